@@ -1,0 +1,1 @@
+"""striate: labelled images in, a convolutional classifier that you can trust out."""

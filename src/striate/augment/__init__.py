@@ -1,0 +1,1 @@
+"""Augmentations: one file an operation, each ending in AUGMENT."""

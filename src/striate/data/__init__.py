@@ -1,0 +1,1 @@
+"""From a source to batches: files read, decoded once, split honestly."""

@@ -1,0 +1,1 @@
+"""Views into the network: one file a method, each ending in METHOD."""

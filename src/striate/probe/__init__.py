@@ -1,0 +1,1 @@
+"""Measuring before choosing."""

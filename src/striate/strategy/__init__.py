@@ -1,0 +1,1 @@
+"""Choosing, purely, from what was measured."""

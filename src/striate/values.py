@@ -1,0 +1,611 @@
+"""Every value that flows through striate, in the order in which it flows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+Rows = NDArray[np.int64]
+Figure = float | int | str | None
+
+SPLITS = ("train", "val", "test")
+STRATEGIES = ("linear", "layers", "shallow", "deep", "scratch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """A sentence with its figures: `text` in English, `code` and `figures` for other languages."""
+
+    code: str
+    figures: dict[str, Figure] = field(default_factory=dict)
+    text: str = ""
+
+
+def say(code: str, template: str, **figures: Figure) -> Sentence:
+    """A sentence whose English text is `template` filled with `figures` by `str.format`."""
+    return Sentence(code=code, figures=figures, text=template.format(**figures))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Every setting of a fit. Each flag of `striate fit` is a field of the same name."""
+
+    minutes: float = 5.0
+    seed: int = 0
+    strategy: str = "auto"
+    net: str = "auto"
+    weights: str | None = None
+    split: str = "auto"
+    device: str = "auto"
+    plan: str | None = None
+    out: str | None = None
+    restart: bool = False
+    strict: bool = False
+    drop_rare: bool = False
+    max_pixels: int = 178_000_000
+    min_accuracy: float | None = None
+    lang: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One file that was met: a row of `index.csv`. Its id is its row, everywhere, for good."""
+
+    path: str
+    split: str = ""
+    label: str = ""
+    group: str = ""
+    status: Literal["used", "set_aside", "ignored"] = "used"
+    reason: str = ""
+    format: str = ""
+    mode: str = ""
+    width: int = 0
+    height: int = 0
+    orientation: int = 1
+    bytes: int = 0
+    bytes_hash: str = ""
+    pixels_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """What a source holds: a row for every file met, in order of path.
+
+    `kind` names the reader in `data/sources/` that opens a row; `given_splits` are those
+    that the source itself brings; `images` holds in-memory sources and is never written.
+    """
+
+    root: str
+    name: str
+    kind: str
+    classes: tuple[str, ...]
+    examples: tuple[Example, ...]
+    given_splits: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
+    content_hash: str = ""
+    images: Sequence[Any] | None = None
+
+    def used(self) -> Rows:
+        """Rows of the examples in use, ascending."""
+        return np.array([i for i, e in enumerate(self.examples) if e.status == "used"], np.int64)
+
+    def labels(self) -> Rows:
+        """Class number of every row; -1 where the row is not in use."""
+        number = {name: k for k, name in enumerate(self.classes)}
+        return np.array(
+            [number[e.label] if e.status == "used" else -1 for e in self.examples], np.int64
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """Every image decoded once: `images` is uint8, a row an index row, N x H x W x C.
+
+    Rows that are not in use hold zeros. `resize` is how an image came to this size.
+    """
+
+    images: NDArray[np.uint8]
+    path: str
+    resize: Literal["squash", "crop", "pad"] = "squash"
+
+    @property
+    def size(self) -> int:
+        """Height and width of the cached images in pixels."""
+        return int(self.images.shape[1])
+
+    @property
+    def channels(self) -> int:
+        """Channels of the cached images: 1 where every image is grey, else 3."""
+        return int(self.images.shape[3])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Who trains, who chooses, who judges: rows of the index.
+
+    `groups` gives every row of the index a group number; a group is on one side only.
+    `evaluation` is `cross-validation` for tiny sets: then `test` and `val` are empty, `train`
+    holds every row and `folds` gives the fold (0..4) of every row of the index, -1 for unused.
+    `leaked` are test rows that have a copy in train or val: they do not count.
+    """
+
+    train: Rows
+    val: Rows
+    test: Rows
+    groups: Rows
+    leaked: Rows
+    evaluation: Literal["test-split", "cross-validation"] = "test-split"
+    folds: Rows | None = None
+    notes: tuple[Sentence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What this machine does best, measured once and remembered.
+
+    `precision` is what inference and training compute in; `precision_error` is the largest
+    relative error of its features against float32; `fused` tells whether the fused
+    convolution kernels gave the right answer and were faster; `speeds` are images per second.
+    """
+
+    device: str
+    processor: str
+    threads: int
+    memory_bytes: int
+    precision: Literal["float32", "bfloat16"]
+    precision_error: float
+    layout: Literal["channels_last", "contiguous"]
+    fused: bool
+    batch_size: int
+    speeds: dict[str, float] = field(default_factory=dict)
+    why: tuple[Sentence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetCard:
+    """What is known of a network before it is built."""
+
+    name: str
+    family: str
+    title: str
+    parameters: int
+    multiply_adds: int
+    input_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    stages: tuple[str, ...]
+    pretrained: str = ""
+    weights_at_hand: bool = False
+    licence: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetSettings:
+    """The knobs of a network family; a family ignores what it has no use for."""
+
+    width: float = 1.0
+    depth: int = 2
+    kernel_size: int = 3
+    stride: int = 1
+    padding: str = "same"
+    pool: str = "max"
+    pool_size: int = 2
+    activation: str = "relu"
+    normalisation: str = "batch"
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tap:
+    """Where features are read: a stage of a network and how its map is pooled to a vector."""
+
+    stage: str
+    pool: Literal["mean", "max"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """All that rebuilds a model beside its weights: the content of `model.json`."""
+
+    schema: str = "striate/model/1"
+    net: str
+    settings: NetSettings
+    classes: tuple[str, ...]
+    channels: int
+    input_size: int
+    cache_size: int
+    resize: Literal["squash", "crop", "pad"]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    taps: tuple[Tap, ...]
+    dropout: float = 0.0
+    temperature: float = 1.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    batch_size: int = 16
+    strategy: str = "linear"
+    mirror: bool = False
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A share with its interval: `value`, `low`, `high` in [0, 1], `n` images behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    level: float = 0.95
+    method: str = "wilson"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A linear model on some taps, judged by exact leave-one-out.
+
+    `loo_accuracy` uses the training rows only; `val_accuracy` the validation rows.
+    `alpha` is the ridge penalty, `temperature` what divides its scores for the softmax.
+    """
+
+    name: str
+    taps: tuple[Tap, ...]
+    dimensions: int
+    alpha: float
+    temperature: float
+    loo_accuracy: Interval
+    loo_log_loss: float
+    val_accuracy: Interval | None
+    val_log_loss: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A candidate that was tried: a line of `trials.jsonl`."""
+
+    strategy: str
+    net: str
+    settings: dict[str, Figure]
+    accuracy: Interval
+    log_loss: float
+    epochs: int
+    seconds: float
+    kept: bool
+    why: Sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What was measured before choosing."""
+
+    schema: str = "striate/evidence/1"
+    probes: tuple[Probe, ...]
+    best_probe: str
+    trials: tuple[Trial, ...]
+    speeds: dict[str, float]
+    images_per_class: tuple[int, ...]
+    majority: float
+    image_size: int
+    channels: int
+    shift: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(Generic[T]):
+    """A value that was chosen, why, and on what ground."""
+
+    value: T
+    why: Sentence
+    ground: Literal["measured", "paper", "convention", "asked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Every choice that, with the data and the seed, fixes the predictions."""
+
+    schema: str = "striate/plan/1"
+    seed: int
+    classes: tuple[str, ...]
+    strategy: Choice[str]
+    net: Choice[str]
+    settings: Choice[NetSettings]
+    taps: Choice[tuple[Tap, ...]]
+    alpha: Choice[float]
+    input_size: Choice[int]
+    epochs: Choice[int]
+    batch_size: Choice[int]
+    learning_rate: Choice[float]
+    layer_decay: Choice[float]
+    weight_decay: Choice[float]
+    optimizer: Choice[str]
+    schedule: Choice[str]
+    label_smoothing: Choice[float]
+    dropout: Choice[float]
+    augment: Choice[dict[str, float]]
+    precision: Choice[str]
+    threads: Choice[int]
+    inference_batch_size: Choice[int]
+    because: tuple[Sentence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """A row of `history.csv`; losses are natural-log cross-entropy without regularisation."""
+
+    epoch: int
+    step: int
+    lr: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    pictures_per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """How a training went; `kept_epoch` is the one whose weights are the model (0: before any)."""
+
+    epochs: tuple[Epoch, ...]
+    kept_epoch: int
+    train_images: int
+    val_images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predictions:
+    """Labels and probabilities for some images, in the order given.
+
+    `probabilities` is N x K float32 with rows that sum to 1; `truth` is the class number of
+    every image, -1 where it is not known.
+    """
+
+    classes: tuple[str, ...]
+    paths: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    truth: Rows
+
+    @property
+    def predicted(self) -> Rows:
+        """Number of the most probable class of every image; ties go to the first class."""
+        return self.probabilities.argmax(axis=1).astype(np.int64)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Name of the most probable class of every image."""
+        return tuple(self.classes[k] for k in self.predicted)
+
+    def to_frame(self) -> Any:
+        """The predictions as a pandas DataFrame: path, predicted, probability, a column a class."""
+        import pandas as pd
+
+        frame = pd.DataFrame(
+            {
+                "path": self.paths,
+                "predicted": self.labels,
+                "probability": self.probabilities.max(axis=1),
+            }
+        )
+        for k, name in enumerate(self.classes):
+            frame[f"p:{name}"] = self.probabilities[:, k]
+        return frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Explanation:
+    """Pictures of what a network does: `images` are uint8 H x W or H x W x 3, a caption each."""
+
+    method: str
+    title: str
+    about: Sentence
+    images: tuple[NDArray[np.uint8], ...]
+    captions: tuple[str, ...]
+    layer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a check says of a run.
+
+    Texts are English; other languages come from the catalogue under `code`, `outcome` and
+    `variant`, filled with `figures`.
+    """
+
+    code: str
+    outcome: Literal["found", "passed", "not_applicable", "muted"]
+    severity: Literal["info", "advice", "warning", "serious"]
+    title: str
+    figures: dict[str, Figure]
+    meaning: str
+    advice: str
+    see: str
+    variant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One sentence on over- and underfitting, and the code behind it."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageCounts:
+    """How many images there are, by what became of them."""
+
+    met: int
+    used: int
+    set_aside: int
+    ignored: int
+    distinct: int
+    train: int
+    val: int
+    test: int
+    leaked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithLeaked:
+    """The accuracy that also counts test images with a copy in training."""
+
+    value: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How good the model is on one split: accuracy with its interval and what stands beside it."""
+
+    metric: str = "accuracy"
+    value: float
+    interval: tuple[float, float]
+    level: float = 0.95
+    method: str
+    evaluation: Literal["test-split", "cross-validation", "validation"]
+    n: int
+    looks: int
+    balanced_accuracy: float
+    log_loss: float
+    calibration_error: float
+    with_leaked: WithLeaked | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSummary:
+    """The plan in short."""
+
+    strategy: str
+    net: str
+    weights: str
+    input_size: int
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seconds:
+    """Where the time went."""
+
+    total: float
+    first_model: float
+    stages: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSummary:
+    """The machine in short."""
+
+    device: str
+    threads: int
+    precision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The content of `summary.json`, also printed by `--json`."""
+
+    schema: str = "striate/summary/1"
+    run: str
+    finished: bool
+    task: str
+    classes: tuple[str, ...]
+    images: ImageCounts
+    test: Score | None
+    val: Score | None
+    plan: PlanSummary
+    kept_epoch: int
+    epochs: int
+    verdict: Verdict
+    findings: tuple[str, ...]
+    seconds: Seconds
+    machine: MachineSummary
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a watcher is told while a fit goes on.
+
+    `stage` is the stage's name; `done` of `total` `unit`s are finished; `rate` is units (or
+    images, while training) per second; `note` is a short line for people.
+    """
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+    rate: float = 0.0
+    seconds_left: float | None = None
+    note: Sentence | None = None
+    epoch: Epoch | None = None
+    finished: bool = False
+
+
+Watch = Callable[[Progress], None]
+
+
+def unwatched(progress: Progress) -> None:
+    """A watcher that looks away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Values:
+    """All values of a finished fit, as the checks and the report read them."""
+
+    options: Options
+    index: Index
+    split: Split
+    cache: Cache
+    machine: Machine
+    evidence: Evidence | None
+    plan: Plan
+    history: History | None
+    model: ModelSpec
+    predictions: Predictions
+    val_predictions: Predictions | None
+    test_rows: Rows
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A part of the report: `kind` names the macro of `page.html` that draws it."""
+
+    kind: Literal["text", "table", "chart", "gallery", "facts", "finding", "code"]
+    title: str = ""
+    text: str = ""
+    code: str = ""
+    rows: tuple[tuple[str, ...], ...] = ()
+    header: tuple[str, ...] = ()
+    svg: str = ""
+    images: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
+    severity: str = ""
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A heading of the report and the blocks below it."""
+
+    key: str
+    title: str
+    blocks: tuple[Block, ...]
+    lead: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The whole report, in one language, ready to be drawn."""
+
+    lang: str
+    title: str
+    headline: str
+    subline: str
+    sections: tuple[Section, ...]

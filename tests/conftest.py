@@ -1,0 +1,36 @@
+"""Fixtures that several rooms' tests share."""
+
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ARCHIVES = ROOT.parent / "shared" / "data"
+UNPACKED = ROOT / "scratch" / "sets"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test session has its own cache folder, so that nothing of the user's is read."""
+    folder = tmp_path_factory.getbasetemp() / "striate-cache"
+    monkeypatch.setenv("STRIATE_CACHE", str(folder))
+
+
+@pytest.fixture(scope="session")
+def real_set() -> Callable[[str], Path]:
+    """Gives the folder of a real image set by name; skips the test where the sets are absent."""
+
+    def folder(name: str) -> Path:
+        archive = ARCHIVES / f"{name}.tar.xz"
+        if not archive.exists():
+            pytest.skip(f"the real image set {name} is not beside this checkout")
+        target = UNPACKED / name
+        if not target.exists():
+            UNPACKED.mkdir(parents=True, exist_ok=True)
+            with tarfile.open(archive) as tar:
+                tar.extractall(UNPACKED, filter="data")
+        return target
+
+    return folder
