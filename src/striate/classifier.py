@@ -1,0 +1,172 @@
+"""A trained model on disk and in use: weights and `model.json` in, probabilities out."""
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+
+from striate import statistics
+from striate.data.batches import normalise, to_device
+from striate.data.cache import decode_images
+from striate.errors import ModelError
+from striate.train.head import Network, assemble
+from striate.train.inference import fast
+from striate.train.machine import measure_machine
+from striate.values import Index, Machine, ModelSpec, Predictions, Rows, Watch, unwatched
+
+WEIGHTS = "weights.safetensors"
+SPEC = "model.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Classifier:
+    """A network with its weights, and all that turns an image into probabilities."""
+
+    spec: ModelSpec
+    network: Network
+
+    def probabilities(
+        self, images_NHWC: NDArray[np.uint8], watch: Watch = unwatched
+    ) -> NDArray[np.float32]:
+        """Probabilities N x K of images decoded at `spec.cache_size`."""
+        return statistics.softmax(self.logits(images_NHWC), self.spec.temperature)
+
+    def logits(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits N x K; an image's do not depend on the images beside it."""
+        machine = measure_machine()
+        network = fast(self.network, machine=machine, precision=self.spec.precision)
+        size = self.spec.batch_size
+        found = np.empty((len(images_NHWC), len(self.spec.classes)), np.float32)
+        for start in range(0, len(images_NHWC), size):
+            part = images_NHWC[start : start + size]
+            found[start : start + size] = self._batch(network, machine, _filled(part, size))[
+                : len(part)
+            ]
+        return found
+
+    def _batch(
+        self, network: torch.nn.Module, machine: Machine, images_NHWC: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        images = to_device(images_NHWC, machine.device, machine.layout)
+        images = normalise(
+            images, self.spec.mean, self.spec.std, torch.float32, self.spec.input_size
+        )
+        with torch.inference_mode():
+            logits = network(images)
+            if self.spec.mirror:
+                logits = (logits + network(images.flip(3))) / 2
+        return logits.float().cpu().numpy()
+
+    def predict(self, index: Index, rows: Rows | None = None) -> Predictions:
+        """Predictions for the used rows of an index, decoded as the training images were."""
+        rows = index.used() if rows is None else rows
+        images = decode_images(
+            index, rows, self.spec.cache_size, self.spec.channels, self.spec.resize
+        )
+        return self.predictions(images, index, rows)
+
+    def predictions(
+        self, images_NHWC: NDArray[np.uint8], index: Index, rows: Rows
+    ) -> Predictions:
+        """Predictions for images at hand; truth is matched by class name, -1 where unknown."""
+        number = {name: k for k, name in enumerate(self.spec.classes)}
+        return Predictions(
+            classes=self.spec.classes,
+            paths=tuple(index.examples[row].path for row in rows),
+            probabilities=self.probabilities(images_NHWC),
+            truth=np.array([number.get(index.examples[row].label, -1) for row in rows], np.int64),
+        )
+
+
+def save(classifier: Classifier, folder: Path) -> None:
+    """Writes `weights.safetensors` and `model.json`; a reader never meets half of either.
+
+    The specification also travels inside the weights file, so that the two cannot disagree
+    when the machine stops between the two renames.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    text = msgspec.json.encode(classifier.spec).decode()
+    tensors = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in classifier.network.state_dict().items()
+    }
+    content = safetensors.torch.save(tensors, metadata={"striate": text})
+    _replace(folder / WEIGHTS, content)
+    _replace(folder / SPEC, msgspec.json.format(text.encode(), indent=2))
+
+
+def load(folder: Path) -> Classifier:
+    """The model in a `model/` folder.
+
+    Raises `ModelError` where it is missing, damaged, of a newer striate or does not fit.
+    """
+    spec = read_spec(folder)
+    try:
+        tensors = safetensors.torch.load_file(folder / WEIGHTS)
+        network = assemble(spec)
+        network.load_state_dict(tensors)
+    except (safetensors.SafetensorError, RuntimeError, OSError) as error:
+        raise ModelError(
+            f"The weights in {folder / WEIGHTS} cannot be used: {_first_line(error)}.", _again()
+        ) from error
+    return Classifier(spec=spec, network=network.eval())
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """The specification of a saved model, without loading its weights."""
+    path = folder / WEIGHTS
+    if not path.exists():
+        raise ModelError(
+            f"There is no model in {folder}.", "Let `striate fit` make one, or name a run folder."
+        )
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {})["striate"]
+        schema = json.loads(text).get("schema", "")
+        if schema != "striate/model/1":
+            raise ModelError(
+                f"{path} has schema {schema!r}, which this striate cannot read.",
+                "Type: pip install --upgrade striate",
+            )
+        return msgspec.json.decode(text, type=ModelSpec)
+    except (safetensors.SafetensorError, msgspec.MsgspecError, KeyError, ValueError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{path} is damaged: {_first_line(error)}.", _again()) from error
+
+
+def copy_with(classifier: Classifier, **changes: object) -> Classifier:
+    """The same network under a changed specification, such as another temperature."""
+    return replace(classifier, spec=replace(classifier.spec, **changes))  # type: ignore[arg-type]
+
+
+def _filled(images_NHWC: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """A full batch: the last one is filled up with its first image, so that kernels stay."""
+    missing = size - len(images_NHWC)
+    if missing <= 0:
+        return images_NHWC
+    return np.concatenate([images_NHWC, np.repeat(images_NHWC[:1], missing, axis=0)])
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+
+
+def _again() -> str:
+    return "Make it anew with `striate fit SOURCE --restart`, or take a copy that is whole."
