@@ -1,8 +1,19 @@
-"""Formulas only: seeds, intervals, paired tests, calibration."""
+"""Formulas only: seeds, intervals, paired tests, calibration.
+
+Legend: `N` images, `K` classes, `G` groups. `correct` is a vector of N truths (0 or 1),
+`probabilities_NK` has rows that sum to 1, `scores_NK` are any real numbers, higher is likelier.
+"""
 
 import hashlib
+import math
+from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate.values import Interval
+
+Floats = NDArray[np.float64]
 
 
 def seed_for(seed: int, purpose: str) -> int:
@@ -14,3 +25,240 @@ def seed_for(seed: int, purpose: str) -> int:
 def rng(seed: int, purpose: str) -> np.random.Generator:
     """A generator of its own for one purpose, so that no draw depends on another's order."""
     return np.random.default_rng(seed_for(seed, purpose))
+
+
+def wilson(k: int, n: int, level: float = 0.95) -> Interval:
+    """Score interval of a share: `k` of `n` independent images. Wilson 1927.
+
+    With no images the share is 0 and the interval is all of [0, 1].
+    Raises `ValueError` unless 0 <= k <= n and 0 < level < 1.
+    """
+    if not 0 <= k <= n:
+        raise ValueError(f"{k} of {n} is not a share")
+    if n == 0:
+        return Interval(value=0.0, low=0.0, high=1.0, n=0, level=level, method="wilson")
+    z = _quantile(level)
+    share, weight = k / n, z * z / n
+    centre = (share + weight / 2) / (1 + weight)
+    half = z * math.sqrt(share * (1 - share) / n + weight / (4 * n)) / (1 + weight)
+    low = 0.0 if k == 0 else max(0.0, centre - half)
+    high = 1.0 if k == n else min(1.0, centre + half)
+    return Interval(value=share, low=low, high=high, n=n, level=level, method="wilson")
+
+
+def cluster_bootstrap(
+    correct: ArrayLike, groups: ArrayLike, draws: int = 2000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """Percentile interval of the share correct, whole groups drawn with replacement.
+
+    Each draw takes as many groups as there are; its share is the images right over the images
+    drawn. Davison & Hinkley 1997, section 3.8. Where the data say nothing of the spread (fewer
+    than two groups, or all images alike) it is Wilson's interval with a group counted as one.
+    """
+    right_G, size_G = _per_group(correct, groups)
+    n, k = int(size_G.sum()), float(right_G.sum())
+    value = k / n if n else 0.0
+    if len(size_G) < 2 or k in (0.0, float(n)):
+        whole = wilson(round(value * len(size_G)), len(size_G), level)
+        low, high = whole.low, whole.high
+    else:
+        shares = _drawn_shares(right_G, size_G, draws, rng(seed, "cluster bootstrap"))
+        low, high = (float(q) for q in np.quantile(shares, _tails(level)))
+    return Interval(
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
+        n=n,
+        level=level,
+        method="cluster-bootstrap",
+    )
+
+
+def accuracy_interval(
+    correct: ArrayLike,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """The share correct with its interval: Wilson, or cluster bootstrap where a group repeats."""
+    hits = _truths(correct)
+    if groups is not None and len(np.unique(np.asarray(groups))) < len(hits):
+        return cluster_bootstrap(hits, groups, seed=seed, level=level)
+    return wilson(int(hits.sum()), len(hits), level)
+
+
+def balanced_accuracy(labels: ArrayLike, predicted: ArrayLike) -> float:
+    """Mean over the classes that occur of the share of their images that is right, in [0, 1]."""
+    truth, guess = np.asarray(labels), np.asarray(predicted)
+    if guess.shape != truth.shape:
+        raise ValueError(f"{guess.shape} predictions for {truth.shape} labels")
+    recalls = [float(np.mean(guess[truth == k] == k)) for k in np.unique(truth)]
+    return float(np.mean(recalls)) if recalls else 0.0
+
+
+def log_loss(probabilities_NK: ArrayLike, labels: ArrayLike) -> float:
+    """Mean natural-log loss of the true class, at least 0; probabilities are held above 1e-12."""
+    table = np.asarray(probabilities_NK, np.float64)
+    truth = np.asarray(labels, np.int64)
+    if not len(truth):
+        return 0.0
+    true = table[np.arange(len(truth)), truth]
+    return float(-np.log(np.clip(true, 1e-12, 1.0)).mean())
+
+
+def expected_calibration_error(
+    probabilities_NK: ArrayLike, labels: ArrayLike, bins: int = 15
+) -> float:
+    """Mean distance of confidence and accuracy over `bins` bins of equal mass, in [0, 1].
+
+    Guo et al. 2017, eq. 3, with the bins of Nguyen & O'Connor 2015: images sorted by their
+    highest probability and cut into bins of equal number, so that no bin is nearly empty.
+    """
+    table = np.asarray(probabilities_NK, np.float64)
+    truth = np.asarray(labels, np.int64)
+    if not len(truth):
+        return 0.0
+    confidence = table.max(axis=1)
+    right = (table.argmax(axis=1) == truth).astype(np.float64)
+    order = np.argsort(confidence, kind="stable")
+    gaps = [
+        abs(float((confidence[part] - right[part]).sum()))
+        for part in np.array_split(order, min(bins, len(order)))
+    ]
+    return float(sum(gaps)) / len(truth)
+
+
+def softmax(scores_NK: ArrayLike, temperature: float = 1.0) -> NDArray[np.float32]:
+    """Probabilities of scores divided by `temperature`: rows sum to 1 within rounding."""
+    scores = np.asarray(scores_NK, np.float64) / temperature
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
+def fit_temperature(scores_NK: ArrayLike, labels: ArrayLike) -> float:
+    """The temperature with the least log-loss of `softmax(scores, temperature)`, above 0.
+
+    Guo et al. 2017, section 4.2, with the targets of Platt 1999 (a right answer counts
+    (N + 1) / (N + 2), the rest is shared by the other classes), so that scores without one
+    mistake do not ask for certainty. Convex in 1 / temperature; Newton's steps within a
+    bracket, with no randomness. Scores that say nothing (all equal) give 1.
+    """
+    scores = np.asarray(scores_NK, np.float64)
+    truth = np.asarray(labels, np.int64)
+    count, classes = scores.shape
+    spread = float(scores.std()) if scores.size else 0.0
+    if spread == 0.0 or classes < 2:
+        return 1.0
+    scores = (scores - scores.max(axis=1, keepdims=True)) / spread
+    true = scores[np.arange(count), truth]
+    share = (count + 1) / (count + 2)
+    others = (scores.sum(axis=1) - true) / (classes - 1)
+    target = float((share * true + (1 - share) * others).mean())
+    low, high, inverse = 1e-3, 1e4, 1.0
+    for _ in range(60):
+        powers = np.exp(inverse * scores)
+        weights = powers / powers.sum(axis=1, keepdims=True)
+        mean = (weights * scores).sum(axis=1)
+        slope = float(mean.mean()) - target
+        bend = float(((weights * scores * scores).sum(axis=1) - mean * mean).mean())
+        low, high = (inverse, high) if slope < 0 else (low, inverse)
+        step = inverse - slope / bend if bend > 0 else math.inf
+        # A step out of the bracket is replaced by its middle on the scale of logarithms.
+        following = step if low < step < high else math.sqrt(low * high)
+        if abs(following - inverse) <= 1e-10 * inverse:
+            break
+        inverse = following
+    return spread / inverse
+
+
+def better(correct_new: ArrayLike, correct_old: ArrayLike) -> float:
+    """One-sided mid-p value of "the new one is no better", both judged on the same images.
+
+    McNemar's exact test: of the images on which the two differ, those that the new one gets
+    right follow Binomial(n, 1/2) if the two are alike; the outcome itself counts half
+    (mid-p: Fagerland et al. 2013). 0.5 where they never differ.
+    """
+    new, old = _truths(correct_new), _truths(correct_old)
+    if new.shape != old.shape:
+        raise ValueError(f"{len(new)} and {len(old)} images are not the same images")
+    return sign_test(int((new & ~old).sum()), int((old & ~new).sum()))
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """One-sided mid-p value of at least `wins` in `wins + losses` fair tosses, in (0, 1)."""
+    n = wins + losses
+    # Whole numbers until the end: exact for any n, and no table of factorials overflows.
+    tail = sum(math.comb(n, k) for k in range(wins + 1, n + 1))
+    return float((2 * tail + math.comb(n, wins)) / 2 ** (n + 1))
+
+
+def paired_difference(
+    correct_new: ArrayLike,
+    correct_old: ArrayLike,
+    groups: ArrayLike | None = None,
+    draws: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Accuracy of the new minus that of the old on the same images, by paired bootstrap.
+
+    `value`, `low` and `high` lie in [-1, 1]; whole groups are drawn where groups are given.
+    """
+    gain = _truths(correct_new).astype(np.float64) - _truths(correct_old)
+    owners = np.arange(len(gain)) if groups is None else groups
+    gain_G, size_G = _per_group(gain, owners)
+    value = float(gain.mean()) if len(gain) else 0.0
+    low, high = value, value
+    if len(size_G) > 1:
+        shares = _drawn_shares(gain_G, size_G, draws, rng(seed, "paired bootstrap"))
+        low, high = (float(q) for q in np.quantile(shares, _tails(level)))
+    return Interval(
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
+        n=len(gain),
+        level=level,
+        method="paired-bootstrap",
+    )
+
+
+def _truths(correct: ArrayLike) -> NDArray[np.bool_]:
+    return np.asarray(correct).astype(bool).ravel()
+
+
+def _quantile(level: float) -> float:
+    if not 0 < level < 1:
+        raise ValueError(f"a level lies between 0 and 1, not at {level}")
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def _tails(level: float) -> tuple[float, float]:
+    return (1 - level) / 2, (1 + level) / 2
+
+
+def _per_group(values: ArrayLike, groups: ArrayLike) -> tuple[Floats, Floats]:
+    """Sum of the values and number of images of every group, G each."""
+    numbers = np.asarray(values, np.float64).ravel()
+    _, owner = np.unique(np.asarray(groups), return_inverse=True)
+    if len(owner) != len(numbers):
+        raise ValueError(f"{len(owner)} groups for {len(numbers)} images")
+    sums: Floats = np.bincount(owner, numbers).astype(np.float64)
+    sizes: Floats = np.bincount(owner).astype(np.float64)
+    return sums, sizes
+
+
+def _drawn_shares(
+    sums_G: Floats, sizes_G: Floats, draws: int, generator: np.random.Generator
+) -> Floats:
+    """Share of each of `draws` draws of G groups with replacement; blocks bound the memory."""
+    count = len(sizes_G)
+    evenly = np.full(count, 1 / count)
+    parts = []
+    for start in range(0, draws, _DRAWS_AT_ONCE):
+        size = min(_DRAWS_AT_ONCE, draws - start)
+        times = generator.multinomial(count, evenly, size=size).astype(np.float64)
+        parts.append((times @ sums_G) / (times @ sizes_G))
+    return np.concatenate(parts)
+
+
+_DRAWS_AT_ONCE = 250
