@@ -1,0 +1,214 @@
+"""The house keeps its own rules: floors, constants, names, lengths, and texts that speak true."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from striate import catalog
+from striate.values import Options
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "striate"
+ROOMS = {
+    "augment": "AUGMENT",
+    "data.sources": "SOURCE",
+    "diagnose": "CHECK",
+    "explain": "METHOD",
+    "nets": "NET",
+}
+VAGUE = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "handle", "handler"}
+LONGEST_FILE = 400
+PAGES = (
+    "README.md",
+    "README.zh-CN.md",
+    "CONTRIBUTING.md",
+    *sorted(
+        str(page.relative_to(ROOT))
+        for page in (ROOT / "docs").rglob("*.md")
+        if "_build" not in page.parts
+    ),
+)
+
+
+def python_files(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def floors(package_parent: Path) -> subprocess.CompletedProcess[str]:
+    """What import-linter says of the `striate` below `package_parent`."""
+    code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    return subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            code,
+            "--no-cache",
+            "--no-logo",
+            "--config",
+            ROOT / "pyproject.toml",
+        ],
+        env={"PYTHONPATH": str(package_parent), "PATH": "", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_floors_hold() -> None:
+    said = floors(PACKAGE.parent)
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "complaint"),
+    [
+        ("stray.py", "", "striate.stray"),
+        ("strategy/greedy.py", "import torch", "striate.strategy is not allowed to import torch"),
+        ("data/idle.py", "import timm", "striate is not allowed to import timm"),
+        (
+            "data/idle.py",
+            "import striate.nets",
+            "striate.data is not allowed to import striate.nets",
+        ),
+        ("report/idle.py", "import striate.explain", "striate.report is not allowed to import"),
+    ],
+)
+def test_floors_see_a_planted_fault(tmp_path: Path, file: str, line: str, complaint: str) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "striate", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "striate" / file).write_text(f'"""Idle."""\n\n{line}\n', "utf-8")
+    said = floors(tmp_path)
+    assert said.returncode == 1
+    assert complaint in said.stdout
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_file_of_a_room_ends_in_its_constant(room: str) -> None:
+    constant = ROOMS[room]
+    assert catalog.collect(room, constant)
+    for path in (PACKAGE / room.replace(".", "/")).glob("*.py"):
+        if path.name != "__init__.py":
+            assert constant in assigned(ast.parse(path.read_text("utf-8")).body[-1]), path
+
+
+def assigned(statement: ast.stmt) -> set[str]:
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def test_no_vague_names() -> None:
+    vague = []
+    for path in python_files("src", "tests", "scripts", "benchmarks"):
+        names = [path.stem, path.parent.name]
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names.append(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", node.name))
+        vague += [
+            f"{path.relative_to(ROOT)}: {name}"
+            for name in names
+            if VAGUE & set(name.lower().split("_"))
+        ]
+    assert not vague
+
+
+def test_files_are_short_and_say_what_they_are() -> None:
+    for path in python_files("src"):
+        text = path.read_text("utf-8")
+        assert text.count("\n") <= LONGEST_FILE, path
+        docstring = ast.get_docstring(ast.parse(text))
+        assert docstring, f"{path} has no docstring"
+
+
+def test_nothing_names_a_machine() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    if not tracked:
+        pytest.skip("not a git checkout")
+    place = re.compile(r"(?<![\w./])/(?:work|root|home)/\w")
+    for name in tracked:
+        path = ROOT / name
+        if path.suffix in {".py", ".md", ".toml", ".txt", ".json", ".html", ".css", ".yaml", ""}:
+            found = place.search(path.read_text("utf-8")) if path.is_file() else None
+            assert not found, f"{name} names {found}"
+
+
+def test_every_dependency_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    asked = [*project["dependencies"], *(each for extra in extras for each in extra)]
+    names = {re.split(r"[\[<>=]", each)[0].lower().replace("_", "-") for each in asked}
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
+    assert names - {"striate"} <= pinned
+
+
+def shell_lines(page: str) -> list[str]:
+    """The commands that a page's `bash` blocks tell its reader to type."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.M | re.S)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.split("  #")[0].strip() for line in lines if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_on_the_pages_exist(page: str) -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for line in shell_lines(page):
+        program, *words = line.split()
+        if program == "make":
+            assert re.search(rf"^{words[0]}:", makefile, re.M), f"{page}: {line}"
+        elif program == "striate":
+            check_striate(page, words)
+
+
+def check_striate(page: str, words: list[str]) -> None:
+    from striate.cli import main
+
+    assert isinstance(main, click.Group)
+    if words[0].startswith("-"):
+        command: click.Command = main
+    else:
+        assert words[0] in main.commands, f"{page}: striate {words[0]}"
+        command = main.commands[words[0]]
+    known = {
+        name
+        for parameter in command.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+    }
+    for word in words:
+        if word.startswith("-") and len(word) > 1:
+            assert word.split("=")[0] in known | {"--help", "--version"}, f"{page}: {words}"
+
+
+def test_the_two_readmes_show_the_same_code() -> None:
+    def blocks(page: str) -> list[str]:
+        return re.findall(
+            r"^```(?:bash|python)\n.*?^```", (ROOT / page).read_text("utf-8"), re.M | re.S
+        )
+
+    english, chinese = blocks("README.md"), blocks("README.zh-CN.md")
+    assert [strip_comments(block) for block in english] == [
+        strip_comments(block) for block in chinese
+    ]
+
+
+def strip_comments(block: str) -> str:
+    return re.sub(r"\s*#.*", "", block)
+
+
+def test_the_command_line_page_has_every_flag_of_fit() -> None:
+    from striate.cli import main
+
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text("utf-8")
+    for parameter in main.commands["fit"].params:
+        for flag in parameter.opts:
+            if flag.startswith("--"):
+                assert f"`{flag}" in page, flag
+    for field in Options.__dataclass_fields__:
+        assert f"`--{field.replace('_', '-')}" in page, field
