@@ -1,0 +1,110 @@
+"""Every command and every Python block on the pages is carried out, page after page.
+
+One work folder serves all pages, as it would a reader who goes through them: `photos` to fit,
+`held-out` to evaluate and `new` to label. Budgets are cut to the shortest one. Commands of the
+checkout itself (`make`, `pip`, `git`) are looked at elsewhere; code cells run in `make docs`.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.data.demo import load_demo
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = (
+    "README.md",
+    "docs/index.md",
+    *sorted(
+        str(page.relative_to(ROOT))
+        for folder in ("tutorial", "how-to", "reference", "why")
+        for page in (ROOT / "docs" / folder).glob("*.md")
+    ),
+)
+BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.M | re.S)
+ELSEWHERE = ("make", "pip", "git", ".venv/bin/pre-commit")
+CLASSES = ("Bag", "Sandal", "Trouser")
+SHORTEST = "0.5"
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the images that the pages speak of."""
+    folder = tmp_path_factory.mktemp("work")
+    demo = load_demo()
+    labels = np.array(demo.labels)
+    names = [name for name in sorted(set(demo.labels)) if name.startswith(CLASSES)]
+    assert len(names) == len(CLASSES)
+    for name in names:
+        rows = np.flatnonzero(labels == name)
+        save(demo.images[rows[:120]], folder / "photos" / name.lower())
+        save(demo.images[rows[120:145]], folder / "held-out" / name.lower())
+    save(demo.images[np.flatnonzero(labels == names[0])[150:154]], folder / "new")
+    return folder
+
+
+def save(images: np.ndarray, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, image in enumerate(images, 1):
+        Image.fromarray(image).save(folder / f"{number}.png")
+
+
+def environment(work: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "STRIATE_CACHE": str(work / "cache"),
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def shortened(text: str) -> str:
+    """The same commands with the shortest budget; none of them may wait for its reader's time."""
+    text = re.sub(r"(--minutes |minutes=)[\d.]+", rf"\g<1>{SHORTEST}", text)
+    text = re.sub(
+        r"^(striate fit (?!.*--minutes).*)$", rf"\1 --minutes {SHORTEST}", text, flags=re.M
+    )
+    return re.sub(r'striate\.fit\(("\w+")\)', rf"striate.fit(\1, minutes={SHORTEST})", text)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page(page: str, work: Path) -> None:
+    blocks = BLOCK.findall((ROOT / page).read_text("utf-8"))
+    if not blocks:
+        pytest.skip("no commands on this page")
+    for kind, text in blocks:
+        if kind == "bash":
+            for line in commands(text):
+                run(["bash", "-e", "-o", "pipefail", "-c", line], page, line, work)
+    code = "\n".join(text for kind, text in blocks if kind == "python")
+    if code:
+        run([sys.executable, "-W", "error", "-c", shortened(code)], page, code, work)
+
+
+def commands(text: str) -> list[str]:
+    lines = text.replace("\\\n", " ").splitlines()
+    bare = [re.split(r"\s+# ", line)[0].strip() for line in lines if not line.startswith("#")]
+    return [shortened(line) for line in bare if line and line.split()[0] not in ELSEWHERE]
+
+
+def run(command: list[str], page: str, shown: str, work: Path) -> None:
+    done = subprocess.run(
+        command,
+        cwd=work,
+        env=environment(work),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{page}\n{shown}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    assert "Traceback" not in done.stderr
