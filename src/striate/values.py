@@ -281,7 +281,13 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What was measured before choosing."""
+    """What was measured before choosing.
+
+    `net` is the network that was probed ("" where none is at hand) and `input_size` the size
+    of its input; `image_size` is that of the cached images. `images_per_class` counts the
+    training images. `speeds` are images per second: `features` and `deep` for the probed
+    network at its input size, `scratch` for the compact one at the image size.
+    """
 
     schema: str = "striate/evidence/1"
     probes: tuple[Probe, ...]
@@ -293,6 +299,10 @@ class Evidence:
     image_size: int
     channels: int
     shift: dict[str, float] = field(default_factory=dict)
+    net: str = ""
+    input_size: int = 0
+    val_images: int = 0
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,6 +341,15 @@ class Plan:
     threads: Choice[int]
     inference_batch_size: Choice[int]
     because: tuple[Sentence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A short training worth trying before choosing: `plan` is what to run, `seconds` its share."""
+
+    plan: Plan
+    seconds: float
+    why: Sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -430,10 +449,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One sentence on over- and underfitting, and the code behind it."""
+    """One sentence on over- and underfitting, the code behind it and the figures in it."""
 
     code: str
     sentence: str
+    figures: dict[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -572,20 +592,37 @@ class Values:
     test_rows: Rows
     summary: Summary
 
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """Which of `predictions` the stated accuracy rests on: truth known, no copy in training."""
+        return (self.predictions.truth >= 0) & ~np.isin(self.test_rows, self.split.leaked)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A part of the report: `kind` names the macro of `page.html` that draws it."""
+    """A part of the report: `kind` names the macro of `page.html` that draws it.
 
-    kind: Literal["text", "table", "chart", "gallery", "facts", "finding", "code"]
+    `rows` under `header` are a table, or the table twin of a chart. `bars` gives a row of the
+    table a bar: value, low, high in [0, 1]. `shades` gives the cells of a matrix their colour:
+    above 0 right, below 0 wrong. `marked` are the rows to stress. `alts` describe the images.
+    """
+
+    kind: Literal[
+        "text", "table", "chart", "gallery", "facts", "finding", "code", "scale", "matrix", "list"
+    ]
     title: str = ""
     text: str = ""
+    note: str = ""
     code: str = ""
     rows: tuple[tuple[str, ...], ...] = ()
     header: tuple[str, ...] = ()
+    bars: tuple[tuple[float, float, float], ...] = ()
+    shades: tuple[tuple[float, ...], ...] = ()
+    marked: tuple[int, ...] = ()
     svg: str = ""
     images: tuple[str, ...] = ()
     captions: tuple[str, ...] = ()
+    alts: tuple[str, ...] = ()
     severity: str = ""
     folded: bool = False
 

@@ -1,0 +1,170 @@
+"""What closed-form probes on a network's stages say of a data set, before any training."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.probe.features import FeatureTable
+from striate.probe.ridge import RidgeFit, prepare
+from striate.statistics import accuracy_interval, log_loss, softmax
+from striate.values import Evidence, Interval, Probe, Rows, Tap, Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Probed:
+    """Every probe, and the best one's solution: the first usable model.
+
+    `columns` are the columns of the feature table that the best probe reads; `val_scores` are
+    its scores of the validation rows, in the order of those rows.
+    """
+
+    probes: tuple[Probe, ...]
+    best: Probe
+    fit: RidgeFit
+    columns: NDArray[np.intp]
+    val_scores: NDArray[np.float32]
+
+
+def probe_taps(
+    table: FeatureTable,
+    labels: Rows,
+    classes: int,
+    train_rows: Rows,
+    val_rows: Rows,
+    groups: Rows | None = None,
+    seed: int = 0,
+) -> Probed:
+    """A linear model on every stage, on the top alone, on all below it, and on all together.
+
+    `labels` and `groups` have an entry a row of the index. Each model is fitted on the training
+    rows and judged by leave-one-out, whole groups left out where a group holds several rows;
+    the validation rows only look on. The best is picked by `best_of`.
+    """
+    place = {int(row): i for i, row in enumerate(table.rows)}
+    train, val = ([place[int(row)] for row in rows] for rows in (train_rows, val_rows))
+    truth, val_truth = labels[train_rows], labels[val_rows]
+    owners, val_owners = (None, None) if groups is None else (groups[train_rows], groups[val_rows])
+    path = prepare(table.values[train], truth, classes, owners)
+    val_values = table.values[val]
+    probes, fits, hits = [], [], []
+    for name, taps in _candidates(table.taps):
+        columns = _columns(table, taps)
+        started = time.perf_counter()
+        fit = path.fit(columns)
+        val_scores = fit.scores(val_values[:, columns])
+        hits.append(fit.loo_scores.argmax(axis=1) == truth)
+        fits.append((fit, columns, val_scores))
+        probes.append(
+            Probe(
+                name=name,
+                taps=taps,
+                dimensions=len(columns),
+                alpha=fit.alpha,
+                temperature=fit.temperature,
+                loo_accuracy=accuracy_interval(hits[-1], owners, seed),
+                loo_log_loss=log_loss(softmax(fit.loo_scores, fit.temperature), truth),
+                val_accuracy=_accuracy(val_scores, val_truth, val_owners, seed),
+                val_log_loss=_loss(val_scores, val_truth, fit.temperature),
+                seconds=time.perf_counter() - started,
+            )
+        )
+    chosen = best_of(probes, hits, owners)
+    fit, columns, val_scores = fits[chosen]
+    return Probed(
+        probes=tuple(probes),
+        best=probes[chosen],
+        fit=fit,
+        columns=columns,
+        val_scores=val_scores,
+    )
+
+
+def best_of(
+    probes: Sequence[Probe], hits: Sequence[NDArray[np.bool_]], groups: Rows | None = None
+) -> int:
+    """Place of the probe to use: of those that leave-one-out cannot tell from the most accurate
+    one (within one standard error of the paired difference), the one with the least log-loss.
+
+    `hits` tells for each probe which training images it got right when they were left out.
+    """
+    first = max(range(len(probes)), key=lambda i: hits[i].sum())
+    near = [i for i in range(len(probes)) if _as_good(hits[i], hits[first], groups)]
+    return min(near, key=lambda i: probes[i].loo_log_loss)
+
+
+def gather(
+    probed: Probed | None,
+    *,
+    labels: Rows,
+    train_rows: Rows,
+    val_rows: Rows,
+    classes: tuple[str, ...],
+    net: str,
+    input_size: int,
+    image_size: int,
+    channels: int,
+    speeds: dict[str, float],
+    trials: Sequence[Trial] = (),
+) -> Evidence:
+    """All that was measured, as one value; `labels` has an entry a row of the index.
+
+    `probed` is None and `net` is "" where no pretrained network is at hand. `speeds` has the
+    keys that `Evidence` names, as far as they were measured.
+    """
+    counts = np.bincount(labels[train_rows], minlength=len(classes))
+    return Evidence(
+        probes=() if probed is None else probed.probes,
+        best_probe="" if probed is None else probed.best.name,
+        trials=tuple(trials),
+        speeds=dict(speeds),
+        net=net,
+        input_size=input_size,
+        val_images=len(val_rows),
+        classes=classes,
+        images_per_class=tuple(int(count) for count in counts),
+        majority=float(counts.max() / counts.sum()),
+        image_size=image_size,
+        channels=channels,
+    )
+
+
+def _candidates(taps: tuple[Tap, ...]) -> list[tuple[str, tuple[Tap, ...]]]:
+    """Names and taps of the probes, shallow to deep; the same taps are never probed twice."""
+    stages = tuple(dict.fromkeys(tap.stage for tap in taps))
+    top = stages[-1]
+    found = [(stage, tuple(tap for tap in taps if tap.stage == stage)) for stage in stages[:-1]]
+    found.append(("top", tuple(tap for tap in taps if tap.stage == top and tap.pool == "mean")))
+    if len(stages) > 2:
+        found.append(("taps", tuple(tap for tap in taps if tap.stage != top)))
+    if len(stages) > 1:
+        found.append(("all", taps))
+    return found
+
+
+def _columns(table: FeatureTable, taps: tuple[Tap, ...]) -> NDArray[np.intp]:
+    return np.concatenate([np.arange(table.values.shape[1])[table.slices[tap]] for tap in taps])
+
+
+def _as_good(hits: NDArray[np.bool_], best: NDArray[np.bool_], groups: Rows | None) -> bool:
+    """Whether `hits` falls short of `best` by no more than a standard error of the difference."""
+    gap = best.astype(np.float64) - hits
+    if groups is not None:
+        _, owner = np.unique(groups, return_inverse=True)
+        gap = np.bincount(owner, gap)
+    centred = gap - gap.mean()
+    return bool(gap.sum() <= np.sqrt(np.square(centred).sum()))
+
+
+def _accuracy(
+    scores_NK: NDArray[np.float32], truth: Rows, groups: Rows | None, seed: int
+) -> Interval | None:
+    if not len(truth):
+        return None
+    return accuracy_interval(scores_NK.argmax(axis=1) == truth, groups, seed)
+
+
+def _loss(scores_NK: NDArray[np.float32], truth: Rows, temperature: float) -> float | None:
+    return log_loss(softmax(scores_NK, temperature), truth) if len(truth) else None

@@ -1,0 +1,68 @@
+"""Minutes and measured speeds in; seconds, epochs and input sizes out: arithmetic only."""
+
+import math
+
+
+def training_seconds(remaining_seconds: float, judge_seconds: float = 0.0) -> float:
+    """Seconds that a training may take, once the final judging and the report are paid for.
+
+    `judge_seconds` is what predicting the validation and test images will take.
+    """
+    spared = _REPORT_SECONDS + _RESERVE * max(0.0, remaining_seconds) + judge_seconds
+    return max(0.0, remaining_seconds - spared)
+
+
+def trial_seconds(minutes: float, remaining_seconds: float) -> float:
+    """Seconds of one trial: a share of the whole budget, and never most of what is left."""
+    whole = _TRIAL_SHARE * 60 * minutes
+    return max(0.0, min(whole, _TRIAL_MOST_OF_REST * training_seconds(remaining_seconds)))
+
+
+def epoch_seconds(
+    train_images: int,
+    images_per_second: float,
+    val_images: int = 0,
+    val_images_per_second: float | None = None,
+) -> float:
+    """Seconds of one epoch and of the look at the validation images that ends it.
+
+    Judging an image takes a third of a training step where no speed for it is given.
+    """
+    judging = val_images_per_second or STEPS_PER_JUDGING * images_per_second
+    return train_images / images_per_second + val_images / judging
+
+
+def epochs_within(seconds: float, seconds_per_epoch: float, most: int) -> int:
+    """Whole epochs that fit, at most `most`; 0 where not even one does."""
+    return max(0, min(most, math.floor(seconds / seconds_per_epoch + 1e-9)))
+
+
+def feature_size(
+    images: int,
+    image_size: int,
+    images_per_second: float,
+    seconds: float,
+    usual_size: int = 224,
+    sizes: tuple[int, ...] = (224, 192, 160, 128, 96),
+) -> int:
+    """Input size for the features: the largest of `sizes` at which all images are done in time.
+
+    `images_per_second` is the speed at `usual_size`; the cost grows with the area. Images are
+    not enlarged more than about fourfold, since that brings cost and no detail. Where nothing
+    fits, the smallest of the sizes.
+    """
+    wanted = [size for size in sizes if size <= usual_size] or [usual_size]
+    useful = [size for size in wanted if size < _MOST_ENLARGED * image_size]
+    wanted = useful or wanted[-1:]
+    for size in sorted(wanted, reverse=True):
+        if images * (size / usual_size) ** 2 <= images_per_second * seconds:
+            return size
+    return min(wanted)
+
+
+_REPORT_SECONDS = 8.0
+_RESERVE = 0.10
+_TRIAL_SHARE = 0.12
+_TRIAL_MOST_OF_REST = 0.25
+STEPS_PER_JUDGING = 3.0
+_MOST_ENLARGED = 6.0

@@ -1,0 +1,192 @@
+"""A strategy and its epochs in, the full plan out: every setting with its ground."""
+
+from dataclasses import replace
+
+from striate.strategy.recipes import DEEP, SCRATCH, Recipe
+from striate.values import Choice, Evidence, Machine, NetSettings, Options, Plan, Probe, Tap, say
+
+
+def linear_plan(
+    evidence: Evidence, options: Options, machine: Machine, strategy: Choice[str]
+) -> Plan:
+    """The plan that keeps the best probe as the model: nothing is trained by steps.
+
+    Raises `ValueError` where the evidence holds no probe.
+    """
+    probe = best_probe(evidence)
+    if probe is None:
+        raise ValueError("a linear plan needs a probe")
+    none = say("plan.closed_form", "solved in closed form, without steps")
+    return Plan(
+        seed=options.seed,
+        classes=evidence.classes,
+        strategy=strategy,
+        net=_net(evidence.net, options),
+        settings=Choice(value=NetSettings(), why=none, ground="convention"),
+        taps=_probe_taps(probe, len(evidence.probes)),
+        alpha=_alpha(probe),
+        input_size=_input_size(evidence.input_size, evidence.image_size),
+        epochs=Choice(value=0, why=none, ground="convention"),
+        batch_size=Choice(value=0, why=none, ground="convention"),
+        learning_rate=Choice(value=0.0, why=none, ground="convention"),
+        layer_decay=Choice(value=1.0, why=none, ground="convention"),
+        weight_decay=Choice(value=0.0, why=none, ground="convention"),
+        optimizer=Choice(value="none", why=none, ground="convention"),
+        schedule=Choice(value="none", why=none, ground="convention"),
+        label_smoothing=Choice(value=0.0, why=none, ground="convention"),
+        dropout=Choice(value=0.0, why=none, ground="convention"),
+        augment=Choice(value={}, why=none, ground="convention"),
+        precision=_precision(machine),
+        threads=_threads(machine),
+        inference_batch_size=_inference_batch_size(machine),
+    )
+
+
+def training_plan(
+    evidence: Evidence,
+    options: Options,
+    machine: Machine,
+    strategy: Choice[str],
+    epochs: Choice[int],
+) -> Plan:
+    """The plan that trains by steps: the strategy's recipe, fitted to this data.
+
+    `shallow` follows the recipe of `deep`.
+    """
+    recipe = recipe_for(strategy.value)
+    probe = best_probe(evidence)
+    tuned = strategy.value != "scratch" and probe is not None
+    size = evidence.input_size if tuned else evidence.image_size
+    batch_size, learning_rate = _batch(recipe, sum(evidence.images_per_class))
+    return Plan(
+        seed=options.seed,
+        classes=evidence.classes,
+        strategy=strategy,
+        net=_net(evidence.net if tuned else COMPACT, options),
+        settings=recipe.settings,
+        taps=_probe_taps(probe, len(evidence.probes)) if tuned and probe else recipe.taps,
+        alpha=_alpha(probe) if tuned and probe else _no_alpha(),
+        input_size=_input_size(size, evidence.image_size),
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        layer_decay=recipe.layer_decay,
+        weight_decay=recipe.weight_decay,
+        optimizer=recipe.optimizer,
+        schedule=recipe.schedule,
+        label_smoothing=recipe.label_smoothing,
+        dropout=recipe.dropout,
+        augment=recipe.augment,
+        precision=_precision(machine),
+        threads=_threads(machine),
+        inference_batch_size=_inference_batch_size(machine),
+    )
+
+
+def best_probe(evidence: Evidence) -> Probe | None:
+    """The probe that the evidence calls best; None where none was made."""
+    return next((probe for probe in evidence.probes if probe.name == evidence.best_probe), None)
+
+
+def recipe_for(strategy: str) -> Recipe:
+    """The recipe of a strategy that trains by steps."""
+    return SCRATCH if strategy == "scratch" else DEEP
+
+
+def _net(name: str, options: Options) -> Choice[str]:
+    if options.net != "auto":
+        return Choice(
+            value=options.net,
+            why=say("plan.net_asked", "you asked for {net}", net=options.net),
+            ground="asked",
+        )
+    if name == COMPACT:
+        why = say("plan.net_compact", "small, and quick to train on a small machine")
+    else:
+        why = say("plan.net_pretrained", "its weights are at hand without a network")
+    return Choice(value=name, why=why, ground="convention")
+
+
+def _batch(recipe: Recipe, train_images: int) -> tuple[Choice[int], Choice[float]]:
+    """Batch size and rate; small sets get smaller batches, so that an epoch has some steps."""
+    size, rate = recipe.batch_size.value, recipe.learning_rate.value
+    smaller = size
+    while smaller > _LEAST_BATCH and train_images < _LEAST_STEPS * smaller:
+        smaller //= 2
+    if smaller == size:
+        return recipe.batch_size, recipe.learning_rate
+    why = say(
+        "plan.smaller_batch",
+        "{n:,} training images: a smaller batch than {size} gives an epoch at least {steps} steps",
+        n=train_images,
+        size=size,
+        steps=min(_LEAST_STEPS, -(-train_images // smaller)),
+    )
+    slower = say(
+        "plan.smaller_rate",
+        "{rate:g} is for batches of {size}; it shrinks with the batch",
+        rate=rate,
+        size=size,
+    )
+    return (
+        Choice(value=smaller, why=why, ground="convention"),
+        replace(recipe.learning_rate, value=rate * smaller / size, why=slower, ground="paper"),
+    )
+
+
+def _probe_taps(probe: Probe, probes: int) -> Choice[tuple[Tap, ...]]:
+    why = say(
+        "plan.taps",
+        "'{name}' is best of {n} by leave-one-out: {accuracy:.1%} right",
+        name=probe.name,
+        n=probes,
+        accuracy=probe.loo_accuracy.value,
+    )
+    return Choice(value=probe.taps, why=why, ground="measured")
+
+
+def _alpha(probe: Probe) -> Choice[float]:
+    why = say("plan.alpha", "the least leave-one-out error of all penalties tried")
+    return Choice(value=probe.alpha, why=why, ground="measured")
+
+
+def _no_alpha() -> Choice[float]:
+    why = say("plan.no_alpha", "no closed-form head to penalise")
+    return Choice(value=0.0, why=why, ground="convention")
+
+
+def _input_size(size: int, image_size: int) -> Choice[int]:
+    if size == image_size:
+        why = say("plan.size_as_is", "the images as they are, {size} pixels", size=size)
+    else:
+        why = say(
+            "plan.size_scaled",
+            "the pretrained network sees images of {size} pixels; yours have {image_size}",
+            size=size,
+            image_size=image_size,
+        )
+    return Choice(value=size, why=why, ground="convention")
+
+
+def _precision(machine: Machine) -> Choice[str]:
+    why = say(
+        "plan.precision",
+        "fastest on this machine within bounds: error {error:.2%} against float32",
+        error=machine.precision_error,
+    )
+    return Choice(value=machine.precision, why=why, ground="measured")
+
+
+def _threads(machine: Machine) -> Choice[int]:
+    why = say("plan.threads", "{n} fastest on this machine", n=machine.threads)
+    return Choice(value=machine.threads, why=why, ground="measured")
+
+
+def _inference_batch_size(machine: Machine) -> Choice[int]:
+    why = say("plan.inference_batch_size", "the fastest batch on this machine")
+    return Choice(value=machine.batch_size, why=why, ground="measured")
+
+
+COMPACT = "compact"
+_LEAST_BATCH = 16
+_LEAST_STEPS = 10

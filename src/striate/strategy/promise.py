@@ -1,0 +1,196 @@
+"""What a strategy that trains by steps may reach in the time that is left, before it is run."""
+
+from dataclasses import dataclass
+
+from striate.statistics import sign_test
+from striate.strategy import budget
+from striate.strategy.plans import best_probe, recipe_for
+from striate.values import Choice, Evidence, Options, Probe, Sentence, Trial, say
+
+# A network replaces the linear model if "no better" has less than this one-sided mid-p value.
+GATE_LEVEL = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """The accuracy that a strategy may reach on validation, and whether it is worth a training."""
+
+    strategy: str
+    accuracy: float
+    hopeful: bool
+    why: Sentence
+
+
+def contenders(
+    evidence: Evidence, remaining_seconds: float, options: Options
+) -> tuple[tuple[str, ...], tuple[Sentence, ...]]:
+    """Strategies that could be trained in time, and why the others are out of the question."""
+    found, out = [], []
+    for strategy, reason in (
+        ("scratch", _against_scratch(evidence, options)),
+        ("deep", _against_deep(evidence)),
+    ):
+        reason = reason or _against_time(evidence, strategy, remaining_seconds)
+        if reason is None:
+            found.append(strategy)
+        else:
+            out.append(reason)
+    return tuple(found), tuple(out)
+
+
+def nothing_to_win(evidence: Evidence, probe: Probe) -> Sentence | None:
+    """Why no training could be seen to beat the linear model; None where one could."""
+    if probe.val_accuracy is None:
+        return say(
+            "choose.no_validation",
+            "No images can be spared for validation, so no training could be shown to be better.",
+        )
+    n = probe.val_accuracy.n
+    wrong = round((1 - probe.val_accuracy.value) * n)
+    if sign_test(wrong, 0) < GATE_LEVEL:
+        return None
+    return say(
+        "choose.nothing_to_win",
+        "It misses {wrong} of {n:,} validation images, so few that even a perfect network "
+        "could not be told from it.",
+        wrong=wrong,
+        n=n,
+    )
+
+
+def promise(evidence: Evidence, strategy: str, remaining_seconds: float, probe: Probe) -> Promise:
+    """What `strategy` may reach, from its trial or, without one, from what is known of it."""
+    assert probe.val_accuracy is not None
+    linear = probe.val_accuracy.value
+    trial = next((t for t in evidence.trials if t.strategy == strategy), None)
+    if trial is not None:
+        return _from_trial(evidence, trial, remaining_seconds, linear)
+    if strategy == "deep":
+        why = say(
+            "promise.deep",
+            "Tuning all layers starts at the linear model's head, so it may gain a little.",
+        )
+        accuracy = 1 - _DEEP_KEEPS * (1 - linear)
+        return Promise(strategy=strategy, accuracy=accuracy, hopeful=True, why=why)
+    why = say(
+        "promise.scratch_untried",
+        "{n:,} images are many enough to train a network from scratch, though not to try it first.",
+        n=sum(evidence.images_per_class),
+    )
+    return Promise(strategy=strategy, accuracy=linear, hopeful=True, why=why)
+
+
+def epochs_for(evidence: Evidence, strategy: str, seconds: float) -> int:
+    """Epochs of a training that takes `seconds`, at the measured speed; 0 if none is measured."""
+    each = _epoch_seconds(evidence, strategy)
+    if each is None:
+        return 0
+    return budget.epochs_within(seconds, each, recipe_for(strategy).most_epochs)
+
+
+def full_epochs(evidence: Evidence, strategy: str, remaining_seconds: float) -> int:
+    """Epochs of a training that takes all the time that is left but the reserve."""
+    speed = evidence.speeds.get(strategy, 0.0)
+    judged = _SETS_TO_JUDGE * evidence.val_images
+    judge_seconds = judged / (budget.STEPS_PER_JUDGING * speed) if speed else 0.0
+    return epochs_for(evidence, strategy, budget.training_seconds(remaining_seconds, judge_seconds))
+
+
+def epochs_choice(evidence: Evidence, strategy: str, epochs: int) -> Choice[int]:
+    """The number of epochs with its reason."""
+    speed = evidence.speeds.get(strategy, 0.0)
+    recipe = recipe_for(strategy)
+    if not speed:
+        why = say("epochs.unmeasured", "no speed was measured; the fewest that are of use")
+        return Choice(value=epochs, why=why, ground="convention")
+    if epochs >= recipe.most_epochs:
+        why = say("epochs.most", "more than {epochs} bring no more", epochs=epochs)
+        return Choice(value=epochs, why=why, ground="convention")
+    why = say(
+        "epochs.time",
+        "what the time allows: {speed:,.0f} images a second, {each:.1f} s an epoch",
+        speed=speed,
+        each=_epoch_seconds(evidence, strategy) or 0.0,
+    )
+    return Choice(value=epochs, why=why, ground="measured")
+
+
+def _from_trial(
+    evidence: Evidence, trial: Trial, remaining_seconds: float, linear: float
+) -> Promise:
+    """The trial's error, shrunk as errors shrink with the length of a training.
+
+    `hopeful` takes the trial at the upper end of its interval: a network that may win is
+    trained, since the linear model stays unless the network beats it.
+    """
+    epochs = max(1, full_epochs(evidence, trial.strategy, remaining_seconds))
+    shrink = min(1.0, (max(1, trial.epochs) / epochs) ** _LEARNING_EXPONENT)
+    accuracy = 1 - (1 - trial.accuracy.value) * shrink
+    best_case = 1 - (1 - trial.accuracy.high) * shrink
+    hopeful = best_case > linear
+    why = say(
+        "promise.hopeful" if hopeful else "promise.hopeless",
+        "In {seconds:.0f} s of trial {strategy} reached {tried:.1%}; {epochs} epochs should "
+        "bring about {accuracy:.1%}, "
+        + ("worth a training." if hopeful else "not enough to pass the linear model."),
+        seconds=trial.seconds,
+        strategy=trial.strategy,
+        tried=trial.accuracy.value,
+        epochs=epochs,
+        accuracy=accuracy,
+    )
+    return Promise(strategy=trial.strategy, accuracy=accuracy, hopeful=hopeful, why=why)
+
+
+def _against_scratch(evidence: Evidence, options: Options) -> Sentence | None:
+    images = sum(evidence.images_per_class)
+    if options.net != "auto" and best_probe(evidence) is not None:
+        return say("out.net_asked", "You asked for {net}, so no other is tried.", net=options.net)
+    if evidence.image_size > _SMALL_IMAGE and images < _MANY_IMAGES:
+        return say(
+            "out.scratch_few",
+            "{n:,} images of {size} pixels are too few to train a network from scratch.",
+            n=images,
+            size=evidence.image_size,
+        )
+    return None
+
+
+def _against_deep(evidence: Evidence) -> Sentence | None:
+    if best_probe(evidence) is None:
+        return say("out.no_pretrained", "No pretrained network is at hand to tune.")
+    return None
+
+
+def _against_time(evidence: Evidence, strategy: str, remaining_seconds: float) -> Sentence | None:
+    if not evidence.speeds.get(strategy):
+        return say("out.unmeasured", "The speed of {strategy} was not measured.", strategy=strategy)
+    least = recipe_for(strategy).least_epochs
+    epochs = full_epochs(evidence, strategy, remaining_seconds)
+    if epochs >= least:
+        return None
+    return say(
+        "out.no_time",
+        "In the time left {strategy} would see {epochs} epochs; under {least} do more harm "
+        "than good.",
+        strategy=strategy,
+        epochs=epochs,
+        least=least,
+    )
+
+
+def _epoch_seconds(evidence: Evidence, strategy: str) -> float | None:
+    speed = evidence.speeds.get(strategy, 0.0)
+    if not speed:
+        return None
+    return budget.epoch_seconds(sum(evidence.images_per_class), speed, evidence.val_images)
+
+
+_SMALL_IMAGE = 64
+_MANY_IMAGES = 2000
+# Optimistic: errors fell with the 0.35th power of the epochs on CIFAR-10 from 3 to 7 epochs.
+_LEARNING_EXPONENT = 0.5
+# Tuning all layers was kept on 2 sets of 7, so its promise is small.
+_DEEP_KEEPS = 0.95
+# Validation and test images are predicted once more at the end.
+_SETS_TO_JUDGE = 2

@@ -1,0 +1,151 @@
+"""How each strategy trains unless measuring says otherwise: numbers with their grounds."""
+
+from dataclasses import dataclass
+
+from striate.values import Choice, NetSettings, Tap, say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """The settings of one strategy; `least_epochs` and `most_epochs` bound what is sensible.
+
+    The learning rate is that for `batch_size`; smaller batches scale it down in proportion.
+    """
+
+    settings: Choice[NetSettings]
+    taps: Choice[tuple[Tap, ...]]
+    batch_size: Choice[int]
+    learning_rate: Choice[float]
+    layer_decay: Choice[float]
+    weight_decay: Choice[float]
+    optimizer: Choice[str]
+    schedule: Choice[str]
+    label_smoothing: Choice[float]
+    dropout: Choice[float]
+    augment: Choice[dict[str, float]]
+    least_epochs: int
+    most_epochs: int
+
+
+SCRATCH = Recipe(
+    settings=Choice(
+        value=NetSettings(),
+        why=say("recipe.scratch.settings", "the compact network as it is built by default"),
+        ground="convention",
+    ),
+    taps=Choice(
+        value=(Tap(stage="top", pool="mean"),),
+        why=say("recipe.scratch.taps", "the last stage, averaged over the image"),
+        ground="convention",
+    ),
+    batch_size=Choice(
+        value=128,
+        why=say("recipe.scratch.batch_size", "batches of 64 to 512 are equally fast here"),
+        ground="measured",
+    ),
+    learning_rate=Choice(
+        value=0.1,
+        why=say("recipe.scratch.learning_rate", "the usual peak for this optimizer and batch"),
+        ground="convention",
+    ),
+    layer_decay=Choice(
+        value=1.0,
+        why=say("recipe.scratch.layer_decay", "all layers start from nothing, so all learn alike"),
+        ground="convention",
+    ),
+    weight_decay=Choice(
+        value=5e-4,
+        why=say("recipe.scratch.weight_decay", "the usual decay for a small network"),
+        ground="convention",
+    ),
+    optimizer=Choice(
+        value="sgd",
+        why=say("recipe.scratch.optimizer", "Nesterov momentum trains small networks well"),
+        ground="convention",
+    ),
+    schedule=Choice(
+        value="one-cycle",
+        why=say("recipe.scratch.schedule", "rates that rise and then fall to zero suit few epochs"),
+        ground="paper",
+    ),
+    label_smoothing=Choice(
+        value=0.1,
+        why=say("recipe.scratch.label_smoothing", "keeps a network from being too sure"),
+        ground="paper",
+    ),
+    dropout=Choice(
+        value=0.0,
+        why=say("recipe.scratch.dropout", "short trainings end before dropout pays"),
+        ground="convention",
+    ),
+    augment=Choice(
+        value={"crop": 1.0},
+        why=say(
+            "recipe.scratch.augment",
+            "small shifts keep every label true; mirroring would not for signs and digits",
+        ),
+        ground="convention",
+    ),
+    least_epochs=2,
+    most_epochs=120,
+)
+
+DEEP = Recipe(
+    settings=Choice(
+        value=NetSettings(),
+        why=say("recipe.deep.settings", "the pretrained network as it is"),
+        ground="convention",
+    ),
+    taps=Choice(
+        value=(),
+        why=say("recipe.deep.taps", "the stages that the best probe reads"),
+        ground="measured",
+    ),
+    batch_size=Choice(
+        value=32,
+        why=say("recipe.deep.batch_size", "small batches give more steps in a short training"),
+        ground="convention",
+    ),
+    learning_rate=Choice(
+        value=2e-4,
+        why=say("recipe.deep.learning_rate", "1e-3 harmed the pretrained stages on 4 sets of 4"),
+        ground="measured",
+    ),
+    layer_decay=Choice(
+        value=0.7,
+        why=say("recipe.deep.layer_decay", "early stages are general and need to move less"),
+        ground="paper",
+    ),
+    weight_decay=Choice(
+        value=0.01,
+        why=say("recipe.deep.weight_decay", "the usual decay for this optimizer"),
+        ground="convention",
+    ),
+    optimizer=Choice(
+        value="adamw",
+        why=say("recipe.deep.optimizer", "its step does not depend on each stage's scale"),
+        ground="convention",
+    ),
+    schedule=Choice(
+        value="cosine",
+        why=say("recipe.deep.schedule", "rates that fall to zero settle what was learnt"),
+        ground="convention",
+    ),
+    label_smoothing=Choice(
+        value=0.0,
+        why=say("recipe.deep.label_smoothing", "the exact head's scores are already cautious"),
+        ground="convention",
+    ),
+    dropout=Choice(
+        value=0.0,
+        why=say("recipe.deep.dropout", "the exact head was fitted without it"),
+        ground="convention",
+    ),
+    augment=Choice(
+        value={"crop": 1.0},
+        why=say("recipe.deep.augment", "small shifts keep every label true"),
+        ground="convention",
+    ),
+    least_epochs=4,
+    most_epochs=30,
+)
