@@ -1,1 +1,64 @@
 """striate: labelled images in, a convolutional classifier that you can trust out."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from striate.errors import StriateError
+    from striate.estimator import ImageClassifier
+    from striate.run import Run
+    from striate.values import Watch
+
+__all__ = ["ImageClassifier", "Run", "StriateError", "__version__", "fit", "load"]
+
+__version__ = "0.1.0"
+
+
+def fit(source: Any, *, watch: "Watch | None" = None, **settings: Any) -> "Run":
+    """Fits a classifier to labelled images and gives its run.
+
+    `source` is a folder of class folders, `"demo"`, or images with their labels. `settings` are
+    those of `striate fit`, with `_` for `-`: `minutes=2, seed=1, strategy="linear", out="mine"`;
+    `striate.values.Options` lists them with their defaults. `watch` is told of the progress; by
+    default notebooks and terminals show it. Raises `StriateError`, with every wrong setting in
+    one message.
+    """
+    from striate.settings import checked
+
+    options = checked(settings, hint="help(striate.values.Options) lists them.")
+    from striate.pipeline import fit as fit_now
+    from striate.report.terminal import notebook_or_terminal
+
+    if watch is not None:
+        return fit_now(source, options, watch)
+    with notebook_or_terminal() as shown:
+        return fit_now(source, options, shown)
+
+
+def load(path: "str | Path") -> "Run":
+    """The run in a folder that `striate fit` made: to predict, evaluate and look into."""
+    from striate.run import Run
+
+    return Run.load(path)
+
+
+_HOMES = {
+    "ImageClassifier": "striate.estimator",
+    "Run": "striate.run",
+    "StriateError": "striate.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # The classes reach numpy, scikit-learn or torch; nobody waits for what they do not use.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'striate' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

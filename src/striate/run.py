@@ -1,0 +1,374 @@
+"""The run folder: keep a value, find it again, resume, continue."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from striate.card import card
+from striate.errors import ModelError, StriateError
+from striate.evaluation import Evaluation, evaluation
+from striate.store import files
+from striate.store.contents import CODECS
+from striate.store.files import Codec
+from striate.store.place import Mode, Place, find_place
+from striate.store.record import (
+    CHECKPOINTS,
+    NAMES,
+    RUN,
+    FileRecord,
+    RunRecord,
+    SourceRecord,
+    read_record,
+    settings_key,
+)
+from striate.store.upkeep import clear, sweep, take_back, take_lock
+from striate.summary import versions
+from striate.values import (
+    Finding,
+    Machine,
+    MachineSummary,
+    Options,
+    Plan,
+    Predictions,
+    Summary,
+)
+
+if TYPE_CHECKING:
+    from striate.classifier import Classifier
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The wall time that a command was given: `started` is `time.monotonic()` at its start."""
+
+    minutes: float
+    started: float = field(default_factory=time.monotonic)
+
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def remaining(self) -> float:
+        """Seconds until the budget ends; below zero once it has."""
+        return 60 * self.minutes - self.elapsed()
+
+
+class Run:
+    """A folder that holds one fit.
+
+    `keep` is the one habit from which resuming follows: what the folder holds and was made from
+    the same things is read, all else is made and written whole. `mode` is `new`, `resume` (was
+    broken off), `improve` (finished, and now given more minutes) or `done` (nothing to do).
+    """
+
+    def __init__(
+        self, folder: Path, record: RunRecord, mode: Mode = "done", clock: Clock | None = None
+    ) -> None:
+        self.folder = folder
+        self.record = record
+        self.mode: Mode = mode
+        self.clock = clock or Clock(record.minutes)
+        self._chain: list[str] = []
+        self._place: Place | None = None
+        self._lock: IO[bytes] | None = None
+
+    # Opening -------------------------------------------------------------------------------------
+
+    @classmethod
+    def open(
+        cls,
+        source_name: str,
+        options: Options,
+        *,
+        command: str,
+        source_address: str,
+        content_hash: str = "",
+        clock: Clock | None = None,
+    ) -> "Run":
+        """The run that a command goes on with, or a new one: CONTRACTS section 5.
+
+        Raises `UsageError` where `--out` names a folder that is not a run, or one with other
+        settings; `ModelError` where a run that might be meant is damaged or of a newer striate;
+        `MachineError` where the folder cannot be made or another process works in it.
+        """
+        key = settings_key(options, source_address)
+        fresh = RunRecord(
+            name=source_name,
+            command=command,
+            source=SourceRecord(address=source_address, content_hash=content_hash),
+            settings=options,
+            seed=options.seed,
+            settings_key=key,
+            minutes=options.minutes,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions=versions(),
+        )
+        place = find_place(fresh)
+        run = cls(place.folder, place.record, place.mode, clock or Clock(options.minutes))
+        if place.mode != "done":
+            run._begin(place)
+        return run
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Run":
+        """The run in a folder, to be read: finished, broken off or still going on.
+
+        Raises `UsageError` where the folder is no run, `ModelError` where it is damaged or of a
+        newer striate.
+        """
+        folder = Path(path)
+        if folder.name == RUN:
+            folder = folder.parent
+        return cls(folder, read_record(folder))
+
+    # Keeping -------------------------------------------------------------------------------------
+
+    def keep(
+        self,
+        name: str,
+        make: Callable[[], T],
+        codec: Codec[T] | None = None,
+        *,
+        inputs: Sequence[str] | None = None,
+        also: object = None,
+    ) -> T:
+        """The value that the folder holds under `name`, or what `make` gives, written whole.
+
+        A stored value counts where its file is as it was written and came from the same
+        settings, the same content of the kept files in `inputs` (by default of all that this
+        process has kept before) and the same `also`.
+        """
+        codec = codec or CODECS[name]
+        made_from = self._chain if inputs is None else [self._digest(n) for n in inputs]
+        key = files.digest_of(self.record.settings_key, made_from, also)
+        known = self.record.files.get(name)
+        if known and known.key == key:
+            with contextlib.suppress(Exception):  # whatever is wrong with it, it is made again
+                value = self._stored(name, known, codec)
+                self._chain.append(f"{name} {known.digest}")
+                return value
+        try:
+            value = make()
+            self.write(name, value, codec, key=key)
+        except BaseException as error:
+            self.failed(error)
+            raise
+        self._chain.append(f"{name} {self.record.files[name].digest}")
+        return value
+
+    def write(self, name: str, value: T, codec: Codec[T] | None = None, *, key: str = "") -> None:
+        """Writes a value under `name`, whole or not at all, and notes what it was made from."""
+        codec = codec or CODECS[name]
+        path = self.path(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise files.not_written(path, error) from error
+        with files.whole(path) as file:
+            codec.write(value, file)
+        entry = FileRecord(key=key, digest=files.digest(path), facts=codec.facts(value))
+        self._change(files={**self.record.files, name: entry})
+
+    def read(self, name: str, codec: Codec[T] | None = None) -> T:
+        """The value that the folder holds under `name`, whatever it was made from.
+
+        Raises `ModelError` where it is missing or damaged.
+        """
+        path = self.path(name)
+        known = self.record.files.get(name, FileRecord(key="", digest=""))
+        try:
+            return (codec or CODECS[name]).read(path, known.facts)
+        except FileNotFoundError:
+            raise ModelError(
+                f"{self.folder} has no {name}"
+                + ("." if self.record.finished else ": its fit has not come so far."),
+                f"Go on with it: {self.record.command}",
+            ) from None
+        except ModelError:
+            raise
+        except Exception as error:
+            raise files.damaged(path, error) from error
+
+    def holds(self, name: str) -> bool:
+        """Whether something was written under `name`."""
+        return name in self.record.files and self.path(name).exists()
+
+    def path(self, name: str) -> Path:
+        """Where a value of this name stands: public files on top, all else in `checkpoints/`."""
+        return self.folder / name if name in NAMES else self.checkpoints / name
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder for what resuming needs."""
+        return self.folder / CHECKPOINTS
+
+    @property
+    def model(self) -> Path:
+        """The folder of the model."""
+        return self.folder / "model"
+
+    @property
+    def settings_key(self) -> str:
+        """Equal for two runs that differ in nothing but minutes, place and language."""
+        return self.record.settings_key
+
+    @property
+    def minutes(self) -> float:
+        """The largest budget that this run was ever given."""
+        return self.record.minutes
+
+    # Going on ------------------------------------------------------------------------------------
+
+    def stage_done(self, name: str, seconds: float) -> None:
+        """Adds seconds to a stage's; a stage that was broken off counts both parts."""
+        spent = self.record.stages.get(name, 0.0) + seconds
+        self._change(stages={**self.record.stages, name: round(spent, 3)})
+
+    def note(self, *, machine: Machine | None = None, content_hash: str = "") -> None:
+        """Writes into `run.json` what was found out after the run was opened."""
+        if machine is not None:
+            short = MachineSummary(
+                device=machine.device, threads=machine.threads, precision=machine.precision
+            )
+            self._change(machine=short)
+        if content_hash:
+            self._change(source=replace(self.record.source, content_hash=content_hash))
+
+    def look(self, plan: Plan) -> int:
+        """Counts a look at the test split by a plan, before it happens; says which look it is.
+
+        The same plan looking again sees what it saw: that is no new look.
+        """
+        judged = files.digest_of(plan)
+        if judged not in self.record.looks:
+            self._change(looks=(*self.record.looks, judged))
+        return len(self.record.looks)
+
+    def finish(self, summary: Summary) -> None:
+        """Writes the summary and marks the run as finished."""
+        self.write("summary.json", summary)
+        self._change(finished=True, rounds=self.record.rounds + 1)
+        self.close()
+
+    def failed(self, error: BaseException) -> None:
+        """Takes a run back that an error left without use; tells a crash where its run is."""
+        hopeless = isinstance(error, StriateError) and error.exit_code in _NOT_THE_MACHINE
+        unused = not self.record.files or (hopeless and not self.model.exists())
+        if self._place and self._place.begun and unused:
+            self.abandon()
+        elif not isinstance(error, StriateError):
+            error.striate_run = str(self.folder)  # type: ignore[attr-defined]
+
+    def abandon(self) -> None:
+        """Takes back a run that this process has just begun, and the folders made for it."""
+        if self._place and self._place.begun:
+            take_back(self.folder, self._place.made)
+        self.close()
+
+    def close(self) -> None:
+        """Lets other processes work in the folder."""
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.failed(error)
+        self.close()
+
+    # Using ---------------------------------------------------------------------------------------
+
+    @property
+    def summary(self) -> Summary:
+        """What came out: the content of `summary.json`."""
+        return self.read("summary.json")
+
+    @property
+    def plan(self) -> Plan:
+        """What was chosen, and why."""
+        return self.read("plan.json")
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the checks say."""
+        return self.read("findings.json").findings
+
+    @cached_property
+    def classifier(self) -> "Classifier":
+        """The model."""
+        from striate.classifier import load
+
+        return load(self.model)
+
+    def predict(self, images: Any) -> Predictions:
+        """Predictions for images: paths, PIL images, arrays N x H x W [x C], or lists of them.
+
+        Images that cannot be read are left out; their paths are not in the result.
+        """
+        from striate.data.scan import read_images
+
+        return self.classifier.predict(read_images(images))
+
+    def evaluate(self, source: Any) -> Evaluation:
+        """How good the model is on labelled images, those left out that it was trained on."""
+        from striate.data.scan import read
+
+        index = read(source, replace(self.record.settings, split="auto"))
+        trained_on = self.read("index.csv") if self.holds("index.csv") else None
+        return evaluation(self.classifier.predict(index), index, trained_on)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        summary = self.summary if self.holds("summary.json") else None
+        return card(str(self.folder), summary)
+
+    # Beneath -------------------------------------------------------------------------------------
+
+    def _begin(self, place: Place) -> None:
+        self._place = place
+        try:
+            self._lock = take_lock(self.folder)
+            self._save()  # before anything goes, so that a crash in between leaves a new run
+            sweep(self.folder)
+            if place.mode == "new":
+                clear(self.folder)
+        except BaseException:
+            self.abandon() if place.begun else self.close()
+            raise
+
+    def _stored(self, name: str, known: FileRecord, codec: Codec[T]) -> T:
+        path = self.path(name)
+        if files.digest(path) != known.digest:
+            raise ValueError(f"{path} was changed")
+        return codec.read(path, known.facts)
+
+    def _digest(self, name: str) -> str:
+        known = self.record.files.get(name)
+        return f"{name} {known.digest if known else ''}"
+
+    def _change(self, **changes: Any) -> None:
+        self.record = replace(self.record, **changes)
+        self._save()
+
+    def _save(self) -> None:
+        files.write_whole(self.folder / RUN, files.to_json(self.record))
+
+
+# A wrong command, a useless source, a misfit model: the same command will fail the same way.
+_NOT_THE_MACHINE = (2, 3, 5)

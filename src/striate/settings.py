@@ -1,0 +1,177 @@
+"""What a person asked for -> Options: every fault of a command or a call in one message."""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from striate.errors import UsageError
+from striate.values import STRATEGIES, Options
+
+SHORTEST_MINUTES = 0.5
+LANGUAGES = ("auto", "en", "zh")
+SPLITTING = ("auto", "pool")
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+def checked(
+    settings: Mapping[str, object],
+    *,
+    spelt: Callable[[str], str] = str,
+    faults: Iterable[str] = (),
+    hint: str = "",
+) -> Options:
+    """The options in `settings`; values may be texts, as a command line gives them.
+
+    `spelt` turns a name into what the person typed; `faults` are those found before. Raises
+    `UsageError` with every fault.
+    """
+    found = list(faults)
+    known = {field.name for field in fields(Options)}
+    values: dict[str, object] = {}
+    for name, value in settings.items():
+        if name not in known:
+            found.append(f"{spelt(name)} is not a setting{did_you_mean(name, known)}.")
+            continue
+        try:
+            values[name] = _RULES[name](value)
+        except ValueError as fault:
+            found.append(f"{spelt(name)} {fault}.")
+    found += _exclusions(values, spelt)
+    if found:
+        raise UsageError("\n".join(found), hint)
+    return Options(**values)  # type: ignore[arg-type]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean X?` without its stop, where something known is close to `word`."""
+    near = nearest(word, known)
+    return f"; did you mean {near}?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """What of `known` is closest to `word`, or nothing."""
+    by_case = {name.casefold(): name for name in known}
+    found = difflib.get_close_matches(word.casefold(), by_case, n=1, cutoff=0.6)
+    return by_case[found[0]] if found else ""
+
+
+def _exclusions(values: Mapping[str, object], spelt: Callable[[str], str]) -> list[str]:
+    default = Options()
+    given = {name for name, value in values.items() if value != getattr(default, name)}
+    return [
+        f"{spelt(one)} and {spelt(other)} exclude each other: {why}."
+        for one, other, why in _EXCLUDE
+        if {one, other} <= given
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A rule: a number of some kind between two bounds."""
+
+    kind: type[int] | type[float]
+    low: float
+    high: float = math.inf
+    optional: bool = False
+
+    def __call__(self, value: object) -> object:
+        if value is None and self.optional:
+            return None
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            number = self.kind(value)  # type: ignore[call-overload, arg-type]
+            if isinstance(value, float) and number != value:
+                raise ValueError
+        except (TypeError, ValueError, OverflowError):
+            whole = "a whole number" if self.kind is int else "a number"
+            raise ValueError(f"takes {whole}, not {shown(value)}") from None
+        if not self.low <= number <= self.high or not math.isfinite(number):
+            raise ValueError(f"is {shown(value)}; {self._bounds()}")
+        return number
+
+    def _bounds(self) -> str:
+        if math.isfinite(self.high):
+            return f"it must lie between {self.low:g} and {self.high:g}"
+        return f"it must be at least {self.low:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A rule: one of some words."""
+
+    words: tuple[str, ...]
+
+    def __call__(self, value: object) -> object:
+        if value in self.words:
+            return value
+        near = did_you_mean(str(value), self.words)
+        raise ValueError(f"is {shown(value)}; it must be one of {', '.join(self.words)}{near}")
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: short, on one line."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _device(value: object) -> object:
+    if isinstance(value, str) and _DEVICE.fullmatch(value):
+        return value
+    near = did_you_mean(str(value), ("auto", "cpu", "cuda", "mps"))
+    raise ValueError(f"is {shown(value)}; it must be auto, cpu, cuda, cuda:NUMBER or mps{near}")
+
+
+def _text(value: object) -> object:
+    if isinstance(value, str | Path) and str(value):
+        return str(value)
+    raise ValueError(f"takes a text, not {shown(value)}")
+
+
+def _path(value: object) -> object:
+    return None if value is None else _text(value)
+
+
+def _file(value: object) -> object:
+    if value is None:
+        return None
+    path = Path(str(_text(value)))
+    if path.is_file():
+        return str(path)
+    if path.is_dir():
+        raise ValueError(f"is {path}, which is a folder; it must be a file")
+    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    raise ValueError(f"is {path}, which is not there{did_you_mean(path.name, siblings)}")
+
+
+def _switch(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"is on or off (True or False), not {shown(value)}")
+
+
+_RULES: dict[str, Callable[[object], object]] = {
+    "minutes": _Number(float, SHORTEST_MINUTES),
+    "seed": _Number(int, 0, 2**63 - 1),
+    "strategy": _Word(("auto", *STRATEGIES)),
+    "net": _text,
+    "weights": _file,
+    "split": _Word(SPLITTING),
+    "device": _device,
+    "plan": _file,
+    "out": _path,
+    "restart": _switch,
+    "strict": _switch,
+    "drop_rare": _switch,
+    "max_pixels": _Number(int, 1),
+    "min_accuracy": _Number(float, 0, 1, optional=True),
+    "lang": _Word(LANGUAGES),
+}
+
+_EXCLUDE = (
+    ("plan", "strategy", "the plan says the strategy"),
+    ("plan", "net", "the plan says the network"),
+)

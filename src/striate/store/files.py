@@ -1,0 +1,235 @@
+"""Values <-> files: a file is written whole or not at all, and read back as the same value."""
+
+import errno
+import hashlib
+import json
+import math
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Generic, TypeVar, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.errors import MachineError, ModelError
+
+T = TypeVar("T")
+
+Facts = dict[str, Any]
+
+# A crash between writing and renaming leaves such a name behind; the next start sweeps it.
+UNFINISHED = ".unfinished"
+
+
+def no_facts(value: object) -> Facts:
+    """Most formats hold all of a value."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codec(Generic[T]):
+    """How a value becomes a file and a value again.
+
+    `facts` are what the format has no place for (a CSV holds rows and nothing about them all);
+    the run keeps them in `run.json` and gives them back to `read`. `read` raises where the file
+    is damaged: `ModelError`, `ValueError`, `KeyError` or `OSError`.
+    """
+
+    write: Callable[[T, BinaryIO], None]
+    read: Callable[[Path, Facts], T]
+    facts: Callable[[T], Facts] = no_facts
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` only once it is complete and on disk.
+
+    Raises `MachineError` where the disk is full or the folder cannot be written; then, and when
+    the writer itself fails, what stood at `path` stays as it was and nothing is left beside it.
+    """
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}{UNFINISHED}")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        settle(path.parent)
+    except OSError as error:
+        raise not_written(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes `content` to `path`, whole or not at all."""
+    with whole(path) as file:
+        file.write(content)
+
+
+def settle(folder: Path) -> None:
+    """Makes renames in a folder last through a power cut, where the system can."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def not_written(path: Path, error: OSError) -> MachineError:
+    """What to tell a person whose file could not be written."""
+    if isinstance(error, MachineError):
+        return error
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return MachineError(
+            f"The disk is full: {path} could not be written.",
+            "Make room and type the same command again, or name a folder on another disk "
+            "with --out.",
+        )
+    reason = (error.strerror or str(error) or type(error).__name__).strip().rstrip(".")
+    return MachineError(
+        f"{path} cannot be written: {reason[:1].lower()}{reason[1:]}.",
+        "Name a folder that you can write with --out.",
+    )
+
+
+def digest(path: Path) -> str:
+    """BLAKE2b of a file's content, 32 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def digest_of(*parts: object) -> str:
+    """BLAKE2b of some values, by their JSON, 32 hexadecimal digits."""
+    return hashlib.blake2b(to_json(parts), digest_size=16).hexdigest()
+
+
+def to_json(value: object, indent: int | None = 2) -> bytes:
+    """JSON in UTF-8; numbers that are not finite become null, bytes that are no text escapes."""
+    plain = _finite(msgspec.to_builtins(value, enc_hook=_from_numpy))
+    text = json.dumps(plain, ensure_ascii=False, indent=indent, allow_nan=False)
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
+
+
+def from_json(content: bytes | str, kind: type[T], about: object) -> T:
+    """The value in some JSON; `about` names it in errors.
+
+    Raises `ModelError` where it is damaged or its schema is one that this striate cannot read.
+    """
+    try:
+        plain = json.loads(content)
+        same_schema(plain, kind, about)
+        return msgspec.convert(plain, kind)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise damaged(about, error) from error
+
+
+def damaged(about: object, error: Exception) -> ModelError:
+    """What to tell a person whose file does not hold what it should."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return ModelError(
+        f"{about} is damaged: {reason}.",
+        "Take a copy that is whole, or begin anew with `striate fit SOURCE --restart`.",
+    )
+
+
+def same_schema(plain: object, kind: type, about: object) -> None:
+    """Raises `ModelError` where a JSON object states a schema other than that of `kind`."""
+    field = getattr(kind, "__dataclass_fields__", {}).get("schema")
+    if field is None or not isinstance(plain, dict):
+        return
+    name, _, number = str(field.default).rpartition("/")
+    stated = str(plain.get("schema", ""))
+    if stated == field.default:
+        return
+    stated_name, _, stated_number = stated.rpartition("/")
+    if stated_name == name and stated_number.isdigit() and int(stated_number) > int(number):
+        raise ModelError(
+            f"{about} was written by a newer striate: its schema is {stated}, "
+            f"and this striate reads {field.default}.",
+            "Type: pip install --upgrade striate",
+        )
+    raise ValueError(f"its schema is {stated or 'missing'!r} where {field.default!r} is due")
+
+
+def of_json(kind: type[T]) -> Codec[T]:
+    """The codec of a value that is one JSON object."""
+    return Codec(
+        write=lambda value, file: put(file, to_json(value)),
+        read=lambda path, facts: from_json(path.read_bytes(), kind, path),
+    )
+
+
+def of_arrays(kind: type[T]) -> Codec[T]:
+    """The codec of a dataclass with arrays in it: one `.npz`, no pickle."""
+
+    def write(value: T, file: BinaryIO) -> None:
+        arrays: dict[str, NDArray[Any]] = {}
+
+        def set_apart(item: object) -> object:
+            if isinstance(item, np.ndarray):
+                arrays[f"array_{len(arrays)}"] = item
+                return f"array_{len(arrays) - 1}"
+            return _from_numpy(item)
+
+        plain = msgspec.to_builtins(value, enc_hook=set_apart)
+        text = np.frombuffer(json.dumps(plain).encode(), np.uint8)
+        np.savez(file, json=text, **cast(Any, arrays))
+
+    def read(path: Path, facts: Facts) -> T:
+        with np.load(path, allow_pickle=False) as arrays:
+            plain = json.loads(arrays["json"].tobytes())
+            return msgspec.convert(plain, kind, dec_hook=lambda _, name: arrays[name])
+
+    return Codec(write=write, read=read)
+
+
+def of_array() -> Codec[NDArray[Any]]:
+    """The codec of one array: `.npy`, read as a memory map."""
+    return Codec(
+        write=lambda value, file: np.save(file, value, allow_pickle=False),
+        read=lambda path, facts: np.load(path, mmap_mode="r", allow_pickle=False),
+    )
+
+
+def of_text() -> Codec[str]:
+    """The codec of a text in UTF-8, such as the report."""
+    return Codec(
+        write=lambda value, file: put(file, value.encode()),
+        read=lambda path, facts: path.read_text(encoding="utf-8"),
+    )
+
+
+def put(file: BinaryIO, content: bytes) -> None:
+    """Writes all of `content`."""
+    file.write(content)
+
+
+def _finite(plain: Any) -> Any:
+    if isinstance(plain, float):
+        return plain if math.isfinite(plain) else None
+    if isinstance(plain, dict):
+        return {key: _finite(item) for key, item in plain.items()}
+    if isinstance(plain, list | tuple):
+        return [_finite(item) for item in plain]
+    return plain
+
+
+def _from_numpy(item: object) -> object:
+    if isinstance(item, np.generic):
+        return item.item()
+    if isinstance(item, np.ndarray):
+        return item.tolist()
+    if isinstance(item, Path):
+        return str(item)
+    raise TypeError(f"{type(item).__name__} has no place in JSON")

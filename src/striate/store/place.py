@@ -1,0 +1,192 @@
+"""Which folder a command works in: the run it goes on with, or a new one."""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from striate.errors import ModelError, UsageError
+from striate.store import files
+from striate.store.record import ASIDE, CHECKPOINTS, LOCK, NAMES, RUN, RunRecord, read_record
+from striate.values import Options
+
+Mode = Literal["new", "resume", "improve", "done"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A run folder that is there, what its `run.json` is to say, and how the fit goes on.
+
+    `made` are the folders that were made for it just now, the innermost first; `begun` tells
+    that the run was, so that it can be taken back.
+    """
+
+    folder: Path
+    record: RunRecord
+    mode: Mode
+    made: tuple[Path, ...] = ()
+    begun: bool = False
+
+
+def find_place(fresh: RunRecord, root: Path = Path("runs")) -> Place:
+    """The place of a command whose new run would say `fresh`: CONTRACTS section 5.
+
+    Raises `UsageError` where `--out` names a folder that is not a run, or one with other
+    settings; `ModelError` where a run that might be meant is damaged or of a newer striate;
+    `MachineError` where the folder cannot be made.
+    """
+    if fresh.settings.out is not None:
+        return _named(Path(fresh.settings.out), fresh)
+    name = folder_name(fresh.name)
+    found = _newest_like(name, root, fresh)
+    if found is not None:
+        return _go_on(found, read_record(found), fresh)
+    taken = next(_runs_of(name, root), (0, root))[0]
+    return _next_free(root, name, taken + 1, fresh)
+
+
+def folder_name(source_name: str) -> str:
+    """A source's name as a folder's: any script, no separators, at most 80 bytes."""
+    name = re.sub(r"[^\w.+-]+", "-", source_name.encode(errors="replace").decode()).strip("-.")
+    while len(name.encode()) > 80:
+        name = name[:-1]
+    return name or "images"
+
+
+def _named(folder: Path, fresh: RunRecord) -> Place:
+    if _is_free(folder):
+        return _begin(folder, fresh)
+    if not (folder / RUN).exists():
+        raise UsageError(
+            f"{folder} is not a run folder and holds other files; nothing was written there.",
+            "Name a new or empty folder with --out.",
+        )
+    restart = fresh.settings.restart
+    try:
+        record = read_record(folder)
+    except ModelError:
+        if not (restart and _holds_only_ours(folder)):
+            raise
+        record = fresh
+    if restart or _same_work(record, fresh):
+        return _go_on(folder, record, fresh)
+    raise UsageError(
+        f"{folder} holds a run with other settings: {_differences(record, fresh.settings)}.",
+        "Begin it anew with --restart, or name another folder with --out.",
+    )
+
+
+def _next_free(root: Path, name: str, number: int, fresh: RunRecord) -> Place:
+    """A new folder NAME-K; counts on where another process was faster."""
+    while True:
+        folder = root / f"{name}-{number}"
+        if not folder.exists():
+            with suppress(FileExistsError):
+                return _begin(folder, fresh, exist_ok=False)
+        number += 1
+
+
+def _begin(folder: Path, fresh: RunRecord, *, exist_ok: bool = True) -> Place:
+    made = tuple(path for path in (folder, *folder.parents) if not path.exists())
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=exist_ok)
+    except FileExistsError:
+        if not exist_ok and folder.exists():
+            raise
+        raise UsageError(
+            f"{folder} cannot be made: something else has that name.", "Give another name."
+        ) from None
+    except OSError as error:
+        raise files.not_written(folder, error) from error
+    return Place(folder=folder, record=fresh, mode="new", made=made, begun=True)
+
+
+def _go_on(folder: Path, record: RunRecord, fresh: RunRecord) -> Place:
+    if fresh.settings.restart:
+        return Place(folder=folder, record=fresh, mode="new")
+    if record.finished and fresh.minutes <= record.minutes:
+        return Place(folder=folder, record=record, mode="done")
+    minutes = max(fresh.minutes, record.minutes)
+    going_on = replace(
+        record,
+        minutes=minutes,
+        settings=replace(fresh.settings, minutes=minutes),
+        command=fresh.command,
+        versions=fresh.versions,
+        source=fresh.source if fresh.source.content_hash else record.source,
+        finished=False,
+    )
+    mode: Mode = "improve" if record.finished else "resume"
+    return Place(folder=folder, record=going_on, mode=mode)
+
+
+def _runs_of(name: str, root: Path) -> Iterator[tuple[int, Path]]:
+    """The folders `NAME-K` in `root` with their K, the newest first."""
+    pattern = re.compile(re.escape(name) + r"-([1-9]\d{0,8})")
+    found = []
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for path in root.iterdir():
+            match = pattern.fullmatch(path.name)
+            if match:
+                found.append((int(match[1]), path))
+    return iter(sorted(found, reverse=True))
+
+
+def _newest_like(name: str, root: Path, fresh: RunRecord) -> Path | None:
+    """The newest run with these settings on these images.
+
+    A newer one that cannot be read is an error, so that its work is not done again unnoticed.
+    """
+    for _, path in _runs_of(name, root):
+        if (path / RUN).exists() and _same_work(read_record(path), fresh):
+            return path
+    return None
+
+
+def _same_work(record: RunRecord, fresh: RunRecord) -> bool:
+    """Whether a run has the same settings and images; an empty hash is not known yet."""
+    hashes = {record.source.content_hash, fresh.source.content_hash} - {""}
+    return record.settings_key == fresh.settings_key and len(hashes) <= 1
+
+
+def _differences(record: RunRecord, options: Options) -> str:
+    """The settings in which a run differs from `options`, in words."""
+    old, new = asdict(record.settings), asdict(options)
+    told = [
+        f"{name} is {old[name]} there and {new[name]} here"
+        for name in new
+        if old[name] != new[name] and (name not in ASIDE or name in ("plan", "weights"))
+    ]
+    return ", ".join(told) or "it is of other images"
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether a folder is not there or empty, leftovers of a killed process aside."""
+    try:
+        return all(_is_remnant(path) for path in folder.iterdir())
+    except FileNotFoundError:
+        return True
+    except NotADirectoryError:
+        if folder.exists():
+            raise UsageError(
+                f"{folder} is a file; a run needs a folder.", "Give another name with --out."
+            ) from None
+        return True  # a parent is a file: making the folder will say so
+    except OSError as error:
+        raise files.not_written(folder, error) from error
+
+
+def _is_remnant(path: Path) -> bool:
+    """Whether a process that was killed before it wrote `run.json` may have left this."""
+    if path.name == CHECKPOINTS:
+        return all(part.name == LOCK for part in path.iterdir())
+    return path.name.endswith(files.UNFINISHED)
+
+
+def _holds_only_ours(folder: Path) -> bool:
+    """Whether everything in a folder has a name that striate gives."""
+    names = [path.name for path in folder.iterdir()]
+    return all(name in NAMES or name.endswith(files.UNFINISHED) for name in names)

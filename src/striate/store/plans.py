@@ -1,0 +1,86 @@
+"""`plan.json`: a plan as people read it, and a plan that a person gives."""
+
+import json
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from striate.errors import ModelError, UsageError
+from striate.store.files import Codec, Facts, from_json, put, same_schema, to_json
+from striate.values import STRATEGIES, Plan
+
+
+def plan_content(plan: Plan) -> dict[str, Any]:
+    """What `plan.json` holds: `because` as plain English, `sentences` with their codes."""
+    content: dict[str, Any] = msgspec.to_builtins(plan)
+    content["sentences"] = content["because"]
+    content["because"] = [sentence["text"] for sentence in content["sentences"]]
+    return content
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a file.
+
+    Raises `UsageError` where it is no plan or has a value that cannot be, naming the place, and
+    `ModelError` where it is of a newer striate.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        same_schema(content, Plan, path)
+        plan = _plan(content)
+        _check(plan)
+    except ModelError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [""])[0].rstrip(".")
+        raise UsageError(
+            f"{path} is not a plan: {reason}.",
+            "Give the plan.json of a run folder, such as runs/flowers-1/plan.json.",
+        ) from error
+    return plan
+
+
+def _plan(content: Any) -> Plan:
+    if not isinstance(content, dict):
+        raise ValueError("it does not hold one JSON object")
+    plain = dict(content)
+    said = [{"code": "", "text": text} for text in plain.get("because", ())]
+    plain["because"] = plain.pop("sentences", said)
+    return msgspec.convert(plain, Plan)
+
+
+def _check(plan: Plan) -> None:
+    if plan.strategy.value not in STRATEGIES:
+        raise ValueError(f"its strategy is {plan.strategy.value!r}, not one of {STRATEGIES}")
+    for name, low in _AT_LEAST.items():
+        value = getattr(plan, name).value
+        if not low <= value < float("inf"):
+            raise ValueError(f"its {name} is {value!r}; it must be at least {low}")
+    if len(plan.classes) < 2 or len(set(plan.classes)) < len(plan.classes):
+        raise ValueError(f"its classes are {list(plan.classes)}; two or more are due, each once")
+
+
+def _write(plan: Plan, file: BinaryIO) -> None:
+    put(file, to_json(plan_content(plan)))
+
+
+def _read(path: Path, facts: Facts) -> Plan:
+    return _plan(from_json(path.read_bytes(), dict, path))
+
+
+_AT_LEAST = {
+    "alpha": 0.0,
+    "input_size": 1,
+    "epochs": 0,
+    "batch_size": 1,
+    "learning_rate": 0.0,
+    "layer_decay": 0.0,
+    "weight_decay": 0.0,
+    "label_smoothing": 0.0,
+    "dropout": 0.0,
+    "threads": 1,
+    "inference_batch_size": 1,
+}
+
+PLAN: Codec[Plan] = Codec(write=_write, read=_read)

@@ -1,0 +1,105 @@
+"""`run.json`: what a run folder says of itself."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from striate.errors import MachineError, UsageError
+from striate.store import files
+from striate.values import MachineSummary, Options
+
+RUN = "run.json"
+CHECKPOINTS = "checkpoints"
+LOCK = "lock"
+
+# All that striate ever writes into a run folder, and so all that it ever deletes there.
+NAMES = (
+    "index.csv",
+    "evidence.json",
+    "plan.json",
+    "trials.jsonl",
+    "history.csv",
+    "model",
+    "predictions.csv",
+    "findings.json",
+    "summary.json",
+    "report.html",
+    "crash.txt",
+    CHECKPOINTS,
+    RUN,
+)
+
+# Settings that change neither data, choices nor predictions; plan and weights count by content.
+ASIDE = ("minutes", "out", "restart", "strict", "min_accuracy", "lang", "plan", "weights")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord:
+    """What a kept file was made from (`key`), its content's digest, and what it cannot hold."""
+
+    key: str
+    digest: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRecord:
+    """Where the images came from."""
+
+    address: str
+    content_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """The content of `run.json`.
+
+    `minutes` is the largest budget given so far, `rounds` how often the run was finished,
+    `looks` a digest of every plan that the test split has judged, `stages` seconds by stage.
+    """
+
+    schema: str = "striate/run/1"
+    name: str
+    command: str
+    source: SourceRecord
+    settings: Options
+    seed: int
+    settings_key: str
+    minutes: float
+    started: str
+    finished: bool = False
+    rounds: int = 0
+    looks: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    machine: MachineSummary | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+    files: dict[str, FileRecord] = field(default_factory=dict)
+
+
+def settings_key(options: Options, source_address: str) -> str:
+    """Equal for two commands that, given the same time, end with the same predictions."""
+    counts = {name: value for name, value in asdict(options).items() if name not in ASIDE}
+    contents = [files.digest(Path(p)) if p else "" for p in (options.plan, options.weights)]
+    return files.digest_of(counts, contents, source_address)
+
+
+def read_record(folder: Path) -> RunRecord:
+    """What `run.json` of a folder says.
+
+    Raises `ModelError` where it is damaged or of a newer striate, `UsageError` where the folder
+    is not a run.
+    """
+    path = folder / RUN
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(
+            f"{folder} is not a run folder: it has no {RUN}.",
+            "Name a folder that `striate fit` made, such as runs/flowers-1.",
+        ) from None
+    except OSError as error:
+        raise MachineError(
+            f"{path} cannot be read: {(error.strerror or str(error)).lower()}.",
+            "Look at who may read it: ls -ld " + str(folder),
+        ) from error
+    return files.from_json(content, RunRecord, path)

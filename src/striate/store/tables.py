@@ -1,0 +1,221 @@
+"""Values <-> CSV: `index.csv`, `history.csv`, `predictions.csv`, by RFC 4180 in UTF-8."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.store.files import Codec, Facts, to_json
+from striate.values import Epoch, Example, History, Index, Predictions
+
+T = TypeVar("T")
+
+MOST_COLUMNS = 100
+HIGHEST = 5
+
+_LOOKS_ESCAPED = re.compile(r"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})")
+
+
+def columns(kind: type) -> tuple[str, ...]:
+    """The columns of a table whose rows are dataclasses of this kind."""
+    return tuple(field.name for field in fields(kind))
+
+
+def csv_line(row: Iterable[object]) -> str:
+    """One row of CSV with its end."""
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\r\n").writerow([written(str(cell)) for cell in row])
+    return line.getvalue()
+
+
+def written(text: str) -> str:
+    """A text that UTF-8 can hold: bytes of a file name that are no text become `\\xHH`.
+
+    A backslash that could be taken for the start of such an escape becomes `\\x5c`, so that
+    `unwritten` gives every text back.
+    """
+    return _SURROGATE.sub(_escape, _LOOKS_ESCAPED.sub(r"\\x5c", text))
+
+
+def unwritten(text: str) -> str:
+    """The text that `written` made this of."""
+    return _ESCAPED.sub(_unescape, text)
+
+
+def predictions_rows(
+    predictions: Predictions, *, truth: bool = True, top: int | None = None
+) -> Iterator[list[str]]:
+    """Header and rows of a table of predictions.
+
+    Up to 100 classes have a column `p:CLASS` each; of more, or with `top`, the highest few are
+    given, best first, as pairs `class_1, p_1, class_2, p_2, …`. Probabilities have the digits
+    that give the same float32 when read.
+    """
+    classes = predictions.classes
+    top = _how_many(len(classes), top)
+    head = ["path", *(["label"] if truth else []), "predicted", "probability"]
+    if top is None:
+        yield [*head, *(f"p:{name}" for name in classes)]
+    else:
+        yield [*head, *(f"{what}_{rank + 1}" for rank in range(top) for what in ("class", "p"))]
+    numbers = zip(predictions.predicted, predictions.truth, strict=True)
+    for path, row, (best, true) in zip(
+        predictions.paths, predictions.probabilities, numbers, strict=True
+    ):
+        label = [classes[true] if true >= 0 else ""] if truth else []
+        line = [path, *label, classes[best], str(row[best])]
+        if top is None:
+            yield line + [str(p) for p in row]
+        else:
+            yield line + [cell for k in highest(row, top) for cell in (classes[k], str(row[k]))]
+
+
+def highest(probabilities: NDArray[np.float32], top: int) -> NDArray[np.int64]:
+    """Numbers of the `top` most probable classes, best first; ties go to the first class."""
+    return np.argsort(-probabilities, kind="stable")[:top].astype(np.int64)
+
+
+def _how_many(classes: int, top: int | None) -> int | None:
+    if top is None:
+        return HIGHEST if classes > MOST_COLUMNS else None
+    return min(top, classes)
+
+
+def _write_index(index: Index, file: BinaryIO) -> None:
+    _put_rows(file, Example, index.examples)
+
+
+def _index_facts(index: Index) -> Facts:
+    about = {name: getattr(index, name) for name in columns(Index)}
+    del about["examples"], about["images"]
+    return cast(Facts, msgspec.json.decode(to_json(about)))
+
+
+def _read_index(path: Path, facts: Facts) -> Index:
+    examples = tuple(_read_rows(path, Example))
+    labels = sorted({example.label for example in examples if example.status == "used"})
+    known = {"root": "", "name": path.parent.name, "kind": "", "classes": labels, **facts}
+    return replace(msgspec.convert({**known, "examples": []}, Index), examples=examples)
+
+
+def _write_history(history: History, file: BinaryIO) -> None:
+    _put_rows(file, Epoch, history.epochs)
+
+
+def _history_facts(history: History) -> Facts:
+    return {
+        "kept_epoch": int(history.kept_epoch),
+        "train_images": int(history.train_images),
+        "val_images": int(history.val_images),
+    }
+
+
+def _read_history(path: Path, facts: Facts) -> History:
+    epochs = tuple(_read_rows(path, Epoch))
+    known = {"kept_epoch": len(epochs), "train_images": 0, "val_images": 0, **facts}
+    return replace(msgspec.convert({**known, "epochs": []}, History), epochs=epochs)
+
+
+def _write_predictions(predictions: Predictions, file: BinaryIO) -> None:
+    with _writer(file) as writer:
+        writer.writerows([written(cell) for cell in row] for row in predictions_rows(predictions))
+
+
+def _predictions_facts(predictions: Predictions) -> Facts:
+    return {"classes": list(predictions.classes)}
+
+
+def _read_predictions(path: Path, facts: Facts) -> Predictions:
+    """Exact up to 100 classes; of more, what the highest leave is spread over the others."""
+    rows = _table(path)
+    head = next(rows)
+    given = [name[2:] for name in head if name.startswith("p:")]
+    classes = tuple(facts.get("classes", given))
+    number = {name: k for k, name in enumerate(classes)}
+    lines = [row for row in rows if len(row) == len(head) or _torn(path)]
+    values = [[row[4::2], row[5::2]] if not given else [given, row[4:]] for row in lines]
+    probabilities = np.zeros((len(lines), len(classes)), np.float32)
+    for i, (names, numbers) in enumerate(values):
+        shares = np.array(numbers, np.float32)
+        left = max(0.0, 1.0 - float(shares.sum())) / max(1, len(classes) - len(names))
+        probabilities[i] = 0.0 if len(names) == len(classes) else left
+        probabilities[i, [number[name] for name in names]] = shares
+    return Predictions(
+        classes=classes,
+        paths=tuple(row[0] for row in lines),
+        probabilities=probabilities,
+        truth=np.array([number.get(row[1], -1) if row[1] else -1 for row in lines], np.int64),
+    )
+
+
+@contextmanager
+def _writer(file: BinaryIO) -> Iterator[Any]:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    yield csv.writer(text, lineterminator="\r\n")
+    text.detach()
+
+
+def _put_rows(file: BinaryIO, kind: type[T], values: Iterable[T]) -> None:
+    names = columns(kind)
+    with _writer(file) as writer:
+        writer.writerow(names)
+        for value in values:
+            writer.writerow([written(_digits(getattr(value, name))) for name in names])
+
+
+def _read_rows(path: Path, kind: type[T]) -> Iterator[T]:
+    rows = _table(path)
+    head = next(rows)
+    if tuple(head) != columns(kind):
+        raise ValueError(f"{path} has the columns {', '.join(head)}")
+    for row in rows:
+        if len(row) != len(head):
+            _torn(path)
+        yield msgspec.convert(dict(zip(head, row, strict=True)), kind, strict=False)
+
+
+def _table(path: Path) -> Iterator[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file, strict=True)
+        try:
+            for row in rows:
+                yield [unwritten(cell) for cell in row]
+        except csv.Error as error:
+            raise ValueError(f"{path}: {error}") from error
+
+
+def _torn(path: Path) -> bool:
+    raise ValueError(f"{path} has a row that is cut short")
+
+
+def _digits(value: Any) -> str:
+    return str(value.item() if isinstance(value, np.generic) else value)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def _unescape(found: re.Match[str]) -> str:
+    if found[1] is None:
+        return chr(int(found[2], 16))
+    code = int(found[1], 16)
+    return chr(code + 0xDC00 if code >= 0x80 else code)
+
+
+INDEX: Codec[Index] = Codec(write=_write_index, read=_read_index, facts=_index_facts)
+HISTORY: Codec[History] = Codec(write=_write_history, read=_read_history, facts=_history_facts)
+PREDICTIONS: Codec[Predictions] = Codec(
+    write=_write_predictions, read=_read_predictions, facts=_predictions_facts
+)
