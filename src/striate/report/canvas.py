@@ -1,0 +1,109 @@
+"""matplotlib -> SVG that takes its colours and its font from the page, with a title and a text."""
+
+import io
+import re
+import unicodedata
+import warnings
+from html import escape
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Stand-ins that become CSS variables, so that one drawing serves the light and the dark page.
+COLOURS = {
+    "ink": "#010101",
+    "soft": "#010102",
+    "line": "#010103",
+    "accent": "#010104",
+    "second": "#010105",
+    "third": "#010106",
+    "card": "#010107",
+}
+RC: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "striate",
+    "font.size": 12,
+    "axes.unicode_minus": False,
+    "text.color": COLOURS["soft"],
+    "axes.edgecolor": COLOURS["line"],
+    "xtick.color": COLOURS["soft"],
+    "ytick.color": COLOURS["soft"],
+    "axes.labelcolor": COLOURS["soft"],
+}
+
+
+class Canvas:
+    """One drawing of `width` x `height` pixels, its axes set in by the four margins."""
+
+    def __init__(
+        self, width: int, height: int, *, left: float, right: float, top: float, bottom: float
+    ) -> None:
+        self.width, self.height = width, height
+        with matplotlib.rc_context(RC):
+            # 72 dots per inch: a point is a pixel, so sizes below are sizes on the page.
+            self.figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+            self.axes: Axes = self.figure.add_axes(
+                (
+                    left / width,
+                    bottom / height,
+                    (width - left - right) / width,
+                    (height - top - bottom) / height,
+                )
+            )
+        self.figure.patch.set_visible(False)
+        self.axes.patch.set_visible(False)
+        self.axes.tick_params(length=0, pad=6, labelsize=12)
+        for side in ("left", "right", "top"):
+            self.axes.spines[side].set_visible(False)
+
+    def grid(self, axis: str = "y") -> None:
+        """Thin lines behind the data, along one axis."""
+        self.axes.set_axisbelow(True)
+        self.axes.grid(axis=axis, color=COLOURS["line"], linewidth=1)  # type: ignore[arg-type]
+
+    def svg(self, key: str, title: str, description: str) -> str:
+        """The drawing as an `<svg>` element; `key` keeps its ids apart from other drawings'."""
+        buffer = io.StringIO()
+        with matplotlib.rc_context(RC), warnings.catch_warnings():
+            # The reader's browser has the glyphs; the font that measures here need not.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            self.figure.savefig(buffer, format="svg", metadata={"Date": None})
+        return _inlined(buffer.getvalue(), self.width, self.height, key, title, description)
+
+
+def text_width(text: str, size: float = 12) -> float:
+    """About how many pixels a text takes in a sans-serif font."""
+    wide = sum(1 if unicodedata.east_asian_width(letter) in "WF" else 0.56 for letter in text)
+    return wide * size
+
+
+def _inlined(svg: str, width: int, height: int, key: str, title: str, description: str) -> str:
+    body = svg[svg.index("<svg") :]
+    body = body[body.index(">") + 1 : body.rindex("</svg>")]
+    body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.S)
+    body = re.sub(r"<defs>\s*</defs>", "", body)
+    body = re.sub(r'<g id="[^"]*"', "<g", body)
+    body = re.sub(r"<g\s*/>|<g>\s*</g>", "", body)
+    body = re.sub(r"font-family: [^;\"]*;? ?", "", body)
+    body = re.sub(r' transform="rotate\(-0 [^"]*"', "", body)
+    body = body.replace("xlink:href", "href")
+    body = re.sub(r'id="([^"]+)"', rf'id="{key}-\1"', body)
+    body = re.sub(r'href="#', f'href="#{key}-', body)
+    body = re.sub(r"url\(#", f"url(#{key}-", body)
+    body = re.sub(r"font: (?:[a-z]+ )*(\d+ )?([\d.]+)px [^;\"]*", _font, body)
+    for name, stand_in in COLOURS.items():
+        body = body.replace(stand_in, f"var(--{name})")
+    body = re.sub(r"\n\s*", "\n", body).strip()
+    return (
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-labelledby="{key}-title {key}-desc">'
+        f'<title id="{key}-title">{escape(title)}</title>'
+        f'<desc id="{key}-desc">{escape(description)}</desc>{body}</svg>'
+    )
+
+
+def _font(match: re.Match[str]) -> str:
+    weight = f"; font-weight: {match[1].strip()}" if match[1] else ""
+    return f"font-size: {match[2]}px{weight}"

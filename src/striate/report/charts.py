@@ -1,0 +1,203 @@
+"""Numbers -> charts: curves of a training, accuracy by stage, and how true the confidence is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from striate.report.canvas import COLOURS, Canvas, text_width
+from striate.values import Interval
+
+LABEL_GAP = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One curve: `values` an epoch each; the colour names a variable of the page."""
+
+    name: str
+    values: Sequence[float]
+    colour: str
+    dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dots:
+    """One series of shares with intervals, a row each; None where it is not known."""
+
+    name: str
+    intervals: Sequence[Interval | None]
+    colour: str
+    marker: str
+
+
+def curves(
+    key: str,
+    title: str,
+    description: str,
+    lines: Sequence[Line],
+    *,
+    kept_epoch: int,
+    kept_label: str,
+    x_label: str,
+    percent: bool,
+) -> str:
+    """Curves over epochs, each named at its end, the kept epoch marked on every one."""
+    right = 26 + max(text_width(line.name) for line in lines)
+    canvas = Canvas(460, 270, left=46, right=right, top=26, bottom=42)
+    axes = canvas.axes
+    canvas.grid()
+    for line in lines:
+        epochs = np.arange(1, len(line.values) + 1)
+        axes.plot(
+            epochs,
+            line.values,
+            color=COLOURS[line.colour],
+            linewidth=2,
+            linestyle=(0, (4, 2)) if line.dashed else "-",
+            marker="o" if len(epochs) == 1 else "",
+            solid_capstyle="round",
+        )
+    _span(axes, lines)
+    if kept_epoch:
+        _mark(axes, lines, kept_epoch, kept_label)
+    if percent:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+    axes.set_xlabel(x_label, labelpad=6)
+    _name_ends(canvas, lines)
+    return canvas.svg(key, title, description)
+
+
+def stages(
+    key: str, title: str, description: str, names: Sequence[str], series: Sequence[Dots]
+) -> str:
+    """Shares with their intervals, a row a name from top to bottom, series side by side."""
+    left = 18 + min(170.0, max(text_width(name) for name in names))
+    height = 74 + 30 * len(names)
+    canvas = Canvas(460, height, left=left, right=22, top=34, bottom=34)
+    axes = canvas.axes
+    canvas.grid("x")
+    offsets = np.linspace(-0.16, 0.16, len(series)) if len(series) > 1 else [0.0]
+    for dots, offset in zip(series, offsets, strict=True):
+        for row, interval in enumerate(dots.intervals):
+            if interval is None:
+                continue
+            colour = COLOURS[dots.colour]
+            y = row + offset
+            axes.plot([interval.low, interval.high], [y, y], color=colour, linewidth=2)
+            axes.plot([interval.value], [y], color=colour, marker=dots.marker, markersize=7)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", labelcolor=COLOURS["ink"])
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
+    _legend(canvas, series)
+    return canvas.svg(key, title, description)
+
+
+def reliability(
+    key: str,
+    title: str,
+    description: str,
+    confidence: NDArray[np.float64],
+    intervals: Sequence[Interval],
+    *,
+    x_label: str,
+    y_label: str,
+) -> str:
+    """Share right against stated probability, a dot with its interval a bin, and the diagonal."""
+    canvas = Canvas(400, 330, left=58, right=16, top=14, bottom=50)
+    axes = canvas.axes
+    canvas.grid("both")
+    axes.plot([0, 1], [0, 1], color=COLOURS["soft"], linewidth=1, linestyle=(0, (3, 3)))
+    for x, interval in zip(confidence, intervals, strict=True):
+        axes.plot([x, x], [interval.low, interval.high], color=COLOURS["accent"], linewidth=2)
+        axes.plot([x], [interval.value], color=COLOURS["accent"], marker="o", markersize=7)
+    lowest = min([float(confidence.min()), *(interval.low for interval in intervals)])
+    floor = max(0.0, np.floor(lowest * 10) / 10)
+    axes.set_xlim(floor, 1.01)
+    axes.set_ylim(floor, 1.01)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
+    axes.set_xlabel(x_label, labelpad=6)
+    axes.set_ylabel(y_label, labelpad=8)
+    return canvas.svg(key, title, description)
+
+
+def _span(axes: Axes, lines: Sequence[Line]) -> None:
+    longest = max(len(line.values) for line in lines)
+    values = np.concatenate([np.asarray(line.values, float) for line in lines])
+    low, high = float(values.min()), float(values.max())
+    room = 0.06 * (high - low or 1.0)
+    axes.set_ylim(low - room, high + room)
+    axes.set_xlim(1 - 0.02 * longest, longest + 0.02 * longest)
+
+
+def _mark(axes: Axes, lines: Sequence[Line], epoch: int, label: str) -> None:
+    axes.axvline(epoch, color=COLOURS["soft"], linewidth=1, linestyle=(0, (2, 2)), zorder=1)
+    for line in lines:
+        if epoch <= len(line.values):
+            axes.plot(
+                [epoch],
+                [line.values[epoch - 1]],
+                marker="o",
+                markersize=8,
+                color=COLOURS[line.colour],
+                markeredgecolor=COLOURS["card"],
+                markeredgewidth=2,
+            )
+    left, right = axes.get_xlim()
+    place = (epoch - left) / (right - left)
+    align = "left" if place < 0.2 else "right" if place > 0.8 else "center"
+    axes.annotate(
+        label,
+        (epoch, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 8),
+        textcoords="offset points",
+        ha=align,
+        color=COLOURS["ink"],
+        fontsize=12,
+    )
+
+
+def _name_ends(canvas: Canvas, lines: Sequence[Line]) -> None:
+    """Names beside the last values, pushed apart where they would overlap."""
+    low, high = canvas.axes.get_ylim()
+    box = canvas.axes.get_position()
+    height = box.height * canvas.height
+    places: list[float] = []
+    for line in sorted(lines, key=lambda line: line.values[-1]):
+        place = (line.values[-1] - low) / (high - low) * height
+        places.append(max(place, places[-1] + LABEL_GAP) if places else place)
+        x, y = box.x1 * canvas.width + 6, box.y0 * canvas.height + places[-1]
+        style = (0, (2, 1)) if line.dashed else "-"
+        _swatch(canvas, [x, x + 10], y, color=COLOURS[line.colour], linewidth=2, linestyle=style)
+        _label(canvas, x + 15, y, line.name)
+
+
+def _legend(canvas: Canvas, series: Sequence[Dots]) -> None:
+    x, y = canvas.axes.get_position().x0 * canvas.width, canvas.height - 16.0
+    for dots in series:
+        _swatch(canvas, [x], y, color=COLOURS[dots.colour], marker=dots.marker, markersize=7)
+        _label(canvas, x + 12, y, dots.name)
+        x += 34 + text_width(dots.name)
+
+
+def _swatch(canvas: Canvas, xs: list[float], y: float, **style: Any) -> None:
+    shares = [x / canvas.width for x in xs]
+    canvas.figure.add_artist(Line2D(shares, [y / canvas.height] * len(xs), **style))
+
+
+def _label(canvas: Canvas, x: float, y: float, text: str) -> None:
+    canvas.figure.text(
+        x / canvas.width, y / canvas.height, text, va="center", color=COLOURS["ink"], fontsize=12
+    )

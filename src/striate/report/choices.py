@@ -1,0 +1,213 @@
+"""How it was decided: what was tried, how it did, and why each choice is as it is."""
+
+from dataclasses import fields
+from typing import Any
+
+from striate.report.charts import Dots, stages
+from striate.report.language import Words
+from striate.values import (
+    Block,
+    Choice,
+    Evidence,
+    Interval,
+    NetSettings,
+    Plan,
+    Probe,
+    Section,
+    Tap,
+    Values,
+)
+
+LINEAR = ("linear", "layers")
+
+
+def choices_section(values: Values, words: Words) -> Section:
+    """The reasons, the strategies tried, the accuracy by stage, and every choice."""
+    blocks: list[Block] = []
+    if values.plan.because:
+        reasons = tuple((words.sentence(sentence),) for sentence in values.plan.because)
+        blocks.append(Block(kind="list", rows=reasons))
+    if values.evidence is not None:
+        blocks.append(_strategies(values, values.evidence, words))
+        if len(values.evidence.probes) > 1:
+            blocks.append(_stages(values.evidence, words))
+    blocks.append(_choices(values.plan, words))
+    return Section(
+        key="choices",
+        title=words("choices.title"),
+        lead=words("choices.lead", strategy=words.named("strategy", values.plan.strategy.value)),
+        blocks=tuple(blocks),
+    )
+
+
+def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
+    rows: list[tuple[str, ...]] = [
+        (words("choices.majority"), "–", "–", words.percent(evidence.majority), "–", "–")
+    ]
+    bars = [(evidence.majority, evidence.majority, evidence.majority)]
+    marked = -1
+    for probe in _worth_showing(evidence):
+        if probe.name == evidence.best_probe and values.plan.strategy.value in LINEAR:
+            marked = len(rows)
+        rows.append(
+            _row(
+                words.named("probe", probe.name),
+                words("choices.net_pretrained"),
+                words("choices.by_leaving_out"),
+                probe.loo_accuracy,
+                probe.seconds,
+                words,
+            )
+        )
+        bars.append(_bar(probe.loo_accuracy))
+    for trial in evidence.trials:
+        if trial.kept and values.plan.strategy.value == trial.strategy:
+            marked = len(rows)
+        rows.append(
+            _row(
+                words("choices.trial", name=words.named("strategy", trial.strategy)),
+                trial.net,
+                words("choices.by_validation"),
+                trial.accuracy,
+                trial.seconds,
+                words,
+            )
+        )
+        bars.append(_bar(trial.accuracy))
+    if values.history is not None and values.summary.val is not None:
+        score = values.summary.val
+        found = Interval(
+            value=score.value, low=score.interval[0], high=score.interval[1], n=score.n
+        )
+        marked = len(rows)
+        rows.append(
+            _row(
+                words("choices.final", name=words.named("strategy", values.plan.strategy.value)),
+                values.plan.net.value,
+                words("choices.by_validation"),
+                found,
+                sum(epoch.seconds for epoch in values.history.epochs),
+                words,
+            )
+        )
+        bars.append(_bar(found))
+    names = ("strategy", "net", "judged", "accuracy", "interval", "seconds")
+    return Block(
+        kind="table",
+        title=words("choices.strategies"),
+        note=words("choices.strategies_note"),
+        header=tuple(words(f"choices.{name}") for name in names),
+        rows=tuple(rows),
+        bars=tuple(bars),
+        marked=(marked,) if marked >= 0 else (),
+    )
+
+
+def _worth_showing(evidence: Evidence) -> list[Probe]:
+    """The top stage, which everybody would take, and the best one."""
+    wanted = {"top", evidence.best_probe}
+    return [probe for probe in evidence.probes if probe.name in wanted]
+
+
+def _row(
+    name: str, net: str, judged: str, found: Interval, seconds: float, words: Words
+) -> tuple[str, ...]:
+    return (
+        name,
+        net,
+        judged,
+        words.percent(found.value),
+        words.span(found.low, found.high),
+        words.seconds(seconds),
+    )
+
+
+def _bar(found: Interval) -> tuple[float, float, float]:
+    return found.value, found.low, found.high
+
+
+def _stages(evidence: Evidence, words: Words) -> Block:
+    probes = evidence.probes
+    title = words("choices.stages")
+    names = [words.named("probe", probe.name) for probe in probes]
+    series = [
+        Dots(
+            name=words("choices.leave_one_out"),
+            intervals=[probe.loo_accuracy for probe in probes],
+            colour="accent",
+            marker="o",
+        )
+    ]
+    if any(probe.val_accuracy for probe in probes):
+        series.append(
+            Dots(
+                name=words("choices.validation"),
+                intervals=[probe.val_accuracy for probe in probes],
+                colour="second",
+                marker="D",
+            )
+        )
+    best = next(i for i, probe in enumerate(probes) if probe.name == evidence.best_probe)
+    return Block(
+        kind="chart",
+        title=title,
+        note=words("choices.stages_note"),
+        svg=stages("stages", title, words("choices.stages_about", best=names[best]), names, series),
+        header=tuple(words(f"choices.{name}") for name in STAGE_HEADER),
+        rows=tuple(
+            (
+                name,
+                f"{probe.dimensions:,}",
+                _share(probe.loo_accuracy, words),
+                _share(probe.val_accuracy, words),
+                f"{probe.loo_log_loss:.3f}",
+            )
+            for name, probe in zip(names, probes, strict=True)
+        ),
+        marked=(best,),
+    )
+
+
+def _share(found: Interval | None, words: Words) -> str:
+    if found is None:
+        return "–"
+    return f"{words.percent(found.value)} ({words.span(found.low, found.high)})"
+
+
+def _choices(plan: Plan, words: Words) -> Block:
+    rows = []
+    for field in fields(plan):
+        choice = getattr(plan, field.name)
+        if isinstance(choice, Choice):
+            rows.append(
+                (
+                    words.named("choice", field.name),
+                    _shown(field.name, choice.value, words),
+                    words.sentence(choice.why),
+                    words(f"ground.{choice.ground}"),
+                )
+            )
+    return Block(
+        kind="table",
+        title=words("choices.all"),
+        header=tuple(words(f"choices.{name}") for name in ("choice", "value", "why", "ground")),
+        rows=tuple(rows),
+        folded=True,
+    )
+
+
+def _shown(name: str, value: Any, words: Words) -> str:
+    """A chosen value as people read it."""
+    if isinstance(value, NetSettings):
+        return ", ".join(f"{field.name} {getattr(value, field.name)}" for field in fields(value))
+    if isinstance(value, dict):
+        pairs = (f"{words.named('augment', key)} {share:g}" for key, share in value.items())
+        return words.listed(list(pairs)) or "–"
+    if isinstance(value, tuple):
+        return words.listed([f"{tap.stage} ({tap.pool})" for tap in value if isinstance(tap, Tap)])
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return words.named(name, str(value)) if isinstance(value, str) else f"{value:,}"
+
+
+STAGE_HEADER = ("stage", "dimensions", "leave_one_out", "validation", "log_loss")

@@ -1,0 +1,107 @@
+"""What is taken for what: the whole matrix of few classes; pairs and groups of many."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
+
+from striate.report.language import Words
+from striate.values import Block, Section, Values
+
+WHOLE, PAIRS, GROUPS = 20, 30, 12
+
+
+def confusion_section(values: Values, words: Words) -> Section | None:
+    """The confusion matrix where it can be read, else the worst pairs and a grouped matrix."""
+    counts_KK = confusion(values)
+    if not counts_KK.any():
+        return None
+    blocks: list[Block] = []
+    if len(counts_KK) <= WHOLE:
+        blocks.append(_matrix(counts_KK, values.predictions.classes, words))
+    else:
+        blocks += [_grouped(values, counts_KK, words)]
+    if len(counts_KK) > 2:
+        blocks += _pairs(counts_KK, values.predictions.classes, words)
+    return Section(
+        key="confusion",
+        title=words("confusion.title"),
+        lead=words("confusion.lead"),
+        blocks=tuple(blocks),
+    )
+
+
+def confusion(values: Values) -> NDArray[np.int64]:
+    """How often each class (row) was answered as each (column), over the counted images."""
+    classes = len(values.predictions.classes)
+    truth = values.predictions.truth[values.counted]
+    cells = truth * classes + values.predictions.predicted[values.counted]
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+
+
+def _matrix(
+    counts_KK: NDArray[np.int64], names: tuple[str, ...], words: Words, title: str = ""
+) -> Block:
+    shares_KK = counts_KK / np.maximum(counts_KK.sum(axis=1, keepdims=True), 1)
+    signs_KK = np.where(np.eye(len(names), dtype=bool), 1.0, -1.0)
+    return Block(
+        kind="matrix",
+        title=title,
+        header=(words("confusion.corner"), *names),
+        rows=tuple(
+            (name, *(f"{count:,}" for count in row))
+            for name, row in zip(names, counts_KK, strict=True)
+        ),
+        shades=tuple(tuple(float(v) for v in row) for row in signs_KK * shares_KK),
+    )
+
+
+def _pairs(counts_KK: NDArray[np.int64], names: tuple[str, ...], words: Words) -> list[Block]:
+    wrong_KK = counts_KK * ~np.eye(len(names), dtype=bool)
+    order = np.argsort(-wrong_KK, axis=None, kind="stable")[:PAIRS]
+    pairs = [divmod(int(cell), len(names)) for cell in order if wrong_KK.flat[cell]]
+    if not pairs:
+        return []
+    few = len(names) <= WHOLE
+    rows = tuple(
+        (names[true], names[said], f"{wrong_KK[true, said]:,}", f"{counts_KK[true].sum():,}")
+        for true, said in (pairs[:8] if few else pairs)
+    )
+    header = tuple(words(f"confusion.{name}") for name in ("true", "said", "times", "of"))
+    return [
+        Block(kind="table", title=words("confusion.pairs"), header=header, rows=rows, folded=few)
+    ]
+
+
+def _grouped(values: Values, counts_KK: NDArray[np.int64], words: Words) -> Block:
+    """A matrix of groups of classes that are mistaken for one another."""
+    group_K = _groups(values)
+    groups = int(group_K.max()) + 1
+    counts_GG = np.zeros((groups, groups), np.int64)
+    np.add.at(counts_GG, (group_K[:, None], group_K[None, :]), counts_KK)
+    met_K = counts_KK.sum(axis=1)
+    names = []
+    for group in range(groups):
+        members = np.flatnonzero(group_K == group)
+        leader = values.predictions.classes[int(members[met_K[members].argmax()])]
+        names.append(
+            words("confusion.group", name=leader, n=len(members) - 1)
+            if len(members) > 1
+            else leader
+        )
+    return _matrix(counts_GG, tuple(names), words, words("confusion.groups", n=groups))
+
+
+def _groups(values: Values) -> NDArray[np.int64]:
+    """Classes joined (average linkage) by how much probability each lends to the other."""
+    classes = len(values.predictions.classes)
+    truth = values.predictions.truth[values.counted]
+    lent_KK = np.zeros((classes, classes))
+    np.add.at(lent_KK, truth, values.predictions.probabilities[values.counted])
+    lent_KK /= np.maximum(np.bincount(truth, minlength=classes), 1)[:, None]
+    near_KK = np.sqrt(np.clip((lent_KK + lent_KK.T) / 2, 0, 1))
+    far_KK = 1 - near_KK
+    np.fill_diagonal(far_KK, 0)
+    tree = hierarchy.linkage(squareform(far_KK, checks=False), "ward")
+    group_K = hierarchy.fcluster(tree, GROUPS, "maxclust")
+    return np.unique(group_K, return_inverse=True)[1].astype(np.int64)

@@ -1,0 +1,51 @@
+"""What the checks found, gravest first, and what they looked at without finding anything."""
+
+from collections.abc import Sequence
+
+from striate.report.language import Words
+from striate.values import Block, Finding, Section
+
+GRAVITY = ("serious", "warning", "advice", "info")
+
+
+def findings_section(findings: tuple[Finding, ...], words: Words) -> Section | None:
+    """A card a finding; the checks that passed or did not apply in a folded table."""
+    if not findings:
+        return None
+    found = gravest(findings)
+    others = [finding for finding in findings if finding.outcome != "found"]
+    blocks = [_card(finding, words) for finding in found]
+    if others:
+        blocks.append(_others(others, words))
+    passed = sum(finding.outcome == "passed" for finding in others)
+    lead = words("findings.lead", n=len(found), passed=passed)
+    if not found:
+        lead = words("findings.calm", n=passed)
+    return Section(key="findings", title=words("findings.title"), lead=lead, blocks=tuple(blocks))
+
+
+def gravest(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that were found, gravest first."""
+    return sorted(
+        (finding for finding in findings if finding.outcome == "found"),
+        key=lambda finding: GRAVITY.index(finding.severity),
+    )
+
+
+def _card(finding: Finding, words: Words) -> Block:
+    title, meaning, advice = words.finding(finding)
+    return Block(kind="finding", title=title, text=meaning, note=advice, severity=finding.severity)
+
+
+def _others(findings: list[Finding], words: Words) -> Block:
+    rows = []
+    for finding in findings:
+        title, meaning, _ = words.finding(finding)
+        rows.append((title, words(f"outcome.{finding.outcome}"), meaning))
+    return Block(
+        kind="table",
+        title=words("findings.others"),
+        header=tuple(words(f"findings.{name}") for name in ("check", "outcome", "meaning")),
+        rows=tuple(rows),
+        folded=True,
+    )

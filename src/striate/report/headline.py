@@ -1,0 +1,124 @@
+"""The number first: what to expect of new images, what the verdict is, what to trust it for."""
+
+import numpy as np
+
+from striate import statistics
+from striate.report.classes import ClassScore, class_scores
+from striate.report.language import Words
+from striate.values import Block, Finding, Score, Section, Values, Verdict
+
+CALM = ("balanced", "nothing_left", "unjudged")
+
+
+def headline(values: Values, words: Words) -> tuple[str, str]:
+    """The sentence of the page and the line below it."""
+    score = values.summary.test
+    if score is None:
+        return words("headline.none"), words("headline.none_why")
+    sentence = words("headline.sentence", n=score.n, right=round(score.value * score.n))
+    low, high = score.interval
+    line = words(
+        "headline.line",
+        accuracy=words.percent(score.value),
+        level=round(100 * score.level),
+        span=words.span(low, high),
+    )
+    return sentence, line
+
+
+def answer(values: Values, findings: tuple[Finding, ...], words: Words) -> Section:
+    """Verdict, scale against guessing, and what the number may be trusted for."""
+    blocks: list[Block] = []
+    if values.summary.test is not None:
+        blocks.append(_scale(values, values.summary.test, words))
+    blocks.append(_verdict(values.summary.verdict, words))
+    if values.summary.test is not None:
+        blocks.append(_trust(values, words))
+        blocks.append(_distrust(values, words))
+    return Section(key="answer", title=words("answer.title"), blocks=tuple(blocks))
+
+
+def verdict_text(verdict: Verdict, words: Words) -> str:
+    """The verdict's sentence in the language of the page."""
+    return words.filled(f"verdict.{verdict.code}.sentence", verdict.figures, verdict.sentence)
+
+
+def how_measured(score: Score, words: Words) -> str:
+    """On what the accuracy rests, in a sentence."""
+    return words(
+        f"measured.{score.evaluation}",
+        n=score.n,
+        looks=score.looks,
+        method=words.named("method", score.method),
+    )
+
+
+def _scale(values: Values, score: Score, words: Words) -> Block:
+    low, high = score.interval
+    truth = values.predictions.truth[values.counted]
+    majority = float(np.bincount(truth).max() / len(truth))
+    facts = [
+        (words("answer.majority"), words.percent(majority)),
+        (words("answer.balanced"), words.percent(score.balanced_accuracy)),
+    ]
+    if score.with_leaked is not None:
+        facts.append(
+            (
+                words("answer.with_leaked", n=score.with_leaked.n),
+                words.percent(score.with_leaked.value),
+            )
+        )
+    return Block(
+        kind="scale",
+        text=how_measured(score, words),
+        bars=((score.value, low, high), (majority, majority, majority)),
+        rows=tuple(facts),
+        captions=(words.percent(score.value), words("answer.guessing")),
+    )
+
+
+def _verdict(verdict: Verdict, words: Words) -> Block:
+    return Block(
+        kind="finding",
+        title=words.filled(f"verdict.{verdict.code}.title", {}, words("verdict.title")),
+        text=verdict_text(verdict, words),
+        note=words.filled(f"verdict.{verdict.code}.advice", verdict.figures, ""),
+        severity="passed" if verdict.code in CALM else "advice",
+    )
+
+
+def _trust(values: Values, words: Words) -> Block:
+    score = values.summary.test
+    assert score is not None
+    points = [
+        words("trust.same_source"),
+        words("trust.planning", low=words.percent(score.interval[0], 0)),
+    ]
+    strong = _classes_at_least(values, score.interval[0])
+    if strong:
+        points.append(words("trust.classes", classes=words.listed(strong[:6])))
+    return Block(kind="list", title=words("trust.title"), rows=tuple((point,) for point in points))
+
+
+def _distrust(values: Values, words: Words) -> Block:
+    points = [words("distrust.other_source"), words("distrust.other_classes")]
+    weak = _weakest(values)
+    if weak:
+        low = words.percent(statistics.wilson(weak.right, weak.n).low, 0)
+        points.append(words("distrust.class", name=weak.name, n=weak.n, right=weak.right, low=low))
+    return Block(
+        kind="list", title=words("distrust.title"), rows=tuple((point,) for point in points)
+    )
+
+
+def _classes_at_least(values: Values, share: float) -> list[str]:
+    judged = [row for row in class_scores(values) if row.n]
+    return [row.name for row in judged if statistics.wilson(row.right, row.n).low >= share]
+
+
+def _weakest(values: Values) -> ClassScore | None:
+    """The class of which least can be promised."""
+    judged = [row for row in class_scores(values) if row.n]
+    if len(judged) < 2:
+        return None
+    return min(judged, key=lambda row: statistics.wilson(row.right, row.n).low)

@@ -1,0 +1,42 @@
+"""Report -> one HTML file that needs no network and no script."""
+
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from striate.report.language import words
+from striate.values import Report
+
+
+def render(report: Report) -> str:
+    """The whole page as text, self-contained; every text of the user's is escaped."""
+    style = files("striate.report").joinpath("page.css").read_text(encoding="utf-8")
+    page = _template().render(
+        report=report, style=Markup(style), words=words(report.lang), drawing=Markup
+    )
+    return page + "\n"
+
+
+@cache
+def _template() -> Template:
+    text = files("striate.report").joinpath("page.html").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.tests["figure"] = _is_figure
+    environment.filters["shade"] = _shade
+    return environment.from_string(text)
+
+
+def _is_figure(text: str) -> bool:
+    """Whether a cell holds a number, which is set to the right."""
+    return text[:1].isdigit() or text in ("–", "")
+
+
+def _shade(share: float) -> str:
+    """The class of a matrix cell: `r` right or `w` wrong, and a strength of 0 to 4."""
+    if not share:
+        return "zero"
+    return f"{'r' if share > 0 else 'w'}{min(4, int(abs(share) * 5))}"

@@ -1,0 +1,50 @@
+"""Arrays -> pictures inside the page: data URIs, small and the same on every machine."""
+
+import base64
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SMALL = 64
+
+
+def data_uri(image: NDArray[np.uint8], longest: int = 160) -> str:
+    """The picture as a data URI, at most `longest` pixels wide and high.
+
+    `image` is uint8 H x W, H x W x 1 or H x W x 3. Small pictures are kept to the pixel as PNG
+    (the page shows them enlarged, with square pixels); larger ones become WebP.
+    """
+    picture = Image.fromarray(np.squeeze(image, 2) if image.shape[2:] == (1,) else image)
+    if max(picture.size) <= SMALL:
+        return _encoded(picture, "PNG", optimize=True)
+    picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return _encoded(picture, "WEBP", quality=82, method=4)
+
+
+def is_small(image: NDArray[np.uint8]) -> bool:
+    """Whether the page should show the picture's pixels as squares."""
+    return bool(max(image.shape[:2]) <= SMALL)
+
+
+def sheet(images: list[NDArray[np.uint8]], columns: int, gap: int = 2) -> NDArray[np.uint8]:
+    """Equally large pictures, grey or colour, side by side on one transparent sheet (RGBA)."""
+    height, width = images[0].shape[:2]
+    rows = -(-len(images) // columns)
+    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, 4)
+    canvas = np.zeros(shape, np.uint8)
+    for place, image in enumerate(images):
+        top = (place // columns) * (height + gap)
+        left = (place % columns) * (width + gap)
+        colour = image if image.ndim == 3 else image[..., None]
+        canvas[top : top + height, left : left + width, :3] = colour
+        canvas[top : top + height, left : left + width, 3] = 255
+    return canvas
+
+
+def _encoded(picture: Image.Image, kind: str, **settings: int | bool) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **settings)
+    code = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return f"data:image/{kind.lower()};base64,{code}"

@@ -1,0 +1,76 @@
+"""How to do it again: the commands, the seed, the versions, the machine, where the time went."""
+
+import shlex
+
+from striate.report.language import Words
+from striate.values import Block, Options, Section, Values
+
+
+def repeat_section(values: Values, words: Words) -> Section:
+    """Commands to type, then what a repetition depends on."""
+    summary = values.summary
+    run = shlex.quote(summary.run)
+    source = shlex.quote(values.index.root)
+    minutes = 2 * values.options.minutes
+    commands = "\n".join(
+        (
+            f"# {words('repeat.again')}",
+            f"striate fit {source} --plan {run}/plan.json --seed {values.plan.seed}",
+            f"# {words('repeat.improve')}",
+            f"striate fit {source} --minutes {minutes:g}{_flags(values.options)}",
+            f"# {words('repeat.predict')}",
+            f"striate predict {run} {words('repeat.images')}",
+        )
+    )
+    versions = words.listed([f"{name} {version}" for name, version in summary.versions.items()])
+    facts = (
+        (words("repeat.run"), summary.run),
+        (words("repeat.seed"), str(values.plan.seed)),
+        (words("repeat.content"), values.index.content_hash[:16] or "–"),
+        (
+            words("repeat.machine"),
+            words(
+                "repeat.machine_line",
+                processor=values.machine.processor,
+                threads=values.machine.threads,
+                precision=values.plan.precision.value,
+            ),
+        ),
+        (words("repeat.versions"), versions),
+        (words("repeat.time"), words.seconds(summary.seconds.total)),
+    )
+    reasons = tuple((words.sentence(sentence),) for sentence in values.machine.why)
+    blocks = [Block(kind="code", code=commands), Block(kind="facts", rows=facts)]
+    if summary.seconds.stages:
+        blocks.append(_stages(values, words))
+    if reasons:
+        blocks.append(Block(kind="list", title=words("repeat.machine_why"), rows=reasons))
+    return Section(
+        key="repeat", title=words("repeat.title"), lead=words("repeat.lead"), blocks=tuple(blocks)
+    )
+
+
+def _flags(options: Options) -> str:
+    """The flags that differ from their defaults, minutes aside."""
+    plain = Options()
+    flags = f" --seed {options.seed}" if options.seed else ""
+    for name in ("strategy", "net", "weights", "split", "out"):
+        value = getattr(options, name)
+        if value != getattr(plain, name):
+            flags += f" --{name} {shlex.quote(str(value))}"
+    return flags
+
+
+def _stages(values: Values, words: Words) -> Block:
+    stages = values.summary.seconds.stages
+    total = max(sum(stages.values()), 1e-9)
+    return Block(
+        kind="table",
+        title=words("repeat.stages"),
+        header=(words("repeat.stage"), words("repeat.seconds"), words("repeat.share")),
+        rows=tuple(
+            (words.named("stage", name), words.seconds(spent), words.percent(spent / total, 0))
+            for name, spent in stages.items()
+        ),
+        folded=True,
+    )

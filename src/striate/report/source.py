@@ -1,0 +1,112 @@
+"""What it was learnt from: the data sheet, the split, a picture of each class, files set aside."""
+
+import numpy as np
+
+from striate.report.language import Words
+from striate.report.pixels import data_uri
+from striate.values import Block, Section, Values
+
+SAMPLES, LISTED, CLASSES = 12, 100, 25
+
+
+def source_section(values: Values, words: Words) -> Section:
+    """Counts, notes of the reading and the splitting, images per class and split, samples."""
+    notes = tuple((words.sentence(note),) for note in (*values.index.notes, *values.split.notes))
+    blocks = [_facts(values, words)]
+    if notes:
+        blocks.append(Block(kind="list", title=words("source.notes"), rows=notes))
+    blocks += [_samples(values, words), _shares(values, words)]
+    return Section(
+        key="source",
+        title=words("source.title"),
+        lead=words(f"source.lead_{values.split.evaluation.replace('-', '_')}"),
+        blocks=tuple(blocks),
+    )
+
+
+def aside_section(values: Values, words: Words) -> Section | None:
+    """The files that could not be read and why; None where there are none."""
+    aside = [e for e in values.index.examples if e.status == "set_aside"]
+    if not aside:
+        return None
+    rows = tuple((example.path, example.reason) for example in aside[:LISTED])
+    more = len(aside) - len(rows)
+    table = Block(
+        kind="table",
+        header=(words("aside.path"), words("aside.reason")),
+        rows=rows,
+        note=words("aside.more", n=more) if more else "",
+    )
+    return Section(
+        key="aside",
+        title=words("aside.title"),
+        lead=words("aside.lead", n=len(aside)),
+        blocks=(table,),
+    )
+
+
+def _facts(values: Values, words: Words) -> Block:
+    counts = values.summary.images
+    facts = [
+        (words("source.root"), values.index.root),
+        (words("source.classes"), f"{len(values.index.classes):,}"),
+        (words("source.used"), words("source.of_met", used=counts.used, met=counts.met)),
+        (words("source.distinct"), f"{counts.distinct:,}"),
+        (words("source.sizes"), _sizes(values)),
+        (words("source.seen_at"), f"{values.model.input_size} × {values.model.input_size}"),
+    ]
+    if counts.ignored:
+        facts.append((words("source.ignored"), f"{counts.ignored:,}"))
+    if counts.leaked:
+        facts.append((words("source.leaked"), f"{counts.leaked:,}"))
+    return Block(kind="facts", rows=tuple(facts))
+
+
+def _sizes(values: Values) -> str:
+    used = [e for e in values.index.examples if e.status == "used" and e.width]
+    if not used:
+        return "–"
+    small = min(used, key=lambda e: e.width * e.height)
+    large = max(used, key=lambda e: e.width * e.height)
+    if (small.width, small.height) == (large.width, large.height):
+        return f"{small.width} × {small.height}"
+    return f"{small.width} × {small.height} – {large.width} × {large.height}"
+
+
+def _shares(values: Values, words: Words) -> Block:
+    labels, names = values.index.labels(), values.index.classes
+    splits = ("train", "val", "test")
+    rows_of = [values.split.train, values.split.val, values.split.test]
+    counts_KS = np.stack([np.bincount(labels[rows], minlength=len(names)) for rows in rows_of], 1)
+    order = np.argsort(-counts_KS.sum(axis=1), kind="stable")
+    shown = range(len(names)) if len(names) <= CLASSES else [*order[:10], *order[-10:]]
+    rows = [(names[k], *(f"{n:,}" for n in counts_KS[k])) for k in shown]
+    rows.append((words("source.total"), *(f"{n:,}" for n in counts_KS.sum(axis=0))))
+    return Block(
+        kind="table",
+        title=words("source.shares" if len(names) <= CLASSES else "source.shares_many"),
+        header=(words("source.class"), *(words.named("split", name) for name in splits)),
+        rows=tuple(rows),
+        marked=(len(rows) - 1,),
+        folded=len(names) > 8,
+    )
+
+
+def _samples(values: Values, words: Words) -> Block:
+    """One training picture of each class, of the largest classes where they are many."""
+    labels = values.index.labels()
+    classes, first = np.unique(labels[values.split.train], return_index=True)
+    sizes = np.bincount(labels[values.split.train], minlength=len(values.index.classes))
+    chosen = sorted(np.argsort(-sizes[classes], kind="stable")[:SAMPLES])
+    rows = [int(values.split.train[first[i]]) for i in chosen]
+    return Block(
+        kind="gallery",
+        title=words("source.samples"),
+        images=tuple(data_uri(values.cache.images[row]) for row in rows),
+        captions=tuple(
+            "\n".join((values.index.classes[k], words("source.images", n=int(sizes[k]))))
+            for k in classes[chosen]
+        ),
+        alts=tuple(words("source.alt", name=values.index.classes[k]) for k in classes[chosen]),
+        severity="sharp" if values.cache.size <= 64 else "",
+    )

@@ -1,0 +1,103 @@
+"""Values -> lines for a terminal: what was found, how it goes, what came out."""
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from striate.report.findings import gravest
+from striate.report.headline import verdict_text
+from striate.report.language import Words, plain, words
+from striate.report.watching import watcher as watcher
+from striate.values import Finding, Index, Score, Split, Summary
+
+
+def found(index: Index, split: Split, lang: str = "en") -> RenderableType:
+    """A line or two on the source: classes, images, how they are split, what was set aside."""
+    say = words(lang)
+    used, aside = len(index.used()), sum(e.status == "set_aside" for e in index.examples)
+    line = Text()
+    line.append(index.name, style="bold")
+    line.append("  " + plain(say("terminal.found", classes=len(index.classes), n=used)))
+    if split.evaluation == "cross-validation":
+        line.append(say("unit.comma") + plain(say("terminal.crossed")))
+    else:
+        line.append(
+            say("unit.comma")
+            + plain(
+                say(
+                    "terminal.split",
+                    train=len(split.train),
+                    val=len(split.val),
+                    test=len(split.test) - len(split.leaked),
+                )
+            )
+        )
+    lines = [line]
+    if aside:
+        lines.append(Text(plain(say("terminal.aside", n=aside)), style="yellow"))
+    if len(split.leaked):
+        lines.append(Text(plain(say("terminal.leaked", n=len(split.leaked))), style="yellow"))
+    lines += [Text(plain(say.sentence(note))) for note in (*index.notes, *split.notes)]
+    return Group(*lines)
+
+
+def result(
+    summary: Summary, run_path: str, lang: str = "en", findings: Sequence[Finding] = ()
+) -> RenderableType:
+    """The last lines: accuracy with its interval, verdict, one advice, report, next command.
+
+    `findings` are those of the run; without them the advice is that of the verdict.
+    """
+    say = words(lang)
+    sentences = [
+        (say("terminal.accuracy"), _accuracy(summary.test, say)),
+        (say("terminal.verdict"), Text(plain(verdict_text(summary.verdict, say)))),
+    ]
+    advice = _advice(summary, findings, say)
+    if advice:
+        sentences.append((say("terminal.advice"), Text(plain(advice))))
+    places = [
+        (say("terminal.report"), f"{run_path}/report.html"),
+        (say("terminal.next"), f"striate predict {run_path} {say('repeat.images')}"),
+    ]
+    width = 2 + max(cell_len(name) for name, _ in (*sentences, *places))
+    grid = Table.grid(padding=0)
+    grid.add_column(width=width)
+    grid.add_column(overflow="fold")
+    for name, text in sentences:
+        grid.add_row(Text(name, style="dim"), text)
+    return Group(grid, *(_place(name, place, width) for name, place in places))
+
+
+def _accuracy(score: Score | None, say: Words) -> Text:
+    if score is None:
+        return Text(say("headline.none_why"))
+    text = Text(plain(say.percent(score.value)), style="bold green")
+    interval = say(
+        "terminal.interval",
+        level=round(100 * score.level),
+        span=say.span(*score.interval),
+        n=score.n,
+        evaluation=say(f"terminal.{score.evaluation}"),
+    )
+    text.append("  " + plain(interval), style="not bold default")
+    return text
+
+
+def _advice(summary: Summary, findings: Sequence[Finding], say: Words) -> str:
+    worst = gravest(findings)
+    if worst and worst[0].severity in ("serious", "warning"):
+        return say.finding(worst[0])[2]
+    advice = say.filled(f"verdict.{summary.verdict.code}.advice", summary.verdict.figures, "")
+    return advice or (say.finding(worst[0])[2] if worst else "")
+
+
+def _place(name: str, place: str, width: int) -> Text:
+    """A line that is never broken, so that it can be copied whole."""
+    text = Text(no_wrap=True, overflow="ignore")
+    text.append(name + " " * (width - cell_len(name)), style="dim")
+    text.append(place, style="cyan")
+    return text

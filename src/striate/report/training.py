@@ -1,0 +1,85 @@
+"""The curves of the training, with the kept epoch marked."""
+
+from striate.report.charts import Line, curves
+from striate.report.language import Words
+from striate.values import Block, Epoch, History, Section, Values
+
+
+def training_section(values: Values, words: Words) -> Section | None:
+    """Accuracy and loss over the epochs, drawn and as a table; None where nothing was trained."""
+    history = values.history
+    if history is None or not history.epochs:
+        return None
+    kept = [epoch for epoch in history.epochs if epoch.epoch == history.kept_epoch]
+    lead = words("training.lead", epochs=len(history.epochs), kept=history.kept_epoch)
+    if not kept:
+        lead = words("training.lead_none", epochs=len(history.epochs))
+    return Section(
+        key="training",
+        title=words("training.title"),
+        lead=lead,
+        blocks=(
+            _chart("accuracy", history, words),
+            _chart("loss", history, words),
+            _table(history, words),
+        ),
+    )
+
+
+def _chart(figure: str, history: History, words: Words) -> Block:
+    title = words(f"training.{figure}")
+    lines = [
+        Line(
+            name=words(f"training.{split}"),
+            values=[getattr(epoch, f"{split}_{figure}") for epoch in history.epochs],
+            colour=colour,
+            dashed=split == "train",
+        )
+        for split, colour in (("train", "accent"), ("val", "second"))
+        if split == "train" or history.val_images
+    ]
+    first, last = lines[-1].values[0], lines[-1].values[-1]
+    shown = words.percent if figure == "accuracy" else "{:.3f}".format
+    svg = curves(
+        f"training-{figure}",
+        title,
+        words(
+            "training.about",
+            figure=title,
+            epochs=len(history.epochs),
+            first=shown(first),
+            last=shown(last),
+            kept=history.kept_epoch,
+        ),
+        lines,
+        kept_epoch=history.kept_epoch,
+        kept_label=words("training.kept", epoch=history.kept_epoch),
+        x_label=words("training.epoch"),
+        percent=figure == "accuracy",
+    )
+    return Block(kind="chart", title=title, svg=svg, severity="half")
+
+
+def _table(history: History, words: Words) -> Block:
+    names = ("epoch", "lr", "train_loss", "val_loss", "train_accuracy", "val_accuracy", "seconds")
+    kept = [i for i, epoch in enumerate(history.epochs) if epoch.epoch == history.kept_epoch]
+    return Block(
+        kind="table",
+        title=words("training.table"),
+        header=tuple(words(f"training.{name}") for name in names),
+        rows=tuple(_row(epoch, words) for epoch in history.epochs),
+        marked=tuple(kept),
+        folded=True,
+    )
+
+
+def _row(epoch: Epoch, words: Words) -> tuple[str, ...]:
+    return (
+        str(epoch.epoch),
+        f"{epoch.lr:.2g}",
+        f"{epoch.train_loss:.3f}",
+        f"{epoch.val_loss:.3f}",
+        words.percent(epoch.train_accuracy),
+        words.percent(epoch.val_accuracy),
+        f"{epoch.seconds:.1f}",
+    )

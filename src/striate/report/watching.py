@@ -1,0 +1,198 @@
+"""Progress as it goes on: live on a terminal, one line in a notebook, plain lines elsewhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+from striate.report.language import Words, plain, words
+from striate.values import Epoch, Progress, Watch, unwatched
+
+MODES = ("auto", "live", "notebook", "plain", "quiet")
+
+
+@contextmanager
+def watcher(console: Console, mode: str = "auto", lang: str = "en") -> Iterator[Watch]:
+    """A watcher that writes to `console` while the context lasts.
+
+    `auto` is live on a terminal, one updating line in a notebook, and plain otherwise: one
+    line a stage and an epoch. `quiet` says nothing.
+    """
+    mode = _mode(console) if mode == "auto" else mode
+    say = words(lang)
+    if mode == "quiet":
+        yield unwatched
+    elif mode == "live":
+        with _bars(console) as bars:
+            yield Live(bars, say)
+    elif mode == "notebook":
+        yield OneLine(console, say)
+        console.file.write("\n")
+    else:
+        yield Lines(console, say)
+
+
+def _mode(console: Console) -> str:
+    if console.is_jupyter:
+        return "notebook"
+    return "live" if console.is_terminal and not console.is_dumb_terminal else "plain"
+
+
+class Lines:
+    """One plain line a stage and an epoch."""
+
+    def __init__(self, console: Console, say: Words) -> None:
+        self.console, self.say = console, say
+        self.clock = StageClock()
+
+    def __call__(self, progress: Progress) -> None:
+        """Writes what is new."""
+        seconds = self.clock(progress.stage)
+        if progress.note is not None:
+            self._print(plain(self.say.sentence(progress.note)))
+        if progress.epoch is not None:
+            self._print(epoch_line(progress.epoch, progress.total, self.say))
+        if progress.finished:
+            self._print(stage_line(progress, seconds, self.say))
+
+    def _print(self, text: str) -> None:
+        self.console.print(Text(text, no_wrap=True, overflow="ignore"), soft_wrap=True)
+
+
+class OneLine:
+    """One line, written over again and again."""
+
+    def __init__(self, console: Console, say: Words) -> None:
+        self.console, self.say = console, say
+        self.longest = 0
+
+    def __call__(self, progress: Progress) -> None:
+        """Writes the line anew."""
+        line = running_line(progress, self.say)
+        self.longest = max(self.longest, len(line))
+        self.console.file.write("\r" + line.ljust(self.longest))
+        self.console.file.flush()
+
+
+class Live:
+    """A bar for what goes on; what is finished stays above it as a line."""
+
+    def __init__(self, bars: Bars, say: Words) -> None:
+        self.bars, self.say = bars, say
+        self.clock = StageClock()
+        self.task: tuple[str, TaskID] | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Moves the bar, and writes lines for notes and for finished stages above it."""
+        seconds = self.clock(progress.stage)
+        if progress.note is not None:
+            self.bars.console.print(Text("  " + plain(self.say.sentence(progress.note))))
+        if progress.finished:
+            self._end()
+            line = Text("✓ ", style="green")
+            line.append(stage_line(progress, seconds, self.say), style="default")
+            self.bars.console.print(line)
+            return
+        self.bars.update(
+            self._task(progress),
+            total=progress.total or None,
+            completed=progress.done,
+            detail=detail(progress, self.say),
+        )
+
+    def _task(self, progress: Progress) -> TaskID:
+        if self.task is None or self.task[0] != progress.stage:
+            self._end()
+            name = self.say.named("stage", progress.stage)
+            self.task = progress.stage, self.bars.add_task(name, total=None, detail="")
+        return self.task[1]
+
+    def _end(self) -> None:
+        if self.task is not None:
+            self.bars.remove_task(self.task[1])
+            self.task = None
+
+
+class StageClock:
+    """Seconds since the present stage was first heard of."""
+
+    def __init__(self) -> None:
+        self.stage, self.start = "", 0.0
+
+    def __call__(self, stage: str) -> float:
+        """The seconds that `stage` has been going on."""
+        if stage != self.stage:
+            self.stage, self.start = stage, time.perf_counter()
+        return time.perf_counter() - self.start
+
+
+def stage_line(progress: Progress, seconds: float, say: Words) -> str:
+    """A finished stage: its name, how much was done, how long it took."""
+    parts = [say.named("stage", progress.stage)]
+    if progress.done:
+        parts.append(_count(progress, say))
+    if progress.rate:
+        parts.append(say("terminal.rate", n=round(progress.rate)))
+    if seconds >= 1:
+        parts.append(say.seconds(seconds))
+    return plain("  ".join(parts))
+
+
+def epoch_line(epoch: Epoch, total: int, say: Words) -> str:
+    """An epoch: losses, accuracies, speed."""
+    return plain(
+        say(
+            "terminal.epoch",
+            epoch=epoch.epoch,
+            total=total or "?",
+            train_loss=epoch.train_loss,
+            train_accuracy=say.percent(epoch.train_accuracy),
+            val_loss=epoch.val_loss,
+            val_accuracy=say.percent(epoch.val_accuracy),
+            rate=round(epoch.pictures_per_second),
+        )
+    )
+
+
+def running_line(progress: Progress, say: Words) -> str:
+    """What is going on, in one line."""
+    note = plain(say.sentence(progress.note)) if progress.note else ""
+    parts = (say.named("stage", progress.stage), detail(progress, say), note)
+    return "  ".join(part for part in parts if part)
+
+
+def detail(progress: Progress, say: Words) -> str:
+    """How far a stage is: how many of how many, how fast, how long still, the last epoch."""
+    parts = []
+    if progress.total:
+        parts.append(_count(progress, say))
+    if progress.rate:
+        parts.append(say("terminal.rate", n=round(progress.rate)))
+    if progress.epoch is not None:
+        share = say.percent(progress.epoch.val_accuracy)
+        parts.append(say("terminal.validation_accuracy", share=share))
+    if progress.seconds_left is not None:
+        parts.append(say("terminal.left", time=say.seconds(progress.seconds_left)))
+    return plain("  ".join(parts))
+
+
+def _count(progress: Progress, say: Words) -> str:
+    unit = say.named("counted", progress.unit)
+    if progress.total and progress.done < progress.total:
+        return f"{progress.done:,} / {progress.total:,} {unit}".rstrip()
+    return f"{progress.done:,} {unit}".rstrip()
+
+
+def _bars(console: Console) -> Bars:
+    return Bars(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[detail]}", markup=False),
+        console=console,
+        transient=True,
+    )
