@@ -1,1 +1,22 @@
-"""Kinds of sources: one file each, ending in SOURCE."""
+"""Where labelled pictures come from: one file a kind, each ending in SOURCE."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from striate.data.header import Content
+from striate.values import Index, Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceKind:
+    """A kind of source.
+
+    `matches(source)` tells whether it is of this kind; `read(source, options)` lists what is
+    there, with labels and given splits, headers not read yet; `open_row(index, row)` gives
+    the content of one row: bytes of a file, an array, or a PIL image.
+    """
+
+    name: str
+    matches: Callable[[object], bool]
+    read: Callable[[object, Options], Index]
+    open_row: Callable[[Index, int], Content]

@@ -1,0 +1,93 @@
+"""Settles which classes an index has, and refuses what no classifier can be learnt from."""
+
+from collections import Counter
+from dataclasses import replace
+
+from striate.errors import SourceError
+from striate.values import Example, Index, Options, say
+
+
+def settle_classes(index: Index, options: Options) -> Index:
+    """The index with its classes sorted by code point, of those images that are in use.
+
+    With `drop_rare`, classes of fewer than two images are ignored. Raises `SourceError`: no
+    picture, one class, a class that is missing from train, a class of fewer than two images.
+    """
+    used = [example for example in index.examples if example.status == "used"]
+    counts = Counter(example.label for example in used)
+    for example in index.examples:
+        if example.status == "set_aside" and example.label:
+            counts.setdefault(example.label, 0)
+    if not used:
+        raise SourceError(*_nothing_there(index))
+    _must_be_in_train(index, used, options)
+    rare = sorted(label for label, n in counts.items() if n < 2)
+    if rare and not options.drop_rare:
+        raise SourceError(
+            f"{_some(rare)} in {index.name} "
+            f"{'has' if len(rare) == 1 else 'have'} fewer than 2 images that can be read.",
+            "Add images, or leave such classes out: --drop-rare",
+        )
+    if rare:
+        index = _without(index, set(rare))
+    classes = tuple(sorted(label for label in counts if label not in rare))
+    if len(classes) < 2:
+        raise SourceError(*_one_class(index, classes))
+    return replace(index, classes=classes)
+
+
+def _must_be_in_train(index: Index, used: list[Example], options: Options) -> None:
+    if "train" not in index.given_splits or options.split == "pool":
+        return
+    known = {example.label for example in used if example.split == "train"}
+    for example in used:
+        if example.label not in known:
+            raise SourceError(
+                f"The class {example.label} is in {example.split} and missing from train "
+                f"in {index.name}.",
+                "Add training images of it, remove it, or cut new splits: --split pool",
+            )
+
+
+def _without(index: Index, rare: set[str]) -> Index:
+    reason = "its class has fewer than 2 images (--drop-rare)"
+    examples = tuple(
+        replace(e, status="ignored", reason=reason) if e.label in rare else e
+        for e in index.examples
+    )
+    note = say(
+        "read.dropped_rare",
+        "Left out, as asked: {n:,} classes with fewer than 2 images ({names}).",
+        n=len(rare),
+        names=_some(sorted(rare)),
+    )
+    return replace(index, examples=examples, notes=(*index.notes, note))
+
+
+def _nothing_there(index: Index) -> tuple[str, str]:
+    aside = [example for example in index.examples if example.status == "set_aside"]
+    stray = sum("outside the class folders" in e.reason for e in index.examples)
+    if aside:
+        first = f"{aside[0].path}: {aside[0].reason}"
+        return f"None of the {len(aside)} pictures in {index.name} can be read ({first}).", _LAYOUT
+    if stray:
+        return f"The {stray} pictures in {index.name} stand in no class folder.", _LAYOUT
+    return f"{index.name} holds no pictures.", _LAYOUT
+
+
+def _one_class(index: Index, classes: tuple[str, ...]) -> tuple[str, str]:
+    name = f" ({classes[0]})" if classes else ""
+    sentence = f"{index.name} has {len(classes)} class{name}; a classifier needs two or more."
+    deeper = {e.path.split("/")[1] for e in index.examples if e.path.count("/") > 1}
+    if classes and len(deeper) > 1 and index.kind == "folder" and not index.given_splits:
+        return sentence, f"Are the classes one level deeper? Give {index.root}/{classes[0]}"
+    return sentence, _LAYOUT
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    return f"The class {shown}" if len(names) == 1 else f"The classes {shown}{more}"
+
+
+_LAYOUT = "Put each class in its own folder: pets/cat/1.jpg, pets/dog/2.jpg."

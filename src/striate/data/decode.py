@@ -1,0 +1,229 @@
+"""One picture's bytes, array or PIL image -> its pixels, uint8, the right way up."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from striate.data.header import GREY_MODES, ORIENTATION_TAG, Content, Header, open_image
+from striate.data.header import read_header as read_header
+from striate.data.unreadable import Unreadable as Unreadable
+from striate.data.unreadable import reason_for
+
+Resize = Literal["squash", "crop", "pad"]
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decoded:
+    """A decoded picture: `pixels` H x W x C, C 1 or 3, and what was found on the way.
+
+    `pixels_hash` is over the upright pixels before resizing: the full size, except for large
+    JPEGs, which are decoded at a half, a quarter or an eighth of it where that is enough.
+    """
+
+    pixels: Pixels
+    pixels_hash: str
+    format: str
+    mode: str
+    width: int
+    height: int
+    orientation: int
+
+
+def decode(
+    content: Content,
+    size: int | None = None,
+    channels: int | None = None,
+    *,
+    max_pixels: int = 178_000_000,
+    resize: Resize = "squash",
+    header: Header | None = None,
+) -> Decoded:
+    """The picture at `size` x `size` (its own size where None), with 1 or 3 channels.
+
+    Rotated as its EXIF says; alpha laid over white; the first frame of an animation; 16-bit,
+    float, palette, CMYK and YCCK brought to 8 bits a channel. Raises `Unreadable`.
+    """
+    header = header or read_header(content)
+    if header.width * header.height > max_pixels:
+        raise Unreadable(
+            f"a bomb? {header.width} x {header.height} pixels are more than {max_pixels:,}"
+        )
+    try:
+        upright = _upright(content, header, size if resize != "pad" else None)
+        pixels = _with_channels(_resized(upright, size, resize), channels)
+    except Exception as error:  # Whatever a damaged file makes of a decoder, the run goes on.
+        raise Unreadable(reason_for(error)) from None
+    return Decoded(
+        pixels=pixels,
+        pixels_hash=_hash(upright),
+        format=header.format,
+        mode=header.mode,
+        width=header.width,
+        height=header.height,
+        orientation=header.orientation,
+    )
+
+
+def _upright(content: Content, header: Header, size: int | None) -> Pixels:
+    """Upright pixels H x W x C, C 1 or 3, not smaller than `size` on either side if scaled."""
+    if isinstance(content, np.ndarray):
+        return _from_array(content)
+    if isinstance(content, bytes) and header.format in {"JPEG", "MPO"}:
+        jpeg = _from_jpeg(content, header, size)
+        if jpeg is not None:
+            return _turned(jpeg, header.orientation)
+    image = open_image(content) if isinstance(content, bytes) else content
+    image.load()
+    # Asked after loading: Pillow has turned TIFF and AVIF by then and dropped the tag.
+    orientation = image.getexif().get(ORIENTATION_TAG, 1) if header.orientation != 1 else 1
+    return _turned(_from_image(image), orientation)
+
+
+def _from_jpeg(content: bytes, header: Header, size: int | None) -> Pixels | None:
+    """Grey and RGB JPEG, scaled by the inverse DCT where large; None: let Pillow try."""
+    if header.mode not in {"L", "RGB"}:
+        return None
+    bound = {"min_height": size, "min_width": size, "min_factor": 2} if size else {}
+    if size and min(header.width, header.height) < 2 * size:
+        bound = {}
+    colours = "GRAY" if header.mode == "L" else "RGB"
+    try:
+        pixels: Pixels = simplejpeg.decode_jpeg(content, colours, **bound)
+    except ValueError:
+        return None
+    return pixels
+
+
+def _from_image(image: Image.Image) -> Pixels:
+    """The pixels of a loaded PIL image of any mode, not turned yet."""
+    if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
+        grey = image.mode in GREY_MODES
+        return _over_white(np.asarray(image.convert("RGBA")), grey=grey)
+    if image.mode in {"L", "RGB"}:
+        return _three_axes(np.asarray(image))
+    if image.mode == "1":
+        return _three_axes(np.asarray(image.convert("L")))
+    if image.mode in GREY_MODES:
+        return _deep_to_8_bit(np.asarray(image), _stated_bits(image))
+    if image.mode == "LAB":
+        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        image = ImageCms.profileToProfile(image, *profiles, outputMode="RGB") or image
+    return _three_axes(np.asarray(image.convert("RGB")))
+
+
+def _from_array(array: NDArray[Any]) -> Pixels:
+    """H x W or H x W x C: bool, uint8, deeper integers, or floats in [0, 1]."""
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * 255
+    elif array.dtype.kind == "f":
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+            raise Unreadable("floats must lie between 0 and 1")
+        array = np.rint(array.astype(np.float32) * 255).astype(np.uint8)
+    elif array.dtype != np.uint8:
+        small = array.dtype.kind == "i" and array.min() >= 0 and array.max() <= 255
+        array = array.astype(np.uint8) if small else _deep_to_8_bit(array, 0)
+    array = _three_axes(array)
+    if array.shape[2] == 2:
+        array = np.concatenate([np.repeat(array[..., :1], 3, 2), array[..., 1:]], 2)
+        return _over_white(array, grey=True)
+    return _over_white(array, grey=False) if array.shape[2] == 4 else array
+
+
+def _deep_to_8_bit(deep: NDArray[Any], stated_bits: int) -> Pixels:
+    """Grey levels of more than 8 bits as uint8, the same shape.
+
+    Integers: the bits that the file states, else 8, 12 or 16, the fewest that hold the
+    brightest pixel (cameras of 12 bits write 16-bit files, which else would be black).
+    Floats in [0, 1] or [0, 255] keep their meaning; anything else is stretched to its range.
+    """
+    if deep.dtype.kind == "f":
+        levels = np.where(np.isfinite(deep), deep, 0).astype(np.float32)
+        low, high = float(levels.min()), float(levels.max())
+        if low >= 0 and high <= 1:
+            return np.rint(levels * 255).astype(np.uint8)
+    else:
+        levels = deep
+        low, high = int(deep.min()), int(deep.max())
+        bits = next((b for b in (8, 12, 16) if high < 1 << b), 0)
+        bits = stated_bits if stated_bits and high < 1 << stated_bits else bits
+        if low >= 0 and bits:
+            return (levels.astype(np.uint32) >> max(0, bits - 8)).astype(np.uint8)
+    if low >= 0 and high <= 255:
+        return np.rint(levels).astype(np.uint8)
+    span = float(high) - float(low) or 1.0
+    return np.rint((levels.astype(np.float64) - low) * (255 / span)).astype(np.uint8)
+
+
+def _stated_bits(image: Image.Image) -> int:
+    """Significant bits a TIFF states: MaxSampleValue or BitsPerSample; 0 where it does not."""
+    tags = getattr(image, "tag_v2", {})
+    highest = tags.get(281, 0)
+    highest = max(highest) if isinstance(highest, tuple) and highest else highest
+    if isinstance(highest, int) and 255 < highest < 65535:
+        return highest.bit_length()
+    bits = tags.get(258, (0,))
+    return int(bits[0]) if bits and 8 < bits[0] < 16 else 0
+
+
+def _over_white(rgba: NDArray[np.uint8], *, grey: bool) -> Pixels:
+    """Laid over white paper: what people see of a transparent picture in most programs."""
+    colours = rgba[..., :1] if grey else rgba[..., :3]
+    alpha = rgba[..., 3:].astype(np.uint16)
+    mixed = colours * alpha + (255 - alpha) * 255 + 127
+    return (mixed // 255).astype(np.uint8)
+
+
+def _turned(pixels: Pixels, orientation: int) -> Pixels:
+    """The pixels as EXIF orientation 1 to 8 means them to be seen."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in {2, 3, 6, 7}:
+        pixels = pixels[:, ::-1]
+    if orientation in {3, 4, 7, 8}:
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _resized(pixels: Pixels, size: int | None, resize: Resize) -> Pixels:
+    """At `size` x `size`, antialiased: squashed, the central square, or padded with white."""
+    height, width = pixels.shape[:2]
+    if size is None or (height, width) == (size, size):
+        return pixels
+    image = Image.fromarray(
+        np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    )
+    if resize == "pad":
+        longer = max(width, height)
+        paper = Image.new(image.mode, (longer, longer), "white")
+        paper.paste(image, ((longer - width) // 2, (longer - height) // 2))
+        image, width, height = paper, longer, longer
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    box = (left, top, left + side, top + side) if resize == "crop" else None
+    small = image.resize((size, size), Image.Resampling.BILINEAR, box, reducing_gap=3.0)
+    return _three_axes(np.asarray(small))
+
+
+def _with_channels(pixels: Pixels, channels: int | None) -> Pixels:
+    if channels is None or channels == pixels.shape[2]:
+        return pixels
+    if channels == 3:
+        return np.repeat(pixels, 3, axis=2)
+    return _three_axes(np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).convert("L")))
+
+
+def _three_axes(array: NDArray[Any]) -> NDArray[Any]:
+    return array[..., None] if array.ndim == 2 else array
+
+
+def _hash(pixels: Pixels) -> str:
+    """SHA-256 of shape and pixels, 32 hex digits: with SHA instructions faster than blake2b."""
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()[:32]

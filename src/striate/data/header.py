@@ -1,0 +1,139 @@
+"""What a picture's header says: format, mode, size and rotation, without decoding pixels."""
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from striate.data.unreadable import Unreadable, reason_for, reason_for_content
+
+Content = bytes | NDArray[Any] | Image.Image
+
+GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+ORIENTATION_TAG = 0x0112
+
+# No EPS and no WMF: opening them would start another program.
+_FORMATS = (
+    *("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000"),
+    *("ICO", "PCX", "SGI", "QOI", "TGA"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """Width and height in pixels as stored, before `orientation` (EXIF, 1 to 8) is applied."""
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    orientation: int = 1
+
+
+def read_header(content: Content) -> Header:
+    """The header of a picture; raises `Unreadable` with the reason."""
+    if isinstance(content, np.ndarray):
+        return _array_header(content)
+    if isinstance(content, Image.Image):
+        return _image_header(content)
+    if not content:
+        raise Unreadable("the file is empty")
+    return _image_header(open_image(content))
+
+
+def open_image(content: bytes) -> Image.Image:
+    """The picture behind the bytes, not decoded yet; raises `Unreadable` with the reason."""
+    try:
+        return Image.open(io.BytesIO(content), formats=_formats())
+    except UnidentifiedImageError:
+        raise Unreadable(reason_for_content(content)) from None
+    except Exception as error:  # Pillow's plug-ins raise whatever a damaged header makes them.
+        raise Unreadable(reason_for(error)) from None
+
+
+@contextmanager
+def pillow_hushed() -> Iterator[None]:
+    """Pillow's warnings are gathered by `warnings_of`, and its own bound on pixels is off.
+
+    striate has a bound of its own (`--max-pixels`). For a whole pass, around the threads.
+    """
+    bound = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = _gather
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = bound
+
+
+def warnings_of() -> str:
+    """The warnings that this thread met since it was last asked, as one line, each once."""
+    met: list[str] = getattr(_MET, "texts", [])
+    _MET.texts = []
+    return "; ".join(dict.fromkeys(met))
+
+
+def _gather(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    if not hasattr(_MET, "texts"):
+        _MET.texts = []
+    _MET.texts.append(" ".join(str(message).split())[:120])
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+def _image_header(image: Image.Image) -> Header:
+    orientation = _orientation(image)
+    width, height = image.size
+    if image.format == "TIFF" and orientation >= 5:
+        width, height = height, width  # Pillow turns TIFF by itself and tells the turned size.
+    return Header(
+        format=image.format or "image",
+        mode=image.mode,
+        width=width,
+        height=height,
+        orientation=orientation,
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format in {"JPEG", "MPO", "PNG", "WEBP"} and not _CARRIERS & image.info.keys():
+        return 1  # Parsing EXIF is dear; most pictures have none.
+    try:
+        value = image.getexif().get(ORIENTATION_TAG, 1)
+    except Exception:  # A damaged EXIF block spoils the rotation, not the picture.
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _array_header(array: NDArray[Any]) -> Header:
+    channels = 1 if array.ndim == 2 else array.shape[-1] if array.ndim == 3 else 0
+    if channels not in _ARRAY_MODES or 0 in array.shape or array.dtype.kind not in "buif":
+        raise Unreadable(f"an array {array.dtype} of shape {array.shape} is not a picture")
+    height, width = array.shape[:2]
+    return Header(format="array", mode=_ARRAY_MODES[channels], width=width, height=height)
+
+
+_ARRAY_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_CARRIERS = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
+_MET = threading.local()

@@ -1,0 +1,33 @@
+"""What a file's name says: hidden, a picture, or a format that is not read."""
+
+from pathlib import PurePath
+
+PICTURE_SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "gif", "bmp", "dib", "webp"),
+        *("tif", "tiff", "ppm", "pgm", "pbm", "pnm", "pfm", "jp2", "j2k", "jpx", "avif"),
+        *("ico", "pcx", "sgi", "rgb", "qoi", "tga"),
+    )
+)
+
+_RAW = ("cr2", "cr3", "nef", "arw", "dng", "orf", "rw2", "pef", "srw", "raf")
+UNREAD_FORMATS = {
+    **{f".{name}": "a raw camera file; save it as JPEG, PNG or TIFF" for name in _RAW},
+    **dict.fromkeys((".heic", ".heif"), "a HEIC picture; save it as JPEG or PNG"),
+    **dict.fromkeys((".svg", ".svgz"), "a drawing (SVG); save it as PNG"),
+}
+
+_HIDDEN = frozenset(
+    {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "@eadir", "ehthumbs.db"}
+)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is hidden or made by a system for itself."""
+    return name.startswith(".") or name.casefold() in _HIDDEN
+
+
+def looks_like_picture(name: str) -> bool:
+    """Whether a file's name ends like a picture's, in upper or lower case."""
+    return PurePath(name).suffix.lower() in PICTURE_SUFFIXES

@@ -1,0 +1,170 @@
+"""Deals whole groups of images out, so that each part gets its share of each class."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.values import Index, Rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A group of images that stay together: its rows and their labels.
+
+    `key` is a number drawn from the seed and the contents, the same wherever the images lie;
+    `contradictory` tells that the same picture stands under several labels.
+    """
+
+    rows: tuple[int, ...]
+    labels: tuple[int, ...]
+    key: str
+    contradictory: bool
+
+    def within(self, inside: NDArray[np.bool_]) -> "Unit":
+        """The part of the group whose rows are `inside`; it may be empty."""
+        pairs = [pair for pair in zip(self.rows, self.labels, strict=True) if inside[pair[0]]]
+        return replace(
+            self, rows=tuple(row for row, _ in pairs), labels=tuple(label for _, label in pairs)
+        )
+
+
+def units_of(index: Index, groups: Rows, seed: int) -> list[Unit]:
+    """The groups of all rows in use, in order of their keys."""
+    labels = index.labels()
+    members: dict[int, list[int]] = defaultdict(list)
+    for row in index.used():
+        members[int(groups[row])].append(int(row))
+    units = []
+    for rows in members.values():
+        examples = [index.examples[row] for row in rows]
+        names = {example.label for example in examples}
+        identity = min((example.bytes_hash, example.path) for example in examples)
+        units.append(
+            Unit(
+                rows=tuple(rows),
+                labels=tuple(int(labels[row]) for row in rows),
+                key=_draw(seed, *identity),
+                contradictory=len(names) > 1 and _same_picture(index, rows),
+            )
+        )
+    return sorted(units, key=lambda unit: unit.key)
+
+
+def portion(units: Sequence[Unit], shares: Mapping[str, tuple[float, int]]) -> dict[str, list[int]]:
+    """Rows of each part: `shares` of every class, at most so many, and `train` for the rest.
+
+    Single images meet their class's share exactly; groups of several go where their share is
+    least met and at least half of them is wanted. Contradictory ones go to train, and no
+    class is left without training images.
+    """
+    wanted = {name: _quotas(units, share, most) for name, (share, most) in shares.items()}
+    given: dict[str, Counter[int]] = {name: Counter() for name in shares}
+    parts: dict[str, list[int]] = {"train": [], **{name: [] for name in shares}}
+    singles: dict[int, list[int]] = defaultdict(list)
+    for unit in units:
+        if len(unit.rows) == 1:
+            singles[unit.labels[0]].append(unit.rows[0])
+        elif unit.rows:
+            name = "train" if unit.contradictory else _least_met(unit, wanted, given)
+            parts[name] += unit.rows
+            if name != "train":
+                given[name].update(unit.labels)
+    trained = Counter(_labels_of(units, parts["train"]))
+    for label, rows in sorted(singles.items()):
+        start = 0
+        room = len(rows) - (0 if trained[label] else 1)
+        for name in shares:
+            take = min(max(0, wanted[name][label] - given[name][label]), room - start)
+            parts[name] += rows[start : start + take]
+            start += take
+        parts["train"] += rows[start:]
+    return _none_untrained(units, parts)
+
+
+def deal(units: Sequence[Unit], folds: int) -> list[list[int]]:
+    """Rows of each fold: every class spread evenly, large groups first."""
+    parts: list[list[int]] = [[] for _ in range(folds)]
+    held = [Counter[int]() for _ in range(folds)]
+    for unit in sorted(units, key=lambda unit: (-len(unit.rows), unit.key)):
+        counts = Counter(unit.labels)
+
+        def burden(fold: int, counts: Counter[int] = counts) -> tuple[int, int, int]:
+            same = sum(n * held[fold][label] for label, n in counts.items())
+            return same, len(parts[fold]), fold
+
+        best = min(range(folds), key=burden)
+        parts[best] += unit.rows
+        held[best].update(counts)
+    return parts
+
+
+def _draw(seed: int, *identity: str) -> str:
+    text = "\0".join((str(seed), "split", *identity))
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def _same_picture(index: Index, rows: list[int]) -> bool:
+    """Whether several labels in a group mean a contradiction.
+
+    They do unless the user named the groups: a patient may well have several classes; then
+    only equal files or equal pixels under different labels contradict.
+    """
+    examples = [index.examples[row] for row in rows]
+    if not any(example.group for example in examples):
+        return True
+    labels: dict[str, str] = {}
+    for example in examples:
+        for same in filter(None, (example.bytes_hash, example.pixels_hash)):
+            if labels.setdefault(same, example.label) != example.label:
+                return True
+    return False
+
+
+def _quotas(units: Sequence[Unit], share: float, most: int) -> Counter[int]:
+    """Images of each class that make up a share of all, at most `most`: largest remainders."""
+    counts = Counter(label for unit in units for label in unit.labels)
+    total = sum(counts.values())
+    wish = min(int(total * share + 0.5), most)
+    exact = {label: n * wish / max(1, total) for label, n in counts.items()}
+    quotas = Counter({label: int(wanted) for label, wanted in exact.items()})
+    by_rest = sorted(exact, key=lambda label: (int(exact[label]) - exact[label], label))
+    for label in by_rest[: wish - sum(quotas.values())]:
+        quotas[label] += 1
+    return quotas
+
+
+def _least_met(
+    unit: Unit, wanted: Mapping[str, Counter[int]], given: Mapping[str, Counter[int]]
+) -> str:
+    """The part whose share of the unit's classes is least met, if it wants half of the unit."""
+    best, least = "train", 0.0
+    for name in wanted:
+        fits = short = 0.0
+        for label, n in Counter(unit.labels).items():
+            missing = wanted[name][label] - given[name][label]
+            fits += min(n, max(0, missing))
+            short += n * missing / max(1, wanted[name][label])
+        if 2 * fits >= len(unit.rows) and short > least:
+            best, least = name, short
+    return best
+
+
+def _none_untrained(units: Sequence[Unit], parts: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Moves the groups of a class that no training image is left of back to train."""
+    trained = set(_labels_of(units, parts["train"]))
+    back = {
+        row for unit in units if unit.rows and not trained >= set(unit.labels) for row in unit.rows
+    }
+    moved = {name: [row for row in rows if row not in back] for name, rows in parts.items()}
+    moved["train"] += sorted(back)
+    return moved
+
+
+def _labels_of(units: Sequence[Unit], rows: Sequence[int]) -> list[int]:
+    chosen = set(rows)
+    pairs = (pair for unit in units for pair in zip(unit.rows, unit.labels, strict=True))
+    return [label for row, label in pairs if row in chosen]

@@ -1,0 +1,152 @@
+"""A source -> its Index: every file met, header and hash read, classes settled, nothing decoded."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from striate.catalog import collect
+from striate.data.classes import settle_classes
+from striate.data.header import Content, pillow_hushed, read_header, warnings_of
+from striate.data.picture_names import looks_like_picture
+from striate.data.read_file import located, read_file, shown
+from striate.data.sources import SourceKind, folder, memory
+from striate.data.unreadable import Unreadable
+from striate.errors import SourceMissingError, UsageError
+from striate.values import Example, Index, Options
+
+
+def read(source: object, options: Options) -> Index:
+    """The index of a labelled source: rows by path, classes by code point.
+
+    Files that cannot be pictures are ignored or set aside with a reason. Raises
+    `SourceMissingError` and `SourceError` where nothing can be learnt from it.
+    """
+    for kind in _kinds().values():
+        if kind.matches(source):
+            return settle_classes(_with_headers(kind.read(source, options)), options)
+    raise UsageError(
+        f"A source cannot be a {type(source).__name__}.",
+        "Give a folder, 'demo', or a pair (images, labels).",
+    )
+
+
+def read_images(images: Sequence[Any]) -> Index:
+    """The index of pictures without labels, in the order given, folders read whole.
+
+    An item is a path, a PIL image or an array. A path that is not there raises
+    `SourceMissingError`; a file that is no picture is set aside (met in a folder: ignored).
+    """
+    paths: list[str] = []
+    items: list[Any] = []
+    for number, item in enumerate(images):
+        if not isinstance(item, str | os.PathLike):
+            paths.append(f"{number:0{len(str(len(images)))}d}")
+            items.append(item)
+            continue
+        found = _expand(Path(item).expanduser())
+        paths += [shown(path) for path in found]
+        items += found
+    return _with_headers(memory.index_of(paths, items, [""] * len(items), [""] * len(items)))
+
+
+def open_row(index: Index, row: int) -> Content:
+    """What is behind a row: bytes of a file, an array or a PIL image; raises `Unreadable`."""
+    return _kinds()[index.kind].open_row(index, row)
+
+
+def _kinds() -> dict[str, SourceKind]:
+    kinds: dict[str, SourceKind] = collect("data.sources", "SOURCE")
+    return {kind.name: kind for kind in kinds.values()}
+
+
+def _expand(path: Path) -> list[Path]:
+    if path.is_dir():
+        rows = folder.files_below(path)
+        return [file for file, row in rows if row.status != "ignored" and _may_be_picture(file)]
+    if not os.path.lexists(path):
+        raise SourceMissingError(f"There is no file {shown(path)}.", "Check the path.")
+    return [path]
+
+
+def _may_be_picture(path: Path) -> bool:
+    return looks_like_picture(path.name) or _known_start(path)
+
+
+def _with_headers(index: Index) -> Index:
+    """The index with header and hash of every used row, read in threads."""
+    with pillow_hushed(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        rows = pool.map(lambda row: _looked_at(index, row), range(len(index.examples)))
+        examples = tuple(rows)
+    digest = hashlib.sha256()
+    for e in examples:
+        if e.status != "ignored":
+            facts = "\0".join((e.path, e.split, e.label, e.group, e.bytes_hash))
+            digest.update(f"{facts}\n".encode())
+    return replace(index, examples=examples, content_hash=digest.hexdigest()[:32])
+
+
+def _looked_at(index: Index, row: int) -> Example:
+    example = index.examples[row]
+    if example.status != "used":
+        return example
+    if index.kind == "folder" and not _may_be_picture(located(index.root, example.path)):
+        return replace(example, status="ignored", reason="not a picture")
+    warnings_of()
+    try:
+        content = open_row(index, row)
+        example = replace(example, bytes=_size(content), bytes_hash=_hash(content))
+        header = read_header(content)
+    except Unreadable as error:
+        return replace(example, status="set_aside", reason=_sentence(error.reason))
+    return replace(
+        example,
+        reason=warnings_of(),
+        format=header.format,
+        mode=header.mode,
+        width=header.width,
+        height=header.height,
+        orientation=header.orientation,
+    )
+
+
+def _sentence(reason: str) -> str:
+    warned = warnings_of()
+    return f"{reason}; {warned}" if warned else reason
+
+
+def _known_start(path: Path) -> bool:
+    """Whether a file without a picture's name begins like a picture."""
+    try:
+        start = read_file(path, most=16)
+    except Unreadable:
+        return False
+    return start.startswith(_STARTS) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+
+
+def _size(content: Content) -> int:
+    if isinstance(content, Image.Image):
+        return content.width * content.height * len(content.getbands())
+    return len(content) if isinstance(content, bytes) else content.nbytes
+
+
+def _hash(content: Content) -> str:
+    """SHA-256 of the bytes, 32 hex digits; of arrays and images also their shape and kind."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()[:32]
+    array = np.ascontiguousarray(content)
+    digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
+    digest.update(array.tobytes() if array.dtype == object else array.data)
+    return digest.hexdigest()[:32]
+
+
+_STARTS = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
+    *(b"\0\0\0\x0cjP  ", b"\0\0\0 ftypavif", b"\0\0\0\x1cftypavif", b"qoif"),
+)

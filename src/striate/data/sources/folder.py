@@ -1,0 +1,255 @@
+"""The source that most people have: a folder with a sub-folder per class, or splits of such."""
+
+import difflib
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from striate.data.header import Content
+from striate.data.picture_names import UNREAD_FORMATS, is_hidden, looks_like_picture
+from striate.data.read_file import located, read_file, reason_for_mode, shown
+from striate.data.sources import SourceKind
+from striate.data.unreadable import Unreadable
+from striate.errors import SourceError, SourceMissingError
+from striate.values import Example, Index, Options, Sentence, say
+
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+
+
+def read_folder(source: object, options: Options) -> Index:
+    """Every file below a folder, with label and given split; headers are not read yet.
+
+    The first folder level is the class, or the split and then the class. Raises
+    `SourceMissingError` and `SourceError`.
+    """
+    root = Path(os.fspath(source)).expanduser()  # type: ignore[call-overload]
+    _must_be_folder(root)
+    splits = _given_splits(root)
+    examples: list[Example] = []
+    for entry in _entries(root):
+        split = splits.get(entry.name, "")
+        if splits and _is_folder(entry) and split and not is_hidden(entry.name):
+            _must_be_folder(Path(entry.path))
+            for inner in _entries(Path(entry.path)):
+                examples += _class_folder(inner, f"{shown(entry.name)}/", split)
+        elif splits and _is_folder(entry):
+            reason = "hidden" if is_hidden(entry.name) else "stands beside the given splits"
+            examples.append(_ignored(shown(entry.name), reason))
+        else:
+            examples += _class_folder(entry, "", "")
+    return Index(
+        root=str(root),
+        name=shown(root.resolve().name) or "images",
+        kind="folder",
+        classes=(),
+        examples=_once_each(sorted(examples, key=lambda example: example.path)),
+        given_splits=tuple(name for name in SPLIT_NAMES if name in splits.values()),
+        notes=tuple(_notes(root, splits, examples)),
+    )
+
+
+def files_below(folder: Path) -> Iterator[tuple[Path, Example]]:
+    """Every file below a folder without labels, in order of path; paths relative to it."""
+    met = [(Path(path), row) for path, row in _walk(str(folder), "")]
+    yield from sorted(met, key=lambda pair: pair[1].path)
+
+
+def open_folder_row(index: Index, row: int) -> Content:
+    """The bytes of one file; raises `Unreadable`, also where it changed since it was listed."""
+    example = index.examples[row]
+    content = read_file(located(index.root, example.path))
+    if example.bytes and len(content) != example.bytes:
+        raise Unreadable("it changed while it was being read")
+    return content
+
+
+def _must_be_folder(root: Path) -> None:
+    if not root.exists():
+        raise SourceMissingError(f"There is no folder {shown(root)}.", _did_you_mean(root))
+    if not root.is_dir():
+        above = shown(root.parent)
+        raise SourceError(
+            f"{shown(root)} is a file; a folder with a sub-folder per class is due.",
+            f"Give the folder of classes, such as {above}, or unpack it first if it is an archive.",
+        )
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise SourceError(
+            f"There is no permission to read the folder {shown(root)}.",
+            f"Ask its owner, or type: chmod u+rx {shown(root)}",
+        )
+
+
+def _did_you_mean(root: Path) -> str:
+    there = root.parent
+    while not there.is_dir():
+        there, root = there.parent, there
+    names = [entry.name for entry in _entries(there) if _is_folder(entry)]
+    close = difflib.get_close_matches(root.name, names, n=3, cutoff=0.6)
+    if close:
+        return "Did you mean " + " or ".join(shown(there / name) for name in close) + "?"
+    return f"{shown(there.resolve())} holds no folder of a similar name; check the path."
+
+
+def _given_splits(root: Path) -> dict[str, str]:
+    """Split of each folder name where the source brings splits, else nothing.
+
+    A folder `train` may also be a class (bus, car, train): it is a split where it holds
+    folders and either `val` or `test` stand beside it, or nothing does, or it holds two or
+    more folders and no pictures of its own.
+    """
+    folders = [entry for entry in _entries(root) if _is_folder(entry) and not is_hidden(entry.name)]
+    role = {
+        entry.name: name
+        for entry in folders
+        for name, aliases in SPLIT_NAMES.items()
+        if entry.name.casefold() in aliases
+    }
+    train = [entry for entry in folders if role.get(entry.name) == "train"]
+    if not train:
+        return {}
+    inside = [entry for above in train for entry in _entries(Path(above.path))]
+    classes = [entry for entry in inside if _is_folder(entry) and not is_hidden(entry.name)]
+    pictures = any(not _is_folder(entry) and looks_like_picture(entry.name) for entry in inside)
+    alone = len(role) == len(folders)
+    others = set(role.values()) - {"train"}
+    if not classes or not (others or alone or (len(classes) > 1 and not pictures)):
+        return {}
+    return {
+        name: split
+        for name, split in role.items()
+        if split == "train" or any(_is_folder(entry) for entry in _entries(root / name))
+    }
+
+
+def _class_folder(entry: os.DirEntry[str], above: str, split: str) -> Iterator[Example]:
+    """The rows of one class folder, or of whatever stands at its place."""
+    path = above + shown(entry.name)
+    if is_hidden(entry.name):
+        yield _ignored(path, "hidden", split)
+        return
+    if not _is_folder(entry):
+        picture = looks_like_picture(entry.name) and entry.is_file()
+        reason = "a picture outside the class folders" if picture else "not in a class folder"
+        yield _ignored(path, reason, split)
+        return
+    label = unicodedata.normalize("NFC", shown(entry.name))
+    for _, example in _walk(entry.path, path + "/"):
+        yield replace(example, split=split, label=label)
+
+
+def _walk(top: str, above: str) -> Iterator[tuple[str, Example]]:
+    """Every file below a folder, each folder once, so that loops of links come to an end."""
+    met: set[tuple[int, int]] = set()
+    waiting = [(top, above)]
+    while waiting:
+        folder, above = waiting.pop()
+        try:
+            facts = Path(folder).stat()
+            entries = _entries(Path(folder), strict=True)
+        except OSError as error:
+            reason = f"the folder cannot be read ({error.strerror or error})"
+            yield folder, Example(path=above.rstrip("/"), status="set_aside", reason=reason)
+            continue
+        if (facts.st_dev, facts.st_ino) in met:
+            yield folder, _ignored(above.rstrip("/"), "a link to a folder that is read already")
+            continue
+        met.add((facts.st_dev, facts.st_ino))
+        inner = [entry for entry in entries if _is_folder(entry) and not is_hidden(entry.name)]
+        waiting += [(entry.path, f"{above}{shown(entry.name)}/") for entry in reversed(inner)]
+        for entry in entries:
+            path = above + shown(entry.name)
+            if is_hidden(entry.name):
+                yield entry.path, _ignored(path, "hidden")
+            elif not _is_folder(entry):
+                yield entry.path, _file(entry, path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # Links in a circle.
+        return False
+
+
+def _file(entry: os.DirEntry[str], path: str) -> Example:
+    """The row of one file, judged by its kind and name; its content is looked at later."""
+    suffix = Path(entry.name).suffix.lower()
+    if suffix in UNREAD_FORMATS:
+        return Example(path=path, status="set_aside", reason=UNREAD_FORMATS[suffix])
+    try:
+        facts = entry.stat()
+    except OSError as error:
+        reason = "a link that leads nowhere" if entry.is_symlink() else str(error.strerror)
+        return Example(path=path, status="set_aside", reason=reason)
+    if not stat.S_ISREG(facts.st_mode):
+        return Example(path=path, status="set_aside", reason=reason_for_mode(facts.st_mode))
+    return Example(path=path, bytes=facts.st_size)
+
+
+def _entries(folder: Path, *, strict: bool = False) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name))
+    except OSError:
+        if strict:
+            raise
+        return []
+
+
+def _ignored(path: str, reason: str, split: str = "") -> Example:
+    return Example(path=path, split=split, status="ignored", reason=reason)
+
+
+def _once_each(examples: list[Example]) -> tuple[Example, ...]:
+    """Two names that read the same (bytes that are no UTF-8) would be one path: one is kept."""
+    kept: list[Example] = []
+    for example in examples:
+        if kept and kept[-1].path == example.path:
+            reason = "another file's name reads the same"
+            example = replace(example, status="set_aside", reason=reason)
+        kept.append(example)
+    return tuple(kept)
+
+
+def _notes(root: Path, splits: dict[str, str], examples: list[Example]) -> Iterator[Sentence]:
+    stray = sum("outside the class" in example.reason for example in examples)
+    if stray:
+        yield say(
+            "read.stray",
+            "Pictures outside the class folders, ignored since they have no label: {n:,}.",
+            n=stray,
+        )
+    beside = [e.path for e in examples if e.reason == "stands beside the given splits"]
+    if beside:
+        yield say(
+            "read.beside_splits",
+            "Ignored beside the given splits: {folders}.",
+            folders=", ".join(beside),
+        )
+    aliases = {alias for names in SPLIT_NAMES.values() for alias in names}
+    if not splits and root.resolve().name.casefold() in aliases:
+        siblings = [e.name for e in _entries(root.resolve().parent) if e.is_dir()]
+        others = [name for name in siblings if name.casefold() in aliases]
+        if len(others) > 1:
+            yield say(
+                "read.split_given",
+                "{name} is one of the splits of {above}; only this one is read. "
+                "Give {above} to keep them all.",
+                name=shown(root.resolve().name),
+                above=shown(root.resolve().parent.name),
+            )
+
+
+SOURCE = SourceKind(
+    name="folder",
+    matches=lambda source: isinstance(source, str | os.PathLike),
+    read=read_folder,
+    open_row=open_folder_row,
+)

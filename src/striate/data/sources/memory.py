@@ -1,0 +1,124 @@
+"""The source that Python code has: arrays, PIL images or paths in memory, with labels or none."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from striate.data.header import Content
+from striate.data.read_file import read_file, shown
+from striate.data.sources import SourceKind
+from striate.data.unreadable import Unreadable
+from striate.errors import UsageError
+from striate.values import Example, Index, Options
+
+Images = Sequence[Any] | NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Labelled:
+    """Pictures in memory with their labels: paths, PIL images and arrays, or one array of all.
+
+    Arrays are N x H x W or N x H x W x C, uint8 or floats in [0, 1]. `groups` names what must
+    stay on one side (one patient, one writer), empty where there is none.
+    """
+
+    images: Images
+    labels: Sequence[Any]
+    groups: Sequence[Any] = ()
+
+
+def read_memory(source: object, options: Options) -> Index:
+    """Pictures with labels, in the order given; raises `UsageError` where the lengths differ."""
+    if not isinstance(source, Labelled):
+        assert isinstance(source, tuple)
+        source = Labelled(images=source[0], labels=source[1])
+    if len(source.images) != len(source.labels):
+        raise UsageError(
+            f"There are {len(source.images)} images and {len(source.labels)} labels.",
+            "Give one label for each image.",
+        )
+    if len(source.groups) not in {0, len(source.images)}:
+        raise UsageError(
+            f"There are {len(source.images)} images and {len(source.groups)} groups.",
+            "Give one group for each image, or none at all.",
+        )
+    groups = source.groups if len(source.groups) else [""] * len(source.images)
+    return index_of(
+        _paths(source.images),
+        source.images,
+        [str(label) for label in source.labels],
+        [str(group) for group in groups],
+    )
+
+
+def index_of(
+    paths: Sequence[str], images: Images, labels: Sequence[str], groups: Sequence[str]
+) -> Index:
+    """An index of pictures in memory, a row each, in the order given."""
+    examples = [
+        Example(path=path, label=label, group=group)
+        for path, label, group in zip(paths, labels, groups, strict=True)
+    ]
+    return Index(
+        root="",
+        name="images",
+        kind="memory",
+        classes=(),
+        examples=tuple(examples),
+        images=cast(Sequence[Any], _judged(images)),
+    )
+
+
+def open_memory_row(index: Index, row: int) -> Content:
+    """One picture as it was given; a path is read."""
+    if index.images is None:
+        raise Unreadable("it was given in memory and is not there any more")
+    image = index.images[row]
+    if isinstance(image, str | os.PathLike):
+        return read_file(Path(image).expanduser())
+    if isinstance(image, Image.Image | bytes):
+        return image
+    try:
+        return np.asarray(image)
+    except Exception:
+        raise Unreadable(f"a {type(image).__name__} is not a picture") from None
+
+
+def _matches(source: object) -> bool:
+    pair = isinstance(source, tuple) and len(source) == 2
+    return isinstance(source, Labelled) or (pair and not isinstance(source, str))
+
+
+def _paths(images: Images) -> list[str]:
+    width = len(str(max(0, len(images) - 1)))
+    return [
+        shown(image) if isinstance(image, str | os.PathLike) else f"{row:0{width}d}"
+        for row, image in enumerate(images)
+    ]
+
+
+def _judged(images: Images) -> Images:
+    """Refuses an array of all pictures whose shape or range cannot be pictures."""
+    if not isinstance(images, np.ndarray) or images.dtype == object:
+        return images
+    if images.ndim not in {3, 4}:
+        raise UsageError(
+            f"An array of shape {images.shape} is no set of pictures.",
+            "Give N x H x W (grey) or N x H x W x C (C = 1, 3 or 4).",
+        )
+    if images.dtype.kind == "f" and images.size and not (images.min() >= 0 and images.max() <= 1):
+        raise UsageError(
+            f"Pictures of floats must lie in [0, 1]; these go from {images.min():g} "
+            f"to {images.max():g}.",
+            "Scale them, for example: (x - x.min()) / (x.max() - x.min()).",
+        )
+    return images
+
+
+SOURCE = SourceKind(name="memory", matches=_matches, read=read_memory, open_row=open_memory_row)

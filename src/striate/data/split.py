@@ -1,0 +1,166 @@
+"""Index and groups -> Split: who trains, who chooses, who judges; whole groups, seeded."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from striate.data.portions import Unit, deal, portion, units_of
+from striate.values import Index, Options, Rows, Sentence, Split, say
+
+TEST_SHARE = 0.15
+VAL_SHARE = 0.15
+MOST_TEST = 10_000
+MOST_VAL = 5_000
+FEWEST_TEST = 60
+FEWEST_TEST_A_CLASS = 4
+FOLDS = 5
+
+
+def split_index(index: Index, groups: Rows, options: Options) -> Split:
+    """The split of an index by the rules of CONTRACTS section 2.
+
+    `groups` has a number for every row. Given splits are kept (`auto`) unless too few of
+    their test images are clean; else 70 / 15 / 15 by class; five folds where that would leave
+    too little to judge by. `leaked` is a part of `test`. Depends on seed, contents and
+    labels, never on the order of rows.
+    """
+    units = units_of(index, groups, options.seed)
+    notes = [*_contradictions(index, units)]
+    given = _given(index, options)
+    if given is not None:
+        split = _keep(index, groups, units, given, notes)
+        if split is not None:
+            return split
+    return _cut(index, groups, units, notes)
+
+
+def _given(index: Index, options: Options) -> dict[str, str] | None:
+    """Which given split serves as which, or None where new ones are to be cut."""
+    given = set(index.given_splits)
+    if options.split == "pool" or "train" not in given or given == {"train"}:
+        return None
+    if "test" not in given:
+        return {"train": "train", "val": "test"}
+    return {name: name for name in given}
+
+
+def _keep(
+    index: Index,
+    groups: Rows,
+    units: list[Unit],
+    roles: dict[str, str],
+    notes: list[Sentence],
+) -> Split | None:
+    """The given splits, a val cut from train where none is left; None: they cannot judge."""
+    rows: dict[str, list[int]] = {"train": [], "val": [], "test": []}
+    for row in index.used():
+        rows[roles[index.examples[row].split]].append(int(row))
+    seen = np.unique(groups[rows["train"] + rows["val"]])
+    test = np.array(rows["test"], np.int64)
+    leaked = test[np.isin(groups[test], seen)]
+    if len(leaked):
+        notes.append(_leak_note(len(leaked), len(test)))
+    if len(test) - len(leaked) < FEWEST_TEST:
+        notes.append(
+            say(
+                "split.given_too_small",
+                "Test images that are in no other split: {n:,}. To judge by, {fewest} are needed; "
+                "so the given splits are left aside and all images are pooled.",
+                n=len(test) - len(leaked),
+                fewest=FEWEST_TEST,
+            )
+        )
+        return None
+    if "val" in roles and roles["val"] == "test":
+        notes.append(
+            say(
+                "split.val_is_test",
+                "The given validation split serves as the test split, since a number that was "
+                "used for choosing is not a test; a new validation split is cut from train.",
+            )
+        )
+    train, val = _rows(rows["train"]), _rows(rows["val"])
+    if not len(val):
+        inside = np.isin(np.arange(len(index.examples)), train)
+        parts = portion([unit.within(inside) for unit in units], {"val": (VAL_SHARE, MOST_VAL)})
+        train, val = _rows(parts["train"]), _rows(parts["val"])
+    elif len(copies := val[np.isin(groups[val], groups[train])]):
+        notes.append(
+            say(
+                "split.val_copies",
+                "Validation images that are the same pictures as training images: {n:,} of {of:,}.",
+                n=len(copies),
+                of=len(val),
+            )
+        )
+    return Split(train=train, val=val, test=test, groups=groups, leaked=leaked, notes=tuple(notes))
+
+
+def _cut(index: Index, groups: Rows, units: list[Unit], notes: list[Sentence]) -> Split:
+    """70 / 15 / 15 by class in whole groups, or five folds where the test would be tiny."""
+    shares = {"test": (TEST_SHARE, MOST_TEST), "val": (VAL_SHARE, MOST_VAL)}
+    parts = portion(units, shares)
+    labels = index.labels()
+    nothing = np.zeros(0, np.int64)
+    per_class = np.bincount(labels[_rows(parts["test"])], minlength=len(index.classes))
+    if per_class.sum() >= FEWEST_TEST and per_class.min() >= FEWEST_TEST_A_CLASS:
+        return Split(
+            train=_rows(parts["train"]),
+            val=_rows(parts["val"]),
+            test=_rows(parts["test"]),
+            groups=groups,
+            leaked=nothing,
+            notes=tuple(notes),
+        )
+    notes.append(
+        say(
+            "split.tiny",
+            "A test split would hold {n:,} images, {fewest:,} of the rarest class: too few. "
+            "The accuracy comes from {folds}-fold cross-validation instead.",
+            n=int(per_class.sum()),
+            fewest=int(per_class.min()),
+            folds=FOLDS,
+        )
+    )
+    folds = np.full(len(index.examples), -1, np.int64)
+    for fold, rows in enumerate(deal(units, FOLDS)):
+        folds[rows] = fold
+    return Split(
+        train=index.used(),
+        val=nothing,
+        test=nothing,
+        groups=groups,
+        leaked=nothing,
+        evaluation="cross-validation",
+        folds=folds,
+        notes=tuple(notes),
+    )
+
+
+def _contradictions(index: Index, units: list[Unit]) -> Iterable[Sentence]:
+    torn = [unit for unit in units if unit.contradictory]
+    if torn:
+        first = torn[0].rows
+        other = next(r for r in first if index.examples[r].label != index.examples[first[0]].label)
+        yield say(
+            "split.contradictory",
+            "Pictures that stand under different labels: {n:,}, for example {one} and {other}. "
+            "They are kept out of the test split.",
+            n=len(torn),
+            one=index.examples[first[0]].path,
+            other=index.examples[other].path,
+        )
+
+
+def _leak_note(leaked: int, test: int) -> Sentence:
+    return say(
+        "split.leaked",
+        "Test images that are the same pictures as images in training or validation, and so "
+        "do not count: {n:,} of {of:,}.",
+        n=leaked,
+        of=test,
+    )
+
+
+def _rows(rows: Iterable[int]) -> Rows:
+    return np.array(sorted(rows), np.int64)
