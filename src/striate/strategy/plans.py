@@ -27,7 +27,7 @@ def linear_plan(
         alpha=_alpha(probe),
         input_size=_input_size(evidence.input_size, evidence.image_size),
         epochs=Choice(value=0, why=none, ground="convention"),
-        batch_size=Choice(value=0, why=none, ground="convention"),
+        batch_size=Choice(value=1, why=none, ground="convention"),
         learning_rate=Choice(value=0.0, why=none, ground="convention"),
         layer_decay=Choice(value=1.0, why=none, ground="convention"),
         weight_decay=Choice(value=0.0, why=none, ground="convention"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from striate.statistics import sign_test
 from striate.strategy import budget
 from striate.strategy.plans import best_probe, recipe_for
-from striate.values import Choice, Evidence, Options, Probe, Sentence, Trial, say
+from striate.values import Choice, Evidence, Figure, Options, Probe, Sentence, Trial, say
 
 # A network replaces the linear model if "no better" has less than this one-sided mid-p value.
 GATE_LEVEL = 0.1
@@ -128,17 +128,27 @@ def _from_trial(
     accuracy = 1 - (1 - trial.accuracy.value) * shrink
     best_case = 1 - (1 - trial.accuracy.high) * shrink
     hopeful = best_case > linear
-    why = say(
-        "promise.hopeful" if hopeful else "promise.hopeless",
-        "In {seconds:.0f} s of trial {strategy} reached {tried:.1%}; {epochs} epochs should "
-        "bring about {accuracy:.1%}, "
-        + ("worth a training." if hopeful else "not enough to pass the linear model."),
-        seconds=trial.seconds,
-        strategy=trial.strategy,
-        tried=trial.accuracy.value,
-        epochs=epochs,
-        accuracy=accuracy,
-    )
+    figures: dict[str, Figure] = {
+        "seconds": trial.seconds,
+        "strategy": trial.strategy,
+        "tried": trial.accuracy.value,
+        "epochs": epochs,
+        "accuracy": accuracy,
+    }
+    if hopeful:
+        why = say(
+            "promise.hopeful",
+            "In {seconds:.0f} s of trial {strategy} reached {tried:.1%}; {epochs} epochs should "
+            "bring about {accuracy:.1%}, which is worth a training.",
+            **figures,
+        )
+    else:
+        why = say(
+            "promise.hopeless",
+            "In {seconds:.0f} s of trial {strategy} reached {tried:.1%}; {epochs} epochs should "
+            "bring about {accuracy:.1%}, not enough to pass the linear model.",
+            **figures,
+        )
     return Promise(strategy=trial.strategy, accuracy=accuracy, hopeful=hopeful, why=why)
 
 
