@@ -1,1 +1,97 @@
 """Networks: one file a family, each ending in NET."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from striate import catalog
+from striate.errors import UsageError
+from striate.values import NetCard, NetSettings
+
+RANDOM = "random"
+"""Given as weights: the network as it is born, with no trained weights looked for."""
+
+
+class Backbone(Protocol):
+    """What a family's `build` returns beside being an `nn.Module`.
+
+    Stages go from shallow to deep; the last is called `top`.
+    """
+
+    stage_names: tuple[str, ...]
+    stage_channels: tuple[int, ...]
+
+    def stages(self, images_NCHW: Tensor) -> list[Tensor]:
+        """The map N x C x H x W after every stage, in the order of `stage_names`."""
+        ...
+
+    def depth_groups(self) -> list[list[nn.Parameter]]:
+        """Every parameter once, in groups from shallow to deep."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetFamily:
+    """A kind of network.
+
+    `cards` lists what to offer and is cheap; `matches` may know more names than are listed.
+    `build(name, settings, channels, weights)` gives a module that is a `Backbone`; weights are
+    None for the best at hand, `RANDOM`, or a file.
+    """
+
+    name: str
+    cards: Callable[[], tuple[NetCard, ...]]
+    matches: Callable[[str], bool]
+    card: Callable[[str], NetCard]
+    build: Callable[[str, NetSettings, int, str | None], nn.Module]
+
+
+def find_net(name: str) -> NetFamily:
+    """The family that builds the network of this name.
+
+    Raises `UsageError` with the nearest names where there is none.
+    """
+    families: dict[str, NetFamily] = catalog.collect("nets", "NET")
+    listed = {card.name: family for family in families.values() for card in family.cards()}
+    if name in listed:
+        return listed[name]
+    for family in families.values():
+        if family.matches(name):
+            return family
+    near = difflib.get_close_matches(name, listed, n=1, cutoff=0.5)
+    guess = f"Did you mean {near[0]}? " if near else ""
+    raise UsageError(
+        f"There is no network called {name!r}.",
+        f"{guess}Type `striate nets` for those at hand; any convolutional network of timm works.",
+    )
+
+
+def multiply_adds(network: nn.Module, size: int, channels: int) -> int:
+    """Multiplications of one image's forward pass, each with its addition.
+
+    Counted are convolutions and fully connected layers, on a square image of `size` pixels.
+    """
+    total = 0
+
+    def count(module: nn.Module, _: Any, output: Any) -> None:
+        nonlocal total
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            total += output.numel() * module.weight[0].numel()
+
+    hooks = [module.register_forward_hook(count) for module in network.modules()]
+    training = network.training
+    try:
+        with torch.no_grad():
+            parameter = next(network.parameters())
+            images = torch.zeros(1, channels, size, size, device=parameter.device)
+            network.eval()
+            network.stages(images)  # type: ignore[operator]
+    finally:
+        network.train(training)
+        for hook in hooks:
+            hook.remove()
+    return total

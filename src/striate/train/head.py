@@ -1,0 +1,94 @@
+"""A network whole: a backbone, the taps that read it, and a linear head on what they read."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from striate.nets import Backbone, find_net
+from striate.values import ModelSpec, Tap
+
+
+class Network(nn.Module):
+    """Images to logits: stages of a backbone pooled to a vector, standardised, dropped out, mapped.
+
+    Features are `D` numbers an image, tap after tap; the head sees `(features - shift) / scale`.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, backbone: nn.Module, taps: tuple[Tap, ...], classes: int, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.taps = taps
+        self.widths = tap_widths(backbone, taps)
+        self.register_buffer("shift", torch.zeros(sum(self.widths)))
+        self.register_buffer("scale", torch.ones(sum(self.widths)))
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(sum(self.widths), classes)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def pooled(self, images_NCHW: Tensor) -> Tensor:
+        """Features N x D float32, summed in float32 whatever the maps are stored in."""
+        names = cast(Backbone, self.backbone).stage_names
+        maps = dict(zip(names, cast(Backbone, self.backbone).stages(images_NCHW), strict=True))
+        return pool(maps, self.taps)
+
+    def classify(self, features_ND: Tensor) -> Tensor:
+        """Logits N x K of pooled features."""
+        standardised_ND = (features_ND - self.shift) / self.scale
+        logits_NK: Tensor = self.head(self.dropout(standardised_ND))
+        return logits_NK
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        """Logits N x K."""
+        return self.classify(self.pooled(images_NCHW))
+
+    def set_head(
+        self, weights_DK: Tensor, bias_K: Tensor, shift_D: Tensor, scale_D: Tensor
+    ) -> None:
+        """Takes over a linear model that was fitted on these taps' features."""
+        with torch.no_grad():
+            self.head.weight.copy_(torch.as_tensor(weights_DK).T)
+            self.head.bias.copy_(torch.as_tensor(bias_K))
+            self.shift.copy_(torch.as_tensor(shift_D))
+            self.scale.copy_(torch.as_tensor(scale_D))
+
+    def depth_groups(self) -> list[list[nn.Parameter]]:
+        """Every parameter once, in groups from shallow to deep; the head is the last."""
+        return [*cast(Backbone, self.backbone).depth_groups(), list(self.head.parameters())]
+
+
+def assemble(spec: ModelSpec, weights: str | None = None) -> Network:
+    """The network of a specification, with its head at zero.
+
+    `weights` are the backbone's: None for the best at hand, `striate.nets.RANDOM` where others
+    are loaded anyway, or a file.
+    """
+    family = find_net(spec.net)
+    with torch.random.fork_rng(devices=[]):
+        backbone = family.build(spec.net, spec.settings, spec.channels, weights)
+        return Network(backbone, spec.taps, len(spec.classes), spec.dropout)
+
+
+def tap_widths(backbone: nn.Module, taps: tuple[Tap, ...]) -> tuple[int, ...]:
+    """How many features each tap gives."""
+    net = cast(Backbone, backbone)
+    channels = dict(zip(net.stage_names, net.stage_channels, strict=True))
+    return tuple(channels[tap.stage] for tap in taps)
+
+
+def pool(maps: dict[str, Tensor], taps: tuple[Tap, ...]) -> Tensor:
+    """The maps N x C x H x W of some stages pooled to features N x D float32, tap after tap."""
+    pooled = []
+    for tap in taps:
+        map_NCHW = maps[tap.stage]
+        if tap.pool == "mean":
+            pooled.append(map_NCHW.mean(dim=(2, 3), dtype=torch.float32))
+        else:
+            pooled.append(map_NCHW.amax(dim=(2, 3)).float())
+    return torch.cat(pooled, dim=1)
