@@ -24,7 +24,7 @@ class Probed:
     probes: tuple[Probe, ...]
     best: Probe
     fit: RidgeFit
-    columns: NDArray[np.intp]
+    columns: Rows
     val_scores: NDArray[np.float32]
 
 
@@ -43,15 +43,13 @@ def probe_taps(
     rows and judged by leave-one-out, whole groups left out where a group holds several rows;
     the validation rows only look on. The best is picked by `best_of`.
     """
-    place = {int(row): i for i, row in enumerate(table.rows)}
-    train, val = ([place[int(row)] for row in rows] for rows in (train_rows, val_rows))
     truth, val_truth = labels[train_rows], labels[val_rows]
     owners, val_owners = (None, None) if groups is None else (groups[train_rows], groups[val_rows])
-    path = prepare(table.values[train], truth, classes, owners)
-    val_values = table.values[val]
+    path = prepare(table.of(train_rows), truth, classes, owners)
+    val_values = table.of(val_rows)
     probes, fits, hits = [], [], []
     for name, taps in _candidates(table.taps):
-        columns = _columns(table, taps)
+        columns = table.columns(taps)
         started = time.perf_counter()
         fit = path.fit(columns)
         val_scores = fit.scores(val_values[:, columns])
@@ -144,18 +142,14 @@ def _candidates(taps: tuple[Tap, ...]) -> list[tuple[str, tuple[Tap, ...]]]:
     return found
 
 
-def _columns(table: FeatureTable, taps: tuple[Tap, ...]) -> NDArray[np.intp]:
-    return np.concatenate([np.arange(table.values.shape[1])[table.slices[tap]] for tap in taps])
-
-
 def _as_good(hits: NDArray[np.bool_], best: NDArray[np.bool_], groups: Rows | None) -> bool:
     """Whether `hits` falls short of `best` by no more than a standard error of the difference."""
     gap = best.astype(np.float64) - hits
     if groups is not None:
         _, owner = np.unique(groups, return_inverse=True)
-        gap = np.bincount(owner, gap)
-    centred = gap - gap.mean()
-    return bool(gap.sum() <= np.sqrt(np.square(centred).sum()))
+        gap = np.bincount(owner, gap).astype(np.float64)
+    # The error under "no difference", as in McNemar's test.
+    return bool(gap.sum() <= np.sqrt(np.square(gap).sum()))
 
 
 def _accuracy(

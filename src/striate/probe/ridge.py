@@ -75,9 +75,7 @@ class RidgePath:
     scale: NDArray[np.float32]
     gram: Floats | None
 
-    def fit(
-        self, columns: NDArray[np.intp] | None = None, alphas: Sequence[float] | None = None
-    ) -> RidgeFit:
+    def fit(self, columns: Rows | None = None, alphas: Sequence[float] | None = None) -> RidgeFit:
         """The ridge solution on some columns, its penalty picked by leave-one-out."""
         columns = np.arange(self.features.shape[1]) if columns is None else columns
         spectrum = _decompose(self, columns)
@@ -167,13 +165,13 @@ class _Spectrum:
     weights: Callable[[float], Floats]
 
 
-def _decompose(path: RidgePath, columns: NDArray[np.intp]) -> _Spectrum:
+def _decompose(path: RidgePath, columns: Rows) -> _Spectrum:
     if len(columns) <= len(path.features):
         return _decompose_features(path, columns)
     return _decompose_images(path, columns)
 
 
-def _decompose_features(path: RidgePath, columns: NDArray[np.intp]) -> _Spectrum:
+def _decompose_features(path: RidgePath, columns: Rows) -> _Spectrum:
     count = len(path.features)
     gram = np.zeros((len(columns), len(columns)))
     if path.gram is not None:
@@ -196,7 +194,7 @@ def _decompose_features(path: RidgePath, columns: NDArray[np.intp]) -> _Spectrum
     )
 
 
-def _decompose_images(path: RidgePath, columns: NDArray[np.intp]) -> _Spectrum:
+def _decompose_images(path: RidgePath, columns: Rows) -> _Spectrum:
     every = np.arange(len(path.features))
     table = _standardised(path, every, columns)
     eigenvalues, vectors = np.linalg.eigh(table @ table.T)
@@ -294,7 +292,7 @@ def _mean_and_scale(features_ND: NDArray[np.float32]) -> tuple[Floats, NDArray[n
     return mean, np.where(constant, 1.0, deviation).astype(np.float32)
 
 
-def _standardised(path: RidgePath, rows: Rows, columns: NDArray[np.intp]) -> Floats:
+def _standardised(path: RidgePath, rows: Rows, columns: Rows) -> Floats:
     part = path.features[np.ix_(rows, columns)].astype(np.float64)
     part -= path.mean[columns]
     part /= path.scale[columns]
