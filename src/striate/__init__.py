@@ -28,12 +28,19 @@ def fit(source: Any, *, watch: "Watch | None" = None, **settings: Any) -> "Run":
     from striate.settings import checked
 
     options = checked(settings, hint="help(striate.values.Options) lists them.")
+    from rich.console import Console
+
     from striate.pipeline import fit as fit_now
-    from striate.report.terminal import notebook_or_terminal
+    from striate.report.language import pick_language
+    from striate.report.terminal import watcher
 
     if watch is not None:
         return fit_now(source, options, watch)
-    with notebook_or_terminal() as shown:
+    console = Console()
+    if not console.is_jupyter:
+        console = Console(stderr=True)
+    mode = "auto" if console.is_jupyter or console.is_terminal else "quiet"
+    with watcher(console, mode, pick_language(options.lang)) as shown:
         return fit_now(source, options, shown)
 
 

@@ -3,18 +3,21 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from striate.card import card
 from striate.errors import ModelError, StriateError
 from striate.evaluation import Evaluation, evaluation
 from striate.store import files
+from striate.store.clock import Clock as Clock
 from striate.store.contents import CODECS
 from striate.store.files import Codec
 from striate.store.place import Mode, Place, find_place
@@ -31,35 +34,24 @@ from striate.store.record import (
 from striate.store.upkeep import clear, sweep, take_back, take_lock
 from striate.summary import versions
 from striate.values import (
+    Example,
     Finding,
+    Index,
     Machine,
     MachineSummary,
     Options,
     Plan,
     Predictions,
+    Progress,
     Summary,
+    Watch,
+    unwatched,
 )
 
 if TYPE_CHECKING:
     from striate.classifier import Classifier
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The wall time that a command was given: `started` is `time.monotonic()` at its start."""
-
-    minutes: float
-    started: float = field(default_factory=time.monotonic)
-
-    def elapsed(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self.started
-
-    def remaining(self) -> float:
-        """Seconds until the budget ends; below zero once it has."""
-        return 60 * self.minutes - self.elapsed()
 
 
 class Run:
@@ -156,12 +148,8 @@ class Run:
                 value = self._stored(name, known, codec)
                 self._chain.append(f"{name} {known.digest}")
                 return value
-        try:
-            value = make()
-            self.write(name, value, codec, key=key)
-        except BaseException as error:
-            self.failed(error)
-            raise
+        value = make()
+        self.write(name, value, codec, key=key)
         self._chain.append(f"{name} {self.record.files[name].digest}")
         return value
 
@@ -259,15 +247,6 @@ class Run:
         self._change(finished=True, rounds=self.record.rounds + 1)
         self.close()
 
-    def failed(self, error: BaseException) -> None:
-        """Takes a run back that an error left without use; tells a crash where its run is."""
-        hopeless = isinstance(error, StriateError) and error.exit_code in _NOT_THE_MACHINE
-        unused = not self.record.files or (hopeless and not self.model.exists())
-        if self._place and self._place.begun and unused:
-            self.abandon()
-        elif not isinstance(error, StriateError):
-            error.striate_run = str(self.folder)  # type: ignore[attr-defined]
-
     def abandon(self) -> None:
         """Takes back a run that this process has just begun, and the folders made for it."""
         if self._place and self._place.begun:
@@ -286,8 +265,13 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        if error is not None:
-            self.failed(error)
+        """Takes a run back that an error left without use; tells a crash where its run is."""
+        hopeless = isinstance(error, StriateError) and error.exit_code in _NOT_THE_MACHINE
+        unused = not self.record.files or (hopeless and not self.model.exists())
+        if error is not None and unused and self._place and self._place.begun:
+            self.abandon()
+        elif error is not None and not isinstance(error, StriateError):
+            error.striate_run = str(self.folder)  # type: ignore[attr-defined]
         self.close()
 
     # Using ---------------------------------------------------------------------------------------
@@ -321,15 +305,63 @@ class Run:
         """
         from striate.data.scan import read_images
 
-        return self.classifier.predict(read_images(images))
+        alone = isinstance(images, str | os.PathLike) or hasattr(images, "getbands")
+        return self._predicted(read_images([images] if alone else list(images)))[0]
+
+    def predict_in_blocks(
+        self, index: Index, watch: Watch = unwatched, size: int = 256
+    ) -> Iterator[tuple[Predictions, tuple[Example, ...]]]:
+        """Predictions for the used rows of an index, a block at a time to bound the memory.
+
+        With each come those of its images that turned out to be unreadable.
+        """
+        from striate.data.cache import decode_rows
+
+        spec, rows, began = self.classifier.spec, index.used(), time.monotonic()
+        for start in range(0, len(rows), size):
+            block = rows[start : start + size]
+            found, images = decode_rows(
+                index, block, spec.cache_size, spec.channels, spec.resize, self._max_pixels
+            )
+            good = np.array([found.examples[row].status == "used" for row in block], np.bool_)
+            yield (
+                self.classifier.predictions(images[good], found, block[good]),
+                tuple(found.examples[row] for row in block[~good]),
+            )
+            done = min(start + size, len(rows))
+            rate = done / (time.monotonic() - began)
+            watch(Progress(stage="predict", done=done, total=len(rows), unit="images", rate=rate))
 
     def evaluate(self, source: Any) -> Evaluation:
         """How good the model is on labelled images, those left out that it was trained on."""
         from striate.data.scan import read
 
-        index = read(source, replace(self.record.settings, split="auto"))
+        index = read(source, replace(self.record.settings, split="auto", strict=False))
         trained_on = self.read("index.csv") if self.holds("index.csv") else None
-        return evaluation(self.classifier.predict(index), index, trained_on)
+        predictions, index = self._predicted(index)
+        return evaluation(predictions, index, trained_on)
+
+    @property
+    def _max_pixels(self) -> int:
+        return self.record.settings.max_pixels
+
+    def _predicted(self, index: Index) -> tuple[Predictions, Index]:
+        """Predictions for the used rows, and the index with what could not be read set aside."""
+        parts = list(self.predict_in_blocks(index))
+        aside = {example.path: example for _, block in parts for example in block}
+        examples = tuple(aside.get(example.path, example) for example in index.examples)
+        classes = self.classifier.spec.classes
+        return (
+            Predictions(
+                classes=classes,
+                paths=tuple(path for found, _ in parts for path in found.paths),
+                probabilities=np.concatenate(
+                    [np.empty((0, len(classes)), np.float32), *(p.probabilities for p, _ in parts)]
+                ),
+                truth=np.concatenate([np.empty(0, np.int64), *(p.truth for p, _ in parts)]),
+            ),
+            replace(index, examples=examples),
+        )
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"

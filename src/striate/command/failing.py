@@ -1,0 +1,65 @@
+"""An exception -> the error that a person is told of."""
+
+import errno
+import os
+import re
+import sys
+import tempfile
+import traceback
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from striate import __version__
+from striate.errors import MachineError, StriateError, UsageError
+
+
+def known(error: Exception) -> StriateError | None:
+    """The error where it is the command's, the data's or the machine's; None where ours."""
+    if isinstance(error, StriateError):
+        return error
+    if isinstance(error, click.ClickException):
+        return UsageError(error.format_message(), "Type: striate --help")
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return MachineError(
+            "There is not enough memory.", "Close other programs, or give smaller images."
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = f": {error.filename} could not be written" if error.filename else ""
+        return MachineError(
+            f"The disk is full{place}.", "Make room and type the same command again."
+        )
+    return None
+
+
+def crash(error: Exception) -> StriateError:
+    """A fault of striate's own, its traceback put into the run's folder or a temporary file."""
+    text = "".join(traceback.format_exception(error))
+    place = _put_down(
+        f"striate {__version__}, Python {sys.version}\n\n{text}",
+        getattr(error, "striate_run", None),
+    )
+    reason = (str(error).strip().splitlines() or [""])[0][:200].rstrip(".")
+    said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    return StriateError(
+        f"striate itself failed: {said}.", f"Please report it with the traceback in {place}"
+    )
+
+
+def harmless(text: str) -> str:
+    """A text in which no file name can move the cursor or break the line."""
+    return re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], text)
+
+
+def _put_down(text: str, run_folder: str | None) -> Path:
+    content = text.encode("utf-8", "backslashreplace")
+    if run_folder is not None:
+        with suppress(OSError):
+            place = Path(run_folder) / "crash.txt"
+            place.write_bytes(content)
+            return place
+    number, name = tempfile.mkstemp(".txt", "striate-crash-")
+    with os.fdopen(number, "wb") as file, suppress(OSError):
+        file.write(content)
+    return Path(name)

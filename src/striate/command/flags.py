@@ -1,0 +1,201 @@
+"""Flags of the command line, and commands that tell of every fault at once."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from striate.errors import UsageError
+from striate.spelling import did_you_mean, nearest
+
+FAULTS = "striate.faults"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """How a field of `Options` appears on the command line."""
+
+    about: str
+    metavar: str = ""
+    short: str = ""
+    words: tuple[str, ...] = ()
+
+
+def spelt(name: str) -> str:
+    """A setting's name as it is typed: `min_accuracy` is `--min-accuracy`."""
+    return f"--{name.replace('_', '-')}"
+
+
+class Verb(click.Command):
+    """A command that gathers its faults and raises one `UsageError` with all of them.
+
+    With `checks_later` the faults wait in `ctx.meta[FAULTS]` for the faults of the values.
+    Arguments are declared as not required; `arguments` names those that are.
+    """
+
+    def __init__(
+        self, *args: Any, required: tuple[str, ...] = (), checks_later: bool = False, **more: Any
+    ) -> None:
+        super().__init__(*args, **more)
+        self.required = required
+        self.checks_later = checks_later
+        self.context_settings = {"allow_extra_args": True, **(self.context_settings or {})}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses what can be parsed and notes what cannot."""
+        faults: list[str] = []
+        left, unknown = list(args), 0
+        while True:
+            try:
+                rest = super().parse_args(ctx, list(left))
+                break
+            except click.NoSuchOption as fault:
+                known = [name for param in self.params for name in param.opts]
+                near = did_you_mean(fault.option_name, known)
+                faults.append(f"There is no flag {fault.option_name}{near}")
+                left, unknown = self._without(left, fault.option_name), unknown + 1
+            except click.BadOptionUsage as fault:
+                faults.append(fault.format_message())
+                left = self._without(left, fault.option_name)
+        if ctx.resilient_parsing:
+            return rest
+        for name in self.required:
+            if not ctx.params.get(name):
+                faults.append(f"{name.upper()} is missing.")
+        # A value of a flag that does not exist looks like an argument; it was told of already.
+        faults += [f"{word!r} is one argument too many." for word in rest[unknown:]]
+        ctx.meta[FAULTS] = faults
+        if faults and not self.checks_later:
+            raise UsageError("\n".join(faults), f"Type: {ctx.command_path} --help")
+        return rest
+
+    def _without(self, args: list[str], name: str) -> list[str]:
+        """The arguments without the flag `name`, and without its value where it takes one."""
+        for place, word in enumerate(args):
+            cluster = name[:2] != "--" and word[:1] == "-" and word[:2] != "--" and name[1:] in word
+            if word != name and not word.startswith(f"{name}=") and not cluster:
+                continue
+            near = nearest(name, [opt for param in self.params for opt in param.opts])
+            takes_value = any(
+                near in param.opts and not getattr(param, "is_flag", True) for param in self.params
+            )
+            following = args[place + 1 : place + 2]
+            value = takes_value and word == name and following and following[0][:1] != "-"
+            return args[:place] + args[place + (2 if value else 1) :]
+        return [word for word in args if not word.startswith(name)]
+
+
+class SettingsVerb(Verb):
+    """A verb with a flag for every field of `Options`; values arrive as typed, or None.
+
+    The flags are made when somebody looks at them: the values reach numpy, for which
+    `striate --help` has no time.
+    """
+
+    @property
+    def params(self) -> list[click.Parameter]:
+        """Arguments, the flags of the settings, the verb's own flags."""
+        if not self._complete:
+            arguments = [param for param in self._params if isinstance(param, click.Argument)]
+            flags = [param for param in self._params if param not in arguments]
+            self._params = [*arguments, *settings_flags(), *flags]
+            self._complete = True
+        return self._params
+
+    @params.setter
+    def params(self, own: list[click.Parameter]) -> None:
+        self._params, self._complete = own, False
+
+
+class Verbs(click.Group):
+    """The verbs, in the order of a day's work; a misspelt one is met with the nearest."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Verbs in the order in which they were written."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that was typed; raises `UsageError` with the nearest where there is none."""
+        word = args[0]
+        if word in self.commands or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        if word == "demo" or Path(word).exists():
+            raise UsageError(
+                f"{word} is no verb.", f"Type: {ctx.command_path} fit {shlex.quote(word)}"
+            )
+        raise UsageError(
+            f"There is no verb {word!r}{did_you_mean(word, self.commands)}",
+            f"Type: {ctx.command_path} --help",
+        )
+
+
+def settings_flags() -> list[click.Parameter]:
+    """An option for every field of `Options`, with its default in its help."""
+    from striate.values import Options
+
+    default = Options()
+    return [_option(field.name, getattr(default, field.name)) for field in fields(Options)]
+
+
+def _option(name: str, default: object) -> click.Option:
+    flag = FLAGS[name]
+    names = [each for each in (flag.short, spelt(name)) if each]
+    if default is False:
+        return click.Option(names, is_flag=True, default=None, help=flag.about)
+    shown = "" if default is None else f"  [{_plain(default)}]"
+    # Paths only so that shells complete them; whether they are there is checked with the rest.
+    kind = click.Path() if flag.metavar in ("FILE", "FOLDER") else None
+    complete = _completer(flag.words) if flag.words else None
+    return click.Option(
+        names, metavar=flag.metavar, help=flag.about + shown, type=kind, shell_complete=complete
+    )
+
+
+def _plain(default: object) -> str:
+    if isinstance(default, float):
+        return f"{default:g}"
+    return f"{default:,}" if isinstance(default, int) else str(default)
+
+
+def _completer(words: tuple[str, ...]) -> Callable[..., list[str]]:
+    return lambda ctx, param, incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+FLAGS: dict[str, Flag] = {
+    "minutes": Flag(short="-m", metavar="M", about="Wall time from start to report; at least 0.5."),
+    "seed": Flag(short="-s", metavar="N", about="Where every random draw comes from."),
+    "strategy": Flag(
+        metavar="NAME",
+        words=("auto", "linear", "layers", "shallow", "deep", "scratch"),
+        about="How to train: auto, linear, layers, shallow, deep or scratch.",
+    ),
+    "net": Flag(metavar="NAME", about="A network of `striate nets`, or any CNN of timm."),
+    "weights": Flag(metavar="FILE", about="Weights of the network (.safetensors, .pt)."),
+    "split": Flag(
+        metavar="HOW",
+        words=("auto", "pool"),
+        about="auto keeps the splits that are given; pool cuts all images anew.",
+    ),
+    "device": Flag(
+        metavar="NAME",
+        words=("auto", "cpu", "cuda", "mps"),
+        about="auto, cpu, cuda, cuda:1 or mps.",
+    ),
+    "plan": Flag(metavar="FILE", about="A plan.json to carry out instead of choosing."),
+    "out": Flag(short="-o", metavar="FOLDER", about="The run folder.  [runs/NAME-K]"),
+    "restart": Flag(about="Begin the run folder anew."),
+    "strict": Flag(about="End with exit code 4 where images were set aside."),
+    "drop_rare": Flag(about="Leave out classes with fewer than two images."),
+    "max_pixels": Flag(metavar="N", about="Larger images are set aside."),
+    "min_accuracy": Flag(metavar="A", about="End with exit code 1 below this accuracy, 0 to 1."),
+    "lang": Flag(
+        metavar="LANG",
+        words=("auto", "en", "zh"),
+        about="Language of the report: auto (the locale's), en or zh.",
+    ),
+}

@@ -1,0 +1,20 @@
+"""The wall time that a command was given."""
+
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A budget of minutes that runs since `started`, a reading of `time.monotonic()`."""
+
+    minutes: float
+    started: float = field(default_factory=time.monotonic)
+
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def remaining(self) -> float:
+        """Seconds until the budget ends; below zero once it has."""
+        return 60 * self.minutes - self.elapsed()
