@@ -240,6 +240,15 @@ def difference(first: Interval, second: Interval) -> Interval:
     )
 
 
+def jitter(curve: ArrayLike) -> float:
+    """Standard deviation of the noise on a smooth curve, at least 0; 0 for fewer than 3 points.
+
+    From the median size of its second differences, whose deviation is sqrt(6) that of the noise.
+    """
+    bends = np.abs(np.diff(np.asarray(curve, np.float64), 2))
+    return float(np.median(bends) / (0.6745 * math.sqrt(6))) if len(bends) else 0.0
+
+
 def _truths(correct: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(correct).astype(bool).ravel()
 

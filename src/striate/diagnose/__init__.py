@@ -1,1 +1,121 @@
-"""Checks: one file each, ending in CHECK."""
+"""Checks: one file each, ending in CHECK; and the verdict that they add up to."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from striate import statistics
+from striate.catalog import collect
+from striate.values import Figure, Finding, Interval, Score, Values, Verdict
+
+# A dozen checks look at one run; at this level each, a healthy run hears a false alarm from any
+# of them less often than one time in ten.
+LEVEL = 0.99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One question to a finished fit: pure, values in, finding out."""
+
+    code: str
+    run: Callable[[Values], Finding]
+
+
+def diagnose(values: Values) -> tuple[Finding, ...]:
+    """What every check says, in the order of their names; silence is never an answer."""
+    return tuple(check.run(values) for check in collect("diagnose", "CHECK").values())
+
+
+def verdict(findings: tuple[Finding, ...], values: Values) -> Verdict:
+    """One sentence on over- and underfitting, from the findings and the figures behind them."""
+    found = {f.code: f for f in findings if f.outcome == "found"}
+    if values.summary.test is None:
+        return _said("unjudged", "No image with a known label was left to judge by.")
+    if "guessing" in found:
+        return _of(found["guessing"], "guessing")
+    for code in ("overfitting", "not_converged", "underfitting"):
+        if code in found:
+            return _of(found[code], f"{code}_{found[code].variant}".rstrip("_"))
+    passed = next(f for f in findings if f.code == "overfitting")
+    if passed.outcome == "passed":
+        return _of(passed, f"balanced_{passed.variant}".rstrip("_"))
+    return _said("no_validation", passed.meaning, passed.figures)
+
+
+def finding(
+    code: str,
+    outcome: Literal["found", "passed", "not_applicable"],
+    severity: Literal["info", "advice", "warning", "serious"],
+    *,
+    title: str,
+    meaning: str,
+    advice: str = "",
+    variant: str = "",
+    figures: Mapping[str, Figure] | None = None,
+) -> Finding:
+    """A finding whose texts are the given templates, filled with the figures."""
+    figures = dict(figures or {})
+    return Finding(
+        code=code,
+        outcome=outcome,
+        severity=severity,
+        title=title.format(**figures),
+        figures=figures,
+        meaning=meaning.format(**figures),
+        advice=advice.format(**figures),
+        see=f"docs/reference/checks.md#{code.replace('_', '-')}",
+        variant=variant,
+    )
+
+
+def certain(share: Interval) -> Interval:
+    """The same share with its interval at the level of the checks.
+
+    Both sides grow as Wilson's would, so that a cluster bootstrap keeps its allowance for groups.
+    """
+    right = round(share.value * share.n)
+    stated = statistics.wilson(right, share.n, share.level)
+    wider = statistics.wilson(right, share.n, LEVEL)
+    down = (stated.value - wider.low) / max(stated.value - stated.low, 1e-12)
+    up = (wider.high - stated.value) / max(stated.high - stated.value, 1e-12)
+    return replace(
+        share,
+        low=max(0.0, share.value - max(1.0, down) * (share.value - share.low)),
+        high=min(1.0, share.value + max(1.0, up) * (share.high - share.value)),
+        level=LEVEL,
+    )
+
+
+def judged(score: Score) -> Interval:
+    """A score's accuracy with its interval at the level of the checks."""
+    low, high = score.interval
+    share = Interval(value=score.value, low=low, high=high, n=score.n, level=score.level)
+    return certain(share)
+
+
+def kept_fit(values: Values) -> tuple[Interval, Interval] | None:
+    """Accuracy on training and on validation images of what was trained; None without either.
+
+    Training accuracy is the mean over the kept epoch, of augmented images: a lower bound.
+    """
+    history = values.history
+    if history is None or not history.val_images:
+        return None
+    kept = next((e for e in history.epochs if e.epoch == history.kept_epoch), None)
+    if kept is None:
+        return None
+    trained = statistics.wilson(
+        round(kept.train_accuracy * history.train_images), history.train_images, LEVEL
+    )
+    if values.summary.val is not None:
+        return trained, judged(values.summary.val)
+    right = round(kept.val_accuracy * history.val_images)
+    return trained, statistics.wilson(right, history.val_images, LEVEL)
+
+
+def _of(source: Finding, code: str) -> Verdict:
+    return Verdict(code=code, sentence=source.meaning, figures=source.figures)
+
+
+def _said(code: str, sentence: str, figures: dict[str, Figure] | None = None) -> Verdict:
+    return Verdict(code=code, sentence=sentence, figures=figures or {})

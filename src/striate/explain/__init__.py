@@ -1,1 +1,28 @@
 """Views into the network: one file a method, each ending in METHOD."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from striate.catalog import collect
+from striate.train.head import Network
+from striate.values import Cache, Explanation, Values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One way to look into a network; it may have nothing to show and then gives None."""
+
+    name: str
+    title: str
+    run: Callable[[Network, Values, Cache], Explanation | None]
+
+
+def explain(network: Network, values: Values, cache: Cache) -> tuple[Explanation, ...]:
+    """What every method shows, in the order in which a reader looks: from the first layer on."""
+    methods: dict[str, Method] = collect("explain", "METHOD")
+    order = sorted(methods.values(), key=lambda method: ORDER.get(method.name, len(ORDER)))
+    shown = (method.run(network, values, cache) for method in order)
+    return tuple(explanation for explanation in shown if explanation is not None)
+
+
+ORDER = {"filters": 0, "feature_maps": 1}

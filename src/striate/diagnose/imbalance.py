@@ -1,0 +1,61 @@
+"""Imbalance: classes with few training images that are found less often than the others."""
+
+import numpy as np
+
+from striate import statistics
+from striate.diagnose import LEVEL, Check, finding
+from striate.values import Finding, Values
+
+
+def run(values: Values) -> Finding:
+    """Compares classes with under half the mean number of training images with the others."""
+    classes = len(values.predictions.classes)
+    trained = np.bincount(values.index.labels()[values.split.train], minlength=classes)
+    truth = values.predictions.truth[values.counted]
+    right = values.predictions.predicted[values.counted] == truth
+    rare_K = trained < trained.mean() / 2
+    rare_N = rare_K[truth]
+    if not rare_K.any() or not rare_N.any() or rare_N.all():
+        return finding(
+            "imbalance",
+            "not_applicable",
+            "info",
+            title="Imbalance",
+            meaning="No class has fewer than half as many training images as the average "
+            "({least:,} to {most:,} a class).",
+            figures={"least": int(trained.min()), "most": int(trained.max())},
+        )
+    rare = statistics.wilson(int(right[rare_N].sum()), int(rare_N.sum()), LEVEL)
+    rest = statistics.wilson(int(right[~rare_N].sum()), int((~rare_N).sum()), LEVEL)
+    figures = {
+        "classes": int(rare_K.sum()),
+        "rare": rare.value,
+        "rest": rest.value,
+        "n": rare.n,
+        "least": int(trained.min()),
+    }
+    if statistics.difference(rest, rare).low > 0:
+        return finding(
+            "imbalance",
+            "found",
+            "warning",
+            title="Rare classes suffer",
+            meaning="{classes:,} classes have fewer than half as many training images as the "
+            "average (the rarest {least:,}). Of their test images {rare:.1%} are right, of the "
+            "others {rest:.1%}.",
+            advice="Collect more images of the rare classes first; read the balanced accuracy "
+            "beside the accuracy.",
+            figures=figures,
+        )
+    return finding(
+        "imbalance",
+        "passed",
+        "info",
+        title="Imbalance",
+        meaning="{classes:,} classes are rare, and it shows no harm: {rare:.1%} of their {n:,} "
+        "test images are right, {rest:.1%} of the others.",
+        figures=figures,
+    )
+
+
+CHECK = Check(code="imbalance", run=run)

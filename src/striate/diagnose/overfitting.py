@@ -1,0 +1,154 @@
+"""Overfitting: better on the images it learnt from than on others, by more than chance."""
+
+import numpy as np
+
+from striate import statistics
+from striate.diagnose import Check, certain, finding, judged, kept_fit
+from striate.values import Figure, Finding, History, Interval, Values
+
+
+def run(values: Values) -> Finding:
+    """Compares training and validation images at the kept epoch, and how the curves end."""
+    fit = kept_fit(values)
+    if fit is None or values.history is None:
+        return _linear(values)
+    train, val = fit
+    gap = statistics.difference(train, val)
+    figures: dict[str, Figure] = {
+        "train": train.value,
+        "val": val.value,
+        "points": 100 * gap.value,
+        "low": 100 * gap.low,
+        "high": 100 * gap.high,
+        "n": val.n,
+        "epoch": values.history.kept_epoch,
+    }
+    rise = rise_after_best(values.history)
+    if rise is not None:
+        return _late(rise, figures)
+    # The errors that only new images bring outweigh those that training images have too.
+    if gap.low > 1 - train.low:
+        return _gap(figures)
+    return finding(
+        "overfitting",
+        "passed",
+        "info",
+        title="Overfitting",
+        meaning="It neither over- nor underfits as far as {n:,} validation images can tell: "
+        "{train:.1%} right on training images, {val:.1%} on validation images at "
+        "epoch {epoch}.",
+        figures=figures,
+    )
+
+
+def rise_after_best(history: History) -> tuple[float, float] | None:
+    """Best and last level of the validation loss, where it rose again beyond doubt; else None.
+
+    Beyond doubt: by more than three standard errors of the curve's own jitter, and by more than
+    the sampling error of a mean loss over the validation images. The training loss must have
+    fallen meanwhile: a training that broke down is not overfitting.
+    """
+    val = np.array([epoch.val_loss for epoch in history.epochs])
+    train = np.array([epoch.train_loss for epoch in history.epochs])
+    if len(val) < 6 or not history.val_images:
+        return None
+    width = max(2, len(val) // 6)
+    smooth = np.convolve(val, np.ones(width) / width, "valid")
+    start = int(smooth.argmin())
+    best, last = float(smooth[start]), float(smooth[-1])
+    noise = 3 * statistics.jitter(val) * np.sqrt(2 / width)
+    # Losses of single images scatter about as much as their mean, as an exponential's do.
+    sampling = 2.576 * best / np.sqrt(history.val_images)
+    fell = train[-width:].mean() < train[start : start + width].mean()
+    return (best, last) if fell and last - best > max(noise, sampling) else None
+
+
+def _late(rise: tuple[float, float], figures: dict[str, Figure]) -> Finding:
+    best, last = rise
+    return finding(
+        "overfitting",
+        "found",
+        "warning",
+        title="It overfitted after epoch {epoch}",
+        meaning="It overfits: the validation loss rose from {best:.3f} to {last:.3f} while the "
+        "training loss went on falling. The model of epoch {epoch} was kept: {train:.1%} right "
+        "on training images, {val:.1%} on validation images.",
+        advice="More images per class, stronger augmentation or more weight decay help; "
+        "more epochs do not.",
+        variant="late",
+        figures=figures | {"best": best, "last": last},
+    )
+
+
+def _gap(figures: dict[str, Figure]) -> Finding:
+    return finding(
+        "overfitting",
+        "found",
+        "advice",
+        title="Most of its errors come from overfitting",
+        meaning="It overfits: {train:.1%} right on the images it learnt from, {val:.1%} on "
+        "{n:,} validation images, {points:.1f} points less (99% interval {low:.1f} to "
+        "{high:.1f}).",
+        advice="More images per class or stronger augmentation would help most; training longer "
+        "would not.",
+        variant="gap",
+        figures=figures,
+    )
+
+
+def _linear(values: Values) -> Finding:
+    """A closed-form model is held to its exact leave-one-out promise."""
+    pair = _promise(values)
+    if pair is None:
+        return finding(
+            "overfitting",
+            "not_applicable",
+            "info",
+            title="Overfitting",
+            meaning="Nothing tells how it does on the images it learnt from, so over- and "
+            "underfitting cannot be told apart.",
+        )
+    promised, kept = pair
+    gap = statistics.difference(promised, kept)
+    figures: dict[str, Figure] = {
+        "loo": promised.value,
+        "val": kept.value,
+        "n": kept.n,
+        "points": 100 * gap.value,
+    }
+    if gap.low > 0:
+        return finding(
+            "overfitting",
+            "found",
+            "warning",
+            title="It does worse on new images than it promised",
+            meaning="It overfits: leaving out one training image at a time promised {loo:.1%}, "
+            "{n:,} other images gave {val:.1%}.",
+            advice="Look for training images that are nearly alike, such as bursts or crops of "
+            "one photo, and keep them together.",
+            variant="promise",
+            figures=figures,
+        )
+    return finding(
+        "overfitting",
+        "passed",
+        "info",
+        title="Overfitting",
+        meaning="It does not overfit: leaving out one training image at a time promised "
+        "{loo:.1%}, and {n:,} images that it had not learnt from gave {val:.1%}.",
+        variant="linear",
+        figures=figures,
+    )
+
+
+def _promise(values: Values) -> tuple[Interval, Interval] | None:
+    """Leave-one-out accuracy of the best probe, and the accuracy on images it had not seen."""
+    score = values.summary.val if values.summary.val is not None else values.summary.test
+    if values.evidence is None or score is None:
+        return None
+    best = values.evidence.best_probe
+    probe = next((probe for probe in values.evidence.probes if probe.name == best), None)
+    return None if probe is None else (certain(probe.loo_accuracy), judged(score))
+
+
+CHECK = Check(code="overfitting", run=run)

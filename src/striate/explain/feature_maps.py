@@ -1,0 +1,97 @@
+"""Feature maps: one test image on its way through the network, stage by stage."""
+
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from striate.data.batches import normalise, to_device
+from striate.explain import Method
+from striate.nets import Backbone
+from striate.train.head import Network
+from striate.values import Cache, Explanation, Rows, Values, say
+
+MAPS, CELL, GAP = 16, 56, 2
+
+
+def run(network: Network, values: Values, cache: Cache) -> Explanation | None:
+    """The image, then for every stage a sheet of its channels that answer most strongly."""
+    place = typical(values)
+    if place is None:
+        return None
+    row = int(values.test_rows[place])
+    name = values.predictions.paths[place]
+    answer = values.predictions.labels[place]
+    pixels_HWC = cache.images[row]
+    backbone = cast(Backbone, network.backbone)
+    maps = _stages(network, pixels_HWC, values)
+    images: list[NDArray[np.uint8]] = [np.asarray(pixels_HWC)]
+    captions = [name]
+    for stage, map_CHW in zip(backbone.stage_names, maps, strict=True):
+        images.append(sheet(map_CHW))
+        channels, height, width = map_CHW.shape
+        captions.append(f"{stage}\n{channels:,} × {height} × {width}")
+    return Explanation(
+        method="feature_maps",
+        title="One image through the network",
+        about=say(
+            "explain.feature_maps",
+            "{path}, answered {answer}, on its way through the {stages} stages of {net}. Of every "
+            "stage the {maps} channels that answer most strongly; bright is a strong answer. "
+            "Sizes are channels × height × width: the picture gets smaller, the channels more.",
+            path=name,
+            answer=answer,
+            stages=len(maps),
+            net=values.model.net,
+            maps=MAPS,
+        ),
+        images=tuple(images),
+        captions=tuple(captions),
+        layer=", ".join(backbone.stage_names),
+    )
+
+
+def typical(values: Values) -> int | None:
+    """Place in the predictions of the image that was answered rightly and most surely."""
+    counted = values.counted
+    if not counted.any():
+        return None
+    right = counted & (values.predictions.predicted == values.predictions.truth)
+    places: Rows = np.flatnonzero(right if right.any() else counted)
+    return int(places[values.predictions.probabilities[places].max(axis=1).argmax()])
+
+
+def sheet(map_CHW: Tensor) -> NDArray[np.uint8]:
+    """The channels of a map that answer most strongly, 4 x 4 on one grey sheet, uint8."""
+    strength = map_CHW.abs().amax(dim=(1, 2))
+    chosen = torch.argsort(strength, descending=True, stable=True)[:MAPS]
+    columns = int(np.ceil(np.sqrt(len(chosen))))
+    rows = int(np.ceil(len(chosen) / columns))
+    side = columns * (CELL + GAP) - GAP, rows * (CELL + GAP) - GAP
+    canvas = np.zeros((side[1], side[0]), np.uint8)
+    for place, channel in enumerate(chosen.tolist()):
+        cell = functional.interpolate(map_CHW[None, None, channel], (CELL, CELL), mode="nearest")
+        low, high = float(cell.min()), float(cell.max())
+        shade = (cell[0, 0] - low) / (high - low or 1.0) * 235 + 20
+        top, left = place // columns * (CELL + GAP), place % columns * (CELL + GAP)
+        canvas[top : top + CELL, left : left + CELL] = shade.round().numpy().astype(np.uint8)
+    return canvas
+
+
+def _stages(network: Network, pixels_HWC: NDArray[np.uint8], values: Values) -> list[Tensor]:
+    """The map C x H x W of every stage for one image, float32 on the processor."""
+    spec, device = values.model, next(network.parameters()).device
+    images = to_device(np.ascontiguousarray(pixels_HWC)[None], str(device), "contiguous")
+    normal = normalise(images, spec.mean, spec.std, torch.float32, spec.input_size)
+    was_training = network.training
+    network.eval()
+    with torch.inference_mode():
+        maps = cast(Backbone, network.backbone).stages(normal)
+    network.train(was_training)
+    return [map_NCHW[0].float().cpu() for map_NCHW in maps]
+
+
+METHOD = Method(name="feature_maps", title="One image through the network", run=run)
