@@ -1,0 +1,131 @@
+"""The end of a fit: scores, findings, summary and report, from what the run folder holds."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from striate.classifier import load, read_spec
+from striate.data.cache import build_cache
+from striate.data.duplicates import find_duplicates
+from striate.data.split import split_index
+from striate.diagnose import diagnose, verdict
+from striate.explain import explain
+from striate.report.compose import compose
+from striate.report.html import render
+from striate.report.language import pick_language
+from striate.run import Run
+from striate.score import score
+from striate.store.files import of_array, of_arrays
+from striate.summary import summarise
+from striate.train.machine import measure_machine
+from striate.values import (
+    Cache,
+    Index,
+    Machine,
+    Predictions,
+    Score,
+    Seconds,
+    Split,
+    Values,
+)
+
+
+def conclude(run: Run, index: Index, split: Split, cache: Cache, machine: Machine) -> None:
+    """Writes findings, summary and report, and marks the run as finished."""
+    values = gather(run, index, split, cache, machine)
+    findings = diagnose(values)
+    run.write("findings.json", findings)
+    _report(run, values, pick_language(run.record.settings.lang))
+    summary = replace(
+        values.summary,
+        verdict=verdict(findings, values),
+        findings=tuple(f.code for f in findings if f.outcome == "found"),
+        seconds=_seconds(run),
+    )
+    run.finish(summary)
+
+
+def write_report(run: Run, lang: str = "auto") -> None:
+    """Writes the report of a run again, from its folder; the images come from the cache."""
+    index = run.read("index.csv")
+    index, cache = build_cache(index, run.record.settings)
+    if run.holds("split.npz"):
+        split = run.read("split.npz", of_arrays(Split))
+    else:
+        split = split_index(index, find_duplicates(index, cache), run.record.settings)
+    values = gather(run, index, split, cache, measure_machine(run.record.settings.device))
+    values = replace(values, summary=run.summary)
+    _report(run, values, pick_language(lang))
+
+
+def gather(run: Run, index: Index, split: Split, cache: Cache, machine: Machine) -> Values:
+    """All values of a fit that has come to its predictions."""
+    predictions = run.read("predictions.csv")
+    crossed = split.evaluation == "cross-validation"
+    rows = split.train if crossed else split.test
+    val = _val_predictions(run, index, split)
+    plan, history = run.read("plan.json"), run.read("history.csv")
+    summary = summarise(
+        run=str(run.folder),
+        index=index,
+        split=split,
+        test=_test_score(run, predictions, split),
+        val=score(val, groups=split.groups[split.val], evaluation="validation") if val else None,
+        plan=plan,
+        history=history,
+        seconds=_seconds(run),
+        machine=machine,
+    )
+    return Values(
+        options=run.record.settings,
+        index=index,
+        split=split,
+        cache=cache,
+        machine=machine,
+        evidence=run.read("evidence.json"),
+        plan=plan,
+        history=history if history.epochs else None,
+        model=read_spec(run.model),
+        predictions=predictions,
+        val_predictions=val,
+        test_rows=rows,
+        summary=summary,
+    )
+
+
+def _report(run: Run, values: Values, lang: str) -> None:
+    findings = run.read("findings.json")
+    values = replace(values, summary=replace(values.summary, verdict=verdict(findings, values)))
+    classifier = load(run.model)
+    explanations = explain(classifier.network, values, values.cache)
+    run.write("report.html", render(compose(values, findings, explanations, lang)))
+
+
+def _test_score(run: Run, predictions: Predictions, split: Split) -> Score | None:
+    crossed = split.evaluation == "cross-validation"
+    rows = split.train if crossed else split.test
+    return score(
+        predictions,
+        groups=split.groups[rows],
+        counted=~np.isin(rows, split.leaked),
+        evaluation=split.evaluation,
+        looks=len(run.record.looks),
+        seed=run.record.seed,
+    )
+
+
+def _val_predictions(run: Run, index: Index, split: Split) -> Predictions | None:
+    if not len(split.val) or not run.holds("val.npy"):
+        return None
+    return Predictions(
+        classes=index.classes,
+        paths=tuple(index.examples[row].path for row in split.val),
+        probabilities=np.asarray(run.read("val.npy", of_array())),
+        truth=index.labels()[split.val],
+    )
+
+
+def _seconds(run: Run) -> Seconds:
+    stages = dict(run.record.stages)
+    first = stages.pop("first_model", run.clock.elapsed())
+    return Seconds(total=round(run.clock.elapsed(), 2), first_model=round(first, 2), stages=stages)

@@ -1,0 +1,146 @@
+"""From a split to a model on disk and predictions of the images that judge it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.classifier import Classifier, save
+from striate.errors import UsageError
+from striate.learn.crossing import cross_validate
+from striate.learn.job import Job, Learned
+from striate.learn.procedure import learn
+from striate.run import Run
+from striate.store.files import of_array
+from striate.store.plans import read_plan
+from striate.values import (
+    Cache,
+    History,
+    Index,
+    Machine,
+    Options,
+    Plan,
+    Predictions,
+    Rows,
+    Split,
+    Watch,
+)
+
+FOLDS_AND_MODEL = 6
+
+
+def fit_and_predict(
+    run: Run, index: Index, split: Split, cache: Cache, machine: Machine, watch: Watch
+) -> None:
+    """Leaves model, plan, evidence, history, trials and predictions in the run folder.
+
+    The test images are shown to the finished model only, once.
+    """
+    crossed = split.evaluation == "cross-validation"
+    job = make_job(run, index, split, cache, machine, watch)
+    learned = learn(job)
+    save(learned.classifier, run.model)
+    _write_learned(run, learned)
+    if crossed:
+        assert split.folds is not None
+        probabilities = cross_validate(job, split.folds)
+        rows = split.train
+    else:
+        rows = split.test
+        probabilities = run.keep(
+            "test.npy", lambda: learned.classifier.probabilities(_images(cache, rows)), of_array()
+        )
+    run.look(learned.plan)
+    run.write("predictions.csv", _predictions(index, rows, probabilities))
+
+
+def make_job(
+    run: Run, index: Index, split: Split, cache: Cache, machine: Machine, watch: Watch
+) -> Job:
+    """What the procedure may look at; a fold of a tiny set gets a sixth of the time."""
+    crossed = split.evaluation == "cross-validation"
+    options = run.record.settings
+    parts = FOLDS_AND_MODEL if crossed else 1
+    return Job(
+        index=index,
+        cache=cache,
+        train=split.train,
+        val=split.val,
+        groups=split.groups,
+        feature_rows=np.sort(np.concatenate([split.train, split.val])),
+        options=options,
+        machine=machine,
+        given_plan=given_plan(options, index),
+        checkpoints=run.checkpoints,
+        keep=run.keep,
+        publish=run.write,
+        minutes=run.clock.minutes / parts,
+        seconds_left=_Share(run, parts),
+        judge_images=0 if crossed else len(split.test),
+        usable=_FirstModel(run),
+        watch=watch,
+    )
+
+
+def given_plan(options: Options, index: Index) -> Plan | None:
+    """The plan that `--plan` names. Raises `UsageError` where it is for other classes."""
+    if options.plan is None:
+        return None
+    plan = read_plan(Path(options.plan))
+    if plan.classes != index.classes:
+        other = sorted(set(plan.classes) ^ set(index.classes))
+        raise UsageError(
+            f"{options.plan} is a plan for other classes: {', '.join(other[:3]) or 'their order'}.",
+            "Give a plan that was made for these classes, or leave --plan out.",
+        )
+    return plan
+
+
+@dataclass(slots=True)
+class _Share:
+    """Seconds that one of several equal parts of the remaining work may still take."""
+
+    run: Run
+    parts: int
+    until: float = field(default=0.0)
+
+    def __call__(self) -> float:
+        left = self.run.clock.remaining()
+        return left / self.parts if self.parts > 1 else left
+
+
+@dataclass(slots=True)
+class _FirstModel:
+    """Puts a usable model on disk, and notes when the first one stood there."""
+
+    run: Run
+
+    def __call__(self, classifier: Classifier) -> None:
+        if (self.run.model / "weights.safetensors").exists():
+            return
+        save(classifier, self.run.model)
+        self.run.stage_done("first_model", self.run.clock.elapsed())
+
+
+def _write_learned(run: Run, learned: Learned) -> None:
+    nothing = History(epochs=(), kept_epoch=0, train_images=0, val_images=0)
+    run.write("evidence.json", learned.evidence)
+    run.write("plan.json", learned.plan)
+    run.write("trials.jsonl", learned.evidence.trials)
+    run.write("history.csv", learned.history or nothing)
+    if learned.val_probabilities is not None:
+        run.write("val.npy", learned.val_probabilities, of_array())
+
+
+def _images(cache: Cache, rows: Rows) -> NDArray[np.uint8]:
+    return np.asarray(cache.images[rows])
+
+
+def _predictions(index: Index, rows: Rows, probabilities: NDArray[np.float32]) -> Predictions:
+    return Predictions(
+        classes=index.classes,
+        paths=tuple(index.examples[row].path for row in rows),
+        probabilities=np.asarray(probabilities, np.float32),
+        truth=index.labels()[rows],
+    )

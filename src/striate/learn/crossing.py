@@ -1,0 +1,75 @@
+"""Tiny sets: the whole procedure once for each fold, judged on the images it did not see."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.learn.job import Job, Keep
+from striate.learn.procedure import learn
+from striate.store.contents import CODECS
+from striate.store.files import Codec, of_array
+from striate.values import Progress, Rows
+
+T = TypeVar("T")
+
+
+def cross_validate(job: Job, folds: Rows) -> NDArray[np.float32]:
+    """Probabilities of the rows in `job.train`, in order, each by a procedure that did not see it.
+
+    `folds` gives every index row its fold. Choices are made anew in each fold, by the images of
+    the others alone.
+    """
+    numbers = sorted({int(fold) for fold in folds[job.train]})
+    pooled = np.zeros((len(job.train), len(job.index.classes)), np.float32)
+    for done, fold in enumerate(numbers):
+        held_out = folds[job.train] == fold
+        pooled[held_out] = job.keep(
+            f"fold-{fold}.npy", lambda held=held_out, fold=fold: _fold(job, held, fold), of_array()
+        )
+        job.watch(
+            Progress(
+                stage="folds",
+                done=done + 1,
+                total=len(numbers),
+                unit="folds",
+                finished=done + 1 == len(numbers),
+            )
+        )
+    return pooled
+
+
+def _fold(job: Job, held_out: NDArray[np.bool_], fold: int) -> NDArray[np.float32]:
+    inner = replace(
+        job,
+        train=job.train[~held_out],
+        checkpoints=job.checkpoints / f"fold-{fold}",
+        keep=_in_folder(job.keep, f"fold-{fold}"),
+        publish=lambda name, value: None,
+        usable=lambda classifier: None,
+    )
+    learned = learn(inner)
+    images = np.asarray(job.cache.images[job.train[held_out]])
+    return learned.classifier.probabilities(images)
+
+
+def _in_folder(keep: Keep, folder: str) -> Keep:
+    """The same habit for a fold's own values; frozen features are everybody's."""
+
+    def kept(
+        name: str,
+        make: Callable[[], T],
+        codec: Codec[T] | None = None,
+        *,
+        inputs: Sequence[str] | None = None,
+        also: Any = None,
+    ) -> T:
+        own = name if name == SHARED else f"{folder}/{name}"
+        return keep(own, make, codec or CODECS[name], inputs=inputs, also=also)
+
+    return kept
+
+
+SHARED = "features.npz"

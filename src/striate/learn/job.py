@@ -1,0 +1,89 @@
+"""What the procedure is given and what it gives back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.classifier import Classifier
+from striate.store.files import Codec
+from striate.strategy.budget import training_seconds
+from striate.values import (
+    Cache,
+    Evidence,
+    History,
+    Index,
+    Machine,
+    Options,
+    Plan,
+    Rows,
+    Watch,
+)
+
+T = TypeVar("T")
+
+
+class Keep(Protocol):
+    """Gives a stage's value back if the run holds it, else makes it and writes it whole."""
+
+    def __call__(
+        self,
+        name: str,
+        make: Callable[[], T],
+        codec: Codec[T] | None = None,
+        *,
+        inputs: Sequence[str] | None = None,
+        also: Any = None,
+    ) -> T: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Job:
+    """Everything that the procedure may look at: no test image is among it.
+
+    `feature_rows` are those whose frozen features may be computed together. `publish` writes a
+    value that the run folder shows. `seconds_left` is what the budget still holds; `minutes` the budget that a plan is made for.
+    `usable` is called with every model that is better than none, the first one early.
+    """
+
+    index: Index
+    cache: Cache
+    train: Rows
+    val: Rows
+    groups: Rows
+    feature_rows: Rows
+    options: Options
+    machine: Machine
+    given_plan: Plan | None
+    checkpoints: Path
+    keep: Keep
+    publish: Callable[[str, Any], None]
+    minutes: float
+    seconds_left: Callable[[], float]
+    judge_images: int
+    usable: Callable[[Classifier], None]
+    watch: Watch
+
+    def training_seconds(self) -> float:
+        """Seconds that a training may still take when the judging and the report are spared."""
+        judging = self.judge_images / self.machine.speeds.get("features", 100.0)
+        return training_seconds(self.seconds_left(), judging)
+
+    @property
+    def labels(self) -> Rows:
+        """Class number of every row of the index."""
+        return self.index.labels()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Learned:
+    """What the procedure ends with; `val_probabilities` are of the rows in `Job.val`, in order."""
+
+    classifier: Classifier
+    plan: Plan
+    evidence: Evidence
+    history: History | None
+    val_probabilities: NDArray[np.float32] | None

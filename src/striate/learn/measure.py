@@ -1,0 +1,73 @@
+"""Evidence before the choice: probes, the speed of a training step, short trials."""
+
+from dataclasses import replace
+
+from striate.learn.job import Job
+from striate.learn.linear import Linear
+from striate.learn.tuned import run, spec_of, start
+from striate.probe.evidence import gather
+from striate.probe.trials import as_trial, training_speed
+from striate.strategy.choose import what_to_try
+from striate.strategy.plans import training_plan
+from striate.values import Candidate, Choice, Evidence, Trial, say
+
+
+def gather_evidence(job: Job, linear: Linear | None) -> Evidence:
+    """What was measured on these rows, trials included, within a share of the budget."""
+    evidence = gather(
+        linear.probed if linear else None,
+        labels=job.labels,
+        train_rows=job.train,
+        val_rows=job.val,
+        classes=job.index.classes,
+        net=linear.net if linear else "",
+        input_size=linear.input_size if linear else 0,
+        image_size=job.cache.size,
+        channels=job.cache.channels,
+        speeds=_features_speed(linear),
+    )
+    if job.given_plan is not None or not _may_train(job):
+        return evidence
+    speeds = {**evidence.speeds, **_speeds(job, evidence, linear)}
+    evidence = replace(evidence, speeds=speeds)
+    candidates = what_to_try(evidence, job.seconds_left(), job.options, job.machine)
+    return replace(evidence, trials=tuple(_try(job, candidate) for candidate in candidates))
+
+
+def _features_speed(linear: Linear | None) -> dict[str, float]:
+    if linear is None or not linear.table.seconds:
+        return {}
+    return {"features": len(linear.table.rows) / linear.table.seconds}
+
+
+def _may_train(job: Job) -> bool:
+    """Closed-form strategies need no speeds; without validation images only a wish trains."""
+    if job.options.strategy in ("linear", "layers"):
+        return False
+    return job.options.strategy != "auto" or len(job.val) > 0
+
+
+def _speeds(job: Job, evidence: Evidence, linear: Linear | None) -> dict[str, float]:
+    """Images per second of a training step for each strategy that could follow."""
+    wanted = ("scratch", "deep") if job.options.strategy == "auto" else (job.options.strategy,)
+    found = {}
+    for strategy in wanted:
+        if strategy != "scratch" and linear is None:
+            continue
+        why = say("measure.speed", "to measure its speed")
+        asked = Choice(value=strategy, why=why, ground="measured")
+        once = Choice(value=1, why=why, ground="measured")
+        plan = training_plan(evidence, job.options, job.machine, asked, once)
+        network = start(job, plan, spec_of(job, plan))
+        found[strategy] = training_speed(
+            network, plan, job.cache, job.train, job.machine, labels=job.labels
+        )
+    return found
+
+
+def _try(job: Job, candidate: Candidate) -> Trial:
+    plan = candidate.plan
+    folder = job.checkpoints / f"trial-{plan.strategy.value}"
+    spec = spec_of(job, plan)
+    trained = run(job, plan, spec, start(job, plan, spec), folder, None)
+    return as_trial(plan, trained.history, job.labels[job.val], candidate.why)

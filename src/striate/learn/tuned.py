@@ -1,0 +1,109 @@
+"""The part that trains by steps: a network assembled for its plan, trained, calibrated."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate import statistics
+from striate.classifier import Classifier
+from striate.data.preprocess import fit_scaling
+from striate.learn.job import Job
+from striate.learn.linear import fit_on, pretrained_spec, read_features
+from striate.nets import RANDOM
+from striate.train.head import Network, assemble
+from striate.train.loop import Trained, train
+from striate.values import History, ModelSpec, Plan, Rows
+
+
+def train_plan(job: Job, plan: Plan) -> tuple[Classifier, History]:
+    """The network of a plan, trained; its temperature is fitted on the validation images."""
+    spec = spec_of(job, plan)
+    network = start(job, plan, spec)
+    trained = run(job, plan, spec, network, job.checkpoints / "training", job.training_seconds())
+    network.load_state_dict(trained.state)
+    classifier = Classifier(spec=spec, network=network.eval())
+    if len(job.val):
+        logits = classifier.logits(np.asarray(job.cache.images[job.val]))
+        temperature = statistics.fit_temperature(logits, job.labels[job.val])
+        classifier = Classifier(spec=replace(spec, temperature=temperature), network=network)
+    return classifier, trained.history
+
+
+def run(
+    job: Job,
+    plan: Plan,
+    spec: ModelSpec,
+    network: Network,
+    checkpoints: Path,
+    deadline_seconds: float | None,
+) -> Trained:
+    """One training, checkpointed in a folder of its own."""
+    return train(
+        network,
+        plan,
+        job.cache,
+        job.train,
+        job.val,
+        job.machine,
+        labels=job.labels,
+        mean=spec.mean,
+        std=spec.std,
+        checkpoint_dir=checkpoints,
+        deadline_seconds=deadline_seconds,
+        watch=job.watch,
+    )
+
+
+def spec_of(job: Job, plan: Plan) -> ModelSpec:
+    """The specification of the model that a plan trains."""
+    if plan.strategy.value != "scratch":
+        spec = pretrained_spec(job, plan.net.value, plan.input_size.value, plan.taps.value)
+        return replace(spec, strategy=plan.strategy.value, dropout=plan.dropout.value)
+    mean, std = fit_scaling(job.cache, job.train)
+    return ModelSpec(
+        net=plan.net.value,
+        settings=plan.settings.value,
+        classes=job.index.classes,
+        channels=job.cache.channels,
+        input_size=plan.input_size.value,
+        cache_size=job.cache.size,
+        resize=job.cache.resize,
+        mean=mean,
+        std=std,
+        taps=plan.taps.value,
+        dropout=plan.dropout.value,
+        precision=job.machine.precision,
+        batch_size=plan.inference_batch_size.value,
+        strategy="scratch",
+    )
+
+
+def start(job: Job, plan: Plan, spec: ModelSpec) -> Network:
+    """The network before its first step: random for `scratch`, else where the probe ended.
+
+    The exact head is fitted anew at the plan's input size, since features shift with it.
+    """
+    if plan.strategy.value == "scratch":
+        return assemble(spec, RANDOM)
+    network = assemble(spec, job.options.weights)
+    size = plan.input_size.value
+    rows = np.sort(job.train)
+    table = read_features(job, spec.net, network, size, rows, f"features-{size}-tuned.npz")
+    fit = fit_on(job, table, plan.taps.value, job.train)
+    # Softmax of the scores over the temperature is what the exact head means by them: the
+    # training then starts at a calibrated model instead of at timid scores between 0 and 1.
+    network.set_head(
+        torch.from_numpy(fit.weights / fit.temperature),
+        torch.from_numpy(fit.bias / fit.temperature),
+        torch.from_numpy(fit.shift),
+        torch.from_numpy(fit.scale),
+    )
+    return network
+
+
+def probabilities(job: Job, classifier: Classifier, rows: Rows) -> NDArray[np.float32]:
+    """The probabilities of some cached rows."""
+    return classifier.probabilities(np.asarray(job.cache.images[rows]))

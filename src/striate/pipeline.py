@@ -1,0 +1,138 @@
+"""The main job: labelled images in, a run folder with a classifier and its report out."""
+
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+
+from striate.conclusion import conclude, write_report
+from striate.data.accounting import accounted
+from striate.data.cache import build_cache
+from striate.data.duplicates import find_duplicates
+from striate.data.scan import read
+from striate.data.split import split_index
+from striate.errors import StrictError
+from striate.fitting import fit_and_predict
+from striate.run import Clock, Run
+from striate.store.files import of_arrays
+from striate.train.machine import apply, measure_machine
+from striate.values import Index, Options, Progress, Sentence, Split, Watch, say, unwatched
+
+__all__ = ["fit", "write_report"]
+
+
+def fit(
+    source: object, options: Options, watch: Watch = unwatched, clock: Clock | None = None
+) -> Run:
+    """The run of a source with these options: found finished, gone on with, or made anew.
+
+    `clock` started with the command; the budget counts from there. Raises the kinds of
+    `StriateError` that CONTRACTS name.
+    """
+    clock = clock or Clock(options.minutes)
+    watch(Progress(stage="scan"))
+    index = read(source, options)
+    watch(Progress(stage="scan", finished=True, note=_met(index)))
+    with open_run(source, index, options, clock) as run:
+        if run.mode == "done":
+            return run
+        with stage(run, "decode"):
+            index, cache = build_cache(index, options, watch)
+        _refuse_if_strict(index, options)
+        with stage(run, "split"):
+            groups = find_duplicates(index, cache)
+            split = run.keep(
+                "split.npz", lambda: split_index(index, groups, options), of_arrays(Split)
+            )
+        run.write("index.csv", accounted(index, split))
+        watch(Progress(stage="split", finished=True, note=_shared_out(split)))
+        machine = measure_machine(options.device)
+        run.note(machine=machine)
+        with apply(machine):
+            fit_and_predict(run, index, split, cache, machine, watch)
+            with stage(run, "report"):
+                conclude(run, accounted(index, split), split, cache, machine)
+    return run
+
+
+def open_run(source: object, index: Index, options: Options, clock: Clock) -> Run:
+    """The run folder that these settings on these images go on with, or a new one."""
+    address = str(index.root) if index.images is None else "memory"
+    return Run.open(
+        index.name,
+        options,
+        command=_command(source, options),
+        source_address=address,
+        content_hash=index.content_hash,
+        clock=clock,
+    )
+
+
+@contextmanager
+def stage(run: Run, name: str) -> Iterator[None]:
+    """Adds what a stage takes to the run's account, also where it is broken off."""
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        run.stage_done(name, time.monotonic() - started)
+
+
+def _refuse_if_strict(index: Index, options: Options) -> None:
+    aside = [e for e in index.examples if e.status == "set_aside"]
+    if options.strict and aside:
+        raise StrictError(
+            f"{len(aside):,} of {len(index.examples):,} files were set aside, and --strict allows "
+            f"none: {aside[0].path} ({aside[0].reason}).",
+            "Mend or remove them, or leave --strict out.",
+        )
+
+
+def _met(index: Index) -> Sentence:
+    used = len(index.used())
+    return say(
+        "pipeline.met",
+        "{name}: {classes:,} classes, {used:,} images, {aside:,} files set aside",
+        name=index.name,
+        classes=len(index.classes),
+        used=used,
+        aside=sum(example.status == "set_aside" for example in index.examples),
+    )
+
+
+def _shared_out(split: Split) -> Sentence:
+    if split.evaluation == "cross-validation":
+        return say(
+            "pipeline.crossed",
+            "{n:,} images are few: each is judged by a model that did not see it, in five parts",
+            n=len(split.train),
+        )
+    return say(
+        "pipeline.split",
+        "{train:,} to train, {val:,} to choose, {test:,} to judge",
+        train=len(split.train),
+        val=len(split.val),
+        test=len(split.test) - len(split.leaked),
+    )
+
+
+def _command(source: object, options: Options) -> str:
+    """The command line that does the same, as people type it."""
+    words = ["striate", "fit", shown if (shown := _typed(source)) else "SOURCE"]
+    for field in fields(Options):
+        value, usual = getattr(options, field.name), field.default
+        if value == usual or field.name == "restart":
+            continue
+        flag = "--" + field.name.replace("_", "-")
+        words += (
+            [flag]
+            if value is True
+            else [flag, f"{value:g}" if isinstance(value, float) else str(value)]
+        )
+    return shlex.join(words)
+
+
+def _typed(source: object) -> str:
+    return str(source) if isinstance(source, str | Path) else ""
