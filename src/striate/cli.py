@@ -16,7 +16,16 @@ import click
 
 from striate import __version__
 from striate.command.failing import crash, harmless, known
-from striate.command.flags import FAULTS, FLAGS, SettingsVerb, Verb, Verbs, spelt
+from striate.command.flags import (
+    FAULTS,
+    FLAGS,
+    SettingsVerb,
+    Verb,
+    Verbs,
+    net_faults,
+    spelt,
+    whole_number,
+)
 from striate.errors import SourceError, StriateError, StrictError, UsageError
 from striate.spelling import did_you_mean
 
@@ -85,7 +94,7 @@ def fit(source: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
     """
     from striate.settings import checked
 
-    faults = [*click.get_current_context().meta[FAULTS], *_net_faults(given["net"])]
+    faults = [*click.get_current_context().meta[FAULTS], *net_faults(given["net"])]
     typed = {name: value for name, value in given.items() if value is not None}
     options = checked(typed, spelt=spelt, faults=faults, hint="Type: striate fit --help")
     assert source is not None
@@ -120,7 +129,7 @@ def predict(
 
     PATHS are files, folders, globs, or - for a list on standard input.
     """
-    most = _count(top)
+    most = whole_number("--top", top, "Type: striate predict --help")
     from striate.command.answers import csv_lines, json_lines, patterns_to_paths
     from striate.data.scan import read_images
     from striate.run import Run
@@ -370,30 +379,6 @@ def _silence() -> None:
 
 
 # Checking ----------------------------------------------------------------------------------------
-
-
-def _net_faults(net: str | None) -> list[str]:
-    """What is wrong with the network's name; torch is loaded only where one was named."""
-    if not net or net == "auto":
-        return []
-    from striate.nets import find_net
-
-    try:
-        find_net(net)
-    except UsageError as error:
-        return [f"--net: {error.sentence} {error.hint}"]
-    return []
-
-
-def _count(top: str | None) -> int | None:
-    if top is None:
-        return None
-    if not top.isdecimal() or int(top) < 1:
-        raise UsageError(
-            f"--top takes a whole number of at least 1, not {top!r}.",
-            "Type: striate predict --help",
-        )
-    return int(top)
 
 
 def _bars(done: "Run", options: "Options") -> int:

@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +27,8 @@ from striate.store.record import (
     FileRecord,
     RunRecord,
     SourceRecord,
+    new_record,
     read_record,
-    settings_key,
 )
 from striate.store.upkeep import clear, sweep, take_back, take_lock
 from striate.summary import versions
@@ -92,18 +91,8 @@ class Run:
         settings; `ModelError` where a run that might be meant is damaged or of a newer striate;
         `MachineError` where the folder cannot be made or another process works in it.
         """
-        key = settings_key(options, source_address)
-        fresh = RunRecord(
-            name=source_name,
-            command=command,
-            source=SourceRecord(address=source_address, content_hash=content_hash),
-            settings=options,
-            seed=options.seed,
-            settings_key=key,
-            minutes=options.minutes,
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
-            versions=versions(),
-        )
+        source = SourceRecord(address=source_address, content_hash=content_hash)
+        fresh = new_record(source_name, source, options, command, versions())
         place = find_place(fresh)
         run = cls(place.folder, place.record, place.mode, clock or Clock(options.minutes))
         if place.mode != "done":
@@ -362,6 +351,9 @@ class Run:
             ),
             replace(index, examples=examples),
         )
+
+    def __del__(self) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"

@@ -142,6 +142,28 @@ def settings_flags() -> list[click.Parameter]:
     return [_option(field.name, getattr(default, field.name)) for field in fields(Options)]
 
 
+def net_faults(net: str | None) -> list[str]:
+    """What is wrong with a network's name; torch is loaded only where one was named."""
+    if not net or net == "auto":
+        return []
+    from striate.nets import find_net
+
+    try:
+        find_net(net)
+    except UsageError as error:
+        return [f"--net: {error.sentence} {error.hint}"]
+    return []
+
+
+def whole_number(flag: str, typed: str | None, hint: str) -> int | None:
+    """The number behind a flag that takes one of at least 1; None where it was not given."""
+    if typed is None:
+        return None
+    if not typed.isdecimal() or int(typed) < 1:
+        raise UsageError(f"{flag} takes a whole number of at least 1, not {typed!r}.", hint)
+    return int(typed)
+
+
 def _option(name: str, default: object) -> click.Option:
     flag = FLAGS[name]
     names = [each for each in (flag.short, spelt(name)) if each]

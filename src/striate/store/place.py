@@ -92,13 +92,12 @@ def _begin(folder: Path, fresh: RunRecord, *, exist_ok: bool = True) -> Place:
     made = tuple(path for path in (folder, *folder.parents) if not path.exists())
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.not_written(folder, error) from error
+    try:
         folder.mkdir(exist_ok=exist_ok)
     except FileExistsError:
-        if not exist_ok and folder.exists():
-            raise
-        raise UsageError(
-            f"{folder} cannot be made: something else has that name.", "Give another name."
-        ) from None
+        raise
     except OSError as error:
         raise files.not_written(folder, error) from error
     return Place(folder=folder, record=fresh, mode="new", made=made, begun=True)

@@ -1,6 +1,7 @@
 """`run.json`: what a run folder says of itself."""
 
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,23 @@ class RunRecord:
     machine: MachineSummary | None = None
     stages: dict[str, float] = field(default_factory=dict)
     files: dict[str, FileRecord] = field(default_factory=dict)
+
+
+def new_record(
+    name: str, source: SourceRecord, options: Options, command: str, versions: dict[str, str]
+) -> RunRecord:
+    """What a run says that begins now."""
+    return RunRecord(
+        name=name,
+        command=command,
+        source=source,
+        settings=options,
+        seed=options.seed,
+        settings_key=settings_key(options, source.address),
+        minutes=options.minutes,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions,
+    )
 
 
 def settings_key(options: Options, source_address: str) -> str:

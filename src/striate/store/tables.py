@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -98,7 +99,7 @@ def _write_index(index: Index, file: BinaryIO) -> None:
 def _index_facts(index: Index) -> Facts:
     about = {name: getattr(index, name) for name in columns(Index)}
     del about["examples"], about["images"]
-    return cast(Facts, msgspec.json.decode(to_json(about)))
+    return cast(Facts, json.loads(to_json(about)))
 
 
 def _read_index(path: Path, facts: Facts) -> Index:
