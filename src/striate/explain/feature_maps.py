@@ -73,7 +73,8 @@ def sheet(map_CHW: Tensor) -> NDArray[np.uint8]:
     side = columns * (CELL + GAP) - GAP, rows * (CELL + GAP) - GAP
     canvas = np.zeros((side[1], side[0]), np.uint8)
     for place, channel in enumerate(chosen.tolist()):
-        cell = functional.interpolate(map_CHW[None, None, channel], (CELL, CELL), mode="nearest")
+        mode = "area" if map_CHW.shape[1] > CELL else "nearest"
+        cell = functional.interpolate(map_CHW[None, None, channel], (CELL, CELL), mode=mode)
         low, high = float(cell.min()), float(cell.max())
         shade = (cell[0, 0] - low) / (high - low or 1.0) * 235 + 20
         top, left = place // columns * (CELL + GAP), place % columns * (CELL + GAP)

@@ -49,7 +49,7 @@ def curves(
 ) -> str:
     """Curves over epochs, each named at its end, the kept epoch marked on every one."""
     right = 26 + max(text_width(line.name) for line in lines)
-    canvas = Canvas(460, 270, left=46, right=right, top=26, bottom=42)
+    canvas = Canvas(420, 270, left=46, right=right, top=26, bottom=42)
     axes = canvas.axes
     canvas.grid()
     for line in lines:
@@ -81,7 +81,7 @@ def stages(
     """Shares with their intervals, a row a name from top to bottom, series side by side."""
     left = 18 + min(170.0, max(text_width(name) for name in names))
     height = 74 + 30 * len(names)
-    canvas = Canvas(460, height, left=left, right=22, top=34, bottom=34)
+    canvas = Canvas(560, height, left=left, right=22, top=34, bottom=34)
     axes = canvas.axes
     canvas.grid("x")
     offsets = np.linspace(-0.16, 0.16, len(series)) if len(series) > 1 else [0.0]
@@ -113,7 +113,7 @@ def reliability(
     y_label: str,
 ) -> str:
     """Share right against stated probability, a dot with its interval a bin, and the diagonal."""
-    canvas = Canvas(400, 330, left=58, right=16, top=14, bottom=50)
+    canvas = Canvas(420, 330, left=58, right=16, top=14, bottom=50)
     axes = canvas.axes
     canvas.grid("both")
     axes.plot([0, 1], [0, 1], color=COLOURS["soft"], linewidth=1, linestyle=(0, (3, 3)))

@@ -15,10 +15,12 @@ from striate.values import (
     Probe,
     Section,
     Tap,
+    Trial,
     Values,
 )
 
 LINEAR = ("linear", "layers")
+GATE = "gate."
 
 
 def choices_section(values: Values, words: Words) -> Section:
@@ -29,6 +31,7 @@ def choices_section(values: Values, words: Words) -> Section:
         blocks.append(Block(kind="list", rows=reasons))
     if values.evidence is not None:
         blocks.append(_strategies(values, values.evidence, words))
+        blocks += _outcomes(values, values.evidence, words)
         if len(values.evidence.probes) > 1:
             blocks.append(_stages(values.evidence, words))
     blocks.append(_choices(values.plan, words))
@@ -65,7 +68,7 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
             marked = len(rows)
         rows.append(
             _row(
-                words("choices.trial", name=words.named("strategy", trial.strategy)),
+                _called(trial, words),
                 trial.net,
                 words("choices.by_validation"),
                 trial.accuracy,
@@ -74,23 +77,10 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
             )
         )
         bars.append(_bar(trial.accuracy))
-    if values.history is not None and values.summary.val is not None:
-        score = values.summary.val
-        found = Interval(
-            value=score.value, low=score.interval[0], high=score.interval[1], n=score.n
-        )
+    if _trained_ungated(values, evidence):
         marked = len(rows)
-        rows.append(
-            _row(
-                words("choices.final", name=words.named("strategy", values.plan.strategy.value)),
-                values.plan.net.value,
-                words("choices.by_validation"),
-                found,
-                sum(epoch.seconds for epoch in values.history.epochs),
-                words,
-            )
-        )
-        bars.append(_bar(found))
+        rows.append(_trained_row(values, words))
+        bars.append(_bar(_validated(values)))
     names = ("strategy", "net", "judged", "accuracy", "interval", "seconds")
     return Block(
         kind="table",
@@ -100,6 +90,44 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
         rows=tuple(rows),
         bars=tuple(bars),
         marked=(marked,) if marked >= 0 else (),
+    )
+
+
+def _outcomes(values: Values, evidence: Evidence, words: Words) -> list[Block]:
+    """Why each trial was taken up or not, unless the reasons above say it already."""
+    said = {sentence.code for sentence in values.plan.because}
+    reasons = [trial.why for trial in evidence.trials if trial.why.code not in said]
+    rows = tuple((words.sentence(reason),) for reason in reasons if reason.text)
+    return [Block(kind="list", rows=rows)] if rows else []
+
+
+def _called(trial: Trial, words: Words) -> str:
+    name = words.named("strategy", trial.strategy)
+    return words("choices.full" if trial.why.code.startswith(GATE) else "choices.trial", name=name)
+
+
+def _trained_ungated(values: Values, evidence: Evidence) -> bool:
+    """Whether the model was trained in full with no closed-form model to be held against."""
+    gated = any(trial.why.code.startswith(GATE) for trial in evidence.trials)
+    return values.history is not None and values.summary.val is not None and not gated
+
+
+def _validated(values: Values) -> Interval:
+    score = values.summary.val
+    assert score is not None
+    low, high = score.interval
+    return Interval(value=score.value, low=low, high=high, n=score.n)
+
+
+def _trained_row(values: Values, words: Words) -> tuple[str, ...]:
+    epochs = values.history.epochs if values.history is not None else ()
+    return _row(
+        words("choices.full", name=words.named("strategy", values.plan.strategy.value)),
+        values.plan.net.value,
+        words("choices.by_validation"),
+        _validated(values),
+        sum(epoch.seconds for epoch in epochs),
+        words,
     )
 
 

@@ -30,7 +30,7 @@ def compose(
     sentence, line = headline(values, say)
     sections = (
         answer(values, findings, say),
-        findings_section(findings, say),
+        findings_section(findings, values.summary.verdict, say),
         mistakes_section(values, say),
         classes_section(values, say),
         confusion_section(values, say),

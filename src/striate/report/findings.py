@@ -3,16 +3,21 @@
 from collections.abc import Sequence
 
 from striate.report.language import Words
-from striate.values import Block, Finding, Section
+from striate.values import Block, Finding, Section, Verdict
 
 GRAVITY = ("serious", "warning", "advice", "info")
 
 
-def findings_section(findings: tuple[Finding, ...], words: Words) -> Section | None:
-    """A card a finding; the checks that passed or did not apply in a folded table."""
+def findings_section(
+    findings: tuple[Finding, ...], verdict: Verdict, words: Words
+) -> Section | None:
+    """A card a finding; the checks that passed or did not apply in a folded table.
+
+    The finding that the verdict repeats is left out: it stands above already.
+    """
     if not findings:
         return None
-    found = gravest(findings)
+    found = [finding for finding in gravest(findings) if finding.meaning != verdict.sentence]
     others = [finding for finding in findings if finding.outcome != "found"]
     blocks = [_card(finding, words) for finding in found]
     if others:

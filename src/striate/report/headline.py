@@ -1,13 +1,13 @@
 """The number first: what to expect of new images, what the verdict is, what to trust it for."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from striate import statistics
 from striate.report.classes import ClassScore, class_scores
 from striate.report.language import Words
 from striate.values import Block, Finding, Score, Section, Values, Verdict
-
-CALM = ("balanced", "nothing_left", "unjudged")
 
 
 def headline(values: Values, words: Words) -> tuple[str, str]:
@@ -26,12 +26,12 @@ def headline(values: Values, words: Words) -> tuple[str, str]:
     return sentence, line
 
 
-def answer(values: Values, findings: tuple[Finding, ...], words: Words) -> Section:
+def answer(values: Values, findings: Sequence[Finding], words: Words) -> Section:
     """Verdict, scale against guessing, and what the number may be trusted for."""
     blocks: list[Block] = []
     if values.summary.test is not None:
         blocks.append(_scale(values, values.summary.test, words))
-    blocks.append(_verdict(values.summary.verdict, words))
+    blocks.append(_verdict(values.summary.verdict, findings, words))
     if values.summary.test is not None:
         blocks.append(_trust(values, words))
         blocks.append(_distrust(values, words))
@@ -40,7 +40,15 @@ def answer(values: Values, findings: tuple[Finding, ...], words: Words) -> Secti
 
 def verdict_text(verdict: Verdict, words: Words) -> str:
     """The verdict's sentence in the language of the page."""
-    return words.filled(f"verdict.{verdict.code}.sentence", verdict.figures, verdict.sentence)
+    return words.filled(f"{_source(verdict.code)}.meaning", verdict.figures, verdict.sentence)
+
+
+def verdict_advice(verdict: Verdict, findings: Sequence[Finding], words: Words) -> str:
+    """What the verdict advises: its own advice, else that of the finding behind it."""
+    advice = words.filled(f"verdict.{verdict.code}.advice", verdict.figures, "")
+    source = _source(verdict.code)
+    behind = [f for f in findings if source.startswith(f"finding.{f.code}.{f.outcome}")]
+    return advice or (words.finding(behind[0])[2] if behind else "")
 
 
 def how_measured(score: Score, words: Words) -> str:
@@ -58,7 +66,6 @@ def _scale(values: Values, score: Score, words: Words) -> Block:
     truth = values.predictions.truth[values.counted]
     majority = float(np.bincount(truth).max() / len(truth))
     facts = [
-        (words("answer.majority"), words.percent(majority)),
         (words("answer.balanced"), words.percent(score.balanced_accuracy)),
     ]
     if score.with_leaked is not None:
@@ -73,18 +80,37 @@ def _scale(values: Values, score: Score, words: Words) -> Block:
         text=how_measured(score, words),
         bars=((score.value, low, high), (majority, majority, majority)),
         rows=tuple(facts),
-        captions=(words.percent(score.value), words("answer.guessing")),
+        captions=(words("answer.guessing", share=words.percent(majority)),),
     )
 
 
-def _verdict(verdict: Verdict, words: Words) -> Block:
+def _verdict(verdict: Verdict, findings: Sequence[Finding], words: Words) -> Block:
     return Block(
         kind="finding",
         title=words.filled(f"verdict.{verdict.code}.title", {}, words("verdict.title")),
         text=verdict_text(verdict, words),
-        note=words.filled(f"verdict.{verdict.code}.advice", verdict.figures, ""),
-        severity="passed" if verdict.code in CALM else "advice",
+        note=verdict_advice(verdict, findings, words),
+        captions=(words("verdict.title"),),
+        severity=_gravity(verdict.code),
     )
+
+
+def _source(code: str) -> str:
+    """The key of the finding whose meaning a verdict repeats; its own key where there is none."""
+    for check in ("overfitting", "underfitting", "not_converged", "guessing"):
+        if code.startswith(check):
+            return f"finding.{check}.found.{code[len(check) + 1 :]}".rstrip(".")
+    if code.startswith("balanced"):
+        return f"finding.overfitting.passed.{code[len('balanced_') :]}".rstrip(".")
+    return "finding.overfitting.not_applicable" if code == "no_validation" else f"verdict.{code}"
+
+
+def _gravity(code: str) -> str:
+    if code == "guessing":
+        return "serious"
+    if code.startswith("balanced"):
+        return "passed"
+    return "info" if code in ("unjudged", "no_validation") else "advice"
 
 
 def _trust(values: Values, words: Words) -> Block:

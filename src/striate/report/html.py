@@ -25,14 +25,22 @@ def _template() -> Template:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.tests["figure"] = _is_figure
+    environment.filters["figures"] = _figure_columns
     environment.filters["shade"] = _shade
     return environment.from_string(text)
 
 
+def _figure_columns(rows: tuple[tuple[str, ...], ...]) -> tuple[bool, ...]:
+    """Which columns hold numbers, which are set to the right."""
+    columns = zip(*rows, strict=True)
+    return tuple(
+        all(_is_figure(cell) for cell in column) and any(cell != "–" for cell in column)
+        for column in columns
+    )
+
+
 def _is_figure(text: str) -> bool:
-    """Whether a cell holds a number, which is set to the right."""
-    return text[:1].isdigit() or text in ("–", "")
+    return text[:1].isdigit() or text[:1] == "<" or text in ("–", "")
 
 
 def _shade(share: float) -> str:

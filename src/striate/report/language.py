@@ -74,10 +74,8 @@ class Words:
 
     def seconds(self, seconds: float) -> str:
         """A length of time as people say it."""
-        if seconds < 1:
-            return self("unit.below_second")
         if seconds < 10:
-            return self("unit.seconds", n=f"{seconds:.1f}")
+            return self("unit.seconds", n=f"{seconds:.1f}" if seconds >= 0.05 else "< 0.1")
         whole = round(seconds)
         if whole < 60:
             return self("unit.seconds", n=whole)
@@ -93,7 +91,7 @@ class Words:
         """English sets a narrow space before the per cent sign; Chinese does not."""
         if self.lang == "zh":
             return text
-        return re.sub(r"(?<=\d)%", f"{NARROW_SPACE}%", text)
+        return re.sub(r"(?<=[\d])%", f"{NARROW_SPACE}%", text)
 
     def filled(self, key: str, figures: dict[str, Figure], english: str) -> str:
         """The text under `key` filled with `figures`; `english` where it cannot be had."""

@@ -18,7 +18,7 @@ def seeing_section(explanations: tuple[Explanation, ...], words: Words) -> Secti
 
 
 def _gallery(explanation: Explanation, words: Words) -> Block:
-    title = words.filled(f"method.{explanation.method}", {}, explanation.title)
+    title = words.filled(f"method_title.{explanation.method}", {}, explanation.title)
     return Block(
         kind="gallery",
         title=title,

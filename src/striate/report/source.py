@@ -6,7 +6,7 @@ from striate.report.language import Words
 from striate.report.pixels import data_uri
 from striate.values import Block, Section, Values
 
-SAMPLES, LISTED, CLASSES = 12, 100, 25
+SAMPLES, LISTED, CLASSES = 24, 100, 25
 
 
 def source_section(values: Values, words: Words) -> Section:
@@ -108,5 +108,5 @@ def _samples(values: Values, words: Words) -> Block:
             for k in classes[chosen]
         ),
         alts=tuple(words("source.alt", name=values.index.classes[k]) for k in classes[chosen]),
-        severity="sharp" if values.cache.size <= 64 else "",
+        severity="samples sharp" if values.cache.size <= 64 else "samples",
     )

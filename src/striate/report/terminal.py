@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from striate.report.findings import gravest
-from striate.report.headline import verdict_text
+from striate.report.headline import verdict_advice, verdict_text
 from striate.report.language import Words, plain, words
 from striate.report.watching import watcher as watcher
 from striate.values import Finding, Index, Score, Split, Summary
@@ -91,7 +91,7 @@ def _advice(summary: Summary, findings: Sequence[Finding], say: Words) -> str:
     worst = gravest(findings)
     if worst and worst[0].severity in ("serious", "warning"):
         return say.finding(worst[0])[2]
-    advice = say.filled(f"verdict.{summary.verdict.code}.advice", summary.verdict.figures, "")
+    advice = verdict_advice(summary.verdict, findings, say)
     return advice or (say.finding(worst[0])[2] if worst else "")
 
 
