@@ -16,6 +16,7 @@ from striate import statistics
 from striate.data.batches import normalise, to_device
 from striate.data.cache import decode_images
 from striate.errors import ModelError
+from striate.nets import RANDOM
 from striate.train.head import Network, assemble
 from striate.train.inference import fast
 from striate.train.machine import measure_machine
@@ -62,7 +63,8 @@ class Classifier:
             logits = network(images)
             if self.spec.mirror:
                 logits = (logits + network(images.flip(3))) / 2
-        return logits.float().cpu().numpy()
+        found: NDArray[np.float32] = logits.float().cpu().numpy()
+        return found
 
     def predict(self, index: Index, rows: Rows | None = None) -> Predictions:
         """Predictions for the used rows of an index, decoded as the training images were."""
@@ -72,9 +74,7 @@ class Classifier:
         )
         return self.predictions(images, index, rows)
 
-    def predictions(
-        self, images_NHWC: NDArray[np.uint8], index: Index, rows: Rows
-    ) -> Predictions:
+    def predictions(self, images_NHWC: NDArray[np.uint8], index: Index, rows: Rows) -> Predictions:
         """Predictions for images at hand; truth is matched by class name, -1 where unknown."""
         number = {name: k for k, name in enumerate(self.spec.classes)}
         return Predictions(
@@ -110,7 +110,7 @@ def load(folder: Path) -> Classifier:
     spec = read_spec(folder)
     try:
         tensors = safetensors.torch.load_file(folder / WEIGHTS)
-        network = assemble(spec)
+        network = assemble(spec, RANDOM)
         network.load_state_dict(tensors)
     except (safetensors.SafetensorError, RuntimeError, OSError) as error:
         raise ModelError(

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
-from striate.conclusion import conclude, write_report
 from striate.data.accounting import accounted
 from striate.data.cache import build_cache
 from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
 from striate.data.split import split_index
 from striate.errors import StrictError
-from striate.fitting import fit_and_predict
 from striate.run import Clock, Run
+from striate.stages.conclusion import conclude, write_report
+from striate.stages.fitting import fit_and_predict
 from striate.store.files import of_arrays
 from striate.train.machine import apply, measure_machine
 from striate.values import Index, Options, Progress, Sentence, Split, Watch, say, unwatched

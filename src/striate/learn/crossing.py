@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,7 +28,7 @@ def cross_validate(job: Job, folds: Rows) -> NDArray[np.float32]:
     for done, fold in enumerate(numbers):
         held_out = folds[job.train] == fold
         pooled[held_out] = job.keep(
-            f"fold-{fold}.npy", lambda held=held_out, fold=fold: _fold(job, held, fold), of_array()
+            f"fold-{fold}.npy", partial(_fold, job, held_out, fold), of_array()
         )
         job.watch(
             Progress(
@@ -67,7 +68,8 @@ def _in_folder(keep: Keep, folder: str) -> Keep:
         also: Any = None,
     ) -> T:
         own = name if name == SHARED else f"{folder}/{name}"
-        return keep(own, make, codec or CODECS[name], inputs=inputs, also=also)
+        value: T = keep(own, make, codec or CODECS[name], inputs=inputs, also=also)
+        return value
 
     return kept
 

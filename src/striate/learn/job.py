@@ -45,7 +45,8 @@ class Job:
     """Everything that the procedure may look at: no test image is among it.
 
     `feature_rows` are those whose frozen features may be computed together. `publish` writes a
-    value that the run folder shows. `seconds_left` is what the budget still holds; `minutes` the budget that a plan is made for.
+    value that the run folder shows. `seconds_left` is what the budget still holds; `minutes`
+    is the budget that a plan is made for.
     `usable` is called with every model that is better than none, the first one early.
     """
 

@@ -20,8 +20,11 @@ from striate.summary import summarise
 from striate.train.machine import measure_machine
 from striate.values import (
     Cache,
+    Finding,
+    History,
     Index,
     Machine,
+    Plan,
     Predictions,
     Score,
     Seconds,
@@ -47,7 +50,7 @@ def conclude(run: Run, index: Index, split: Split, cache: Cache, machine: Machin
 
 def write_report(run: Run, lang: str = "auto") -> None:
     """Writes the report of a run again, from its folder; the images come from the cache."""
-    index = run.read("index.csv")
+    index: Index = run.read("index.csv")
     index, cache = build_cache(index, run.record.settings)
     if run.holds("split.npz"):
         split = run.read("split.npz", of_arrays(Split))
@@ -60,11 +63,12 @@ def write_report(run: Run, lang: str = "auto") -> None:
 
 def gather(run: Run, index: Index, split: Split, cache: Cache, machine: Machine) -> Values:
     """All values of a fit that has come to its predictions."""
-    predictions = run.read("predictions.csv")
+    predictions: Predictions = run.read("predictions.csv")
     crossed = split.evaluation == "cross-validation"
     rows = split.train if crossed else split.test
     val = _val_predictions(run, index, split)
-    plan, history = run.read("plan.json"), run.read("history.csv")
+    plan: Plan = run.read("plan.json")
+    history: History = run.read("history.csv")
     summary = summarise(
         run=str(run.folder),
         index=index,
@@ -94,7 +98,7 @@ def gather(run: Run, index: Index, split: Split, cache: Cache, machine: Machine)
 
 
 def _report(run: Run, values: Values, lang: str) -> None:
-    findings = run.read("findings.json")
+    findings: tuple[Finding, ...] = run.read("findings.json")
     values = replace(values, summary=replace(values.summary, verdict=verdict(findings, values)))
     classifier = load(run.model)
     explanations = explain(classifier.network, values, values.cache)

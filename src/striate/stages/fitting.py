@@ -12,6 +12,7 @@ from striate.learn.crossing import cross_validate
 from striate.learn.job import Job, Learned
 from striate.learn.procedure import learn
 from striate.run import Run
+from striate.stages.improving import keep_earlier, put_by
 from striate.store.files import of_array
 from striate.store.plans import read_plan
 from striate.values import (
@@ -39,19 +40,23 @@ def fit_and_predict(
     """
     crossed = split.evaluation == "cross-validation"
     job = make_job(run, index, split, cache, machine, watch)
+    earlier = put_by(run)
     learned = learn(job)
+    if earlier and keep_earlier(run, earlier, learned.val_probabilities, job.labels[job.val]):
+        run.write("evidence.json", learned.evidence)
+        run.write("trials.jsonl", learned.evidence.trials)
+        return
     save(learned.classifier, run.model)
     _write_learned(run, learned)
+    rows = split.train if crossed else split.test
+    run.look(learned.plan)
     if crossed:
         assert split.folds is not None
         probabilities = cross_validate(job, split.folds)
-        rows = split.train
     else:
-        rows = split.test
         probabilities = run.keep(
             "test.npy", lambda: learned.classifier.probabilities(_images(cache, rows)), of_array()
         )
-    run.look(learned.plan)
     run.write("predictions.csv", _predictions(index, rows, probabilities))
 
 

@@ -1,0 +1,1 @@
+"""The stages of the main job that need the run folder: fitting, improving, concluding."""
