@@ -1,1 +1,71 @@
-"""Augmentations: one file an operation, each ending in AUGMENT."""
+"""Augmentations: one file an operation, each ending in AUGMENT; batched, with per-image draws."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from striate import catalog
+from striate.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augment:
+    """An operation on a batch of images, N x C x H x W in 0..255, one draw an image.
+
+    `apply(images, strength, generator)` gives images of the same shape; strength 0 is the
+    identity. `rank` orders operations: geometry first, then colour, then what hides pixels.
+    """
+
+    name: str
+    title: str
+    rank: int
+    apply: Callable[[Tensor, float, torch.Generator], Tensor]
+    default_strength: float
+
+
+def augment(
+    images_NCHW: Tensor, settings: Mapping[str, float], generator: torch.Generator
+) -> Tensor:
+    """The images after every operation named in `settings` (name -> strength), in rank order.
+
+    Draws are made on the CPU, so that one generator gives the same draws on every device.
+    Raises `UsageError` for an operation that does not exist or a strength below 0.
+    """
+    for operation, strength in _chosen(settings):
+        images_NCHW = operation.apply(images_NCHW, strength, generator)
+    return images_NCHW
+
+
+def warp(images_NCHW: Tensor, matrices_N23: Tensor) -> Tensor:
+    """Images seen through one affine map each (output to input, in [-1, 1]), edges mirrored."""
+    matrices_N23 = matrices_N23.to(images_NCHW.device, images_NCHW.dtype)
+    grid = F.affine_grid(matrices_N23, list(images_NCHW.shape), align_corners=False)
+    return F.grid_sample(
+        images_NCHW, grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )
+
+
+def between(low: float, high: float, n: int, generator: torch.Generator) -> Tensor:
+    """`n` uniform draws in [low, high), float32 on the CPU."""
+    return low + (high - low) * torch.rand(n, generator=generator)
+
+
+def _chosen(settings: Mapping[str, float]) -> list[tuple[Augment, float]]:
+    known: dict[str, Augment] = catalog.collect("augment", "AUGMENT")
+    for name, strength in settings.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise UsageError(
+                f"There is no augmentation {name!r}.",
+                f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known)}.",
+            )
+        if strength < 0:
+            raise UsageError(
+                f"The augmentation {name!r} has strength {strength:g}.", "Give 0 or more."
+            )
+    chosen = [(known[name], strength) for name, strength in settings.items() if strength > 0]
+    return sorted(chosen, key=lambda pair: pair[0].rank)

@@ -1,0 +1,21 @@
+"""Brings nearer or farther, and a little wider or taller."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from striate.augment import Augment, between, warp
+
+
+def scale(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Every image is scaled by up to 1.2 ** strength each way, width and height by 1.1 apart."""
+    n = len(images_NCHW)
+    nearer_N = between(-1, 1, n, generator) * math.log(1.2) * strength
+    wider_N = between(-1, 1, n, generator) * math.log(1.1) * strength / 2
+    zero = torch.zeros(n)
+    across, down = (nearer_N + wider_N).exp(), (nearer_N - wider_N).exp()
+    return warp(images_NCHW, torch.stack([across, zero, zero, zero, down, zero], 1).view(n, 2, 3))
+
+
+AUGMENT = Augment(name="scale", title="Scale", rank=40, apply=scale, default_strength=1.0)

@@ -1,0 +1,124 @@
+"""A small network for small images and small machines, made to be accurate soon.
+
+A frozen layer that whitens patches, then three blocks of convolution, pooling, batch
+normalisation and activation. After Jordan 2024 (94 % on CIFAR-10 in 3.29 seconds).
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from striate.nets import NetFamily
+from striate.values import NetCard, NetSettings
+
+
+class Compact(nn.Module):
+    """Whitened patches, then three blocks, each at half the resolution of the one before.
+
+    `whiten` gives twice as many channels as filters: each filter and its negative, so that
+    the activation loses nothing. Its weights are set from the training images and not trained.
+    """
+
+    stage_names = ("whiten", "block1", "block2", "top")
+
+    def __init__(self, channels: int, settings: NetSettings) -> None:
+        super().__init__()
+        kernel_size = WHITEN_KERNEL[channels == 1] + settings.stride - 1
+        filters = min(MOST_FILTERS, channels * kernel_size**2)
+        widths = [max(8, 8 * round(settings.width * width / 8)) for width in WIDTHS]
+        self.stage_channels = (2 * filters, *widths)
+        self.whiten = nn.Conv2d(
+            channels,
+            2 * filters,
+            kernel_size,
+            settings.stride,
+            padding=(kernel_size - 1) // 2,
+        )
+        self.whiten.weight.requires_grad_(False)
+        self.activation = _activation(settings.activation)
+        self.blocks = nn.ModuleList(
+            _block(before, after, settings)
+            for before, after in zip(self.stage_channels, widths, strict=False)
+        )
+
+    def stages(self, images_NCHW: Tensor) -> list[Tensor]:
+        """Maps after the whitening layer and after each block, at 1, 1/2, 1/4 and 1/8 of it."""
+        maps = [self.activation(self.whiten(images_NCHW))]
+        for block in self.blocks:
+            maps.append(block(maps[-1]))
+        return maps
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        """The last block's map."""
+        return self.stages(images_NCHW)[-1]
+
+    def depth_groups(self) -> list[list[nn.Parameter]]:
+        """The whitening layer, then the blocks."""
+        return [list(part.parameters()) for part in (self.whiten, *self.blocks)]
+
+
+def _block(before: int, after: int, settings: NetSettings) -> nn.Sequential:
+    """Convolutions of one block; the pooling comes right after the first, which halves the rest."""
+    block = nn.Sequential(
+        _convolution(before, after, settings),
+        _pool(settings),
+        *_normalised(after, settings),
+    )
+    for _ in range(settings.depth - 1):
+        block.extend([_convolution(after, after, settings), *_normalised(after, settings)])
+    return block
+
+
+def _convolution(before: int, after: int, settings: NetSettings) -> nn.Conv2d:
+    return nn.Conv2d(before, after, settings.kernel_size, padding="same", bias=False)
+
+
+def _pool(settings: NetSettings) -> nn.Module:
+    kind = nn.MaxPool2d if settings.pool == "max" else nn.AvgPool2d
+    return kind(settings.pool_size)
+
+
+def _normalised(width: int, settings: NetSettings) -> list[nn.Module]:
+    return [nn.BatchNorm2d(width, momentum=0.4, eps=1e-5), _activation(settings.activation)]
+
+
+def _activation(name: str) -> nn.Module:
+    return ACTIVATIONS[name]()
+
+
+def _build(name: str, settings: NetSettings, channels: int, weights: str | None) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Compact(channels, settings)
+
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": lambda: nn.ReLU(inplace=True),
+    "gelu": nn.GELU,
+    "silu": lambda: nn.SiLU(inplace=True),
+}
+WIDTHS = (64, 128, 256)
+WHITEN_KERNEL = (2, 3)
+MOST_FILTERS = 32
+
+_CARD = NetCard(
+    name="compact",
+    family="compact",
+    title="Compact",
+    parameters=0,
+    multiply_adds=0,
+    input_size=32,
+    mean=(0.5,),
+    std=(0.25,),
+    stages=Compact.stage_names,
+    source="https://arxiv.org/abs/2404.00498",
+)
+
+NET = NetFamily(
+    name="compact",
+    cards=lambda: (_CARD,),
+    matches=lambda name: name == "compact",
+    card=lambda name: _CARD,
+    build=_build,
+)

@@ -1,0 +1,133 @@
+"""The state of a training after an epoch, on disk and back: one safetensors file, no pickle."""
+
+import errno
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from striate.errors import MachineError
+from striate.train.optimizer import Optimizer
+from striate.values import Epoch, Plan
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Checkpoint:
+    """All that a training needs to go on as if it had never stopped.
+
+    `plan` is the plan as executed so far; `kept` are the weights after `kept_epoch`, the best
+    on validation yet. `fingerprint` names plan and data: a checkpoint of others is not used.
+    """
+
+    fingerprint: str
+    plan: Plan
+    epochs: tuple[Epoch, ...]
+    kept_epoch: int
+    network: Tensors
+    kept: Tensors
+    optimizer: Tensors
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> None:
+    """Writes the checkpoint in place of the one before; a reader never meets half of it.
+
+    Raises `MachineError` where the disk is full or the folder cannot be written.
+    """
+    tensors = {
+        f"{part}/{name}": tensor.detach().cpu().contiguous()
+        for part in PARTS
+        for name, tensor in getattr(checkpoint, part).items()
+    }
+    facts = {
+        "fingerprint": checkpoint.fingerprint,
+        "plan": msgspec.json.encode(checkpoint.plan).decode(),
+        "kept_epoch": checkpoint.kept_epoch,
+        "epochs": msgspec.to_builtins(checkpoint.epochs),
+    }
+    content = safetensors.torch.save(tensors, metadata={"striate": json.dumps(facts)})
+    path = folder / NAME
+    temporary = folder / f".{NAME}.new"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise MachineError(
+            f"The state of the training cannot be written to {path}: {error.strerror}.",
+            "Free some space." if error.errno == errno.ENOSPC else "Name a folder with --out.",
+        ) from error
+
+
+def load(folder: Path, fingerprint: str) -> Checkpoint | None:
+    """The checkpoint in a folder; None where none fits: missing, damaged, of another training."""
+    path = folder / NAME
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {})["striate"])
+            if facts["fingerprint"] != fingerprint:
+                return None
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return Checkpoint(
+            fingerprint=fingerprint,
+            plan=msgspec.json.decode(facts["plan"], type=Plan),
+            epochs=msgspec.convert(facts["epochs"], tuple[Epoch, ...]),
+            kept_epoch=facts["kept_epoch"],
+            network=_part(tensors, "network"),
+            kept=_part(tensors, "kept"),
+            optimizer=_part(tensors, "optimizer"),
+        )
+    except (OSError, safetensors.SafetensorError, msgspec.MsgspecError, KeyError, ValueError):
+        return None
+
+
+def optimizer_tensors(optimizer: Optimizer) -> Tensors:
+    """The optimizer's state as named tensors: part / parameter / name."""
+    return {
+        f"{k}/{number}/{name}": tensor
+        for k, part in enumerate(optimizer.parts)
+        for number, state in part.state_dict()["state"].items()
+        for name, tensor in state.items()
+        if isinstance(tensor, Tensor)
+    }
+
+
+def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Puts the state of `optimizer_tensors` back, in each parameter's own memory layout.
+
+    The layout matters: other loops over the same numbers may round otherwise.
+    """
+    for k, part in enumerate(optimizer.parts):
+        parameters = [p for group in part.param_groups for p in group["params"]]
+        for number, parameter in enumerate(parameters):
+            prefix = f"{k}/{number}/"
+            for name, tensor in tensors.items():
+                if name.startswith(prefix):
+                    part.state[parameter][name.removeprefix(prefix)] = _laid_out(tensor, parameter)
+
+
+def _laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
+    if tensor.shape != parameter.shape:
+        return tensor.clone()
+    return torch.empty_like(parameter).copy_(tensor)
+
+
+def _part(tensors: Tensors, part: str) -> Tensors:
+    prefix = f"{part}/"
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+NAME = "training.safetensors"
+PARTS = ("network", "kept", "optimizer")

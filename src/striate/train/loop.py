@@ -1,0 +1,330 @@
+"""The training: Plan, Cache and rows in, the weights of the best epoch and their history out."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import torch
+from torch import nn
+
+from striate.data.batches import batches
+from striate.errors import StriateError
+from striate.statistics import seed_for
+from striate.train import checkpoint as checkpoints
+from striate.train.checkpoint import Checkpoint, Tensors
+from striate.train.feed import Feed
+from striate.train.head import Network
+from striate.train.initialise import initialise
+from striate.train.loss import loss
+from striate.train.optimizer import Optimizer, build_optimizer
+from striate.train.schedule import rate, shortened
+from striate.values import (
+    Cache,
+    Epoch,
+    History,
+    Machine,
+    Plan,
+    Progress,
+    Rows,
+    Watch,
+    unwatched,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trained:
+    """What a training ends with: `state` of the kept epoch and `plan` as it was executed.
+
+    The network that was given holds the same weights.
+    """
+
+    state: Tensors
+    history: History
+    plan: Plan
+
+
+def train(
+    network: Network,
+    plan: Plan,
+    cache: Cache,
+    train_rows: Rows,
+    val_rows: Rows,
+    machine: Machine,
+    *,
+    labels: Rows,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    checkpoint_dir: Path | None = None,
+    watch: Watch = unwatched,
+    deadline_seconds: float | None = None,
+) -> Trained:
+    """Trains for the plan's epochs and keeps the epoch that is best on validation.
+
+    `labels` are class numbers of the index's rows. Strategy `scratch` gives the network its
+    first weights; others go on from those that it has, with the statistics of batch
+    normalisation as they are. A checkpoint of the same training in `checkpoint_dir` is gone on
+    with, to the same bits. Where the machine is over a quarter slower than `deadline_seconds`
+    allows, the schedule is brought to its end at an earlier epoch, and `Trained.plan` says so.
+    Raises `StriateError` where the loss is no longer a number.
+    """
+    feed = Feed(
+        cache=cache,
+        labels=labels,
+        input_size=plan.input_size.value,
+        mean=mean,
+        std=std,
+        device=machine.device,
+        layout=machine.layout,
+    )
+    with _own_randomness(machine):
+        return _train(
+            network, plan, feed, train_rows, val_rows, checkpoint_dir, watch, deadline_seconds
+        )
+
+
+def _train(
+    network: Network,
+    plan: Plan,
+    feed: Feed,
+    train_rows: Rows,
+    val_rows: Rows,
+    folder: Path | None,
+    watch: Watch,
+    deadline_seconds: float | None,
+) -> Trained:
+    network.to(feed.device)
+    if feed.layout == "channels_last":
+        network.to(memory_format=torch.channels_last)
+    _choose_trained(network, plan)
+    optimizer = build_optimizer(
+        plan.optimizer.value,
+        network.depth_groups(),
+        plan.weight_decay.value,
+        plan.layer_decay.value,
+    )
+    name = _fingerprint(plan, feed, train_rows, val_rows)
+    found = checkpoints.load(folder, name) if folder is not None else None
+    if found is None:
+        found = _first_state(network, plan, feed, train_rows, name)
+    else:
+        network.load_state_dict(found.network)
+        checkpoints.restore_optimizer(optimizer, found.optimizer)
+    plan, epochs, kept_epoch, kept = found.plan, found.epochs, found.kept_epoch, found.kept
+    started, saved = time.monotonic(), time.monotonic()
+    while len(epochs) < plan.epochs.value:
+        epoch = _epoch(network, optimizer, plan, feed, train_rows, val_rows, len(epochs) + 1)
+        epochs = (*epochs, epoch)
+        if kept_epoch == 0 or _better(epoch, epochs[kept_epoch - 1]):
+            kept_epoch, kept = epoch.epoch, _copy(network)
+        watch(_progress(plan, epochs))
+        if deadline_seconds is not None:
+            plan = _in_time(plan, epochs, deadline_seconds - (time.monotonic() - started))
+        last = len(epochs) == plan.epochs.value
+        if folder is not None and (last or time.monotonic() - saved > SAVE_SECONDS):
+            state = Checkpoint(
+                fingerprint=name,
+                plan=plan,
+                epochs=epochs,
+                kept_epoch=kept_epoch,
+                network=network.state_dict(),
+                kept=kept,
+                optimizer=checkpoints.optimizer_tensors(optimizer),
+            )
+            checkpoints.save(folder, state)
+            saved = time.monotonic()
+    network.load_state_dict(kept)
+    network.eval()
+    history = History(
+        epochs=epochs,
+        kept_epoch=kept_epoch,
+        train_images=len(train_rows),
+        val_images=len(val_rows),
+    )
+    return Trained(state=kept, history=history, plan=plan)
+
+
+def _epoch(
+    network: Network,
+    optimizer: Optimizer,
+    plan: Plan,
+    feed: Feed,
+    train_rows: Rows,
+    val_rows: Rows,
+    number: int,
+) -> Epoch:
+    """One pass over the training images, then a look at the validation images."""
+    start = time.monotonic()
+    seed = plan.seed
+    torch.manual_seed(seed_for(seed, f"dropout/{number}"))
+    generator = torch.Generator().manual_seed(seed_for(seed, f"augment/{number}"))
+    size = min(plan.batch_size.value, len(train_rows))
+    steps = len(train_rows) // size
+    first = (number - 1) * steps
+    learning_rate, summed, right = 0.0, 0.0, 0
+    _training(network, plan)
+    for k, rows in enumerate(
+        batches(train_rows, size, seed=seed, purpose="train", epoch=number, drop_last=True)
+    ):
+        share = rate(plan.schedule.value, first + k, steps, plan.epochs.value)
+        learning_rate = plan.learning_rate.value * share
+        images_NCHW = feed.images(rows, plan.augment.value, generator)
+        labels_N = feed.targets(rows)
+        with _precision(plan, feed):
+            logits_NK = network(images_NCHW)
+        lost = loss(logits_NK, labels_N, plan.label_smoothing.value)
+        lost.backward()  # type: ignore[no-untyped-call]
+        optimizer.step(learning_rate)
+        with torch.no_grad():
+            summed += float(loss(logits_NK, labels_N)) * size
+            right += int((logits_NK.argmax(dim=1) == labels_N).sum())
+        _check_finite(summed, first + k + 1, number)
+    trained_seconds = time.monotonic() - start
+    val_loss, val_accuracy = evaluate(network, plan, feed, val_rows)
+    return Epoch(
+        epoch=number,
+        step=first + steps,
+        lr=learning_rate,
+        train_loss=summed / (steps * size),
+        train_accuracy=right / (steps * size),
+        val_loss=val_loss,
+        val_accuracy=val_accuracy,
+        seconds=time.monotonic() - start,
+        pictures_per_second=steps * size / max(1e-9, trained_seconds),
+    )
+
+
+def evaluate(network: Network, plan: Plan, feed: Feed, rows: Rows) -> tuple[float, float]:
+    """Cross-entropy and accuracy of the network as it stands; two NaN where there are no rows."""
+    if not len(rows):
+        return float("nan"), float("nan")
+    network.eval()
+    summed, right = 0.0, 0
+    with torch.inference_mode():
+        for part in batches(rows, max(plan.batch_size.value, EVALUATION_BATCH)):
+            labels_N = feed.targets(part)
+            with _precision(plan, feed):
+                logits_NK = network(feed.images(part))
+            summed += float(loss(logits_NK, labels_N)) * len(part)
+            right += int((logits_NK.argmax(dim=1) == labels_N).sum())
+    return summed / len(rows), right / len(rows)
+
+
+def _choose_trained(network: Network, plan: Plan) -> None:
+    """Fixes the early layers where only the last ones are tuned."""
+    if plan.strategy.value == "shallow":
+        for group in network.depth_groups()[:-SHALLOW_GROUPS]:
+            for parameter in group:
+                parameter.requires_grad_(False)
+
+
+def _training(network: Network, plan: Plan) -> None:
+    """Training mode; a pretrained network keeps its statistics, small batches would spoil them."""
+    network.train()
+    if plan.strategy.value == "scratch":
+        return
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+def _first_state(
+    network: Network, plan: Plan, feed: Feed, train_rows: Rows, name: str
+) -> Checkpoint:
+    if plan.strategy.value == "scratch":
+        generator = torch.Generator().manual_seed(seed_for(plan.seed, "initialise"))
+        some = next(batches(train_rows, FIRST_LOOK, seed=plan.seed, purpose="initialise"))
+        initialise(network, feed.images(some), generator)
+    return Checkpoint(
+        fingerprint=name,
+        plan=plan,
+        epochs=(),
+        kept_epoch=0,
+        network={},
+        kept=_copy(network),
+        optimizer={},
+    )
+
+
+def _better(epoch: Epoch, kept: Epoch) -> bool:
+    """More right, or as many with less loss; without validation images the latest."""
+    if epoch.val_accuracy != epoch.val_accuracy:
+        return True
+    return (epoch.val_accuracy, -epoch.val_loss) > (kept.val_accuracy, -kept.val_loss)
+
+
+def _in_time(plan: Plan, epochs: tuple[Epoch, ...], seconds_left: float) -> Plan:
+    """The plan, with an earlier end where what is left would take over a quarter too long."""
+    done, left = len(epochs), plan.epochs.value - len(epochs)
+    seconds_each = sum(e.seconds for e in epochs[-3:]) / len(epochs[-3:])
+    if left == 0 or left * seconds_each <= SLOWER * seconds_left:
+        return plan
+    end = done + max(0, int(seconds_left / seconds_each))
+    if end == done:
+        return replace(plan, epochs=replace(plan.epochs, value=done))
+    schedule = shortened(plan.schedule.value, done, plan.epochs.value)
+    return replace(
+        plan,
+        epochs=replace(plan.epochs, value=end),
+        schedule=replace(plan.schedule, value=schedule),
+    )
+
+
+def _progress(plan: Plan, epochs: tuple[Epoch, ...]) -> Progress:
+    left = plan.epochs.value - len(epochs)
+    return Progress(
+        stage="train",
+        done=len(epochs),
+        total=plan.epochs.value,
+        unit="epoch",
+        rate=epochs[-1].pictures_per_second,
+        seconds_left=left * epochs[-1].seconds,
+        epoch=epochs[-1],
+        finished=left == 0,
+    )
+
+
+def _check_finite(summed_loss: float, step: int, epoch: int) -> None:
+    if summed_loss - summed_loss == 0:
+        return
+    raise StriateError(
+        f"The training diverged: at step {step} (epoch {epoch}) the loss is no longer a number.",
+        "Give a plan with a smaller learning_rate, a tenth of it to begin with.",
+    )
+
+
+def _fingerprint(plan: Plan, feed: Feed, train_rows: Rows, val_rows: Rows) -> str:
+    """A name for this training: any change of plan, rows, labels or pixels' size changes it."""
+    found = hashlib.blake2b(digest_size=16)
+    found.update(msgspec.json.encode(replace(plan, because=())))
+    found.update(repr((feed.cache.images.shape, feed.mean, feed.std)).encode())
+    for rows in (train_rows, val_rows, feed.labels[train_rows], feed.labels[val_rows]):
+        found.update(rows.tobytes())
+    return found.hexdigest()
+
+
+def _copy(network: Network) -> Tensors:
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+@contextmanager
+def _own_randomness(machine: Machine) -> Iterator[None]:
+    """Puts torch's global generators back afterwards; dropout knows no others."""
+    device = torch.device(machine.device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+
+
+def _precision(plan: Plan, feed: Feed) -> torch.autocast:
+    device = torch.device(feed.device).type
+    return torch.autocast(device, torch.bfloat16, enabled=plan.precision.value == "bfloat16")
+
+
+SAVE_SECONDS = 5.0
+SHALLOW_GROUPS = 4
+EVALUATION_BATCH = 256
+FIRST_LOOK = 1000
+SLOWER = 1.25

@@ -1,0 +1,129 @@
+"""Steps from gradients: SGD with Nesterov momentum, AdamW, Muon; weights decay beside the step."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from striate.errors import UsageError
+
+
+class Optimizer:
+    """One or two of torch's optimizers that step together.
+
+    Every parameter group has `share`, its part of the learning rate (layer decay), and `decay`.
+    """
+
+    def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
+        self.parts = parts
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """The parameter groups of all parts."""
+        return [group for part in self.parts for group in part.param_groups]
+
+    def step(self, learning_rate: float) -> None:
+        """Decays the weights by learning_rate x share x decay, steps, and drops the gradients."""
+        with torch.no_grad():
+            for group in self.groups:
+                group["lr"] = learning_rate * group["share"]
+                if group["decay"]:
+                    torch._foreach_mul_(group["params"], 1 - group["lr"] * group["decay"])
+        for part in self.parts:
+            part.step()
+            part.zero_grad(set_to_none=True)
+
+
+class Muon(torch.optim.Optimizer):
+    """Nesterov momentum whose step is made orthogonal: all directions of a layer learn alike.
+
+    A convolution's weight O x I x H x W is taken as the matrix O x IHW. Jordan et al. 2024.
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], momentum: float = 0.6) -> None:
+        super().__init__(groups, {"lr": 0.0, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """One step on every parameter that has a gradient."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    step = self._step(weight, weight.grad, group["momentum"])
+                    weight.add_(step, alpha=-group["lr"])
+
+    def _step(self, weight: Tensor, gradient: Tensor, momentum: float) -> Tensor:
+        state = self.state[weight]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        buffer: Tensor = state["momentum_buffer"]
+        buffer.mul_(momentum).add_(gradient)
+        nesterov = gradient.add(buffer, alpha=momentum)
+        return orthogonal(nesterov.reshape(len(weight), -1)).view(weight.shape)
+
+
+def orthogonal(matrix: Tensor, rounds: int = 4) -> Tensor:
+    """Nearly the orthogonal factor of a matrix: singular values brought to about 1.
+
+    Newton-Schulz iteration with a steep quintic. Jordan et al. 2024.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    wide = matrix.shape[0] <= matrix.shape[1]
+    x: Tensor = matrix if wide else matrix.T
+    x = x / (x.norm() + 1e-7)
+    for _ in range(rounds):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x if wide else x.T
+
+
+def build_optimizer(
+    name: str, groups: list[list[nn.Parameter]], weight_decay: float, layer_decay: float = 1.0
+) -> Optimizer:
+    """An optimizer over parameters in groups from shallow to deep; the last is the head.
+
+    A group learns at layer_decay ** (groups above it). Biases and norms do not decay.
+    Raises `UsageError` for a name that does not exist.
+    """
+    if name not in OPTIMIZERS:
+        raise UsageError(f"There is no optimizer {name!r}.", f"There are: {', '.join(OPTIMIZERS)}.")
+    convolutions: Groups = []
+    others: Groups = []
+    for depth, group in enumerate(reversed(groups)):
+        trained = [p for p in group if p.requires_grad]
+        share = layer_decay**depth
+        for kind, target, decay in (
+            ([p for p in trained if p.ndim == 4], convolutions, weight_decay),
+            ([p for p in trained if p.ndim in (2, 3)], others, weight_decay),
+            ([p for p in trained if p.ndim < 2], others, 0.0),
+        ):
+            if kind:
+                target.append({"params": kind, "share": share, "decay": decay})
+    return OPTIMIZERS[name](convolutions, others)
+
+
+Groups = list[dict[str, Any]]
+
+
+def _sgd(groups: Groups) -> torch.optim.Optimizer:
+    return torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True)
+
+
+def _build_sgd(convolutions: Groups, others: Groups) -> Optimizer:
+    return Optimizer([_sgd(convolutions + others)])
+
+
+def _build_adamw(convolutions: Groups, others: Groups) -> Optimizer:
+    return Optimizer([torch.optim.AdamW(convolutions + others, lr=0.0, weight_decay=0.0)])
+
+
+def _build_muon(convolutions: Groups, others: Groups) -> Optimizer:
+    return Optimizer([Muon(convolutions), _sgd(others)])
+
+
+OPTIMIZERS: dict[str, Callable[[Groups, Groups], Optimizer]] = {
+    "sgd": _build_sgd,
+    "adamw": _build_adamw,
+    "muon": _build_muon,
+}

@@ -1,0 +1,74 @@
+"""Learning rates as pure functions of how much of a training is done."""
+
+import math
+import re
+from collections.abc import Callable
+
+from striate.errors import UsageError
+
+
+def rate(schedule: str, step: int, steps_per_epoch: int, epochs: int) -> float:
+    """The share of the peak learning rate, in [0, 1], at `step` of `epochs` whole epochs.
+
+    `schedule` is a name of `SCHEDULES`, and may carry the epochs at which it was shortened:
+    `one-cycle 3/10` had 10 epochs to go, and after the third epoch only `epochs`.
+    Raises `UsageError` for a name that does not exist.
+    """
+    name, cuts = _parse(schedule)
+    return SCHEDULES[name](_done(step / steps_per_epoch, cuts, epochs))
+
+
+def shortened(schedule: str, epoch: int, epochs: int) -> str:
+    """The schedule that was meant for `epochs` epochs and is told after `epoch` to end sooner."""
+    return f"{schedule} {epoch}/{epochs}"
+
+
+def constant(done: float) -> float:
+    """The peak rate throughout."""
+    return 1.0
+
+
+def cosine(done: float) -> float:
+    """A short warm-up, then half a cosine down to zero. Loshchilov and Hutter 2017."""
+    if done < COSINE_WARMUP:
+        return done / COSINE_WARMUP
+    return 0.5 * (1 + math.cos(math.pi * (done - COSINE_WARMUP) / (1 - COSINE_WARMUP)))
+
+
+def one_cycle(done: float) -> float:
+    """Straight up, then straight down to zero. Smith and Topin 2018, without the tail."""
+    if done < CYCLE_WARMUP:
+        return CYCLE_START + (1 - CYCLE_START) * done / CYCLE_WARMUP
+    return (1 - done) / (1 - CYCLE_WARMUP)
+
+
+def _parse(schedule: str) -> tuple[str, list[tuple[int, int]]]:
+    name, *cuts = schedule.split()
+    if name not in SCHEDULES or not all(re.fullmatch(r"\d+/\d+", cut) for cut in cuts):
+        raise UsageError(
+            f"There is no learning-rate schedule {schedule!r}.",
+            f"There are: {', '.join(SCHEDULES)}.",
+        )
+    return name, [(int(a), int(b)) for a, b in (cut.split("/") for cut in cuts)]
+
+
+def _done(epochs_done: float, cuts: list[tuple[int, int]], epochs: int) -> float:
+    """How far the schedule has come, in [0, 1], with a bend at each cut."""
+    start, done_at_start = 0.0, 0.0
+    for cut, meant in cuts:
+        if epochs_done <= cut:
+            return done_at_start + (1 - done_at_start) * (epochs_done - start) / (meant - start)
+        done_at_start += (1 - done_at_start) * (cut - start) / (meant - start)
+        start = cut
+    return min(1.0, done_at_start + (1 - done_at_start) * (epochs_done - start) / (epochs - start))
+
+
+COSINE_WARMUP = 0.05
+CYCLE_WARMUP = 0.2
+CYCLE_START = 0.2
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "one-cycle": one_cycle,
+    "cosine": cosine,
+    "constant": constant,
+}
