@@ -64,7 +64,8 @@ def test_the_best_probe_is_the_first_model():
     train, val = features.rows[:90], features.rows[90:]
     found = probe_taps(features, labels, 3, train, val)
     assert np.array_equal(found.columns, features.columns(found.best.taps))
-    alone = fit_path(features.of(train)[:, found.columns], labels[train], 3)
+    widths = (WIDTH,) * len(found.best.taps)
+    alone = fit_path(features.of(train, found.best.taps), labels[train], 3, widths=widths)
     assert np.allclose(alone.weights, found.fit.weights, atol=1e-6)
     assert found.best.alpha == found.fit.alpha
     assert found.best.temperature == found.fit.temperature

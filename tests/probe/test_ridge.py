@@ -120,6 +120,22 @@ def test_unit_and_offset_of_a_feature_do_not_matter():
     assert np.allclose(one.loo_scores, other.loo_scores, atol=1e-5)
 
 
+def test_features_of_a_block_share_a_scale():
+    table, labels = features(60, 15)
+    fit = fit_path(table, labels, CLASSES, widths=(5, 10))
+    spread = table.std(axis=0, dtype=np.float64)
+    assert np.allclose(fit.scale[:5], np.sqrt(np.mean(spread[:5] ** 2)), rtol=1e-6)
+    assert np.allclose(fit.scale[5:], np.sqrt(np.mean(spread[5:] ** 2)), rtol=1e-6)
+    # The unit of a whole block does not matter; that of one of its features does.
+    larger = table.copy()
+    larger[:, :5] *= 16
+    moved = fit_path(larger, labels, CLASSES, widths=(5, 10))
+    assert np.allclose(fit.loo_scores, moved.loo_scores, atol=1e-5)
+    larger[:, 0] *= 16
+    moved = fit_path(larger, labels, CLASSES, widths=(5, 10))
+    assert not np.allclose(fit.loo_scores, moved.loo_scores, atol=1e-2)
+
+
 def test_in_blocks_it_is_the_same(monkeypatch: pytest.MonkeyPatch):
     table, labels = features(100, 20)
     groups = rng(0, "groups").integers(0, 30, 100)

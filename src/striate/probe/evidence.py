@@ -45,7 +45,7 @@ def probe_taps(
     """
     truth, val_truth = labels[train_rows], labels[val_rows]
     owners, val_owners = (None, None) if groups is None else (groups[train_rows], groups[val_rows])
-    path = prepare(table.of(train_rows), truth, classes, owners)
+    path = prepare(table.of(train_rows), truth, classes, owners, table.widths)
     val_values = table.of(val_rows)
     probes, fits, hits = [], [], []
     for name, taps in _candidates(table.taps):

@@ -109,19 +109,30 @@ def fit_path(
     classes: int,
     groups: Rows | None = None,
     alphas: Sequence[float] | None = None,
+    widths: Sequence[int] | None = None,
 ) -> RidgeFit:
     """The ridge solution on all features, its penalty picked by leave-one-(group-)out.
 
-    Without `alphas` 25 penalties are tried, evenly spaced in logarithm.
+    Without `alphas` 25 penalties are tried, evenly spaced in logarithm; `widths` as in `prepare`.
     Raises `SourceError` where all images belong to one group.
     """
-    return prepare(features_ND, labels, classes, groups).fit(alphas=alphas)
+    return prepare(features_ND, labels, classes, groups, widths).fit(alphas=alphas)
 
 
 def prepare(
-    features_ND: NDArray[np.float32], labels: Rows, classes: int, groups: Rows | None = None
+    features_ND: NDArray[np.float32],
+    labels: Rows,
+    classes: int,
+    groups: Rows | None = None,
+    widths: Sequence[int] | None = None,
 ) -> RidgePath:
-    """Standardises the features and computes what all fits on their columns share."""
+    """Standardises the features and computes what all fits on their columns share.
+
+    `widths` cuts the columns into blocks that share one scale, such as the channels of one tap:
+    a channel that varies much then counts for more, and no tap drowns another. Without it every
+    feature has its own scale.
+    Raises `SourceError` where all images belong to one group.
+    """
     count, dimensions = features_ND.shape
     owners = np.arange(count) if groups is None else np.asarray(groups)
     order = np.argsort(owners, kind="stable")
@@ -131,7 +142,7 @@ def prepare(
             f"All {count} training images belong to one group, so none can judge the others.",
             "Give images of at least two groups.",
         )
-    mean, scale = _mean_and_scale(features_ND)
+    mean, scale = _mean_and_scale(features_ND, [1] * dimensions if widths is None else widths)
     path = RidgePath(
         features=features_ND,
         labels=np.asarray(labels, np.int64),
@@ -280,16 +291,21 @@ def _packed(path: RidgePath, groups: range) -> Iterator[tuple[Rows, Rows]]:
             rows, held = [], 0
 
 
-def _mean_and_scale(features_ND: NDArray[np.float32]) -> tuple[Floats, NDArray[np.float32]]:
-    """Mean and standard deviation of every feature; a constant one has scale 1."""
+def _mean_and_scale(
+    features_ND: NDArray[np.float32], widths: Sequence[int]
+) -> tuple[Floats, NDArray[np.float32]]:
+    """Mean of every feature, and root mean square deviation of its block: 1 if it is constant."""
     count, dimensions = features_ND.shape
     mean = features_ND.mean(axis=0, dtype=np.float64)
     squares = np.zeros(dimensions)
     for block in _blocks(count):
         squares += np.square(features_ND[block] - mean).sum(axis=0)
-    deviation = np.sqrt(squares / count)
-    constant = deviation <= 1e-6 * (1 + np.abs(mean))
-    return mean, np.where(constant, 1.0, deviation).astype(np.float32)
+    # Rounding alone makes a constant feature deviate a little.
+    squares[squares <= count * 1e-12 * (1 + np.square(mean))] = 0
+    sizes = np.asarray(widths, np.int64)
+    sums = np.add.reduceat(squares, sizes.cumsum() - sizes)
+    variance = np.repeat(sums / (count * sizes), sizes)
+    return mean, np.where(variance > 0, np.sqrt(variance), 1.0).astype(np.float32)
 
 
 def _standardised(path: RidgePath, rows: Rows, columns: Rows) -> Floats:
