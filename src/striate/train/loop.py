@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from striate.data.batches import batches
 from striate.errors import StriateError
@@ -96,16 +96,7 @@ def _train(
     watch: Watch,
     deadline_seconds: float | None,
 ) -> Trained:
-    network.to(feed.device)
-    if feed.layout == "channels_last":
-        network.to(memory_format=torch.channels_last)
-    _choose_trained(network, plan)
-    optimizer = build_optimizer(
-        plan.optimizer.value,
-        network.depth_groups(),
-        plan.weight_decay.value,
-        plan.layer_decay.value,
-    )
+    optimizer = prepare(network, plan, feed)
     name = _fingerprint(plan, feed, train_rows, val_rows)
     found = checkpoints.load(folder, name) if folder is not None else None
     if found is None:
@@ -147,6 +138,20 @@ def _train(
     return Trained(state=kept, history=history, plan=plan)
 
 
+def prepare(network: Network, plan: Plan, feed: Feed) -> Optimizer:
+    """Moves the network to its device and layout; the optimizer of what the plan trains of it."""
+    network.to(feed.device)
+    if feed.layout == "channels_last":
+        network.to(memory_format=torch.channels_last)
+    groups = network.depth_groups()
+    if plan.strategy.value == "shallow":
+        for parameter in (p for group in groups[:-SHALLOW_GROUPS] for p in group):
+            parameter.requires_grad_(False)
+    return build_optimizer(
+        plan.optimizer.value, groups, plan.weight_decay.value, plan.layer_decay.value
+    )
+
+
 def _epoch(
     network: Network,
     optimizer: Optimizer,
@@ -165,22 +170,15 @@ def _epoch(
     steps = len(train_rows) // size
     first = (number - 1) * steps
     learning_rate, summed, right = 0.0, 0.0, 0
-    _training(network, plan)
+    training_mode(network, plan)
     for k, rows in enumerate(
         batches(train_rows, size, seed=seed, purpose="train", epoch=number, drop_last=True)
     ):
         share = rate(plan.schedule.value, first + k, steps, plan.epochs.value)
         learning_rate = plan.learning_rate.value * share
-        images_NCHW = feed.images(rows, plan.augment.value, generator)
-        labels_N = feed.targets(rows)
-        with _precision(plan, feed):
-            logits_NK = network(images_NCHW)
-        lost = loss(logits_NK, labels_N, plan.label_smoothing.value)
-        lost.backward()  # type: ignore[no-untyped-call]
-        optimizer.step(learning_rate)
-        with torch.no_grad():
-            summed += float(loss(logits_NK, labels_N)) * size
-            right += int((logits_NK.argmax(dim=1) == labels_N).sum())
+        logits_NK, labels_N = step(network, optimizer, plan, feed, rows, generator, learning_rate)
+        summed += float(loss(logits_NK, labels_N)) * size
+        right += int((logits_NK.argmax(dim=1) == labels_N).sum())
         _check_finite(summed, first + k + 1, number)
     trained_seconds = time.monotonic() - start
     val_loss, val_accuracy = evaluate(network, plan, feed, val_rows)
@@ -195,6 +193,25 @@ def _epoch(
         seconds=time.monotonic() - start,
         pictures_per_second=steps * size / max(1e-9, trained_seconds),
     )
+
+
+def step(
+    network: Network,
+    optimizer: Optimizer,
+    plan: Plan,
+    feed: Feed,
+    rows: Rows,
+    generator: torch.Generator,
+    learning_rate: float,
+) -> tuple[Tensor, Tensor]:
+    """Forward, loss, backward, step on one batch; its logits N x K and labels N."""
+    images_NCHW = feed.images(rows, plan.augment.value, generator)
+    labels_N = feed.targets(rows)
+    with _precision(plan, feed):
+        logits_NK = network(images_NCHW)
+    loss(logits_NK, labels_N, plan.label_smoothing.value).backward()  # type: ignore[no-untyped-call]
+    optimizer.step(learning_rate)
+    return logits_NK.detach(), labels_N
 
 
 def evaluate(network: Network, plan: Plan, feed: Feed, rows: Rows) -> tuple[float, float]:
@@ -213,15 +230,7 @@ def evaluate(network: Network, plan: Plan, feed: Feed, rows: Rows) -> tuple[floa
     return summed / len(rows), right / len(rows)
 
 
-def _choose_trained(network: Network, plan: Plan) -> None:
-    """Fixes the early layers where only the last ones are tuned."""
-    if plan.strategy.value == "shallow":
-        for group in network.depth_groups()[:-SHALLOW_GROUPS]:
-            for parameter in group:
-                parameter.requires_grad_(False)
-
-
-def _training(network: Network, plan: Plan) -> None:
+def training_mode(network: Network, plan: Plan) -> None:
     """Training mode; a pretrained network keeps its statistics, small batches would spoil them."""
     network.train()
     if plan.strategy.value == "scratch":

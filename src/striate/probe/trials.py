@@ -1,0 +1,116 @@
+"""Short trainings before choosing: how fast a step is, what a trial reached, whether flips help."""
+
+import time
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate import statistics
+from striate.data.batches import batches
+from striate.nets import find_net
+from striate.probe.ridge import fit_path
+from striate.statistics import seed_for
+from striate.train.feed import Feed
+from striate.train.head import Network
+from striate.train.loop import prepare, step, training_mode
+from striate.values import Cache, History, Machine, Plan, Rows, Sentence, Trial
+
+
+def training_speed(
+    network: Network,
+    plan: Plan,
+    cache: Cache,
+    train_rows: Rows,
+    machine: Machine,
+    *,
+    labels: Rows,
+    seconds: float = 1.0,
+) -> float:
+    """Images per second of the plan's training step, over about `seconds` and two steps at least.
+
+    A first step, in which kernels are built, does not count. The network's weights are put back.
+    """
+    pretrained = plan.strategy.value != "scratch"
+    net = plan.net.value
+    channels = len(find_net(net).card(net).mean) if pretrained else cache.channels
+    grey = (0.5,) * channels
+    feed = Feed(
+        cache=cache,
+        labels=labels,
+        input_size=plan.input_size.value,
+        mean=grey,
+        std=grey,
+        device=machine.device,
+        layout=machine.layout,
+    )
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    optimizer = prepare(network, plan, feed)
+    training_mode(network, plan)
+    size = min(plan.batch_size.value, len(train_rows))
+    rows = next(batches(train_rows, size, seed=plan.seed, purpose="speed"))
+    generator = torch.Generator().manual_seed(seed_for(plan.seed, "speed"))
+    step(network, optimizer, plan, feed, rows, generator, 0.0)
+    steps, start, spent = 0, time.perf_counter(), 0.0
+    while spent < seconds or steps < LEAST_STEPS:
+        step(network, optimizer, plan, feed, rows, generator, 0.0)
+        steps, spent = steps + 1, time.perf_counter() - start
+    network.load_state_dict(before)
+    return steps * size / spent
+
+
+def as_trial(plan: Plan, history: History, val_labels: Rows, why: Sentence) -> Trial:
+    """A short training as a line of `trials.jsonl`: what its kept epoch reached on validation."""
+    kept = history.epochs[max(0, history.kept_epoch - 1)]
+    n = len(val_labels)
+    return Trial(
+        strategy=plan.strategy.value,
+        net=plan.net.value,
+        settings={
+            "epochs": plan.epochs.value,
+            "learning_rate": plan.learning_rate.value,
+            "batch_size": plan.batch_size.value,
+            "optimizer": plan.optimizer.value,
+            "input_size": plan.input_size.value,
+        },
+        accuracy=statistics.wilson(round(kept.val_accuracy * n), n),
+        log_loss=kept.val_loss,
+        epochs=len(history.epochs),
+        seconds=sum(epoch.seconds for epoch in history.epochs),
+        kept=False,
+        why=why,
+    )
+
+
+def flip_helps(
+    features_plain: NDArray[np.float32],
+    features_mirrored: NDArray[np.float32],
+    labels: Rows,
+    train: Rows,
+    val: Rows,
+) -> bool:
+    """Whether mirrored copies of the training images make a linear model better on validation.
+
+    Features are N x D of the same images as they are and mirrored; `labels` are theirs, `train`
+    and `val` number their rows. Without copies and with them, a ridge model is fitted and judged
+    on the validation images as they are: copies help where more of these are right, or as many
+    with less loss. Letters and traffic signs show why this is not taken for granted.
+    """
+    classes = int(labels.max()) + 1
+    each = np.arange(len(train))
+    plain = fit_path(features_plain[train], labels[train], classes)
+    doubled = fit_path(
+        np.concatenate([features_plain[train], features_mirrored[train]]),
+        np.concatenate([labels[train], labels[train]]),
+        classes,
+        groups=np.concatenate([each, each]),
+    )
+    right, lost = [], []
+    for fit in (plain, doubled):
+        probabilities_NK = fit.probabilities(features_plain[val])
+        right.append(int((probabilities_NK.argmax(axis=1) == labels[val]).sum()))
+        lost.append(statistics.log_loss(probabilities_NK, labels[val]))
+    return (right[1], -lost[1]) > (right[0], -lost[0])
+
+
+LEAST_STEPS = 2
