@@ -1,6 +1,7 @@
 """The house keeps its own rules: floors, constants, names, lengths, and texts that speak true."""
 
 import ast
+import importlib.metadata
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
+import striate
 from striate import catalog
 from striate.values import Options
 
@@ -200,6 +202,16 @@ def test_the_two_readmes_show_the_same_code() -> None:
 
 def strip_comments(block: str) -> str:
     return re.sub(r"\s*#.*", "", block)
+
+
+def test_the_version_stands_in_one_place() -> None:
+    assert striate.__version__ == importlib.metadata.version("striate")
+
+
+def test_every_schema_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "reference" / "schemas.md").read_text("utf-8")
+    for path in (ROOT / "docs" / "reference" / "schemas").iterdir():
+        assert f"<schemas/{path.name}>" in page
 
 
 def test_the_command_line_page_has_every_flag_of_fit() -> None:
