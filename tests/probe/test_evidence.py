@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from striate.probe.evidence import best_of, gather, probe_taps
+from striate.probe.evidence import best_of, fit_taps, gather, probe_taps
 from striate.probe.features import FeatureTable
-from striate.probe.ridge import fit_path
 from striate.statistics import rng, wilson
 from striate.values import Interval, Probe, Rows, Tap
 
@@ -64,8 +63,7 @@ def test_the_best_probe_is_the_first_model():
     train, val = features.rows[:90], features.rows[90:]
     found = probe_taps(features, labels, 3, train, val)
     assert np.array_equal(found.columns, features.columns(found.best.taps))
-    widths = (WIDTH,) * len(found.best.taps)
-    alone = fit_path(features.of(train, found.best.taps), labels[train], 3, widths=widths)
+    alone = fit_taps(features, found.best.taps, train, labels, 3)
     assert np.allclose(alone.weights, found.fit.weights, atol=1e-6)
     assert found.best.alpha == found.fit.alpha
     assert found.best.temperature == found.fit.temperature

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.probe.features import FeatureTable
-from striate.probe.ridge import RidgeFit, prepare
+from striate.probe.ridge import RidgeFit, fit_path, prepare
 from striate.statistics import accuracy_interval, log_loss, softmax
 from striate.values import Evidence, Interval, Probe, Rows, Tap, Trial
 
@@ -77,6 +77,25 @@ def probe_taps(
         fit=fit,
         columns=columns,
         val_scores=val_scores,
+    )
+
+
+def fit_taps(
+    table: FeatureTable,
+    taps: tuple[Tap, ...],
+    rows: Rows,
+    labels: Rows,
+    classes: int,
+    groups: Rows | None = None,
+) -> RidgeFit:
+    """The ridge solution on some taps and some rows of the index, as a probe would fit it."""
+    width = dict(zip(table.taps, table.widths, strict=True))
+    return fit_path(
+        table.of(rows, taps),
+        labels[rows],
+        classes,
+        None if groups is None else groups[rows],
+        widths=[width[tap] for tap in taps],
     )
 
 
