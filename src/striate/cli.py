@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from striate import __version__
-from striate.command.failing import crash, harmless, known
+from striate.command.failing import crash, harmless, interrupt_once, known
 from striate.command.flags import (
     FAULTS,
     FLAGS,
@@ -49,7 +49,9 @@ class Program(Verbs):
         """Runs the command line of the process."""
         if not os.environ.get("STRIATE_DEBUG"):
             warnings.simplefilter("ignore")  # findings of ours tell what matters
-        signal.signal(signal.SIGINT, _interrupt_once)
+        signal.signal(signal.SIGINT, interrupt_once)
+        if "_STRIATE_COMPLETE" in os.environ:
+            self.main(prog_name="striate", complete_var="_STRIATE_COMPLETE")
         code = run(sys.argv[1:])
         if code == INTERRUPTED:
             os._exit(code)  # threads that still decode are not waited for; files are whole
@@ -77,7 +79,12 @@ def main(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-@main.command(cls=SettingsVerb, required=("source",), checks_later=True)
+@main.command(
+    cls=SettingsVerb,
+    required=("source",),
+    checks_later=True,
+    short_help="Learn from SOURCE and say how well.",
+)
 @click.argument("source", metavar="SOURCE", required=False, type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of sentences.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
@@ -110,7 +117,7 @@ def fit(source: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
     return _bars(done, options)
 
 
-@main.command(cls=Verb, required=("run", "paths"))
+@main.command(cls=Verb, required=("run", "paths"), short_help="Label images with the model of RUN.")
 @click.argument("run", metavar="RUN", required=False, type=click.Path())
 @click.argument("paths", metavar="PATHS...", nargs=-1, type=click.Path())
 @click.option("--out", "-o", metavar="FILE", type=click.Path(), help="Write there.  [stdout]")
@@ -158,7 +165,9 @@ def predict(
     _deliver(lines(), out)
 
 
-@main.command(cls=Verb, required=("run", "source"))
+@main.command(
+    cls=Verb, required=("run", "source"), short_help="Judge the model of RUN on labelled images."
+)
 @click.argument("run", metavar="RUN", required=False, type=click.Path())
 @click.argument("source", metavar="SOURCE", required=False, type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
@@ -181,7 +190,7 @@ def evaluate(run: str, source: str, as_json: bool) -> None:
         _out("".join(f"{line}\n" for line in evaluation_lines(found)))
 
 
-@main.command(cls=Verb, required=("run",))
+@main.command(cls=Verb, required=("run",), short_help="Write the report of RUN again.")
 @click.argument("run", metavar="RUN", required=False, type=click.Path())
 @click.option("--lang", metavar="LANG", default="auto", help="auto (locale), en, zh.  [auto]")
 def report(run: str, lang: str) -> None:
@@ -205,7 +214,7 @@ def report(run: str, lang: str) -> None:
     _out(f"{loaded.folder / 'report.html'}\n")
 
 
-@main.command(cls=Verb)
+@main.command(cls=Verb, short_help="List the networks at hand.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 def nets(as_json: bool) -> None:
     """List the networks at hand: size, cost, speed on this machine, weights."""
@@ -214,7 +223,7 @@ def nets(as_json: bool) -> None:
     _answer(nets_at_hand(), nets_lines, as_json)
 
 
-@main.command(cls=Verb)
+@main.command(cls=Verb, short_help="Look at this machine and what is missing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 def doctor(as_json: bool) -> None:
     """Tell versions, device, threads, precision and why, and what is missing."""
@@ -223,7 +232,7 @@ def doctor(as_json: bool) -> None:
     _answer(examine(), examination_lines, as_json)
 
 
-@main.command(cls=Verb, required=("shell",))
+@main.command(cls=Verb, required=("shell",), short_help="Print a script of completions for SHELL.")
 @click.argument("shell", metavar="SHELL", required=False)
 def completion(shell: str) -> None:
     """Print a script that completes striate's verbs and flags: SHELL is bash, zsh or fish.
@@ -255,10 +264,14 @@ def completion(shell: str) -> None:
 def run(words: Sequence[str]) -> int:
     """Runs a command line and gives its exit code; every error is told on stderr."""
     try:
-        code = main.main(list(words), prog_name="striate", standalone_mode=False)
+        # Not click's own `main`: it turns Ctrl-C and a closed pipe into something else.
+        with main.make_context("striate", list(words)) as ctx:
+            code = main.invoke(ctx)
         sys.stdout.flush()
         return int(code or 0)
-    except (KeyboardInterrupt, click.Abort) as error:
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except KeyboardInterrupt as error:
         with suppress(KeyboardInterrupt):
             _tell_interrupted(error, words)
         return INTERRUPTED
@@ -272,18 +285,6 @@ def run(words: Sequence[str]) -> int:
         with suppress(BrokenPipeError):
             _tell(told or crash(error))
         return told.exit_code if told else StriateError.exit_code
-
-
-def _interrupt_once(number: int, frame: object) -> None:
-    """The first Ctrl-C ends the command; those that follow at once do not disturb its end."""
-    global _interrupted
-    now = time.monotonic()
-    if now - _interrupted > 5:
-        _interrupted = now
-        raise KeyboardInterrupt
-
-
-_interrupted = -60.0
 
 
 def _tell_interrupted(error: BaseException, words: Sequence[str]) -> None:
@@ -335,7 +336,7 @@ def _show_result(done: "Run", lang: str) -> None:
     from striate.report.terminal import result
 
     shown = result(done.summary, str(done.folder), pick_language(lang), done.findings)
-    _console(stderr=False).print(shown)
+    _console(stderr=False).print(shown, crop=False)  # A path stays whole, so it can be copied.
 
 
 def _answer(found: Any, lines: Any, as_json: bool) -> None:

@@ -25,7 +25,7 @@ def run(values: Values) -> Finding:
         "found",
         "warning" if grave else "info",
         title="Some files could not be read",
-        meaning="{n:,} of {all:,} image files ({share:.1%}) could not be read and took no part. "
+        meaning="{n:,} of {all:,} image files ({share:.2%}) could not be read and took no part. "
         + (
             "Were it wrong on all of them, the accuracy would fall out of its interval."
             if grave

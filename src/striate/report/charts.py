@@ -81,7 +81,7 @@ def stages(
     """Shares with their intervals, a row a name from top to bottom, series side by side."""
     left = 18 + min(170.0, max(text_width(name) for name in names))
     height = 74 + 30 * len(names)
-    canvas = Canvas(560, height, left=left, right=22, top=34, bottom=34)
+    canvas = Canvas(440, height, left=left, right=22, top=34, bottom=34)
     axes = canvas.axes
     canvas.grid("x")
     offsets = np.linspace(-0.16, 0.16, len(series)) if len(series) > 1 else [0.0]

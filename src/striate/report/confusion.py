@@ -1,14 +1,14 @@
 """What is taken for what: the whole matrix of few classes; pairs and groups of many."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
 
 from striate.report.language import Words
 from striate.values import Block, Section, Values
 
-WHOLE, PAIRS, GROUPS = 20, 30, 12
+WHOLE, PAIRS, MOST_CUTS = 20, 30, 4
 
 
 def confusion_section(values: Values, words: Words) -> Section | None:
@@ -75,7 +75,7 @@ def _pairs(counts_KK: NDArray[np.int64], names: tuple[str, ...], words: Words) -
 
 def _grouped(values: Values, counts_KK: NDArray[np.int64], words: Words) -> Block:
     """A matrix of groups of classes that are mistaken for one another."""
-    group_K = _groups(values)
+    group_K = group_classes(_affinity(values))
     groups = int(group_K.max()) + 1
     counts_GG = np.zeros((groups, groups), np.int64)
     np.add.at(counts_GG, (group_K[:, None], group_K[None, :]), counts_KK)
@@ -84,24 +84,45 @@ def _grouped(values: Values, counts_KK: NDArray[np.int64], words: Words) -> Bloc
     for group in range(groups):
         members = np.flatnonzero(group_K == group)
         leader = values.predictions.classes[int(members[met_K[members].argmax()])]
-        names.append(
-            words("confusion.group", name=leader, n=len(members) - 1)
-            if len(members) > 1
-            else leader
-        )
-    return _matrix(counts_GG, tuple(names), words, words("confusion.groups", n=groups))
+        names.append(words("confusion.group", number=group + 1, name=leader, n=len(members) - 1))
+    matrix = _matrix(counts_GG, tuple(names), words, words("confusion.groups", n=groups))
+    return replace(matrix, header=(matrix.header[0], *(str(group + 1) for group in range(groups))))
 
 
-def _groups(values: Values) -> NDArray[np.int64]:
-    """Classes joined (average linkage) by how much probability each lends to the other."""
+def group_classes(affinity_KK: NDArray[np.float64]) -> NDArray[np.int64]:
+    """A group number for every class: halved again and again where least is lent across.
+
+    Each cut is at the median of the second eigenvector of the normalised Laplacian (Shi & Malik
+    2000), so that groups are of one size; about the square root of the classes, at most 16.
+    """
+    classes = len(affinity_KK)
+    cuts = int(np.clip(round(np.log2(classes) / 2), 1, MOST_CUTS))
+    parts = [np.arange(classes)]
+    for _ in range(cuts):
+        parts = [half for part in parts for half in _halves(part, affinity_KK)]
+    group_K = np.zeros(classes, np.int64)
+    for number, part in enumerate(parts):
+        group_K[part] = number
+    return group_K
+
+
+def _halves(
+    part: NDArray[np.int64], affinity_KK: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    # A little of everything to everything keeps classes without mistakes connected.
+    near = affinity_KK[np.ix_(part, part)] + 1e-6
+    root = 1 / np.sqrt(near.sum(axis=1))
+    _, vectors = np.linalg.eigh(near * root[:, None] * root[None, :])
+    order = np.argsort(vectors[:, -2] * root, kind="stable")
+    middle = len(part) // 2
+    return np.sort(part[order[:middle]]), np.sort(part[order[middle:]])
+
+
+def _affinity(values: Values) -> NDArray[np.float64]:
+    """How much probability each class lends to each other, both ways, on average an image."""
     classes = len(values.predictions.classes)
     truth = values.predictions.truth[values.counted]
     lent_KK = np.zeros((classes, classes))
     np.add.at(lent_KK, truth, values.predictions.probabilities[values.counted])
     lent_KK /= np.maximum(np.bincount(truth, minlength=classes), 1)[:, None]
-    near_KK = np.sqrt(np.clip((lent_KK + lent_KK.T) / 2, 0, 1))
-    far_KK = 1 - near_KK
-    np.fill_diagonal(far_KK, 0)
-    tree = hierarchy.linkage(squareform(far_KK, checks=False), "ward")
-    group_K = hierarchy.fcluster(tree, GROUPS, "maxclust")
-    return np.unique(group_K, return_inverse=True)[1].astype(np.int64)
+    return lent_KK + lent_KK.T

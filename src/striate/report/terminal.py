@@ -49,7 +49,8 @@ def result(
 ) -> RenderableType:
     """The last lines: accuracy with its interval, verdict, one advice, report, next command.
 
-    `findings` are those of the run; without them the advice is that of the verdict.
+    `findings` are those of the run; without them the advice is that of the verdict. Print it
+    with `crop=False`, so that long paths stay whole.
     """
     say = words(lang)
     sentences = [

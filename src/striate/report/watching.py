@@ -52,7 +52,7 @@ class Lines:
     def __call__(self, progress: Progress) -> None:
         """Writes what is new."""
         seconds = self.clock(progress.stage)
-        if progress.note is not None:
+        if progress.note is not None and not progress.finished:
             self._print(plain(self.say.sentence(progress.note)))
         if progress.epoch is not None:
             self._print(epoch_line(progress.epoch, progress.total, self.say))
@@ -89,7 +89,7 @@ class Live:
     def __call__(self, progress: Progress) -> None:
         """Moves the bar, and writes lines for notes and for finished stages above it."""
         seconds = self.clock(progress.stage)
-        if progress.note is not None:
+        if progress.note is not None and not progress.finished:
             self.bars.console.print(Text("  " + plain(self.say.sentence(progress.note))))
         if progress.finished:
             self._end()
@@ -131,8 +131,10 @@ class StageClock:
 
 
 def stage_line(progress: Progress, seconds: float, say: Words) -> str:
-    """A finished stage: its name, how much was done, how long it took."""
+    """A finished stage: its name, what came of it, how much was done, how long it took."""
     parts = [say.named("stage", progress.stage)]
+    if progress.note is not None:
+        parts.append(say.sentence(progress.note))
     if progress.done:
         parts.append(_count(progress, say))
     if progress.rate:

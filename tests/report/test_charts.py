@@ -1,0 +1,116 @@
+"""Charts: live text, colours of the page, a title and a description, ids of their own."""
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import made
+from striate.report.canvas import COLOURS, text_width
+from striate.report.charts import Dots, Line, curves, reliability, stages
+
+
+def curve(key: str = "loss", name: str = "training") -> str:
+    return curves(
+        key,
+        "Loss & more",
+        "It falls.",
+        [
+            Line(name=name, values=[1.0, 0.5, 0.4], colour="accent", dashed=True),
+            Line(name="validation", values=[1.1, 0.6, 0.4], colour="second"),
+        ],
+        kept_epoch=2,
+        kept_label="kept: 2",
+        x_label="Epoch",
+        percent=False,
+    )
+
+
+def dots() -> str:
+    intervals = [made.wilson(0.6, 50), made.wilson(0.9, 50), None]
+    series = [Dots(name="Validation", intervals=intervals, colour="second", marker="D")]
+    return stages("stages", "Stages", "Rows.", ["block1", "top", "all"], series)
+
+
+def diagram() -> str:
+    intervals = [made.wilson(0.5, 20), made.wilson(1.0, 20)]
+    return reliability(
+        "rel", "Reliability", "Dots.", np.array([0.6, 0.95]), intervals, x_label="x", y_label="y"
+    )
+
+
+@pytest.mark.parametrize("svg", [curve(), dots(), diagram()], ids=["curves", "stages", "rel"])
+def test_a_chart_takes_colour_and_font_from_the_page(svg: str) -> None:
+    assert "var(--ink)" in svg or "var(--soft)" in svg
+    assert not any(stand_in in svg for stand_in in COLOURS.values())
+    assert not re.search(r"(?:fill|stroke): #", svg)
+    assert "font-family" not in svg
+    assert "<style" not in svg
+    assert "http" not in svg
+
+
+@pytest.mark.parametrize("svg", [curve(), dots(), diagram()], ids=["curves", "stages", "rel"])
+def test_a_chart_is_named_and_described(svg: str) -> None:
+    tree = ElementTree.fromstring(svg)
+    title, description = tree[0], tree[1]
+    assert (title.tag, description.tag) == ("title", "desc")
+    assert tree.attrib["aria-labelledby"] == f"{title.attrib['id']} {description.attrib['id']}"
+    assert title.text
+    assert description.text
+
+
+def test_titles_are_escaped() -> None:
+    assert "Loss &amp; more" in curve()
+
+
+def test_names_of_lines_and_the_kept_epoch_are_text() -> None:
+    texts = [element.text for element in ElementTree.fromstring(curve()).iter("text")]
+    assert {"training", "validation", "kept: 2", "Epoch"} <= set(texts)
+
+
+def test_names_at_equal_ends_do_not_overlap() -> None:
+    places = {
+        element.text: float(element.attrib["y"])
+        for element in ElementTree.fromstring(curve()).iter("text")
+        if element.text in ("training", "validation")
+    }
+    assert abs(places["training"] - places["validation"]) >= 14
+
+
+def test_ids_of_two_charts_on_a_page_differ() -> None:
+    first, second = (set(re.findall(r'id="([^"]+)"', curve(key))) for key in ("one", "two"))
+    assert first
+    assert not first & second
+
+
+def test_every_reference_has_its_target() -> None:
+    for svg in (curve(), dots(), diagram()):
+        ids = set(re.findall(r'id="([^"]+)"', svg))
+        assert set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg)) <= ids
+
+
+def test_chinese_names_are_drawn_without_a_warning() -> None:
+    assert "训练集" in curve(name="训练集")
+
+
+def test_a_chart_is_the_same_every_time() -> None:
+    assert curve() == curve()
+
+
+def test_one_epoch_can_be_drawn() -> None:
+    svg = curves(
+        "one",
+        "t",
+        "d",
+        [Line(name="training", values=[0.7], colour="accent")],
+        kept_epoch=1,
+        kept_label="kept",
+        x_label="Epoch",
+        percent=True,
+    )
+    assert "training" in svg
+
+
+def test_wide_letters_count_twice() -> None:
+    assert text_width("向日葵") > 1.7 * text_width("abc")

@@ -1,0 +1,177 @@
+"""The page: order, size, escaping, self-containment, and the same text every time."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import made
+from striate.diagnose import diagnose, verdict
+from striate.report.classes import class_scores
+from striate.report.compose import compose
+from striate.report.html import render
+from striate.report.mistakes import worst_mistakes
+from striate.values import Finding, Report, Values
+
+ORDER = (
+    "answer findings mistakes classes confusion confidence choices training seeing source aside "
+    "repeat"
+).split()
+
+
+def judged(values: Values) -> tuple[Values, tuple[Finding, ...]]:
+    findings = diagnose(values)
+    summary = replace(values.summary, verdict=verdict(findings, values))
+    return replace(values, summary=summary), findings
+
+
+def report(values: Values, lang: str = "en") -> Report:
+    values, findings = judged(values)
+    return compose(values, findings, made.explanations(), lang)
+
+
+@pytest.fixture(scope="module")
+def usual() -> Values:
+    return made.values()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"classes": 3},
+        {"classes": 2, "images": 60, "evaluation": "cross-validation", "strategy": "linear"},
+        {"classes": 1000, "images": 6000, "size": 28, "accuracy": 0.7},
+        {"classes": 20, "images": 400, "size": 100, "channels": 1, "strategy": "scratch"},
+    ],
+    ids=["three", "two", "thousand", "twenty"],
+)
+def test_every_shape_gives_a_page_below_three_megabytes(
+    lang: str, shape: dict[str, int | str]
+) -> None:
+    page = render(report(made.values(**shape), lang))  # type: ignore[arg-type]
+    assert len(page.encode()) < 3_000_000
+    assert "None" not in re.sub(r"<[^>]+>", " ", page.split("</style>")[1])
+
+
+def test_sections_follow_a_readers_questions(usual: Values) -> None:
+    assert [section.key for section in report(usual).sections] == ORDER
+
+
+def test_the_number_comes_first_as_a_sentence(usual: Values) -> None:
+    made_report = report(usual)
+    assert made_report.headline == "Of 41 new images like these, about 38 would be right"
+    assert made_report.subline == "92.7\u202f%, 95\u202f% interval 80.6–97.5"
+    assert report(usual, "zh").headline == "若有 41 张与此同类的新图像，大约会答对 38 张"
+
+
+def test_a_fit_without_a_judge_says_so(usual: Values) -> None:
+    blind = replace(
+        usual,
+        predictions=replace(usual.predictions, truth=np.full_like(usual.predictions.truth, -1)),
+        summary=replace(usual.summary, test=None),
+    )
+    page = render(report(blind))
+    assert "There is no accuracy to state" in page
+
+
+def test_the_page_needs_nothing_from_elsewhere(usual: Values) -> None:
+    page = render(report(usual))
+    assert "<script" not in page
+    assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)
+    assert "default-src 'none'" in page
+    assert "@import" not in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_names_of_classes_and_files_are_escaped() -> None:
+    evil = "<img src=x onerror=alert(1)>&\"'"
+    values = made.values()
+    first, *others = values.index.classes
+    classes = (evil, *others)
+    examples = tuple(
+        replace(
+            e, path=e.path + evil, label=evil if e.label == values.index.classes[0] else e.label
+        )
+        for e in values.index.examples
+    )
+    values = replace(
+        values,
+        index=replace(values.index, classes=classes, examples=examples, name=evil, root=evil),
+        predictions=replace(values.predictions, classes=classes, paths=(evil,) * 45),
+    )
+    page = render(report(values))
+    assert "<img src=x" not in page
+    assert "&lt;img src=x" in page
+
+
+def test_every_chart_has_a_table_twin(usual: Values) -> None:
+    for section in report(usual).sections:
+        if any(block.kind == "chart" and not block.rows for block in section.blocks):
+            assert any(block.kind == "table" for block in section.blocks), section.key
+
+
+def test_headings_and_cells_of_tables_agree(usual: Values) -> None:
+    for lang in ("en", "zh"):
+        for section in report(usual, lang).sections:
+            for block in section.blocks:
+                if block.header:
+                    assert {len(row) for row in block.rows} <= {len(block.header)}, block.title
+                if block.bars and block.kind == "table":
+                    assert len(block.bars) == len(block.rows)
+
+
+def test_the_same_values_give_the_same_page(usual: Values) -> None:
+    assert render(report(usual)) == render(report(usual))
+
+
+def test_tags_are_closed_and_ids_are_unique(usual: Values) -> None:
+    checker = Tags()
+    checker.feed(render(report(usual)))
+    assert checker.open == []
+    assert len(checker.ids) == len(set(checker.ids))
+
+
+def test_the_finding_that_the_verdict_repeats_stands_once() -> None:
+    history = made.made_history(210, 45, 0.9, train_accuracy=0.99, overfit=1.5)
+    page = render(report(made.values(history=history)))
+    assert page.count("It overfits: the validation loss rose") == 1
+
+
+def test_mistakes_are_sorted_and_exclude_leaked_images(usual: Values) -> None:
+    places = worst_mistakes(usual)
+    sure = usual.predictions.probabilities[places].max(axis=1)
+    assert (np.diff(sure) <= 0).all()
+    assert not np.isin(usual.test_rows[places], usual.split.leaked).any()
+
+
+def test_scores_of_classes_add_up(usual: Values) -> None:
+    scores = class_scores(usual)
+    assert sum(score.n for score in scores) == usual.counted.sum()
+    assert sum(score.said for score in scores) == usual.counted.sum()
+    assert sum(score.trained for score in scores) == len(usual.split.train)
+
+
+class Tags(HTMLParser):
+    """Follows opening and closing tags, and collects ids."""
+
+    VOID = frozenset("area base br col embed hr img input link meta source track wbr use".split())
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag

@@ -1,0 +1,115 @@
+"""The terminal: few lines, the number in bold, one line a stage and an epoch."""
+
+import io
+
+import pytest
+from rich.console import Console, RenderableType
+
+import made
+from striate.diagnose import diagnose
+from striate.report.terminal import found, result, watcher
+from striate.values import Progress, Watch, say
+
+
+def shown(thing: RenderableType, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(thing, crop=False)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def watched(mode: str, lang: str = "en") -> str:
+    console = Console(file=io.StringIO(), width=80, force_terminal=mode == "live")
+    with watcher(console, mode, lang) as watch:
+        play(watch)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def play(watch: Watch) -> None:
+    watch(Progress(stage="cache", done=150, total=300, unit="images", rate=500.0))
+    watch(Progress(stage="cache", done=300, total=300, unit="images", rate=500.0, finished=True))
+    note = say("choose.linear_found", "{loo:.1%} of {n:,}.", loo=0.91, n=210)
+    watch(Progress(stage="probe", note=note))
+    history = made.values().history
+    assert history is not None
+    for epoch in history.epochs[:2]:
+        watch(Progress(stage="train", done=epoch.epoch, total=2, unit="epochs", epoch=epoch))
+    watch(Progress(stage="train", done=2, total=2, unit="epochs", finished=True))
+    watch(Progress(stage="[red]odd[/red]", finished=True))
+
+
+def test_what_was_found_stands_in_a_few_lines() -> None:
+    values = made.values()
+    text = shown(found(values.index, values.split))
+    assert "flowers  3 classes, 300 images" in text
+    assert "3 files cannot be read" in text
+    assert "4 test images have a copy in training" in text
+    assert len(text.splitlines()) <= 5
+
+
+def test_the_result_ends_with_path_and_next_command() -> None:
+    values = made.values()
+    lines = shown(result(values.summary, "runs/flowers-1")).splitlines()
+    assert "92.7 %  (95 % interval 80.6–97.5, 41 test images)" in lines[0]
+    assert lines[-2].endswith("runs/flowers-1/report.html")
+    assert lines[-1].endswith("striate predict runs/flowers-1 NEW-IMAGES/")
+
+
+def test_paths_are_never_broken() -> None:
+    path = "a/" * 60 + "run"
+    assert f"{path}/report.html" in shown(result(made.values().summary, path), width=40)
+
+
+def test_grave_findings_give_the_advice() -> None:
+    values = made.values()
+    text = shown(result(values.summary, "run", findings=diagnose(values)), width=200)
+    assert "Take the copies out of your test split" in text
+
+
+def test_the_result_speaks_chinese() -> None:
+    text = shown(result(made.values().summary, "run", "zh"))
+    assert "准确率" in text
+    assert "95% 置信区间 80.6–97.5" in text
+
+
+def test_plain_mode_writes_one_line_a_stage_and_an_epoch() -> None:
+    lines = watched("plain").splitlines()
+    assert lines[0] == "Decode the images  300 images  500 images/s"
+    assert lines[1] == "91.0 % of 210."
+    assert lines[2].startswith("epoch 1/2  loss 0.985  accuracy 52.2 %")
+    assert lines[4].startswith("Train  2 epochs")
+    assert lines[5] == "[red]odd[/red]"
+    assert len(lines) == 6
+
+
+def test_a_finished_stage_with_a_note_stays_one_line() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    with watcher(console, "plain") as watch:
+        watch(Progress(stage="scan", finished=True, note=say("x", "3 classes")))
+    assert console.file.getvalue() == "Read the source  3 classes\n"  # type: ignore[attr-defined]
+
+
+def test_notebook_mode_keeps_to_one_line() -> None:
+    text = watched("notebook")
+    assert text.count("\n") == 1
+    assert text.endswith("\n")
+    assert "\rDecode the images  150 / 300 images" in text
+
+
+def test_live_mode_leaves_finished_stages_behind() -> None:
+    text = watched("live", "zh")
+    assert "✓" in text
+    assert "解码图像" in text
+
+
+def test_quiet_mode_says_nothing() -> None:
+    assert watched("quiet") == ""
+
+
+@pytest.mark.parametrize(("terminal", "mark"), [(True, "✓"), (False, "Decode the images  300")])
+def test_auto_goes_live_on_a_terminal_only(terminal: bool, mark: str) -> None:
+    console = Console(
+        file=io.StringIO(), width=80, force_terminal=terminal, _environ={"TERM": "xterm"}
+    )
+    with watcher(console) as watch:
+        play(watch)
+    assert mark in console.file.getvalue()  # type: ignore[attr-defined]
