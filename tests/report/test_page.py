@@ -92,9 +92,7 @@ def test_names_of_classes_and_files_are_escaped() -> None:
     first, *others = values.index.classes
     classes = (evil, *others)
     examples = tuple(
-        replace(
-            e, path=e.path + evil, label=evil if e.label == values.index.classes[0] else e.label
-        )
+        replace(e, path=e.path + evil, label=evil if e.label == first else e.label)
         for e in values.index.examples
     )
     values = replace(

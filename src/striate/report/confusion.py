@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.report.language import Words
+from striate.statistics import rng
 from striate.values import Block, Section, Values
 
-WHOLE, PAIRS, MOST_CUTS = 20, 30, 4
+WHOLE, PAIRS, MOST_CUTS, STEPS = 20, 30, 4, 200
 
 
 def confusion_section(values: Values, words: Words) -> Section | None:
@@ -111,11 +112,21 @@ def _halves(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     # A little of everything to everything keeps classes without mistakes connected.
     near = affinity_KK[np.ix_(part, part)] + 1e-6
-    root = 1 / np.sqrt(near.sum(axis=1))
-    _, vectors = np.linalg.eigh(near * root[:, None] * root[None, :])
-    order = np.argsort(vectors[:, -2] * root, kind="stable")
+    root = np.sqrt(near.sum(axis=1))
+    order = np.argsort(_second(near / np.outer(root, root), root) / root, kind="stable")
     middle = len(part) // 2
     return np.sort(part[order[:middle]]), np.sort(part[order[middle:]])
+
+
+def _second(matrix_KK: NDArray[np.float64], first_K: NDArray[np.float64]) -> NDArray[np.float64]:
+    """About the second eigenvector, by power iteration away from the first."""
+    first = first_K / np.linalg.norm(first_K)
+    vector = rng(0, "groups of classes").normal(size=len(first))
+    for _ in range(STEPS):
+        vector = matrix_KK @ vector + vector  # The shift makes every eigenvalue positive.
+        vector -= first * (first @ vector)
+        vector /= np.linalg.norm(vector) or 1.0
+    return vector
 
 
 def _affinity(values: Values) -> NDArray[np.float64]:

@@ -1,0 +1,278 @@
+"""Every check fires on its planted fault and is silent on healthy values."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import made
+from striate import statistics
+from striate.catalog import collect
+from striate.diagnose import certain, diagnose, verdict
+from striate.diagnose.overfitting import rise_after_best
+from striate.diagnose.small_validation import provable_lead
+from striate.values import Finding, Predictions, Values
+
+
+def said(values: Values, code: str) -> Finding:
+    return collect("diagnose", "CHECK")[code].run(values)  # type: ignore[no-any-return]
+
+
+def healthy(seed: int = 0, **changes: object) -> Values:
+    """A run with nothing wrong: balanced, calibrated, converged, nothing set aside or leaked."""
+    given: dict[str, object] = {"images": 4000, "accuracy": 0.97, "set_aside": 0, "leaked": 0}
+    values = made.values(**{**given, **changes}, seed=seed)  # type: ignore[arg-type]
+    history = made.made_history(len(values.split.train), 600, 0.97, train_accuracy=0.985)
+    return replace(values, history=history, predictions=calibrated(values.predictions, seed))
+
+
+def calibrated(predictions: Predictions, seed: int) -> Predictions:
+    """The same truths, answered as often rightly as the stated probabilities say."""
+    rng = np.random.default_rng(seed)
+    n, classes = predictions.probabilities.shape
+    sure = rng.beta(30, 1, n).clip(0.6, 0.999)
+    right = rng.random(n) < sure
+    answer = np.where(right, predictions.truth, (predictions.truth + 1) % classes)
+    table = np.repeat(((1 - sure) / (classes - 1))[:, None], classes, axis=1)
+    table[np.arange(n), answer] = sure
+    return replace(predictions, probabilities=table.astype(np.float32))
+
+
+def answered(values: Values, answers: np.ndarray) -> Values:
+    """The same run with other answers, given with near certainty."""
+    classes = len(values.predictions.classes)
+    table = np.full((len(answers), classes), 0.01 / (classes - 1), np.float32)
+    table[np.arange(len(answers)), answers] = 0.99
+    predictions = replace(values.predictions, probabilities=table)
+    score = made.made_score(predictions, "test-split", values.counted)
+    summary = replace(values.summary, test=score)
+    return replace(values, predictions=predictions, summary=summary)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_healthy_run_hears_no_false_alarm(seed: int) -> None:
+    found = {f.code for f in diagnose(healthy(seed)) if f.outcome == "found"}
+    # Which of two strategies is ahead may be close in a healthy run too.
+    assert found <= {"small_validation"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_check_answers_for_every_kind_of_run(seed: int) -> None:
+    runs = (
+        made.values(seed=seed),
+        made.values(classes=2, images=60, evaluation="cross-validation", strategy="linear"),
+        made.values(strategy="linear", history=None),
+        replace(made.values(), evidence=None, history=None),
+    )
+    codes = set(collect("diagnose", "CHECK"))
+    for values in runs:
+        findings = diagnose(values)
+        assert {finding.code for finding in findings} == codes
+        for finding in findings:
+            assert finding.title
+            assert finding.meaning
+            assert "{" not in finding.meaning + finding.advice + finding.title
+            assert finding.advice or finding.outcome != "found"
+        assert verdict(findings, values).sentence
+
+
+def test_without_known_labels_nothing_is_claimed() -> None:
+    values = made.values()
+    blind = replace(values.predictions, truth=np.full_like(values.predictions.truth, -1))
+    summary = replace(values.summary, test=None, val=None)
+    values = replace(values, predictions=blind, summary=summary, evidence=None, history=None)
+    findings = diagnose(values)
+    assert not [f for f in findings if f.outcome == "found" and f.code != "set_aside"]
+    assert verdict(findings, values).code == "unjudged"
+
+
+def test_overfitting_is_seen_in_a_loss_that_rises_again() -> None:
+    values = healthy()
+    history = made.made_history(2800, 600, 0.9, train_accuracy=0.999, overfit=0.4, floor=0.3)
+    finding = said(replace(values, history=history), "overfitting")
+    assert (finding.outcome, finding.variant, finding.severity) == ("found", "late", "warning")
+    assert finding.figures["best"] < finding.figures["last"]  # type: ignore[operator]
+
+
+def test_overfitting_is_seen_in_a_gap() -> None:
+    values = healthy(accuracy=0.85)
+    history = made.made_history(2800, 600, 0.85, train_accuracy=0.995, floor=0.5)
+    values = replace(values, history=history)
+    finding = said(values, "overfitting")
+    assert (finding.outcome, finding.variant) == ("found", "gap")
+    assert verdict(diagnose(values), values).code == "overfitting_gap"
+
+
+def test_a_gap_that_chance_explains_is_no_overfitting() -> None:
+    values = made.values(images=200, accuracy=0.93, leaked=0)
+    history = made.made_history(140, 30, 0.93, train_accuracy=0.98)
+    assert said(replace(values, history=history), "overfitting").outcome == "passed"
+
+
+def test_a_training_that_broke_down_is_not_called_overfitting() -> None:
+    history = made.made_history(2800, 600, overfit=0.6)
+    broken = tuple(replace(epoch, train_loss=epoch.val_loss) for epoch in history.epochs)
+    assert rise_after_best(replace(history, epochs=broken)) is None
+
+
+def test_a_linear_model_overfits_where_it_breaks_its_promise() -> None:
+    values = made.values(images=4000, strategy="linear", accuracy=0.95)
+    assert said(values, "overfitting").variant == "linear"
+    assert values.summary.val is not None
+    low = replace(values.summary.val, value=0.8, interval=(0.766, 0.830))
+    worse = replace(values, summary=replace(values.summary, val=low))
+    assert said(worse, "overfitting").variant == "promise"
+
+
+def test_underfitting_is_seen_on_the_training_images() -> None:
+    values = healthy(accuracy=0.75)
+    history = made.made_history(2800, 600, 0.75, train_accuracy=0.76, floor=0.7)
+    values = replace(values, history=history)
+    assert said(values, "underfitting").outcome == "found"
+    assert verdict(diagnose(values), values).code == "underfitting_fit"
+
+
+def test_hard_augmentation_is_not_underfitting() -> None:
+    values = healthy(accuracy=0.97)
+    history = made.made_history(2800, 600, 0.97, train_accuracy=0.88)
+    assert said(replace(values, history=history), "underfitting").outcome == "passed"
+
+
+def test_a_linear_model_underfits_where_a_trial_did_better() -> None:
+    values = made.values(images=4000, strategy="linear", accuracy=0.75)
+    assert values.evidence is not None
+    better = replace(values.evidence.trials[0], accuracy=made.wilson(0.95, 600))
+    evidence = replace(values.evidence, trials=(better,))
+    finding = said(replace(values, evidence=evidence), "underfitting")
+    assert (finding.outcome, finding.variant) == ("found", "trial")
+
+
+def test_a_loss_that_still_falls_is_not_converged() -> None:
+    values = healthy()
+    history = made.made_history(2800, 600)
+    falling = tuple(
+        replace(epoch, val_loss=2.0 - 0.09 * i) for i, epoch in enumerate(history.epochs)
+    )
+    assert (
+        said(replace(values, history=replace(history, epochs=falling)), "not_converged").outcome
+        == "found"
+    )
+    assert said(values, "not_converged").outcome == "passed"
+
+
+def test_guessing_is_told_from_knowing() -> None:
+    values = healthy()
+    mute = answered(values, np.zeros(len(values.test_rows), np.int64))
+    finding = said(mute, "guessing")
+    assert (finding.outcome, finding.severity) == ("found", "serious")
+    assert verdict(diagnose(mute), mute).code == "guessing"
+    assert said(values, "guessing").outcome == "passed"
+
+
+def test_leaks_are_counted_and_both_numbers_given() -> None:
+    finding = said(made.values(leaked=7), "leakage")
+    assert finding.outcome == "found"
+    assert finding.figures["leaked"] == 7
+    assert "with them" in finding.meaning
+
+
+def test_files_set_aside_are_grave_where_they_could_change_the_number() -> None:
+    assert said(made.values(images=4000, set_aside=5), "set_aside").variant == "few"
+    grave = said(made.values(images=4000, set_aside=900), "set_aside")
+    assert (grave.variant, grave.severity) == ("grave", "warning")
+
+
+def test_a_close_choice_on_few_images_is_told() -> None:
+    values = made.values(images=300, strategy="deep")
+    assert values.summary.val is not None
+    n = len(values.split.val)
+    val = replace(values.summary.val, value=(n - 2) / n)
+    assert (
+        said(replace(values, summary=replace(values.summary, val=val)), "small_validation").outcome
+        == "found"
+    )
+
+
+def test_the_least_provable_lead_is_right() -> None:
+    wins = provable_lead()
+    assert statistics.sign_test(wins, 0) < 0.05 <= statistics.sign_test(wins - 1, 0)
+
+
+def test_rare_classes_that_suffer_are_found() -> None:
+    values = made.values(classes=3, images=3000, shares=(0.6, 0.35, 0.05), accuracy=1.0)
+    truth = values.predictions.truth
+    ruined = answered(values, np.where(truth == 2, 0, truth))
+    assert said(ruined, "imbalance").outcome == "found"
+    assert said(answered(values, truth), "imbalance").outcome == "passed"
+    assert said(healthy(), "imbalance").outcome == "not_applicable"
+
+
+def test_a_class_never_answered_is_named() -> None:
+    values = healthy()
+    truth = values.predictions.truth
+    silent = answered(values, np.where(truth == 1, 0, truth))
+    finding = said(silent, "never_predicted")
+    assert finding.outcome == "found"
+    assert values.index.classes[1] in finding.meaning
+
+
+def test_one_unlucky_image_makes_no_class_silent() -> None:
+    values = made.values(classes=200, images=1200, size=8, accuracy=0.6, leaked=0)
+    assert said(values, "never_predicted").outcome == "passed"
+
+
+def test_a_weak_class_is_named() -> None:
+    values = healthy()
+    truth = values.predictions.truth.copy()
+    half = np.flatnonzero(truth == 2)[::2]
+    answers = truth.copy()
+    answers[half] = 0
+    finding = said(answered(values, answers), "weak_class")
+    assert finding.outcome == "found"
+    assert values.index.classes[2] in finding.meaning
+
+
+@pytest.mark.parametrize(("sure", "variant"), [(0.99, "over"), (0.6, "under")])
+def test_stated_probabilities_that_lie_are_found(sure: float, variant: str) -> None:
+    values = healthy()
+    truth = values.predictions.truth
+    right = np.random.default_rng(0).random(len(truth)) < 0.85
+    answers = np.where(right, truth, (truth + 1) % 3)
+    table = np.full((len(truth), 3), (1 - sure) / 2, np.float32)
+    table[np.arange(len(truth)), answers] = sure
+    values = replace(values, predictions=replace(values.predictions, probabilities=table))
+    finding = said(values, "calibration")
+    assert (finding.outcome, finding.variant) == ("found", variant)
+
+
+def test_few_images_cannot_judge_probabilities() -> None:
+    assert said(made.values(images=100), "calibration").outcome == "not_applicable"
+
+
+def test_a_test_split_from_another_world_is_found() -> None:
+    values = healthy()
+    truth = values.predictions.truth
+    worse = np.where(np.arange(len(truth)) % 4 == 0, (truth + 1) % 3, truth)
+    assert said(answered(values, worse), "other_world").outcome == "found"
+    assert said(answered(values, truth), "other_world").outcome == "passed"
+
+
+def test_one_picture_under_two_labels_is_found() -> None:
+    values = made.values()
+    first, *others = values.index.examples
+    twin = replace(others[-10], pixels_hash=first.pixels_hash)
+    examples = (first, *others[:-10], twin, *others[-9:])
+    torn = replace(values, index=replace(values.index, examples=examples))
+    finding = said(torn, "contradiction")
+    assert finding.outcome == "found"
+    assert first.path in finding.meaning
+    assert said(values, "contradiction").outcome == "passed"
+
+
+def test_intervals_grow_with_the_level_and_keep_their_shape() -> None:
+    share = made.wilson(0.9, 200)
+    grown = certain(share)
+    exact = statistics.wilson(180, 200, 0.99)
+    assert (grown.low, grown.high) == pytest.approx((exact.low, exact.high))
+    wide = replace(share, low=share.low - 0.05)
+    assert certain(wide).low < grown.low
