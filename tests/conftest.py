@@ -1,6 +1,8 @@
 """Fixtures that several rooms' tests share."""
 
 import os
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -40,3 +42,27 @@ def real_set() -> Callable[[str], Path]:
         return target
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a real fit of two colours, to be read only; `pictures` lies beside it."""
+    import numpy as np  # not above: it reads how many threads it may use when it is imported
+    from PIL import Image
+
+    place = tmp_path_factory.mktemp("small")
+    generator = np.random.default_rng(0)
+    for channel, colour in enumerate(("green", "red")):
+        (place / "pictures" / colour).mkdir(parents=True)
+        for number in range(220):
+            pixels = generator.integers(0, 100, (24, 24, 3), np.uint8)
+            pixels[..., 1 - channel] += 60
+            Image.fromarray(pixels).save(place / "pictures" / colour / f"{number:03}.png")
+    words = "fit pictures --strategy linear --minutes 1 --out run --lang en"
+    subprocess.run(
+        [sys.executable, "-m", "striate", *words.split()],
+        cwd=place,
+        env={**os.environ, "STRIATE_CACHE": str(place / "cache")},
+        check=True,
+    )
+    return place / "run"

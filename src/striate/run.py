@@ -278,7 +278,7 @@ class Run:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What the checks say."""
-        return self.read("findings.json").findings
+        return self.read("findings.json")
 
     @cached_property
     def classifier(self) -> "Classifier":

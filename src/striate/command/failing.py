@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,8 @@ import click
 
 from striate import __version__
 from striate.errors import MachineError, StriateError, UsageError
+
+PATIENCE_SECONDS = 5.0
 
 
 def known(error: Exception) -> StriateError | None:
@@ -52,6 +55,14 @@ def harmless(text: str) -> str:
     return re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], text)
 
 
+def interrupt_once(number: int, frame: object) -> None:
+    """The first Ctrl-C ends the command; those that follow at once do not disturb its end."""
+    now = time.monotonic()
+    if now - _interrupted[0] > PATIENCE_SECONDS:
+        _interrupted[0] = now
+        raise KeyboardInterrupt
+
+
 def _put_down(text: str, run_folder: str | None) -> Path:
     content = text.encode("utf-8", "backslashreplace")
     if run_folder is not None:
@@ -63,3 +74,6 @@ def _put_down(text: str, run_folder: str | None) -> Path:
     with os.fdopen(number, "wb") as file, suppress(OSError):
         file.write(content)
     return Path(name)
+
+
+_interrupted = [-PATIENCE_SECONDS]

@@ -1,0 +1,83 @@
+"""An evaluation counts what the model has not seen, class by class."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from striate.errors import SourceError
+from striate.evaluation import evaluation
+from striate.values import Example, Index, Predictions
+
+CLASSES = ("a", "b", "c")
+
+
+def index(labels: str, **facts: str) -> Index:
+    examples = tuple(
+        Example(path=f"{label}/{n}.png", label=label, bytes_hash=f"b{n}", pixels_hash=f"p{n}")
+        for n, label in enumerate(labels)
+    )
+    classes = tuple(sorted(set(labels)))
+    return Index(root="more", name="more", kind="folder", classes=classes, examples=examples)
+
+
+def predictions(given: Index, said: str) -> Predictions:
+    probabilities = np.full((len(said), 3), 0.1, np.float32)
+    probabilities[np.arange(len(said)), [CLASSES.index(each) for each in said]] = 0.8
+    return Predictions(
+        classes=CLASSES,
+        paths=tuple(example.path for example in given.examples),
+        probabilities=probabilities,
+        truth=np.array([CLASSES.index(example.label) for example in given.examples], np.int64),
+    )
+
+
+def test_classes_and_confusion_are_counted() -> None:
+    given = index("aaab")
+    found = evaluation(predictions(given, "aabb"), given)
+    assert found.confusion.tolist() == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert found.score is not None
+    assert (found.score.value, found.score.n) == (0.75, 4)
+    a, b, c = found.classes
+    assert a.recall is not None
+    assert b.precision is not None
+    assert (a.images, a.recall.value, b.precision.value) == (3, 2 / 3, 0.5)
+    assert (c.images, c.recall, c.precision) == (0, None, None)
+
+
+@pytest.mark.parametrize("mark", ["bytes_hash", "pixels_hash"])
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_images_that_were_trained_or_chosen_on_do_not_count(mark: str, split: str) -> None:
+    given = index("aaab")
+    seen = Example(path="x.png", label="a", split=split, **{mark: mark[0] + "2"})
+    trained_on = replace(given, examples=(seen,))
+    found = evaluation(predictions(given, "aabb"), given, trained_on)
+    assert found.seen_in_training == 1
+    assert found.score is not None
+    assert (found.score.value, found.score.n) == (1.0, 3)
+    assert found.score.with_leaked is not None
+    assert found.score.with_leaked.value == 0.75
+
+
+@pytest.mark.parametrize("facts", [{"split": "test"}, {"split": "train", "status": "set_aside"}])
+def test_test_images_and_unused_ones_count(facts: dict[str, str]) -> None:
+    given = index("ab")
+    seen = Example(path="x.png", label="a", bytes_hash="b0", **facts)  # type: ignore[arg-type]
+    found = evaluation(predictions(given, "ab"), given, replace(given, examples=(seen,)))
+    assert found.seen_in_training == 0
+
+
+def test_nothing_left_to_judge_by_is_no_score() -> None:
+    given = index("ab")
+    trained_on = replace(
+        given, examples=tuple(replace(example, split="train") for example in given.examples)
+    )
+    found = evaluation(predictions(given, "ab"), given, trained_on)
+    assert found.score is None
+    assert found.seen_in_training == 2
+
+
+def test_an_unknown_class_is_named() -> None:
+    given = index("ad")
+    with pytest.raises(SourceError, match=r"does not know d, of more; it knows a, b, c"):
+        evaluation(predictions(index("aa"), "aa"), given)
