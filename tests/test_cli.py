@@ -594,6 +594,15 @@ def test_evaluate_does_not_count_what_the_model_was_trained_on(
     assert "1 images are not counted" in out
 
 
+def test_evaluate_takes_a_single_class(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (model / "one/none").mkdir(parents=True)
+    (model / "new/red").rename(model / "one/red")
+    assert "3 images" in told(capsys, "evaluate", "run", "one")[1]
+    assert told(capsys, "evaluate", "run", "one/none")[0] == 3
+
+
 def test_evaluate_names_classes_that_the_model_does_not_know(
     model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

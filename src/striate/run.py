@@ -323,9 +323,9 @@ class Run:
 
     def evaluate(self, source: Any) -> Evaluation:
         """How good the model is on labelled images, those left out that it was trained on."""
-        from striate.data.scan import read
+        from striate.data.scan import read_to_judge
 
-        index = read(source, replace(self.record.settings, split="auto", strict=False))
+        index = read_to_judge(source, self.record.settings)
         trained_on = self.read("index.csv") if self.holds("index.csv") else None
         predictions, index = self._predicted(index)
         return evaluation(predictions, index, trained_on)

@@ -31,10 +31,22 @@ def read(source: object, options: Options) -> Index:
     for kind in _kinds().values():
         if kind.matches(source):
             return settle_classes(_with_headers(kind.read(source, options)), options)
-    raise UsageError(
-        f"A source cannot be a {type(source).__name__}.",
-        "Give a folder, 'demo', or a pair (images, labels).",
-    )
+    raise UsageError(*_no_source(source))
+
+
+def read_to_judge(source: object, options: Options) -> Index:
+    """The index of a labelled source that a model is to be judged on: one class is enough.
+
+    Raises `SourceMissingError` and `SourceError` where no picture is there.
+    """
+    for kind in _kinds().values():
+        if kind.matches(source):
+            index = _with_headers(kind.read(source, options))
+            labels = {example.label for example in index.examples if example.status == "used"}
+            if not labels:
+                return settle_classes(index, options)
+            return replace(index, classes=tuple(sorted(labels)))
+    raise UsageError(*_no_source(source))
 
 
 def read_images(images: Sequence[Any]) -> Index:
@@ -59,6 +71,13 @@ def read_images(images: Sequence[Any]) -> Index:
 def open_row(index: Index, row: int) -> Content:
     """What is behind a row: bytes of a file, an array or a PIL image; raises `Unreadable`."""
     return _kinds()[index.kind].open_row(index, row)
+
+
+def _no_source(source: object) -> tuple[str, str]:
+    return (
+        f"A source cannot be a {type(source).__name__}.",
+        "Give a folder, 'demo', or a pair (images, labels).",
+    )
 
 
 def _kinds() -> dict[str, SourceKind]:
