@@ -1,6 +1,7 @@
 """Every check fires on its planted fault and is silent on healthy values."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,13 @@ def said(values: Values, code: str) -> Finding:
 
 def healthy(seed: int = 0, **changes: object) -> Values:
     """A run with nothing wrong: balanced, calibrated, converged, nothing set aside or leaked."""
-    given: dict[str, object] = {"images": 4000, "accuracy": 0.97, "set_aside": 0, "leaked": 0}
+    given: dict[str, object] = {
+        "images": 4000,
+        "accuracy": 0.97,
+        "set_aside": 0,
+        "leaked": 0,
+        "size": 8,
+    }
     values = made.values(**{**given, **changes}, seed=seed)  # type: ignore[arg-type]
     history = made.made_history(len(values.split.train), 600, 0.97, train_accuracy=0.985)
     return replace(values, history=history, predictions=calibrated(values.predictions, seed))
@@ -116,7 +123,7 @@ def test_a_training_that_broke_down_is_not_called_overfitting() -> None:
 
 
 def test_a_linear_model_overfits_where_it_breaks_its_promise() -> None:
-    values = made.values(images=4000, strategy="linear", accuracy=0.95)
+    values = made.values(images=4000, size=8, strategy="linear", accuracy=0.95)
     assert said(values, "overfitting").variant == "linear"
     assert values.summary.val is not None
     low = replace(values.summary.val, value=0.8, interval=(0.766, 0.830))
@@ -139,7 +146,7 @@ def test_hard_augmentation_is_not_underfitting() -> None:
 
 
 def test_a_linear_model_underfits_where_a_trial_did_better() -> None:
-    values = made.values(images=4000, strategy="linear", accuracy=0.75)
+    values = made.values(images=4000, size=8, strategy="linear", accuracy=0.75)
     assert values.evidence is not None
     better = replace(values.evidence.trials[0], accuracy=made.wilson(0.95, 600))
     evidence = replace(values.evidence, trials=(better,))
@@ -177,8 +184,8 @@ def test_leaks_are_counted_and_both_numbers_given() -> None:
 
 
 def test_files_set_aside_are_grave_where_they_could_change_the_number() -> None:
-    assert said(made.values(images=4000, set_aside=5), "set_aside").variant == "few"
-    grave = said(made.values(images=4000, set_aside=900), "set_aside")
+    assert said(made.values(images=4000, size=8, set_aside=5), "set_aside").variant == "few"
+    grave = said(made.values(images=4000, size=8, set_aside=900), "set_aside")
     assert (grave.variant, grave.severity) == ("grave", "warning")
 
 
@@ -199,7 +206,7 @@ def test_the_least_provable_lead_is_right() -> None:
 
 
 def test_rare_classes_that_suffer_are_found() -> None:
-    values = made.values(classes=3, images=3000, shares=(0.6, 0.35, 0.05), accuracy=1.0)
+    values = made.values(classes=3, images=3000, size=8, shares=(0.6, 0.35, 0.05), accuracy=1.0)
     truth = values.predictions.truth
     ruined = answered(values, np.where(truth == 2, 0, truth))
     assert said(ruined, "imbalance").outcome == "found"
@@ -276,3 +283,9 @@ def test_intervals_grow_with_the_level_and_keep_their_shape() -> None:
     assert (grown.low, grown.high) == pytest.approx((exact.low, exact.high))
     wide = replace(share, low=share.low - 0.05)
     assert certain(wide).low < grown.low
+
+
+def test_every_check_is_explained_in_the_reference() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/reference/checks.md").read_text("utf-8")
+    for code in collect("diagnose", "CHECK"):
+        assert f"\n## {code.replace('_', '-')}\n" in page

@@ -70,8 +70,8 @@ def test_every_finding_has_chinese_texts_with_figures_that_it_has() -> None:
 def test_every_english_text_of_the_catalogue_has_a_chinese_one() -> None:
     for key, english in ENGLISH.texts.items():
         stem = key.removesuffix(".one").removesuffix(".other")
-        chinese = CHINESE.texts.get(stem, "")
-        assert chinese, key
+        chinese = CHINESE.texts.get(stem)
+        assert chinese is not None, key
         assert fields(chinese) - {"n"} <= fields(english), key
 
 

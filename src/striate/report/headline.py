@@ -52,13 +52,13 @@ def verdict_advice(verdict: Verdict, findings: Sequence[Finding], words: Words) 
 
 
 def how_measured(score: Score, words: Words) -> str:
-    """On what the accuracy rests, in a sentence."""
-    return words(
-        f"measured.{score.evaluation}",
-        n=score.n,
-        looks=score.looks,
-        method=words.named("method", score.method),
-    )
+    """On what the accuracy rests, how often that was looked at, and whose interval it is."""
+    sentences = [words(f"measured.{score.evaluation}", n=score.n)]
+    if score.evaluation == "test-split":
+        looked = "measured.looks" if score.looks > 1 else "measured.once"
+        sentences.append(words(looked, n=score.looks))
+    sentences.append(words("measured.interval", method=words.named("method", score.method)))
+    return words("unit.space").join(sentences)
 
 
 def _scale(values: Values, score: Score, words: Words) -> Block:
