@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import made
 from striate.explain import explain
 from striate.explain.feature_maps import sheet, typical
-from striate.explain.filters import first_convolution, picture
+from striate.explain.filters import composed, picture
 from striate.train.head import Network
 from striate.values import Tap, Values
 
@@ -109,5 +109,32 @@ def test_the_strongest_channels_come_first_on_the_sheet() -> None:
     assert shown[0, -1] == 20
 
 
-def test_a_network_without_convolutions_has_no_first_one() -> None:
-    assert first_convolution(nn.Linear(2, 2)) is None
+def test_a_network_without_convolutions_shows_no_filters(values: Values) -> None:
+    class Flat(nn.Module):
+        stage_names, stage_channels = ("top",), (3,)
+
+        def stages(self, images_NCHW: Tensor) -> list[Tensor]:
+            return [images_NCHW]
+
+    shown = explain(Network(Flat(), TAPS, classes=3), values, values.cache)
+    assert [explanation.method for explanation in shown] == ["feature_maps"]
+
+
+def test_filters_behind_a_frozen_layer_are_seen_through_it(
+    network: Network, values: Values
+) -> None:
+    backbone = network.backbone
+    assert isinstance(backbone, Small)
+    backbone.stem.weight.requires_grad_(False)
+    shown = explain(network, values, values.cache)[0]
+    assert shown.layer == "backbone.deep"
+    assert [image.shape for image in shown.images] == [(7, 7, 3)] * 20
+
+
+def test_composed_filters_do_what_both_layers_do() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, second = nn.Conv2d(3, 4, 2, bias=False), nn.Conv2d(4, 5, 3, bias=False)
+    image = torch.randn(1, 3, 9, 9, generator=generator)
+    both = second(first(image))
+    once = nn.functional.conv2d(image, composed(first.weight, second.weight))
+    assert torch.allclose(both, once, atol=1e-5)

@@ -3,53 +3,84 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from striate.explain import Method
 from striate.train.head import Network
-from striate.values import Cache, Explanation, Values, say
+from striate.values import Cache, Explanation, Sentence, Values, say
 
 SHOWN = 64
 
 
 def run(network: Network, values: Values, cache: Cache) -> Explanation | None:
-    """Each filter as a small picture in colour, those with the largest weights first."""
-    found = first_convolution(network)
-    if found is None:
+    """Each filter as a small picture in colour, those with the largest weights first.
+
+    Where the first convolution is frozen (a whitening layer), the first one that learns is shown
+    as it looks at pixels through it.
+    """
+    layers = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d)]
+    if not layers:
         return None
-    name, layer = found
-    weights_OIHW = layer.weight.detach().float().cpu()
+    (name, first), *others = layers
+    weights_OIHW = first.weight.detach().float().cpu()
+    through = not first.weight.requires_grad and bool(others) and _follows(first, others[0][1])
+    if through:
+        name, second = others[0]
+        weights_OIHW = composed(weights_OIHW, second.weight.detach().float().cpu())
     if weights_OIHW.shape[1] not in (1, 3) or max(weights_OIHW.shape[2:]) < 2:
         return None
-    sizes = weights_OIHW.flatten(1).norm(dim=1)
-    order = torch.argsort(sizes, descending=True, stable=True)[:SHOWN].tolist()
-    height, width = weights_OIHW.shape[2:]
+    order = torch.argsort(weights_OIHW.flatten(1).norm(dim=1), descending=True, stable=True)
+    shown = order[:SHOWN].tolist()
     return Explanation(
         method="filters",
         title="First-layer filters",
-        about=say(
-            "explain.filters",
-            "The {n:,} filters of {height} × {width} pixels in the first convolution, {shown:,} "
-            "of them shown, strongest first. Grey is no weight; brighter and darker are the "
-            "light and dark that a filter answers to. Edges, spots and colours are a good sign; "
-            "mere noise means that it learnt little.",
-            n=len(weights_OIHW),
-            shown=len(order),
-            height=height,
-            width=width,
-        ),
-        images=tuple(picture(weights_OIHW[i].numpy()) for i in order),
-        captions=tuple(str(i) for i in order),
+        about=_about(weights_OIHW, len(shown), through),
+        images=tuple(picture(weights_OIHW[i].numpy()) for i in shown),
+        captions=tuple(str(i) for i in shown),
         layer=name,
     )
 
 
-def first_convolution(network: nn.Module) -> tuple[str, nn.Conv2d] | None:
-    """The first convolution that reads pixels, with its name; a fixed whitening counts too."""
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d):
-            return name, module
-    return None
+def composed(first_KIHW: Tensor, second_OKHW: Tensor) -> Tensor:
+    """Filters O x I x H x W that do to pixels what the second layer does to the first one's maps.
+
+    Exact but for the activation between: a ReLU on a filter and on its negative, as behind a
+    whitening layer, leaves this part and one that is blind to sign.
+    """
+    return functional.conv_transpose2d(second_OKHW, first_KIHW)
+
+
+def _follows(first: nn.Conv2d, second: nn.Conv2d) -> bool:
+    plain = second.groups == 1 and first.stride == (1, 1)
+    return plain and second.weight.requires_grad and second.in_channels == first.out_channels
+
+
+def _about(weights_OIHW: Tensor, shown: int, through: bool) -> Sentence:
+    n, _, height, width = weights_OIHW.shape
+    if through:
+        return say(
+            "explain.filters_through",
+            "The {n:,} filters of the first convolution that learns, {shown:,} of them shown, "
+            "strongest first, as they see {height} × {width} pixels through the fixed whitening "
+            "layer before it. Grey is no weight; brighter and darker are the light and dark that "
+            "a filter answers to.",
+            n=n,
+            shown=shown,
+            height=height,
+            width=width,
+        )
+    return say(
+        "explain.filters",
+        "The {n:,} filters of {height} × {width} pixels in the first convolution, {shown:,} of "
+        "them shown, strongest first. Grey is no weight; brighter and darker are the light and "
+        "dark that a filter answers to. Edges, spots and colours are a good sign; mere noise "
+        "means that it learnt little.",
+        n=n,
+        shown=shown,
+        height=height,
+        width=width,
+    )
 
 
 def picture(filter_IHW: NDArray[np.float32]) -> NDArray[np.uint8]:

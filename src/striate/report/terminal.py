@@ -22,10 +22,10 @@ def found(index: Index, split: Split, lang: str = "en") -> RenderableType:
     line.append(index.name, style="bold")
     line.append("  " + plain(say("terminal.found", classes=len(index.classes), n=used)))
     if split.evaluation == "cross-validation":
-        line.append(say("unit.comma") + plain(say("terminal.crossed")))
+        line.append(say("unit.clause") + plain(say("terminal.crossed")))
     else:
         line.append(
-            say("unit.comma")
+            say("unit.clause")
             + plain(
                 say(
                     "terminal.split",
