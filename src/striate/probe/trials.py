@@ -1,6 +1,7 @@
 """Short trainings before choosing: how fast a step is, what a trial reached, whether flips help."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from striate.statistics import seed_for
 from striate.train.feed import Feed
 from striate.train.head import Network
 from striate.train.loop import prepare, step, training_mode
+from striate.train.machine import apply
 from striate.values import Cache, History, Machine, Plan, Rows, Sentence, Trial
 
 
@@ -45,18 +47,10 @@ def training_speed(
         layout=machine.layout,
     )
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    optimizer = prepare(network, plan, feed)
-    training_mode(network, plan)
-    size = min(plan.batch_size.value, len(train_rows))
-    rows = next(batches(train_rows, size, seed=plan.seed, purpose="speed"))
-    generator = torch.Generator().manual_seed(seed_for(plan.seed, "speed"))
-    step(network, optimizer, plan, feed, rows, generator, 0.0)
-    steps, start, spent = 0, time.perf_counter(), 0.0
-    while spent < seconds or steps < LEAST_STEPS:
-        step(network, optimizer, plan, feed, rows, generator, 0.0)
-        steps, spent = steps + 1, time.perf_counter() - start
+    with apply(replace(machine, threads=plan.threads.value)):
+        speed = _steps_timed(network, plan, feed, train_rows, seconds)
     network.load_state_dict(before)
-    return steps * size / spent
+    return speed
 
 
 def as_trial(plan: Plan, history: History, val_labels: Rows, why: Sentence) -> Trial:
@@ -111,6 +105,22 @@ def flip_helps(
         right.append(int((probabilities_NK.argmax(axis=1) == labels[val]).sum()))
         lost.append(statistics.log_loss(probabilities_NK, labels[val]))
     return (right[1], -lost[1]) > (right[0], -lost[0])
+
+
+def _steps_timed(
+    network: Network, plan: Plan, feed: Feed, train_rows: Rows, seconds: float
+) -> float:
+    optimizer = prepare(network, plan, feed)
+    training_mode(network, plan)
+    size = min(plan.batch_size.value, len(train_rows))
+    rows = next(batches(train_rows, size, seed=plan.seed, purpose="speed"))
+    generator = torch.Generator().manual_seed(seed_for(plan.seed, "speed"))
+    step(network, optimizer, plan, feed, rows, generator, 0.0)
+    steps, start, spent = 0, time.perf_counter(), 0.0
+    while spent < seconds or steps < LEAST_STEPS:
+        step(network, optimizer, plan, feed, rows, generator, 0.0)
+        steps, spent = steps + 1, time.perf_counter() - start
+    return steps * size / spent
 
 
 LEAST_STEPS = 2

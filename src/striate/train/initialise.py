@@ -4,8 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from striate.train.head import Network
 
-def initialise(network: nn.Module, images_NCHW: Tensor, generator: torch.Generator) -> None:
+
+def initialise(network: Network, images_NCHW: Tensor, generator: torch.Generator) -> None:
     """Gives a network that is trained from scratch its first weights.
 
     `images_NCHW` are some training images as the network will see them; a convolution called
@@ -20,6 +22,7 @@ def initialise(network: nn.Module, images_NCHW: Tensor, generator: torch.Generat
                 identity(module)
         elif isinstance(module, nn.Linear):
             kaiming(module, generator)
+    scale_features(network, images_NCHW)
 
 
 def whiten(convolution: nn.Conv2d, images_NCHW: Tensor, eps: float = 5e-4) -> None:
@@ -44,6 +47,19 @@ def whiten(convolution: nn.Conv2d, images_NCHW: Tensor, eps: float = 5e-4) -> No
         convolution.weight.copy_(weight)
         if convolution.bias is not None:
             convolution.bias.zero_()
+
+
+def scale_features(network: Network, images_NCHW: Tensor) -> None:
+    """Scales what the head sees to a length of 4 an image, so that its rate suits any width.
+
+    A gradient step on a linear layer overshoots where rate x length squared is above about 2.
+    """
+    network.train()
+    with torch.no_grad():
+        features_ND = network.pooled(images_NCHW)
+    length = float(features_ND.square().sum(dim=1).mean().sqrt())
+    network.shift.zero_()
+    network.scale.fill_(max(length, 1e-6) / HEAD_LENGTH)
 
 
 def identity(convolution: nn.Conv2d) -> None:
@@ -73,3 +89,6 @@ def _signed(filters_FD: Tensor) -> Tensor:
     """An eigenvector's sign is arbitrary: the largest entry is made positive."""
     largest_F1 = filters_FD.abs().argmax(dim=1, keepdim=True)
     return filters_FD * filters_FD.gather(1, largest_F1).sign()
+
+
+HEAD_LENGTH = 4.0

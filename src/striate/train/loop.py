@@ -20,6 +20,7 @@ from striate.train.feed import Feed
 from striate.train.head import Network
 from striate.train.initialise import initialise
 from striate.train.loss import loss
+from striate.train.machine import apply
 from striate.train.optimizer import Optimizer, build_optimizer
 from striate.train.schedule import rate, shortened
 from striate.values import (
@@ -80,7 +81,7 @@ def train(
         device=machine.device,
         layout=machine.layout,
     )
-    with _own_randomness(machine):
+    with apply(replace(machine, threads=plan.threads.value)), _own_randomness(machine):
         return _train(
             network, plan, feed, train_rows, val_rows, checkpoint_dir, watch, deadline_seconds
         )
@@ -111,7 +112,6 @@ def _train(
         epochs = (*epochs, epoch)
         if kept_epoch == 0 or _better(epoch, epochs[kept_epoch - 1]):
             kept_epoch, kept = epoch.epoch, _copy(network)
-        watch(_progress(plan, epochs))
         if deadline_seconds is not None:
             plan = _in_time(plan, epochs, deadline_seconds - (time.monotonic() - started))
         last = len(epochs) == plan.epochs.value
@@ -127,6 +127,7 @@ def _train(
             )
             checkpoints.save(folder, state)
             saved = time.monotonic()
+        watch(_progress(plan, epochs))
     network.load_state_dict(kept)
     network.eval()
     history = History(

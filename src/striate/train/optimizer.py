@@ -51,6 +51,9 @@ class Muon(torch.optim.Optimizer):
             for weight in group["params"]:
                 if weight.grad is not None:
                     step = self._step(weight, weight.grad, group["momentum"])
+                    # Only a weight's direction counts below batch normalisation. A fixed length
+                    # keeps the angle that a step turns it by from shrinking as weights grow.
+                    weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=1e-12))
                     weight.add_(step, alpha=-group["lr"])
 
     def _step(self, weight: Tensor, gradient: Tensor, momentum: float) -> Tensor:
@@ -107,7 +110,7 @@ Groups = list[dict[str, Any]]
 
 
 def _sgd(groups: Groups) -> torch.optim.Optimizer:
-    return torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True)
+    return torch.optim.SGD(groups, lr=0.0, momentum=MOM, nesterov=True)
 
 
 def _build_sgd(convolutions: Groups, others: Groups) -> Optimizer:
@@ -122,6 +125,7 @@ def _build_muon(convolutions: Groups, others: Groups) -> Optimizer:
     return Optimizer([Muon(convolutions), _sgd(others)])
 
 
+MOM = 0.85
 OPTIMIZERS: dict[str, Callable[[Groups, Groups], Optimizer]] = {
     "sgd": _build_sgd,
     "adamw": _build_adamw,

@@ -1,0 +1,242 @@
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.train.made_training import MACHINE, MEAN, STD, network, other_seed, plan, stripes
+from torch import nn
+
+from striate.errors import StriateError
+from striate.train import loop
+from striate.train.loop import Trained, train
+from striate.values import Epoch, Plan, Progress
+
+CACHE, LABELS = stripes()
+TRAIN, VAL = np.arange(90), np.arange(90, 120)
+
+
+def run(of: Plan, **changes: Any) -> Trained:
+    given: dict[str, Any] = {"labels": LABELS, "mean": MEAN, "std": STD, **changes}
+    net = given.pop("network", None) or network(of)
+    val = given.pop("val", VAL)
+    return train(net, of, CACHE, TRAIN, val, MACHINE, **given)
+
+
+def same(first: Trained, second: Trained) -> bool:
+    """To the bit, but for what the clock says."""
+    weights = all(torch.equal(first.state[name], second.state[name]) for name in first.state)
+    return weights and timeless(first) == timeless(second)
+
+
+def timeless(trained: Trained) -> list[tuple[float, ...]]:
+    return [
+        (e.epoch, e.step, e.lr, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy)
+        for e in trained.history.epochs
+    ]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "muon", "adamw"])
+def test_it_learns_stripes(optimizer: str) -> None:
+    rate = {"sgd": 0.05, "muon": 0.1, "adamw": 0.01}[optimizer]
+    found = run(plan(optimizer=optimizer, learning_rate=rate, epochs=8))
+    history = found.history
+    assert history.epochs[history.kept_epoch - 1].val_accuracy > 0.9
+    assert history.epochs[-1].train_loss < 0.7 * history.epochs[0].train_loss
+    assert (history.train_images, history.val_images) == (90, 30)
+
+
+def test_same_plan_same_bits_and_another_seed_others() -> None:
+    of = plan()
+    first = run(of)
+    torch.rand(5)  # What others draw has no say.
+    assert same(first, run(of))
+    assert not same(first, run(other_seed(of)))
+
+
+def test_the_callers_random_state_is_left_alone() -> None:
+    torch.manual_seed(9)
+    wanted = torch.rand(3)
+    torch.manual_seed(9)
+    run(plan(epochs=1))
+    assert torch.equal(torch.rand(3), wanted)
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_after(epoch: int) -> Any:
+    def watch(progress: Progress) -> None:
+        if progress.done == epoch:
+            raise Stop
+
+    return watch
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "muon", "adamw"])
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_an_interrupted_training_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str, epoch: int
+) -> None:
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    of = plan(optimizer=optimizer, learning_rate=0.02)
+    unbroken = run(of)
+    with pytest.raises(Stop):
+        run(of, checkpoint_dir=tmp_path, watch=stop_after(epoch))
+    seen: list[Progress] = []
+    resumed = run(of, checkpoint_dir=tmp_path, watch=seen.append)
+    assert same(unbroken, resumed)
+    assert [p.done for p in seen] == list(range(epoch + 1, 5))
+
+
+def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
+    first = run(plan(), checkpoint_dir=tmp_path)
+    seen: list[Progress] = []
+    again = run(plan(), checkpoint_dir=tmp_path, watch=seen.append)
+    assert same(first, again)
+    assert first.history == again.history
+    assert not seen
+
+
+def test_the_checkpoint_of_another_plan_is_not_used(tmp_path: Path) -> None:
+    run(plan(epochs=2), checkpoint_dir=tmp_path)
+    of = plan(epochs=3)
+    assert same(run(of), run(of, checkpoint_dir=tmp_path))
+
+
+def test_the_watcher_sees_every_epoch_once() -> None:
+    seen: list[Progress] = []
+    found = run(plan(), watch=seen.append)
+    assert tuple(p.epoch for p in seen) == found.history.epochs
+    assert [p.done for p in seen] == [1, 2, 3, 4]
+    assert seen[-1].finished
+    assert not seen[0].finished
+
+
+def epoch(accuracy: float, loss: float, number: int = 1) -> Epoch:
+    return Epoch(
+        epoch=number,
+        step=1,
+        lr=0.1,
+        train_loss=1.0,
+        train_accuracy=0.5,
+        val_loss=loss,
+        val_accuracy=accuracy,
+        seconds=1.0,
+        pictures_per_second=100.0,
+    )
+
+
+def test_the_kept_epoch_is_more_often_right_then_less_wrong_then_earlier() -> None:
+    assert loop._better(epoch(0.8, 0.9), epoch(0.7, 0.5))
+    assert loop._better(epoch(0.8, 0.5), epoch(0.8, 0.6))
+    assert not loop._better(epoch(0.8, 0.5), epoch(0.8, 0.5))
+    assert loop._better(epoch(float("nan"), float("nan")), epoch(float("nan"), float("nan")))
+
+
+def test_the_kept_weights_are_those_of_the_kept_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = itertools.chain([(0.5, 0.9), (0.6, 0.5)], itertools.repeat((0.7, 0.5)))
+    monkeypatch.setattr(loop, "evaluate", lambda *_: next(looks))
+    net = network(plan())
+    found = run(plan(), network=net)
+    assert found.history.kept_epoch == 1
+    monkeypatch.setattr(loop, "evaluate", lambda *_: (0.5, 0.9))
+    once = run(plan(schedule="one-cycle"), network=network(plan()))
+    assert once.history.kept_epoch == 1
+    assert all(torch.equal(found.state[name], once.state[name]) for name in found.state)
+    assert all(torch.equal(found.state[n], t) for n, t in net.state_dict().items())
+
+
+def test_without_validation_images_the_last_epoch_is_kept(tmp_path: Path) -> None:
+    of = plan(epochs=2)
+    found = run(of, val=np.array([], np.int64), checkpoint_dir=tmp_path)
+    assert found.history.kept_epoch == 2
+    assert np.isnan(found.history.epochs[-1].val_loss)
+    again = run(of, val=np.array([], np.int64), checkpoint_dir=tmp_path)
+    assert np.isnan(again.history.epochs[-1].val_loss)
+
+
+def test_a_loss_that_is_no_number_stops_the_training() -> None:
+    with pytest.raises(StriateError, match=r"at step \d+ \(epoch 1\)") as caught:
+        run(plan(learning_rate=1e30, dropout=0.0))
+    assert "learning_rate" in caught.value.hint
+
+
+def test_a_slow_machine_ends_sooner_and_the_plan_says_so() -> None:
+    clock = [0.0]
+
+    def slow(progress: Progress) -> None:
+        clock[0] += 1.0
+
+    of = plan(epochs=8)
+    epochs = tuple(epoch(0.5, 1.0, k + 1) for k in range(2))
+    unchanged = loop._in_time(of, epochs, seconds_left=6.0)
+    assert unchanged is of
+    # Six epochs of a second each are left, and 4.9 would be the limit.
+    sooner = loop._in_time(of, epochs, seconds_left=4.5)
+    assert sooner.epochs.value == 6
+    assert sooner.schedule.value == "one-cycle 2/8"
+    at_once = loop._in_time(of, epochs, seconds_left=0.0)
+    assert at_once.epochs.value == 2
+
+
+def test_a_deadline_in_the_past_ends_after_one_epoch_and_is_remembered(tmp_path: Path) -> None:
+    of = plan()
+    found = run(of, deadline_seconds=0.0, checkpoint_dir=tmp_path)
+    assert len(found.history.epochs) == 1
+    assert found.plan.epochs.value == 1
+    again = run(of, checkpoint_dir=tmp_path)
+    assert again.plan.epochs.value == 1
+    assert same(found, again)
+
+
+def test_an_executed_plan_repeats_what_was_executed() -> None:
+    of = plan(epochs=6)
+    cut = loop._in_time(of, tuple(epoch(0.5, 1.0, k + 1) for k in range(2)), 2.0)
+    assert cut.epochs.value == 4
+    first, again = run(cut), run(cut)
+    assert same(first, again)
+    assert first.history.epochs[-1].lr > 0
+
+
+@pytest.mark.parametrize("strategy", ["deep", "shallow"])
+def test_tuning_keeps_the_statistics_of_batch_normalisation(strategy: str) -> None:
+    of = plan(strategy=strategy, epochs=1, learning_rate=0.01)
+    net = network(of)
+    before = {n: t.clone() for n, t in net.state_dict().items()}
+    run(of, network=net)
+    after = net.state_dict()
+    assert any(isinstance(m, nn.BatchNorm2d) for m in net.modules())
+    assert all(torch.equal(before[n], after[n]) for n in before if "running" in n)
+    assert not torch.equal(before["head.weight"], after["head.weight"])
+
+
+def test_tuning_starts_at_the_weights_that_are_given() -> None:
+    of = plan(strategy="deep", epochs=1, learning_rate=0.0)
+    net = network(of)
+    nn.init.normal_(net.head.weight, generator=torch.Generator().manual_seed(0))
+    before = net.head.weight.detach().clone()
+    run(of, network=net)
+    assert torch.equal(net.head.weight, before)
+
+
+def test_shallow_leaves_the_early_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "SHALLOW_GROUPS", 2)
+    of = plan(strategy="shallow", epochs=1, learning_rate=0.1)
+    net = network(of)
+    nn.init.normal_(net.head.weight, generator=torch.Generator().manual_seed(0))
+    groups = net.depth_groups()
+    before = [[p.detach().clone() for p in group] for group in groups]
+    run(of, network=net)
+    moved = [
+        any(not torch.equal(a, b) for a, b in zip(old, new, strict=True))
+        for old, new in zip(before, groups, strict=True)
+    ]
+    assert moved == [False, False, False, True, True]
+
+
+def test_fewer_images_than_a_batch_still_make_a_step() -> None:
+    found = run(plan(batch_size=512, epochs=2))
+    assert [e.step for e in found.history.epochs] == [1, 2]

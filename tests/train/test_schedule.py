@@ -1,0 +1,47 @@
+from itertools import pairwise
+
+import pytest
+
+from striate.errors import UsageError
+from striate.train.schedule import CYCLE_WARMUP, SCHEDULES, rate, shortened
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_rates_stay_between_zero_and_the_peak(name: str) -> None:
+    shares = [rate(name, step, 10, 8) for step in range(81)]
+    assert min(shares) >= -1e-12
+    assert max(shares) == pytest.approx(1, abs=0.1)
+
+
+def test_one_cycle_rises_and_falls_straight_to_zero() -> None:
+    peak = round(CYCLE_WARMUP * 1000)
+    shares = [rate("one-cycle", step, 100, 10) for step in range(1001)]
+    assert shares.index(max(shares)) == peak
+    assert shares[1000] == 0
+    assert shares[(1000 + peak) // 2] == pytest.approx(0.5)
+
+
+def test_cosine_halves_in_the_middle_and_ends_at_zero() -> None:
+    assert rate("cosine", 1000, 100, 10) == pytest.approx(0)
+    assert rate("cosine", 525, 100, 10) == pytest.approx(0.5)
+
+
+def test_a_shortened_schedule_goes_on_where_it_was_and_ends_at_zero() -> None:
+    cut = shortened("one-cycle", 4, 10)
+    whole = [rate("one-cycle", step, 100, 10) for step in range(401)]
+    short = [rate(cut, step, 100, 6) for step in range(601)]
+    assert short[:401] == pytest.approx(whole)
+    assert short[600] == pytest.approx(0)
+    assert all(a >= b for a, b in pairwise(short[400:]))
+
+
+def test_a_schedule_may_be_shortened_twice() -> None:
+    twice = shortened(shortened("one-cycle", 4, 10), 5, 8)
+    assert rate(twice, 450, 100, 6) == pytest.approx(rate("one-cycle 4/10", 450, 100, 8))
+    assert rate(twice, 600, 100, 6) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("name", ["sinus", "one-cycle 3", "one-cycle 3/x", ""])
+def test_unknown_schedules_are_refused(name: str) -> None:
+    with pytest.raises((UsageError, ValueError)):
+        rate(name, 0, 10, 10)
