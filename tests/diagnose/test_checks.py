@@ -167,6 +167,14 @@ def test_a_loss_that_still_falls_is_not_converged() -> None:
     assert said(values, "not_converged").outcome == "passed"
 
 
+def test_a_single_epoch_is_no_proof_of_balance() -> None:
+    values = healthy(accuracy=0.81)
+    history = made.made_history(2800, 600, 0.81, epochs=1, train_accuracy=0.65, kept_epoch=1)
+    values = replace(values, history=history)
+    assert said(values, "not_converged").variant == "short"
+    assert verdict(diagnose(values), values).code == "not_converged_short"
+
+
 def test_guessing_is_told_from_knowing() -> None:
     values = healthy()
     mute = answered(values, np.zeros(len(values.test_rows), np.int64))

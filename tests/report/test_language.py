@@ -72,7 +72,8 @@ def test_every_english_text_of_the_catalogue_has_a_chinese_one() -> None:
         stem = key.removesuffix(".one").removesuffix(".other")
         chinese = CHINESE.texts.get(stem)
         assert chinese is not None, key
-        assert fields(chinese) - {"n"} <= fields(english), key
+        if not key.endswith(".one"):  # "1 epoch" may leave out what "{n} epochs" says
+            assert fields(chinese) - {"n"} <= fields(english), key
 
 
 def test_the_chinese_catalogue_has_no_text_that_is_never_used() -> None:

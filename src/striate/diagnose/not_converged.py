@@ -3,21 +3,25 @@
 import numpy as np
 
 from striate import statistics
-from striate.diagnose import Check, finding
-from striate.values import Finding, Values
+from striate.diagnose import Check, finding, kept_fit
+from striate.values import Figure, Finding, Interval, Values
+
+LEAST = 5
 
 
 def run(values: Values) -> Finding:
     """Compares the last fifth of the epochs with the fifth before it."""
-    history = values.history
-    if history is None or len(history.epochs) < 5 or not history.val_images:
+    history, fit = values.history, kept_fit(values)
+    if history is None or fit is None:
         return finding(
             "not_converged",
             "not_applicable",
             "info",
             title="Trained to the end",
-            meaning="There was no training of five epochs or more.",
+            meaning="The model was solved in closed form, with nothing to end too early.",
         )
+    if len(history.epochs) < LEAST:
+        return _short(len(history.epochs), fit[1])
     loss = np.array([epoch.val_loss for epoch in history.epochs])
     width = max(2, len(loss) // 5)
     before, last = float(loss[-2 * width : -width].mean()), float(loss[-width:].mean())
@@ -42,6 +46,32 @@ def run(values: Values) -> Finding:
         "info",
         title="Trained to the end",
         meaning="The validation loss had settled at {last:.3f} by the end of {epochs} epochs.",
+        figures=figures,
+    )
+
+
+def _short(epochs: int, val: Interval) -> Finding:
+    """So few epochs show no trend: whether more would help is open where there are errors left."""
+    figures: dict[str, Figure] = {"epochs": epochs, "val": val.value}
+    if val.high < 1:
+        return finding(
+            "not_converged",
+            "found",
+            "advice",
+            title="It had little time to learn",
+            meaning="It may underfit: the time allowed only {epochs} epochs, too few to see where "
+            "the training was heading; {val:.1%} of the validation images are right.",
+            advice="Run the same command with more --minutes: it goes on from here.",
+            variant="short",
+            figures=figures,
+        )
+    return finding(
+        "not_converged",
+        "passed",
+        "info",
+        title="Trained to the end",
+        meaning="{epochs} epochs were enough: no validation image is wrong beyond doubt.",
+        variant="short",
         figures=figures,
     )
 

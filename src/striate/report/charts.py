@@ -138,7 +138,8 @@ def _span(axes: Axes, lines: Sequence[Line]) -> None:
     low, high = float(values.min()), float(values.max())
     room = 0.06 * (high - low or 1.0)
     axes.set_ylim(low - room, high + room)
-    axes.set_xlim(1 - 0.02 * longest, longest + 0.02 * longest)
+    side = 0.02 * longest if longest > 1 else 0.5
+    axes.set_xlim(1 - side, longest + side)
 
 
 def _mark(axes: Axes, lines: Sequence[Line], epoch: int, label: str) -> None:

@@ -157,7 +157,7 @@ def _bar(found: Interval) -> tuple[float, float, float]:
 def _stages(evidence: Evidence, words: Words) -> Block:
     probes = evidence.probes
     title = words("choices.stages")
-    names = [words.named("probe", probe.name) for probe in probes]
+    names = [words.named("tapped", probe.name) for probe in probes]
     series = [
         Dots(
             name=words("choices.leave_one_out"),

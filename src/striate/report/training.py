@@ -11,9 +11,9 @@ def training_section(values: Values, words: Words) -> Section | None:
     if history is None or not history.epochs:
         return None
     kept = [epoch for epoch in history.epochs if epoch.epoch == history.kept_epoch]
-    lead = words("training.lead", epochs=len(history.epochs), kept=history.kept_epoch)
+    lead = words("training.lead", n=len(history.epochs), kept=history.kept_epoch)
     if not kept:
-        lead = words("training.lead_none", epochs=len(history.epochs))
+        lead = words("training.lead_none", n=len(history.epochs))
     return Section(
         key="training",
         title=words("training.title"),
