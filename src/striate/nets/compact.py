@@ -98,7 +98,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "silu": lambda: nn.SiLU(inplace=True),
 }
-WIDTHS = (64, 128, 256)
+WIDTHS = (32, 128, 256)
 WHITEN_KERNEL = (2, 3)
 MOST_FILTERS = 32
 
@@ -106,8 +106,8 @@ _CARD = NetCard(
     name="compact",
     family="compact",
     title="Compact",
-    parameters=1_158_712,
-    multiply_adds=65_429_280,
+    parameters=1_087_160,
+    multiply_adds=44_271_648,
     input_size=32,
     mean=(0.5,),
     std=(0.25,),

@@ -34,9 +34,9 @@ SCRATCH = Recipe(
         ground="convention",
     ),
     taps=Choice(
-        value=(Tap(stage="top", pool="mean"),),
-        why=say("recipe.scratch.taps", "the last stage, averaged over the image"),
-        ground="convention",
+        value=(Tap(stage="top", pool="max"),),
+        why=say("recipe.scratch.taps", "the last stage, at its strongest over the image"),
+        ground="paper",
     ),
     batch_size=Choice(
         value=128,
@@ -44,9 +44,12 @@ SCRATCH = Recipe(
         ground="measured",
     ),
     learning_rate=Choice(
-        value=0.1,
-        why=say("recipe.scratch.learning_rate", "the usual peak for this optimizer and batch"),
-        ground="convention",
+        value=0.24,
+        why=say(
+            "recipe.scratch.learning_rate",
+            "each step turns a layer by up to about 0.24 radians, less and less to the end",
+        ),
+        ground="paper",
     ),
     layer_decay=Choice(
         value=1.0,
@@ -59,9 +62,13 @@ SCRATCH = Recipe(
         ground="convention",
     ),
     optimizer=Choice(
-        value="sgd",
-        why=say("recipe.scratch.optimizer", "Nesterov momentum trains small networks well"),
-        ground="convention",
+        value="muon",
+        why=say(
+            "recipe.scratch.optimizer",
+            "Muon was 11 points above Nesterov momentum after one look at 20,000 CIFAR-10 images, "
+            "3 points after eight epochs of Fashion-MNIST",
+        ),
+        ground="measured",
     ),
     schedule=Choice(
         value="one-cycle",
