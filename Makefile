@@ -43,7 +43,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+	$(BIN)/lint-imports --no-logo --no-cache
 
 docs: $(INSTALLED_DOCS)
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
