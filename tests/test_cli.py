@@ -434,19 +434,35 @@ def test_ctrl_c_twice_in_a_row_does_no_harm() -> None:
     assert not list(Path("runs").rglob(".*"))
 
 
-def test_a_reader_that_leaves_is_no_fault() -> None:
+QUICK = """
+import sys, types
+sys.path[:0] = {path!r}
+import test_cli
+fake = types.ModuleType("striate.pipeline")
+vars(fake).update(fit=test_cli.made_fit, asked=[], summary=test_cli.VALUES.summary)
+sys.modules["striate.pipeline"] = fake
+sys.argv = ["striate", *{words!r}]
+test_cli.cli.main()
+"""
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+@pytest.mark.parametrize("words", [["fit", "x"], ["fit", "x", "--json"], ["completion", "zsh"]])
+def test_a_reader_that_leaves_is_no_fault(closed: str, words: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     said = subprocess.run(
-        [sys.executable, "-m", "striate", "fit", "--help"],
-        stdout=writing,
-        stderr=subprocess.PIPE,
+        [sys.executable, "-c", QUICK.format(path=sys.path, words=words)],
         text=True,
         check=False,
+        **{**streams, closed: writing},
     )
     os.close(writing)
-    assert said.stderr == ""
+    assert "Traceback" not in (said.stderr or "")
+    assert "error" not in (said.stderr or "")
     assert said.returncode in (0, 141)
+    assert said.returncode == 0 or words[0] == "fit" or closed == "stdout"
 
 
 # Using a model -----------------------------------------------------------------------------------
@@ -594,9 +610,7 @@ def test_evaluate_does_not_count_what_the_model_was_trained_on(
     assert "1 images are not counted" in out
 
 
-def test_evaluate_takes_a_single_class(
-    model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_evaluate_takes_a_single_class(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (model / "one/none").mkdir(parents=True)
     (model / "new/red").rename(model / "one/red")
     assert "3 images" in told(capsys, "evaluate", "run", "one")[1]

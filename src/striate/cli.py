@@ -275,7 +275,7 @@ def run(words: Sequence[str]) -> int:
         with suppress(KeyboardInterrupt):
             _tell_interrupted(error, words)
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # rich makes the one into the other
         _silence()
         return PIPE_CLOSED
     except Exception as error:

@@ -41,6 +41,11 @@ def test_a_full_disk_keeps_the_old_file(
     assert (tmp_path / "a.txt").read_bytes() == b"old"
 
 
+def test_a_disk_that_is_full_for_arrays_is_told_as_such(tmp_path: Path) -> None:
+    error = OSError("80000 requested and 4096 written")
+    assert "disk is full" in files.not_written(tmp_path / "a.npy", error).sentence
+
+
 def test_a_writer_that_fails_midway_leaves_nothing(tmp_path: Path) -> None:
     def write_half() -> None:
         with files.whole(tmp_path / "a.bin") as file:

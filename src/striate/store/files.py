@@ -89,7 +89,9 @@ def not_written(path: Path, error: OSError) -> MachineError:
     """What to tell a person whose file could not be written."""
     if isinstance(error, MachineError):
         return error
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    # NumPy tells of a full disk in words alone.
+    in_words = error.errno is None and re.search("free space|requested and", str(error))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) or in_words:
         return MachineError(
             f"The disk is full: {path} could not be written.",
             "Make room and type the same command again, or name a folder on another disk "
