@@ -113,3 +113,10 @@ def test_auto_goes_live_on_a_terminal_only(terminal: bool, mark: str) -> None:
     with watcher(console) as watch:
         play(watch)
     assert mark in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_long_sentences_hang_beside_their_name() -> None:
+    lines = shown(result(made.values().summary, "run"), width=40).splitlines()
+    verdict = next(i for i, line in enumerate(lines) if line.startswith("Verdict"))
+    assert lines[verdict + 1].startswith(" " * 10)
+    assert not any(line.endswith(" ") for line in lines)

@@ -1,10 +1,10 @@
 """Values -> lines for a terminal: what was found, how it goes, what came out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.cells import cell_len
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
 from striate.report.findings import gravest
@@ -65,12 +65,26 @@ def result(
         (say("terminal.next"), f"striate predict {run_path} {say('repeat.images')}"),
     ]
     width = 2 + max(cell_len(name) for name, _ in (*sentences, *places))
-    grid = Table.grid(padding=0)
-    grid.add_column(width=width)
-    grid.add_column(overflow="fold")
-    for name, text in sentences:
-        grid.add_row(Text(name, style="dim"), text)
-    return Group(grid, *(_place(name, place, width) for name, place in places))
+    return Group(
+        *(Hanging(_name(name, width), text) for name, text in sentences),
+        *(_place(name, place, width) for name, place in places),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Hanging:
+    """A text beside a name: wrapped to the console, its lines below one another."""
+
+    name: Text
+    text: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The lines, with nothing behind their ends."""
+        room = max(20, options.max_width - self.name.cell_len)
+        for number, line in enumerate(self.text.wrap(console, room)):
+            line.rstrip()
+            start = self.name if number == 0 else Text(" " * self.name.cell_len)
+            yield start + line
 
 
 def _accuracy(score: Score | None, say: Words) -> Text:
@@ -98,7 +112,10 @@ def _advice(summary: Summary, findings: Sequence[Finding], say: Words) -> str:
 
 def _place(name: str, place: str, width: int) -> Text:
     """A line that is never broken, so that it can be copied whole."""
-    text = Text(no_wrap=True, overflow="ignore")
-    text.append(name + " " * (width - cell_len(name)), style="dim")
-    text.append(place, style="cyan")
-    return text
+    text = _name(name, width)
+    text.no_wrap, text.overflow = True, "ignore"
+    return text.append(place, style="cyan")
+
+
+def _name(name: str, width: int) -> Text:
+    return Text().append(name + " " * (width - cell_len(name)), style="dim")
