@@ -1,0 +1,258 @@
+"""`ImageClassifier`: scikit-learn's contract over the same pieces; no run folder stays behind."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from striate.classifier import Classifier
+from striate.data.cache import decode_rows
+from striate.data.given import listed, pixel_range_of, rows_as_pictures
+from striate.data.scan import read_images
+from striate.errors import SourceError, UsageError
+from striate.learn.in_memory import blocks, job_in_memory, refuse_unreadable
+from striate.learn.procedure import learn
+from striate.nets import RANDOM
+from striate.probe.features import extract
+from striate.report.language import pick_language
+from striate.report.terminal import watcher
+from striate.settings import checked
+from striate.store.clock import Clock
+from striate.train.head import assemble
+from striate.train.machine import apply, measure_machine
+from striate.values import Cache, Index, ModelSpec, Options, Rows, Watch, unwatched
+
+
+class ImageClassifier(
+    ClassNamePrefixFeaturesOutMixin,
+    ClassifierMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    """A classifier of images that keeps scikit-learn's contract.
+
+    `X` is a list (or an array, a series, one column) of paths, of PIL images or of arrays; or
+    one array N x H x W or N x H x W x C, uint8 or floats in [0, 1]. With `image_shape`, such as
+    `(8, 8)`, `X` is rows of numbers instead, N x D, and a row is reshaped to a picture; one side
+    may be -1. Rows of uint8, or of floats in [0, 1], are taken as they are; of others the least
+    number of the training rows is black, the greatest white.
+
+    `fit` learns on all of `X`: the caller judges. `minutes` is what one fit may take;
+    `strategy`, `net`, `weights` and `device` are those of `striate fit`; `random_state` is its
+    seed. `verbose` shows the progress.
+
+    Fitted: `classes_`, `plan_` (what was chosen, and why), `evidence_` (what was measured
+    before), `classifier_` (the model), and for rows `n_features_in_` and `pixel_range_`.
+    """
+
+    def __init__(
+        self,
+        *,
+        minutes: float = 5.0,
+        strategy: str = "auto",
+        net: str = "auto",
+        weights: str | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        device: str = "auto",
+        random_state: Any = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.minutes = minutes
+        self.strategy = strategy
+        self.net = net
+        self.weights = weights
+        self.image_shape = image_shape
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> "ImageClassifier":
+        """Learns from images and their labels; the same images in any order give the same model.
+
+        Images with the same entry in `groups` (one patient, one writer) stay together wherever
+        some are held back for a choice. Raises `ValueError` where `X`, `y` or a parameter is
+        wrong or an image cannot be read, `FileNotFoundError` where one is not there.
+        """
+        options = self._options()
+        y = validate_data(self, y=y)
+        pictures = self._pictures(X, reset=True)
+        check_consistent_length(pictures, y, groups)
+        check_classification_targets(y)
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise SourceError(
+                f"All {len(y)} labels are {self.classes_[0]!r}, which is one class only.",
+                "A classifier needs images of two classes or more.",
+            )
+        with _ALONE, _watching(self.verbose) as watch:
+            clock = Clock(options.minutes)
+            index = _labelled(_index(pictures), self.classes_, numbers, groups)
+            machine = measure_machine(options.device)
+            with (
+                apply(machine),
+                torch.random.fork_rng(devices=[]),
+                job_in_memory(index, options, machine, clock, watch) as job,
+            ):
+                learned = learn(job)
+        self.plan_, self.evidence_ = learned.plan, learned.evidence
+        self.classifier_ = learned.classifier
+        self._n_features_out = sum(learned.classifier.network.widths)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable class of every image."""
+        numbers = self.predict_proba(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[numbers]
+        return labels
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """Probabilities N x K float32, calibrated, in the order of `classes_`; rows sum to 1.
+
+        Raises `ValueError` where an image cannot be read: leaving it out would shift the others.
+        """
+        check_is_fitted(self)
+        return self._of_blocks(X, self.classifier_.probabilities)
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Features N x D float32: what the model's last, linear layer sees of every image."""
+        check_is_fitted(self)
+        return self._of_blocks(X, self._features)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        rows = self.image_shape is not None
+        tags.input_tags.two_d_array = rows
+        tags.input_tags.three_d_array = not rows
+        tags.input_tags.string = not rows
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "classifier_" in state:
+            state["classifier_"] = _Packed.of(state["classifier_"])
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        packed = state.get("classifier_")
+        unpacked = {"classifier_": packed.classifier()} if packed else {}
+        super().__setstate__({**state, **unpacked})
+
+    def _options(self) -> Options:
+        """The parameters as settings of a fit; raises `UsageError` with every fault."""
+        names = ("minutes", "strategy", "net", "weights", "device")
+        seed = self.random_state
+        if seed is None or isinstance(seed, np.random.RandomState):
+            seed = check_random_state(seed).randint(2**31)
+        return checked(
+            {"seed": seed, **{name: getattr(self, name) for name in names}},
+            spelt=lambda name: "random_state" if name == "seed" else name,
+            hint="help(striate.ImageClassifier) lists the parameters.",
+        )
+
+    def _pictures(self, X: Any, *, reset: bool) -> Sequence[Any]:
+        """What `X` holds, a picture an entry, not read yet."""
+        if self.image_shape is None:
+            return listed(X, type(self).__name__)
+        rows_ND = validate_data(self, X, reset=reset)
+        if reset:
+            self.pixel_range_ = pixel_range_of(rows_ND)
+        return rows_as_pictures(rows_ND, self.pixel_range_, self.image_shape)
+
+    def _of_blocks(
+        self, X: Any, compute: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """What `compute` makes of all images, decoded as those of `fit`, some at a time."""
+        spec = self.classifier_.spec
+        index = _index(self._pictures(X, reset=False))
+        found = []
+        with _ALONE, apply(measure_machine(self.device)):
+            for rows in blocks(index.used()):
+                decoded, images = decode_rows(
+                    index, rows, spec.cache_size, spec.channels, spec.resize
+                )
+                refuse_unreadable(decoded)
+                found.append(compute(images))
+        return np.concatenate(found)
+
+    def _features(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        machine = measure_machine(self.device)
+        cache, rows = Cache(images=images_NHWC, path=""), np.arange(len(images_NHWC))
+        network, spec = self.classifier_.network, self.classifier_.spec
+        return extract(network, cache, rows, spec, machine).values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Packed:
+    """A model as a pickle holds it: its specification and its weights in safetensors' bytes."""
+
+    spec: ModelSpec
+    weights: bytes
+
+    @staticmethod
+    def of(classifier: Classifier) -> "_Packed":
+        tensors = classifier.network.state_dict().items()
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors}
+        return _Packed(spec=classifier.spec, weights=safetensors.torch.save(plain))
+
+    def classifier(self) -> Classifier:
+        network = assemble(self.spec, RANDOM)
+        network.load_state_dict(safetensors.torch.load(self.weights))
+        return Classifier(spec=self.spec, network=network.eval())
+
+
+def _index(pictures: Sequence[Any]) -> Index:
+    """An index of unlabelled pictures, each checked by its header."""
+    for picture in pictures:
+        if isinstance(picture, str | os.PathLike) and Path(picture).expanduser().is_dir():
+            raise UsageError(
+                f"{picture} is a folder, not an image.", "Give the paths of its images."
+            )
+    index = read_images(pictures)
+    refuse_unreadable(index)
+    return index
+
+
+def _labelled(index: Index, classes: NDArray[Any], numbers: Rows, groups: Any) -> Index:
+    """The index with a label and a group for every image; classes in scikit-learn's order."""
+    names = tuple(str(name) for name in classes)
+    owners = [""] * len(numbers) if groups is None else [str(group) for group in groups]
+    examples = tuple(
+        replace(example, label=names[number], group=owner)
+        for example, number, owner in zip(index.examples, numbers, owners, strict=True)
+    )
+    return replace(index, classes=names, examples=examples)
+
+
+@contextmanager
+def _watching(verbose: bool) -> Iterator[Watch]:
+    if not verbose:
+        yield unwatched
+        return
+    console = Console()
+    console = console if console.is_jupyter else Console(stderr=True)
+    with watcher(console, "auto", pick_language("auto")) as watch:
+        yield watch
+
+
+# Threads and kernels are torch's for the whole process: fits in threads of one take turns, or
+# one would put back what another has set.
+_ALONE = threading.RLock()

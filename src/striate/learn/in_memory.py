@@ -1,0 +1,156 @@
+"""A job without a run folder: labelled pictures in, decoded for a while, and shared out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import numpy as np
+
+from striate.data.cache import decode_rows, working_channels, working_size
+from striate.data.cache_folder import CacheFolder
+from striate.data.duplicates import find_duplicates
+from striate.data.portions import portion, units_of
+from striate.data.split import FEWEST_TEST, FEWEST_TEST_A_CLASS, MOST_VAL, VAL_SHARE
+from striate.errors import MachineError, SourceError
+from striate.learn.job import Job
+from striate.learn.procedure import CLOSED_FORM
+from striate.store.clock import Clock
+from striate.store.files import Codec, digest_of
+from striate.values import Cache, Index, Machine, Options, Rows, Watch
+
+T = TypeVar("T")
+
+
+@contextmanager
+def job_in_memory(
+    index: Index, options: Options, machine: Machine, clock: Clock, watch: Watch
+) -> Iterator[Job]:
+    """A job on all images of an index with labels; what it keeps is gone when it ends.
+
+    The same images in any order make the same job. Some are held back to choose by where that
+    is asked for and they are not few; none to judge by: that is the caller's. Raises
+    `SourceError` where an image cannot be read, `MachineError` where the disk is full.
+    """
+    with TemporaryDirectory(prefix="striate-") as folder:
+        index, cache = _decoded(_in_order(index), options, Path(folder))
+        groups = find_duplicates(index, cache)
+        train, val = _held_back(index, groups, options)
+        yield Job(
+            index=index,
+            cache=cache,
+            train=train,
+            val=val,
+            groups=groups,
+            feature_rows=index.used(),
+            options=options,
+            machine=machine,
+            given_plan=None,
+            checkpoints=Path(folder),
+            keep=_Kept(),
+            publish=lambda name, value: None,
+            minutes=options.minutes,
+            seconds_left=clock.remaining,
+            judge_images=0,
+            usable=lambda classifier: None,
+            watch=watch,
+        )
+
+
+def refuse_unreadable(index: Index) -> None:
+    """Raises `SourceError` where an image of the index cannot be read."""
+    aside = [example for example in index.examples if example.status != "used"]
+    if aside:
+        raise SourceError(
+            f"{len(aside):,} of {len(index.examples):,} images cannot be read, the first being "
+            f"{aside[0].path}: {aside[0].reason}.",
+            "Leave them out of X and y; `striate fit` sets such images aside by itself.",
+        )
+
+
+def blocks(rows: Rows) -> Iterator[Rows]:
+    """The rows in order, as many at a time as may be decoded in memory."""
+    for start in range(0, len(rows), BLOCK):
+        yield rows[start : start + BLOCK]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The habit of a run folder without one: a value is made once."""
+
+    held: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def __call__(
+        self,
+        name: str,
+        make: Callable[[], T],
+        codec: Codec[T] | None = None,
+        *,
+        inputs: Sequence[str] | None = None,
+        also: Any = None,
+    ) -> T:
+        key = (name, digest_of(also))
+        if key not in self.held:
+            self.held[key] = make()
+        value: T = self.held[key]
+        return value
+
+
+def _in_order(index: Index) -> Index:
+    """The index in an order that depends on its contents alone."""
+    order = sorted(range(len(index.examples)), key=lambda row: _identity(index, row))
+    assert index.images is not None
+    return replace(
+        index,
+        examples=tuple(index.examples[row] for row in order),
+        images=[index.images[row] for row in order],
+    )
+
+
+def _identity(index: Index, row: int) -> tuple[str, str, str]:
+    example = index.examples[row]
+    return example.bytes_hash, example.label, example.group
+
+
+def _decoded(index: Index, options: Options, folder: Path) -> tuple[Index, Cache]:
+    """The index completed by decoding, and all images in one memory-mapped file."""
+    size, channels = working_size(index), working_channels(index)
+    kept = CacheFolder(path=folder)
+    try:
+        with kept.writer("images", (len(index.examples), size, size, channels)) as writer:
+            for rows in blocks(index.used()):
+                index, images = decode_rows(
+                    index, rows, size, channels, max_pixels=options.max_pixels
+                )
+                refuse_unreadable(index)
+                for row, image in zip(rows, images, strict=True):
+                    writer.put(int(row), image)
+            writer.finish(b"")
+    except MachineError as error:
+        raise MachineError(
+            error.sentence, "Name a folder with room that you can write: export TMPDIR=/path"
+        ) from None
+    # The split draws by path; a place in an order made of contents is the same on any machine.
+    examples = tuple(replace(e, path=f"{row:09d}") for row, e in enumerate(index.examples))
+    path = kept.images("images")
+    return replace(index, examples=examples), Cache(
+        images=np.load(path, mmap_mode="r"), path=str(path)
+    )
+
+
+def _held_back(index: Index, groups: Rows, options: Options) -> tuple[Rows, Rows]:
+    """Rows to learn from and rows to choose by; closed-form models choose by leave-one-out."""
+    everything, nothing = index.used(), np.zeros(0, np.int64)
+    if options.strategy in CLOSED_FORM:
+        return everything, nothing
+    parts = portion(units_of(index, groups, options.seed), {"val": (VAL_SHARE, MOST_VAL)})
+    train, val = (np.array(sorted(parts[name]), np.int64) for name in ("train", "val"))
+    per_class = np.bincount(index.labels()[val], minlength=len(index.classes))
+    if per_class.sum() < FEWEST_TEST or per_class.min() < FEWEST_TEST_A_CLASS:
+        return everything, nothing
+    return train, val
+
+
+BLOCK = 1024
