@@ -58,7 +58,7 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
                 words("choices.net_pretrained"),
                 words("choices.by_leaving_out"),
                 probe.loo_accuracy,
-                probe.seconds,
+                probe.seconds + _feature_seconds(evidence),
                 words,
             )
         )
@@ -129,6 +129,12 @@ def _trained_row(values: Values, words: Words) -> tuple[str, ...]:
         sum(epoch.seconds for epoch in epochs),
         words,
     )
+
+
+def _feature_seconds(evidence: Evidence) -> float:
+    """About what the features of the training and validation images took."""
+    speed = evidence.speeds.get("features", 0.0)
+    return (sum(evidence.images_per_class) + evidence.val_images) / speed if speed else 0.0
 
 
 def _worth_showing(evidence: Evidence) -> list[Probe]:

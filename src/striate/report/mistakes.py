@@ -3,7 +3,7 @@
 import numpy as np
 
 from striate.report.language import Words
-from striate.report.pixels import data_uri
+from striate.report.pixels import SMALL, data_uri
 from striate.values import Block, Rows, Section, Values
 
 SHOWN = 24
@@ -59,5 +59,5 @@ def _gallery(places: Rows, values: Values, words: Words) -> Block:
         images=tuple(images),
         captions=tuple(captions),
         alts=tuple(alts),
-        severity="sharp" if values.cache.size <= 64 else "",
+        severity="sharp" if values.cache.size <= SMALL else "",
     )

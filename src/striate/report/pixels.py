@@ -23,26 +23,6 @@ def data_uri(image: NDArray[np.uint8], longest: int = 160) -> str:
     return _encoded(picture, "WEBP", quality=82, method=4)
 
 
-def is_small(image: NDArray[np.uint8]) -> bool:
-    """Whether the page should show the picture's pixels as squares."""
-    return bool(max(image.shape[:2]) <= SMALL)
-
-
-def sheet(images: list[NDArray[np.uint8]], columns: int, gap: int = 2) -> NDArray[np.uint8]:
-    """Equally large pictures, grey or colour, side by side on one transparent sheet (RGBA)."""
-    height, width = images[0].shape[:2]
-    rows = -(-len(images) // columns)
-    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, 4)
-    canvas = np.zeros(shape, np.uint8)
-    for place, image in enumerate(images):
-        top = (place // columns) * (height + gap)
-        left = (place % columns) * (width + gap)
-        colour = image if image.ndim == 3 else image[..., None]
-        canvas[top : top + height, left : left + width, :3] = colour
-        canvas[top : top + height, left : left + width, 3] = 255
-    return canvas
-
-
 def _encoded(picture: Image.Image, kind: str, **settings: int | bool) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, kind, **settings)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from striate.report.language import Words
-from striate.report.pixels import data_uri
+from striate.report.pixels import SMALL, data_uri
 from striate.values import Block, Section, Values
 
 SAMPLES, LISTED, CLASSES = 24, 100, 25
@@ -108,5 +108,5 @@ def _samples(values: Values, words: Words) -> Block:
             for k in classes[chosen]
         ),
         alts=tuple(words("source.alt", name=values.index.classes[k]) for k in classes[chosen]),
-        severity="samples sharp" if values.cache.size <= 64 else "samples",
+        severity="samples sharp" if values.cache.size <= SMALL else "samples",
     )
