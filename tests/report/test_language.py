@@ -34,11 +34,24 @@ def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
 
 
 def said() -> list[tuple[str, str]]:
+    """Every code of a sentence with its file; one held by a variable is looked up there."""
     found = []
     for path, call in calls("say"):
-        for code in strings(call.args[0]):
-            found.append((code, path.name))
+        codes = strings(call.args[0])
+        if isinstance(call.args[0], ast.Name):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            codes = set().union(*(strings(v) for v in assigned(tree, call.args[0].id)))
+        assert codes, f"{path.name}: the code of a sentence cannot be found"
+        found += [(code, path.name) for code in sorted(codes)]
     return found
+
+
+def assigned(tree: ast.AST, name: str) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == name for target in node.targets
+        ):
+            yield node.value
 
 
 def findings() -> list[tuple[str, ast.Call]]:

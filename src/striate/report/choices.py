@@ -212,7 +212,8 @@ def _choices(plan: Plan, words: Words) -> Block:
     rows = []
     for field in fields(plan):
         choice = getattr(plan, field.name)
-        if isinstance(choice, Choice):
+        # What a model without steps has no use for, such as its learning rate, is no choice.
+        if isinstance(choice, Choice) and choice.why.code != "plan.closed_form":
             rows.append(
                 (
                     words.named("choice", field.name),
