@@ -34,6 +34,7 @@ class Compact(nn.Module):
             kernel_size,
             settings.stride,
             padding=(kernel_size - 1) // 2,
+            bias=False,
         )
         self.whiten.weight.requires_grad_(False)
         self.activation = _activation(settings.activation)
@@ -106,7 +107,7 @@ _CARD = NetCard(
     name="compact",
     family="compact",
     title="Compact",
-    parameters=1_087_160,
+    parameters=1_087_136,
     multiply_adds=44_271_648,
     input_size=32,
     mean=(0.5,),
