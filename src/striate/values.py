@@ -286,7 +286,8 @@ class Evidence:
     `net` is the network that was probed ("" where none is at hand) and `input_size` the size
     of its input; `image_size` is that of the cached images. `images_per_class` counts the
     training images. `speeds` are images per second: `features` and `deep` for the probed
-    network at its input size, `scratch` for the compact one at the image size.
+    network at its input size, `scratch` for the compact one at the image size; `precisions` is
+    what each of these trains fastest in.
     """
 
     schema: str = "striate/evidence/1"
@@ -303,6 +304,7 @@ class Evidence:
     input_size: int = 0
     val_images: int = 0
     classes: tuple[str, ...] = ()
+    precisions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

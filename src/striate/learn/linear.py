@@ -8,9 +8,9 @@ import torch
 from striate.classifier import Classifier
 from striate.learn.job import Job
 from striate.nets import find_net
-from striate.probe.evidence import Probed, probe_taps
+from striate.probe.evidence import Probed, fit_taps, probe_taps
 from striate.probe.features import FeatureTable, all_taps, extract
-from striate.probe.ridge import RidgeFit, fit_path
+from striate.probe.ridge import RidgeFit
 from striate.store.files import of_arrays
 from striate.strategy.budget import feature_size
 from striate.train.head import Network, assemble
@@ -114,8 +114,7 @@ def refit(job: Job, linear: Linear, plan: Plan) -> Classifier:
 
 def fit_on(job: Job, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows) -> RidgeFit:
     """The ridge solution on some taps and rows of a feature table."""
-    features = table.of(rows, taps)
-    return fit_path(features, job.labels[rows], len(job.index.classes), job.groups[rows])
+    return fit_taps(table, taps, rows, job.labels, len(job.index.classes), job.groups)
 
 
 def _size(job: Job, net: str) -> int:

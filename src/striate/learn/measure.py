@@ -5,11 +5,13 @@ from dataclasses import replace
 from striate.learn.job import Job
 from striate.learn.linear import Linear
 from striate.learn.tuned import run, spec_of, start
+from striate.nets import RANDOM
 from striate.probe.evidence import gather
 from striate.probe.trials import as_trial, training_speed
 from striate.strategy.choose import what_to_try
 from striate.strategy.plans import training_plan
-from striate.values import Candidate, Choice, Evidence, Trial, say
+from striate.train.head import assemble
+from striate.values import Candidate, Choice, Evidence, Machine, Trial, say
 
 
 def gather_evidence(job: Job, linear: Linear | None) -> Evidence:
@@ -28,10 +30,10 @@ def gather_evidence(job: Job, linear: Linear | None) -> Evidence:
     )
     if job.given_plan is not None or not _may_train(job):
         return evidence
-    speeds = {**evidence.speeds, **_speeds(job, evidence, linear)}
-    evidence = replace(evidence, speeds=speeds)
+    speeds, precisions = _speeds(job, evidence, linear)
+    evidence = replace(evidence, speeds={**evidence.speeds, **speeds}, precisions=precisions)
     candidates = what_to_try(evidence, job.seconds_left(), job.options, job.machine)
-    return replace(evidence, trials=tuple(_try(job, candidate) for candidate in candidates))
+    return replace(evidence, trials=tuple(_try(job, candidate, linear) for candidate in candidates))
 
 
 def _features_speed(linear: Linear | None) -> dict[str, float]:
@@ -47,27 +49,44 @@ def _may_train(job: Job) -> bool:
     return job.options.strategy != "auto" or len(job.val) > 0
 
 
-def _speeds(job: Job, evidence: Evidence, linear: Linear | None) -> dict[str, float]:
-    """Images per second of a training step for each strategy that could follow."""
+def _speeds(
+    job: Job, evidence: Evidence, linear: Linear | None
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Images per second of a training step for each strategy that could follow, and in what."""
+    speeds: dict[str, float] = {}
+    precisions: dict[str, str] = {}
     wanted = ("scratch", "deep") if job.options.strategy == "auto" else (job.options.strategy,)
-    found = {}
     for strategy in wanted:
         if strategy != "scratch" and linear is None:
             continue
-        why = say("measure.speed", "to measure its speed")
-        asked = Choice(value=strategy, why=why, ground="measured")
-        once = Choice(value=1, why=why, ground="measured")
-        plan = training_plan(evidence, job.options, job.machine, asked, once)
-        network = start(job, plan, spec_of(job, plan))
-        found[strategy] = training_speed(
-            network, plan, job.cache, job.train, job.machine, labels=job.labels
-        )
-    return found
+        for precision in _precisions(job.machine):
+            speed = _speed(job, evidence, strategy, precision)
+            if speed > speeds.get(strategy, 0.0):
+                speeds[strategy], precisions[strategy] = speed, precision
+    return speeds, precisions
 
 
-def _try(job: Job, candidate: Candidate) -> Trial:
+def _precisions(machine: Machine) -> tuple[str, ...]:
+    """bfloat16 that makes features fast may make training slow: both are tried then."""
+    return ("float32",) if machine.precision == "float32" else ("bfloat16", "float32")
+
+
+def _speed(job: Job, evidence: Evidence, strategy: str, precision: str) -> float:
+    why = say("measure.speed", "to measure its speed")
+    plan = training_plan(
+        replace(evidence, precisions={strategy: precision}),
+        job.options,
+        job.machine,
+        Choice(value=strategy, why=why, ground="measured"),
+        Choice(value=1, why=why, ground="measured"),
+    )
+    network = assemble(spec_of(job, plan), RANDOM)
+    return training_speed(network, plan, job.cache, job.train, job.machine, labels=job.labels)
+
+
+def _try(job: Job, candidate: Candidate, linear: Linear | None) -> Trial:
     plan = candidate.plan
     folder = job.checkpoints / f"trial-{plan.strategy.value}"
     spec = spec_of(job, plan)
-    trained = run(job, plan, spec, start(job, plan, spec), folder, None)
+    trained = run(job, plan, spec, start(job, plan, spec, linear), folder, None)
     return as_trial(plan, trained.history, job.labels[job.val], candidate.why)

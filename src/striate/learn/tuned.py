@@ -11,17 +11,17 @@ from striate import statistics
 from striate.classifier import Classifier
 from striate.data.preprocess import fit_scaling
 from striate.learn.job import Job
-from striate.learn.linear import fit_on, pretrained_spec, read_features
+from striate.learn.linear import Linear, fit_on, pretrained_spec, read_features
 from striate.nets import RANDOM
 from striate.train.head import Network, assemble
 from striate.train.loop import Trained, train
 from striate.values import History, ModelSpec, Plan, Rows
 
 
-def train_plan(job: Job, plan: Plan) -> tuple[Classifier, History]:
+def train_plan(job: Job, plan: Plan, linear: Linear | None) -> tuple[Classifier, History]:
     """The network of a plan, trained; its temperature is fitted on the validation images."""
     spec = spec_of(job, plan)
-    network = start(job, plan, spec)
+    network = start(job, plan, spec, linear)
     trained = run(job, plan, spec, network, job.checkpoints / "training", job.training_seconds())
     network.load_state_dict(trained.state)
     classifier = Classifier(spec=spec, network=network.eval())
@@ -81,7 +81,7 @@ def spec_of(job: Job, plan: Plan) -> ModelSpec:
     )
 
 
-def start(job: Job, plan: Plan, spec: ModelSpec) -> Network:
+def start(job: Job, plan: Plan, spec: ModelSpec, linear: Linear | None) -> Network:
     """The network before its first step: random for `scratch`, else where the probe ended.
 
     The exact head is fitted anew at the plan's input size, since features shift with it.
@@ -91,7 +91,12 @@ def start(job: Job, plan: Plan, spec: ModelSpec) -> Network:
     network = assemble(spec, job.options.weights)
     size = plan.input_size.value
     rows = np.sort(job.train)
-    table = read_features(job, spec.net, network, size, rows, f"features-{size}-tuned.npz")
+    same = linear is not None and (linear.net, linear.input_size) == (spec.net, size)
+    table = (
+        linear.table
+        if linear is not None and same
+        else read_features(job, spec.net, network, size, rows, f"features-{size}.npz")
+    )
     fit = fit_on(job, table, plan.taps.value, job.train)
     # Softmax of the scores over the temperature is what the exact head means by them: the
     # training then starts at a calibrated model instead of at timid scores between 0 and 1.

@@ -6,6 +6,7 @@ from striate.errors import UsageError
 from striate.strategy import budget
 from striate.strategy.plans import best_probe, linear_plan, recipe_for, training_plan
 from striate.strategy.promise import (
+    SMALL_IMAGE,
     contenders,
     epochs_choice,
     epochs_for,
@@ -29,7 +30,8 @@ def what_to_try(
         return ()
     may, _ = contenders(evidence, remaining_seconds, options)
     # Tuning is never tried: it starts at the linear model, and a short one only unsettles it.
-    if "scratch" not in may:
+    # Small images train fast: where nothing else contends, the trial would only cost epochs.
+    if "scratch" not in may or (may == ("scratch",) and evidence.image_size <= SMALL_IMAGE):
         return ()
     seconds = budget.trial_seconds(options.minutes, remaining_seconds)
     epochs = epochs_for(evidence, "scratch", seconds)

@@ -77,7 +77,7 @@ def training_plan(
         label_smoothing=recipe.label_smoothing,
         dropout=recipe.dropout,
         augment=recipe.augment,
-        precision=_precision(machine),
+        precision=_training_precision(evidence, strategy.value, machine),
         threads=_threads(machine),
         inference_batch_size=_inference_batch_size(machine),
     )
@@ -166,6 +166,15 @@ def _input_size(size: int, image_size: int) -> Choice[int]:
             image_size=image_size,
         )
     return Choice(value=size, why=why, ground="convention")
+
+
+def _training_precision(evidence: Evidence, strategy: str, machine: Machine) -> Choice[str]:
+    """What a training step was fastest in; the machine's own where that was not measured."""
+    measured = evidence.precisions.get(strategy)
+    if measured is None:
+        return _precision(machine)
+    why = say("plan.training_precision", "a training step is fastest in it here")
+    return Choice(value=measured, why=why, ground="measured")
 
 
 def _precision(machine: Machine) -> Choice[str]:

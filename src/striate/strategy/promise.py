@@ -156,7 +156,7 @@ def _against_scratch(evidence: Evidence, options: Options) -> Sentence | None:
     images = sum(evidence.images_per_class)
     if options.net != "auto" and best_probe(evidence) is not None:
         return say("out.net_asked", "You asked for {net}, so no other is tried.", net=options.net)
-    if evidence.image_size > _SMALL_IMAGE and images < _MANY_IMAGES:
+    if evidence.image_size > SMALL_IMAGE and images < _MANY_IMAGES:
         return say(
             "out.scratch_few",
             "{n:,} images of {size} pixels are too few to train a network from scratch.",
@@ -196,7 +196,7 @@ def _epoch_seconds(evidence: Evidence, strategy: str) -> float | None:
     return budget.epoch_seconds(sum(evidence.images_per_class), speed, evidence.val_images)
 
 
-_SMALL_IMAGE = 64
+SMALL_IMAGE = 64
 _MANY_IMAGES = 2000
 # Optimistic: errors fell with the 0.35th power of the epochs on CIFAR-10 from 3 to 7 epochs.
 _LEARNING_EXPONENT = 0.5

@@ -5,21 +5,32 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from striate.train.head import Network
+from striate.train.fused import fuse
+from striate.train.head import Network, pool
 from striate.values import Machine
 
 
 class Fast(nn.Module):
-    """A network that computes in one precision and gives float32 features and logits."""
+    """A network that computes in one precision and gives float32 features and logits.
 
-    def __init__(self, network: Network, dtype: torch.dtype) -> None:
+    `fused` tells whether the fused kernels are in use. Call it in `torch.inference_mode()`.
+    """
+
+    def __init__(
+        self, network: Network, maps: nn.Module, dtype: torch.dtype, layout: torch.memory_format
+    ) -> None:
         super().__init__()
         self.network = network
+        self.maps = maps
         self.dtype = dtype
+        self.layout = layout
+        self.fused = not isinstance(maps, _Plain)
 
     def pooled(self, images_NCHW: Tensor) -> Tensor:
-        """Features N x D float32."""
-        return self.network.pooled(images_NCHW.to(self.dtype))
+        """Features N x D float32 of images as `normalise` gives them."""
+        images = images_NCHW.to(self.dtype).contiguous(memory_format=self.layout)
+        names = self.network.backbone.stage_names
+        return pool(dict(zip(names, self.maps(images), strict=True)), self.network.taps)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits N x K float32."""
@@ -29,11 +40,44 @@ class Fast(nn.Module):
 def fast(network: Network, *, machine: Machine, precision: str | None = None) -> Fast:
     """A copy of the network for inference on this machine; the network itself is not changed.
 
-    `precision` is the machine's own unless given.
+    `precision` is the machine's own unless given. Where the fused kernels are not to be used,
+    or do not do for this network, it is the plain network in that precision.
     """
-    dtype = getattr(torch, precision or machine.precision)
-    layout = torch.channels_last if machine.layout == "channels_last" else torch.contiguous_format
-    quick = copy.deepcopy(network).eval().to(machine.device)
-    quick.backbone.to(dtype)
-    quick.backbone.to(memory_format=layout)
-    return Fast(quick.requires_grad_(False), dtype)
+    dtype: torch.dtype = getattr(torch, precision or machine.precision)
+    last = machine.layout == "channels_last"
+    layout = torch.channels_last if last else torch.contiguous_format
+    quick = copy.deepcopy(network).eval().requires_grad_(False).to(machine.device)
+    maps = _fused(quick.backbone, dtype) if machine.fused and machine.device == "cpu" else None
+    if maps is None:
+        quick.backbone.to(dtype)
+        quick.backbone.to(memory_format=layout)  # type: ignore[call-overload]
+        maps = _Plain(quick.backbone)
+    return Fast(quick, maps, dtype, layout)
+
+
+class _Plain(nn.Module):
+    """The backbone's own stages as a forward pass."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, images_NCHW: Tensor) -> list[Tensor]:
+        maps: list[Tensor] = self.backbone.stages(images_NCHW)  # type: ignore[operator]
+        return maps
+
+
+def _fused(backbone: nn.Module, dtype: torch.dtype) -> nn.Module | None:
+    """The fused maps in this precision; None where there is no way to have them right."""
+    try:
+        maps = fuse(backbone).to(dtype)
+        with torch.inference_mode():
+            maps(torch.zeros(1, _channels(backbone), 64, 64, dtype=dtype))
+    except Exception:  # private operators and foreign networks may fail in any way
+        return None
+    return maps
+
+
+def _channels(backbone: nn.Module) -> int:
+    first = next(module for module in backbone.modules() if isinstance(module, nn.Conv2d))
+    return first.in_channels

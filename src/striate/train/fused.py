@@ -1,0 +1,295 @@
+"""A convolutional network by oneDNN's fused kernels: convolution, normalisation, activation in one.
+
+Batch normalisation is folded into the weights; activation and the addition of a shortcut are
+done while a result is still in the processor's registers. The operators are private to torch,
+so what comes out is compared with the plain network before it is used.
+"""
+
+import copy
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+
+def fuse(backbone: nn.Module) -> nn.Module:
+    """A module that maps images to the list of `backbone.stages`, in float32, fused.
+
+    Raises an exception of any kind where the network cannot be read or comes out different:
+    the caller then stays with the plain one.
+    """
+    with torch.no_grad():
+        root = _Stages(copy.deepcopy(backbone).eval())
+        graph = _Tracer().trace(root)
+        _drop_idle(root, graph)
+        for node in list(graph.nodes):
+            if _is_module(root, node, nn.Conv2d):
+                _fuse_chain(root, graph, node)
+        fused = fx.GraphModule(root, graph).eval()
+        fused.graph.eliminate_dead_code()
+        fused.recompile()
+        _compare(root, fused)
+    fused.delete_all_unused_submodules()
+    return fused
+
+
+class FusedConv(nn.Module):
+    """A convolution with everything that follows it: bias, activation, or an added shortcut.
+
+    The weights are kept in the order that the kernel wants for the shapes that were met.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    odd_weight: Tensor | None
+
+    def __init__(
+        self, conv: nn.Conv2d, weight: Tensor, bias: Tensor, activation: "Activation", adds: bool
+    ) -> None:
+        super().__init__()
+        self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
+        self.pad = _padding(conv)
+        self.activation, self.adds = activation, adds
+        self.uneven = _pads_unevenly(conv)
+        self.register_buffer("bias", bias)
+        # A zero row and column before the kernel moves it by one pixel: on even sizes the same
+        # numbers as padding at the far end alone, without a padded copy of the image.
+        self.register_buffer("odd_weight", weight if self.uneven else None)
+        self.register_buffer("weight", F.pad(weight, (1, 0, 1, 0)) if self.uneven else weight)
+        self._ordered: dict[tuple[int, ...], Tensor] = {}
+
+    def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
+        """The map N x C x H x W after convolution, activation and addition."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        weight, pad = self.weight, self.pad
+        if self.uneven:
+            odd = [size % 2 for size in x.shape[-2:]]
+            if odd[0] != odd[1]:
+                near = [pad[k] - 1 + odd[k] for k in (0, 1)]
+                x, pad = F.pad(x, (near[1], pad[1], near[0], pad[0])), [0, 0]
+                x = x.contiguous(memory_format=torch.channels_last)
+            if any(odd):
+                assert self.odd_weight is not None
+                weight = self.odd_weight
+        return self._kernel(x, self._in_order(x, weight, pad), pad, other)
+
+    def _kernel(self, x: Tensor, weight: Tensor, pad: list[int], other: Tensor | None) -> Tensor:
+        name, scalars, algorithm = self.activation
+        convolve = torch.ops.mkldnn._convolution_pointwise
+        where = (self.bias, pad, list(self.stride), list(self.dilation), self.groups)
+        result: Tensor
+        if other is None:
+            result = convolve(x, weight, *where, name, scalars, algorithm)
+            return result
+        other = other.contiguous(memory_format=torch.channels_last)
+        unary = None if name == "none" else name
+        result = convolve.binary(x, other, weight, *where, "add", None, unary, [], "")
+        return result
+
+    def _in_order(self, x: Tensor, weight: Tensor, pad: list[int]) -> Tensor:
+        key = (*x.shape, weight.shape[-1], *pad)
+        if key not in self._ordered:
+            if len(self._ordered) >= MOST_SHAPES:
+                self._ordered.clear()
+            self._ordered[key] = torch.ops.mkldnn._reorder_convolution_weight(
+                weight, pad, list(self.stride), list(self.dilation), self.groups, list(x.shape)
+            )
+        return self._ordered[key]
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_ordered": {}}
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "FusedConv":
+        # Weights in the kernel's own order cannot be converted; they are made again.
+        self._ordered = {}
+        super()._apply(fn, recurse)
+        return self
+
+
+class _Stages(nn.Module):
+    """The stages of a backbone as a forward pass, which is what can be traced."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, images_NCHW: Tensor) -> list[Tensor]:
+        stages: list[Tensor] = self.backbone.stages(images_NCHW)  # type: ignore[operator]
+        return stages
+
+
+class _Tracer(fx.Tracer):
+    """Looks into every module but convolutions, normalisations and torch's own."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        known = isinstance(m, nn.Conv2d | nn.BatchNorm2d)
+        return known or super().is_leaf_module(m, module_qualified_name)
+
+
+def _drop_idle(root: nn.Module, graph: fx.Graph) -> None:
+    """Takes out what does nothing in inference."""
+    for node in list(graph.nodes):
+        if _is_module(root, node, nn.Identity | nn.Dropout | nn.Dropout2d):
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
+
+
+def _fuse_chain(root: nn.Module, graph: fx.Graph, start: fx.Node) -> None:
+    """Replaces a convolution and what follows it, where nothing else looks in between."""
+    conv = root.get_submodule(str(start.target))
+    assert isinstance(conv, nn.Conv2d)
+    if not _supported(conv):
+        return
+    weight, bias = conv.weight, conv.bias
+    if bias is None:
+        bias = torch.zeros(len(weight), dtype=weight.dtype, device=weight.device)
+    last, activation, other = start, NO_ACTIVATION, None
+    after = _only_user(last)
+    if after is not None and _is_module(root, after, nn.BatchNorm2d):
+        norm = root.get_submodule(str(after.target))
+        if not isinstance(norm, nn.BatchNorm2d) or norm.running_var is None:
+            return
+        weight, bias = _folded(weight, bias, norm)
+        last, activation = after, _activation_inside(norm)
+        if activation is None:
+            return
+    if activation == NO_ACTIVATION:
+        after = _only_user(last)
+        other = None if after is None else _shortcut(after, last)
+        if other is not None:
+            last = after
+        after = _only_user(last)
+        found = None if after is None else _activation_of(root, after)
+        if found is not None and (other is None or found[0] == "relu"):
+            last, activation = after, found
+    name = f"fused_{start.name}"
+    root.add_module(name, FusedConv(conv, weight.detach(), bias.detach(), activation, bool(other)))
+    with graph.inserting_before(last):
+        arguments = start.args if other is None else (*start.args, other)
+        node = graph.call_module(name, arguments)
+    last.replace_all_uses_with(node)
+    for gone in (last, *_between(start, last)):
+        if not gone.users:
+            graph.erase_node(gone)
+
+
+def _between(start: fx.Node, last: fx.Node) -> list[fx.Node]:
+    """The nodes from `last` back to `start` along the chain, `last` left out."""
+    chain = [start]
+    while chain[-1] is not last:
+        following = _only_user(chain[-1])
+        if following is None:
+            break
+        chain.append(following)
+    return [node for node in reversed(chain) if node is not last]
+
+
+def _supported(conv: nn.Conv2d) -> bool:
+    plain = type(conv) is nn.Conv2d and conv.padding_mode == "zeros"
+    even = conv.padding != "same" or all(k % 2 for k in conv.kernel_size)
+    return (plain and even) or _pads_unevenly(conv)
+
+
+def _pads_unevenly(conv: nn.Conv2d) -> bool:
+    """Whether this is a convolution that pads as TensorFlow does, with stride 2."""
+    square = conv.kernel_size[0] == conv.kernel_size[1] and conv.kernel_size[0] % 2 == 1
+    known = type(conv).__name__ in ("SameConv2d", "Conv2dSame")
+    return known and square and conv.stride == (2, 2) and conv.dilation == (1, 1)
+
+
+def _padding(conv: nn.Conv2d) -> list[int]:
+    if _pads_unevenly(conv) or conv.padding == "same":
+        return [d * (k - 1) // 2 for k, d in zip(conv.kernel_size, conv.dilation, strict=True)]
+    return [0, 0] if conv.padding == "valid" else [int(p) for p in conv.padding]
+
+
+def _folded(weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Weights and bias that do the normalisation too, worked out in float64."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = (norm.running_var.double() + norm.eps).rsqrt()
+    if norm.weight is not None:
+        scale = scale * norm.weight.double()
+    shifted = (bias.double() - norm.running_mean.double()) * scale
+    if norm.bias is not None:
+        shifted = shifted + norm.bias.double()
+    folded = weight.double() * scale[:, None, None, None]
+    return folded.to(weight.dtype), shifted.to(weight.dtype)
+
+
+Activation = tuple[str, list[float], str]
+NO_ACTIVATION: Activation = ("none", [], "")
+
+
+def _activation_of(root: nn.Module, node: fx.Node) -> Activation | None:
+    if node.op == "call_module":
+        return _known_activation(root.get_submodule(str(node.target)))
+    if node.op == "call_function" and node.target in (F.relu, torch.relu):
+        return ("relu", [], "")
+    return None
+
+
+def _known_activation(module: nn.Module) -> Activation | None:
+    if isinstance(module, nn.Hardtanh):  # ReLU6 is one
+        return ("hardtanh", [float(module.min_val), float(module.max_val)], "")
+    if isinstance(module, nn.GELU):
+        return ("gelu", [], module.approximate)
+    for kind, name in ACTIVATIONS.items():
+        if type(module) is kind:
+            return (name, [], "")
+    return None
+
+
+def _activation_inside(norm: nn.BatchNorm2d) -> Activation | None:
+    """The activation that timm's normalisations carry; none for torch's; None for unknown."""
+    if type(norm) is nn.BatchNorm2d:
+        return NO_ACTIVATION
+    inner = getattr(norm, "act", None)
+    if type(norm).__name__ != "BatchNormAct2d" or not isinstance(inner, nn.Module):
+        return None
+    return NO_ACTIVATION if isinstance(inner, nn.Identity) else _known_activation(inner)
+
+
+def _shortcut(node: fx.Node, branch: fx.Node) -> fx.Node | None:
+    """What is added to `branch` by this node, if it adds two maps."""
+    if node.op != "call_function" or node.target not in ADDITIONS or len(node.args) != 2:
+        return None
+    others = [part for part in node.args if part is not branch]
+    return others[0] if len(others) == 1 and isinstance(others[0], fx.Node) else None
+
+
+def _only_user(node: fx.Node) -> fx.Node | None:
+    return next(iter(node.users)) if len(node.users) == 1 else None
+
+
+def _is_module(root: nn.Module, node: fx.Node, kind: Any) -> bool:
+    return node.op == "call_module" and isinstance(root.get_submodule(str(node.target)), kind)
+
+
+def _compare(plain: nn.Module, fused: nn.Module) -> None:
+    """Raises `ArithmeticError` where a map differs by more than rounding.
+
+    Tried on an even and an odd size, since padding depends on it.
+    """
+    first = next(m for m in plain.modules() if isinstance(m, nn.Conv2d))
+    channels = first.in_channels
+    for size in (64, 75):
+        generator = torch.Generator().manual_seed(0)
+        images = torch.rand(2, channels, size, size, generator=generator) * 2 - 1
+        for right, found in zip(plain(images), fused(images), strict=True):
+            if not torch.linalg.norm(found - right) <= MOST_ROUNDING * torch.linalg.norm(right):
+                raise ArithmeticError("the fused kernels give another result")
+
+
+MOST_ROUNDING = 1e-3
+MOST_SHAPES = 4
+ADDITIONS = (operator.add, operator.iadd, torch.add)
+ACTIVATIONS: dict[type[nn.Module], str] = {
+    nn.ReLU: "relu",
+    nn.SiLU: "swish",
+    nn.Hardswish: "hardswish",
+    nn.Sigmoid: "sigmoid",
+    nn.Tanh: "tanh",
+}
