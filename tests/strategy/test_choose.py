@@ -82,7 +82,7 @@ def test_two_that_promise_something_are_ranked_by_what_they_promise():
 
 
 def test_a_trial_is_for_small_or_many_images_that_leave_something_to_win():
-    (tried,) = what_to_try(evidence(deep=400.0), 90, OPTIONS, MACHINE)
+    (tried,) = what_to_try(evidence(scratch=2000.0, deep=2000.0), 90, OPTIONS, MACHINE)
     assert tried.plan.strategy.value == "scratch"
     assert tried.plan.net.value == "compact"
     assert tried.seconds == pytest.approx(0.12 * 120)
