@@ -8,7 +8,7 @@ import pytest
 
 from striate.command.flags import FLAGS
 from striate.errors import UsageError
-from striate.settings import checked
+from striate.settings import Settings, checked
 from striate.values import STRATEGIES, Options
 
 
@@ -19,7 +19,7 @@ def test_nothing_asked_gives_the_defaults() -> None:
 def test_defaults_are_allowed_and_every_setting_has_a_rule_and_a_flag() -> None:
     every = {field.name: getattr(Options(), field.name) for field in fields(Options)}
     assert checked(every) == Options()
-    assert set(FLAGS) == set(every)
+    assert set(FLAGS) == set(every) == set(Settings.__annotations__)
 
 
 def test_typed_texts_become_values() -> None:

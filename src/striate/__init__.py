@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Unpack
 
     from striate.errors import StriateError
     from striate.estimator import ImageClassifier
     from striate.run import Run
+    from striate.settings import Settings
     from striate.values import Watch
 
 __all__ = ["ImageClassifier", "Run", "StriateError", "__version__", "fit", "load"]
@@ -16,7 +18,7 @@ __all__ = ["ImageClassifier", "Run", "StriateError", "__version__", "fit", "load
 __version__ = "0.1.0"
 
 
-def fit(source: Any, *, watch: "Watch | None" = None, **settings: Any) -> "Run":
+def fit(source: Any, *, watch: "Watch | None" = None, **settings: "Unpack[Settings]") -> "Run":
     """Fits a classifier to labelled images and gives its run.
 
     `source` is a folder of class folders, `"demo"`, or images with their labels. `settings` are

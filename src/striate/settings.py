@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TypedDict
 
 from striate.errors import UsageError
 from striate.spelling import did_you_mean
@@ -14,6 +15,26 @@ SHORTEST_MINUTES = 0.5
 LANGUAGES = ("auto", "en", "zh")
 SPLITTING = ("auto", "pool")
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+class Settings(TypedDict, total=False):
+    """The settings of a call by name, for type checkers and editors; `Options` has the defaults."""
+
+    minutes: float
+    seed: int
+    strategy: str
+    net: str
+    weights: str | Path | None
+    split: str
+    device: str
+    plan: str | Path | None
+    out: str | Path | None
+    restart: bool
+    strict: bool
+    drop_rare: bool
+    max_pixels: int
+    min_accuracy: float | None
+    lang: str
 
 
 def checked(
