@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from striate.data.near_duplicates import near_duplicates
 from striate.values import Cache, Index, Rows
 
 
@@ -13,6 +14,9 @@ def find_duplicates(index: Index, cache: Cache) -> Rows:
     """
     groups = np.arange(len(index.examples), dtype=np.int64)
     for one, other in _equal(index):
+        _join(groups, one, other)
+    alone = np.array([row for row in index.used() if _root(groups, row) == row], np.int64)
+    for one, other in near_duplicates(cache, alone, index.labels()):
         _join(groups, one, other)
     return np.array([_root(groups, row) for row in range(len(groups))], np.int64)
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from striate.data.jpeg_header import read_jpeg_header
 from striate.data.unreadable import Unreadable, reason_for, reason_for_content
 
 Content = bytes | NDArray[Any] | Image.Image
@@ -46,6 +47,9 @@ def read_header(content: Content) -> Header:
         return _image_header(content)
     if not content:
         raise Unreadable("the file is empty")
+    plain = read_jpeg_header(content)
+    if plain is not None:
+        return Header(format="JPEG", **plain._asdict())
     return _image_header(open_image(content))
 
 

@@ -1,7 +1,5 @@
 """What a file's name says: hidden, a picture, or a format that is not read."""
 
-from pathlib import PurePath
-
 PICTURE_SUFFIXES = frozenset(
     f".{name}"
     for name in (
@@ -30,4 +28,10 @@ def is_hidden(name: str) -> bool:
 
 def looks_like_picture(name: str) -> bool:
     """Whether a file's name ends like a picture's, in upper or lower case."""
-    return PurePath(name).suffix.lower() in PICTURE_SUFFIXES
+    return suffix(name) in PICTURE_SUFFIXES
+
+
+def suffix(name: str) -> str:
+    """The ending of a name or path in lower case, with its dot; empty where there is none."""
+    stem, dot, ending = name.rpartition("/")[2].rpartition(".")
+    return dot + ending.lower() if stem else ""

@@ -54,9 +54,8 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 def located(root: str | Path, path: str) -> Path:
     """The file behind a path that `shown` wrote, below `root`."""
-    plain = Path(root, path)
-    if "\\x" not in path or os.path.lexists(plain):
-        return plain
+    if "\\x" not in path or os.path.lexists(Path(root, path)):
+        return Path(root, path)
     raw = re.sub(
         rb"\\x([89a-f][0-9a-f])", lambda found: bytes.fromhex(found[1].decode()), path.encode()
     )

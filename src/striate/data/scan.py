@@ -21,6 +21,8 @@ from striate.data.unreadable import Unreadable
 from striate.errors import SourceMissingError, UsageError
 from striate.values import Example, Index, Options
 
+CHUNK = 128
+
 
 def read(source: object, options: Options) -> Index:
     """The index of a labelled source: rows by path, classes by code point.
@@ -100,9 +102,12 @@ def _may_be_picture(path: Path) -> bool:
 
 def _with_headers(index: Index) -> Index:
     """The index with header and hash of every used row, read in threads."""
+    parts = [
+        range(i, min(i + CHUNK, len(index.examples))) for i in range(0, len(index.examples), CHUNK)
+    ]
     with pillow_hushed(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        rows = pool.map(lambda row: _looked_at(index, row), range(len(index.examples)))
-        examples = tuple(rows)
+        found = pool.map(lambda rows: [_looked_at(index, row) for row in rows], parts)
+        examples = tuple(example for part in found for example in part)
     digest = hashlib.sha256()
     for e in examples:
         if e.status != "ignored":
@@ -115,15 +120,18 @@ def _looked_at(index: Index, row: int) -> Example:
     example = index.examples[row]
     if example.status != "used":
         return example
-    if index.kind == "folder" and not _may_be_picture(located(index.root, example.path)):
+    named = index.kind != "folder" or looks_like_picture(example.path)
+    if not named and not _known_start(located(index.root, example.path)):
         return replace(example, status="ignored", reason="not a picture")
     warnings_of()
+    size, digest = example.bytes, ""
     try:
         content = open_row(index, row)
-        example = replace(example, bytes=_size(content), bytes_hash=_hash(content))
+        size, digest = _size(content), _hash(content)
         header = read_header(content)
     except Unreadable as error:
-        return replace(example, status="set_aside", reason=_sentence(error.reason))
+        reason = "; ".join(filter(None, (error.reason, warnings_of())))
+        return replace(example, status="set_aside", reason=reason, bytes=size, bytes_hash=digest)
     return replace(
         example,
         reason=warnings_of(),
@@ -132,12 +140,9 @@ def _looked_at(index: Index, row: int) -> Example:
         width=header.width,
         height=header.height,
         orientation=header.orientation,
+        bytes=size,
+        bytes_hash=digest,
     )
-
-
-def _sentence(reason: str) -> str:
-    warned = warnings_of()
-    return f"{reason}; {warned}" if warned else reason
 
 
 def _known_start(path: Path) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from striate.data.header import Content
-from striate.data.picture_names import UNREAD_FORMATS, is_hidden, looks_like_picture
+from striate.data.picture_names import UNREAD_FORMATS, is_hidden, looks_like_picture, suffix
 from striate.data.read_file import located, read_file, reason_for_mode, shown
 from striate.data.sources import SourceKind
 from striate.data.unreadable import Unreadable
@@ -180,9 +180,9 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _file(entry: os.DirEntry[str], path: str) -> Example:
     """The row of one file, judged by its kind and name; its content is looked at later."""
-    suffix = Path(entry.name).suffix.lower()
-    if suffix in UNREAD_FORMATS:
-        return Example(path=path, status="set_aside", reason=UNREAD_FORMATS[suffix])
+    ending = suffix(entry.name)
+    if ending in UNREAD_FORMATS:
+        return Example(path=path, status="set_aside", reason=UNREAD_FORMATS[ending])
     try:
         facts = entry.stat()
     except OSError as error:
