@@ -119,6 +119,14 @@ def test_a_folder_of_broken_images_is_no_source(told: Told) -> None:
     assert code == 3
 
 
+def test_strict_refuses_what_was_set_aside(told: Told) -> None:
+    pictures(Path("pets"), ("cat", "dog"), 4)
+    Path("pets/cat/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    code, err = told("fit", "pets", "--strict", "-q")
+    assert code == 4
+    assert "cat/broken.png" in err
+
+
 def test_a_folder_without_permission(told: Told) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may read everything")
@@ -147,9 +155,10 @@ def test_out_in_a_folder_of_the_users(told: Told) -> None:
 
 def test_out_into_the_source_itself(told: Told) -> None:
     pictures(Path("pets"), ("cat", "dog"), 4)
-    code, err = told("fit", "pets", "--out", "pets")
-    assert code == 2
-    assert "pets" in err
+    for out in ("pets", "pets/run"):
+        code, err = told("fit", "pets", "--out", out)
+        assert code == 2
+        assert "inside the source pets" in err
 
 
 def test_out_below_a_file(told: Told) -> None:

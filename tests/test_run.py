@@ -269,6 +269,28 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
         opened()
 
 
+@pytest.mark.parametrize("out", ["pictures/flowers/run", "pictures/flowers"])
+def test_nothing_is_written_into_the_source(tmp_path: Path, out: str) -> None:
+    (tmp_path / "pictures/flowers").mkdir(parents=True)
+    with pytest.raises(UsageError, match="inside the source"):
+        opened(out=out)
+    assert list((tmp_path / "pictures/flowers").iterdir()) == []
+
+
+def test_a_source_around_the_current_folder_needs_a_named_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="runs stands inside the source") as caught:
+        Run.open("here", Options(), command="", source_address=".")
+    assert "--out" in caught.value.hint
+
+
+def test_a_source_may_be_spelt_in_several_ways(tmp_path: Path) -> None:
+    (tmp_path / "pictures/flowers").mkdir(parents=True)
+    run = finished()
+    absolute = str(tmp_path / "pictures" / "flowers")
+    again = Run.open("flowers", Options(), command="", source_address=absolute)
+    assert (again.mode, again.folder) == ("done", run.folder)
+
+
 def test_an_empty_folder_may_be_used(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert opened(out="empty").mode == "new"

@@ -37,8 +37,10 @@ def find_place(fresh: RunRecord, root: Path = Path("runs")) -> Place:
     settings; `ModelError` where a run that might be meant is damaged or of a newer striate;
     `MachineError` where the folder cannot be made.
     """
-    if fresh.settings.out is not None:
-        return _named(Path(fresh.settings.out), fresh)
+    named = fresh.settings.out
+    _must_stand_outside(root if named is None else Path(named), Path(fresh.source.address))
+    if named is not None:
+        return _named(Path(named), fresh)
     name = folder_name(fresh.name)
     found = _newest_like(name, root, fresh)
     if found is not None:
@@ -53,6 +55,15 @@ def folder_name(source_name: str) -> str:
     while len(name.encode()) > 80:
         name = name[:-1]
     return name or "images"
+
+
+def _must_stand_outside(folder: Path, source: Path) -> None:
+    """Raises `UsageError` where a run folder would be written into the source."""
+    if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
+        raise UsageError(
+            f"{folder} stands inside the source {source}, where nothing is ever written.",
+            "Name a folder outside of it with --out.",
+        )
 
 
 def _named(folder: Path, fresh: RunRecord) -> Place:
