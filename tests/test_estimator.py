@@ -6,12 +6,14 @@ import random
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 import pytest
+import sklearn
 import torch
 from PIL import Image
 from sklearn.base import clone, is_classifier
@@ -19,12 +21,13 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import striate
+from made import made_machine
 from striate import estimator
 from striate.data.cache_folder import Writer
 from striate.errors import MachineError, SourceError, SourceMissingError, UsageError
@@ -230,6 +233,21 @@ def test_cross_validation_on_paths(tmp_path: Path) -> None:
     assert scores.mean() >= 0.8
 
 
+def test_groups_reach_the_splitter_and_the_fit() -> None:
+    images, labels = stripes(16)
+    with sklearn.config_context(enable_metadata_routing=True):
+        classifier = linear().set_fit_request(groups=True)
+        scores = cross_val_score(
+            classifier,
+            images,
+            labels,
+            cv=GroupKFold(2),
+            params={"groups": np.arange(16) // 2},
+            error_score="raise",
+        )
+    assert scores.shape == (2,)
+
+
 def test_grid_search_on_pil_images() -> None:
     images, labels = stripes(16)
     pictures = [Image.fromarray(image) for image in images]
@@ -392,6 +410,14 @@ def test_a_seed_may_be_an_int_a_generator_or_none(job_of: Callable[..., Job]) ->
     np.random.seed(1)
     first = job_of(*data, random_state=None).options.seed
     assert job_of(*data, random_state=None).options.seed != first
+
+
+def test_the_threads_are_the_callers(
+    job_of: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = made_machine()
+    monkeypatch.setattr(estimator, "measure_machine", lambda device: replace(machine, threads=64))
+    assert job_of(*stripes(6)).machine.threads == torch.get_num_threads()
 
 
 def test_verbose_shows_the_progress(capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,7 +38,7 @@ from striate.settings import checked
 from striate.store.clock import Clock
 from striate.train.head import assemble
 from striate.train.machine import apply, measure_machine
-from striate.values import Cache, Index, ModelSpec, Options, Rows, Watch, unwatched
+from striate.values import Cache, Index, Machine, ModelSpec, Options, Rows, Watch, unwatched
 
 
 class ImageClassifier(
@@ -105,7 +105,7 @@ class ImageClassifier(
         with _ALONE, _watching(self.verbose) as watch:
             clock = Clock(options.minutes)
             index = _labelled(_index(pictures), self.classes_, numbers, groups)
-            machine = measure_machine(options.device)
+            machine = _machine(options.device)
             with (
                 apply(machine),
                 torch.random.fork_rng(devices=[]),
@@ -184,7 +184,7 @@ class ImageClassifier(
         spec = self.classifier_.spec
         index = _index(self._pictures(X, reset=False))
         found = []
-        with _ALONE, apply(measure_machine(self.device)):
+        with _ALONE, apply(_machine(self.device)):
             for rows in blocks(index.used()):
                 decoded, images = decode_rows(
                     index, rows, spec.cache_size, spec.channels, spec.resize
@@ -194,7 +194,7 @@ class ImageClassifier(
         return np.concatenate(found)
 
     def _features(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
-        machine = measure_machine(self.device)
+        machine = _machine(self.device)
         cache, rows = Cache(images=images_NHWC, path=""), np.arange(len(images_NHWC))
         network, spec = self.classifier_.network, self.classifier_.spec
         return extract(network, cache, rows, spec, machine).values
@@ -240,6 +240,12 @@ def _labelled(index: Index, classes: NDArray[Any], numbers: Rows, groups: Any) -
         for example, number, owner in zip(index.examples, numbers, owners, strict=True)
     )
     return replace(index, classes=names, examples=examples)
+
+
+def _machine(device: str) -> Machine:
+    """The machine with the threads that the caller left it: `n_jobs` processes share the cores."""
+    machine = measure_machine(device)
+    return replace(machine, threads=min(machine.threads, torch.get_num_threads()))
 
 
 @contextmanager
