@@ -1,9 +1,6 @@
 """The main job: labelled images in, a run folder with a classifier and its report out."""
 
 import shlex
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -38,10 +35,10 @@ def fit(
     with open_run(source, index, options, clock) as run:
         if run.mode == "done":
             return run
-        with stage(run, "decode"):
+        with run.timed("decode"):
             index, cache = build_cache(index, options, watch)
         _refuse_if_strict(index, options)
-        with stage(run, "split"):
+        with run.timed("split"):
             groups = find_duplicates(index, cache)
             split = run.keep(
                 "split.npz", lambda: split_index(index, groups, options), of_arrays(Split)
@@ -52,7 +49,7 @@ def fit(
         run.note(machine=machine)
         with apply(machine):
             fit_and_predict(run, index, split, cache, machine, watch)
-            with stage(run, "report"):
+            with run.timed("report"):
                 conclude(run, accounted(index, split), split, cache, machine)
     return run
 
@@ -68,16 +65,6 @@ def open_run(source: object, index: Index, options: Options, clock: Clock) -> Ru
         content_hash=index.content_hash,
         clock=clock,
     )
-
-
-@contextmanager
-def stage(run: Run, name: str) -> Iterator[None]:
-    """Adds what a stage takes to the run's account, also where it is broken off."""
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        run.stage_done(name, time.monotonic() - started)
 
 
 def _refuse_if_strict(index: Index, options: Options) -> None:

@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Not a stage but a moment: when the first usable model stood on disk.
+FIRST_MODEL = "first_model"
+
 
 class Run:
     """A folder that holds one fit.
@@ -209,6 +212,19 @@ class Run:
         """Adds seconds to a stage's; a stage that was broken off counts both parts."""
         spent = self.record.stages.get(name, 0.0) + seconds
         self._change(stages={**self.record.stages, name: round(spent, 3)})
+
+    @contextlib.contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Adds what a stage takes to the account; a stage within it counts for itself alone."""
+        started, before = time.monotonic(), self._accounted()
+        try:
+            yield
+        finally:
+            inner = self._accounted() - before
+            self.stage_done(name, max(0.0, time.monotonic() - started - inner))
+
+    def _accounted(self) -> float:
+        return sum(self.record.stages.values()) - self.record.stages.get(FIRST_MODEL, 0.0)
 
     def note(self, *, machine: Machine | None = None, content_hash: str = "") -> None:
         """Writes into `run.json` what was found out after the run was opened."""

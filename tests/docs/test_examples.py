@@ -45,9 +45,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert len(names) == len(CLASSES)
     for name in names:
         rows = np.flatnonzero(labels == name)
-        save(demo.images[rows[:120]], folder / "photos" / name.lower())
-        save(demo.images[rows[120:145]], folder / "held-out" / name.lower())
-    save(demo.images[np.flatnonzero(labels == names[0])[150:154]], folder / "new")
+        save(demo.images[rows[:160]], folder / "photos" / name.lower())
+        save(demo.images[rows[160:185]], folder / "held-out" / name.lower())
+    save(demo.images[np.flatnonzero(labels == names[0])[200:204]], folder / "new")
     return folder
 
 

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from tests.train.made_training import MACHINE, MEAN, STD, network, other_seed, p
 from torch import nn
 
 from striate.errors import StriateError
-from striate.train import loop
+from striate.train import loop, steps
 from striate.train.loop import Trained, train
 from striate.values import Epoch, Plan, Progress
 
@@ -165,21 +166,26 @@ def test_a_loss_that_is_no_number_stops_the_training() -> None:
 
 
 def test_a_slow_machine_ends_sooner_and_the_plan_says_so() -> None:
-    clock = [0.0]
-
-    def slow(progress: Progress) -> None:
-        clock[0] += 1.0
-
     of = plan(epochs=8)
     epochs = tuple(epoch(0.5, 1.0, k + 1) for k in range(2))
-    unchanged = loop._in_time(of, epochs, seconds_left=6.0)
+    unchanged = loop._in_time(of, epochs, 6.0, 8.0)
     assert unchanged is of
-    # Six epochs of a second each are left, and 4.9 would be the limit.
-    sooner = loop._in_time(of, epochs, seconds_left=4.5)
+    # Six epochs of a second each are left, and 4.8 seconds would be the limit.
+    sooner = loop._in_time(of, epochs, 4.5, 8.0)
     assert sooner.epochs.value == 6
     assert sooner.schedule.value == "one-cycle 2/8"
-    at_once = loop._in_time(of, epochs, seconds_left=0.0)
+    at_once = loop._in_time(of, epochs, 0.0, 8.0)
     assert at_once.epochs.value == 2
+    one_more = loop._in_time(of, epochs, 0.6, 8.0)
+    assert one_more.epochs.value == 3
+
+
+def test_one_slow_epoch_does_not_end_a_training() -> None:
+    of = plan(epochs=8)
+    first = (replace(epoch(0.5, 1.0), seconds=3.0),)
+    assert loop._in_time(of, first, 5.0, 8.0) is of
+    recovered = (*first, epoch(0.5, 1.0, 2))
+    assert loop._in_time(of, recovered, 5.0, 8.0) is of
 
 
 def test_a_deadline_in_the_past_ends_after_one_epoch_and_is_remembered(tmp_path: Path) -> None:
@@ -194,7 +200,7 @@ def test_a_deadline_in_the_past_ends_after_one_epoch_and_is_remembered(tmp_path:
 
 def test_an_executed_plan_repeats_what_was_executed() -> None:
     of = plan(epochs=6)
-    cut = loop._in_time(of, tuple(epoch(0.5, 1.0, k + 1) for k in range(2)), 2.0)
+    cut = loop._in_time(of, tuple(epoch(0.5, 1.0, k + 1) for k in range(2)), 2.0, 8.0)
     assert cut.epochs.value == 4
     first, again = run(cut), run(cut)
     assert same(first, again)
@@ -223,7 +229,7 @@ def test_tuning_starts_at_the_weights_that_are_given() -> None:
 
 
 def test_shallow_leaves_the_early_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "SHALLOW_GROUPS", 2)
+    monkeypatch.setattr(steps, "SHALLOW_GROUPS", 2)
     of = plan(strategy="shallow", epochs=1, learning_rate=0.1)
     net = network(of)
     nn.init.normal_(net.head.weight, generator=torch.Generator().manual_seed(0))

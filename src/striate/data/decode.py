@@ -110,7 +110,7 @@ def _from_image(image: Image.Image) -> Pixels:
     if image.mode == "1":
         return _three_axes(np.asarray(image.convert("L")))
     if image.mode in GREY_MODES:
-        return _deep_to_8_bit(np.asarray(image), _stated_bits(image))
+        return _three_axes(_deep_to_8_bit(np.asarray(image), _stated_bits(image)))
     if image.mode == "LAB":
         profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         image = ImageCms.profileToProfile(image, *profiles, outputMode="RGB") or image

@@ -16,6 +16,7 @@ _SIGNS: tuple[tuple[bytes, str], ...] = (
     (rb"version https://git-lfs", "it is a Git LFS pointer; fetch the picture with git lfs pull"),
     (rb"\x00{16}", "it begins with zeros only (a copy that failed?)"),
 )
+_PICTURES = rb"\xff\xd8|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0\*|BM"
 
 
 class Unreadable(Exception):
@@ -46,6 +47,8 @@ def reason_for_content(content: bytes) -> str:
     for sign, reason in _SIGNS:
         if re.match(sign, content[:512], re.DOTALL | re.IGNORECASE):
             return f"not a picture: {reason}"
+    if re.match(_PICTURES, content, re.DOTALL):
+        return "it is damaged: its header cannot be read"
     if content and all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in content[:256]):
         return "not a picture: it is text"
     return "not a picture that can be read: its first bytes are of no known format"

@@ -5,6 +5,7 @@ import os
 import threading
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,17 @@ class TimmBackbone(nn.Module):
     stage_names: tuple[str, ...]
     stage_channels: tuple[int, ...]
 
-    def __init__(self, net: nn.Module, stages: tuple[tuple[str, int], ...]) -> None:
+    def __init__(self, net: nn.Module, outline: "Outline") -> None:
         super().__init__()
         self.net = net
-        self.stage_names = tuple(name for name, _ in stages)
-        self.stage_channels = tuple(width for _, width in stages)
+        self.stage_names = outline.names
+        self.stage_channels = outline.widths
+        self.top_dimensions = outline.top_dimensions
 
     def stages(self, images_NCHW: Tensor) -> list[Tensor]:
         """Maps N x C x H x W from shallow to deep; the last is what the classifier would see."""
         top, maps = self.net.forward_intermediates(images_NCHW, output_fmt="NCHW")  # type: ignore[operator]
-        return [*maps[: len(self.stage_names) - 1], _as_map(top)]
+        return [*maps[: len(self.stage_names) - 1], _as_map(top, self.top_dimensions)]
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """The top's map."""
@@ -47,6 +49,15 @@ class TimmBackbone(nn.Module):
             groups += [list(module.parameters()) for module in inner]
         own = list(self.net.parameters(recurse=False))
         return [group for group in (own, *groups) if group]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """The stages of a network of timm; `top_dimensions` is 4 where its top is a map."""
+
+    names: tuple[str, ...]
+    widths: tuple[int, ...]
+    top_dimensions: int
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -201,7 +212,7 @@ def _renamed(net: nn.Module, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @functools.cache
-def _outline(name: str) -> tuple[tuple[str, int], ...]:
+def _outline(name: str) -> Outline:
     """Names and channels of the stages; a last stage that is the top itself is not kept twice.
 
     Found on the meta device, where a forward pass costs nothing.
@@ -211,14 +222,15 @@ def _outline(name: str) -> tuple[tuple[str, int], ...]:
     with torch.no_grad():
         images = torch.zeros(1, 3, size, size, device="meta")
         top, maps = net.forward_intermediates(images, output_fmt="NCHW")  # type: ignore[operator]
-    top = _as_map(top)
+    dimensions = top.ndim
+    top = _as_map(top, dimensions)
     names = [str(info["module"]).replace(".", "_") for info in net.feature_info]  # type: ignore[union-attr]
     if len(names) != len(maps):
         names = [f"stage{k}" for k in range(1, len(maps) + 1)]
     if maps[-1].shape == top.shape:
         maps, names = maps[:-1], names[:-1]
-    widths = [int(map_NCHW.shape[1]) for map_NCHW in maps]
-    return (*zip(names, widths, strict=True), ("top", int(top.shape[1])))
+    widths = [int(map_NCHW.shape[1]) for map_NCHW in (*maps, top)]
+    return Outline(names=(*names, "top"), widths=tuple(widths), top_dimensions=dimensions)
 
 
 def _input_size(name: str) -> int:
@@ -228,11 +240,11 @@ def _input_size(name: str) -> int:
     return int(config.input_size[-1]) if config else 224
 
 
-def _as_map(top: Tensor) -> Tensor:
+def _as_map(top: Tensor, dimensions: int) -> Tensor:
     """A vector is a map of one pixel; tokens N x T x C are a map of T x 1 pixels."""
-    if top.ndim == 2:
+    if dimensions == 2:
         return top[:, :, None, None]
-    if top.ndim == 3:
+    if dimensions == 3:
         return top.transpose(1, 2)[..., None]
     return top
 

@@ -14,8 +14,8 @@ from striate.probe.ridge import RidgeFit, fit_path
 from striate.statistics import seed_for
 from striate.train.feed import Feed
 from striate.train.head import Network
-from striate.train.loop import prepare, step, training_mode
 from striate.train.machine import apply
+from striate.train.steps import prepare, step, training_mode
 from striate.values import Cache, History, Machine, Plan, Rows, Sentence, Trial
 
 

@@ -13,7 +13,7 @@ from striate.explain import explain
 from striate.report.compose import compose
 from striate.report.html import render
 from striate.report.language import pick_language
-from striate.run import Run
+from striate.run import FIRST_MODEL, Run
 from striate.score import score
 from striate.store.files import of_array, of_arrays
 from striate.summary import summarise
@@ -131,5 +131,5 @@ def _val_predictions(run: Run, index: Index, split: Split) -> Predictions | None
 
 def _seconds(run: Run) -> Seconds:
     stages = dict(run.record.stages)
-    first = stages.pop("first_model", run.clock.elapsed())
+    first = stages.pop(FIRST_MODEL, run.clock.elapsed())
     return Seconds(total=round(run.clock.elapsed(), 2), first_model=round(first, 2), stages=stages)

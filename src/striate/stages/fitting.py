@@ -1,7 +1,9 @@
 """From a split to a model on disk and predictions of the images that judge it."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +13,9 @@ from striate.errors import UsageError
 from striate.learn.crossing import cross_validate
 from striate.learn.job import Job, Learned
 from striate.learn.procedure import learn
-from striate.run import Run
+from striate.run import FIRST_MODEL, Run
 from striate.stages.improving import keep_earlier, put_by
-from striate.store.files import of_array
+from striate.store.files import Codec, of_array
 from striate.store.plans import read_plan
 from striate.values import (
     Cache,
@@ -28,6 +30,8 @@ from striate.values import (
     Watch,
 )
 
+T = TypeVar("T")
+
 FOLDS_AND_MODEL = 6
 
 
@@ -41,7 +45,8 @@ def fit_and_predict(
     crossed = split.evaluation == "cross-validation"
     job = make_job(run, index, split, cache, machine, watch)
     earlier = put_by(run)
-    learned = learn(job)
+    with run.timed("train"):
+        learned = learn(job)
     if earlier and keep_earlier(run, earlier, learned.val_probabilities, job.labels[job.val]):
         run.write("evidence.json", learned.evidence)
         run.write("trials.jsonl", learned.evidence.trials)
@@ -50,14 +55,20 @@ def fit_and_predict(
     _write_learned(run, learned)
     rows = split.train if crossed else split.test
     run.look(learned.plan)
-    if crossed:
-        assert split.folds is not None
-        probabilities = cross_validate(job, split.folds)
-    else:
-        probabilities = run.keep(
-            "test.npy", lambda: learned.classifier.probabilities(_images(cache, rows)), of_array()
-        )
+    with run.timed("predict"):
+        probabilities = _judged(run, job, learned, split)
     run.write("predictions.csv", _predictions(index, rows, probabilities))
+
+
+def _judged(run: Run, job: Job, learned: Learned, split: Split) -> NDArray[np.float32]:
+    """Probabilities of the images that judge: the test's, or those of every fold."""
+    if split.folds is not None:
+        return cross_validate(job, split.folds)
+    return run.keep(
+        "test.npy",
+        lambda: learned.classifier.probabilities(_images(job.cache, split.test)),
+        of_array(),
+    )
 
 
 def make_job(
@@ -78,7 +89,7 @@ def make_job(
         machine=machine,
         given_plan=given_plan(options, index),
         checkpoints=run.checkpoints,
-        keep=run.keep,
+        keep=_Timed(run),
         publish=run.write,
         minutes=run.clock.minutes / parts,
         seconds_left=_Share(run, parts),
@@ -116,6 +127,31 @@ class _Share:
 
 
 @dataclass(slots=True)
+class _Timed:
+    """The run's habit of keeping, with the seconds of the long parts told apart."""
+
+    run: Run
+
+    def __call__(
+        self,
+        name: str,
+        make: Callable[[], T],
+        codec: Codec[T] | None = None,
+        *,
+        inputs: Sequence[str] | None = None,
+        also: Any = None,
+    ) -> T:
+        stage = STAGES.get(name)
+        if stage is None:
+            return self.run.keep(name, make, codec, inputs=inputs, also=also)
+        with self.run.timed(stage):
+            return self.run.keep(name, make, codec, inputs=inputs, also=also)
+
+
+STAGES = {"features.npz": "features", "measured.json": "evidence"}
+
+
+@dataclass(slots=True)
 class _FirstModel:
     """Puts a usable model on disk, and notes when the first one stood there."""
 
@@ -125,7 +161,7 @@ class _FirstModel:
         if (self.run.model / "weights.safetensors").exists():
             return
         save(classifier, self.run.model)
-        self.run.stage_done("first_model", self.run.clock.elapsed())
+        self.run.stage_done(FIRST_MODEL, self.run.clock.elapsed())
 
 
 def _write_learned(run: Run, learned: Learned) -> None:

@@ -74,8 +74,9 @@ def promise(evidence: Evidence, strategy: str, remaining_seconds: float, probe: 
         return Promise(strategy=strategy, accuracy=accuracy, hopeful=True, why=why)
     why = say(
         "promise.scratch_untried",
-        "{n:,} images are many enough to train a network from scratch, though not to try it first.",
+        "{n:,} images of {size} pixels are enough to train a small network from scratch.",
         n=sum(evidence.images_per_class),
+        size=evidence.image_size,
     )
     return Promise(strategy=strategy, accuracy=linear, hopeful=True, why=why)
 

@@ -7,15 +7,16 @@ so what comes out is compared with the plain network before it is used.
 
 import copy
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from striate.train.fused_conv import NO_ACTIVATION, Activation, FusedConv, pads_unevenly
 
-def fuse(backbone: nn.Module) -> nn.Module:
+
+def fuse(backbone: nn.Module) -> fx.GraphModule:
     """A module that maps images to the list of `backbone.stages`, in float32, fused.
 
     Raises an exception of any kind where the network cannot be read or comes out different:
@@ -34,79 +35,6 @@ def fuse(backbone: nn.Module) -> nn.Module:
         _compare(root, fused)
     fused.delete_all_unused_submodules()
     return fused
-
-
-class FusedConv(nn.Module):
-    """A convolution with everything that follows it: bias, activation, or an added shortcut.
-
-    The weights are kept in the order that the kernel wants for the shapes that were met.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    odd_weight: Tensor | None
-
-    def __init__(
-        self, conv: nn.Conv2d, weight: Tensor, bias: Tensor, activation: "Activation", adds: bool
-    ) -> None:
-        super().__init__()
-        self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
-        self.pad = _padding(conv)
-        self.activation, self.adds = activation, adds
-        self.uneven = _pads_unevenly(conv)
-        self.register_buffer("bias", bias)
-        # A zero row and column before the kernel moves it by one pixel: on even sizes the same
-        # numbers as padding at the far end alone, without a padded copy of the image.
-        self.register_buffer("odd_weight", weight if self.uneven else None)
-        self.register_buffer("weight", F.pad(weight, (1, 0, 1, 0)) if self.uneven else weight)
-        self._ordered: dict[tuple[int, ...], Tensor] = {}
-
-    def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
-        """The map N x C x H x W after convolution, activation and addition."""
-        x = x.contiguous(memory_format=torch.channels_last)
-        weight, pad = self.weight, self.pad
-        if self.uneven:
-            odd = [size % 2 for size in x.shape[-2:]]
-            if odd[0] != odd[1]:
-                near = [pad[k] - 1 + odd[k] for k in (0, 1)]
-                x, pad = F.pad(x, (near[1], pad[1], near[0], pad[0])), [0, 0]
-                x = x.contiguous(memory_format=torch.channels_last)
-            if any(odd):
-                assert self.odd_weight is not None
-                weight = self.odd_weight
-        return self._kernel(x, self._in_order(x, weight, pad), pad, other)
-
-    def _kernel(self, x: Tensor, weight: Tensor, pad: list[int], other: Tensor | None) -> Tensor:
-        name, scalars, algorithm = self.activation
-        convolve = torch.ops.mkldnn._convolution_pointwise
-        where = (self.bias, pad, list(self.stride), list(self.dilation), self.groups)
-        result: Tensor
-        if other is None:
-            result = convolve(x, weight, *where, name, scalars, algorithm)
-            return result
-        other = other.contiguous(memory_format=torch.channels_last)
-        unary = None if name == "none" else name
-        result = convolve.binary(x, other, weight, *where, "add", None, unary, [], "")
-        return result
-
-    def _in_order(self, x: Tensor, weight: Tensor, pad: list[int]) -> Tensor:
-        key = (*x.shape, weight.shape[-1], *pad)
-        if key not in self._ordered:
-            if len(self._ordered) >= MOST_SHAPES:
-                self._ordered.clear()
-            self._ordered[key] = torch.ops.mkldnn._reorder_convolution_weight(
-                weight, pad, list(self.stride), list(self.dilation), self.groups, list(x.shape)
-            )
-        return self._ordered[key]
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_ordered": {}}
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "FusedConv":
-        # Weights in the kernel's own order cannot be converted; they are made again.
-        self._ordered = {}
-        super()._apply(fn, recurse)
-        return self
 
 
 class _Stages(nn.Module):
@@ -190,20 +118,7 @@ def _between(start: fx.Node, last: fx.Node) -> list[fx.Node]:
 def _supported(conv: nn.Conv2d) -> bool:
     plain = type(conv) is nn.Conv2d and conv.padding_mode == "zeros"
     even = conv.padding != "same" or all(k % 2 for k in conv.kernel_size)
-    return (plain and even) or _pads_unevenly(conv)
-
-
-def _pads_unevenly(conv: nn.Conv2d) -> bool:
-    """Whether this is a convolution that pads as TensorFlow does, with stride 2."""
-    square = conv.kernel_size[0] == conv.kernel_size[1] and conv.kernel_size[0] % 2 == 1
-    known = type(conv).__name__ in ("SameConv2d", "Conv2dSame")
-    return known and square and conv.stride == (2, 2) and conv.dilation == (1, 1)
-
-
-def _padding(conv: nn.Conv2d) -> list[int]:
-    if _pads_unevenly(conv) or conv.padding == "same":
-        return [d * (k - 1) // 2 for k, d in zip(conv.kernel_size, conv.dilation, strict=True)]
-    return [0, 0] if conv.padding == "valid" else [int(p) for p in conv.padding]
+    return (plain and even) or pads_unevenly(conv)
 
 
 def _folded(weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
@@ -217,10 +132,6 @@ def _folded(weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor,
         shifted = shifted + norm.bias.double()
     folded = weight.double() * scale[:, None, None, None]
     return folded.to(weight.dtype), shifted.to(weight.dtype)
-
-
-Activation = tuple[str, list[float], str]
-NO_ACTIVATION: Activation = ("none", [], "")
 
 
 def _activation_of(root: nn.Module, node: fx.Node) -> Activation | None:
@@ -284,7 +195,6 @@ def _compare(plain: nn.Module, fused: nn.Module) -> None:
 
 
 MOST_ROUNDING = 1e-3
-MOST_SHAPES = 4
 ADDITIONS = (operator.add, operator.iadd, torch.add)
 ACTIVATIONS: dict[type[nn.Module], str] = {
     nn.ReLU: "relu",

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from striate.train.fused import fuse
 from striate.train.head import Network, pool
+from striate.train.lowered import lower
+from striate.train.threads import threads
 from striate.values import Machine
 
 
@@ -43,16 +45,19 @@ def fast(network: Network, *, machine: Machine, precision: str | None = None) ->
     `precision` is the machine's own unless given. Where the fused kernels are not to be used,
     or do not do for this network, it is the plain network in that precision.
     """
-    dtype: torch.dtype = getattr(torch, precision or machine.precision)
+    precision = precision or machine.precision
     last = machine.layout == "channels_last"
     layout = torch.channels_last if last else torch.contiguous_format
     quick = copy.deepcopy(network).eval().requires_grad_(False).to(machine.device)
-    maps = _fused(quick.backbone, dtype) if machine.fused and machine.device == "cpu" else None
-    if maps is None:
-        quick.backbone.to(dtype)
-        quick.backbone.to(memory_format=layout)  # type: ignore[call-overload]
-        maps = _Plain(quick.backbone)
-    return Fast(quick, maps, dtype, layout)
+    maps = None
+    if machine.fused and machine.device == "cpu":
+        maps = _fused(quick.backbone, precision)
+    if maps is not None:
+        return Fast(quick, maps, torch.float32, layout)
+    dtype: torch.dtype = getattr(torch, precision)
+    quick.backbone.to(dtype)
+    quick.backbone.to(memory_format=layout)  # type: ignore[call-overload]
+    return Fast(quick, _Plain(quick.backbone), dtype, layout)
 
 
 class _Plain(nn.Module):
@@ -67,17 +72,16 @@ class _Plain(nn.Module):
         return maps
 
 
-def _fused(backbone: nn.Module, dtype: torch.dtype) -> nn.Module | None:
+def _fused(backbone: nn.Module, precision: str) -> nn.Module | None:
     """The fused maps in this precision; None where there is no way to have them right."""
+    channels = next(m for m in backbone.modules() if isinstance(m, nn.Conv2d)).in_channels
     try:
-        maps = fuse(backbone).to(dtype)
-        with torch.inference_mode():
-            maps(torch.zeros(1, _channels(backbone), 64, 64, dtype=dtype))
+        # One thread: what is tried here is too small to be worth waking another.
+        with threads(1), torch.inference_mode():
+            maps = fuse(backbone)
+            if precision == "bfloat16":
+                maps = lower(maps, channels)
+            maps(torch.zeros(1, channels, 64, 64))
     except Exception:  # private operators and foreign networks may fail in any way
         return None
     return maps
-
-
-def _channels(backbone: nn.Module) -> int:
-    first = next(module for module in backbone.modules() if isinstance(module, nn.Conv2d))
-    return first.in_channels

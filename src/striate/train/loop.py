@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 import torch
-from torch import Tensor, nn
 
 from striate.data.batches import batches
 from striate.errors import StriateError
@@ -21,8 +20,9 @@ from striate.train.head import Network
 from striate.train.initialise import initialise
 from striate.train.loss import loss
 from striate.train.machine import apply
-from striate.train.optimizer import Optimizer, build_optimizer
+from striate.train.optimizer import Optimizer
 from striate.train.schedule import rate, shortened
+from striate.train.steps import evaluate, prepare, step, training_mode
 from striate.values import (
     Cache,
     Epoch,
@@ -113,7 +113,8 @@ def _train(
         if kept_epoch == 0 or _better(epoch, epochs[kept_epoch - 1]):
             kept_epoch, kept = epoch.epoch, _copy(network)
         if deadline_seconds is not None:
-            plan = _in_time(plan, epochs, deadline_seconds - (time.monotonic() - started))
+            left = deadline_seconds - (time.monotonic() - started)
+            plan = _in_time(plan, epochs, left, deadline_seconds)
         last = len(epochs) == plan.epochs.value
         if folder is not None and (last or time.monotonic() - saved > SAVE_SECONDS):
             state = Checkpoint(
@@ -137,20 +138,6 @@ def _train(
         val_images=len(val_rows),
     )
     return Trained(state=kept, history=history, plan=plan)
-
-
-def prepare(network: Network, plan: Plan, feed: Feed) -> Optimizer:
-    """Moves the network to its device and layout; the optimizer of what the plan trains of it."""
-    network.to(feed.device)
-    if feed.layout == "channels_last":
-        network.to(memory_format=torch.channels_last)
-    groups = network.depth_groups()
-    if plan.strategy.value == "shallow":
-        for parameter in (p for group in groups[:-SHALLOW_GROUPS] for p in group):
-            parameter.requires_grad_(False)
-    return build_optimizer(
-        plan.optimizer.value, groups, plan.weight_decay.value, plan.layer_decay.value
-    )
 
 
 def _epoch(
@@ -196,51 +183,6 @@ def _epoch(
     )
 
 
-def step(
-    network: Network,
-    optimizer: Optimizer,
-    plan: Plan,
-    feed: Feed,
-    rows: Rows,
-    generator: torch.Generator,
-    learning_rate: float,
-) -> tuple[Tensor, Tensor]:
-    """Forward, loss, backward, step on one batch; its logits N x K and labels N."""
-    images_NCHW = feed.images(rows, plan.augment.value, generator)
-    labels_N = feed.targets(rows)
-    with _precision(plan, feed):
-        logits_NK = network(images_NCHW)
-    loss(logits_NK, labels_N, plan.label_smoothing.value).backward()  # type: ignore[no-untyped-call]
-    optimizer.step(learning_rate)
-    return logits_NK.detach(), labels_N
-
-
-def evaluate(network: Network, plan: Plan, feed: Feed, rows: Rows) -> tuple[float, float]:
-    """Cross-entropy and accuracy of the network as it stands; two NaN where there are no rows."""
-    if not len(rows):
-        return float("nan"), float("nan")
-    network.eval()
-    summed, right = 0.0, 0
-    with torch.inference_mode():
-        for part in batches(rows, max(plan.batch_size.value, EVALUATION_BATCH)):
-            labels_N = feed.targets(part)
-            with _precision(plan, feed):
-                logits_NK = network(feed.images(part))
-            summed += float(loss(logits_NK, labels_N)) * len(part)
-            right += int((logits_NK.argmax(dim=1) == labels_N).sum())
-    return summed / len(rows), right / len(rows)
-
-
-def training_mode(network: Network, plan: Plan) -> None:
-    """Training mode; a pretrained network keeps its statistics, small batches would spoil them."""
-    network.train()
-    if plan.strategy.value == "scratch":
-        return
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.eval()
-
-
 def _first_state(
     network: Network, plan: Plan, feed: Feed, train_rows: Rows, name: str
 ) -> Checkpoint:
@@ -266,14 +208,19 @@ def _better(epoch: Epoch, kept: Epoch) -> bool:
     return (epoch.val_accuracy, -epoch.val_loss) > (kept.val_accuracy, -kept.val_loss)
 
 
-def _in_time(plan: Plan, epochs: tuple[Epoch, ...], seconds_left: float) -> Plan:
-    """The plan, with an earlier end where what is left would take over a quarter too long."""
+def _in_time(plan: Plan, epochs: tuple[Epoch, ...], seconds_left: float, seconds: float) -> Plan:
+    """The plan, with an earlier end where what is left would take over a quarter too long.
+
+    One slow epoch may be another program's doing: it is not judged before two, or half the time.
+    """
     done, left = len(epochs), plan.epochs.value - len(epochs)
-    seconds_each = sum(e.seconds for e in epochs[-3:]) / len(epochs[-3:])
-    if left == 0 or left * seconds_each <= SLOWER * seconds_left:
+    seconds_each = min(epoch.seconds for epoch in epochs[-2:])
+    too_early = done < 2 and seconds_left > seconds / 2
+    if left == 0 or too_early or left * seconds_each <= SLOWER * seconds_left:
         return plan
-    end = done + max(0, int(seconds_left / seconds_each))
-    if end == done:
+    # An end without small rates wastes much of the training: half an epoch's time is worth one.
+    end = done + max(seconds_left > seconds_each / 2, int(seconds_left / seconds_each))
+    if end <= done:
         return replace(plan, epochs=replace(plan.epochs, value=done))
     schedule = shortened(plan.schedule.value, done, plan.epochs.value)
     return replace(
@@ -328,13 +275,6 @@ def _own_randomness(machine: Machine) -> Iterator[None]:
         yield
 
 
-def _precision(plan: Plan, feed: Feed) -> torch.autocast:
-    device = torch.device(feed.device).type
-    return torch.autocast(device, torch.bfloat16, enabled=plan.precision.value == "bfloat16")
-
-
 SAVE_SECONDS = 5.0
-SHALLOW_GROUPS = 4
-EVALUATION_BATCH = 256
 FIRST_LOOK = 1000
 SLOWER = 1.25
