@@ -1,0 +1,79 @@
+"""One step of a training and a look at how good it is: what the loop and the trials share."""
+
+import torch
+from torch import Tensor, nn
+
+from striate.data.batches import batches
+from striate.train.feed import Feed
+from striate.train.head import Network
+from striate.train.loss import loss
+from striate.train.optimizer import Optimizer, build_optimizer
+from striate.values import Plan, Rows
+
+
+def prepare(network: Network, plan: Plan, feed: Feed) -> Optimizer:
+    """Moves the network to its device and layout; the optimizer of what the plan trains of it."""
+    network.to(feed.device)
+    if feed.layout == "channels_last":
+        network.to(memory_format=torch.channels_last)
+    groups = network.depth_groups()
+    if plan.strategy.value == "shallow":
+        for parameter in (p for group in groups[:-SHALLOW_GROUPS] for p in group):
+            parameter.requires_grad_(False)
+    return build_optimizer(
+        plan.optimizer.value, groups, plan.weight_decay.value, plan.layer_decay.value
+    )
+
+
+def training_mode(network: Network, plan: Plan) -> None:
+    """Training mode; a pretrained network keeps its statistics, small batches would spoil them."""
+    network.train()
+    if plan.strategy.value == "scratch":
+        return
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+def step(
+    network: Network,
+    optimizer: Optimizer,
+    plan: Plan,
+    feed: Feed,
+    rows: Rows,
+    generator: torch.Generator,
+    learning_rate: float,
+) -> tuple[Tensor, Tensor]:
+    """Forward, loss, backward, step on one batch; its logits N x K and labels N."""
+    images_NCHW = feed.images(rows, plan.augment.value, generator)
+    labels_N = feed.targets(rows)
+    with _precision(plan, feed):
+        logits_NK = network(images_NCHW)
+    loss(logits_NK, labels_N, plan.label_smoothing.value).backward()  # type: ignore[no-untyped-call]
+    optimizer.step(learning_rate)
+    return logits_NK.detach(), labels_N
+
+
+def evaluate(network: Network, plan: Plan, feed: Feed, rows: Rows) -> tuple[float, float]:
+    """Cross-entropy and accuracy of the network as it stands; two NaN where there are no rows."""
+    if not len(rows):
+        return float("nan"), float("nan")
+    network.eval()
+    summed, right = 0.0, 0
+    with torch.inference_mode():
+        for part in batches(rows, max(plan.batch_size.value, EVALUATION_BATCH)):
+            labels_N = feed.targets(part)
+            with _precision(plan, feed):
+                logits_NK = network(feed.images(part))
+            summed += float(loss(logits_NK, labels_N)) * len(part)
+            right += int((logits_NK.argmax(dim=1) == labels_N).sum())
+    return summed / len(rows), right / len(rows)
+
+
+def _precision(plan: Plan, feed: Feed) -> torch.autocast:
+    device = torch.device(feed.device).type
+    return torch.autocast(device, torch.bfloat16, enabled=plan.precision.value == "bfloat16")
+
+
+SHALLOW_GROUPS = 4
+EVALUATION_BATCH = 256
