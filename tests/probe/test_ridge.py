@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from striate.errors import SourceError
-from striate.probe import ridge
+from striate.errors import ModelError, SourceError
+from striate.probe import left_out as leaving
+from striate.probe import spectrum
 from striate.probe.ridge import fit_path, prepare
 from striate.statistics import log_loss, rng, softmax
 
@@ -55,6 +56,18 @@ def test_leaving_out_in_closed_form_is_leaving_out(count: int, dimensions: int, 
         true = left_out(table, labels, groups, alpha)
         assert error == pytest.approx(np.square(true - np.eye(CLASSES)[labels]).sum() / count)
     assert fit.alpha == fit.alphas[fit.loo_errors.argmin()]
+    assert np.allclose(fit.loo_scores, left_out(table, labels, groups, fit.alpha), atol=1e-6)
+
+
+@pytest.mark.parametrize(("count", "dimensions"), [(60, 12), (40, 90)])
+def test_a_large_group_leaves_as_exactly_as_a_small_one(count: int, dimensions: int):
+    table, labels = features(count, dimensions)
+    groups = np.zeros(count, np.int64)
+    groups[: count // 4] = np.arange(count // 4) // 2 + 1
+    fit = fit_path(table, labels, CLASSES, groups)
+    for alpha, error in zip(fit.alphas, fit.loo_errors, strict=True):
+        true = left_out(table, labels, groups, alpha)
+        assert error == pytest.approx(np.square(true - np.eye(CLASSES)[labels]).sum() / count)
     assert np.allclose(fit.loo_scores, left_out(table, labels, groups, fit.alpha), atol=1e-6)
 
 
@@ -140,7 +153,8 @@ def test_in_blocks_it_is_the_same(monkeypatch: pytest.MonkeyPatch):
     table, labels = features(100, 20)
     groups = rng(0, "groups").integers(0, 30, 100)
     whole = fit_path(table, labels, CLASSES, groups)
-    monkeypatch.setattr(ridge, "_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(spectrum, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(leaving, "ROWS_AT_ONCE", 7)
     blocks = fit_path(table, labels, CLASSES, groups)
     assert np.allclose(whole.loo_errors, blocks.loo_errors)
     assert np.allclose(whole.loo_scores, blocks.loo_scores, atol=1e-6)
@@ -150,8 +164,8 @@ def test_in_blocks_it_is_the_same(monkeypatch: pytest.MonkeyPatch):
 def test_many_images_are_judged_by_some(monkeypatch: pytest.MonkeyPatch):
     table, labels = features(2000, 20)
     whole = fit_path(table, labels, CLASSES)
-    monkeypatch.setattr(ridge, "_MOST_JUDGES", 500)
-    monkeypatch.setattr(ridge, "_LEAST_JUDGES", 100)
+    monkeypatch.setattr(leaving, "_MOST_JUDGES", 500)
+    monkeypatch.setattr(leaving, "_LEAST_JUDGES", 100)
     some = fit_path(table, labels, CLASSES)
     assert not np.array_equal(some.loo_errors, whole.loo_errors)
     assert np.allclose(some.loo_errors, whole.loo_errors, rtol=0.1)
@@ -194,6 +208,14 @@ def test_a_class_of_one_image_and_one_of_none():
     assert np.allclose(fit.scores(table)[:, 4:], 0, atol=1e-6)
     # The image that is left out took its class with it.
     assert np.allclose(fit.loo_scores[5, 3], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_features_that_are_no_numbers_are_refused(bad: float):
+    table, labels = features(10, 4)
+    table[3, 2] = bad
+    with pytest.raises(ModelError, match="1 of the network's 4 features"):
+        fit_path(table, labels, CLASSES)
 
 
 def test_one_group_cannot_judge_itself():
