@@ -14,7 +14,7 @@ from striate.probe.ridge import RidgeFit
 from striate.store.files import of_arrays
 from striate.strategy.budget import feature_size
 from striate.train.head import Network, assemble
-from striate.values import ModelSpec, NetSettings, Plan, Rows, Tap
+from striate.values import Choice, ModelSpec, NetSettings, Plan, Probe, Rows, Tap, say
 
 PRETRAINED = "efficientnet-lite0"
 
@@ -38,15 +38,7 @@ def probe_pretrained(job: Job) -> Linear:
     size = job.given_plan.input_size.value if job.given_plan else _size(job, net)
     network = read_network(job, net, size)
     table = read_features(job, net, network, size, job.feature_rows, "features.npz")
-    probed = probe_taps(
-        table,
-        job.labels,
-        len(job.index.classes),
-        job.train,
-        job.val,
-        job.groups,
-        job.options.seed,
-    )
+    probed = _probe(job, table, job.train, job.val)
     return Linear(net=net, input_size=size, network=network, table=table, probed=probed)
 
 
@@ -102,14 +94,44 @@ def linear_classifier(job: Job, linear: Linear, taps: tuple[Tap, ...], fit: Ridg
     return Classifier(spec=_with_temperature(spec, fit.temperature), network=network.eval())
 
 
-def refit(job: Job, linear: Linear, plan: Plan) -> Classifier:
-    """The linear model that is delivered: fitted on training and validation images together.
+def refit(job: Job, linear: Linear, plan: Plan) -> tuple[Classifier, Plan]:
+    """The linear model that is delivered, fitted on training and validation images together.
 
-    Nothing is left to choose by then but the penalty, which leave-one-out picks.
+    With more images leave-one-out judges the taps better, so they are chosen once more unless
+    the plan was given; the plan that comes back says what was taken.
     """
-    taps = plan.taps.value
-    fit = fit_on(job, linear.table, taps, np.sort(np.concatenate([job.train, job.val])))
-    return linear_classifier(job, linear, taps, fit)
+    rows = np.sort(np.concatenate([job.train, job.val]))
+    if _may_choose_again(job, plan, len(rows)):
+        plan = _with_taps(plan, _probe(job, linear.table, rows, rows[:0]).best)
+    fit = fit_on(job, linear.table, plan.taps.value, rows)
+    return linear_classifier(job, linear, plan.taps.value, fit), plan
+
+
+def _may_choose_again(job: Job, plan: Plan, images: int) -> bool:
+    """For few images the choice is uncertain; for many it would only take time."""
+    free = job.given_plan is None and plan.strategy.value == "linear"
+    return free and len(job.val) > 0 and images <= _MOST_TO_CHOOSE_AGAIN
+
+
+def _with_taps(plan: Plan, best: Probe) -> Plan:
+    if best.taps == plan.taps.value:
+        return plan
+    why = say(
+        "refit.taps",
+        "with the validation images too, leave-one-out prefers these: {loo:.1%} of {n:,} right",
+        loo=best.loo_accuracy.value,
+        n=best.loo_accuracy.n,
+    )
+    return replace(
+        plan,
+        taps=Choice(value=best.taps, why=why, ground="measured"),
+        alpha=Choice(value=best.alpha, why=why, ground="measured"),
+    )
+
+
+def _probe(job: Job, table: FeatureTable, train: Rows, val: Rows) -> Probed:
+    classes, seed = len(job.index.classes), job.options.seed
+    return probe_taps(table, job.labels, classes, train, val, job.groups, seed)
 
 
 def fit_on(job: Job, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows) -> RidgeFit:
@@ -131,3 +153,4 @@ def _with_temperature(spec: ModelSpec, temperature: float) -> ModelSpec:
 
 # Features are the base of all that follows, but must leave most of the time to training.
 _SHARE_OF_BUDGET = 0.25
+_MOST_TO_CHOOSE_AGAIN = 5000

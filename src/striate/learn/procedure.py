@@ -69,8 +69,9 @@ def _closed_form(job: Job, linear: Linear, plan: Plan, evidence: Evidence) -> Le
     if len(job.val):
         fit = fit_on(job, linear.table, plan.taps.value, job.train)
         found = fit.probabilities(linear.table.of(job.val, plan.taps.value))
+    classifier, plan = refit(job, linear, plan)
     return Learned(
-        classifier=refit(job, linear, plan),
+        classifier=classifier,
         plan=plan,
         evidence=evidence,
         history=None,
