@@ -10,11 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from striate.card import card
 from striate.errors import ModelError, StriateError
 from striate.evaluation import Evaluation, evaluation
+from striate.labelling import in_blocks, labelled
 from striate.store import files
 from striate.store.clock import Clock as Clock
 from striate.store.contents import CODECS
@@ -41,7 +40,6 @@ from striate.values import (
     Options,
     Plan,
     Predictions,
-    Progress,
     Summary,
     Watch,
     unwatched,
@@ -311,62 +309,27 @@ class Run:
         from striate.data.scan import read_images
 
         alone = isinstance(images, str | os.PathLike) or hasattr(images, "getbands")
-        return self._predicted(read_images([images] if alone else list(images)))[0]
+        index = read_images([images] if alone else list(images))
+        return labelled(self.classifier, index, self.record.settings.max_pixels)[0]
 
     def predict_in_blocks(
-        self, index: Index, watch: Watch = unwatched, size: int = 256
+        self, index: Index, watch: Watch = unwatched
     ) -> Iterator[tuple[Predictions, tuple[Example, ...]]]:
         """Predictions for the used rows of an index, a block at a time to bound the memory.
 
         With each come those of its images that turned out to be unreadable.
         """
-        from striate.data.cache import decode_rows
-
-        spec, rows, began = self.classifier.spec, index.used(), time.monotonic()
-        for start in range(0, len(rows), size):
-            block = rows[start : start + size]
-            found, images = decode_rows(
-                index, block, spec.cache_size, spec.channels, spec.resize, self._max_pixels
-            )
-            good = np.array([found.examples[row].status == "used" for row in block], np.bool_)
-            yield (
-                self.classifier.predictions(images[good], found, block[good]),
-                tuple(found.examples[row] for row in block[~good]),
-            )
-            done = min(start + size, len(rows))
-            rate = done / (time.monotonic() - began)
-            watch(Progress(stage="predict", done=done, total=len(rows), unit="images", rate=rate))
+        return in_blocks(self.classifier, index, self.record.settings.max_pixels, watch)
 
     def evaluate(self, source: Any) -> Evaluation:
         """How good the model is on labelled images, those left out that it was trained on."""
         from striate.data.scan import read_to_judge
 
-        index = read_to_judge(source, self.record.settings)
+        settings = self.record.settings
+        index = read_to_judge(source, settings)
         trained_on = self.read("index.csv") if self.holds("index.csv") else None
-        predictions, index = self._predicted(index)
+        predictions, index = labelled(self.classifier, index, settings.max_pixels)
         return evaluation(predictions, index, trained_on)
-
-    @property
-    def _max_pixels(self) -> int:
-        return self.record.settings.max_pixels
-
-    def _predicted(self, index: Index) -> tuple[Predictions, Index]:
-        """Predictions for the used rows, and the index with what could not be read set aside."""
-        parts = list(self.predict_in_blocks(index))
-        aside = {example.path: example for _, block in parts for example in block}
-        examples = tuple(aside.get(example.path, example) for example in index.examples)
-        classes = self.classifier.spec.classes
-        return (
-            Predictions(
-                classes=classes,
-                paths=tuple(path for found, _ in parts for path in found.paths),
-                probabilities=np.concatenate(
-                    [np.empty((0, len(classes)), np.float32), *(p.probabilities for p, _ in parts)]
-                ),
-                truth=np.concatenate([np.empty(0, np.int64), *(p.truth for p, _ in parts)]),
-            ),
-            replace(index, examples=examples),
-        )
 
     def __del__(self) -> None:
         self.close()

@@ -72,7 +72,7 @@ def test_json_survives_odd_figures_and_names() -> None:
         "n": np.int64(3),
     }
     content = files.to_json(value)
-    assert json.loads(content) == {"nan": None, "high": 1.5, "name": "a\udcff\u2028"}
+    assert json.loads(content) == {"nan": None, "high": 1.5, "name": "a\udcff\u2028", "n": 3}
     content.decode("utf-8")
 
 

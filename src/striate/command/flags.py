@@ -95,6 +95,9 @@ class SettingsVerb(Verb):
     `striate --help` has no time.
     """
 
+    _params: list[click.Parameter]
+    _complete: bool
+
     @property
     def params(self) -> list[click.Parameter]:
         """Arguments, the flags of the settings, the verb's own flags."""

@@ -1,0 +1,75 @@
+"""A model and an index -> predictions, block by block, with what could not be read named."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data.cache import decode_rows
+from striate.values import (
+    Example,
+    Index,
+    ModelSpec,
+    Predictions,
+    Progress,
+    Rows,
+    Watch,
+    unwatched,
+)
+
+BLOCK = 256
+
+
+class Model(Protocol):
+    """What turns decoded images into predictions."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """How its images are decoded."""
+        ...
+
+    def predictions(self, images_NHWC: NDArray[np.uint8], index: Index, rows: Rows) -> Predictions:
+        """Predictions for decoded images of some rows of an index."""
+        ...
+
+
+def in_blocks(
+    model: Model, index: Index, max_pixels: int, watch: Watch = unwatched
+) -> Iterator[tuple[Predictions, tuple[Example, ...]]]:
+    """Predictions for the used rows of an index, a block at a time to bound the memory.
+
+    With each come those of its images that turned out to be unreadable.
+    """
+    spec, rows, began = model.spec, index.used(), time.monotonic()
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK]
+        found, images = decode_rows(
+            index, block, spec.cache_size, spec.channels, spec.resize, max_pixels
+        )
+        good = np.array([found.examples[row].status == "used" for row in block], np.bool_)
+        yield (
+            model.predictions(images[good], found, block[good]),
+            tuple(found.examples[row] for row in block[~good]),
+        )
+        done = start + len(block)
+        rate = done / max(1e-6, time.monotonic() - began)
+        watch(Progress(stage="predict", done=done, total=len(rows), unit="images", rate=rate))
+
+
+def labelled(model: Model, index: Index, max_pixels: int) -> tuple[Predictions, Index]:
+    """Predictions for the used rows, and the index with what could not be read set aside."""
+    parts = list(in_blocks(model, index, max_pixels))
+    aside = {example.path: example for _, block in parts for example in block}
+    classes = model.spec.classes
+    nothing = np.empty((0, len(classes)), np.float32)
+    predictions = Predictions(
+        classes=classes,
+        paths=tuple(path for found, _ in parts for path in found.paths),
+        probabilities=np.concatenate([nothing, *(found.probabilities for found, _ in parts)]),
+        truth=np.concatenate([np.empty(0, np.int64), *(found.truth for found, _ in parts)]),
+    )
+    examples = tuple(aside.get(example.path, example) for example in index.examples)
+    return predictions, replace(index, examples=examples)
