@@ -10,6 +10,7 @@ from striate.probe.evidence import gather
 from striate.probe.trials import as_trial, training_speed
 from striate.strategy.choose import what_to_try
 from striate.strategy.plans import training_plan
+from striate.strategy.promise import worth_measuring
 from striate.train.head import assemble
 from striate.values import Candidate, Choice, Evidence, Machine, Trial, say
 
@@ -28,9 +29,10 @@ def gather_evidence(job: Job, linear: Linear | None) -> Evidence:
         channels=job.cache.channels,
         speeds=_features_speed(linear),
     )
-    if job.given_plan is not None or not _may_train(job):
+    if job.given_plan is not None:
         return evidence
-    speeds, precisions = _speeds(job, evidence, linear)
+    wanted = worth_measuring(evidence, job.seconds_left(), job.options)
+    speeds, precisions = _speeds(job, evidence, wanted)
     evidence = replace(evidence, speeds={**evidence.speeds, **speeds}, precisions=precisions)
     candidates = what_to_try(evidence, job.seconds_left(), job.options, job.machine)
     return replace(evidence, trials=tuple(_try(job, candidate, linear) for candidate in candidates))
@@ -42,23 +44,13 @@ def _features_speed(linear: Linear | None) -> dict[str, float]:
     return {"features": len(linear.table.rows) / linear.table.seconds}
 
 
-def _may_train(job: Job) -> bool:
-    """Closed-form strategies need no speeds; without validation images only a wish trains."""
-    if job.options.strategy in ("linear", "layers"):
-        return False
-    return job.options.strategy != "auto" or len(job.val) > 0
-
-
 def _speeds(
-    job: Job, evidence: Evidence, linear: Linear | None
+    job: Job, evidence: Evidence, wanted: tuple[str, ...]
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Images per second of a training step for each strategy that could follow, and in what."""
     speeds: dict[str, float] = {}
     precisions: dict[str, str] = {}
-    wanted = ("scratch", "deep") if job.options.strategy == "auto" else (job.options.strategy,)
     for strategy in wanted:
-        if strategy != "scratch" and linear is None:
-            continue
         for precision in _precisions(job.machine):
             speed = _speed(job, evidence, strategy, precision)
             if speed > speeds.get(strategy, 0.0):

@@ -1,6 +1,6 @@
 """What a strategy that trains by steps may reach in the time that is left, before it is run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from striate.statistics import sign_test
 from striate.strategy import budget
@@ -9,6 +9,9 @@ from striate.values import Choice, Evidence, Figure, Options, Probe, Sentence, T
 
 # A network replaces the linear model if "no better" has less than this one-sided mid-p value.
 GATE_LEVEL = 0.1
+
+# Measured 5.5 to 8 on a CPU: a pass back costs two forward, and nothing can be folded or fused.
+TUNING_COST = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,27 @@ def contenders(
         else:
             out.append(reason)
     return tuple(found), tuple(out)
+
+
+def worth_measuring(
+    evidence: Evidence, remaining_seconds: float, options: Options
+) -> tuple[str, ...]:
+    """Strategies whose training speed matters to the choice, so that it is worth its seconds.
+
+    Tuning costs at least `TUNING_COST` times a pass for features: where not even that speed
+    leaves time for it, nothing is measured.
+    """
+    probe = best_probe(evidence)
+    if options.strategy != "auto":
+        return () if options.strategy in ("linear", "layers") else (options.strategy,)
+    if probe is not None and nothing_to_win(evidence, probe) is not None:
+        return ()
+    found = ["scratch"] if _against_scratch(evidence, options) is None else []
+    hoped = {**evidence.speeds, "deep": evidence.speeds.get("features", 0.0) / TUNING_COST}
+    fast = replace(evidence, speeds=hoped)
+    if probe is not None and _against_time(fast, "deep", remaining_seconds) is None:
+        found.append("deep")
+    return tuple(found)
 
 
 def nothing_to_win(evidence: Evidence, probe: Probe) -> Sentence | None:
@@ -175,6 +199,8 @@ def _against_deep(evidence: Evidence) -> Sentence | None:
 
 def _against_time(evidence: Evidence, strategy: str, remaining_seconds: float) -> Sentence | None:
     if not evidence.speeds.get(strategy):
+        if strategy == "deep" and evidence.speeds.get("features"):
+            return say("out.deep_slow", "Tuning all layers would not be done in the time left.")
         return say("out.unmeasured", "The speed of {strategy} was not measured.", strategy=strategy)
     least = recipe_for(strategy).least_epochs
     epochs = full_epochs(evidence, strategy, remaining_seconds)
