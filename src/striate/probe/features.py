@@ -3,17 +3,15 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from striate.data.batches import normalise, to_device
 from striate.train.head import Network
+from striate.train.head import all_taps as all_taps
 from striate.train.inference import fast
-from striate.train.machine import apply
-from striate.values import Cache, Machine, ModelSpec, Progress, Rows, Tap, Watch, unwatched
+from striate.train.passes import features_of
+from striate.values import Cache, Machine, ModelSpec, Rows, Tap, Watch, unwatched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,22 +57,12 @@ def extract(
 ) -> FeatureTable:
     """The network's pooled taps of the cached images of some rows.
 
-    The specification gives input size, scaling, precision and batch size. Every batch has the
-    same shape, the last one filled up, so that an image's features do not depend on the images
-    beside it.
+    The specification gives input size, scaling, precision and batch size. An image's features
+    do not depend on the images beside it, nor on how many cores are at work.
     """
     begun = time.perf_counter()
-    size = spec.batch_size
-    values = np.empty((len(rows), sum(network.widths)), np.float32)
-    with apply(machine), torch.inference_mode():
-        quick = fast(network, machine=machine, precision=spec.precision)
-        for start in range(0, len(rows), size):
-            part = _filled(rows[start : start + size], size)
-            images = to_device(cache.images[part], machine.device, machine.layout)
-            images = normalise(images, spec.mean, spec.std, torch.float32, spec.input_size)
-            stop = min(start + size, len(rows))
-            values[start:stop] = quick.pooled(images)[: stop - start].cpu().numpy()
-            watch(_progress(stop, len(rows), time.perf_counter() - begun))
+    quick = fast(network, machine=machine, precision=spec.precision)
+    values = features_of(quick, cache.images, rows, spec, machine, watch)
     return FeatureTable(
         rows=np.asarray(rows, np.int64),
         taps=network.taps,
@@ -82,30 +70,3 @@ def extract(
         values=values,
         seconds=time.perf_counter() - begun,
     )
-
-
-def all_taps(stage_names: Sequence[str]) -> tuple[Tap, ...]:
-    """Mean and maximum of every stage, and of the top the mean."""
-    inner = tuple(Tap(stage=name, pool=pool) for name in stage_names[:-1] for pool in POOLS)
-    return (*inner, Tap(stage=stage_names[-1], pool="mean"))
-
-
-def _filled(rows: Rows, size: int) -> Rows:
-    """A full batch: the last one is filled up with its first row."""
-    return np.concatenate([rows, np.repeat(rows[:1], size - len(rows))])
-
-
-def _progress(done: int, total: int, seconds: float) -> Progress:
-    rate = done / max(seconds, 1e-9)
-    return Progress(
-        stage="features",
-        done=done,
-        total=total,
-        unit="images",
-        rate=rate,
-        seconds_left=(total - done) / rate,
-        finished=done == total,
-    )
-
-
-POOLS: tuple[Literal["mean", "max"], ...] = ("mean", "max")

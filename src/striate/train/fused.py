@@ -7,7 +7,7 @@ so what comes out is compared with the plain network before it is used.
 
 import copy
 import operator
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +27,7 @@ def fuse(backbone: nn.Module) -> fx.GraphModule:
         graph = _Tracer().trace(root)
         _drop_idle(root, graph)
         for node in list(graph.nodes):
-            if _is_module(root, node, nn.Conv2d):
+            if isinstance(_module(root, node), nn.Conv2d):
                 _fuse_chain(root, graph, node)
         fused = fx.GraphModule(root, graph).eval()
         fused.graph.eliminate_dead_code()
@@ -60,7 +60,7 @@ class _Tracer(fx.Tracer):
 def _drop_idle(root: nn.Module, graph: fx.Graph) -> None:
     """Takes out what does nothing in inference."""
     for node in list(graph.nodes):
-        if _is_module(root, node, nn.Identity | nn.Dropout | nn.Dropout2d):
+        if isinstance(_module(root, node), nn.Identity | nn.Dropout | nn.Dropout2d):
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
 
@@ -68,40 +68,67 @@ def _drop_idle(root: nn.Module, graph: fx.Graph) -> None:
 def _fuse_chain(root: nn.Module, graph: fx.Graph, start: fx.Node) -> None:
     """Replaces a convolution and what follows it, where nothing else looks in between."""
     conv = root.get_submodule(str(start.target))
-    assert isinstance(conv, nn.Conv2d)
-    if not _supported(conv):
+    if not isinstance(conv, nn.Conv2d) or not _supported(conv):
         return
-    weight, bias = conv.weight, conv.bias
+    bias = conv.bias
     if bias is None:
-        bias = torch.zeros(len(weight), dtype=weight.dtype, device=weight.device)
-    last, activation, other = start, NO_ACTIVATION, None
-    after = _only_user(last)
-    if after is not None and _is_module(root, after, nn.BatchNorm2d):
-        norm = root.get_submodule(str(after.target))
-        if not isinstance(norm, nn.BatchNorm2d) or norm.running_var is None:
-            return
-        weight, bias = _folded(weight, bias, norm)
-        last, activation = after, _activation_inside(norm)
-        if activation is None:
-            return
-    if activation == NO_ACTIVATION:
-        after = _only_user(last)
-        other = None if after is None else _shortcut(after, last)
-        if other is not None:
-            last = after
-        after = _only_user(last)
-        found = None if after is None else _activation_of(root, after)
-        if found is not None and (other is None or found[0] == "relu"):
-            last, activation = after, found
+        bias = torch.zeros(len(conv.weight), dtype=conv.weight.dtype, device=conv.weight.device)
+    chain = _Chain(last=start, weight=conv.weight, bias=bias)
+    for grow in (_with_norm, _with_shortcut, _with_activation):
+        chain = grow(root, chain)
     name = f"fused_{start.name}"
-    root.add_module(name, FusedConv(conv, weight.detach(), bias.detach(), activation, bool(other)))
-    with graph.inserting_before(last):
-        arguments = start.args if other is None else (*start.args, other)
+    added = FusedConv(
+        conv, chain.weight.detach(), chain.bias.detach(), chain.activation, chain.other is not None
+    )
+    root.add_module(name, added)
+    with graph.inserting_before(chain.last):
+        arguments = start.args if chain.other is None else (*start.args, chain.other)
         node = graph.call_module(name, arguments)
-    last.replace_all_uses_with(node)
-    for gone in (last, *_between(start, last)):
+    chain.last.replace_all_uses_with(node)
+    for gone in (chain.last, *_between(start, chain.last)):
         if not gone.users:
             graph.erase_node(gone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chain:
+    """What one fused convolution will do, up to the node `last`."""
+
+    last: fx.Node
+    weight: Tensor
+    bias: Tensor
+    activation: Activation = NO_ACTIVATION
+    other: fx.Node | None = None
+
+
+def _with_norm(root: nn.Module, chain: _Chain) -> _Chain:
+    after = _only_user(chain.last)
+    norm = _module(root, after)
+    if after is None or not isinstance(norm, nn.BatchNorm2d) or norm.running_var is None:
+        return chain
+    activation = _activation_inside(norm)
+    if activation is None:
+        return chain
+    weight, bias = _folded(chain.weight, chain.bias, norm)
+    return replace(chain, last=after, weight=weight, bias=bias, activation=activation)
+
+
+def _with_shortcut(root: nn.Module, chain: _Chain) -> _Chain:
+    after = _only_user(chain.last)
+    other = None if after is None else _shortcut(after, chain.last)
+    if after is None or other is None or chain.activation != NO_ACTIVATION:
+        return chain
+    return replace(chain, last=after, other=other)
+
+
+def _with_activation(root: nn.Module, chain: _Chain) -> _Chain:
+    after = _only_user(chain.last)
+    found = None if after is None else _activation_of(root, after)
+    if after is None or found is None or chain.activation != NO_ACTIVATION:
+        return chain
+    if chain.other is not None and found[0] != "relu":  # the only one after an addition
+        return chain
+    return replace(chain, last=after, activation=found)
 
 
 def _between(start: fx.Node, last: fx.Node) -> list[fx.Node]:
@@ -123,7 +150,8 @@ def _supported(conv: nn.Conv2d) -> bool:
 
 def _folded(weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Weights and bias that do the normalisation too, worked out in float64."""
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     scale = (norm.running_var.double() + norm.eps).rsqrt()
     if norm.weight is not None:
         scale = scale * norm.weight.double()
@@ -175,8 +203,10 @@ def _only_user(node: fx.Node) -> fx.Node | None:
     return next(iter(node.users)) if len(node.users) == 1 else None
 
 
-def _is_module(root: nn.Module, node: fx.Node, kind: Any) -> bool:
-    return node.op == "call_module" and isinstance(root.get_submodule(str(node.target)), kind)
+def _module(root: nn.Module, node: fx.Node | None) -> nn.Module | None:
+    if node is None or node.op != "call_module":
+        return None
+    return root.get_submodule(str(node.target))
 
 
 def _compare(plain: nn.Module, fused: nn.Module) -> None:

@@ -1,6 +1,8 @@
 """A network whole: a backbone, the taps that read it, and a linear head on what they read."""
 
-from typing import cast
+import itertools
+from collections.abc import Sequence
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -83,6 +85,19 @@ def tap_widths(backbone: nn.Module, taps: tuple[Tap, ...]) -> tuple[int, ...]:
     return tuple(channels[tap.stage] for tap in taps)
 
 
+def tap_slices(backbone: nn.Module, taps: tuple[Tap, ...]) -> dict[Tap, slice]:
+    """Where each tap's features stand among all."""
+    ends = list(itertools.accumulate(tap_widths(backbone, taps)))
+    starts = [0, *ends[:-1]]
+    return {tap: slice(*ends) for tap, *ends in zip(taps, starts, ends, strict=True)}
+
+
+def all_taps(stage_names: Sequence[str]) -> tuple[Tap, ...]:
+    """Mean and maximum of every stage, and of the top the mean."""
+    inner = tuple(Tap(stage=name, pool=pool) for name in stage_names[:-1] for pool in POOLS)
+    return (*inner, Tap(stage=stage_names[-1], pool="mean"))
+
+
 def pool(maps: dict[str, Tensor], taps: tuple[Tap, ...]) -> Tensor:
     """The maps N x C x H x W of some stages pooled to features N x D float32, tap after tap."""
     pooled = []
@@ -96,3 +111,6 @@ def pool(maps: dict[str, Tensor], taps: tuple[Tap, ...]) -> Tensor:
         else:
             pooled.append(map_NCHW.amax(dim=(2, 3)).float())
     return torch.cat(pooled, dim=1)
+
+
+POOLS: tuple[Literal["mean", "max"], ...] = ("mean", "max")

@@ -1,14 +1,16 @@
 """The same network, faster, for inference only."""
 
 import copy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from striate.nets import Backbone
 from striate.train.fused import fuse
 from striate.train.head import Network, pool
 from striate.train.lowered import lower
-from striate.train.threads import threads
+from striate.train.settled import settled
 from striate.values import Machine
 
 
@@ -31,7 +33,7 @@ class Fast(nn.Module):
     def pooled(self, images_NCHW: Tensor) -> Tensor:
         """Features N x D float32 of images as `normalise` gives them."""
         images = images_NCHW.to(self.dtype).contiguous(memory_format=self.layout)
-        names = self.network.backbone.stage_names
+        names = cast(Backbone, self.network.backbone).stage_names
         return pool(dict(zip(names, self.maps(images), strict=True)), self.network.taps)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
@@ -56,7 +58,7 @@ def fast(network: Network, *, machine: Machine, precision: str | None = None) ->
         return Fast(quick, maps, torch.float32, layout)
     dtype: torch.dtype = getattr(torch, precision)
     quick.backbone.to(dtype)
-    quick.backbone.to(memory_format=layout)  # type: ignore[call-overload]
+    quick.backbone.to(memory_format=layout)
     return Fast(quick, _Plain(quick.backbone), dtype, layout)
 
 
@@ -77,7 +79,7 @@ def _fused(backbone: nn.Module, precision: str) -> nn.Module | None:
     channels = next(m for m in backbone.modules() if isinstance(m, nn.Conv2d)).in_channels
     try:
         # One thread: what is tried here is too small to be worth waking another.
-        with threads(1), torch.inference_mode():
+        with settled(1), torch.inference_mode():
             maps = fuse(backbone)
             if precision == "bfloat16":
                 maps = lower(maps, channels)

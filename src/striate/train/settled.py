@@ -1,0 +1,20 @@
+"""Torch as a computation wants it for a while: its threads, and kernels that repeat themselves."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def settled(threads: int) -> Iterator[None]:
+    """Sets torch's threads and deterministic algorithms, and puts both back."""
+    before = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(deterministic)
