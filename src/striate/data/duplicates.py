@@ -1,37 +1,75 @@
 """Index and Cache -> groups: equal files, equal pixels, and the same photo saved anew."""
 
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
 from striate.data.near_duplicates import near_duplicates
 from striate.values import Cache, Index, Rows
 
+Pairs = list[tuple[int, int]]
+
+ALIKE_BY_NATURE = 6
+MOST_OF_A_CLASS = 0.5
+FEW_AGAINST_LABELS = 4
+SHARE_AGAINST_LABELS = 0.01
+
 
 def find_duplicates(index: Index, cache: Cache) -> Rows:
     """A group number for every row: the lowest row of those that must stay on one side.
 
-    Together are images with equal bytes or equal pixels, confirmed near-duplicates, and what
-    the source itself groups. Rows that are not in use stand alone.
+    Together are images with equal bytes or equal pixels, what the source itself groups, and
+    confirmed near-duplicates. The latter are not believed where they would tie most of a class
+    together (drawn shapes, a fixed camera) or many images of different labels (classes that
+    differ in a detail): such images are alike by nature. Rows not in use stand alone.
     """
     groups = np.arange(len(index.examples), dtype=np.int64)
-    for one, other in _equal(index):
-        _join(groups, one, other)
+    _join(groups, _equal(index))
     alone = np.array([row for row in index.used() if _root(groups, row) == row], np.int64)
-    for one, other in near_duplicates(cache, alone, index.labels()):
-        _join(groups, one, other)
-    return np.array([_root(groups, row) for row in range(len(groups))], np.int64)
+    labels = index.labels()
+    near = _few_against_labels(list(near_duplicates(cache, alone, labels)), alone, labels)
+    _join(groups, _not_by_nature(near, alone, labels))
+    return _roots(groups)
 
 
-def _equal(index: Index) -> list[tuple[int, int]]:
+def _equal(index: Index) -> Iterator[tuple[int, int]]:
     """Pairs of rows in use that share bytes, pixels or a group that the source names."""
     first: dict[tuple[str, str], int] = {}
-    pairs = []
     for row in index.used():
         example = index.examples[row]
         for kind in ("bytes_hash", "pixels_hash", "group"):
             value = getattr(example, kind)
             if value:
-                pairs.append((first.setdefault((kind, value), int(row)), int(row)))
-    return pairs
+                yield first.setdefault((kind, value), int(row)), int(row)
+
+
+def _few_against_labels(near: Pairs, rows: Rows, labels: Rows) -> Pairs:
+    """The pairs, without those of different labels unless these are as rare as mistakes are."""
+    against = {row for one, other in near if labels[one] != labels[other] for row in (one, other)}
+    if len(against) <= max(FEW_AGAINST_LABELS, SHARE_AGAINST_LABELS * len(rows)):
+        return near
+    return [(one, other) for one, other in near if labels[one] == labels[other]]
+
+
+def _not_by_nature(near: Pairs, rows: Rows, labels: Rows) -> Pairs:
+    """The pairs, without those of families that hold most of a class."""
+    families = np.arange(len(labels), dtype=np.int64)
+    _join(families, near)
+    members: dict[int, list[int]] = defaultdict(list)
+    for row in {row for pair in near for row in pair}:
+        members[_root(families, row)].append(row)
+    sizes = Counter(labels[rows].tolist())
+    natural = {
+        family
+        for family, inside in members.items()
+        if len(inside) >= ALIKE_BY_NATURE
+        and any(
+            n > MOST_OF_A_CLASS * sizes[label]
+            for label, n in Counter(labels[inside].tolist()).items()
+        )
+    }
+    return [pair for pair in near if _root(families, pair[0]) not in natural]
 
 
 def _root(groups: Rows, row: int) -> int:
@@ -41,6 +79,11 @@ def _root(groups: Rows, row: int) -> int:
     return row
 
 
-def _join(groups: Rows, one: int, other: int) -> None:
-    one, other = _root(groups, one), _root(groups, other)
-    groups[max(one, other)] = min(one, other)
+def _roots(groups: Rows) -> Rows:
+    return np.array([_root(groups, row) for row in range(len(groups))], np.int64)
+
+
+def _join(groups: Rows, pairs: Iterable[tuple[int, int]]) -> None:
+    for pair in pairs:
+        one, other = _root(groups, pair[0]), _root(groups, pair[1])
+        groups[max(one, other)] = min(one, other)
