@@ -6,10 +6,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from striate.learn.job import Job, Keep
 from striate.learn.procedure import learn
+from striate.statistics import softmax
 from striate.store.contents import CODECS
 from striate.store.files import Codec, of_array
 from striate.values import Progress, Rows
@@ -52,8 +54,13 @@ def _fold(job: Job, held_out: NDArray[np.bool_], fold: int) -> NDArray[np.float3
         usable=lambda classifier: None,
     )
     learned = learn(inner)
-    images = np.asarray(job.cache.images[job.train[held_out]])
-    return learned.classifier.probabilities(images)
+    rows = job.train[held_out]
+    if learned.table is None:
+        return learned.classifier.probabilities(np.asarray(job.cache.images[rows]))
+    network, spec = learned.classifier.network, learned.classifier.spec
+    with torch.inference_mode():
+        logits = network.classify(torch.from_numpy(learned.table.of(rows, spec.taps)))
+    return softmax(logits.numpy(), spec.temperature)
 
 
 def _in_folder(keep: Keep, folder: str) -> Keep:

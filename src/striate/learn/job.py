@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.classifier import Classifier
+from striate.probe.features import FeatureTable
 from striate.store.files import Codec
 from striate.strategy.budget import training_seconds
 from striate.values import (
@@ -81,10 +82,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Learned:
-    """What the procedure ends with; `val_probabilities` are of the rows in `Job.val`, in order."""
+    """What the procedure ends with; `val_probabilities` are of the rows in `Job.val`, in order.
+
+    `table` holds the features that a model in closed form reads, None for others.
+    """
 
     classifier: Classifier
     plan: Plan
     evidence: Evidence
     history: History | None
     val_probabilities: NDArray[np.float32] | None
+    table: FeatureTable | None = None

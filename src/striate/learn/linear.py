@@ -1,6 +1,7 @@
 """The closed-form part: features read once, probes judged, a linear head put on its network."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from striate.nets import find_net
 from striate.probe.evidence import Probed, fit_taps, probe_taps
 from striate.probe.features import FeatureTable, all_taps, extract
 from striate.probe.ridge import RidgeFit
+from striate.statistics import accuracy_interval, log_loss, rng, softmax
 from striate.store.files import of_arrays
 from striate.strategy.budget import feature_size
 from striate.train.head import Network, assemble
@@ -77,6 +79,7 @@ def read_features(
         name,
         lambda: extract(network, job.cache, rows, spec, job.machine, job.watch),
         of_arrays(FeatureTable),
+        inputs=(),  # Frozen features depend on the images alone, whatever was kept before.
         also=(size, rows.tolist()),
     )
 
@@ -103,7 +106,8 @@ def refit(job: Job, linear: Linear, plan: Plan) -> tuple[Classifier, Plan]:
     rows = np.sort(np.concatenate([job.train, job.val]))
     if _may_choose_again(job, plan, len(rows)):
         plan = _with_taps(plan, _probe(job, linear.table, rows, rows[:0]).best)
-    fit = fit_on(job, linear.table, plan.taps.value, rows)
+    same = not len(job.val) and plan.taps.value == linear.probed.best.taps
+    fit = linear.probed.fit if same else fit_on(job, linear.table, plan.taps.value, rows)
     return linear_classifier(job, linear, plan.taps.value, fit), plan
 
 
@@ -130,8 +134,42 @@ def _with_taps(plan: Plan, best: Probe) -> Plan:
 
 
 def _probe(job: Job, table: FeatureTable, train: Rows, val: Rows) -> Probed:
+    """The probes, and the best one's solution on all of `train`.
+
+    Where images and classes are many the taps are chosen on some of the images: which stage
+    reads best is plain long before the last image.
+    """
     classes, seed = len(job.index.classes), job.options.seed
-    return probe_taps(table, job.labels, classes, train, val, job.groups, seed)
+    some = _some(train, classes, seed)
+    probe = partial(probe_taps, table, job.labels, classes)
+    if len(some) == len(train):
+        return probe(train, val, job.groups, seed)
+    probed = probe(some, val, job.groups, seed, only=_WHOLE)
+    fit = fit_on(job, table, probed.best.taps, train)
+    best = _on_all(probed.best, fit, job, train)
+    probes = tuple(best if one.name == best.name else one for one in probed.probes)
+    val_scores = fit.scores(table.of(val, best.taps))
+    return replace(probed, probes=probes, best=best, fit=fit, val_scores=val_scores)
+
+
+def _on_all(best: Probe, fit: RidgeFit, job: Job, train: Rows) -> Probe:
+    """The chosen probe, as leave-one-out on all training images sees it."""
+    truth = job.labels[train]
+    right = fit.loo_scores.argmax(axis=1) == truth
+    return replace(
+        best,
+        alpha=fit.alpha,
+        temperature=fit.temperature,
+        loo_accuracy=accuracy_interval(right, job.groups[train], job.options.seed),
+        loo_log_loss=log_loss(softmax(fit.loo_scores, fit.temperature), truth),
+    )
+
+
+def _some(rows: Rows, classes: int, seed: int) -> Rows:
+    most = min(_MOST_PROBED, max(_LEAST_PROBED, _MOST_SCORES // classes))
+    if len(rows) <= 1.5 * most:
+        return rows
+    return np.sort(rng(seed, "probe").choice(rows, most, replace=False))
 
 
 def fit_on(job: Job, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows) -> RidgeFit:
@@ -154,3 +192,6 @@ def _with_temperature(spec: ModelSpec, temperature: float) -> ModelSpec:
 # Features are the base of all that follows, but must leave most of the time to training.
 _SHARE_OF_BUDGET = 0.25
 _MOST_TO_CHOOSE_AGAIN = 5000
+# The probes that read whole networks; a single stage hardly ever beats all of them.
+_WHOLE = ("top", "taps", "all")
+_LEAST_PROBED, _MOST_PROBED, _MOST_SCORES = 2000, 10_000, 2_000_000

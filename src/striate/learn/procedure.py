@@ -76,6 +76,7 @@ def _closed_form(job: Job, linear: Linear, plan: Plan, evidence: Evidence) -> Le
         evidence=evidence,
         history=None,
         val_probabilities=found,
+        table=linear.table,
     )
 
 

@@ -36,12 +36,14 @@ def probe_taps(
     val_rows: Rows,
     groups: Rows | None = None,
     seed: int = 0,
+    only: tuple[str, ...] | None = None,
 ) -> Probed:
     """A linear model on every stage, on the top alone, on all below it, and on all together.
 
     `labels` and `groups` have an entry a row of the index. Each model is fitted on the training
     rows and judged by leave-one-out, whole groups left out where a group holds several rows;
-    the validation rows only look on. The best is picked by `best_of`.
+    the validation rows only look on. `only` names the probes to make. The best is picked by
+    `best_of`.
     """
     truth, val_truth = labels[train_rows], labels[val_rows]
     owners, val_owners = (None, None) if groups is None else (groups[train_rows], groups[val_rows])
@@ -49,6 +51,8 @@ def probe_taps(
     val_values = table.of(val_rows)
     probes, fits, hits = [], [], []
     for name, taps in _candidates(table.taps):
+        if only is not None and name not in only:
+            continue
         columns = table.columns(taps)
         started = time.perf_counter()
         fit = path.fit(columns)
