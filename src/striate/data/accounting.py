@@ -25,10 +25,11 @@ def accounted(index: Index, split: Split) -> Index:
         if example.status != "used":
             return example
         group = int(split.groups[row])
-        reason = ""
+        reason = example.reason
         if row in leaked:
             other = index.examples[twin[group]].path if group in twin else "an image in training"
-            reason = f"not counted: the same picture as {other}"
+            copy = f"not counted: the same picture as {other}"
+            reason = f"{copy}; {reason}" if reason else copy
         return replace(
             example,
             split=side.get(row, ""),
