@@ -1,12 +1,13 @@
 """Index -> Cache: every picture decoded once, in threads, into one memory-mapped uint8 file."""
 
 import hashlib
-import os
 import statistics
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 
 import msgspec
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from striate.data.cache_folder import CacheFolder
 from striate.data.classes import settle_classes
+from striate.data.cores import cores
 from striate.data.decode import Resize, Unreadable, decode
 from striate.data.header import GREY_MODES, Header, pillow_hushed, warnings_of
 from striate.data.scan import open_row
@@ -36,7 +38,8 @@ from striate.values import (
 LARGEST_SIDE = 224
 SMALL_SIDE = 64
 MOST_BYTES = 8 << 30
-CHUNK = 64
+CHUNK = 32
+LARGE_PIXELS = 25_000_000
 VERSION = "1"
 
 Images = NDArray[np.uint8]
@@ -189,14 +192,14 @@ def _decoded(
         return block, [_decode_row(index, int(row), block[i], resize, max_pixels)
                        for i, row in enumerate(part)]  # fmt: skip
 
-    workers = os.cpu_count() or 1
+    workers = cores()
     length = max(1, min(CHUNK, len(rows) // (4 * workers)))
     parts = iter([rows[i : i + length] for i in range(0, len(rows), length)])
     with ThreadPoolExecutor(workers) as pool:
         waiting: list[Future[tuple[Images, list[_Found]]]] = []
         for part in parts:
             waiting.append(pool.submit(chunk, part))
-            if len(waiting) > 2 * workers:
+            if len(waiting) > workers + 4:
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
@@ -206,16 +209,17 @@ def _decode_row(index: Index, row: int, target: Images, resize: Resize, max_pixe
     """Decodes one row into `target`; what cannot be read leaves zeros and a reason."""
     example = index.examples[row]
     warnings_of()
+    large = example.width * example.height > LARGE_PIXELS and example.format != "JPEG"
     try:
-        content = open_row(index, row)
-        decoded = decode(
-            content,
-            target.shape[0],
-            target.shape[2],
-            max_pixels=max_pixels,
-            resize=resize,
-            header=_header(example),
-        )
+        with _TURN if large else nullcontext():
+            decoded = decode(
+                open_row(index, row),
+                target.shape[0],
+                target.shape[2],
+                max_pixels=max_pixels,
+                resize=resize,
+                header=_header(example),
+            )
     except Unreadable as error:
         return _Found("set_aside", "; ".join(filter(None, (error.reason, warnings_of()))), "")
     target[:] = decoded.pixels
@@ -244,3 +248,7 @@ def _bounded(size: int, images: int) -> Sentence:
         size=size,
         gib=MOST_BYTES / (1 << 30),
     )
+
+
+# Up to half a gigabyte each, JPEGs apart, which are decoded smaller: one at a time then.
+_TURN = threading.Lock()

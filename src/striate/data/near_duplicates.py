@@ -1,6 +1,5 @@
 """The same photo saved anew (re-encoded, resized, brighter, grey): found in the cached pixels."""
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from striate.data.cores import cores
 from striate.values import Cache, Rows
 
 Floats = NDArray[np.float32]
@@ -79,7 +79,7 @@ class _Looks:
 
 def _looks(cache: Cache, rows: Rows) -> _Looks:
     chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         looks = list(pool.map(lambda chunk: _small(cache, chunk), chunks))
     grey, coarse_N88, colour = (np.concatenate(parts) for parts in zip(*looks, strict=True))
     coarse = coarse_N88.reshape(len(rows), -1)
