@@ -20,7 +20,7 @@ from striate.nets import RANDOM
 from striate.train.head import Network, assemble
 from striate.train.inference import fast
 from striate.train.machine import measure_machine
-from striate.values import Index, Machine, ModelSpec, Predictions, Rows, Watch, unwatched
+from striate.values import Index, Machine, ModelSpec, Predictions, Rows
 
 WEIGHTS = "weights.safetensors"
 SPEC = "model.json"
@@ -34,19 +34,25 @@ class Classifier:
     network: Network
 
     def probabilities(
-        self, images_NHWC: NDArray[np.uint8], watch: Watch = unwatched
+        self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
     ) -> NDArray[np.float32]:
-        """Probabilities N x K of images decoded at `spec.cache_size`."""
-        return statistics.softmax(self.logits(images_NHWC), self.spec.temperature)
+        """Probabilities N x K of images decoded at `spec.cache_size`, or of some rows of them."""
+        return statistics.softmax(self.logits(images_NHWC, rows), self.spec.temperature)
 
-    def logits(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Logits N x K; an image's do not depend on the images beside it."""
+    def logits(
+        self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
+    ) -> NDArray[np.float32]:
+        """Logits N x K; an image's do not depend on the images beside it.
+
+        `rows` of a memory-mapped array are read batch by batch, so that memory stays bounded.
+        """
+        rows = np.arange(len(images_NHWC)) if rows is None else rows
         machine = measure_machine()
         network = fast(self.network, machine=machine, precision=self.spec.precision)
         size = self.spec.batch_size
-        found = np.empty((len(images_NHWC), len(self.spec.classes)), np.float32)
-        for start in range(0, len(images_NHWC), size):
-            part = images_NHWC[start : start + size]
+        found = np.empty((len(rows), len(self.spec.classes)), np.float32)
+        for start in range(0, len(rows), size):
+            part = images_NHWC[rows[start : start + size]]
             found[start : start + size] = self._batch(network, machine, _filled(part, size))[
                 : len(part)
             ]

@@ -45,7 +45,7 @@ class StrictError(StriateError):
 
 
 class ModelError(StriateError, ValueError):
-    """Weights or a model cannot be used: damaged, of another shape, unsafe, from a newer striate."""
+    """Weights or a model cannot be used: damaged, of another shape, unsafe, too new."""
 
     exit_code = 5
 

@@ -395,7 +395,8 @@ class Predictions:
     @property
     def predicted(self) -> Rows:
         """Number of the most probable class of every image; ties go to the first class."""
-        return self.probabilities.argmax(axis=1).astype(np.int64)
+        numbers: Rows = self.probabilities.argmax(axis=1).astype(np.int64)
+        return numbers
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def _fold(job: Job, held_out: NDArray[np.bool_], fold: int) -> NDArray[np.float3
     learned = learn(inner)
     rows = job.train[held_out]
     if learned.table is None:
-        return learned.classifier.probabilities(np.asarray(job.cache.images[rows]))
+        return learned.classifier.probabilities(job.cache.images, rows)
     network, spec = learned.classifier.network, learned.classifier.spec
     with torch.inference_mode():
         logits = network.classify(torch.from_numpy(learned.table.of(rows, spec.taps)))

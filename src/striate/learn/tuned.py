@@ -26,7 +26,7 @@ def train_plan(job: Job, plan: Plan, linear: Linear | None) -> tuple[Classifier,
     network.load_state_dict(trained.state)
     classifier = Classifier(spec=spec, network=network.eval())
     if len(job.val):
-        logits = classifier.logits(np.asarray(job.cache.images[job.val]))
+        logits = classifier.logits(job.cache.images, job.val)
         temperature = statistics.fit_temperature(logits, job.labels[job.val])
         classifier = Classifier(spec=replace(spec, temperature=temperature), network=network)
     return classifier, trained.history
@@ -111,4 +111,4 @@ def start(job: Job, plan: Plan, spec: ModelSpec, linear: Linear | None) -> Netwo
 
 def probabilities(job: Job, classifier: Classifier, rows: Rows) -> NDArray[np.float32]:
     """The probabilities of some cached rows."""
-    return classifier.probabilities(np.asarray(job.cache.images[rows]))
+    return classifier.probabilities(job.cache.images, rows)

@@ -66,7 +66,7 @@ def _judged(run: Run, job: Job, learned: Learned, split: Split) -> NDArray[np.fl
         return cross_validate(job, split.folds)
     return run.keep(
         "test.npy",
-        lambda: learned.classifier.probabilities(_images(job.cache, split.test)),
+        lambda: learned.classifier.probabilities(job.cache.images, split.test),
         of_array(),
     )
 
@@ -172,10 +172,6 @@ def _write_learned(run: Run, learned: Learned) -> None:
     run.write("history.csv", learned.history or nothing)
     if learned.val_probabilities is not None:
         run.write("val.npy", learned.val_probabilities, of_array())
-
-
-def _images(cache: Cache, rows: Rows) -> NDArray[np.uint8]:
-    return np.asarray(cache.images[rows])
 
 
 def _predictions(index: Index, rows: Rows, probabilities: NDArray[np.float32]) -> Predictions:
