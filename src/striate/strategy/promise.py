@@ -208,7 +208,7 @@ def _against_time(evidence: Evidence, strategy: str, remaining_seconds: float) -
         return None
     return say(
         "out.no_time",
-        "In the time left {strategy} would see {epochs} epochs; under {least} do more harm "
+        "Epochs of {strategy} that the time left holds: {epochs}; under {least} do more harm "
         "than good.",
         strategy=strategy,
         epochs=epochs,
