@@ -32,7 +32,7 @@ class Network(nn.Module):
         self.register_buffer("scale", torch.ones(sum(self.widths)))
         self.dropout = nn.Dropout(dropout)
         # Born without a draw: nobody's random state changes, and the zeros come next anyway.
-        self.head = nn.utils.skip_init(nn.Linear, sum(self.widths), classes)
+        self.head = nn.Linear(sum(self.widths), classes, device="meta").to_empty(device="cpu")
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
