@@ -40,7 +40,7 @@ SMALL_SIDE = 64
 MOST_BYTES = 8 << 30
 CHUNK = 32
 LARGE_PIXELS = 25_000_000
-VERSION = "1"
+VERSION = "2"
 
 Images = NDArray[np.uint8]
 

@@ -1,20 +1,21 @@
 """One picture's bytes, array or PIL image -> its pixels, uint8, the right way up."""
 
-import hashlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from striate.data.fingerprint import pixels_hash
 from striate.data.header import GREY_MODES, ORIENTATION_TAG, Content, Header, open_image
 from striate.data.header import read_header as read_header
+from striate.data.resize import Resize as Resize
+from striate.data.resize import resized
 from striate.data.unreadable import Unreadable as Unreadable
 from striate.data.unreadable import reason_for
 
-Resize = Literal["squash", "crop", "pad"]
 Pixels = NDArray[np.uint8]
 
 
@@ -56,12 +57,13 @@ def decode(
         )
     try:
         upright = _upright(content, header, size if resize != "pad" else None)
-        pixels = _with_channels(_resized(upright, size, resize), channels)
+        square = upright if size is None else resized(upright, size, resize)
+        pixels = _with_channels(square, channels)
     except Exception as error:  # Whatever a damaged file makes of a decoder, the run goes on.
         raise Unreadable(reason_for(error)) from None
     return Decoded(
         pixels=pixels,
-        pixels_hash=_hash(upright),
+        pixels_hash=pixels_hash(upright),
         format=header.format,
         mode=header.mode,
         width=header.width,
@@ -190,26 +192,6 @@ def _turned(pixels: Pixels, orientation: int) -> Pixels:
     return pixels
 
 
-def _resized(pixels: Pixels, size: int | None, resize: Resize) -> Pixels:
-    """At `size` x `size`, antialiased: squashed, the central square, or padded with white."""
-    height, width = pixels.shape[:2]
-    if size is None or (height, width) == (size, size):
-        return pixels
-    image = Image.fromarray(
-        np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    )
-    if resize == "pad":
-        longer = max(width, height)
-        paper = Image.new(image.mode, (longer, longer), "white")
-        paper.paste(image, ((longer - width) // 2, (longer - height) // 2))
-        image, width, height = paper, longer, longer
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    box = (left, top, left + side, top + side) if resize == "crop" else None
-    small = image.resize((size, size), Image.Resampling.BILINEAR, box, reducing_gap=3.0)
-    return _three_axes(np.asarray(small))
-
-
 def _with_channels(pixels: Pixels, channels: int | None) -> Pixels:
     if channels is None or channels == pixels.shape[2]:
         return pixels
@@ -220,10 +202,3 @@ def _with_channels(pixels: Pixels, channels: int | None) -> Pixels:
 
 def _three_axes(array: NDArray[Any]) -> NDArray[Any]:
     return array[..., None] if array.ndim == 2 else array
-
-
-def _hash(pixels: Pixels) -> str:
-    """SHA-256 of shape and pixels, 32 hex digits: with SHA instructions faster than blake2b."""
-    digest = hashlib.sha256(repr(pixels.shape).encode())
-    digest.update(np.ascontiguousarray(pixels).data)
-    return digest.hexdigest()[:32]
