@@ -1,0 +1,79 @@
+"""What the procedure keeps: the trained network where held-out images prefer it, else the exact."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from tests import made
+
+from striate.learn import procedure
+from striate.learn.job import Learned
+from striate.values import Epoch, History
+
+N, K = 100, 3
+TRUTH = np.arange(N) % K
+
+
+def probabilities(right: int) -> np.ndarray:
+    """Of N images the first `right` get their class, the others the next one."""
+    said = np.where(np.arange(N) < right, TRUTH, (TRUTH + 1) % K)
+    return np.eye(K, dtype=np.float32)[said]
+
+
+@pytest.fixture
+def job() -> Any:
+    values = made.values(classes=K)
+    return SimpleNamespace(
+        labels=TRUTH, val=np.arange(N), options=values.options, machine=values.machine
+    )
+
+
+def learned(right: int, strategy: str) -> Learned:
+    values = made.values(classes=K)
+    assert values.evidence is not None
+    plan = replace(values.plan, strategy=replace(values.plan.strategy, value=strategy))
+    epoch = Epoch(
+        epoch=1,
+        step=10,
+        lr=0.1,
+        train_loss=0.2,
+        train_accuracy=0.9,
+        val_loss=0.3,
+        val_accuracy=right / N,
+        seconds=1.0,
+        pictures_per_second=100.0,
+    )
+    return Learned(
+        classifier=SimpleNamespace(name=strategy),  # type: ignore[arg-type]
+        plan=plan,
+        evidence=values.evidence,
+        history=History(epochs=(epoch,), kept_epoch=1, train_images=500, val_images=N),
+        val_probabilities=probabilities(right),
+    )
+
+
+@pytest.mark.parametrize(
+    ("trained", "exact", "kept"),
+    [
+        (95, 80, "scratch"),
+        (84, 80, "scratch"),  # 4 wins and no loss: chance 1 in 32
+        (82, 80, "linear"),  # 2 wins and no loss: chance 1 in 8
+        (80, 80, "linear"),
+        (60, 80, "linear"),
+    ],
+)
+def test_the_gate_keeps_what_held_out_images_prefer(
+    job: Any, monkeypatch: pytest.MonkeyPatch, trained: int, exact: int, kept: str
+) -> None:
+    monkeypatch.setattr(procedure, "_closed_form", lambda *_: learned(exact, "linear"))
+    found = procedure._gate(job, None, learned(trained, "scratch"))  # type: ignore[arg-type]
+    assert found.plan.strategy.value == kept
+    assert found.classifier.name == kept  # type: ignore[attr-defined]
+    trial = found.evidence.trials[-1]
+    assert trial.kept == (kept == "scratch")
+    assert trial.accuracy.value == pytest.approx(trained / N)
+    assert found.plan.because[-1].code == ("gate.kept" if kept == "scratch" else "gate.not_kept")
+    assert str(trained) in found.plan.because[-1].text
+    assert str(exact) in found.plan.because[-1].text
