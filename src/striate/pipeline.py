@@ -56,7 +56,7 @@ def fit(
 
 def open_run(source: object, index: Index, options: Options, clock: Clock) -> Run:
     """The run folder that these settings on these images go on with, or a new one."""
-    address = str(index.root) if index.images is None else "memory"
+    address = str(index.address or index.root) if index.images is None else "memory"
     return Run.open(
         index.name,
         options,

@@ -35,6 +35,13 @@ class Settings(TypedDict, total=False):
     max_pixels: int
     min_accuracy: float | None
     lang: str
+    group: str
+    group_pattern: str | None
+    image: str
+    label: str
+    split_column: str
+    weight: str
+    root: str | Path | None
 
 
 def checked(
@@ -155,6 +162,20 @@ def _file(value: object) -> object:
     raise ValueError(f"is {path}, which is not there{did_you_mean(path.name, siblings)}")
 
 
+def _pattern(value: object) -> object:
+    """A regular expression that captures something; `{class}` in it stands for a class's name."""
+    if value is None:
+        return None
+    pattern = str(_text(value))
+    try:
+        captures = re.compile(pattern.replace("{class}", "(?:class)")).groups
+    except (re.error, OverflowError, RecursionError) as fault:
+        raise ValueError(f"is {shown(value)}, which is no regular expression: {fault}.") from None
+    if not captures:
+        raise ValueError(f"is {shown(value)}, which captures nothing; put the group in ( ).")
+    return pattern
+
+
 def _switch(value: object) -> object:
     if isinstance(value, bool):
         return value
@@ -177,9 +198,17 @@ _RULES: dict[str, Callable[[object], object]] = {
     "max_pixels": _Number(int, 1),
     "min_accuracy": _Number(float, 0, 1, optional=True),
     "lang": _Word(LANGUAGES),
+    "group": _text,
+    "group_pattern": _pattern,
+    "image": _text,
+    "label": _text,
+    "split_column": _text,
+    "weight": _text,
+    "root": _path,
 }
 
 _EXCLUDE = (
     ("plan", "strategy", "the plan says the strategy"),
     ("plan", "net", "the plan says the network"),
+    ("group", "group_pattern", "each says what the groups are"),
 )

@@ -49,6 +49,13 @@ class Options:
     max_pixels: int = 178_000_000
     min_accuracy: float | None = None
     lang: str = "auto"
+    group: str = "group"
+    group_pattern: str | None = None
+    image: str = "image"
+    label: str = "label"
+    split_column: str = "split"
+    weight: str = "weight"
+    root: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +84,7 @@ class Index:
 
     `kind` names the reader in `data/sources/` that opens a row; `given_splits` are those
     that the source itself brings; `images` holds in-memory sources and is never written.
+    `address` is what the source is known by where that is not its root, such as a table's path.
     """
 
     root: str
@@ -88,6 +96,7 @@ class Index:
     notes: tuple[Sentence, ...] = ()
     content_hash: str = ""
     images: Sequence[Any] | None = None
+    address: str = ""
 
     def used(self) -> Rows:
         """Rows of the examples in use, ascending."""

@@ -223,4 +223,15 @@ FLAGS: dict[str, Flag] = {
         words=("auto", "en", "zh"),
         about="Language of the report: auto (the locale's), en or zh.",
     ),
+    "group": Flag(metavar="COLUMN", about="A table's column of what stays on one side, if any."),
+    "group_pattern": Flag(
+        metavar="REGEX",
+        about="What it captures in an image's path is its group, such as 'patient(\\d+)_'; "
+        "{class} stands for the class.",
+    ),
+    "image": Flag(metavar="COLUMN", about="A table's column of paths."),
+    "label": Flag(metavar="COLUMN", about="A table's column of classes."),
+    "split_column": Flag(metavar="COLUMN", about="A table's column of train, val, test, if any."),
+    "weight": Flag(metavar="COLUMN", about="A table's column of weights, if any."),
+    "root": Flag(metavar="FOLDER", about="Where a table's paths begin.  [the table's folder]"),
 }

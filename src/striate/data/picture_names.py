@@ -1,4 +1,4 @@
-"""What a file's name says: hidden, a picture, or a format that is not read."""
+"""What a file's name or start says: hidden, a picture, or a format that is not read."""
 
 PICTURE_SUFFIXES = frozenset(
     f".{name}"
@@ -31,7 +31,18 @@ def looks_like_picture(name: str) -> bool:
     return suffix(name) in PICTURE_SUFFIXES
 
 
+def begins_like_picture(start: bytes) -> bool:
+    """Whether the first 16 bytes of a file are those of a picture, whatever its name."""
+    return start.startswith(_STARTS) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+
+
 def suffix(name: str) -> str:
     """The ending of a name or path in lower case, with its dot; empty where there is none."""
     stem, dot, ending = name.rpartition("/")[2].rpartition(".")
     return dot + ending.lower() if stem else ""
+
+
+_STARTS = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
+    *(b"\0\0\0\x0cjP  ", b"\0\0\0 ftypavif", b"\0\0\0\x1cftypavif", b"qoif"),
+)

@@ -13,8 +13,10 @@ from PIL import Image
 
 from striate.catalog import collect
 from striate.data.classes import settle_classes
+from striate.data.columns import must_be_of_use, to_judge
+from striate.data.grouping import grouped
 from striate.data.header import Content, pillow_hushed, read_header, warnings_of
-from striate.data.picture_names import looks_like_picture
+from striate.data.picture_names import begins_like_picture, looks_like_picture
 from striate.data.read_file import located, read_file, shown
 from striate.data.sources import SourceKind, folder, memory
 from striate.data.unreadable import Unreadable
@@ -32,7 +34,9 @@ def read(source: object, options: Options) -> Index:
     """
     for kind in _kinds().values():
         if kind.matches(source):
-            return settle_classes(_with_headers(kind.read(source, options)), options)
+            must_be_of_use(kind.name, options)
+            index = grouped(kind.read(source, options), options)
+            return settle_classes(_with_headers(index), options)
     raise UsageError(*_no_source(source))
 
 
@@ -43,7 +47,7 @@ def read_to_judge(source: object, options: Options) -> Index:
     """
     for kind in _kinds().values():
         if kind.matches(source):
-            index = _with_headers(kind.read(source, options))
+            index = _with_headers(kind.read(source, to_judge(options)))
             labels = {example.label for example in index.examples if example.status == "used"}
             if not labels:
                 return settle_classes(index, options)
@@ -78,13 +82,13 @@ def open_row(index: Index, row: int) -> Content:
 def _no_source(source: object) -> tuple[str, str]:
     return (
         f"A source cannot be a {type(source).__name__}.",
-        "Give a folder, 'demo', or a pair (images, labels).",
+        "Give a folder, an archive, a table, 'demo', or a pair (images, labels).",
     )
 
 
 def _kinds() -> dict[str, SourceKind]:
     kinds: dict[str, SourceKind] = collect("data.sources", "SOURCE")
-    return {kind.name: kind for kind in kinds.values()}
+    return {kind.name: kind for kind in sorted(kinds.values(), key=lambda kind: kind.last)}
 
 
 def _expand(path: Path) -> list[Path]:
@@ -151,7 +155,7 @@ def _known_start(path: Path) -> bool:
         start = read_file(path, most=16)
     except Unreadable:
         return False
-    return start.startswith(_STARTS) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+    return begins_like_picture(start)
 
 
 def _size(content: Content) -> int:
@@ -168,9 +172,3 @@ def _hash(content: Content) -> str:
     digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
     digest.update(array.tobytes() if array.dtype == object else array.data)
     return digest.hexdigest()[:32]
-
-
-_STARTS = (
-    *(b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
-    *(b"\0\0\0\x0cjP  ", b"\0\0\0 ftypavif", b"\0\0\0\x1cftypavif", b"qoif"),
-)

@@ -13,10 +13,12 @@ class SourceKind:
 
     `matches(source)` tells whether it is of this kind; `read(source, options)` lists what is
     there, with labels and given splits, headers not read yet; `open_row(index, row)` gives
-    the content of one row: bytes of a file, an array, or a PIL image.
+    the content of one row: bytes of a file, an array, or a PIL image. A kind that is `last` is
+    asked after the others.
     """
 
     name: str
     matches: Callable[[object], bool]
     read: Callable[[object, Options], Index]
     open_row: Callable[[Index, int], Content]
+    last: bool = False

@@ -9,18 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from striate.data.header import Content
+from striate.data.layout import SPLIT_NAMES, beside_note, stray_note
 from striate.data.picture_names import UNREAD_FORMATS, is_hidden, looks_like_picture, suffix
 from striate.data.read_file import located, read_file, reason_for_mode, shown
 from striate.data.sources import SourceKind
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError
 from striate.values import Example, Index, Options, Sentence, say
-
-SPLIT_NAMES = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
 
 
 def read_folder(source: object, options: Options) -> Index:
@@ -221,18 +216,10 @@ def _once_each(examples: list[Example]) -> tuple[Example, ...]:
 def _notes(root: Path, splits: dict[str, str], examples: list[Example]) -> Iterator[Sentence]:
     stray = sum("outside the class" in example.reason for example in examples)
     if stray:
-        yield say(
-            "read.stray",
-            "Pictures outside the class folders, ignored since they have no label: {n:,}.",
-            n=stray,
-        )
+        yield stray_note(stray)
     beside = [e.path for e in examples if e.reason == "stands beside the given splits"]
     if beside:
-        yield say(
-            "read.beside_splits",
-            "Ignored beside the given splits: {folders}.",
-            folders=", ".join(beside),
-        )
+        yield beside_note(beside)
     aliases = {alias for names in SPLIT_NAMES.values() for alias in names}
     if not splits and root.resolve().name.casefold() in aliases:
         siblings = [e.name for e in _entries(root.resolve().parent) if e.is_dir()]
@@ -252,4 +239,5 @@ SOURCE = SourceKind(
     matches=lambda source: isinstance(source, str | os.PathLike),
     read=read_folder,
     open_row=open_folder_row,
+    last=True,  # any text may be a path
 )

@@ -1,0 +1,66 @@
+"""The source that was packed: class folders or given splits in a zip or tar, read in place."""
+
+from dataclasses import replace
+
+from striate.data.header import Content
+from striate.data.layout import lay_out
+from striate.data.opened_archive import NOT_KEPT, OpenedArchive, open_archive
+from striate.data.picture_names import begins_like_picture, looks_like_picture
+from striate.data.source_file import ends_in, source_file, without_ending
+from striate.data.sources import SourceKind
+from striate.data.unreadable import Unreadable
+from striate.values import Example, Index, Options
+
+ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
+
+
+def read_archive(source: object, options: Options) -> Index:
+    """Every file in an archive, with label and given split; nothing is unpacked.
+
+    The rows are those of the same folders on disk. Raises `SourceMissingError`, and
+    `SourceError` where the archive is damaged, protected or names files outside of itself.
+    """
+    path = source_file(source)
+    opened = open_archive(path)
+    layout = lay_out([*opened.readers, *opened.refused])
+    return Index(
+        root=str(path),
+        name=without_ending(path, ends_in(source, ENDINGS)),
+        kind="archive",
+        classes=(),
+        examples=tuple(_judged(example, opened) for example in layout.examples),
+        given_splits=layout.given_splits,
+        notes=layout.notes,
+    )
+
+
+def open_archive_row(index: Index, row: int) -> Content:
+    """The bytes of one file inside the archive; raises `Unreadable`."""
+    return open_archive(index.root).read(index.examples[row].path)
+
+
+def _judged(example: Example, opened: OpenedArchive) -> Example:
+    """The row of a file, judged by its name, its kind and, where they say nothing, its start."""
+    if example.status != "used":
+        return example
+    refused = opened.refused.get(example.path)
+    if refused == NOT_KEPT:
+        return replace(example, status="ignored", reason=refused)
+    if refused:
+        return replace(example, status="set_aside", reason=refused)
+    if not looks_like_picture(example.path):
+        try:
+            start = opened.read(example.path)[:16]
+        except Unreadable as error:
+            return replace(example, status="set_aside", reason=error.reason)
+        if not begins_like_picture(start):
+            return replace(example, status="ignored", reason="not a picture")
+    return example
+
+
+SOURCE = SourceKind(
+    name="archive",
+    matches=lambda source: bool(ends_in(source, ENDINGS)),
+    read=read_archive,
+    open_row=open_archive_row,
+)
