@@ -59,7 +59,7 @@ def test_the_family_is_found_by_name_and_its_card_is_true() -> None:
     assert card.multiply_adds == multiply_adds(net, card.input_size, 3)
 
 
-def test_width_scales_the_channels() -> None:
-    narrow = Compact(3, NetSettings(width=0.5)).stage_channels
-    usual = Compact(3, NetSettings()).stage_channels
-    assert [2 * n for n in narrow[1:]] == list(usual[1:])
+def test_width_scales_the_channels_above_the_least() -> None:
+    assert Compact(3, NetSettings()).stage_channels[1:] == (32, 128, 256)
+    assert Compact(3, NetSettings(width=0.5)).stage_channels[1:] == (32, 64, 128)
+    assert Compact(3, NetSettings(width=2)).stage_channels[1:] == (64, 256, 512)
