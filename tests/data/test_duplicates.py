@@ -144,6 +144,17 @@ def test_groups_join_through_any_tie() -> None:
     assert find_duplicates(replace(index, examples=tuple(e)), cache).tolist() == [0, 0, 2, 0, 0, 5]
 
 
+def test_a_copy_of_any_image_of_a_named_group_joins_it() -> None:
+    images = [photo(n) for n in range(30)]
+    images.append(saved_anew(images[7], 75))
+    index, cache = cached(images, list("ab" * 15 + "b"))
+    named = [replace(e, group="ann" if n < 10 else "") for n, e in enumerate(index.examples)]
+    groups = find_duplicates(replace(index, examples=tuple(named)), cache)
+    assert groups[:10].tolist() == [0] * 10
+    assert groups[30] == 0
+    assert groups[10:30].tolist() == list(range(10, 30))
+
+
 def test_rows_that_are_not_in_use_stand_alone() -> None:
     index, cache = cached([photo(0)] * 3, list("aab"))
     aside = replace(index.examples[0], status="set_aside")

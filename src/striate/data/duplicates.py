@@ -25,20 +25,22 @@ def find_duplicates(index: Index, cache: Cache) -> Rows:
     differ in a detail): such images are alike by nature. Rows not in use stand alone.
     """
     groups = np.arange(len(index.examples), dtype=np.int64)
-    _join(groups, _equal(index))
+    _join(groups, _equal(index, "bytes_hash", "pixels_hash"))
     alone = np.array([row for row in index.used() if _root(groups, row) == row], np.int64)
     labels = index.labels()
     near = _few_against_labels(list(near_duplicates(cache, alone, labels)), alone, labels)
     _join(groups, _not_by_nature(near, alone, labels))
+    # Last, so that a copy of any image of a named group is found, not only of its first.
+    _join(groups, _equal(index, "group"))
     return _roots(groups)
 
 
-def _equal(index: Index) -> Iterator[tuple[int, int]]:
-    """Pairs of rows in use that share bytes, pixels or a group that the source names."""
+def _equal(index: Index, *kinds: str) -> Iterator[tuple[int, int]]:
+    """Pairs of rows in use that share what one of the columns `kinds` says, if anything."""
     first: dict[tuple[str, str], int] = {}
     for row in index.used():
         example = index.examples[row]
-        for kind in ("bytes_hash", "pixels_hash", "group"):
+        for kind in kinds:
             value = getattr(example, kind)
             if value:
                 yield first.setdefault((kind, value), int(row)), int(row)
