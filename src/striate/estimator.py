@@ -102,15 +102,11 @@ class ImageClassifier(
                 f"All {len(y)} labels are {self.classes_[0]!r}, which is one class only.",
                 "A classifier needs images of two classes or more.",
             )
-        with _ALONE, _watching(self.verbose) as watch:
+        with _alone(), _watching(self.verbose) as watch:
             clock = Clock(options.minutes)
             index = _labelled(_index(pictures), self.classes_, numbers, groups)
             machine = _machine(options.device)
-            with (
-                apply(machine),
-                torch.random.fork_rng(devices=[]),
-                job_in_memory(index, options, machine, clock, watch) as job,
-            ):
+            with apply(machine), job_in_memory(index, options, machine, clock, watch) as job:
                 learned = learn(job)
         self.plan_, self.evidence_ = learned.plan, learned.evidence
         self.classifier_ = learned.classifier
@@ -184,7 +180,7 @@ class ImageClassifier(
         spec = self.classifier_.spec
         index = _index(self._pictures(X, reset=False))
         found = []
-        with _ALONE, apply(_machine(self.device)):
+        with _alone(), apply(_machine(self.device)):
             for rows in blocks(index.used()):
                 decoded, images = decode_rows(
                     index, rows, spec.cache_size, spec.channels, spec.resize
@@ -259,6 +255,15 @@ def _watching(verbose: bool) -> Iterator[Watch]:
         yield watch
 
 
-# Threads and kernels are torch's for the whole process: fits in threads of one take turns, or
-# one would put back what another has set.
-_ALONE = threading.RLock()
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One at a time in a process, and its random state put back.
+
+    Threads and kernels are torch's for the whole process: of two fits in threads of one, each
+    would put back what the other has set.
+    """
+    with _TURN, torch.random.fork_rng(devices=[]):
+        yield
+
+
+_TURN = threading.RLock()
