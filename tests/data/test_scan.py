@@ -430,6 +430,15 @@ def test_images_without_labels_keep_their_order(tmp_path: Path) -> None:
         read_images([tmp_path / "nothing.jpg"])
 
 
+def test_formats_that_are_not_read_are_told_of_when_predicting(tmp_path: Path) -> None:
+    for name in ("raw.nef", "phone.heic", "drawing.svg"):
+        (tmp_path / name).write_bytes(damaged_files()[name])
+    reasons = {Path(e.path).name: e.reason for e in read_images([tmp_path]).examples}
+    assert "raw camera" in reasons["raw.nef"]
+    assert "HEIC" in reasons["phone.heic"]
+    assert "SVG" in reasons["drawing.svg"]
+
+
 def test_images_from_memory_and_paths_mixed(tmp_path: Path) -> None:
     index = read_images([str(pets(tmp_path) / "cat/1.jpg"), scene(), Image.fromarray(scene())])
     assert [e.status for e in index.examples] == ["used"] * 3

@@ -16,7 +16,12 @@ from striate.data.classes import settle_classes
 from striate.data.columns import must_be_of_use, to_judge
 from striate.data.grouping import grouped
 from striate.data.header import Content, pillow_hushed, read_header, warnings_of
-from striate.data.picture_names import begins_like_picture, looks_like_picture
+from striate.data.picture_names import (
+    UNREAD_FORMATS,
+    begins_like_picture,
+    looks_like_picture,
+    suffix,
+)
 from striate.data.read_file import located, read_file, shown
 from striate.data.sources import SourceKind, folder, memory
 from striate.data.unreadable import Unreadable
@@ -101,7 +106,8 @@ def _expand(path: Path) -> list[Path]:
 
 
 def _may_be_picture(path: Path) -> bool:
-    return looks_like_picture(path.name) or _known_start(path)
+    named = looks_like_picture(path.name) or suffix(path.name) in UNREAD_FORMATS
+    return named or _known_start(path)
 
 
 def _with_headers(index: Index) -> Index:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.data.header import Content
+from striate.data.picture_names import UNREAD_FORMATS, suffix
 from striate.data.read_file import read_file, shown
 from striate.data.sources import SourceKind
 from striate.data.unreadable import Unreadable
@@ -81,6 +82,9 @@ def open_memory_row(index: Index, row: int) -> Content:
         raise Unreadable("it was given in memory and is not there any more")
     image = index.images[row]
     if isinstance(image, str | os.PathLike):
+        ending = suffix(os.fspath(image))
+        if ending in UNREAD_FORMATS:
+            raise Unreadable(UNREAD_FORMATS[ending])
         return read_file(Path(image).expanduser())
     if isinstance(image, Image.Image | bytes):
         return image
