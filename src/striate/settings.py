@@ -119,12 +119,15 @@ class _Word:
     """A rule: one of some words."""
 
     words: tuple[str, ...]
+    more: str = ""
 
     def __call__(self, value: object) -> object:
         if value in self.words:
             return value
         near = did_you_mean(str(value), self.words)
-        raise ValueError(f"is {shown(value)}; it must be one of {', '.join(self.words)}{near}")
+        raise ValueError(
+            f"is {shown(value)}; it must be one of {', '.join(self.words)}{self.more}{near}"
+        )
 
 
 def shown(value: object) -> str:
@@ -176,6 +179,13 @@ def _pattern(value: object) -> object:
     return pattern
 
 
+def _split(value: object) -> object:
+    """A word, or the `index.csv` of an earlier run."""
+    if value in SPLITTING or not str(value).endswith(".csv"):
+        return _Word(SPLITTING, " or the index.csv of an earlier run")(value)
+    return _file(value)
+
+
 def _switch(value: object) -> object:
     if isinstance(value, bool):
         return value
@@ -188,7 +198,7 @@ _RULES: dict[str, Callable[[object], object]] = {
     "strategy": _Word(("auto", *STRATEGIES)),
     "net": _text,
     "weights": _file,
-    "split": _Word(SPLITTING),
+    "split": _split,
     "device": _device,
     "plan": _file,
     "out": _path,

@@ -204,7 +204,8 @@ FLAGS: dict[str, Flag] = {
     "split": Flag(
         metavar="HOW",
         words=("auto", "pool"),
-        about="auto keeps the splits that are given; pool cuts all images anew.",
+        about="auto keeps the splits that are given; pool cuts all images anew; the index.csv of "
+        "an earlier run keeps its images where they were and shares out the new ones.",
     ),
     "device": Flag(
         metavar="NAME",

@@ -37,7 +37,7 @@ def settle_classes(index: Index, options: Options) -> Index:
 
 
 def _must_be_in_train(index: Index, used: list[Example], options: Options) -> None:
-    if "train" not in index.given_splits or options.split == "pool":
+    if "train" not in index.given_splits or options.split != "auto":
         return
     known = {example.label for example in used if example.split == "train"}
     for example in used:

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,16 +55,24 @@ def units_of(index: Index, groups: Rows, seed: int) -> list[Unit]:
     return sorted(units, key=lambda unit: unit.key)
 
 
-def portion(units: Sequence[Unit], shares: Mapping[str, tuple[float, int]]) -> dict[str, list[int]]:
+def portion(
+    units: Sequence[Unit],
+    shares: Mapping[str, tuple[float, int]],
+    placed: Mapping[str, Sequence[Unit]] = MappingProxyType({}),
+) -> dict[str, list[int]]:
     """Rows of each part: `shares` of every class, at most so many, and `train` for the rest.
 
     Single images meet their class's share exactly; groups of several go where their share is
     least met and at least half of them is wanted. Contradictory ones go to train, and no
-    class is left without training images.
+    class is left without training images. What is `placed` already stays and counts.
     """
-    wanted = {name: _quotas(units, share, most) for name, (share, most) in shares.items()}
-    given: dict[str, Counter[int]] = {name: Counter() for name in shares}
-    parts: dict[str, list[int]] = {"train": [], **{name: [] for name in shares}}
+    every = [*units, *(unit for side in placed.values() for unit in side)]
+    wanted = {name: _quotas(every, share, most) for name, (share, most) in shares.items()}
+    given = {name: Counter(k for u in placed.get(name, ()) for k in u.labels) for name in shares}
+    parts: dict[str, list[int]] = {
+        name: [row for unit in placed.get(name, ()) for row in unit.rows]
+        for name in ("train", *shares)
+    }
     singles: dict[int, list[int]] = defaultdict(list)
     for unit in units:
         if len(unit.rows) == 1:
@@ -73,7 +82,7 @@ def portion(units: Sequence[Unit], shares: Mapping[str, tuple[float, int]]) -> d
             parts[name] += unit.rows
             if name != "train":
                 given[name].update(unit.labels)
-    trained = Counter(_labels_of(units, parts["train"]))
+    trained = Counter(_labels_of(every, parts["train"]))
     for label, rows in sorted(singles.items()):
         start = 0
         room = len(rows) - (0 if trained[label] else 1)
@@ -82,7 +91,7 @@ def portion(units: Sequence[Unit], shares: Mapping[str, tuple[float, int]]) -> d
             parts[name] += rows[start : start + take]
             start += take
         parts["train"] += rows[start:]
-    return _none_untrained(units, parts)
+    return _none_untrained(every, parts)
 
 
 def deal(units: Sequence[Unit], folds: int) -> list[list[int]]:

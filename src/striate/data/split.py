@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from striate.data.earlier_split import earlier_sides
 from striate.data.portions import Unit, deal, portion, units_of
-from striate.values import Index, Options, Rows, Sentence, Split, say
+from striate.values import SPLITS, Index, Options, Rows, Sentence, Split, say
 
 TEST_SHARE = 0.15
 VAL_SHARE = 0.15
@@ -21,11 +22,14 @@ def split_index(index: Index, groups: Rows, options: Options) -> Split:
 
     `groups` has a number for every row. Given splits are kept (`auto`) unless too few of
     their test images are clean; else 70 / 15 / 15 by class; five folds where that would leave
-    too little to judge by. `leaked` is a part of `test`. Depends on seed, contents and
-    labels, never on the order of rows.
+    too little to judge by. Where `options.split` names the `index.csv` of an earlier run, its
+    images stay where they were and new ones are shared out. `leaked` is a part of `test`.
+    Depends on seed, contents and labels, never on the order of rows.
     """
     units = units_of(index, groups, options.seed)
     notes = [*_contradictions(index, units)]
+    if options.split not in ("auto", "pool"):
+        return _fill_up(index, groups, units, earlier_sides(options.split, index), notes)
     given = _given(index, options)
     if given is not None:
         split = _keep(index, groups, units, given, notes)
@@ -94,6 +98,42 @@ def _keep(
             )
         )
     return Split(train=train, val=val, test=test, groups=groups, leaked=leaked, notes=tuple(notes))
+
+
+def _fill_up(
+    index: Index, groups: Rows, units: list[Unit], sides: dict[int, str], notes: list[Sentence]
+) -> Split:
+    """Earlier images where they were, new ones of their groups beside them, the others by share."""
+    every = np.arange(len(index.examples))
+    side_of_group: dict[int, str] = {}
+    for name in ("test", "val", "train"):  # of a group on several sides, new images train
+        side_of_group |= {int(groups[row]): name for row, side in sides.items() if side == name}
+    side = np.array(
+        [sides.get(row, side_of_group.get(int(groups[row]), "")) for row in every.tolist()]
+    )
+    placed = {
+        name: [u for unit in units if (u := unit.within(side == name)).rows] for name in SPLITS
+    }
+    free = [unit for unit in units if int(groups[unit.rows[0]]) not in side_of_group]
+    shares = {"test": (TEST_SHARE, MOST_TEST), "val": (VAL_SHARE, MOST_VAL)}
+    parts = portion(free, shares, placed)
+    test = _rows(parts["test"])
+    seen = np.unique(groups[[*parts["train"], *parts["val"]]])
+    leaked = test[np.isin(groups[test], seen)]
+    kept = say(
+        "split.filled_up",
+        "Images that stay on the side where the earlier run had them: {kept:,}; new ones: {new:,}.",
+        kept=len(sides),
+        new=len(index.used()) - len(sides),
+    )
+    return Split(
+        train=_rows(parts["train"]),
+        val=_rows(parts["val"]),
+        test=test,
+        groups=groups,
+        leaked=leaked,
+        notes=(*notes, kept, *([_leak_note(len(leaked), len(test))] if len(leaked) else [])),
+    )
 
 
 def _cut(index: Index, groups: Rows, units: list[Unit], notes: list[Sentence]) -> Split:

@@ -97,7 +97,12 @@ def new_record(
 def settings_key(options: Options, source_address: str) -> str:
     """Equal for two commands that, given the same time, end with the same predictions."""
     counts = {name: value for name, value in asdict(options).items() if name not in ASIDE}
-    contents = [files.digest(Path(p)) if p else "" for p in (options.plan, options.weights)]
+    earlier = None if options.split in ("auto", "pool") else options.split
+    if earlier:
+        counts["split"] = "earlier"
+    contents = [
+        files.digest(Path(p)) if p else "" for p in (options.plan, options.weights, earlier)
+    ]
     # One folder has many spellings; what is no folder, such as the demo, stays as it is.
     place = Path(source_address)
     address = str(place.resolve()) if place.exists() else source_address
