@@ -32,7 +32,7 @@ suppress_warnings = ["myst.xref_missing"]
 nb_execution_mode = "force"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
+nb_execution_timeout = 600
 nb_merge_streams = True
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ.setdefault("STRIATE_CACHE", str(HERE / "_build" / "cache"))
