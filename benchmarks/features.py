@@ -36,9 +36,9 @@ from striate.train.passes import features_of
 from striate.values import Machine, ModelSpec, NetSettings, Options
 
 NET = "efficientnet-lite0"
-PLAIN_BATCHES = (1, 2, 4, 8, 16, 64)
+PLAIN_BATCHES = (1, 2, 4, 8, 16, 32)
 ROUNDS = 7
-IMAGES = 64
+IMAGES = 32
 
 
 def main() -> None:

@@ -3,6 +3,10 @@
 Batch normalisation is folded into the weights; activation and the addition of a shortcut are
 done while a result is still in the processor's registers. The operators are private to torch,
 so what comes out is compared with the plain network before it is used.
+
+Networks that pad as TensorFlow does (at stride 2, on even sizes, at the far end alone) are run
+on images turned by 180 degrees, with their kernels turned too. What was the far end is then the
+near end, where the kernel's own even padding does the same: exact, and without padded copies.
 """
 
 import copy
@@ -19,20 +23,24 @@ from striate.train.fused_conv import NO_ACTIVATION, Activation, FusedConv, pads_
 def fuse(backbone: nn.Module) -> fx.GraphModule:
     """A module that maps images to the list of `backbone.stages`, in float32, fused.
 
-    Raises an exception of any kind where the network cannot be read or comes out different:
-    the caller then stays with the plain one.
+    The maps of some networks come turned by 180 degrees, which pooling does not see. Raises an
+    exception of any kind where the network cannot be read or comes out different: the caller
+    then stays with the plain one.
     """
     with torch.no_grad():
         root = _Stages(copy.deepcopy(backbone).eval())
+        turned = any(pads_unevenly(m) for m in root.modules() if isinstance(m, nn.Conv2d))
         graph = _Tracer().trace(root)
         _drop_idle(root, graph)
         for node in list(graph.nodes):
             if isinstance(_module(root, node), nn.Conv2d):
-                _fuse_chain(root, graph, node)
+                _fuse_chain(root, graph, node, turned)
+        if turned:
+            _turn(root, graph)
         fused = fx.GraphModule(root, graph).eval()
         fused.graph.eliminate_dead_code()
         fused.recompile()
-        _compare(root, fused)
+        _compare(root, fused, turned)
     fused.delete_all_unused_submodules()
     return fused
 
@@ -65,7 +73,30 @@ def _drop_idle(root: nn.Module, graph: fx.Graph) -> None:
             graph.erase_node(node)
 
 
-def _fuse_chain(root: nn.Module, graph: fx.Graph, start: fx.Node) -> None:
+def _turn(root: nn.Module, graph: fx.Graph) -> None:
+    """Turns the images by 180 degrees before anything else sees them.
+
+    Raises `ValueError` where something is not known to do the same on turned maps: a pooling
+    of odd sizes, for one, leaves out the other end.
+    """
+    for node in graph.nodes:
+        module = _module(root, node)
+        known = module is None or isinstance(module, TURNABLE)
+        if isinstance(module, FusedConv) and module.stride != (1, 1):
+            known = module.uneven
+        if node.op in ("call_function", "call_method"):
+            known = getattr(node.target, "__name__", node.target) in TURNABLE_FUNCTIONS
+        if not known:
+            raise ValueError(f"{node.name} is not known to do the same on turned maps")
+    images = next(node for node in graph.nodes if node.op == "placeholder")
+    users = list(images.users)
+    with graph.inserting_after(images):
+        turned = graph.call_method("flip", (images, (2, 3)))
+    for user in users:
+        user.replace_input_with(images, turned)
+
+
+def _fuse_chain(root: nn.Module, graph: fx.Graph, start: fx.Node, turned: bool) -> None:
     """Replaces a convolution and what follows it, where nothing else looks in between."""
     conv = root.get_submodule(str(start.target))
     if not isinstance(conv, nn.Conv2d) or not _supported(conv):
@@ -77,9 +108,9 @@ def _fuse_chain(root: nn.Module, graph: fx.Graph, start: fx.Node) -> None:
     for grow in (_with_norm, _with_shortcut, _with_activation):
         chain = grow(root, chain)
     name = f"fused_{start.name}"
-    added = FusedConv(
-        conv, chain.weight.detach(), chain.bias.detach(), chain.activation, chain.other is not None
-    )
+    weight = chain.weight.flip((2, 3)) if turned else chain.weight
+    adds = chain.other is not None
+    added = FusedConv(conv, weight.detach(), chain.bias.detach(), chain.activation, adds)
     root.add_module(name, added)
     with graph.inserting_before(chain.last):
         arguments = start.args if chain.other is None else (*start.args, chain.other)
@@ -209,22 +240,34 @@ def _module(root: nn.Module, node: fx.Node | None) -> nn.Module | None:
     return root.get_submodule(str(node.target))
 
 
-def _compare(plain: nn.Module, fused: nn.Module) -> None:
+def _compare(plain: nn.Module, fused: nn.Module, turned: bool) -> None:
     """Raises `ArithmeticError` where a map differs by more than rounding.
 
     Tried on an even and an odd size, since padding depends on it.
     """
-    first = next(m for m in plain.modules() if isinstance(m, nn.Conv2d))
-    channels = first.in_channels
+    channels = next(m for m in plain.modules() if isinstance(m, nn.Conv2d)).in_channels
     for size in (64, 75):
         generator = torch.Generator().manual_seed(0)
         images = torch.rand(2, channels, size, size, generator=generator) * 2 - 1
         for right, found in zip(plain(images), fused(images), strict=True):
-            if not torch.linalg.norm(found - right) <= MOST_ROUNDING * torch.linalg.norm(right):
+            upright = found.flip((2, 3)) if turned else found
+            if not torch.linalg.norm(upright - right) <= MOST_ROUNDING * torch.linalg.norm(right):
                 raise ArithmeticError("the fused kernels give another result")
 
 
 MOST_ROUNDING = 1e-3
+TURNABLE = (
+    FusedConv,
+    nn.BatchNorm2d,
+    nn.ReLU,
+    nn.Hardtanh,
+    nn.SiLU,
+    nn.GELU,
+    nn.Hardswish,
+    nn.Hardsigmoid,
+    nn.Sigmoid,
+)
+TURNABLE_FUNCTIONS = ("add", "iadd", "mul", "imul", "mean", "relu", "sigmoid")
 ADDITIONS = (operator.add, operator.iadd, torch.add)
 ACTIVATIONS: dict[type[nn.Module], str] = {
     nn.ReLU: "relu",

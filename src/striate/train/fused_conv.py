@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 Activation = tuple[str, list[float], str]
@@ -20,7 +19,6 @@ class FusedConv(nn.Module):
 
     weight: Tensor
     bias: Tensor
-    odd_weight: Tensor | None
 
     def __init__(
         self, conv: nn.Conv2d, weight: Tensor, bias: Tensor, activation: Activation, adds: bool
@@ -28,34 +26,19 @@ class FusedConv(nn.Module):
         super().__init__()
         self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
         self.pad = _padding(conv)
-        self.activation, self.adds = activation, adds
         self.uneven = pads_unevenly(conv)
+        self.activation, self.adds = activation, adds
+        self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
-        # A zero row and column before the kernel moves it by one pixel: on even sizes the same
-        # numbers as padding at the far end alone, without a padded copy of the image.
-        self.register_buffer("odd_weight", weight if self.uneven else None)
-        self.register_buffer("weight", F.pad(weight, (1, 0, 1, 0)) if self.uneven else weight)
         self._ordered: dict[tuple[int, ...], Tensor] = {}
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
         """The map N x C x H x W after convolution, activation and addition."""
-        weight, pad = self.weight, self.pad
-        x = x.to(weight.dtype).contiguous(memory_format=torch.channels_last)
-        if self.uneven:
-            odd = [size % 2 for size in x.shape[-2:]]
-            if odd[0] != odd[1]:
-                near = [pad[k] - 1 + odd[k] for k in (0, 1)]
-                x, pad = F.pad(x, (near[1], pad[1], near[0], pad[0])), [0, 0]
-                x = x.contiguous(memory_format=torch.channels_last)
-            if any(odd):
-                assert self.odd_weight is not None
-                weight = self.odd_weight
-        return self._kernel(x, self._in_order(x, weight, pad), pad, other)
-
-    def _kernel(self, x: Tensor, weight: Tensor, pad: list[int], other: Tensor | None) -> Tensor:
         name, scalars, algorithm = self.activation
+        x = x.to(self.weight.dtype).contiguous(memory_format=torch.channels_last)
+        weight = self._in_order(x)
         convolve = torch.ops.mkldnn._convolution_pointwise
-        where = (self.bias, pad, list(self.stride), list(self.dilation), self.groups)
+        where = (self.bias, self.pad, list(self.stride), list(self.dilation), self.groups)
         result: Tensor
         if other is None:
             result = convolve(x, weight, *where, name, scalars, algorithm)
@@ -65,16 +48,17 @@ class FusedConv(nn.Module):
         result = convolve.binary(x, other, weight, *where, "add", None, unary, [], "")
         return result
 
-    def _in_order(self, x: Tensor, weight: Tensor, pad: list[int]) -> Tensor:
-        key = (*x.shape, weight.shape[-1], *pad)
-        ordered = self._ordered.get(key)
+    def _in_order(self, x: Tensor) -> Tensor:
+        """The weights as the kernel wants them for this shape."""
+        ordered = self._ordered.get(tuple(x.shape))
         if ordered is None:
+            where = (self.pad, list(self.stride), list(self.dilation), self.groups)
             ordered = torch.ops.mkldnn._reorder_convolution_weight(
-                weight, pad, list(self.stride), list(self.dilation), self.groups, list(x.shape)
+                self.weight, *where, list(x.shape)
             )
             if len(self._ordered) >= MOST_SHAPES:
                 self._ordered = {}
-            self._ordered[key] = ordered
+            self._ordered[tuple(x.shape)] = ordered
         return ordered
 
     def __getstate__(self) -> dict[str, object]:

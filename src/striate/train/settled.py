@@ -1,5 +1,6 @@
 """Torch as a computation wants it for a while: its threads, and kernels that repeat themselves."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,8 @@ import torch
 @contextmanager
 def settled(threads: int) -> Iterator[None]:
     """Sets torch's threads and deterministic algorithms, and puts both back."""
+    if torch.cuda.is_available():  # what cuBLAS wants to be deterministic, before its first call
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
