@@ -18,8 +18,11 @@ from striate.train.loop import Trained, train
 from striate.values import History, ModelSpec, Plan, Rows
 
 
-def train_plan(job: Job, plan: Plan, linear: Linear | None) -> tuple[Classifier, History]:
-    """The network of a plan, trained; its temperature is fitted on the validation images."""
+def train_plan(job: Job, plan: Plan, linear: Linear | None) -> tuple[Classifier, History, Plan]:
+    """The network of a plan, trained; its temperature is fitted on the validation images.
+
+    The plan that comes back is the one that was executed: shorter where the machine was slower.
+    """
     spec = spec_of(job, plan)
     network = start(job, plan, spec, linear)
     trained = run(job, plan, spec, network, job.checkpoints / "training", job.training_seconds())
@@ -29,7 +32,7 @@ def train_plan(job: Job, plan: Plan, linear: Linear | None) -> tuple[Classifier,
         logits = classifier.logits(job.cache.images, job.val)
         temperature = statistics.fit_temperature(logits, job.labels[job.val])
         classifier = Classifier(spec=replace(spec, temperature=temperature), network=network)
-    return classifier, trained.history
+    return classifier, trained.history, trained.plan
 
 
 def run(
