@@ -1,7 +1,7 @@
 """Every command and every Python block on the pages is carried out, page after page.
 
 One work folder serves all pages, as it would a reader who goes through them: `photos` to fit,
-`held-out` to evaluate and `new` to label. Budgets are cut to the shortest one. Commands of the
+`held-out` to evaluate, `new` to label, and `scans.csv`, `digits` and `signs` with groups. Budgets are cut to the shortest one. Commands of the
 checkout itself (`make`, `pip`, `git`) are looked at elsewhere; code cells run in `make docs`.
 """
 
@@ -47,8 +47,31 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows = np.flatnonzero(labels == name)
         save(demo.images[rows[:160]], folder / "photos" / name.lower())
         save(demo.images[rows[160:185]], folder / "held-out" / name.lower())
+        grouped(demo.images[rows[:40]], name.lower(), folder)
     save(demo.images[np.flatnonzero(labels == names[0])[200:204]], folder / "new")
+    table(folder)
     return folder
+
+
+def grouped(images: np.ndarray, name: str, folder: Path) -> None:
+    """Forty images of one class by ten writers, and in a given split of ten tracks."""
+    for number, image in enumerate(images):
+        digit = folder / "digits" / name / f"input_{number % 10}_{number}.png"
+        side = "test" if number % 5 == 0 else "train"
+        sign = folder / "signs" / side / name / f"{number // 4}_{number}.png"
+        for path in (digit, sign):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+
+
+def table(folder: Path) -> None:
+    """`scans.csv`: the photos with a patient each, every fourth patient for the test."""
+    paths = sorted(path.relative_to(folder) for path in folder.glob("photos/*/*.png"))
+    lines = ["image,label,split,patient"]
+    for number, path in enumerate(paths):
+        patient = number // 3
+        lines.append(f"{path},{path.parent.name},{'train' if patient % 4 else 'test'},p{patient}")
+    (folder / "scans.csv").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def save(images: np.ndarray, folder: Path) -> None:

@@ -149,3 +149,11 @@ def test_torchs_threads_are_put_back(network: Network) -> None:
     fast(network, machine=MACHINE)
     assert torch.get_num_threads() == before
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@torch.inference_mode()
+def test_an_images_logits_do_not_depend_on_its_place(network: Network, images: Tensor) -> None:
+    quick = fast(network, machine=MACHINE)
+    many = images.repeat(5, 1, 1, 1)[:17]
+    places = torch.randperm(len(many), generator=torch.Generator().manual_seed(1))
+    assert torch.equal(quick(many)[places], quick(many[places]))
