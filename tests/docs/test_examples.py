@@ -1,8 +1,9 @@
 """Every command and every Python block on the pages is carried out, page after page.
 
 One work folder serves all pages, as it would a reader who goes through them: `photos` to fit,
-`held-out` to evaluate, `new` to label, and `scans.csv`, `digits` and `signs` with groups. Budgets are cut to the shortest one. Commands of the
-checkout itself (`make`, `pip`, `git`) are looked at elsewhere; code cells run in `make docs`.
+`held-out` to evaluate, `new` to label, and `scans.csv`, `digits` and `signs` with groups.
+Budgets are cut to the shortest one. Commands of the checkout itself (`make`, `pip`, `git`) are
+looked at elsewhere; code cells run in `make docs`.
 """
 
 import os
