@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,7 @@ from striate.data.cache import decode_images
 from striate.errors import ModelError
 from striate.nets import RANDOM
 from striate.train.head import Network, assemble
-from striate.train.inference import fast
+from striate.train.inference import Fast, fast
 from striate.train.machine import measure_machine
 from striate.values import Index, Machine, ModelSpec, Predictions, Rows
 
@@ -32,6 +32,7 @@ class Classifier:
 
     spec: ModelSpec
     network: Network
+    _quick: dict[str, Fast] = field(default_factory=dict, init=False, repr=False)
 
     def probabilities(
         self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
@@ -48,7 +49,7 @@ class Classifier:
         """
         rows = np.arange(len(images_NHWC)) if rows is None else rows
         machine = measure_machine()
-        network = fast(self.network, machine=machine, precision=self.spec.precision)
+        network = self._on(machine)
         size = self.spec.batch_size
         found = np.empty((len(rows), len(self.spec.classes)), np.float32)
         for start in range(0, len(rows), size):
@@ -57,6 +58,13 @@ class Classifier:
                 : len(part)
             ]
         return found
+
+    def _on(self, machine: Machine) -> Fast:
+        """The network as it is fastest on a machine, made once."""
+        key = f"{machine.device} {machine.layout} {machine.fused} {self.spec.precision}"
+        if key not in self._quick:
+            self._quick[key] = fast(self.network, machine=machine, precision=self.spec.precision)
+        return self._quick[key]
 
     def _batch(
         self, network: torch.nn.Module, machine: Machine, images_NHWC: NDArray[np.uint8]

@@ -32,3 +32,19 @@ def test_splits_groups_and_leaks_stand_on_the_rows() -> None:
     assert rows[4].reason == "not counted: the same picture as a/0.png"
     assert rows[7] == aside
     assert [row.reason for row in rows[:4]] == [""] * 4
+
+
+def test_a_group_keeps_its_name_also_where_copies_join_two() -> None:
+    index = index_of(5)
+    named = [
+        replace(e, group=g) for e, g in zip(index.examples, ("", "q", "p", "r", ""), strict=True)
+    ]
+    split = Split(
+        train=np.arange(5),
+        val=np.array([], np.int64),
+        test=np.array([], np.int64),
+        groups=np.array([0, 1, 1, 3, 0]),
+        leaked=np.array([], np.int64),
+    )
+    rows = accounted(replace(index, examples=tuple(named)), split).examples
+    assert [row.group for row in rows] == ["0", "p", "p", "r", "0"]

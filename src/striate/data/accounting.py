@@ -7,9 +7,10 @@ from striate.values import Example, Index, Split
 
 
 def accounted(index: Index, split: Split) -> Index:
-    """The index with the split of every used example, and its group where that holds several.
+    """The index with the split of every used example, and its group.
 
-    A test image that does not count names the picture in training that it is a copy of.
+    A group has the name that the source gave it (of several joined by copies: the first by code
+    point); one that only copies made has a number. A test image that does not count names the picture in training that it is a copy of.
     """
     side = {
         int(row): name
@@ -19,6 +20,11 @@ def accounted(index: Index, split: Split) -> Index:
     used = [row for row, example in enumerate(index.examples) if example.status == "used"]
     sizes = Counter(int(split.groups[row]) for row in used)
     twin = {int(split.groups[row]): row for row in reversed(used) if side.get(row) != "test"}
+    names: dict[int, str] = {}
+    for row in used:
+        if given := index.examples[row].group:
+            number = int(split.groups[row])
+            names[number] = min(names.get(number, given), given)
     leaked = {int(row) for row in split.leaked}
 
     def told(row: int, example: Example) -> Example:
@@ -33,7 +39,7 @@ def accounted(index: Index, split: Split) -> Index:
         return replace(
             example,
             split=side.get(row, ""),
-            group=str(group) if sizes[group] > 1 else "",
+            group=names.get(group, str(group) if sizes[group] > 1 else ""),
             reason=reason,
         )
 

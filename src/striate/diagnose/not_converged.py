@@ -59,7 +59,7 @@ def _short(epochs: int, val: Interval) -> Finding:
             "found",
             "advice",
             title="It had little time to learn",
-            meaning="It may underfit: the time allowed only {epochs} epochs, too few to see where "
+            meaning="It may underfit: too few epochs fitted into the time ({epochs}) to see where "
             "the training was heading; {val:.1%} of the validation images are right.",
             advice="Run the same command with more --minutes: it goes on from here.",
             variant="short",

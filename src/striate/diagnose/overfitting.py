@@ -135,7 +135,7 @@ def _linear(values: Values) -> Finding:
         "info",
         title="Overfitting",
         meaning="It does not overfit: leaving out one training image at a time promised "
-        "{loo:.1%}, and {n:,} images that it had not learnt from gave {val:.1%}.",
+        "{loo:.1%}, and {n:,} other images gave {val:.1%}.",
         variant="linear",
         figures=figures,
     )
