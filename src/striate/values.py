@@ -195,13 +195,19 @@ class NetCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetSettings:
-    """The knobs of a network family; a family ignores what it has no use for."""
+    """The knobs of a network family; a family ignores what it has no use for.
+
+    `width` multiplies channels, `depth` counts the layers of a block, `dropout` is the share of
+    whole maps that are dropped after a block.
+    """
 
     width: float = 1.0
     depth: int = 2
     kernel_size: int = 3
     stride: int = 1
     padding: str = "same"
+    dilation: int = 1
+    groups: int = 1
     pool: str = "max"
     pool_size: int = 2
     activation: str = "relu"

@@ -10,7 +10,8 @@ def accounted(index: Index, split: Split) -> Index:
     """The index with the split of every used example, and its group.
 
     A group has the name that the source gave it (of several joined by copies: the first by code
-    point); one that only copies made has a number. A test image that does not count names the picture in training that it is a copy of.
+    point); one that only copies made has a number. A test image that does not count names the
+    picture in training that it is a copy of.
     """
     side = {
         int(row): name

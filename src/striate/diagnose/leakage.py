@@ -11,10 +11,11 @@ def run(values: Values) -> Finding:
     score = values.summary.test
     leaked = len(values.split.leaked)
     if leaked and score is not None and score.with_leaked is not None:
+        few = leaked <= FEW * score.with_leaked.n
         return finding(
             "leakage",
             "found",
-            "warning",
+            "info" if few else "warning",
             title="Copies of training images are in the test split",
             meaning="{leaked:,} of {n:,} test images are copies of images it learnt from or chose "
             "by. They do not count: {value:.1%} without them, {with_leaked:.1%} with them.",
@@ -43,5 +44,7 @@ def _copies(values: Values) -> int:
     sizes = np.bincount(values.split.groups[values.index.used()])
     return int(sizes[sizes > 1].sum())
 
+
+FEW = 0.01
 
 CHECK = Check(code="leakage", run=run)
