@@ -164,8 +164,9 @@ def test_hidden_and_other_files_are_ignored_with_a_reason(tmp_path: Path) -> Non
         "cat/notes.txt": "not a picture",
         "cat/table.csv": "not a picture",
         "readme.md": "not in a class folder",
-        "stray.jpg": "a picture outside the class folders",
     }
+    aside = {e.path: e.reason for e in index.examples if e.status == "set_aside"}
+    assert aside == {"stray.jpg": "its label is missing: a picture outside the class folders"}
     assert [note.code for note in index.notes] == ["read.stray"]
 
 

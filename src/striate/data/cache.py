@@ -40,7 +40,7 @@ SMALL_SIDE = 64
 MOST_BYTES = 8 << 30
 CHUNK = 32
 LARGE_PIXELS = 25_000_000
-VERSION = "2"
+VERSION = "3"
 
 Images = NDArray[np.uint8]
 
@@ -67,6 +67,9 @@ def build_cache(index: Index, options: Options, watch: Watch = unwatched) -> tup
             examples[row], status=fact.status, reason=fact.reason, pixels_hash=fact.pixels_hash
         )
     index = replace(index, examples=tuple(examples))
+    odd = [e for e in examples if e.status == "used" and e.reason]
+    if odd:
+        index = replace(index, notes=(*index.notes, _remarked(odd)))
     if size < _wished_size(index):
         index = replace(index, notes=(*index.notes, _bounded(size, len(rows))))
     images = np.load(folder.images(key), mmap_mode="r")
@@ -236,6 +239,16 @@ def _header(example: Example) -> Header | None:
         width=example.width,
         height=example.height,
         orientation=example.orientation,
+    )
+
+
+def _remarked(odd: list[Example]) -> Sentence:
+    return say(
+        "cache.remarked",
+        "In use although something is odd about them: {n:,} images, such as {path} ({reason}).",
+        n=len(odd),
+        path=odd[0].path,
+        reason=odd[0].reason,
     )
 
 

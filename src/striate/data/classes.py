@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
+from striate.data.layout import STRAY
 from striate.errors import SourceError
 from striate.values import Example, Index, Options, say
 
@@ -66,8 +67,9 @@ def _without(index: Index, rare: set[str]) -> Index:
 
 def _nothing_there(index: Index) -> tuple[str, str]:
     aside = [example for example in index.examples if example.status == "set_aside"]
-    stray = sum("outside the class folders" in e.reason for e in index.examples)
-    if aside:
+    stray = sum(example.reason == STRAY for example in aside)
+    if len(aside) > stray:
+        aside = [example for example in aside if example.reason != STRAY]
         first = f"{aside[0].path}: {aside[0].reason}"
         return f"None of the {len(aside)} pictures in {index.name} can be read ({first}).", _LAYOUT
     if stray:

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
+from striate.data.deep_grey import grey_of_image, to_8_bit
 from striate.data.fingerprint import pixels_hash
-from striate.data.header import GREY_MODES, ORIENTATION_TAG, Content, Header, open_image
+from striate.data.header import DEEP_MODES, GREY_MODES, Content, Header, open_image, orientation_of
 from striate.data.header import read_header as read_header
 from striate.data.resize import Resize as Resize
 from striate.data.resize import resized
@@ -83,7 +84,7 @@ def _upright(content: Content, header: Header, size: int | None) -> Pixels:
     image = open_image(content) if isinstance(content, bytes) else content
     image.load()
     # Asked after loading: Pillow has turned TIFF and AVIF by then and dropped the tag.
-    orientation = image.getexif().get(ORIENTATION_TAG, 1) if header.orientation != 1 else 1
+    orientation = orientation_of(image) if header.orientation != 1 else 1
     return _turned(_from_image(image), orientation)
 
 
@@ -104,6 +105,8 @@ def _from_jpeg(content: bytes, header: Header, size: int | None) -> Pixels | Non
 
 def _from_image(image: Image.Image) -> Pixels:
     """The pixels of a loaded PIL image of any mode, not turned yet."""
+    if image.mode in DEEP_MODES:
+        return _three_axes(grey_of_image(image))
     if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
         grey = image.mode in GREY_MODES
         return _over_white(np.asarray(image.convert("RGBA")), grey=grey)
@@ -111,11 +114,11 @@ def _from_image(image: Image.Image) -> Pixels:
         return _three_axes(np.asarray(image))
     if image.mode == "1":
         return _three_axes(np.asarray(image.convert("L")))
-    if image.mode in GREY_MODES:
-        return _three_axes(_deep_to_8_bit(np.asarray(image), _stated_bits(image)))
     if image.mode == "LAB":
         profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         image = ImageCms.profileToProfile(image, *profiles, outputMode="RGB") or image
+    if image.mode == "CMYK" and image.format in {"JPEG", "MPO"} and "adobe" not in image.info:
+        image = ImageChops.invert(image)  # Pillow takes all for Adobe's, which are inverted.
     return _three_axes(np.asarray(image.convert("RGB")))
 
 
@@ -129,48 +132,12 @@ def _from_array(array: NDArray[Any]) -> Pixels:
         array = np.rint(array.astype(np.float32) * 255).astype(np.uint8)
     elif array.dtype != np.uint8:
         small = array.dtype.kind == "i" and array.min() >= 0 and array.max() <= 255
-        array = array.astype(np.uint8) if small else _deep_to_8_bit(array, 0)
+        array = array.astype(np.uint8) if small else to_8_bit(array)
     array = _three_axes(array)
     if array.shape[2] == 2:
         array = np.concatenate([np.repeat(array[..., :1], 3, 2), array[..., 1:]], 2)
         return _over_white(array, grey=True)
     return _over_white(array, grey=False) if array.shape[2] == 4 else array
-
-
-def _deep_to_8_bit(deep: NDArray[Any], stated_bits: int) -> Pixels:
-    """Grey levels of more than 8 bits as uint8, the same shape.
-
-    Integers: the bits that the file states, else 8, 12 or 16, the fewest that hold the
-    brightest pixel (cameras of 12 bits write 16-bit files, which else would be black).
-    Floats in [0, 1] or [0, 255] keep their meaning; anything else is stretched to its range.
-    """
-    if deep.dtype.kind == "f":
-        levels = np.where(np.isfinite(deep), deep, 0).astype(np.float32)
-        low, high = float(levels.min()), float(levels.max())
-        if low >= 0 and high <= 1:
-            return np.rint(levels * 255).astype(np.uint8)
-    else:
-        levels = deep
-        low, high = int(deep.min()), int(deep.max())
-        bits = next((b for b in (8, 12, 16) if high < 1 << b), 0)
-        bits = stated_bits if stated_bits and high < 1 << stated_bits else bits
-        if low >= 0 and bits:
-            return (levels.astype(np.uint32) >> max(0, bits - 8)).astype(np.uint8)
-    if low >= 0 and high <= 255:
-        return np.rint(levels).astype(np.uint8)
-    span = float(high) - float(low) or 1.0
-    return np.rint((levels.astype(np.float64) - low) * (255 / span)).astype(np.uint8)
-
-
-def _stated_bits(image: Image.Image) -> int:
-    """Significant bits a TIFF states: MaxSampleValue or BitsPerSample; 0 where it does not."""
-    tags = getattr(image, "tag_v2", {})
-    highest = tags.get(281, 0)
-    highest = max(highest) if isinstance(highest, tuple) and highest else highest
-    if isinstance(highest, int) and 255 < highest < 65535:
-        return highest.bit_length()
-    bits = tags.get(258, (0,))
-    return int(bits[0]) if bits and 8 < bits[0] < 16 else 0
 
 
 def _over_white(rgba: NDArray[np.uint8], *, grey: bool) -> Pixels:

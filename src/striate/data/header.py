@@ -1,11 +1,12 @@
 """What a picture's header says: format, mode, size and rotation, without decoding pixels."""
 
 import io
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TextIO
 
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from striate.data.jpeg_header import read_jpeg_header
+from striate.data.plain_png import plain_png
 from striate.data.unreadable import Unreadable, reason_for, reason_for_content
 
 Content = bytes | NDArray[Any] | Image.Image
 
-GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
-ORIENTATION_TAG = 0x0112
+DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+GREY_MODES = frozenset({"1", "L", "LA", "La"}) | DEEP_MODES
 
 # No EPS and no WMF: opening them would start another program.
 _FORMATS = (
@@ -30,13 +32,17 @@ _FORMATS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """Width and height in pixels as stored, before `orientation` (EXIF, 1 to 8) is applied."""
+    """Width and height in pixels as stored, before `orientation` (EXIF, 1 to 8) is applied.
+
+    `frames` counts those of an animation and the pages of a TIFF.
+    """
 
     format: str
     mode: str
     width: int
     height: int
     orientation: int = 1
+    frames: int = 1
 
 
 def read_header(content: Content) -> Header:
@@ -50,33 +56,56 @@ def read_header(content: Content) -> Header:
     plain = read_jpeg_header(content)
     if plain is not None:
         return Header(format="JPEG", **plain._asdict())
-    return _image_header(open_image(content))
+    image = open_image(content)
+    header = _image_header(image)
+    return replace(header, frames=_frames(image))  # Counted last: it may leave the first frame.
 
 
 def open_image(content: bytes) -> Image.Image:
-    """The picture behind the bytes, not decoded yet; raises `Unreadable` with the reason."""
+    """The picture behind the bytes, not decoded yet; raises `Unreadable` with the reason.
+
+    A PNG that cannot be opened is tried once more without its texts and colour profiles.
+    """
     try:
-        return Image.open(io.BytesIO(content), formats=_formats())
-    except UnidentifiedImageError:
-        raise Unreadable(reason_for_content(content)) from None
-    except Exception as error:  # Pillow's plug-ins raise whatever a damaged header makes them.
-        raise Unreadable(reason_for(error)) from None
+        return _opened(content)
+    except Unreadable:
+        plain = plain_png(content)
+        if plain is None:
+            raise
+        image = _opened(plain)
+        warnings.warn("its texts or colour profile are damaged", UserWarning, stacklevel=1)
+        return image
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation of a picture, 1 to 8; 1 where there is none or it makes no sense."""
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+        return int(value) if value in range(1, 9) else 1
+    except Exception:  # A damaged EXIF block spoils the rotation, not the picture.
+        return 1
 
 
 @contextmanager
 def pillow_hushed() -> Iterator[None]:
-    """Pillow's warnings are gathered by `warnings_of`, and its own bound on pixels is off.
+    """What Pillow warns of or logs is gathered by `warnings_of`; its bound on pixels is off.
 
     striate has a bound of its own (`--max-pixels`). For a whole pass, around the threads.
     """
     bound = Image.MAX_IMAGE_PIXELS
+    log = logging.getLogger("PIL")
+    passed_on, handler = log.propagate, _Gathering(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = _gather
         Image.MAX_IMAGE_PIXELS = None
+        log.addHandler(handler)
+        log.propagate = False
         try:
             yield
         finally:
+            log.removeHandler(handler)
+            log.propagate = passed_on
             Image.MAX_IMAGE_PIXELS = bound
 
 
@@ -95,15 +124,33 @@ def _gather(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
+    _keep(str(message))
+
+
+class _Gathering(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        _keep(record.getMessage())
+
+
+def _keep(text: str) -> None:
     if not hasattr(_MET, "texts"):
         _MET.texts = []
-    _MET.texts.append(" ".join(str(message).split())[:120])
+    _MET.texts.append(" ".join(text.split())[:120])
 
 
 @cache
 def _formats() -> tuple[str, ...]:
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+def _opened(content: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(content), formats=_formats())
+    except UnidentifiedImageError:
+        raise Unreadable(reason_for_content(content)) from None
+    except Exception as error:  # Pillow's plug-ins raise whatever a damaged header makes them.
+        raise Unreadable(reason_for(error)) from None
 
 
 def _image_header(image: Image.Image) -> Header:
@@ -123,11 +170,17 @@ def _image_header(image: Image.Image) -> Header:
 def _orientation(image: Image.Image) -> int:
     if image.format in {"JPEG", "MPO", "PNG", "WEBP"} and not _CARRIERS & image.info.keys():
         return 1  # Parsing EXIF is dear; most pictures have none.
-    try:
-        value = image.getexif().get(ORIENTATION_TAG, 1)
-    except Exception:  # A damaged EXIF block spoils the rotation, not the picture.
+    return orientation_of(image)
+
+
+def _frames(image: Image.Image) -> int:
+    """How many frames there are; 1 where they cannot be counted."""
+    if image.format in _STILL:
         return 1
-    return value if value in range(1, 9) else 1
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:  # A damaged second page spoils no first one.
+        return 1
 
 
 def _array_header(array: NDArray[Any]) -> Header:
@@ -139,5 +192,7 @@ def _array_header(array: NDArray[Any]) -> Header:
 
 
 _ARRAY_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_ORIENTATION_TAG = 0x0112
+_STILL = frozenset({"JPEG", "MPO"})  # Other pictures in a JPEG are previews and depth maps.
 _CARRIERS = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
 _MET = threading.local()

@@ -12,6 +12,7 @@ SPLIT_NAMES = {
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
+STRAY = "its label is missing: a picture outside the class folders"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ def stray_note(count: int) -> Sentence:
     """That pictures stand outside the class folders."""
     return say(
         "read.stray",
-        "Pictures outside the class folders, ignored since they have no label: {n:,}.",
+        "Pictures outside the class folders, set aside since they have no label: {n:,}.",
         n=count,
     )
 
@@ -89,9 +90,9 @@ def _row(path: str, splits: dict[str, str]) -> Example:
         return Example(path=path, status="ignored", reason="stands beside the given splits")
     inner = parts[1:] if split else parts
     if len(inner) == 1:
-        picture = looks_like_picture(path)
-        reason = "a picture outside the class folders" if picture else "not in a class folder"
-        return Example(path=path, split=split, status="ignored", reason=reason)
+        if looks_like_picture(path):
+            return Example(path=path, split=split, status="set_aside", reason=STRAY)
+        return Example(path=path, split=split, status="ignored", reason="not in a class folder")
     label = unicodedata.normalize("NFC", inner[0])
     unread = UNREAD_FORMATS.get(suffix(path))
     if unread:
@@ -100,7 +101,7 @@ def _row(path: str, splits: dict[str, str]) -> Example:
 
 
 def _notes(examples: tuple[Example, ...]) -> Iterator[Sentence]:
-    stray = sum("outside the class" in example.reason for example in examples)
+    stray = sum(example.reason == STRAY for example in examples)
     if stray:
         yield stray_note(stray)
     beside = [e.path for e in examples if e.reason == "stands beside the given splits"]

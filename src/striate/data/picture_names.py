@@ -9,11 +9,24 @@ PICTURE_SUFFIXES = frozenset(
     )
 )
 
-_RAW = ("cr2", "cr3", "nef", "arw", "dng", "orf", "rw2", "pef", "srw", "raf")
+_RAW = (
+    *("cr2", "cr3", "crw", "nef", "nrw", "arw", "srf", "sr2", "dng", "orf", "rw2", "pef", "srw"),
+    *("raf", "x3f", "3fr", "iiq", "erf", "kdc", "mrw"),
+)
+_CONVERT = "save it as JPEG or PNG"
 UNREAD_FORMATS = {
     **{f".{name}": "a raw camera file; save it as JPEG, PNG or TIFF" for name in _RAW},
-    **dict.fromkeys((".heic", ".heif"), "a HEIC picture; save it as JPEG or PNG"),
+    **dict.fromkeys((".heic", ".heif", ".hif"), f"a HEIC picture; {_CONVERT}"),
     **dict.fromkeys((".svg", ".svgz"), "a drawing (SVG); save it as PNG"),
+    **dict.fromkeys((".eps", ".ps", ".ai"), "a PostScript drawing; save it as PNG"),
+    **dict.fromkeys((".wmf", ".emf"), "a Windows drawing; save it as PNG"),
+    **dict.fromkeys((".psd", ".psb"), f"a Photoshop file; {_CONVERT}"),
+    ".pdf": "a PDF document; save its pages as PNG",
+    ".xcf": f"a GIMP file; {_CONVERT}",
+    ".jxl": f"a JPEG XL picture; {_CONVERT}",
+    ".exr": f"an OpenEXR picture; {_CONVERT}",
+    ".dcm": f"a DICOM picture; {_CONVERT}",
+    ".dds": f"a texture (DDS); {_CONVERT}",
 }
 
 _HIDDEN = frozenset(

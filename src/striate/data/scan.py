@@ -15,7 +15,7 @@ from striate.catalog import collect
 from striate.data.classes import settle_classes
 from striate.data.columns import must_be_of_use, to_judge
 from striate.data.grouping import grouped
-from striate.data.header import Content, pillow_hushed, read_header, warnings_of
+from striate.data.header import Content, Header, pillow_hushed, read_header, warnings_of
 from striate.data.picture_names import (
     UNREAD_FORMATS,
     begins_like_picture,
@@ -144,7 +144,7 @@ def _looked_at(index: Index, row: int) -> Example:
         return replace(example, status="set_aside", reason=reason, bytes=size, bytes_hash=digest)
     return replace(
         example,
-        reason=warnings_of(),
+        reason="; ".join(filter(None, (_frames(header), warnings_of()))),
         format=header.format,
         mode=header.mode,
         width=header.width,
@@ -153,6 +153,10 @@ def _looked_at(index: Index, row: int) -> Example:
         bytes=size,
         bytes_hash=digest,
     )
+
+
+def _frames(header: Header) -> str:
+    return f"the first of {header.frames:,} frames" if header.frames > 1 else ""
 
 
 def _known_start(path: Path) -> bool:

@@ -1,22 +1,40 @@
 """Why a picture cannot be read, in words for people."""
 
+import codecs
 import re
 
+_CONVERT = "save it as JPEG or PNG"
 _SIGNS: tuple[tuple[bytes, str], ...] = (
-    (rb"%PDF", "it is a PDF document"),
+    (rb"%PDF", "it is a PDF document; save its pages as PNG"),
+    (rb"%!PS", "it is a PostScript drawing; save it as PNG"),
     (rb"\s*<(!doctype html|html|head|body)", "it is a web page (a download that failed?)"),
-    (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?(<!DOCTYPE svg|<svg)", "it is a drawing (SVG)"),
+    (
+        rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?(<!DOCTYPE svg|<svg)",
+        "it is a drawing (SVG); save it as PNG",
+    ),
     (rb"\s*[{\[]", "it is text (JSON)"),
-    (rb"PK\x03\x04", "it is a zip archive"),
-    (rb"....ftyp(heic|heix|mif1|msf1|hevc)", "it is a HEIC picture; save it as JPEG or PNG"),
+    (rb"PK(\x03\x04|\x05\x06)", "it is a zip archive"),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!", "it is an archive"),
+    (rb"MZ|\x7fELF|\xcf\xfa\xed\xfe", "it is a program"),
+    (rb"....ftyp(heic|heix|heim|heis|mif1|msf1|hevc)", f"it is a HEIC picture; {_CONVERT}"),
+    (rb"....ftypavi[fs]", f"it is an AVIF picture, which Pillow cannot read here; {_CONVERT}"),
+    (rb"....ftypcrx|FUJIFILM|IIRO|IIU\0", f"it is a raw camera file; {_CONVERT}"),
+    (rb"\xff\x0a|\x00\x00\x00\x0cJXL ", f"it is a JPEG XL picture; {_CONVERT}"),
+    (rb"v/1\x01", f"it is an OpenEXR picture; {_CONVERT}"),
+    (rb"DDS ", f"it is a texture (DDS); {_CONVERT}"),
+    (rb"SIMPLE  =", f"it is a FITS picture; {_CONVERT}"),
+    (rb".{128}DICM", f"it is a DICOM picture; {_CONVERT}"),
+    (rb"gimp xcf", f"it is a GIMP file; {_CONVERT}"),
     (rb"....ftyp", "it is a video"),
     (rb"\x1aE\xdf\xa3|OggS|RIFF....AVI", "it is a video"),
-    (rb"8BPS", "it is a Photoshop file"),
+    (rb"ID3|fLaC|RIFF....WAVE", "it is a sound"),
+    (rb"8BPS", f"it is a Photoshop file; {_CONVERT}"),
     (rb"\x89HDF", "it is an HDF5 file"),
+    (rb"\x93NUMPY", "it is a NumPy array"),
     (rb"version https://git-lfs", "it is a Git LFS pointer; fetch the picture with git lfs pull"),
     (rb"\x00{16}", "it begins with zeros only (a copy that failed?)"),
 )
-_PICTURES = rb"\xff\xd8|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0\*|BM"
+_PICTURES = rb"\xff\xd8|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0\*|BM|\x00\x00\x00\x0cjP"
 
 
 class Unreadable(Exception):
@@ -37,6 +55,8 @@ def reason_for(error: BaseException) -> str:
     low = text.lower()
     if "truncated" in low or "eof" in low or "premature" in low or isinstance(error, EOFError):
         return "it is cut off: the file ends before the picture does"
+    if "could not create decoder" in low:
+        return "it is damaged or cut off"
     if "broken data stream" in low or "corrupt" in low or "decoder error" in low:
         return f"it is damaged ({text})"
     return f"it is damaged ({text or type(error).__name__})"
@@ -48,7 +68,18 @@ def reason_for_content(content: bytes) -> str:
         if re.match(sign, content[:512], re.DOTALL | re.IGNORECASE):
             return f"not a picture: {reason}"
     if re.match(_PICTURES, content, re.DOTALL):
-        return "it is damaged: its header cannot be read"
-    if content and all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in content[:256]):
+        return "it is damaged, or of a kind that is not read"
+    if _is_text(content[:256]):
         return "not a picture: it is text"
     return "not a picture that can be read: its first bytes are of no known format"
+
+
+def _is_text(start: bytes) -> bool:
+    """Whether bytes are text in UTF-8; the last character may be cut."""
+    if start[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return True
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and all(letter.isprintable() or letter in "\t\n\r\ufeff" for letter in text)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from striate.data.header import Content
-from striate.data.layout import SPLIT_NAMES, beside_note, stray_note
+from striate.data.layout import SPLIT_NAMES, STRAY, beside_note, stray_note
 from striate.data.picture_names import UNREAD_FORMATS, is_hidden, looks_like_picture, suffix
 from striate.data.read_file import located, read_file, reason_for_mode, shown
 from striate.data.sources import SourceKind
@@ -130,9 +130,10 @@ def _class_folder(entry: os.DirEntry[str], above: str, split: str) -> Iterator[E
         yield _ignored(path, "hidden", split)
         return
     if not _is_folder(entry):
-        picture = looks_like_picture(entry.name) and entry.is_file()
-        reason = "a picture outside the class folders" if picture else "not in a class folder"
-        yield _ignored(path, reason, split)
+        if looks_like_picture(entry.name) and entry.is_file():
+            yield Example(path=path, split=split, status="set_aside", reason=STRAY)
+        else:
+            yield _ignored(path, "not in a class folder", split)
         return
     label = unicodedata.normalize("NFC", shown(entry.name))
     for _, example in _walk(entry.path, path + "/"):
@@ -141,6 +142,7 @@ def _class_folder(entry: os.DirEntry[str], above: str, split: str) -> Iterator[E
 
 def _walk(top: str, above: str) -> Iterator[tuple[str, Example]]:
     """Every file below a folder, each folder once, so that loops of links come to an end."""
+    above_all = {_identity(facts) for facts in map(_facts, _ancestors(top)) if facts}
     met: set[tuple[int, int]] = set()
     waiting = [(top, above)]
     while waiting:
@@ -152,10 +154,11 @@ def _walk(top: str, above: str) -> Iterator[tuple[str, Example]]:
             reason = f"the folder cannot be read ({error.strerror or error})"
             yield folder, Example(path=above.rstrip("/"), status="set_aside", reason=reason)
             continue
-        if (facts.st_dev, facts.st_ino) in met:
-            yield folder, _ignored(above.rstrip("/"), "a link to a folder that is read already")
+        if _identity(facts) in met or _identity(facts) in above_all:
+            where = "above" if _identity(facts) in above_all else "that is read already"
+            yield folder, _ignored(above.rstrip("/"), f"a link to a folder {where}")
             continue
-        met.add((facts.st_dev, facts.st_ino))
+        met.add(_identity(facts))
         inner = [entry for entry in entries if _is_folder(entry) and not is_hidden(entry.name)]
         waiting += [(entry.path, f"{above}{shown(entry.name)}/") for entry in reversed(inner)]
         for entry in entries:
@@ -164,6 +167,23 @@ def _walk(top: str, above: str) -> Iterator[tuple[str, Example]]:
                 yield entry.path, _ignored(path, "hidden")
             elif not _is_folder(entry):
                 yield entry.path, _file(entry, path)
+
+
+def _ancestors(top: str) -> Iterator[Path]:
+    """The folders above one, as it is named and as it really lies."""
+    yield from Path(top).absolute().parents
+    yield from Path(os.path.realpath(top)).parents
+
+
+def _facts(folder: Path) -> os.stat_result | None:
+    try:
+        return folder.stat()
+    except OSError:
+        return None
+
+
+def _identity(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_dev, facts.st_ino
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -214,7 +234,7 @@ def _once_each(examples: list[Example]) -> tuple[Example, ...]:
 
 
 def _notes(root: Path, splits: dict[str, str], examples: list[Example]) -> Iterator[Sentence]:
-    stray = sum("outside the class" in example.reason for example in examples)
+    stray = sum(example.reason == STRAY for example in examples)
     if stray:
         yield stray_note(stray)
     beside = [e.path for e in examples if e.reason == "stands beside the given splits"]
