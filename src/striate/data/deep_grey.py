@@ -33,13 +33,13 @@ def to_8_bit(deep: NDArray[Any], stated_bits: int = 0) -> Pixels:
     Floats in [0, 1] or [0, 255] keep their meaning; anything else is stretched to its range.
     What is not finite has the lowest level.
     """
-    levels = deep
+    levels: NDArray[Any] = deep
     if deep.dtype.kind == "f":
         finite = np.isfinite(deep)
         low, high = _range(deep[finite])
         levels = np.where(finite, deep, min(low, high)).astype(np.float32)
         if low >= 0 and high <= 1:
-            return np.rint(levels * 255).astype(np.uint8)
+            return _rounded(levels * 255)
     else:
         low, high = _range(deep)
         bits = next((b for b in (8, 12, 16) if high < 1 << b), 0)
@@ -47,9 +47,14 @@ def to_8_bit(deep: NDArray[Any], stated_bits: int = 0) -> Pixels:
         if low >= 0 and bits:
             return (levels.astype(np.uint32) >> max(0, bits - 8)).astype(np.uint8)
     if low >= 0 and high <= 255:
-        return np.rint(levels).astype(np.uint8)
+        return _rounded(levels)
     span = high - low or 1.0
-    return np.rint((levels.astype(np.float64) - low) * (255 / span)).astype(np.uint8)
+    return _rounded((levels.astype(np.float64) - low) * (255 / span))
+
+
+def _rounded(levels: NDArray[Any]) -> Pixels:
+    pixels: Pixels = np.rint(levels).astype(np.uint8)
+    return pixels
 
 
 def _range(levels: NDArray[Any]) -> tuple[float, float]:
