@@ -57,11 +57,9 @@ def convolution(before: int, after: int, settings: NetSettings, stride: int = 1)
     )
 
 
-def dropped_out(share: float, *, spatial: bool = False) -> list[nn.Module]:
-    """Dropout of single features or of whole maps (Tompson et al. 2015); nothing for a share 0."""
-    if not share:
-        return []
-    return [nn.Dropout2d(share) if spatial else nn.Dropout(share)]
+def spatial_dropout(share: float) -> list[nn.Module]:
+    """Dropout of whole maps (Tompson et al. 2015); no layer at all for a share of 0."""
+    return [nn.Dropout2d(share)] if share else []
 
 
 def _named(known: Mapping[str, T], name: str, what: str) -> T:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from striate.errors import UsageError
+from striate.overrides import parsed
 from striate.spelling import did_you_mean
 from striate.values import STRATEGIES, Options
 
@@ -42,6 +43,7 @@ class Settings(TypedDict, total=False):
     split_column: str
     weight: str
     root: str | Path | None
+    set: str | None
 
 
 def checked(
@@ -66,7 +68,7 @@ def checked(
         try:
             values[name] = _RULES[name](value)
         except ValueError as fault:
-            found.append(f"{spelt(name)} {fault}")
+            found += [f"{spelt(name)} {line}" for line in str(fault).splitlines()]
     found += _exclusions(values, spelt)
     if found:
         raise UsageError("\n".join(found), hint)
@@ -186,6 +188,15 @@ def _split(value: object) -> object:
     return _file(value)
 
 
+def _overrides(value: object) -> object:
+    """Choices of a plan by name, kept as typed; every fault becomes a sentence of its own."""
+    if value is None:
+        return None
+    text = str(_text(value))
+    parsed(text)
+    return text
+
+
 def _switch(value: object) -> object:
     if isinstance(value, bool):
         return value
@@ -215,6 +226,7 @@ _RULES: dict[str, Callable[[object], object]] = {
     "split_column": _text,
     "weight": _text,
     "root": _path,
+    "set": _overrides,
 }
 
 _EXCLUDE = (

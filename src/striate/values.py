@@ -56,6 +56,7 @@ class Options:
     split_column: str = "split"
     weight: str = "weight"
     root: str | None = None
+    set: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,8 +198,8 @@ class NetCard:
 class NetSettings:
     """The knobs of a network family; a family ignores what it has no use for.
 
-    `width` multiplies channels, `depth` counts the layers of a block, `dropout` is the share of
-    whole maps that are dropped after a block.
+    `width` multiplies channels, `depth` counts the layers of a block, `spatial_dropout` is the
+    share of whole maps that are dropped after a block.
     """
 
     width: float = 1.0
@@ -212,7 +213,7 @@ class NetSettings:
     pool_size: int = 2
     activation: str = "relu"
     normalisation: str = "batch"
-    dropout: float = 0.0
+    spatial_dropout: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,9 +332,16 @@ class Choice(Generic[T]):
     ground: Literal["measured", "paper", "convention", "asked"]
 
 
+USUAL = say("plan.usual", "as usual; ask for another with --set")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Every choice that, with the data and the seed, fixes the predictions."""
+    """Every choice that, with the data and the seed, fixes the predictions.
+
+    `l1` and `weight_decay` shrink weights beside the step, `clip` bounds the length of the
+    gradient (0: no bound), `mix` says how two images of a batch are blended into one.
+    """
 
     schema: str = "striate/plan/1"
     seed: int
@@ -357,6 +365,10 @@ class Plan:
     precision: Choice[str]
     threads: Choice[int]
     inference_batch_size: Choice[int]
+    initialisation: Choice[str] = Choice(value="identity", why=USUAL, ground="convention")
+    l1: Choice[float] = Choice(value=0.0, why=USUAL, ground="convention")
+    clip: Choice[float] = Choice(value=0.0, why=USUAL, ground="convention")
+    mix: Choice[str] = Choice(value="none", why=USUAL, ground="convention")
     because: tuple[Sentence, ...] = ()
 
 
@@ -382,6 +394,17 @@ class Epoch:
     val_accuracy: float
     seconds: float
     pictures_per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerMoments:
+    """What entered and left one layer in one pass: mean and variances over all its numbers."""
+
+    layer: str
+    kind: str
+    input_variance: float
+    output_mean: float
+    output_variance: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,13 +8,21 @@ from torchvision.transforms import v2
 
 from striate import catalog
 from striate.augment import Augment, augment
+from striate.augment.blur import blur
 from striate.augment.colour import colour
 from striate.augment.crop import crop
 from striate.augment.erase import erase
 from striate.augment.flip import flip
+from striate.augment.flip_vertical import flip_vertical
+from striate.augment.grey import grey
 from striate.augment.noise import noise
+from striate.augment.perspective import perspective
 from striate.augment.rotate import rotate
 from striate.augment.scale import scale
+from striate.augment.shear import shear
+from striate.augment.translate import translate
+from striate.augment.trivial import OPERATIONS as TRIVIAL
+from striate.augment.trivial import trivial
 from striate.errors import UsageError
 
 OPERATIONS: dict[str, Augment] = catalog.collect("augment", "AUGMENT")
@@ -164,3 +173,66 @@ def test_warp_with_all_maps_equal_to_the_identity_changes_nothing() -> None:
     for operation in (OPERATIONS["rotate"], OPERATIONS["scale"]):
         still = replace(operation, default_strength=0.0)
         assert torch.allclose(still.apply(images, 0.0, seeded()), images, atol=1e-3)
+
+
+def test_vertical_flip_is_torchvisions() -> None:
+    images = pictures()
+    assert torch.equal(flip_vertical(images, 2.0, seeded()), v2.functional.vertical_flip(images))
+
+
+def test_grey_is_torchvisions() -> None:
+    images = pictures()
+    wanted = v2.functional.rgb_to_grayscale(images, num_output_channels=3)
+    assert torch.allclose(grey(images, 5.0, seeded()), wanted, atol=0.1)
+
+
+def test_blur_is_torchvisions() -> None:
+    images = pictures(4, 3, 32, 32)
+    deviations = 1.5 * torch.rand(4, generator=seeded(2))
+    changed = blur(images, 1.5, seeded(2))
+    for new, old, deviation in zip(changed, images, deviations, strict=True):
+        wanted = v2.functional.gaussian_blur(old, [11, 11], [max(float(deviation), 1e-3)] * 2)
+        assert torch.allclose(new, wanted, atol=0.05)
+
+
+def test_translate_moves_by_its_draws() -> None:
+    down, across = torch.meshgrid(torch.arange(40.0), torch.arange(40.0), indexing="ij")
+    ramp = torch.stack([across, down])[None].expand(8, -1, -1, -1)
+    generator = seeded(3)
+    drawn = [20 * (-0.2 + 0.4 * torch.rand(8, generator=generator)) for _ in range(2)]
+    moved = (translate(ramp, 1.0, seeded(3)) - ramp)[:, :, 8:32, 8:32]
+    for axis in range(2):
+        wanted = drawn[axis].view(8, 1, 1).expand(8, 24, 24)
+        assert torch.allclose(moved[:, axis], wanted, atol=1e-3)
+
+
+def test_shear_leans_by_its_draws_and_keeps_the_centre() -> None:
+    down, across = torch.meshgrid(torch.arange(41.0), torch.arange(61.0), indexing="ij")
+    ramp = torch.stack([across, down])[None].expand(8, -1, -1, -1)
+    generator = seeded(4)
+    reach = math.radians(10)
+    lean, _ = ((-reach + 2 * reach * torch.rand(8, generator=generator)).tan() for _ in range(2))
+    sheared = shear(ramp, 1.0, seeded(4))
+    assert torch.allclose(sheared[:, :, 20, 30], ramp[:, :, 20, 30], atol=1e-3)
+    risen = sheared[:, 0, 30, 30] - sheared[:, 0, 20, 30]
+    assert torch.allclose(risen, 10 * lean, atol=1e-3)
+
+
+def test_perspective_keeps_lines_straight_and_takes_corners_inwards() -> None:
+    down, across = torch.meshgrid(torch.arange(40.0), torch.arange(40.0), indexing="ij")
+    ramp = torch.stack([across, down])[None].expand(8, -1, -1, -1) * 4
+    seen = perspective(ramp, 1.0, seeded(1)) / 4
+    corners = torch.stack([seen[:, :, 0, 0], 39 - seen[:, :, 39, 39]])
+    assert corners.min() > -1
+    assert corners.max() < 5
+    for image in seen:  # Points of an output row lie on one line of the input.
+        x, y = image[0, 20, 4:36], image[1, 20, 4:36]
+        slope = (y[-1] - y[0]) / (x[-1] - x[0])
+        assert (y - y[0] - slope * (x - x[0])).abs().max() < 0.1
+
+
+def test_trivial_changes_an_image_by_one_operation_or_none() -> None:
+    images = pictures(1, 3, 24, 24).expand(300, -1, -1, -1)
+    changed = trivial(images, 1.0, seeded())
+    same = int((changed == images).flatten(1).all(dim=1).sum())
+    assert 300 / (len(TRIVIAL) + 1) * 0.5 < same < 300 / (len(TRIVIAL) + 1) * 2

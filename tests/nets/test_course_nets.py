@@ -70,7 +70,7 @@ def test_two_convolutions_of_3_see_as_far_as_one_of_5() -> None:
         NetSettings(activation="leaky_relu"),
         NetSettings(activation="elu", normalisation="group"),
         NetSettings(normalisation="none"),
-        NetSettings(dropout=0.3),
+        NetSettings(spatial_dropout=0.3),
         NetSettings(dilation=2),
         NetSettings(groups=8),
         NetSettings(stride=2),

@@ -3,9 +3,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from striate.errors import UsageError
 from striate.nets.compact import Compact
 from striate.train.head import Network
-from striate.train.initialise import HEAD_LENGTH, identity, initialise, kaiming, whiten
+from striate.train.initialise import (
+    HEAD_LENGTH,
+    METHODS,
+    identity,
+    initialise,
+    kaiming,
+    whiten,
+)
 from striate.values import NetSettings, Tap
 
 
@@ -82,3 +90,31 @@ def test_features_come_to_the_head_with_a_fixed_length() -> None:
 def network() -> Network:
     backbone = Compact(3, NetSettings(width=0.25))
     return Network(backbone, (Tap(stage="top", pool="max"),), classes=5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_a_net_that_repeats_itself(method: str) -> None:
+    found = []
+    for _ in range(2):
+        net = Network(Compact(3, NetSettings()), (Tap(stage="top", pool="max"),), 4)
+        initialise(net, smooth_images(), seeded(1), method)
+        with torch.no_grad():
+            found.append(net(smooth_images()))
+    assert torch.equal(found[0], found[1])
+    assert found[0].isfinite().all()
+
+
+def test_variances_are_those_of_the_formulas() -> None:
+    layer = nn.Conv2d(64, 128, 3)
+    for method, variance in (("kaiming", 2 / 576), ("xavier", 2 / (576 + 1152))):
+        METHODS[method](layer, seeded())
+        assert layer.weight.detach().var().item() == pytest.approx(variance, rel=0.03)
+    METHODS["orthogonal"](layer, seeded())
+    rows = layer.weight.detach().flatten(1)
+    assert torch.allclose(rows @ rows.T, torch.eye(128), atol=1e-5)
+
+
+def test_a_method_that_does_not_exist_is_met_with_the_nearest() -> None:
+    net = Network(Compact(3, NetSettings()), (Tap(stage="top", pool="max"),), 4)
+    with pytest.raises(UsageError, match="did you mean kaiming"):
+        initialise(net, smooth_images(), seeded(), "kaimig")

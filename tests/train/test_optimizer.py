@@ -138,3 +138,26 @@ def test_unknown_optimizers_are_refused() -> None:
 
 def cosine(a: Tensor, b: Tensor) -> float:
     return float(torch.cosine_similarity(a.flatten(), b.flatten(), dim=0))
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "muon"])
+def test_l1_moves_weights_to_zero_and_leaves_biases_and_norms(name: str) -> None:
+    net, plain = small_net(), small_net()
+    shrunk = build_optimizer(name, groups(net), 0.0, l1=0.5)
+    usual = build_optimizer(name, groups(plain), 0.0)
+    for module, optimizer in ((net, shrunk), (plain, usual)):
+        backward(module)
+        optimizer.step(0.1)
+    for ours, theirs in zip(net.parameters(), plain.parameters(), strict=True):
+        expected = torch.nn.functional.softshrink(theirs, 0.05) if theirs.ndim > 1 else theirs
+        torch.testing.assert_close(ours, expected)
+    assert (net[4].weight == 0).any()
+
+
+def test_a_clipped_gradient_has_the_length_asked_for() -> None:
+    net = small_net()
+    optimizer = build_optimizer("sgd", groups(net), 0.0)
+    (100 * sum(p.sum() for p in net.parameters())).backward()  # type: ignore[union-attr]
+    optimizer.clip(2.0)
+    gradients = torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
+    assert gradients.norm().item() == pytest.approx(2.0, rel=1e-4)

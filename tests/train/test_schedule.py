@@ -1,9 +1,11 @@
 from itertools import pairwise
 
+import numpy as np
 import pytest
+import torch
 
 from striate.errors import UsageError
-from striate.train.schedule import CYCLE_WARMUP, SCHEDULES, rate, shortened
+from striate.train.schedule import CYCLE_WARMUP, PATIENCE, SCHEDULES, rate, shortened
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -45,3 +47,26 @@ def test_a_schedule_may_be_shortened_twice() -> None:
 def test_unknown_schedules_are_refused(name: str) -> None:
     with pytest.raises((UsageError, ValueError)):
         rate(name, 0, 10, 10)
+
+
+def test_step_decay_falls_to_a_tenth_twice() -> None:
+    shares = [rate("step", step, 10, 8) for step in range(81)]
+    assert (shares[39], shares[40], shares[60]) == (1.0, 0.1, 0.01)
+
+
+def test_linear_falls_evenly_after_its_warm_up() -> None:
+    assert rate("linear", 525, 100, 10) == pytest.approx(0.5)
+    assert rate("linear", 25, 100, 10) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_plateau_is_torchs(seed: int) -> None:
+    losses = [float(x) for x in np.random.default_rng(seed).random(40)]
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=1.0)
+    reference = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=PATIENCE, eps=0)
+    for number, loss in enumerate(losses):
+        assert rate("plateau", 0, 1, 99, losses[:number]) == pytest.approx(
+            optimizer.param_groups[0]["lr"]
+        )
+        reference.step(loss)

@@ -234,5 +234,6 @@ FLAGS: dict[str, Flag] = {
     "label": Flag(metavar="COLUMN", about="A table's column of classes."),
     "split_column": Flag(metavar="COLUMN", about="A table's column of train, val, test, if any."),
     "weight": Flag(metavar="COLUMN", about="A table's column of weights, if any."),
+    "set": Flag(metavar="CHOICES", about="Choices of the plan, such as 'activation=elu l1=1e-4'."),
     "root": Flag(metavar="FOLDER", about="Where a table's paths begin.  [the table's folder]"),
 }

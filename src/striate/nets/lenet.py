@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.layers import activation, dropped_out, normalisation, pooling
+from striate.layers import activation, normalisation, pooling
 from striate.nets import NetFamily
 from striate.values import NetCard, NetSettings
 
@@ -37,9 +37,7 @@ class LeNet5(nn.Module):
         # A fully connected layer is a convolution whose filter is as large as its map. On larger
         # images C5 and F6 slide over the map: the same filter at every place.
         self.c5 = nn.Sequential(nn.Conv2d(c3, c5, KERNEL), *_closed(c5, settings))
-        self.f6 = nn.Sequential(
-            *dropped_out(settings.dropout), nn.Conv2d(c5, f6, 1), *_closed(f6, settings)
-        )
+        self.f6 = nn.Sequential(nn.Conv2d(c5, f6, 1), *_closed(f6, settings))
 
     def stages(self, images_NCHW: Tensor) -> list[Tensor]:
         """Maps after both poolings, after C5 and after F6."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.layers import activation, dropped_out, normalisation
+from striate.layers import activation, normalisation, spatial_dropout
 from striate.nets import NetFamily, multiply_adds
 from striate.values import NetCard, NetSettings
 
@@ -80,7 +80,7 @@ class Residual(nn.Module):
 def _stack(before: int, after: int, blocks: int, settings: NetSettings) -> nn.Sequential:
     first = Residual(before, after, settings)
     rest = (Residual(after, after, settings) for _ in range(blocks - 1))
-    return nn.Sequential(first, *rest, *dropped_out(settings.dropout, spatial=True))
+    return nn.Sequential(first, *rest, *spatial_dropout(settings.spatial_dropout))
 
 
 def _layers(name: str) -> int | None:

@@ -7,7 +7,7 @@ fewer weights and one more activation between.
 import torch
 from torch import Tensor, nn
 
-from striate.layers import activation, convolution, dropped_out, normalisation, pooling
+from striate.layers import activation, convolution, normalisation, pooling, spatial_dropout
 from striate.nets import NetFamily
 from striate.values import NetCard, NetSettings
 
@@ -33,7 +33,6 @@ class VGG(nn.Module):
         self.full = nn.Sequential(
             nn.Conv2d(widths[-1], widths[-1], 1),
             activation(settings.activation),
-            *dropped_out(settings.dropout),
         )
 
     def stages(self, images_NCHW: Tensor) -> list[Tensor]:
@@ -61,7 +60,7 @@ def _block(before: int, after: int, settings: NetSettings, stride: int) -> nn.Se
         block.append(normalisation(settings.normalisation, after))
         block.append(activation(settings.activation))
     block.append(pooling(settings.pool, settings.pool_size))
-    return block.extend(dropped_out(settings.dropout, spatial=True))
+    return block.extend(spatial_dropout(settings.spatial_dropout))
 
 
 def _build(name: str, settings: NetSettings, channels: int, weights: str | None) -> nn.Module:

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from striate.errors import ModelError, UsageError
+from striate.overrides import CHOICES, out_of_range
 from striate.store.files import Codec, Facts, from_json, put, same_schema, to_json
 from striate.values import STRATEGIES, Plan
 
@@ -53,10 +54,10 @@ def _plan(content: Any) -> Plan:
 def _check(plan: Plan) -> None:
     if plan.strategy.value not in STRATEGIES:
         raise ValueError(f"its strategy is {plan.strategy.value!r}, not one of {STRATEGIES}")
-    for name, low in _AT_LEAST.items():
-        value = getattr(plan, name).value
-        if not low <= value < float("inf"):
-            raise ValueError(f"its {name} is {value!r}; it must be at least {low}")
+    for name, choice in ((name, getattr(plan, name)) for name in (*CHOICES, "alpha")):
+        fault = out_of_range(name, choice.value)
+        if fault:
+            raise ValueError(f"its {name} {fault.rstrip('.')}")
     if len(plan.classes) < 2 or len(set(plan.classes)) < len(plan.classes):
         raise ValueError(f"its classes are {list(plan.classes)}; two or more are due, each once")
 
@@ -68,19 +69,5 @@ def _write(plan: Plan, file: BinaryIO) -> None:
 def _read(path: Path, facts: Facts) -> Plan:
     return _plan(from_json(path.read_bytes(), dict, path))
 
-
-_AT_LEAST = {
-    "alpha": 0.0,
-    "input_size": 1,
-    "epochs": 0,
-    "batch_size": 1,
-    "learning_rate": 0.0,
-    "layer_decay": 0.0,
-    "weight_decay": 0.0,
-    "label_smoothing": 0.0,
-    "dropout": 0.0,
-    "threads": 1,
-    "inference_batch_size": 1,
-}
 
 PLAN: Codec[Plan] = Codec(write=_write, read=_read)

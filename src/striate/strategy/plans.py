@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from striate.overrides import overridden
 from striate.strategy.recipes import DEEP, SCRATCH, Recipe
 from striate.values import Choice, Evidence, Machine, NetSettings, Options, Plan, Probe, Tap, say
 
@@ -36,6 +37,10 @@ def linear_plan(
         label_smoothing=Choice(value=0.0, why=none, ground="convention"),
         dropout=Choice(value=0.0, why=none, ground="convention"),
         augment=Choice(value={}, why=none, ground="convention"),
+        initialisation=Choice(value="none", why=none, ground="convention"),
+        l1=Choice(value=0.0, why=none, ground="convention"),
+        clip=Choice(value=0.0, why=none, ground="convention"),
+        mix=Choice(value="none", why=none, ground="convention"),
         precision=_precision(machine),
         threads=_threads(machine),
         inference_batch_size=_inference_batch_size(machine),
@@ -58,7 +63,7 @@ def training_plan(
     tuned = strategy.value != "scratch" and probe is not None
     size = evidence.input_size if tuned else evidence.image_size
     batch_size, learning_rate = _batch(recipe, sum(evidence.images_per_class))
-    return Plan(
+    plan = Plan(
         seed=options.seed,
         classes=evidence.classes,
         strategy=strategy,
@@ -81,6 +86,7 @@ def training_plan(
         threads=_threads(machine),
         inference_batch_size=_inference_batch_size(machine),
     )
+    return overridden(plan, options.set)
 
 
 def best_probe(evidence: Evidence) -> Probe | None:

@@ -1,27 +1,44 @@
 """First weights: patches whitened, 3x3 convolutions that begin by passing the image on, a head."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from striate.errors import UsageError
+from striate.spelling import did_you_mean
+from striate.train.calibrate import calibrate
 from striate.train.head import Network
 
 
-def initialise(network: Network, images_NCHW: Tensor, generator: torch.Generator) -> None:
-    """Gives a network that is trained from scratch its first weights.
+def initialise(
+    network: Network,
+    images_NCHW: Tensor,
+    generator: torch.Generator,
+    method: str = "identity",
+) -> None:
+    """Gives a network that is trained from scratch its first weights by a method of `METHODS`.
 
     `images_NCHW` are some training images as the network will see them; a convolution called
-    `whiten` is fitted to them. Kaiming for what has no rule of its own (He et al. 2015).
+    `whiten` is fitted to them, whatever the method. `lsuv` and `calibrated` look at them too.
+    Raises `UsageError` for a method that does not exist.
     """
+    if method not in METHODS:
+        raise UsageError(
+            f"There is no initialisation {method!r}{did_you_mean(method, METHODS)}",
+            f"There are: {', '.join(METHODS)}.",
+        )
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d) and name.endswith("whiten"):
             whiten(module, images_NCHW)
         elif isinstance(module, nn.Conv2d):
-            kaiming(module, generator)
-            if module.kernel_size[0] % 2 and module.groups == 1:
-                identity(module)
+            METHODS[method](module, generator)
         elif isinstance(module, nn.Linear):
             kaiming(module, generator)
+    if method in LOOKING:
+        some_NCHW = images_NCHW[:CALIBRATION_IMAGES]
+        calibrate(network.backbone, some_NCHW, "unit" if method == "lsuv" else "input")
     scale_features(network, images_NCHW)
 
 
@@ -62,6 +79,31 @@ def scale_features(network: Network, images_NCHW: Tensor) -> None:
     network.scale.fill_(max(length, 1e-6) / HEAD_LENGTH)
 
 
+def passing_on(convolution: nn.Conv2d, generator: torch.Generator) -> None:
+    """Torch's own weights; where it can be, the first channels pass their input on unchanged."""
+    kaiming(convolution, generator)
+    if convolution.kernel_size[0] % 2 and convolution.groups == 1:
+        identity(convolution)
+
+
+def he(convolution: nn.Conv2d, generator: torch.Generator) -> None:
+    """Normal weights of variance 2 / inputs, right for ReLU (He et al. 2015, equation 10)."""
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu", generator=generator)
+    _no_bias(convolution)
+
+
+def xavier(convolution: nn.Conv2d, generator: torch.Generator) -> None:
+    """Uniform weights of variance 2 / (inputs + outputs) (Glorot and Bengio 2010, equation 16)."""
+    nn.init.xavier_uniform_(convolution.weight, generator=generator)
+    _no_bias(convolution)
+
+
+def orthogonal(convolution: nn.Conv2d, generator: torch.Generator) -> None:
+    """Filters as rows of an orthogonal matrix (Saxe et al. 2014)."""
+    nn.init.orthogonal_(convolution.weight, generator=generator)
+    _no_bias(convolution)
+
+
 def identity(convolution: nn.Conv2d) -> None:
     """The first channels pass their input on unchanged (Dirac); the others stay as they are."""
     with torch.no_grad():
@@ -71,6 +113,10 @@ def identity(convolution: nn.Conv2d) -> None:
 def kaiming(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
     """Uniform weights of variance 1 / (3 inputs), torch's own default; a zero bias."""
     nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
+    _no_bias(layer)
+
+
+def _no_bias(layer: nn.Conv2d | nn.Linear) -> None:
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
 
@@ -92,3 +138,14 @@ def _signed(filters_FD: Tensor) -> Tensor:
 
 
 HEAD_LENGTH = 4.0
+CALIBRATION_IMAGES = 256
+LOOKING = ("lsuv", "calibrated")
+METHODS: dict[str, Callable[[nn.Conv2d, torch.Generator], None]] = {
+    "identity": passing_on,
+    "torch": kaiming,
+    "kaiming": he,
+    "xavier": xavier,
+    "orthogonal": orthogonal,
+    "lsuv": orthogonal,
+    "calibrated": he,
+}

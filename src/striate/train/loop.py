@@ -108,7 +108,7 @@ def _train(
     plan, epochs, kept_epoch, kept = found.plan, found.epochs, found.kept_epoch, found.kept
     started, saved = time.monotonic(), time.monotonic()
     while len(epochs) < plan.epochs.value:
-        epoch = _epoch(network, optimizer, plan, feed, train_rows, val_rows, len(epochs) + 1)
+        epoch = _epoch(network, optimizer, plan, feed, train_rows, val_rows, epochs)
         epochs = (*epochs, epoch)
         if kept_epoch == 0 or _better(epoch, epochs[kept_epoch - 1]):
             kept_epoch, kept = epoch.epoch, _copy(network)
@@ -147,10 +147,11 @@ def _epoch(
     feed: Feed,
     train_rows: Rows,
     val_rows: Rows,
-    number: int,
+    before: tuple[Epoch, ...],
 ) -> Epoch:
     """One pass over the training images, then a look at the validation images."""
     start = time.monotonic()
+    number, losses = len(before) + 1, [epoch.val_loss for epoch in before]
     seed = plan.seed
     torch.manual_seed(seed_for(seed, f"dropout/{number}"))
     generator = torch.Generator().manual_seed(seed_for(seed, f"augment/{number}"))
@@ -162,7 +163,7 @@ def _epoch(
     for k, rows in enumerate(
         batches(train_rows, size, seed=seed, purpose="train", epoch=number, drop_last=True)
     ):
-        share = rate(plan.schedule.value, first + k, steps, plan.epochs.value)
+        share = rate(plan.schedule.value, first + k, steps, plan.epochs.value, losses)
         learning_rate = plan.learning_rate.value * share
         logits_NK, labels_N = step(network, optimizer, plan, feed, rows, generator, learning_rate)
         summed += float(loss(logits_NK, labels_N)) * size
@@ -189,7 +190,7 @@ def _first_state(
     if plan.strategy.value == "scratch":
         generator = torch.Generator().manual_seed(seed_for(plan.seed, "initialise"))
         some = next(batches(train_rows, FIRST_LOOK, seed=plan.seed, purpose="initialise"))
-        initialise(network, feed.images(some), generator)
+        initialise(network, feed.images(some), generator, plan.initialisation.value)
     return Checkpoint(
         fingerprint=name,
         plan=plan,

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from striate.errors import UsageError
 
@@ -23,8 +24,18 @@ class Optimizer:
         """The parameter groups of all parts."""
         return [group for part in self.parts for group in part.param_groups]
 
+    def clip(self, length: float) -> None:
+        """Shortens the gradient of all parameters together to `length` at most."""
+        parameters = [p for group in self.groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, length)
+
     def step(self, learning_rate: float) -> None:
-        """Decays the weights by learning_rate x share x decay, steps, and drops the gradients."""
+        """Decays the weights, steps, and drops the gradients.
+
+        L2 multiplies weights by 1 - learning_rate x share x decay (Loshchilov and Hutter 2019).
+        L1 moves them by learning_rate x share x l1 towards 0 and no further: many become 0
+        (the proximal step of Parikh and Boyd 2014, section 6.5.2).
+        """
         with torch.no_grad():
             for group in self.groups:
                 group["lr"] = learning_rate * group["share"]
@@ -33,6 +44,11 @@ class Optimizer:
         for part in self.parts:
             part.step()
             part.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for group in self.groups:
+                if group["l1"]:
+                    for weight in group["params"]:
+                        weight.copy_(F.softshrink(weight, group["lr"] * group["l1"]))
 
 
 class Muon(torch.optim.Optimizer):
@@ -82,12 +98,16 @@ def orthogonal(matrix: Tensor, rounds: int = 4) -> Tensor:
 
 
 def build_optimizer(
-    name: str, groups: list[list[nn.Parameter]], weight_decay: float, layer_decay: float = 1.0
+    name: str,
+    groups: list[list[nn.Parameter]],
+    weight_decay: float,
+    layer_decay: float = 1.0,
+    l1: float = 0.0,
 ) -> Optimizer:
     """An optimizer over parameters in groups from shallow to deep; the last is the head.
 
-    A group learns at layer_decay ** (groups above it). Biases and norms do not decay.
-    Raises `UsageError` for a name that does not exist.
+    A group learns at layer_decay ** (groups above it). Biases and norms do not decay,
+    nor shrink by L1. Raises `UsageError` for a name that does not exist.
     """
     if name not in OPTIMIZERS:
         raise UsageError(f"There is no optimizer {name!r}.", f"There are: {', '.join(OPTIMIZERS)}.")
@@ -102,7 +122,8 @@ def build_optimizer(
             ([p for p in trained if p.ndim < 2], others, 0.0),
         ):
             if kind:
-                target.append({"params": kind, "share": share, "decay": decay})
+                shrink = l1 if kind[0].ndim > 1 else 0.0
+                target.append({"params": kind, "share": share, "decay": decay, "l1": shrink})
     return OPTIMIZERS[name](convolutions, others)
 
 

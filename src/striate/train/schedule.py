@@ -2,19 +2,28 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from striate.errors import UsageError
 
 
-def rate(schedule: str, step: int, steps_per_epoch: int, epochs: int) -> float:
+def rate(
+    schedule: str,
+    step: int,
+    steps_per_epoch: int,
+    epochs: int,
+    losses: Sequence[float] = (),
+) -> float:
     """The share of the peak learning rate, in [0, 1], at `step` of `epochs` whole epochs.
 
     `schedule` is a name of `SCHEDULES`, and may carry the epochs at which it was shortened:
+    `losses` are the validation losses of the epochs so far, which `plateau` goes by.
     `one-cycle 3/10` had 10 epochs to go, and after the third epoch only `epochs`.
     Raises `UsageError` for a name that does not exist.
     """
     name, cuts = _parse(schedule)
+    if name == "plateau":
+        return plateau(losses)
     return SCHEDULES[name](_done(step / steps_per_epoch, cuts, epochs))
 
 
@@ -42,6 +51,32 @@ def one_cycle(done: float) -> float:
     return (1 - done) / (1 - CYCLE_WARMUP)
 
 
+def linear(done: float) -> float:
+    """A short warm-up, then straight down to zero."""
+    return min(done / COSINE_WARMUP, (1 - done) / (1 - COSINE_WARMUP))
+
+
+def step_decay(done: float) -> float:
+    """A tenth after half of the training, a hundredth after three quarters. He et al. 2016."""
+    return 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01
+
+
+def plateau(losses: Sequence[float]) -> float:
+    """A tenth for every time that the loss has not fallen for `PATIENCE` epochs.
+
+    As torch's ReduceLROnPlateau with a relative threshold of 1e-4.
+    """
+    best, waited, share = float("inf"), 0, 1.0
+    for loss in losses:
+        if loss < best * (1 - 1e-4):
+            best, waited = loss, 0
+        else:
+            waited += 1
+        if waited > PATIENCE:
+            share, waited = share / 10, 0
+    return share
+
+
 def _parse(schedule: str) -> tuple[str, list[tuple[int, int]]]:
     name, *cuts = schedule.split()
     if name not in SCHEDULES or not all(re.fullmatch(r"\d+/\d+", cut) for cut in cuts):
@@ -66,9 +101,14 @@ def _done(epochs_done: float, cuts: list[tuple[int, int]], epochs: int) -> float
 COSINE_WARMUP = 0.05
 CYCLE_WARMUP = 0.2
 CYCLE_START = 0.2
+PATIENCE = 3
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "one-cycle": one_cycle,
     "cosine": cosine,
     "constant": constant,
+    "linear": linear,
+    "step": step_decay,
+    # Goes by the losses, not by how much is done.
+    "plateau": constant,
 }

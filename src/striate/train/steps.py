@@ -7,6 +7,7 @@ from striate.data.batches import batches
 from striate.train.feed import Feed
 from striate.train.head import Network
 from striate.train.loss import loss
+from striate.train.mixing import mixed
 from striate.train.optimizer import Optimizer, build_optimizer
 from striate.values import Plan, Rows
 
@@ -21,7 +22,11 @@ def prepare(network: Network, plan: Plan, feed: Feed) -> Optimizer:
         for parameter in (p for group in groups[:-SHALLOW_GROUPS] for p in group):
             parameter.requires_grad_(False)
     return build_optimizer(
-        plan.optimizer.value, groups, plan.weight_decay.value, plan.layer_decay.value
+        plan.optimizer.value,
+        groups,
+        plan.weight_decay.value,
+        plan.layer_decay.value,
+        plan.l1.value,
     )
 
 
@@ -47,9 +52,12 @@ def step(
     """Forward, loss, backward, step on one batch; its logits N x K and labels N."""
     images_NCHW = feed.images(rows, plan.augment.value, generator)
     labels_N = feed.targets(rows)
+    images_NCHW, targets = mixed(images_NCHW, labels_N, plan, generator)
     with _precision(plan, feed):
         logits_NK = network(images_NCHW)
-    loss(logits_NK, labels_N, plan.label_smoothing.value).backward()  # type: ignore[no-untyped-call]
+    loss(logits_NK, targets, plan.label_smoothing.value).backward()  # type: ignore[no-untyped-call]
+    if plan.clip.value:
+        optimizer.clip(plan.clip.value)
     optimizer.step(learning_rate)
     return logits_NK.detach(), labels_N
 

@@ -1,0 +1,22 @@
+"""Mirrors top and bottom, for pictures without an up: from a microscope, a drone, a belt."""
+
+import torch
+from torch import Tensor
+
+from striate.augment import Augment
+
+
+def flip_vertical(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Every image is turned upside down with probability strength / 2: at 1, one in two."""
+    drawn = torch.rand(len(images_NCHW), generator=generator) < strength / 2
+    mirrored_N111 = drawn.to(images_NCHW.device).view(-1, 1, 1, 1)
+    return torch.where(mirrored_N111, images_NCHW.flip(2), images_NCHW)
+
+
+AUGMENT = Augment(
+    name="flip_vertical",
+    title="Vertical flip",
+    rank=12,
+    apply=flip_vertical,
+    default_strength=1.0,
+)

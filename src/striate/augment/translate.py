@@ -1,0 +1,20 @@
+"""Shifts by parts of a pixel, across and down."""
+
+import torch
+from torch import Tensor
+
+from striate.augment import Augment, between, warp
+
+
+def translate(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Every image is shifted by up to strength x 10 % of its sides each way; edges are mirrored."""
+    n = len(images_NCHW)
+    # Coordinates go from -1 to 1: a tenth of a side is 0.2 of them.
+    across, down = (between(-0.2, 0.2, n, generator) * strength for _ in range(2))
+    one, zero = torch.ones(n), torch.zeros(n)
+    return warp(images_NCHW, torch.stack([one, zero, across, zero, one, down], 1).view(n, 2, 3))
+
+
+AUGMENT = Augment(
+    name="translate", title="Translation", rank=25, apply=translate, default_strength=1.0
+)

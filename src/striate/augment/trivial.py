@@ -1,0 +1,41 @@
+"""One operation an image, drawn evenly, with a strength drawn evenly: TrivialAugment."""
+
+import torch
+from torch import Tensor
+
+from striate.augment import Augment, between
+from striate.augment.blur import blur
+from striate.augment.colour import colour
+from striate.augment.noise import noise
+from striate.augment.rotate import rotate
+from striate.augment.scale import scale
+from striate.augment.shear import shear
+from striate.augment.translate import translate
+
+
+def trivial(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Every image passes through one operation, or none, at up to twice its usual strength.
+
+    After Müller and Hutter 2021, with the operations that keep a label true wherever a small
+    change does: no flips. Images that drew the same operation share `LEVELS` levels of strength.
+    """
+    n = len(images_NCHW)
+    which_N = torch.randint(0, len(OPERATIONS) + 1, (n,), generator=generator)
+    level_N = (between(0, LEVELS, n, generator).floor() + 1) / LEVELS
+    changed = images_NCHW.clone()
+    for number, apply in enumerate(OPERATIONS):
+        for level in range(1, LEVELS + 1):
+            drawn = (which_N == number) & (level_N == level / LEVELS)
+            if drawn.any():
+                rows = drawn.nonzero().flatten().to(images_NCHW.device)
+                some = apply(images_NCHW[rows], 2 * strength * level / LEVELS, generator)
+                changed[rows] = some.to(changed.dtype)
+    return changed
+
+
+LEVELS = 3
+OPERATIONS = (translate, rotate, shear, scale, colour, blur, noise)
+
+AUGMENT = Augment(
+    name="trivial", title="TrivialAugment", rank=80, apply=trivial, default_strength=1.0
+)

@@ -1,0 +1,74 @@
+"""Two images of a batch made one, with both labels by their shares: mixup and cutmix."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from striate.errors import UsageError
+from striate.spelling import did_you_mean
+from striate.values import Plan
+
+
+def mixed(
+    images_NCHW: Tensor, labels_N: Tensor, plan: Plan, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The batch as the plan mixes it, with shares N x K as labels; as it is for `none`.
+
+    Raises `UsageError` for a way of mixing that does not exist.
+    """
+    name = plan.mix.value
+    if name == "none":
+        return images_NCHW, labels_N
+    if name not in MIXES:
+        raise UsageError(
+            f"There is no mix {name!r}{did_you_mean(name, MIXES)}",
+            f"There are: none, {', '.join(MIXES)}.",
+        )
+    shares_NK = F.one_hot(labels_N, len(plan.classes)).float()
+    return MIXES[name](images_NCHW, shares_NK, generator)
+
+
+def mixup(
+    images_NCHW: Tensor, shares_NK: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Each image blended with another by a share from Beta(0.2, 0.2). Zhang et al. 2018."""
+    n = len(images_NCHW)
+    share_N = _beta(0.2, n, generator).to(images_NCHW.device)
+    other = torch.randperm(n, generator=generator).to(images_NCHW.device)
+    share_N111, share_N1 = share_N.view(n, 1, 1, 1), share_N.view(n, 1)
+    images = share_N111 * images_NCHW + (1 - share_N111) * images_NCHW[other]
+    return images, share_N1 * shares_NK + (1 - share_N1) * shares_NK[other]
+
+
+def cutmix(
+    images_NCHW: Tensor, shares_NK: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """A rectangle of each image from another, its area's share from Beta(1, 1). Yun et al. 2019.
+
+    Labels count the pixels that are there after the rectangle was cut off at the edge.
+    """
+    n, _, height, width = images_NCHW.shape
+    side_N = (1 - _beta(1.0, n, generator)).sqrt()
+    other = torch.randperm(n, generator=generator).to(images_NCHW.device)
+    rows_NH = _span(height, side_N, generator)
+    columns_NW = _span(width, side_N, generator)
+    inside_NHW = (rows_NH[:, :, None] & columns_NW[:, None, :]).to(images_NCHW.device)
+    images = torch.where(inside_NHW[:, None], images_NCHW[other], images_NCHW)
+    kept_N1 = 1 - inside_NHW.float().mean(dim=(1, 2)).view(n, 1)
+    return images, kept_N1 * shares_NK + (1 - kept_N1) * shares_NK[other]
+
+
+def _span(length: int, share_N: Tensor, generator: torch.Generator) -> Tensor:
+    """Which of `length` places lie within a span of a share of them about a centre drawn evenly."""
+    centre_N1 = length * torch.rand(len(share_N), 1, generator=generator)
+    place_L = torch.arange(length) + 0.5
+    return (place_L - centre_N1).abs() < length * share_N[:, None] / 2
+
+
+def _beta(alpha: float, n: int, generator: torch.Generator) -> Tensor:
+    """`n` draws of Beta(alpha, alpha): of two gammas, the first's part of both."""
+    gammas_2N = torch._standard_gamma(torch.full((2, n), alpha), generator=generator)
+    return gammas_2N[0] / gammas_2N.sum(dim=0).clamp(min=1e-12)
+
+
+MIXES = {"mixup": mixup, "cutmix": cutmix}
