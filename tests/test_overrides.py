@@ -3,9 +3,7 @@
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from tests import made
 
-PLAN = made.made_plan(("a", "b"), "scratch", 32)
 
 from striate import layers
 from striate.errors import UsageError
@@ -13,6 +11,9 @@ from striate.overrides import CHOICES, SETTINGS, WORDS, overridden, parsed
 from striate.settings import checked
 from striate.train import initialise, mixing, optimizer, schedule
 from striate.values import Plan
+from tests import made
+
+PLAN = made.made_plan(("a", "b"), "scratch", 32)
 
 
 def test_choices_and_settings_are_replaced_and_say_who_asked() -> None:
