@@ -3,7 +3,7 @@
 from typing import Any, get_args, get_type_hints
 
 import pytest
-
+from tests import made
 
 from striate import layers
 from striate.errors import UsageError
@@ -11,7 +11,6 @@ from striate.overrides import CHOICES, SETTINGS, WORDS, overridden, parsed
 from striate.settings import checked
 from striate.train import initialise, mixing, optimizer, schedule
 from striate.values import Plan
-from tests import made
 
 PLAN = made.made_plan(("a", "b"), "scratch", 32)
 
