@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import math
 import os
 import tempfile
 import time
@@ -127,10 +128,9 @@ class Writer:
             head = {"descr": "|u1", "fortran_order": False, "shape": self.shape}
             np.lib.format.write_array_header_1_0(self.file, head)
             self.rows = 0
-        blank = bytes(int(np.prod(self.shape[1:])))
-        while self.rows < row:
-            self.file.write(blank)
-            self.rows += 1
+        for _ in range(row - self.rows):
+            self.file.write(bytes(math.prod(self.shape[1:])))
+        self.rows = max(row, self.rows)
 
 
 @contextmanager

@@ -27,8 +27,7 @@ def read_file(path: str | Path, most: int | None = None) -> bytes:
             raise Unreadable(reason_for_mode(facts.st_mode))
         if most is None and facts.st_size > LARGEST_FILE:
             raise Unreadable("the file is larger than 1 GiB")
-        with open(number, "rb", buffering=0, closefd=False) as file:
-            return _whole(file.read(facts.st_size if most is None else most))
+        return _read(number, facts.st_size if most is None else most)
     except OSError as error:
         raise Unreadable(_reason(error)) from None
     finally:
@@ -49,21 +48,28 @@ def reason_for_mode(mode: int) -> str:
 
 def shown(path: str | os.PathLike[str]) -> str:
     """A path as text that any program can store: bytes that are no UTF-8 become `\\xNN`."""
+    if isinstance(path, str) and path.isascii():
+        return path
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def located(root: str | Path, path: str) -> Path:
+def located(root: str | Path, path: str) -> str | Path:
     """The file behind a path that `shown` wrote, below `root`."""
-    if "\\x" not in path or os.path.lexists(Path(root, path)):
-        return Path(root, path)
+    plain = Path(root, path) if path.startswith("/") else f"{root}/{path}"
+    if "\\x" not in path or os.path.lexists(plain):
+        return plain
     raw = re.sub(
         rb"\\x([89a-f][0-9a-f])", lambda found: bytes.fromhex(found[1].decode()), path.encode()
     )
     return Path(root, os.fsdecode(raw))
 
 
-def _whole(content: bytes | None) -> bytes:
-    return content or b""
+def _read(number: int, size: int) -> bytes:
+    """The next `size` bytes, or as many as there are: a read may give fewer than are left."""
+    content = os.read(number, size)
+    while len(content) < size and (more := os.read(number, size - len(content))):
+        content += more
+    return content
 
 
 def _reason(error: OSError) -> str:

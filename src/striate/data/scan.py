@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,8 @@ from striate.errors import SourceMissingError, UsageError
 from striate.values import Example, Index, Options
 
 CHUNK = 128
+
+Opening = Callable[[Index, int], Content]
 
 
 def read(source: object, options: Options) -> Index:
@@ -115,8 +117,9 @@ def _with_headers(index: Index) -> Index:
     parts = [
         range(i, min(i + CHUNK, len(index.examples))) for i in range(0, len(index.examples), CHUNK)
     ]
+    opened = _kinds()[index.kind].open_row
     with pillow_hushed(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        found = pool.map(lambda rows: [_looked_at(index, row) for row in rows], parts)
+        found = pool.map(lambda rows: [_looked_at(index, row, opened) for row in rows], parts)
         examples = tuple(example for part in found for example in part)
     digest = hashlib.sha256()
     for e in examples:
@@ -126,7 +129,7 @@ def _with_headers(index: Index) -> Index:
     return replace(index, examples=examples, content_hash=digest.hexdigest()[:32])
 
 
-def _looked_at(index: Index, row: int) -> Example:
+def _looked_at(index: Index, row: int, opened: Opening) -> Example:
     example = index.examples[row]
     if example.status != "used":
         return example
@@ -136,7 +139,7 @@ def _looked_at(index: Index, row: int) -> Example:
     warnings_of()
     size, digest = example.bytes, ""
     try:
-        content = open_row(index, row)
+        content = opened(index, row)
         size, digest = _size(content), _hash(content)
         header = read_header(content)
     except Unreadable as error:
@@ -159,7 +162,7 @@ def _frames(header: Header) -> str:
     return f"the first of {header.frames:,} frames" if header.frames > 1 else ""
 
 
-def _known_start(path: Path) -> bool:
+def _known_start(path: str | Path) -> bool:
     """Whether a file without a picture's name begins like a picture."""
     try:
         start = read_file(path, most=16)

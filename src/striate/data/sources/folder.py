@@ -136,12 +136,15 @@ def _class_folder(entry: os.DirEntry[str], above: str, split: str) -> Iterator[E
             yield _ignored(path, "not in a class folder", split)
         return
     label = unicodedata.normalize("NFC", shown(entry.name))
-    for _, example in _walk(entry.path, path + "/"):
-        yield replace(example, split=split, label=label)
+    for _, example in _walk(entry.path, path + "/", split, label):
+        yield example if example.label else replace(example, split=split, label=label)
 
 
-def _walk(top: str, above: str) -> Iterator[tuple[str, Example]]:
-    """Every file below a folder, each folder once, so that loops of links come to an end."""
+def _walk(top: str, above: str, split: str = "", label: str = "") -> Iterator[tuple[str, Example]]:
+    """Every file below a folder, each folder once, so that loops of links come to an end.
+
+    Split and label stand on the rows in use already; making each row twice is slow.
+    """
     above_all = {_identity(facts) for facts in map(_facts, _ancestors(top)) if facts}
     met: set[tuple[int, int]] = set()
     waiting = [(top, above)]
@@ -166,7 +169,7 @@ def _walk(top: str, above: str) -> Iterator[tuple[str, Example]]:
             if is_hidden(entry.name):
                 yield entry.path, _ignored(path, "hidden")
             elif not _is_folder(entry):
-                yield entry.path, _file(entry, path)
+                yield entry.path, _file(entry, path, split, label)
 
 
 def _ancestors(top: str) -> Iterator[Path]:
@@ -193,7 +196,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _file(entry: os.DirEntry[str], path: str) -> Example:
+def _file(entry: os.DirEntry[str], path: str, split: str, label: str) -> Example:
     """The row of one file, judged by its kind and name; its content is looked at later."""
     ending = suffix(entry.name)
     if ending in UNREAD_FORMATS:
@@ -205,7 +208,7 @@ def _file(entry: os.DirEntry[str], path: str) -> Example:
         return Example(path=path, status="set_aside", reason=reason)
     if not stat.S_ISREG(facts.st_mode):
         return Example(path=path, status="set_aside", reason=reason_for_mode(facts.st_mode))
-    return Example(path=path, bytes=facts.st_size)
+    return Example(path=path, split=split, label=label, bytes=facts.st_size)
 
 
 def _entries(folder: Path, *, strict: bool = False) -> list[os.DirEntry[str]]:
