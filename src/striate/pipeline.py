@@ -1,13 +1,14 @@
 """The main job: labelled images in, a run folder with a classifier and its report out."""
 
 import shlex
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from striate.data.accounting import accounted
 from striate.data.cache import build_cache
 from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
+from striate.data.series import find_series, series_notes
 from striate.data.split import split_index
 from striate.errors import StrictError
 from striate.run import Clock, Run
@@ -15,7 +16,18 @@ from striate.stages.conclusion import conclude, write_report
 from striate.stages.fitting import fit_and_predict
 from striate.store.files import of_arrays
 from striate.train.machine import apply, measure_machine
-from striate.values import Index, Options, Progress, Sentence, Split, Watch, say, unwatched
+from striate.values import (
+    Cache,
+    Index,
+    Options,
+    Progress,
+    Rows,
+    Sentence,
+    Split,
+    Watch,
+    say,
+    unwatched,
+)
 
 __all__ = ["fit", "write_report"]
 
@@ -41,7 +53,7 @@ def fit(
         with run.timed("split"):
             groups = find_duplicates(index, cache)
             split = run.keep(
-                "split.npz", lambda: split_index(index, groups, options), of_arrays(Split)
+                "split.npz", lambda: _shared(index, cache, groups, options), of_arrays(Split)
             )
         run.write("index.csv", accounted(index, split))
         watch(Progress(stage="split", finished=True, note=_shared_out(split)))
@@ -52,6 +64,13 @@ def fit(
             with run.timed("report"):
                 conclude(run, accounted(index, split), split, cache, machine)
     return run
+
+
+def _shared(index: Index, cache: Cache, groups: Rows, options: Options) -> Split:
+    """The split, with a note where images in a row look like a series."""
+    split = split_index(index, groups, options)
+    series = find_series(index, cache, groups)
+    return replace(split, notes=(*split.notes, *series_notes(series)))
 
 
 def open_run(source: object, index: Index, options: Options, clock: Clock) -> Run:

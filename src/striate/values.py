@@ -154,6 +154,26 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Whether images that follow each other by name are more alike than chance.
+
+    `share` of `n` images have their nearest look-alike within 3 places in the order of names
+    (`number`: of the last number in them); `chance` is what that share would be were the order
+    drawn by lot, and `p` how rarely lot reaches it. `across` tells that the order runs through
+    the classes. `pattern` is a `--group-pattern` that keeps neighbours on one side, "" for none.
+    """
+
+    suspected: bool
+    n: int
+    share: float
+    chance: float
+    p: float
+    order: Literal["name", "number"]
+    across: bool
+    pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """What this machine does best, measured once and remembered.
 

@@ -9,10 +9,11 @@ import pytest
 import made
 from striate import statistics
 from striate.catalog import collect
+from striate.data.series import series_notes
 from striate.diagnose import certain, diagnose, verdict
 from striate.diagnose.overfitting import rise_after_best
 from striate.diagnose.small_validation import provable_lead
-from striate.values import Finding, Predictions, Values
+from striate.values import Finding, Predictions, Series, Values
 
 
 def said(values: Values, code: str) -> Finding:
@@ -297,3 +298,24 @@ def test_every_check_is_explained_in_the_reference() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs/reference/checks.md").read_text("utf-8")
     for code in collect("diagnose", "CHECK"):
         assert f"\n## {code.replace('_', '-')}\n" in page
+
+
+@pytest.mark.parametrize("pattern", ["", r"(.*)\d\.\w+$"])
+def test_series_are_told_with_what_to_type(pattern: str) -> None:
+    values = healthy()
+    assert said(values, "series").outcome == "passed"
+    series = Series(
+        suspected=True,
+        n=100,
+        share=0.4,
+        chance=0.1,
+        p=0.005,
+        order="name",
+        across=False,
+        pattern=pattern,
+    )
+    suspected = replace(values, split=replace(values.split, notes=series_notes(series)))
+    finding = said(suspected, "series")
+    assert finding.outcome == "found"
+    assert (pattern or "a column group") in finding.advice
+    assert "40.0%" in finding.meaning
