@@ -316,6 +316,23 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlipGain:
+    """What mirrored copies brought a linear model, on `n` images as they are.
+
+    `gain` is the mean fall in log loss, `error` its standard error, `log_loss` that without
+    copies; `right_plain` and `right_mirrored` count right images without and with them.
+    """
+
+    helps: bool
+    gain: float
+    error: float
+    log_loss: float
+    right_plain: int
+    right_mirrored: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What was measured before choosing.
 
@@ -341,6 +358,7 @@ class Evidence:
     val_images: int = 0
     classes: tuple[str, ...] = ()
     precisions: dict[str, str] = field(default_factory=dict)
+    flips: FlipGain | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

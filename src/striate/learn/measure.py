@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from striate.learn.flipping import measure_flips
 from striate.learn.job import Job
 from striate.learn.linear import Linear
 from striate.learn.tuned import run, spec_of, start
@@ -33,7 +34,12 @@ def gather_evidence(job: Job, linear: Linear | None) -> Evidence:
         return evidence
     wanted = worth_measuring(evidence, job.seconds_left(), job.options)
     speeds, precisions = _speeds(job, evidence, wanted)
-    evidence = replace(evidence, speeds={**evidence.speeds, **speeds}, precisions=precisions)
+    flips = None
+    if linear is not None and wanted and "augment" not in (job.options.set or ""):
+        flips = measure_flips(job, linear, FLIPS_SHARE * job.seconds_left())
+    evidence = replace(
+        evidence, speeds={**evidence.speeds, **speeds}, precisions=precisions, flips=flips
+    )
     candidates = what_to_try(evidence, job.seconds_left(), job.options, job.machine)
     return replace(evidence, trials=tuple(_try(job, candidate, linear) for candidate in candidates))
 
@@ -82,3 +88,6 @@ def _try(job: Job, candidate: Candidate, linear: Linear | None) -> Trial:
     spec = spec_of(job, plan)
     trained = run(job, plan, spec, start(job, plan, spec, linear), folder, None)
     return as_trial(plan, trained.history, job.labels[job.val], candidate.why)
+
+
+FLIPS_SHARE = 0.05

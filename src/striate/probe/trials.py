@@ -1,16 +1,13 @@
-"""Short trainings before choosing: how fast a step is, what a trial reached, whether flips help."""
+"""Short trainings before choosing: how fast a step is, and what a trial reached."""
 
 import time
 from dataclasses import replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from striate import statistics
 from striate.data.batches import batches
 from striate.nets import find_net
-from striate.probe.ridge import RidgeFit, fit_path
 from striate.statistics import seed_for
 from striate.train.feed import Feed
 from striate.train.head import Network
@@ -76,51 +73,6 @@ def as_trial(plan: Plan, history: History, val_labels: Rows, why: Sentence) -> T
     )
 
 
-def flip_helps(
-    features_plain: NDArray[np.float32],
-    features_mirrored: NDArray[np.float32],
-    labels: Rows,
-    train: Rows,
-    val: Rows,
-) -> bool:
-    """Whether mirrored copies of the training images make a linear model better on validation.
-
-    Features are N x D of the same images as they are and mirrored; `labels` are theirs, `train`
-    and `val` number their rows. A ridge model is fitted without copies and with them. Both are
-    judged on the same images as they are: those of training, each with its copy left out of the
-    fit, and those of validation. Copies help where the mean gain in log loss is above its
-    standard error and above 1 % of the loss, and no fewer images are right. Letters and traffic
-    signs show why this is not taken for granted.
-    """
-    classes = int(labels.max()) + 1
-    each = np.arange(len(train))
-    plain = fit_path(features_plain[train], labels[train], classes)
-    doubled = fit_path(
-        np.concatenate([features_plain[train], features_mirrored[train]]),
-        np.concatenate([labels[train], labels[train]]),
-        classes,
-        groups=np.concatenate([each, each]),
-    )
-    truth = np.concatenate([labels[train], labels[val]])
-    old_NK, new_NK = (_judged(fit, features_plain[val], len(train)) for fit in (plain, doubled))
-    old_losses, new_losses = _losses(old_NK, truth), _losses(new_NK, truth)
-    gains = old_losses - new_losses
-    least = max(gains.std() / len(gains) ** 0.5, LEAST_GAIN * old_losses.mean())
-    fewer = (new_NK.argmax(axis=1) == truth).sum() < (old_NK.argmax(axis=1) == truth).sum()
-    return bool(gains.mean() > least and not fewer)
-
-
-def _judged(fit: RidgeFit, val_features: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-    """Probabilities of `n` training images, each left out, and of the validation images."""
-    left_out = statistics.softmax(fit.loo_scores[:n], fit.temperature)
-    return np.concatenate([left_out, fit.probabilities(val_features)])
-
-
-def _losses(probabilities_NK: NDArray[np.float32], truth: Rows) -> NDArray[np.float64]:
-    found = probabilities_NK[np.arange(len(truth)), truth].astype(np.float64)
-    return -np.log(np.maximum(found, 1e-7))
-
-
 def _steps_timed(
     network: Network, plan: Plan, feed: Feed, train_rows: Rows, seconds: float
 ) -> float:
@@ -138,4 +90,3 @@ def _steps_timed(
 
 
 LEAST_STEPS = 2
-LEAST_GAIN = 0.01

@@ -4,7 +4,18 @@ from dataclasses import replace
 
 from striate.overrides import overridden
 from striate.strategy.recipes import DEEP, SCRATCH, Recipe
-from striate.values import Choice, Evidence, Machine, NetSettings, Options, Plan, Probe, Tap, say
+from striate.values import (
+    Choice,
+    Evidence,
+    FlipGain,
+    Machine,
+    NetSettings,
+    Options,
+    Plan,
+    Probe,
+    Tap,
+    say,
+)
 
 
 def linear_plan(
@@ -81,7 +92,7 @@ def training_plan(
         schedule=recipe.schedule,
         label_smoothing=recipe.label_smoothing,
         dropout=recipe.dropout,
-        augment=recipe.augment,
+        augment=_augment(recipe, evidence.flips),
         precision=_training_precision(evidence, strategy.value, machine),
         threads=_threads(machine),
         inference_batch_size=_inference_batch_size(machine),
@@ -138,6 +149,28 @@ def _batch(recipe: Recipe, train_images: int) -> tuple[Choice[int], Choice[float
         Choice(value=smaller, why=why, ground="convention"),
         replace(recipe.learning_rate, value=rate * smaller / size, why=slower, ground="paper"),
     )
+
+
+def _augment(recipe: Recipe, flips: FlipGain | None) -> Choice[dict[str, float]]:
+    """The recipe's augmentation, and mirroring where it was measured to keep labels true."""
+    if flips is None:
+        return recipe.augment
+    figures = {"gain": flips.gain, "error": flips.error, "loss": flips.log_loss, "n": flips.n}
+    if flips.helps:
+        why = say(
+            "plan.flips",
+            "mirrored copies lower a linear model's log loss by {gain:.3f} ± {error:.3f} from "
+            "{loss:.3f} on {n:,} images as they are",
+            **figures,
+        )
+        return Choice(value={**recipe.augment.value, "flip": 1.0}, why=why, ground="measured")
+    why = say(
+        "plan.no_flips",
+        "small shifts keep every label true; mirrored copies do not help a linear model (log "
+        "loss lower by {gain:.3f} ± {error:.3f} from {loss:.3f} on {n:,} images)",
+        **figures,
+    )
+    return Choice(value=recipe.augment.value, why=why, ground="measured")
 
 
 def _probe_taps(probe: Probe, probes: int) -> Choice[tuple[Tap, ...]]:
