@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from striate.classifier import Classifier
 from striate.probe.features import FeatureTable
 from striate.store.files import Codec
-from striate.strategy.budget import training_seconds
+from striate.strategy.budget import STEPS_PER_JUDGING, training_seconds
 from striate.values import (
     Cache,
     Evidence,
@@ -69,10 +69,15 @@ class Job:
     usable: Callable[[Classifier], None]
     watch: Watch
 
-    def training_seconds(self) -> float:
-        """Seconds that a training may still take when the judging and the report are spared."""
-        judging = self.judge_images / self.machine.speeds.get("features", 100.0)
-        return training_seconds(self.seconds_left(), judging)
+    def training_seconds(self, evidence: Evidence, strategy: str) -> float:
+        """Seconds that a training may still take when the judging and the report are spared.
+
+        Judging by the network that is trained costs what its measured speed says.
+        """
+        speed = evidence.speeds.get("features") or self.machine.speeds.get("features", 100.0)
+        if strategy == "scratch":
+            speed = STEPS_PER_JUDGING * evidence.speeds.get("scratch", speed / STEPS_PER_JUDGING)
+        return training_seconds(self.seconds_left(), self.judge_images / speed)
 
     @property
     def labels(self) -> Rows:

@@ -34,7 +34,7 @@ def learn(job: Job) -> Learned:
     if plan.strategy.value in CLOSED_FORM:
         assert linear is not None
         return _closed_form(job, linear, plan, evidence)
-    trained, history, plan = train_plan(job, plan, linear)
+    trained, history, plan = train_plan(job, plan, linear, evidence)
     found = probabilities(job, trained, job.val) if len(job.val) else None
     learned = Learned(
         classifier=trained,

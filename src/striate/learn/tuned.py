@@ -15,17 +15,20 @@ from striate.learn.linear import Linear, fit_on, pretrained_spec, read_features
 from striate.nets import RANDOM
 from striate.train.head import Network, assemble
 from striate.train.loop import Trained, train
-from striate.values import History, ModelSpec, Plan, Rows
+from striate.values import Evidence, History, ModelSpec, Plan, Rows
 
 
-def train_plan(job: Job, plan: Plan, linear: Linear | None) -> tuple[Classifier, History, Plan]:
+def train_plan(
+    job: Job, plan: Plan, linear: Linear | None, evidence: Evidence
+) -> tuple[Classifier, History, Plan]:
     """The network of a plan, trained; its temperature is fitted on the validation images.
 
     The plan that comes back is the one that was executed: shorter where the machine was slower.
     """
     spec = spec_of(job, plan)
     network = start(job, plan, spec, linear)
-    trained = run(job, plan, spec, network, job.checkpoints / "training", job.training_seconds())
+    seconds = job.training_seconds(evidence, plan.strategy.value)
+    trained = run(job, plan, spec, network, job.checkpoints / "training", seconds)
     network.load_state_dict(trained.state)
     classifier = Classifier(spec=spec, network=network.eval())
     if len(job.val):

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from striate import statistics
@@ -24,9 +25,9 @@ def training_speed(
     machine: Machine,
     *,
     labels: Rows,
-    seconds: float = 1.0,
+    seconds: float = 2.0,
 ) -> float:
-    """Images per second of the plan's training step, over about `seconds` and two steps at least.
+    """Images per second of the plan's training step, by the median step of about `seconds`.
 
     A first step, in which kernels are built, does not count. The network's weights are put back.
     """
@@ -82,11 +83,12 @@ def _steps_timed(
     rows = next(batches(train_rows, size, seed=plan.seed, purpose="speed"))
     generator = torch.Generator().manual_seed(seed_for(plan.seed, "speed"))
     step(network, optimizer, plan, feed, rows, generator, 0.0)
-    steps, start, spent = 0, time.perf_counter(), 0.0
-    while spent < seconds or steps < LEAST_STEPS:
+    start, each = time.perf_counter(), []
+    while time.perf_counter() - start < seconds or len(each) < LEAST_STEPS:
+        begun = time.perf_counter()
         step(network, optimizer, plan, feed, rows, generator, 0.0)
-        steps, spent = steps + 1, time.perf_counter() - start
-    return steps * size / spent
+        each.append(time.perf_counter() - begun)
+    return size / float(np.median(each))
 
 
-LEAST_STEPS = 2
+LEAST_STEPS = 3
