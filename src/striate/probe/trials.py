@@ -83,7 +83,8 @@ def _steps_timed(
     rows = next(batches(train_rows, size, seed=plan.seed, purpose="speed"))
     generator = torch.Generator().manual_seed(seed_for(plan.seed, "speed"))
     step(network, optimizer, plan, feed, rows, generator, 0.0)
-    start, each = time.perf_counter(), []
+    start = time.perf_counter()
+    each: list[float] = []
     while time.perf_counter() - start < seconds or len(each) < LEAST_STEPS:
         begun = time.perf_counter()
         step(network, optimizer, plan, feed, rows, generator, 0.0)
