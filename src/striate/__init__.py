@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from striate.estimator import ImageClassifier
     from striate.run import Run
     from striate.settings import Settings
-    from striate.values import Watch
+    from striate.values import Gradients, Watch
 
-__all__ = ["ImageClassifier", "Run", "StriateError", "__version__", "fit", "load"]
+__all__ = ["ImageClassifier", "Run", "StriateError", "__version__", "fit", "gradients", "load"]
 
 __version__ = "0.1.0"
 
@@ -51,6 +51,18 @@ def load(path: "str | Path") -> "Run":
     from striate.run import Run
 
     return Run.load(path)
+
+
+def gradients(run: "Run", image: Any, label: str | None = None) -> "Gradients":
+    """The loss of one image under the model of a run, and the gradient that every layer gets.
+
+    `image` is a path, a PIL image or an array; `label` its class, by default the one that the
+    model answers. Each gradient is checked by finite differences in float64. Raises
+    `UsageError` for a class that the model does not know.
+    """
+    from striate.backpropagation import gradients_of
+
+    return gradients_of(run.classifier, image, label)
 
 
 _HOMES = {

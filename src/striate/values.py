@@ -446,6 +446,43 @@ class LayerMoments:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerGradient:
+    """What one image's loss says to one layer's weights.
+
+    `gradient` and `weight` are Euclidean lengths. `slope` is the loss's slope along a random
+    unit direction by back-propagation, `difference` the same by central finite differences.
+    """
+
+    layer: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    weight: float
+    gradient: float
+    slope: float
+    difference: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gradients:
+    """One image's loss (natural log), the label it was computed for, and every layer's gradient."""
+
+    label: str
+    loss: float
+    layers: tuple[LayerGradient, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCost:
+    """Weights and multiplications of one kind of layer from an image of one size to another."""
+
+    kind: str
+    output: tuple[int, int, int]
+    weights: int
+    multiplications: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """How a training went; `kept_epoch` is the one whose weights are the model (0: before any)."""
 

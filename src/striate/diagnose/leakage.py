@@ -19,7 +19,7 @@ def run(values: Values) -> Finding:
             title="Copies of training images are in the test split",
             meaning="{leaked:,} of {n:,} test images are copies of images it learnt from or chose "
             "by. They do not count: {value:.1%} without them, {with_leaked:.1%} with them.",
-            advice="Take the copies out of your test split; index.csv lists them by their hash.",
+            advice="Take the copies out of your test split; index.csv says what each is a copy of.",
             figures={
                 "leaked": leaked,
                 "n": score.with_leaked.n,

@@ -1,0 +1,112 @@
+"""Back-propagation made visible: one image's loss, every layer's gradient, and its check."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striate.classifier import Classifier
+from striate.data.batches import normalise, to_device
+from striate.data.cache import decode_rows
+from striate.data.scan import read_images
+from striate.errors import SourceError, UsageError
+from striate.spelling import did_you_mean
+from striate.statistics import seed_for
+from striate.values import Gradients, LayerGradient
+
+
+def gradients_of(classifier: Classifier, image: Any, label: str | None = None) -> Gradients:
+    """The loss of one image and the gradient of every weight tensor, from the first layer on.
+
+    Computed in float64, where a finite difference has digits to show. Raises `UsageError` for
+    a class that the model does not know, `SourceError` for an image that cannot be read.
+    """
+    network = copy.deepcopy(classifier.network).cpu().double().eval()
+    for parameter in network.parameters():
+        parameter.requires_grad_(True)
+    images = _images(classifier, image)
+    logits_1K = network(images) / classifier.spec.temperature
+    number = _number(classifier.spec.classes, label, int(logits_1K.argmax()))
+    target = torch.tensor([number])
+    loss = F.cross_entropy(logits_1K, target)
+    loss.backward()  # type: ignore[no-untyped-call]
+
+    def again() -> float:
+        with torch.no_grad():
+            return float(F.cross_entropy(network(images) / classifier.spec.temperature, target))
+
+    return Gradients(
+        label=classifier.spec.classes[number],
+        loss=float(loss.detach()),
+        layers=tuple(_layers(network, again)),
+    )
+
+
+def _layers(network: nn.Module, again: Callable[[], float]) -> list[LayerGradient]:
+    found = []
+    for name, module in network.named_modules():
+        weight = getattr(module, "weight", None)
+        if not isinstance(weight, nn.Parameter) or weight.ndim < 2 or weight.grad is None:
+            continue
+        slope, difference = _checked(name, weight, weight.grad, again)
+        found.append(
+            LayerGradient(
+                layer=name,
+                kind=type(module).__name__,
+                shape=tuple(weight.shape),
+                parameters=weight.numel(),
+                weight=float(weight.detach().norm()),
+                gradient=float(weight.grad.norm()),
+                slope=slope,
+                difference=difference,
+            )
+        )
+    return found
+
+
+def _checked(
+    name: str, weight: Tensor, gradient: Tensor, again: Callable[[], float]
+) -> tuple[float, float]:
+    """The loss's slope along a drawn direction: by the gradient, and by central differences."""
+    generator = torch.Generator().manual_seed(seed_for(0, f"direction/{name}"))
+    direction = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+    direction /= direction.norm()
+    before = weight.detach().clone()
+    losses = []
+    with torch.no_grad():
+        for sign in (1, -1):
+            weight.copy_(before + sign * STEP * direction)
+            losses.append(again())
+        weight.copy_(before)
+    return float((gradient * direction).sum()), (losses[0] - losses[1]) / (2 * STEP)
+
+
+def _images(classifier: Classifier, image: Any) -> Tensor:
+    """The image 1 x C x S x S float64 as the network sees it."""
+    spec = classifier.spec
+    index, pixels = decode_rows(
+        read_images([image]), np.array([0]), spec.cache_size, spec.channels, spec.resize
+    )
+    (example,) = index.examples
+    if example.status != "used":
+        raise SourceError(f"{example.path} cannot be read: {example.reason}.", "Name another.")
+    images = to_device(pixels, "cpu", "contiguous")
+    return normalise(images, spec.mean, spec.std, torch.float32, spec.input_size).double()
+
+
+def _number(classes: tuple[str, ...], label: str | None, answered: int) -> int:
+    if label is None:
+        return answered
+    if label not in classes:
+        raise UsageError(
+            f"The model knows no class {label!r}{did_you_mean(label, classes)}",
+            f"It knows: {', '.join(classes[:20])}.",
+        )
+    return classes.index(label)
+
+
+STEP = 1e-6
