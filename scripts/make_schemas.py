@@ -14,7 +14,7 @@ from striate.command.doctor import Examination, NetsFile
 from striate.store.contents import FindingsFile, TrialLine
 from striate.store.record import RunRecord
 from striate.store.tables import columns
-from striate.values import Epoch, Evidence, Example, ModelSpec, Plan, Summary
+from striate.values import Epoch, Evidence, Example, Inspection, ModelSpec, Plan, Summary
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -29,6 +29,7 @@ JSON_FILES: dict[str, type] = {
     "summary.json": Summary,
     "model.json": ModelSpec,
     "evaluate": EvaluationFile,
+    "inspect": Inspection,
     "nets": NetsFile,
     "doctor": Examination,
 }

@@ -1,7 +1,6 @@
 """argv -> Options -> a verb; the only file that prints."""
 
 import os
-import shlex
 import signal
 import sys
 import time
@@ -15,28 +14,34 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from striate import __version__
-from striate.command.failing import crash, harmless, interrupt_once, known
+from striate.command.failing import (
+    coloured,
+    crash,
+    harmless,
+    interrupt_once,
+    interrupted,
+    known,
+    silence,
+)
 from striate.command.flags import (
-    FAULTS,
-    FLAGS,
+    TRAINING,
     SettingsVerb,
     Verb,
     Verbs,
+    must_be_language,
     net_faults,
-    spelt,
+    typed_options,
     whole_number,
 )
-from striate.errors import SourceError, StriateError, StrictError, UsageError
-from striate.spelling import did_you_mean
+from striate.errors import SourceError, StriateError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from striate.run import Run
-    from striate.values import Example, Options, Watch
+    from striate.values import Example, Watch
 
 STARTED = time.monotonic()
-SHELLS = ("bash", "zsh", "fish")
 MOST_NAMED = 20
 INTERRUPTED = 130
 PIPE_CLOSED = 141  # what a shell shows for a program that SIGPIPE ended
@@ -99,11 +104,7 @@ def fit(source: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
     SOURCE is a folder with a sub-folder per class, one with train, val and test folders of such,
     or demo. The same command goes on where it was broken off; more minutes improve it.
     """
-    from striate.settings import checked
-
-    faults = [*click.get_current_context().meta[FAULTS], *net_faults(given["net"])]
-    typed = {name: value for name, value in given.items() if value is not None}
-    options = checked(typed, spelt=spelt, faults=faults, hint="Type: striate fit --help")
+    options = typed_options(given, net_faults(given["net"]))
     assert source is not None
     from striate.pipeline import fit as fit_now
     from striate.store.clock import Clock
@@ -114,7 +115,12 @@ def fit(source: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
         _out((done.folder / "summary.json").read_text("utf-8"))
     else:
         _show_result(done, options.lang)
-    return _bars(done, options)
+    from striate.command.bars import unmet_accuracy
+
+    unmet = unmet_accuracy(done.summary, done.folder, options)
+    if unmet:
+        click.echo(unmet, err=True)
+    return 1 if unmet else 0
 
 
 @main.command(cls=Verb, required=("run", "paths"), short_help="Label images with the model of RUN.")
@@ -190,6 +196,45 @@ def evaluate(run: str, source: str, as_json: bool) -> None:
         _out("".join(f"{line}\n" for line in evaluation_lines(found)))
 
 
+@main.command(
+    cls=SettingsVerb,
+    required=("source",),
+    checks_later=True,
+    without=TRAINING,
+    short_help="Say what is in SOURCE, before any training.",
+)
+@click.argument("source", metavar="SOURCE", required=False, type=click.Path())
+@click.option(
+    "--out", "-o", "page", metavar="FILE", type=click.Path(), help="The page.  [inspect.html]"
+)
+@click.option("--fix", "table", metavar="FILE", type=click.Path(), help="Write a clean table.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of sentences.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def inspect(
+    source: str, page: str | None, table: str | None, as_json: bool, quiet: bool, **given: Any
+) -> None:
+    """Say what is in SOURCE, before any training: copies, leaks, wrong labels, series, files.
+
+    \b
+    striate inspect flowers
+    striate inspect flowers --fix clean.csv
+    striate fit clean.csv
+
+    The page shows the pictures. --fix lists one file of each picture in a table that fit reads,
+    without pictures under several labels; no file is touched.
+    """
+    options = typed_options(given)
+    from striate.command.bars import refuse_if_strict
+    from striate.command.inspecting import inspection_lines, look_into
+    from striate.report.language import pick_language
+
+    with _watching(quiet, options.lang) as watch:
+        found, written = look_into(source, options, page, table, watch)
+    lang = pick_language(options.lang)
+    _answer(found, lambda found: inspection_lines(found, written, lang), as_json)
+    refuse_if_strict(found, options)
+
+
 @main.command(cls=Verb, required=("run",), short_help="Write the report of RUN again.")
 @click.argument("run", metavar="RUN", required=False, type=click.Path())
 @click.option("--lang", metavar="LANG", default="auto", help="auto (locale), en, zh.  [auto]")
@@ -199,13 +244,7 @@ def report(run: str, lang: str) -> None:
     \b
     striate report runs/flowers-1 --lang zh
     """
-    languages = FLAGS["lang"].words
-    if lang not in languages:
-        near = did_you_mean(lang, languages)
-        raise UsageError(
-            f"--lang is {lang!r}; it must be one of {', '.join(languages)}{near}",
-            "Type: striate report --help",
-        )
+    must_be_language(lang, "Type: striate report --help")
     from striate.pipeline import write_report
     from striate.run import Run
 
@@ -242,20 +281,9 @@ def completion(shell: str) -> None:
     striate completion zsh >> ~/.zshrc
     striate completion fish > ~/.config/fish/completions/striate.fish
     """
-    if shell not in SHELLS:
-        near = did_you_mean(shell, SHELLS)
-        raise UsageError(
-            f"There is no completion for {shell!r}; it must be one of {', '.join(SHELLS)}{near}",
-            "Type: striate completion --help",
-        )
-    from click.shell_completion import get_completion_class
+    from striate.command.completing import completion_script
 
-    kind = get_completion_class(shell)
-    assert kind is not None
-    place = {"bash": "~/.bashrc", "zsh": "~/.zshrc"}.get(shell)
-    where = f">> {place}" if place else "> ~/.config/fish/completions/striate.fish"
-    _out(f"# Completion of striate for {shell}. To keep it: striate completion {shell} {where}\n")
-    _out(kind(main, {}, "striate", "_STRIATE_COMPLETE").source().lstrip("\n"))
+    _out(completion_script(main, shell))
 
 
 # Running -----------------------------------------------------------------------------------------
@@ -273,10 +301,10 @@ def run(words: Sequence[str]) -> int:
         return end.exit_code
     except KeyboardInterrupt as error:
         with suppress(KeyboardInterrupt):
-            _tell_interrupted(error, words)
+            _tell(interrupted(error, words), mark="")
         return INTERRUPTED
     except (BrokenPipeError, SystemExit):  # rich makes the one into the other
-        _silence()
+        silence()
         return PIPE_CLOSED
     except Exception as error:
         told = known(error)
@@ -287,32 +315,19 @@ def run(words: Sequence[str]) -> int:
         return told.exit_code if told else StriateError.exit_code
 
 
-def _tell_interrupted(error: BaseException, words: Sequence[str]) -> None:
-    folder = getattr(error, "striate_run", None)
-    saved = f"Interrupted; what was done is saved in {folder}." if folder else "Interrupted."
-    again = f"The same command goes on: {shlex.join(['striate', *words])}" if folder else ""
-    _tell(StriateError(saved, again), mark="")
-
-
 # Printing ----------------------------------------------------------------------------------------
 
 
 def _tell(error: StriateError, mark: str = "error: ") -> None:
     """An error on stderr: its sentence (or one a fault), then what to type or do."""
     sentences = error.sentence.split("\n") if isinstance(error, UsageError) else [error.sentence]
-    colour = _coloured()
+    colour = coloured()
     for sentence in sentences:
         click.echo(
             click.style(mark, fg="red", bold=True) + harmless(sentence), err=True, color=colour
         )
     if error.hint:
         click.echo(f"  {harmless(error.hint)}", err=True, color=colour)
-
-
-def _coloured() -> bool:
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or sys.stderr.isatty()
 
 
 def _console(stderr: bool) -> "Console":
@@ -370,29 +385,3 @@ def _tell_left_out(examples: "Sequence[Example]") -> None:
         click.echo(f"left out: {harmless(example.path)}: {harmless(example.reason)}", err=True)
     if len(examples) > MOST_NAMED:
         click.echo(f"left out: {len(examples) - MOST_NAMED:,} more", err=True)
-
-
-def _silence() -> None:
-    """Nobody reads any more: what is still to be flushed goes nowhere, without a complaint."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-# Checking ----------------------------------------------------------------------------------------
-
-
-def _bars(done: "Run", options: "Options") -> int:
-    """The exit code by the bars that the user set; which was not met is told on stderr."""
-    summary = done.summary
-    if options.strict and summary.images.set_aside:
-        raise StrictError(
-            f"{summary.images.set_aside:,} images were set aside, and --strict allows none.",
-            f"Their reasons stand in {done.folder / 'index.csv'}.",
-        )
-    asked = options.min_accuracy
-    if asked is None or (summary.test is not None and summary.test.value >= asked):
-        return 0
-    reached = f"{summary.test.value:.1%}" if summary.test else "not known"
-    click.echo(f"The accuracy is {reached}; {asked:.1%} was asked for.", err=True)
-    return 1

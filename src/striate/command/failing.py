@@ -3,10 +3,12 @@
 import errno
 import os
 import re
+import shlex
 import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,6 +52,21 @@ def crash(error: Exception) -> StriateError:
     )
 
 
+def interrupted(error: BaseException, words: Sequence[str]) -> StriateError:
+    """What to say after Ctrl-C: where what was done is saved, and that the command goes on."""
+    folder = getattr(error, "striate_run", None)
+    saved = f"Interrupted; what was done is saved in {folder}." if folder else "Interrupted."
+    again = f"The same command goes on: {shlex.join(['striate', *words])}" if folder else ""
+    return StriateError(saved, again)
+
+
+def coloured() -> bool:
+    """Whether errors are shown in colour."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stderr.isatty()
+
+
 def harmless(text: str) -> str:
     """A text in which no file name can move the cursor or break the line."""
     return re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], text)
@@ -61,6 +78,13 @@ def interrupt_once(number: int, frame: object) -> None:
     if now - _interrupted[0] > PATIENCE_SECONDS:
         _interrupted[0] = now
         raise KeyboardInterrupt
+
+
+def silence() -> None:
+    """Nobody reads any more: what is still to be flushed goes nowhere, without a complaint."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _put_down(text: str, run_folder: str | None) -> Path:

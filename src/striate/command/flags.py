@@ -1,17 +1,22 @@
 """Flags of the command line, and commands that tell of every fault at once."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from striate.errors import UsageError
 from striate.spelling import did_you_mean, nearest
 
+if TYPE_CHECKING:
+    from striate.values import Options
+
 FAULTS = "striate.faults"
+# Settings that say how to train, where nothing is trained.
+TRAINING = ("strategy", "net", "weights", "plan", "out", "restart", "min_accuracy", "weight", "set")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +94,9 @@ class Verb(click.Command):
 
 
 class SettingsVerb(Verb):
-    """A verb with a flag for every field of `Options`; values arrive as typed, or None.
+    """A verb with a flag for every field of `Options` but those in `without`.
+
+    Values arrive as typed, or None.
 
     The flags are made when somebody looks at them: the values reach numpy, for which
     `striate --help` has no time.
@@ -98,13 +105,17 @@ class SettingsVerb(Verb):
     _params: list[click.Parameter]
     _complete: bool
 
+    def __init__(self, *args: Any, without: tuple[str, ...] = (), **more: Any) -> None:
+        self.without = without
+        super().__init__(*args, **more)
+
     @property
     def params(self) -> list[click.Parameter]:
         """Arguments, the flags of the settings, the verb's own flags."""
         if not self._complete:
             arguments = [param for param in self._params if isinstance(param, click.Argument)]
             flags = [param for param in self._params if param not in arguments]
-            self._params = [*arguments, *settings_flags(), *flags]
+            self._params = [*arguments, *settings_flags(self.without), *flags]
             self._complete = True
         return self._params
 
@@ -137,12 +148,16 @@ class Verbs(click.Group):
         )
 
 
-def settings_flags() -> list[click.Parameter]:
-    """An option for every field of `Options`, with its default in its help."""
+def settings_flags(without: tuple[str, ...] = ()) -> list[click.Parameter]:
+    """An option for every field of `Options` but some, with its default in its help."""
     from striate.values import Options
 
     default = Options()
-    return [_option(field.name, getattr(default, field.name)) for field in fields(Options)]
+    return [
+        _option(field.name, getattr(default, field.name))
+        for field in fields(Options)
+        if field.name not in without
+    ]
 
 
 def net_faults(net: str | None) -> list[str]:
@@ -165,6 +180,26 @@ def whole_number(flag: str, typed: str | None, hint: str) -> int | None:
     if not typed.isdecimal() or int(typed) < 1:
         raise UsageError(f"{flag} takes a whole number of at least 1, not {typed!r}.", hint)
     return int(typed)
+
+
+def must_be_language(typed: str, hint: str) -> None:
+    """Raises `UsageError` where a language is none of those that a report can be in."""
+    languages = FLAGS["lang"].words
+    if typed not in languages:
+        near = did_you_mean(typed, languages)
+        raise UsageError(
+            f"--lang is {typed!r}; it must be one of {', '.join(languages)}{near}", hint
+        )
+
+
+def typed_options(given: dict[str, Any], faults: Iterable[str] = ()) -> "Options":
+    """The options that were typed; raises `UsageError` with every fault of the command."""
+    from striate.settings import checked  # reaches numpy
+
+    context = click.get_current_context()
+    typed = {name: value for name, value in given.items() if value is not None}
+    every = [*context.meta[FAULTS], *faults]
+    return checked(typed, spelt=spelt, faults=every, hint=f"Type: {context.command_path} --help")
 
 
 def _option(name: str, default: object) -> click.Option:

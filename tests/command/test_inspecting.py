@@ -1,0 +1,144 @@
+"""`striate inspect`: planted faults are told, shown and left out of a table that fit can read."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate import cli
+from striate.data.scan import read
+from striate.values import Options
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two classes in train and test with a copy, a contradiction, a leak and a cut file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 12), ("test", 6)):
+        for label in ("frog <b>", "toad"):
+            folder = tmp_path / "ponds" / split / label
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 256, (24, 24, 3), np.uint8)
+                Image.fromarray(pixels).save(folder / f"{split}{number:02}.png")
+    train, test = tmp_path / "ponds/train", tmp_path / "ponds/test"
+    shutil.copy(train / "toad/train00.png", train / "toad/copy.png")
+    shutil.copy(train / "toad/train01.png", train / "frog <b>/torn.png")
+    shutil.copy(train / "toad/train02.png", test / "toad/leak.png")
+    whole = (train / "toad/train03.png").read_bytes()
+    (train / "toad/cut.png").write_bytes(whole[: len(whole) // 3])
+    return tmp_path / "ponds"
+
+
+def run(*words: str) -> int:
+    return cli.run([*words, "--quiet"])
+
+
+def test_what_was_planted_is_told_and_shown(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(path.stat().st_mtime_ns for path in pictures.rglob("*"))
+    assert run("inspect", "ponds") == 0
+    told = capsys.readouterr().out
+    for said in (
+        "39 images in 2 classes, 36 different pictures.",
+        "Files that cannot be used: 1, such as train/toad/cut.png",
+        "pixel for pixel: 3, in 6 files; one occurs 2 times",
+        "Pictures under several labels: 1, such as train/frog <b>/torn.png = train/toad/train01",
+        "that are the same pictures as images of other splits: 1, such as test/toad/leak.png",
+        "striate fit would cross-validate: 39 images take turns in five parts.",
+        "With pictures: inspect.html",
+    ):
+        assert said in told
+    page = Path("inspect.html").read_text("utf-8")
+    assert "<script" not in page
+    assert "frog &lt;b&gt;" in page
+    assert "frog <b>" not in page
+    assert page.count("data:image/png") == 6
+    assert sorted(path.stat().st_mtime_ns for path in pictures.rglob("*")) == before
+
+
+def test_in_chinese(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("inspect", "ponds", "--lang", "zh", "--out", "page.html") == 0
+    assert "39 张图像，2 个类别" in capsys.readouterr().out
+    assert "同一张图在两个划分中" in Path("page.html").read_text("utf-8")
+
+
+def test_json_is_one_object_with_every_figure(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("inspect", "ponds", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["schema"] == "striate/inspection/1"
+    assert found["images"]["set_aside"] == 1
+    assert [leak["path"] for leak in found["leaks"]] == ["test/toad/leak.png"]
+    torn = [family for family in found["copies"] if len(set(family["labels"])) > 1]
+    assert torn[0]["paths"] == ["train/frog <b>/torn.png", "train/toad/train01.png"]
+
+
+def test_the_clean_table_is_read_by_fit_and_has_no_fault_left(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("inspect", "ponds", "--fix", "clean.csv") == 0
+    assert "clean.csv lists 35 images for striate fit" in capsys.readouterr().out
+    index = read("clean.csv", Options())
+    assert len(index.used()) == 35
+    assert index.given_splits == ("train", "test")
+    with Path("clean.csv").open(encoding="utf-8", newline="") as file:
+        paths = {row["image"] for row in csv.DictReader(file)}
+    assert len(paths & {"ponds/train/toad/train00.png", "ponds/train/toad/copy.png"}) == 1
+    assert not {p for p in paths if "torn" in p or "leak" in p or "cut" in p}
+    assert run("inspect", "clean.csv", "--out", "again.html") == 0
+    again = capsys.readouterr().out
+    assert "No picture occurs twice." in again
+    assert "Every image file can be read." in again
+    assert run("inspect", "ponds", "--fix", "clean.csv") == 0  # its own table may be renewed
+
+
+def test_files_of_others_and_the_source_are_never_written_to(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine.csv").write_text("image,label\n")
+    Path("mine.html").write_text("<p>mine</p>")
+    for words in (
+        ("--fix", "mine.csv"),
+        ("--out", "mine.html"),
+        ("--fix", "ponds/clean.csv"),
+        ("--out", "nowhere/page.html"),
+        ("--out", "ponds"),
+    ):
+        assert run("inspect", "ponds", *words) == 2
+    assert Path("mine.csv").read_text() == "image,label\n"
+    assert not Path("inspect.html").exists()
+    assert "striate did not write it" in capsys.readouterr().err
+
+
+def test_exit_codes(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("inspect", "ponds", "--strict") == 4
+    assert "1 files were set aside" in capsys.readouterr().err
+    assert run("inspect", "pondz") == 3
+    assert run("inspect", "ponds", "--strategy", "linear") == 2
+    assert run("inspect") == 2
+    assert run("inspect", "demo", "--fix", "clean.csv") == 2
+
+
+def test_a_series_is_suspected_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for label in "ab":
+        (tmp_path / "films" / label).mkdir(parents=True)
+        for film in range(8):
+            scene = rng.integers(0, 200, (24, 24, 3))
+            for frame in range(4):
+                pixels = (scene + rng.integers(0, 55, scene.shape)).astype(np.uint8)
+                Image.fromarray(pixels).save(tmp_path / f"films/{label}/film{film}-{frame}.png")
+    assert run("inspect", "films") == 0
+    assert "--group-pattern" in capsys.readouterr().out
