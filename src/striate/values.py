@@ -301,6 +301,24 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """How much an image speaks against its label, by a model that did not see it.
+
+    `doubt` is one minus `given_probability`; `suggested` is the most probable other class.
+    `flagged` says that it confidently belongs to another class.
+    """
+
+    row: int
+    path: str
+    label: str
+    suggested: str
+    doubt: float
+    given_probability: float
+    suggested_probability: float
+    flagged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """A candidate that was tried: a line of `trials.jsonl`."""
 
