@@ -29,6 +29,7 @@ FLIPPED, LOOKED_AT, SIZE = 0.05, 0.08, 128
 
 
 def main() -> None:
+    """Prints a line a folder: hits a seed, and the share of all with its interval."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
