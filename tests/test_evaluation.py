@@ -7,6 +7,7 @@ import pytest
 
 from striate.errors import SourceError
 from striate.evaluation import evaluation
+from striate.score import score
 from striate.values import Example, Index, Predictions
 
 CLASSES = ("a", "b", "c")
@@ -81,3 +82,32 @@ def test_an_unknown_class_is_named() -> None:
     given = index("ad")
     with pytest.raises(SourceError, match=r"does not know d, of more; it knows a, b, c"):
         evaluation(predictions(index("aa"), "aa"), given)
+
+
+def test_several_copies_count_once() -> None:
+    truth = np.array([0, 0, 0, 1, 1])
+    sure = np.array([[0.1, 0.9]] * 3 + [[0.2, 0.8]] * 2, np.float32)
+    predictions = Predictions(
+        classes=("a", "b"), paths=tuple("vwxyz"), probabilities=sure, truth=truth
+    )
+    first = np.array([True, False, False, True, True])
+    found = score(predictions, distinct=first)
+    assert found is not None
+    assert (found.n, found.value, found.with_leaked) == (3, pytest.approx(2 / 3), None)
+    counted = np.array([True, True, True, True, False])
+    found = score(predictions, distinct=first, counted=counted)
+    assert found is not None
+    assert found.n == 2
+    assert found.with_leaked is not None
+    assert found.with_leaked.n == 3
+    examples = tuple(
+        Example(path=path, label=label, pixels_hash=picture)
+        for path, label, picture in (
+            ("v", "a", "1"),
+            ("w", "a", "1"),
+            ("x", "b", "1"),
+            ("y", "b", ""),
+        )
+    )
+    index = Index(root="", name="", kind="memory", classes=("a", "b"), examples=examples)
+    assert index.firsts(np.arange(4)).tolist() == [True, False, True, True]

@@ -70,7 +70,23 @@ def _shared(index: Index, cache: Cache, groups: Rows, options: Options) -> Split
     """The split, with a note where images in a row look like a series."""
     split = split_index(index, groups, options)
     series = find_series(index, cache, groups)
-    return replace(split, notes=(*split.notes, *series_notes(series)))
+    return replace(split, notes=(*split.notes, *_copies_once(index, split), *series_notes(series)))
+
+
+def _copies_once(index: Index, split: Split) -> tuple[Sentence, ...]:
+    crossed = split.evaluation == "cross-validation"
+    judged = split.train if crossed else split.test
+    copies = len(judged) - int(index.firsts(judged).sum())
+    if not copies:
+        return ()
+    note = say(
+        "split.copies_once",
+        "Images that judge and are copies of others that judge: {n:,} of {of:,}. Of several "
+        "copies one counts.",
+        n=copies,
+        of=len(judged),
+    )
+    return (note,)
 
 
 def open_run(source: object, index: Index, options: Options, clock: Clock) -> Run:

@@ -14,6 +14,7 @@ def score(
     *,
     groups: Rows | None = None,
     counted: NDArray[np.bool_] | None = None,
+    distinct: NDArray[np.bool_] | None = None,
     evaluation: Literal["test-split", "cross-validation", "validation"] = "test-split",
     looks: int = 1,
     seed: int = 0,
@@ -22,9 +23,11 @@ def score(
 
     `groups` gives every prediction its group: where groups hold several images the interval is
     a cluster bootstrap. `counted` leaves out leaked images; the accuracy with them is stated
-    beside.
+    beside. `distinct` leaves out all but the first of several copies, from both.
     """
     known = predictions.truth >= 0
+    if distinct is not None:
+        known = known & distinct
     counts = known if counted is None else known & counted
     if not counts.any():
         return None

@@ -3,6 +3,8 @@
 import importlib.metadata
 import platform
 
+import numpy as np
+
 from striate.values import (
     Finding,
     History,
@@ -26,11 +28,12 @@ def count_images(index: Index, split: Split) -> ImageCounts:
     """How many images were met, used, set aside, ignored, and where the used ones went.
 
     `distinct` counts different pictures among the used ones; `test` counts the images that the
-    stated accuracy rests on, so leaked ones are not among them.
+    stated accuracy rests on: leaked ones are not among them, and copies count once.
     """
     status = [example.status for example in index.examples]
     pictures = {e.pixels_hash or e.bytes_hash for e in index.examples if e.status == "used"}
-    crossed = split.evaluation == "cross-validation"
+    judged = split.train if split.evaluation == "cross-validation" else split.test
+    counting = ~np.isin(judged, split.leaked) & index.firsts(judged)
     return ImageCounts(
         met=len(status),
         used=status.count("used"),
@@ -39,7 +42,7 @@ def count_images(index: Index, split: Split) -> ImageCounts:
         distinct=len(pictures),
         train=len(split.train),
         val=len(split.val),
-        test=len(split.train) if crossed else len(split.test) - len(split.leaked),
+        test=int(counting.sum()),
         leaked=len(split.leaked),
     )
 

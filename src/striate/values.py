@@ -103,6 +103,20 @@ class Index:
         """Rows of the examples in use, ascending."""
         return np.array([i for i, e in enumerate(self.examples) if e.status == "used"], np.int64)
 
+    def firsts(self, rows: Rows) -> NDArray[np.bool_]:
+        """Which of `rows` are the first with their picture and label: copies count once.
+
+        Pictures are the same where their pixels are, or their bytes where pixels are not known.
+        """
+        seen: set[tuple[str, str]] = set()
+        first = np.zeros(len(rows), np.bool_)
+        for place, row in enumerate(rows):
+            example = self.examples[row]
+            picture = (example.pixels_hash or example.bytes_hash or example.path, example.label)
+            first[place] = picture not in seen
+            seen.add(picture)
+        return first
+
     def labels(self) -> Rows:
         """Class number of every row; -1 where the row is not in use."""
         number = {name: k for k, name in enumerate(self.classes)}
@@ -728,8 +742,12 @@ class Values:
 
     @property
     def counted(self) -> NDArray[np.bool_]:
-        """Which of `predictions` the stated accuracy rests on: truth known, no copy in training."""
-        return (self.predictions.truth >= 0) & ~np.isin(self.test_rows, self.split.leaked)
+        """Which of `predictions` the stated accuracy rests on.
+
+        Truth known, no copy in training, and of several copies the first.
+        """
+        known = (self.predictions.truth >= 0) & ~np.isin(self.test_rows, self.split.leaked)
+        return known & self.index.firsts(self.test_rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

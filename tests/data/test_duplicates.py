@@ -73,6 +73,12 @@ def test_what_is_not_the_same_photo() -> None:
     assert groups_of([image, mirrored, turned], "aaa") == [0, 1, 2]
 
 
+def test_the_same_photo_with_stronger_colours_is_a_copy() -> None:
+    warm = np.clip(photo(0).astype(float) * (1.15, 0.95, 0.6), 0, 255).astype(np.uint8)
+    stronger = np.asarray(ImageEnhance.Color(Image.fromarray(warm)).enhance(1.8))
+    assert groups_of([warm, stronger, photo(1)], "aaa") == [0, 0, 2]
+
+
 def test_the_same_shape_in_another_colour_stands_alone() -> None:
     shape = (photo(0)[..., :1] > 120) * 200
     red = np.concatenate([shape, shape // 8, shape // 8], 2).astype(np.uint8)

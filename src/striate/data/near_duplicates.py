@@ -31,6 +31,8 @@ SHAPE, DETAIL = 0.97, 0.85
 STRICT_SHAPE, STRICT_DETAIL = 0.99, 0.97
 ALIKE, MOST_ALIKE = 0.5, 10
 COLOURED, OTHER_COLOUR, OTHER_LIGHT = 6.0, 10.0, 12.0
+# Hues that agree this well are those of one picture in a warmer or paler light.
+SAME_HUE = 0.95
 
 
 def near_duplicates(cache: Cache, rows: Rows, labels: Rows) -> Iterator[tuple[int, int]]:
@@ -211,8 +213,10 @@ def _other_colour(colour: Floats, one: Rows, other: Rows) -> NDArray[np.bool_]:
     both = (strength[one] >= COLOURED) & (strength[other] >= COLOURED)
     differs = np.zeros(len(one), np.bool_)
     for place in np.flatnonzero(both):
-        difference = np.abs(colour[one[place]] - colour[other[place]]).mean()
-        differs[place] = difference > OTHER_COLOUR
+        first, second = colour[one[place]].ravel(), colour[other[place]].ravel()
+        lengths = float(np.linalg.norm(first) * np.linalg.norm(second))
+        hue = float(first @ second) / max(lengths, 1e-6)
+        differs[place] = np.abs(first - second).mean() > OTHER_COLOUR and hue < SAME_HUE
     return differs
 
 

@@ -73,7 +73,7 @@ def gather(run: Run, index: Index, split: Split, cache: Cache, machine: Machine)
         run=str(run.folder),
         index=index,
         split=split,
-        test=_test_score(run, predictions, split),
+        test=_test_score(run, predictions, index, split),
         val=score(val, groups=split.groups[split.val], evaluation="validation") if val else None,
         plan=plan,
         history=history,
@@ -105,13 +105,14 @@ def _report(run: Run, values: Values, lang: str) -> None:
     run.write("report.html", render(compose(values, findings, explanations, lang)))
 
 
-def _test_score(run: Run, predictions: Predictions, split: Split) -> Score | None:
+def _test_score(run: Run, predictions: Predictions, index: Index, split: Split) -> Score | None:
     crossed = split.evaluation == "cross-validation"
     rows = split.train if crossed else split.test
     return score(
         predictions,
         groups=split.groups[rows],
         counted=~np.isin(rows, split.leaked),
+        distinct=index.firsts(rows),
         evaluation=split.evaluation,
         looks=len(run.record.looks),
         seed=run.record.seed,

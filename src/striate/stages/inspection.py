@@ -100,7 +100,7 @@ def inspection_of(
         told=(
             *counts_told(images, classes, formats, sizes, turned, aside),
             *copies_told(index, copies, leaks),
-            *split_told(index, split, series),
+            *split_told(index, split, images.test, series),
         ),
         seconds=0.0,
     )
@@ -114,7 +114,7 @@ def _classes(index: Index, split: Split) -> tuple[ClassCount, ...]:
         pictures[labels[row]].add(example.pixels_hash or example.bytes_hash or example.path)
     counts = [
         np.bincount(labels[rows], minlength=len(index.classes)).tolist()
-        for rows in (index.used(), split.train, split.val, _counting(split))
+        for rows in (index.used(), split.train, split.val, _counting(index, split))
     ]
     return tuple(
         ClassCount(name=name, images=n, distinct=len(each), train=train, val=val, test=test)
@@ -122,8 +122,8 @@ def _classes(index: Index, split: Split) -> tuple[ClassCount, ...]:
     )
 
 
-def _counting(split: Split) -> Rows:
-    return split.test[~np.isin(split.test, split.leaked)]
+def _counting(index: Index, split: Split) -> Rows:
+    return split.test[~np.isin(split.test, split.leaked) & index.firsts(split.test)]
 
 
 def _counted(words: Iterable[str]) -> dict[str, int]:

@@ -39,7 +39,7 @@ def counts_told(
     yield _balance(classes)
     yield say(
         "inspect.formats",
-        "Formats: {formats}. Sizes: {n:,} different ones, most often {size} ({share:.0%}).",
+        "Formats: {formats}. Different sizes: {n:,}, most often {size} ({share:.0%}).",
         formats=", ".join(f"{name} {count:,}" for name, count in formats.items()) or "–",
         n=len(sizes),
         size=next(iter(sizes), "–"),
@@ -115,8 +115,10 @@ def copies_told(
         yield say("inspect.no_leaks", "No picture is in two of the given splits.")
 
 
-def split_told(index: Index, split: Split, series: Series | None) -> Iterator[Sentence]:
-    """Groups and series, and how the images would be shared out."""
+def split_told(
+    index: Index, split: Split, counting: int, series: Series | None
+) -> Iterator[Sentence]:
+    """Groups and series, and how the images would be shared out; `counting` images judge."""
     yield from index.notes
     if series is not None and not series.suspected:
         yield say(
@@ -131,10 +133,11 @@ def split_told(index: Index, split: Split, series: Series | None) -> Iterator[Se
     if split.evaluation == "test-split":
         yield say(
             "inspect.split",
-            "striate fit would train on {train:,}, choose by {val:,} and judge by {test:,}.",
+            "striate fit would train on {train:,}, choose by {val:,} and judge by {test:,} "
+            "different pictures.",
             train=len(split.train),
             val=len(split.val),
-            test=len(split.test) - len(split.leaked),
+            test=counting,
         )
     else:
         yield say(
