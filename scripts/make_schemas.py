@@ -14,7 +14,7 @@ from striate.command.doctor import Examination, NetsFile
 from striate.store.contents import FindingsFile, TrialLine
 from striate.store.record import RunRecord
 from striate.store.tables import columns
-from striate.values import Epoch, Evidence, Example, Inspection, ModelSpec, Plan, Summary
+from striate.values import Doubt, Epoch, Evidence, Example, Inspection, ModelSpec, Plan, Summary
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -52,6 +52,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         f"{Path(name).stem}.schema.json": json_schema(kind) for name, kind in JSON_FILES.items()
     }
     found["index.columns.json"] = column_list("striate/index/1", table_columns(Example))
+    found["doubts.columns.json"] = column_list("striate/doubts/1", table_columns(Doubt))
     found["history.columns.json"] = column_list("striate/history/1", table_columns(Epoch))
     found["predictions.columns.json"] = {
         **column_list("striate/predictions/1", PREDICTIONS + FEW_CLASSES),

@@ -739,6 +739,7 @@ class Values:
     val_predictions: Predictions | None
     test_rows: Rows
     summary: Summary
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def counted(self) -> NDArray[np.bool_]:

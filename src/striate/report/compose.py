@@ -4,6 +4,7 @@ from striate.report.choices import choices_section
 from striate.report.classes import classes_section
 from striate.report.confidence import confidence_section
 from striate.report.confusion import confusion_section
+from striate.report.doubts import doubts_section
 from striate.report.findings import findings_section
 from striate.report.headline import answer, headline
 from striate.report.language import words
@@ -32,6 +33,7 @@ def compose(
         answer(values, findings, say),
         findings_section(findings, values.summary.verdict, say),
         mistakes_section(values, say),
+        doubts_section(values, say),
         classes_section(values, say),
         confusion_section(values, say),
         confidence_section(values, say),

@@ -94,6 +94,7 @@ def gather(run: Run, index: Index, split: Split, cache: Cache, machine: Machine)
         val_predictions=val,
         test_rows=rows,
         summary=summary,
+        doubts=run.read("doubts.csv") if run.holds("doubts.csv") else (),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 from striate.store.files import Codec, Facts, from_json, of_json, of_text, put, to_json
 from striate.store.plans import PLAN
-from striate.store.tables import HISTORY, INDEX, PREDICTIONS
+from striate.store.tables import DOUBTS, HISTORY, INDEX, PREDICTIONS
 from striate.values import Evidence, Finding, Summary, Trial
 
 
@@ -48,6 +48,7 @@ CODECS: dict[str, Codec[Any]] = {
     "index.csv": INDEX,
     "evidence.json": of_json(Evidence),
     "plan.json": PLAN,
+    "doubts.csv": DOUBTS,
     "trials.jsonl": Codec(write=_write_trials, read=_read_trials),
     "history.csv": HISTORY,
     "predictions.csv": PREDICTIONS,

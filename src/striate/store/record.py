@@ -18,6 +18,7 @@ NAMES = (
     "index.csv",
     "evidence.json",
     "plan.json",
+    "doubts.csv",
     "trials.jsonl",
     "history.csv",
     "model",

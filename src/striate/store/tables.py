@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.store.files import Codec, Facts, to_json
-from striate.values import Epoch, Example, History, Index, Predictions
+from striate.values import Doubt, Epoch, Example, History, Index, Predictions
 
 T = TypeVar("T")
 
@@ -203,6 +203,15 @@ def _digits(value: Any) -> str:
     return str(value.item() if isinstance(value, np.generic) else value)
 
 
+def _write_doubts(doubts: tuple[Doubt, ...], file: BinaryIO) -> None:
+    _put_rows(file, Doubt, doubts)
+
+
+def _read_doubts(path: Path, facts: Facts) -> tuple[Doubt, ...]:
+    return tuple(_read_rows(path, Doubt))
+
+
+DOUBTS: Codec[tuple[Doubt, ...]] = Codec(write=_write_doubts, read=_read_doubts)
 INDEX: Codec[Index] = Codec(write=_write_index, read=_read_index, facts=_index_facts)
 HISTORY: Codec[History] = Codec(write=_write_history, read=_read_history, facts=_history_facts)
 PREDICTIONS: Codec[Predictions] = Codec(
