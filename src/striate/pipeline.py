@@ -91,7 +91,7 @@ def _copies_once(index: Index, split: Split) -> tuple[Sentence, ...]:
 
 def open_run(source: object, index: Index, options: Options, clock: Clock) -> Run:
     """The run folder that these settings on these images go on with, or a new one."""
-    address = str(index.address or index.root) if index.images is None else "memory"
+    address = str(index.address or index.root) or "memory"
     return Run.open(
         index.name,
         options,

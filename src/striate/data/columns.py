@@ -8,6 +8,7 @@ from striate.spelling import nearest
 from striate.values import Options
 
 OF_TABLES = ("group", "image", "label", "split_column", "weight", "root")
+OF_ARRAYS = ("group", "image", "label", "split_column")
 
 # What such columns are called elsewhere, to suggest what to type.
 _ALSO_CALLED = {
@@ -23,9 +24,10 @@ def asked(options: Options, name: str) -> bool:
 
 
 def must_be_of_use(kind: str, options: Options) -> None:
-    """Raises `UsageError` where a column is named and the source has no columns."""
-    idle = [name for name in OF_TABLES if asked(options, name)]
-    if idle and kind != "table":
+    """Raises `UsageError` where a column is named and the source has no columns or arrays."""
+    of_use: tuple[str, ...] = {"table": OF_TABLES, "npz": OF_ARRAYS}.get(kind, ())
+    idle = [name for name in OF_TABLES if name not in of_use and asked(options, name)]
+    if idle:
         flags = " and ".join(f"--{name.replace('_', '-')}" for name in idle)
         raise UsageError(
             f"{flags}: only a table has columns, and the source is none.",

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from striate.catalog import collect
+from striate.data.array_parts import paths_of
 from striate.data.classes import settle_classes
 from striate.data.columns import must_be_of_use, to_judge
 from striate.data.grouping import grouped
@@ -23,7 +25,8 @@ from striate.data.picture_names import (
     suffix,
 )
 from striate.data.read_file import located, read_file, shown
-from striate.data.sources import SourceKind, folder, memory
+from striate.data.source_file import ends_in
+from striate.data.sources import SourceKind, folder, idx, memory, npz
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceMissingError, UsageError
 from striate.values import Example, Index, Options
@@ -65,7 +68,8 @@ def read_to_judge(source: object, options: Options) -> Index:
 def read_images(images: Sequence[Any]) -> Index:
     """The index of pictures without labels, in the order given, folders read whole.
 
-    An item is a path, a PIL image or an array. A path that is not there raises
+    An item is a path, a PIL image or an array; of a pair (image, label) the label is passed
+    over, and files of arrays (`.npz`, IDX images) are read whole. A path that is not there raises
     `SourceMissingError`; a file that is no picture is set aside (met in a folder: ignored).
     """
     paths: list[str] = []
@@ -73,7 +77,13 @@ def read_images(images: Sequence[Any]) -> Index:
     for number, item in enumerate(images):
         if not isinstance(item, str | os.PathLike):
             paths.append(f"{number:0{len(str(len(images)))}d}")
-            items.append(item)
+            items.append(item[0] if isinstance(item, tuple) and len(item) == 2 else item)
+            continue
+        arrays = _arrays(item)
+        for name, pictures in arrays:
+            paths.extend(paths_of(name, len(pictures)))
+            items.extend(pictures)
+        if arrays:
             continue
         found = _expand(Path(item).expanduser())
         paths += [shown(path) for path in found]
@@ -89,13 +99,23 @@ def open_row(index: Index, row: int) -> Content:
 def _no_source(source: object) -> tuple[str, str]:
     return (
         f"A source cannot be a {type(source).__name__}.",
-        "Give a folder, an archive, a table, 'demo', or a pair (images, labels).",
+        "Give a folder, an archive, a table, arrays (.npz), IDX files, the name of a known set, "
+        "a dataset or an iterable of (image, label), or a pair (images, labels).",
     )
 
 
 def _kinds() -> dict[str, SourceKind]:
     kinds: dict[str, SourceKind] = collect("data.sources", "SOURCE")
     return {kind.name: kind for kind in sorted(kinds.values(), key=lambda kind: kind.last)}
+
+
+def _arrays(path: str | os.PathLike[str]) -> list[tuple[str, NDArray[Any]]]:
+    """The arrays of images in a file of such, each with what its pictures are called after."""
+    if ends_in(path, npz.ENDINGS):
+        return [(f"{shown(path)}/{name}", array) for name, array in npz.arrays_of_images(path)]
+    if idx.is_images_file(Path(path).expanduser()):
+        return [(shown(path), array) for _, array in idx.arrays_of_images(path)]
+    return []
 
 
 def _expand(path: Path) -> list[Path]:

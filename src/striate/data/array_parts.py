@@ -1,0 +1,127 @@
+"""Arrays of pictures with their labels -> an Index, and from a row back to its picture."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data.layout import SPLIT_NAMES
+from striate.data.unreadable import Unreadable
+from striate.errors import SourceError
+from striate.values import Example, Index, Sentence
+
+CHANNELS = (1, 3, 4)
+_BLOCK_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """Pictures N x H x W [x C] with N labels, and by what `name` the array of them is known.
+
+    `splits` and `groups` say of every picture where it belongs; empty where nothing is said.
+    """
+
+    name: str
+    images: NDArray[Any]
+    labels: Sequence[str]
+    splits: Sequence[str] = ()
+    groups: Sequence[str] = ()
+
+
+def index_of_parts(
+    parts: Sequence[Part],
+    *,
+    root: str,
+    name: str,
+    kind: str,
+    address: str = "",
+    notes: tuple[Sentence, ...] = (),
+) -> Index:
+    """The index of some parts; a picture's path is the name of its array and its number there.
+
+    Splits count as given only where one of them is `train`.
+    """
+    given = {split for part in parts for split in part.splits}
+    examples: list[Example] = []
+    for part in parts:
+        count = len(part.images)
+        splits = part.splits if part.splits and "train" in given else [""] * count
+        groups = part.groups or [""] * count
+        examples += [
+            Example(path=path, label=label, split=split, group=group)
+            for path, label, split, group in zip(
+                paths_of(part.name, count), part.labels, splits, groups, strict=True
+            )
+        ]
+    return Index(
+        root=root,
+        name=name,
+        kind=kind,
+        classes=(),
+        examples=tuple(sorted(examples, key=lambda example: example.path)),
+        given_splits=tuple(split for split in SPLIT_NAMES if "train" in given and split in given),
+        notes=notes,
+        address=address,
+    )
+
+
+def picture_at(path: str, array: Callable[[str], NDArray[Any]]) -> NDArray[Any]:
+    """The picture behind a path that `index_of_parts` made; `array` gives an array by its name.
+
+    Raises `Unreadable` where it is not there any more.
+    """
+    name, _, number = path.rpartition("/")
+    try:
+        picture: NDArray[Any] = np.asarray(array(name)[int(number)])
+    except (SourceError, OSError, LookupError, ValueError):
+        raise Unreadable("it is not there any more") from None
+    return picture
+
+
+def as_pictures(array: NDArray[Any], what: str) -> NDArray[Any]:
+    """An array of pictures with channels last; `what` names it in messages.
+
+    Raises `SourceError` where its shape, its type or its range is not that of pictures.
+    """
+    pictures = channels_last(array) if array.ndim == 4 else array
+    fits = array.ndim == 3 or (array.ndim == 4 and pictures.shape[3] in CHANNELS)
+    if not fits or array.dtype.kind not in "buif":
+        raise SourceError(
+            f"{what} has the shape {array.shape} and the type {array.dtype}, "
+            "which is no set of images.",
+            "Give N x H x W (grey), N x H x W x C or N x C x H x W (C = 1, 3 or 4).",
+        )
+    if array.dtype.kind == "f":
+        low, high = _range(array)
+        if not (low >= 0 and high <= 1):
+            raise SourceError(
+                f"{what} holds floats from {low:g} to {high:g}; those of images lie in [0, 1].",
+                "Scale them, for example: (x - x.min()) / (x.max() - x.min()).",
+            )
+    return pictures
+
+
+def channels_last(array: NDArray[Any]) -> NDArray[Any]:
+    """A picture or many with channels last, moved there where only the first axis can be them."""
+    if array.shape[-1] in CHANNELS or array.shape[-3] not in CHANNELS:
+        return array
+    return np.moveaxis(array, -3, -1)
+
+
+def paths_of(name: str, count: int) -> list[str]:
+    """Paths of numbered pictures, in order also as texts."""
+    width = len(str(max(0, count - 1)))
+    return [f"{name}/{number:0{width}d}" for number in range(count)]
+
+
+def _range(array: NDArray[Any]) -> tuple[float, float]:
+    """Least and greatest number, in blocks so that a mapped array is never read whole."""
+    if not array.size:
+        return 0.0, 0.0
+    step = max(1, _BLOCK_BYTES // max(1, array[:1].nbytes))
+    blocks = [array[start : start + step] for start in range(0, len(array), step)]
+    bounds = [(float(block.min()), float(block.max())) for block in blocks]
+    lows, highs = np.array(bounds).T
+    return float(lows.min()), float(highs.max())

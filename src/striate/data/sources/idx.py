@@ -1,0 +1,220 @@
+"""The source in the format of MNIST: pairs of IDX files, images and labels, gzipped or not."""
+
+import gzip
+import os
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data.array_file import DAMAGE, damaged, mapped, unpacked
+from striate.data.array_parts import Part, as_pictures, index_of_parts, picture_at
+from striate.data.header import Content
+from striate.data.label_array import labels_of
+from striate.data.layout import split_named
+from striate.data.read_file import shown
+from striate.data.sources import SourceKind
+from striate.errors import SourceError, SourceMissingError
+from striate.values import Index, Options
+
+_IMAGES = re.compile(r"(?P<stem>.*?)images[-._]idx[34]-ubyte(\.gz)?", re.IGNORECASE)
+_LABELS = re.compile(r"(?P<stem>.*?)labels[-._]idx[12]-ubyte(\.gz)?", re.IGNORECASE)
+_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+
+
+def read_idx(source: object, options: Options) -> Index:
+    """The images of IDX files with their labels; `train` and `t10k` are given splits.
+
+    The source is a folder of them (or of one whose folder `raw` holds them), one file of images,
+    or what the files' names begin with. Raises `SourceMissingError` where labels are missing, and
+    `SourceError` where a file is damaged or two do not fit each other.
+    """
+    pairs = _pairs(source)
+    return idx_index(pairs)
+
+
+def idx_index(pairs: Sequence["Pair"], names: Sequence[str] = ()) -> Index:
+    """The index of some pairs of files in one folder; `names` are the classes', by number."""
+    folder = pairs[0].images.parent
+    parts = []
+    for pair in pairs:
+        images, labels = _pictures(pair.images), _array(pair.labels)
+        if len(images) != len(labels):
+            raise SourceError(
+                f"{shown(pair.images)} holds {len(images):,} images, and {pair.labels.name} "
+                f"{len(labels):,} labels.",
+                "Fetch both again.",
+            )
+        parts.append(
+            Part(
+                name=shown(pair.images.name),
+                images=images,
+                labels=labels_of(labels, names, shown(pair.labels)),
+                splits=[pair.split] * len(images) if pair.split else (),
+            )
+        )
+    above = folder.resolve()
+    name = shown((above.parent if above.name.casefold() == "raw" else above).name) or "images"
+    return index_of_parts(parts, root=str(folder), name=name, kind="idx")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A file of images, its file of labels, and the split that their names tell."""
+
+    images: Path
+    labels: Path
+    split: str
+
+
+def pairs_in(folder: Path, beginning: str = "") -> list[Pair]:
+    """The pairs in a folder whose names begin so, none where there are none.
+
+    Raises `SourceError` where the files are of several sets, `SourceMissingError` where a file
+    of labels is missing.
+    """
+    files = _files(folder, _IMAGES, beginning)
+    sets = {_set_of(stem): stem for stem in files}
+    if len(sets) > 1:
+        several = sorted(f"{name}" for name in sets)
+        raise SourceError(
+            f"{shown(folder)} holds IDX files of several sets: {', '.join(several)}.",
+            f"Name one: {shown(folder / (several[0] or several[1]))}",
+        )
+    return [_pair(path, stem) for stem, path in sorted(files.items())]
+
+
+def arrays_of_images(source: object) -> list[tuple[str, NDArray[Any]]]:
+    """The images of one IDX file; labels need not be there."""
+    path = Path(os.fspath(source)).expanduser()  # type: ignore[call-overload]
+    return [(shown(path.name), _pictures(path))]
+
+
+def is_images_file(path: Path) -> bool:
+    """Whether a file's name is that of IDX images."""
+    return bool(_IMAGES.fullmatch(path.name)) and path.is_file()
+
+
+def open_idx_row(index: Index, row: int) -> Content:
+    """One picture of a file of images; raises `Unreadable`."""
+    root = Path(index.root)
+    return picture_at(index.examples[row].path, lambda name: _pictures(root / name))
+
+
+def _pairs(source: object) -> list[Pair]:
+    path = Path(os.fspath(source)).expanduser()  # type: ignore[call-overload]
+    if path.is_dir():
+        return pairs_in(path) or pairs_in(path / "raw")
+    found = _IMAGES.fullmatch(path.name) or _LABELS.fullmatch(path.name)
+    if found and path.is_file():
+        files = _files(path.parent, _IMAGES, found["stem"])
+        if found["stem"] not in files:
+            raise _missing(path, "images")
+        return [replace(_pair(files[found["stem"]], found["stem"]), split="")]
+    return pairs_in(path.parent, path.name)
+
+
+def _files(folder: Path, pattern: re.Pattern[str], beginning: str) -> dict[str, Path]:
+    """The files in a folder that are called so, by what stands before; unpacked ones first."""
+    try:
+        names = sorted((entry.name for entry in os.scandir(folder)), reverse=True)
+    except OSError:
+        return {}
+    found = [(pattern.fullmatch(name), name) for name in names if name.startswith(beginning)]
+    return {match["stem"]: folder / name for match, name in found if match}
+
+
+def _pair(images: Path, stem: str) -> Pair:
+    labels = _files(images.parent, _LABELS, stem).get(stem)
+    if labels is None:
+        raise _missing(images, "labels")
+    last = re.split(r"[-._ ]", stem.rstrip("-._ "))[-1].casefold()
+    return Pair(images=images, labels=labels, split=_SPLITS.get(last) or split_named(last))
+
+
+def _set_of(stem: str) -> str:
+    """What a file's name says before its split: `emnist-letters` of `emnist-letters-train-`."""
+    words = [word for word in re.split(r"([-._ ])", stem.rstrip("-._ ")) if word]
+    if words and (words[-1].casefold() in _SPLITS or split_named(words[-1])):
+        words = words[:-1]
+    return "".join(words).rstrip("-._ ")
+
+
+def _missing(path: Path, kind: str) -> SourceMissingError:
+    there = "images" if kind == "labels" else "labels"
+    return SourceMissingError(
+        f"There are {there} in {shown(path)}, and no {kind} beside them.",
+        f"Put the file beside it, such as {path.name.replace(there, kind).replace('3', '1')}",
+    )
+
+
+def _pictures(path: Path) -> NDArray[Any]:
+    facts = path.stat()
+    with _OPENING:
+        return _opened(str(path), facts.st_size, facts.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _opened(path: str, size: int, changed: int) -> NDArray[Any]:
+    return as_pictures(_array(Path(path)), shown(path))
+
+
+def _array(path: Path) -> NDArray[Any]:
+    """What an IDX file holds; mapped where it is not gzipped. Raises `SourceError`."""
+    if not os.access(path, os.R_OK):
+        raise SourceError(
+            f"There is no permission to read {shown(path)}.",
+            f"Ask its owner, or type: chmod u+r {shown(path)}",
+        )
+    try:
+        if path.suffix.casefold() == ".gz":
+            with gzip.open(path) as packed:
+                stream = cast(IO[bytes], packed)
+                dtype, shape = _header(stream)
+                array = unpacked(stream, dtype, shape)
+                if stream.read(1):
+                    raise EOFError("it goes on after its last image")
+                return array
+        with path.open("rb") as stream:
+            dtype, shape = _header(stream)
+            start = stream.tell()
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        if path.stat().st_size != start + size:
+            raise EOFError("it is not as long as its header says")
+        return mapped(path, dtype, shape, start)
+    except DAMAGE as error:
+        raise damaged(path, error) from None
+
+
+def _header(stream: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Type and shape: two zeros, a code, how many axes, then their lengths, big end first."""
+    head = stream.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES or not 1 <= head[3] <= 4:
+        raise ValueError("it does not begin as an IDX file does")
+    lengths = stream.read(4 * head[3])
+    if len(lengths) < 4 * head[3]:
+        raise EOFError("it ends too soon")
+    return np.dtype(_TYPES[head[2]]), tuple(np.frombuffer(lengths, ">u4").tolist())
+
+
+def _matches(source: object) -> bool:
+    if not isinstance(source, str | os.PathLike):
+        return False
+    path = Path(os.fspath(source)).expanduser()
+    if path.is_dir():
+        return bool(_files(path, _IMAGES, "") or _files(path / "raw", _IMAGES, ""))
+    if path.is_file():
+        return bool(_IMAGES.fullmatch(path.name) or _LABELS.fullmatch(path.name))
+    return bool(path.name and _files(path.parent, _IMAGES, path.name))
+
+
+_OPENING = threading.Lock()
+_SPLITS = {"t10k": "test", "train": "train"}
+
+SOURCE = SourceKind(name="idx", matches=_matches, read=read_idx, open_row=open_idx_row)

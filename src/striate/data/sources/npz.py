@@ -1,0 +1,162 @@
+"""What NumPy saved as a source: an `.npz` with images and labels, with splits or without."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from striate.data.array_file import StoredArray, arrays_of_npz
+from striate.data.array_names import roles_of
+from striate.data.array_parts import Part, as_pictures, index_of_parts, picture_at
+from striate.data.header import Content
+from striate.data.label_array import labels_of
+from striate.data.layout import split_named
+from striate.data.read_file import shown
+from striate.data.source_file import ends_in, source_file, without_ending
+from striate.data.sources import SourceKind
+from striate.errors import SourceError
+from striate.values import Index, Options, say
+
+ENDINGS = (".npz", ".npy")
+
+Arrays = dict[str, StoredArray]
+
+
+def read_npz(source: object, options: Options) -> Index:
+    """The images of an `.npz` with their labels, and the splits, groups and names it brings.
+
+    Arrays are told by their names: images and labels, x and y, data and target, also with a
+    split (x_train, test_labels); or as `--image` and `--label` say. Raises `SourceMissingError`,
+    and `SourceError` where it is damaged, holds Python objects, or lacks images or labels.
+    """
+    path = _file(source)
+    arrays = arrays_of_npz(path)
+    roles = roles_of(arrays, options)
+    names: list[str] = []
+    if roles.class_names:
+        names = labels_of(arrays[roles.class_names].load(), (), _what(path, roles.class_names))
+    parts = [
+        _part(path, arrays, split, found, names) for split, found in sorted(roles.by_split.items())
+    ]
+    if not parts:
+        raise _none(path, arrays, "image")
+    index = index_of_parts(
+        parts,
+        root=str(path),
+        name=without_ending(path, ends_in(source, ENDINGS)),
+        kind="npz",
+    )
+    if not roles.unread:
+        return index
+    unread = ", ".join(roles.unread)
+    note = say("read.unread_arrays", "Arrays that are not read: {names}.", names=unread)
+    return replace(index, notes=(*index.notes, note))
+
+
+def arrays_of_images(source: object) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Every array of images in an `.npz` with its name; labels need not be there."""
+    path = _file(source)
+    arrays = arrays_of_npz(path)
+    found = roles_of(arrays, Options()).by_split
+    names = [roles["image"] for _, roles in sorted(found.items()) if "image" in roles]
+    if not names:
+        raise _none(path, arrays, "image")
+    for name in names:
+        yield name, as_pictures(arrays[name].load(), _what(path, name))
+
+
+def open_npz_row(index: Index, row: int) -> Content:
+    """One picture as it stands in its array; raises `Unreadable`."""
+    facts = Path(index.root).stat()
+
+    def array(name: str) -> NDArray[Any]:
+        with _OPENING:
+            return _pictures(index.root, name, facts.st_size, facts.st_mtime_ns)
+
+    return picture_at(index.examples[row].path, array)
+
+
+@lru_cache(maxsize=8)
+def _pictures(path: str, name: str, size: int, changed: int) -> NDArray[Any]:
+    """An array of images, opened once a content of its file."""
+    return as_pictures(arrays_of_npz(Path(path))[name].load(), _what(Path(path), name))
+
+
+def _part(path: Path, arrays: Arrays, split: str, roles: dict[str, str], names: list[str]) -> Part:
+    for role in ("image", "label"):
+        if role not in roles:
+            raise _none(path, arrays, role, split)
+    facts = path.stat()
+    images = _pictures(str(path), roles["image"], facts.st_size, facts.st_mtime_ns)
+    loaded = {
+        role: labels_of(arrays[name].load(), names if role == "label" else (), _what(path, name))
+        for role, name in roles.items()
+        if role != "image"
+    }
+    for role, values in loaded.items():
+        if len(values) != len(images):
+            raise SourceError(
+                f"{_what(path, roles['image'])} holds {len(images):,} images, and {roles[role]} "
+                f"{len(values):,} entries.",
+                "Give one entry for each image.",
+            )
+    splits = [split] * len(images) if split else []
+    if not split and "split_column" in loaded:
+        splits = _splits(loaded["split_column"], _what(path, roles["split_column"]))
+    return Part(
+        name=roles["image"],
+        images=images,
+        labels=loaded["label"],
+        splits=splits,
+        groups=loaded.get("group", ()),
+    )
+
+
+def _splits(words: list[str], what: str) -> list[str]:
+    splits = [split_named(word) for word in words]
+    if "" in splits or "train" not in splits:
+        wrong = words[splits.index("")] if "" in splits else "no train"
+        raise SourceError(
+            f"{what} says {wrong} for a split; train, val or test is due, and train must be there.",
+            "Mend the array, or leave it out to have splits cut.",
+        )
+    return splits
+
+
+def _file(source: object) -> Path:
+    path = source_file(source)
+    if ends_in(source, ENDINGS) == ".npy":
+        raise SourceError(
+            f"{shown(path)} is a single array; images and their labels are due.",
+            "Save both in one file: np.savez('set.npz', images=images, labels=labels)",
+        )
+    return path
+
+
+def _none(path: Path, arrays: Arrays, role: str, split: str = "") -> SourceError:
+    """That an array is missing, with those that are there."""
+    there = [f"{name} {array.shape}" for name, array in list(arrays.items())[:20]]
+    due = f"{role}s" + (f" for {split}" if split else "")
+    return SourceError(
+        f"{shown(path)} has no array of {due}; it has: {', '.join(there) or 'none at all'}.",
+        f"Name it: --{role} NAME" if arrays and not split else _ADVICE,
+    )
+
+
+def _what(path: Path, name: str) -> str:
+    return f"{name} in {shown(path)}"
+
+
+_OPENING = threading.Lock()
+_ADVICE = "Save them as images and labels, or x_train, y_train, x_test, y_test."
+
+SOURCE = SourceKind(
+    name="npz",
+    matches=lambda source: bool(ends_in(source, ENDINGS)),
+    read=read_npz,
+    open_row=open_npz_row,
+)
