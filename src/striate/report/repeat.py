@@ -10,7 +10,7 @@ def repeat_section(values: Values, words: Words) -> Section:
     """Commands to type, then what a repetition depends on."""
     summary = values.summary
     run = shlex.quote(summary.run)
-    source = shlex.quote(values.index.root)
+    source = shlex.quote(values.index.address or values.index.root or "SOURCE")
     minutes = 2 * values.options.minutes
     commands = "\n".join(
         (

@@ -48,7 +48,7 @@ def aside_section(values: Values, words: Words) -> Section | None:
 def _facts(values: Values, words: Words) -> Block:
     counts = values.summary.images
     facts = [
-        (words("source.root"), values.index.root),
+        (words("source.root"), values.index.address or values.index.root or "–"),
         (words("source.classes"), f"{len(values.index.classes):,}"),
         (words("source.used"), words("source.of_met", used=counts.used, met=counts.met)),
         (words("source.distinct"), f"{counts.distinct:,}"),
