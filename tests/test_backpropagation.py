@@ -4,9 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import striate
+from striate.backpropagation import gradients_of
+from striate.classifier import Classifier
 from striate.errors import SourceError, UsageError
+from striate.train.head import assemble
+from striate.values import ModelSpec, NetSettings, Tap
 
 
 @pytest.fixture(scope="module")
@@ -18,16 +23,44 @@ def picture() -> np.ndarray:
     return np.random.default_rng(3).integers(0, 255, (24, 24, 3), np.uint8)
 
 
-def test_every_layer_has_a_gradient_that_finite_differences_confirm(run: striate.Run) -> None:
-    found = striate.gradients(run, picture(), "green")
+def smooth() -> Classifier:
+    """A model without a corner, neither of ReLU nor of a maximum, and with weights that matter."""
+    spec = ModelSpec(
+        net="compact",
+        settings=NetSettings(activation="gelu", pool="mean"),
+        classes=("green", "red"),
+        channels=3,
+        input_size=24,
+        cache_size=24,
+        resize="squash",
+        mean=(0.5, 0.5, 0.5),
+        std=(0.25, 0.25, 0.25),
+        taps=(Tap(stage="top", pool="mean"),),
+    )
+    network = assemble(spec)
+    generator = torch.Generator().manual_seed(0)
+    torch.nn.init.normal_(network.head.weight, generator=generator)
+    return Classifier(spec=spec, network=network.eval())
+
+
+def test_every_layer_has_a_gradient_that_finite_differences_confirm() -> None:
+    found = gradients_of(smooth(), picture(), "green")
     assert found.label == "green"
     assert found.loss > 0
-    assert len(found.layers) > 2
+    assert len(found.layers) == 8  # the whitening layer, six convolutions, the head
     assert found.layers[-1].layer == "head"
     for layer in found.layers:
         assert layer.parameters == np.prod(layer.shape)
-        assert layer.slope == pytest.approx(layer.difference, rel=1e-3, abs=1e-7), layer.layer
-    assert any(abs(layer.slope) > 1e-6 for layer in found.layers)
+        assert layer.slope == pytest.approx(layer.difference, rel=1e-4, abs=1e-9), layer.layer
+        assert layer.gradient > 0
+
+
+def test_the_layers_of_a_run_are_those_that_its_model_reads(run: striate.Run) -> None:
+    found = striate.gradients(run, picture(), "green")
+    head = found.layers[-1]
+    assert head.layer == "head"
+    assert head.slope == pytest.approx(head.difference, rel=1e-3, abs=1e-7)
+    assert found.layers[0].layer == "backbone.conv_stem"
 
 
 def test_the_answer_is_the_label_where_none_is_given(run: striate.Run) -> None:

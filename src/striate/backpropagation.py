@@ -22,7 +22,9 @@ from striate.values import Gradients, LayerGradient
 def gradients_of(classifier: Classifier, image: Any, label: str | None = None) -> Gradients:
     """The loss of one image and the gradient of every weight tensor, from the first layer on.
 
-    Computed in float64, where a finite difference has digits to show. Raises `UsageError` for
+    Computed in float64, where a finite difference has digits to show. At a corner of ReLU or of a
+    maximum, such as two equal pixels under one, slope and difference may differ: there the loss
+    has no single slope. Raises `UsageError` for
     a class that the model does not know, `SourceError` for an image that cannot be read.
     """
     network = copy.deepcopy(classifier.network).cpu().double().eval()
