@@ -806,7 +806,8 @@ class Inspection:
     `told` says it in words, in order. `formats` and `sizes` ("width x height") count images in
     use, the commonest first; `turned` are those that their EXIF tag turns upright. `copies` are
     families of several files, contradicting ones among them; `leaks` are between given splits.
-    `named_groups` counts the groups that the user named.
+    `named_groups` counts the groups that the user named. `doubts` are labels that the images
+    speak against, the most doubtful first, among `labels_looked_at` images.
     """
 
     schema: str = "striate/inspection/1"
@@ -824,6 +825,8 @@ class Inspection:
     named_groups: int
     evaluation: Literal["test-split", "cross-validation"]
     series: Series | None
+    doubts: tuple[Doubt, ...] = ()
+    labels_looked_at: int = 0
     told: tuple[Sentence, ...]
     seconds: float
 

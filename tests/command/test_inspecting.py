@@ -11,6 +11,8 @@ from PIL import Image
 
 from striate import cli
 from striate.data.scan import read
+from striate.stages import inspection
+from striate.stages.doubting import Doubted
 from striate.values import Options
 
 
@@ -34,6 +36,15 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     whole = (train / "toad/train03.png").read_bytes()
     (train / "toad/cut.png").write_bytes(whole[: len(whole) // 3])
     return tmp_path / "ponds"
+
+
+@pytest.fixture(autouse=True)
+def undoubted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No network is asked about labels but where a test is about that."""
+    if "doubt" not in request.node.name:
+        monkeypatch.setattr(
+            inspection, "doubtful_labels", lambda *_: Doubted(doubts=(), looked_at=0)
+        )
 
 
 def run(*words: str) -> int:
@@ -142,3 +153,28 @@ def test_a_series_is_suspected_before_training(
                 Image.fromarray(pixels).save(tmp_path / f"films/{label}/film{film}-{frame}.png")
     assert run("inspect", "films") == 0
     assert "--group-pattern" in capsys.readouterr().out
+
+
+def test_a_doubtful_label_is_told_shown_and_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for channel, label in enumerate(("green", "red")):
+        (tmp_path / "colours" / label).mkdir(parents=True)
+        for number in range(30):
+            wrong = label == "red" and number == 7
+            pixels = rng.integers(0, 100, (24, 24, 3), np.uint8)
+            pixels[..., channel if wrong else 1 - channel] += 100
+            Image.fromarray(pixels).save(tmp_path / f"colours/{label}/{number:02}.png")
+    assert run("inspect", "colours", "--fix", "clean.csv", "--minutes", "0.5") == 0
+    told = capsys.readouterr().out
+    assert "1 of 60 get less than 5 %, such as red/07.png (red: green?)" in told
+    assert "marked, not changed: 1." in told
+    page = Path("inspect.html").read_text("utf-8")
+    assert "rather green" in page
+    with Path("clean.csv").open(encoding="utf-8", newline="") as file:
+        marked = [row for row in csv.DictReader(file) if row["suggested"]]
+    assert [(row["image"], row["label"], row["suggested"]) for row in marked] == [
+        ("colours/red/07.png", "red", "green")
+    ]

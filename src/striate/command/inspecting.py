@@ -59,21 +59,24 @@ def inspection_lines(
 
 def _write_table(done: Inspected, path: Path) -> Sentence:
     clean = cleaned(done.index, done.families)
+    doubts = {each.path: (each.doubt, each.suggested) for each in done.inspection.doubts}
+    listed = {done.index.examples[row].path for row in clean.rows}
     with whole(path) as file:
         file.write(TABLE_MARK)
-        for row in table_rows(done.index, clean.rows, path.parent, {}):
+        for row in table_rows(done.index, clean.rows, path.parent, doubts):
             file.write(csv_line(row).encode("utf-8", "backslashreplace"))
     return say(
         "inspect.fixed",
         "{path} lists {n:,} images for striate fit. Left out: {copies:,} copies, "
         "{contradicting:,} under several labels, {leaked:,} that leak, {aside:,} that cannot be "
-        "used. No file was touched.",
+        "used. Doubtful labels are marked, not changed: {doubtful:,}. No file was touched.",
         path=str(path),
         n=len(clean.rows),
         copies=clean.copies,
         contradicting=clean.contradicting,
         leaked=clean.leaked,
         aside=clean.set_aside,
+        doubtful=len(listed & set(doubts)),
     )
 
 

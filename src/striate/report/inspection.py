@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from striate.report.doubts import doubts_gallery
 from striate.report.language import Words, words
 from striate.report.pixels import SMALL, data_uri
 from striate.values import Block, Cache, Family, Index, Inspection, Leak, Report, Section
@@ -27,12 +28,13 @@ def compose_inspection(
         _words_section(inspection, say),
         _families_section("contradictions", torn, pictures, say),
         _leaks_section(inspection.leaks, pictures, say),
+        _doubts_section(inspection, cache, say),
         _families_section("copies", alike, pictures, say),
         _aside_section(inspection, say),
         _classes_section(inspection, say),
         _sizes_section(inspection, say),
     )
-    problems = sum(section is not None for section in sections[1:5])
+    problems = sum(section is not None for section in sections[1:6])
     return Report(
         lang=lang,
         title=inspection.name,
@@ -131,6 +133,18 @@ def _leaks_section(leaks: Sequence[Leak], pictures: _Pictures, say: Words) -> Se
         title=say("inspection.leaks"),
         lead=say("inspection.leaks_lead", n=len(leaks)),
         blocks=blocks,
+    )
+
+
+def _doubts_section(inspection: Inspection, cache: Cache, say: Words) -> Section | None:
+    doubts = inspection.doubts
+    if not doubts:
+        return None
+    return Section(
+        key="doubts",
+        title=say("doubts.title"),
+        lead=say("inspection.doubts_lead", n=len(doubts), of=inspection.labels_looked_at),
+        blocks=(doubts_gallery(doubts, cache, say),),
     )
 
 

@@ -13,7 +13,8 @@ from striate.data.families import described, families_of, leaks_between
 from striate.data.scan import read
 from striate.data.series import find_series
 from striate.data.split import split_index
-from striate.stages.inspection_words import copies_told, counts_told, split_told
+from striate.stages.doubting import doubtful_labels
+from striate.stages.inspection_words import copies_told, counts_told, doubts_told, split_told
 from striate.summary import count_images
 from striate.values import (
     Aside,
@@ -43,7 +44,9 @@ class Inspected:
 
 
 def inspect(source: object, options: Options, watch: Watch = unwatched) -> Inspected:
-    """Reads and decodes a source, compares its images, and cuts the split that a fit would cut.
+    """Reads and decodes a source, compares its images, cuts the split that a fit would cut.
+
+    Labels are doubted last, within what is left of `options.minutes`.
 
     Raises what `read` and `build_cache` raise; nothing is written but the cache.
     """
@@ -54,10 +57,17 @@ def inspect(source: object, options: Options, watch: Watch = unwatched) -> Inspe
     groups = find_duplicates(index, cache) if _named(index.examples) else copies
     split = split_index(index, groups, options)
     families = families_of(index, copies)
-    told = inspection_of(index, cache, split, families, source=_address(index))
-    seconds = time.monotonic() - started
+    found = inspection_of(index, cache, split, families, source=_address(index))
+    left = 60 * options.minutes - (time.monotonic() - started)
+    doubted = doubtful_labels(index, cache, split.groups, options, left, watch)
     return Inspected(
-        inspection=replace(told, seconds=seconds),
+        inspection=replace(
+            found,
+            doubts=doubted.doubts,
+            labels_looked_at=doubted.looked_at,
+            told=(*found.told, *doubts_told(doubted.doubts, doubted.looked_at, found.images.used)),
+            seconds=round(time.monotonic() - started, 2),
+        ),
         index=index,
         cache=cache,
         split=split,

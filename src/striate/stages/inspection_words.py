@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from striate.data.series import series_notes
+from striate.diagnose.noisy_labels import SURE
 from striate.values import (
     Aside,
     ClassCount,
+    Doubt,
     Family,
     ImageCounts,
     Index,
@@ -146,6 +148,35 @@ def split_told(
             n=len(split.train),
         )
     yield from (note for note in split.notes if note.code not in REPEATED)
+
+
+def doubts_told(doubts: Sequence[Doubt], looked_at: int, used: int) -> Iterator[Sentence]:
+    """Labels that the images speak against, and among how many they were looked for."""
+    sure = [doubt for doubt in doubts if doubt.doubt >= SURE]
+    if sure:
+        yield say(
+            "inspect.doubts",
+            "Labels that are wrong or hard, by a model that did not see the image: {n:,} of "
+            "{looked_at:,} get less than 5 %, such as {path} ({label}: {suggested}?).",
+            n=len(sure),
+            looked_at=looked_at,
+            path=sure[0].path,
+            label=sure[0].label,
+            suggested=sure[0].suggested,
+        )
+    else:
+        yield say(
+            "inspect.no_doubts",
+            "None of {looked_at:,} images speaks strongly against its label.",
+            looked_at=looked_at,
+        )
+    if looked_at < used:
+        yield say(
+            "inspect.doubts_some",
+            "Labels were looked at on {n:,} of {of:,} images, drawn by lot, within the time given.",
+            n=looked_at,
+            of=used,
+        )
 
 
 def two_labels(family: Family) -> tuple[str, str]:

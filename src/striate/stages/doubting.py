@@ -1,0 +1,99 @@
+"""Labels that the images speak against, looked for before any training, within the time given."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from striate.nets import find_net
+from striate.probe.doubtful import find_doubtful, left_out_probabilities
+from striate.probe.features import all_taps, extract
+from striate.statistics import rng
+from striate.strategy.budget import feature_size
+from striate.train.head import assemble
+from striate.train.machine import apply, measure_machine
+from striate.values import (
+    Cache,
+    Doubt,
+    Index,
+    Machine,
+    ModelSpec,
+    NetSettings,
+    Options,
+    Rows,
+    Watch,
+)
+
+NET = "efficientnet-lite0"
+# At 128 pixels at least 80 % of planted labels stood in front (docs/LOG.md, doubtful labels).
+LARGEST_INPUT = 128
+MOST_IMAGES = 5_000
+SHARE_OF_TIME = 0.5
+FEWEST_OF_A_CLASS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubted:
+    """The flagged images, the most doubtful first, and how many were looked at."""
+
+    doubts: tuple[Doubt, ...]
+    looked_at: int
+
+
+def doubtful_labels(
+    index: Index, cache: Cache, groups: Rows, options: Options, seconds: float, watch: Watch
+) -> Doubted:
+    """Images that look more like another class to a linear model that did not see them.
+
+    The model reads features of the pretrained network and is judged with an image and its
+    group left out. At most half of `seconds` goes into the features: where that is too short
+    for all, or there are over 5,000, images are drawn by the seed. Classes of which fewer than
+    5 are looked at are not doubted.
+    """
+    machine = measure_machine(options.device)
+    rows, size = _affordable(index, cache, machine, max(1.0, SHARE_OF_TIME * seconds), options.seed)
+    labels = index.labels()[rows]
+    spec = _spec(index, cache, machine, size)
+    with apply(machine):
+        table = extract(assemble(spec), cache, rows, spec, machine, watch)
+        probabilities = left_out_probabilities(
+            table.values, labels, len(index.classes), groups[rows]
+        )
+    counts = np.bincount(labels, minlength=len(index.classes))
+    known = {name for name, n in zip(index.classes, counts, strict=True) if n >= FEWEST_OF_A_CLASS}
+    found = find_doubtful(probabilities, index, rows)
+    return Doubted(
+        doubts=tuple(d for d in found if d.flagged and d.label in known), looked_at=len(rows)
+    )
+
+
+def _affordable(
+    index: Index, cache: Cache, machine: Machine, seconds: float, seed: int
+) -> tuple[Rows, int]:
+    """The rows to look at and the input size of the network."""
+    rows = index.used()
+    usual = find_net(NET).card(NET).input_size
+    speed = machine.speeds.get("features", 50.0)
+    wanted = min(len(rows), MOST_IMAGES)
+    size = min(LARGEST_INPUT, feature_size(wanted, cache.size, speed, seconds, usual))
+    most = min(wanted, max(50, int(speed * seconds * (usual / size) ** 2)))
+    if most < len(rows):
+        rows = np.sort(rng(seed, "doubts").choice(rows, most, replace=False))
+    return rows, size
+
+
+def _spec(index: Index, cache: Cache, machine: Machine, size: int) -> ModelSpec:
+    card = find_net(NET).card(NET)
+    return ModelSpec(
+        net=NET,
+        settings=NetSettings(),
+        classes=index.classes,
+        channels=len(card.mean),
+        input_size=size,
+        cache_size=cache.size,
+        resize=cache.resize,
+        mean=card.mean,
+        std=card.std,
+        taps=all_taps(card.stages),
+        precision=machine.precision,
+        batch_size=machine.batch_size,
+    )
