@@ -40,6 +40,7 @@ SMALL_SIDE = 64
 MOST_BYTES = 8 << 30
 CHUNK = 32
 LARGE_PIXELS = 25_000_000
+SMALL_PIXELS = 64 * 64
 VERSION = "3"
 
 Images = NDArray[np.uint8]
@@ -195,7 +196,7 @@ def _decoded(
         return block, [_decode_row(index, int(row), block[i], resize, max_pixels)
                        for i, row in enumerate(part)]  # fmt: skip
 
-    workers = cores()
+    workers = 1 if _all_small(index, rows) else cores()
     length = max(1, min(CHUNK, len(rows) // (4 * workers)))
     parts = iter([rows[i : i + length] for i in range(0, len(rows), length)])
     with ThreadPoolExecutor(workers) as pool:
@@ -206,6 +207,12 @@ def _decoded(
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
+
+
+def _all_small(index: Index, rows: Rows) -> bool:
+    """Whether images are so small that decoding is mostly Python's own, which threads slow down."""
+    pixels = [index.examples[row].width * index.examples[row].height for row in rows[:CHUNK]]
+    return bool(pixels) and 0 < sum(pixels) < SMALL_PIXELS * len(pixels)
 
 
 def _decode_row(index: Index, row: int, target: Images, resize: Resize, max_pixels: int) -> _Found:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -32,6 +33,7 @@ from striate.errors import SourceMissingError, UsageError
 from striate.values import Example, Index, Options
 
 CHUNK = 128
+SMALL_FILE = 16 << 10
 
 Opening = Callable[[Index, int], Content]
 
@@ -133,20 +135,35 @@ def _may_be_picture(path: Path) -> bool:
 
 
 def _with_headers(index: Index) -> Index:
-    """The index with header and hash of every used row, read in threads."""
-    parts = [
-        range(i, min(i + CHUNK, len(index.examples))) for i in range(0, len(index.examples), CHUNK)
-    ]
+    """The index with header and hash of every used row, read in threads where that is faster."""
     opened = _kinds()[index.kind].open_row
-    with pillow_hushed(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        found = pool.map(lambda rows: [_looked_at(index, row, opened) for row in rows], parts)
-        examples = tuple(example for part in found for example in part)
+    everything = range(len(index.examples))
+    parts = [everything[i : i + CHUNK] for i in range(CHUNK, len(everything), CHUNK)]
+    with pillow_hushed():
+        clock, busy = time.perf_counter(), time.thread_time()
+        examples = [_looked_at(index, row, opened) for row in everything[:CHUNK]]
+        waits = time.perf_counter() - clock > 2 * (time.thread_time() - busy)
+        with ThreadPoolExecutor(_readers(examples, waits=waits)) as pool:
+            for part in pool.map(lambda rows: [_looked_at(index, r, opened) for r in rows], parts):
+                examples += part
     digest = hashlib.sha256()
     for e in examples:
         if e.status != "ignored":
             facts = "\0".join((e.path, e.split, e.label, e.group, e.bytes_hash))
             digest.update(f"{facts}\n".encode())
-    return replace(index, examples=examples, content_hash=digest.hexdigest()[:32])
+    return replace(index, examples=tuple(examples), content_hash=digest.hexdigest()[:32])
+
+
+def _readers(first: list[Example], *, waits: bool) -> int:
+    """Threads to read with, judged by the first files.
+
+    Where files are small and at hand, most of the work is Python's own, which threads do not
+    share but contend for: one is faster then (LOG 2026-11-24). A disk that lets wait is not.
+    """
+    sizes = [example.bytes for example in first if example.status == "used"]
+    if sizes and not waits and sum(sizes) < SMALL_FILE * len(sizes):
+        return 1
+    return min(8, os.cpu_count() or 1)
 
 
 def _looked_at(index: Index, row: int, opened: Opening) -> Example:
