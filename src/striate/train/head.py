@@ -100,17 +100,21 @@ def all_taps(stage_names: Sequence[str]) -> tuple[Tap, ...]:
 
 
 def pool(maps: dict[str, Tensor], taps: tuple[Tap, ...]) -> Tensor:
-    """The maps N x C x H x W of some stages pooled to features N x D float32, tap after tap."""
+    """The maps N x C x H x W of some stages pooled to features N x D, tap after tap.
+
+    Features are float32, of float64 maps float64.
+    """
     pooled = []
     for tap in taps:
         map_NCHW = maps[tap.stage]
+        wide = torch.promote_types(map_NCHW.dtype, torch.float32)
         if tap.pool == "mean":
-            pooled.append(map_NCHW.mean(dim=(2, 3), dtype=torch.float32))
+            pooled.append(map_NCHW.mean(dim=(2, 3), dtype=wide))
         elif map_NCHW.device.type == "cpu":
             # The same numbers as amax, eight times sooner on maps with channels last.
-            pooled.append(F.adaptive_max_pool2d(map_NCHW, 1).flatten(1).float())
+            pooled.append(F.adaptive_max_pool2d(map_NCHW, 1).flatten(1).to(wide))
         else:
-            pooled.append(map_NCHW.amax(dim=(2, 3)).float())
+            pooled.append(map_NCHW.amax(dim=(2, 3)).to(wide))
     return torch.cat(pooled, dim=1)
 
 
