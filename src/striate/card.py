@@ -34,9 +34,11 @@ def _lines(summary: Summary) -> list[str]:
 
 def _accuracy(score: Score) -> str:
     low, high = score.interval
+    name = score.metric.replace("_", " ")
+    digits = ".4g" if score.metric == "mean_absolute_error" else ".1%"
     kind = "cross-validation" if score.evaluation == "cross-validation" else "test images"
     return (
-        f'<span style="font-size:1.5em;font-weight:600">{score.value:.1%}</span> '
-        + escape(f"accuracy, {score.level:.0%} interval {low:.1%}–{high:.1%}, ")
+        f'<span style="font-size:1.5em;font-weight:600">{score.value:{digits}}</span> '
+        + escape(f"{name}, {score.level:.0%} interval {low:{digits}}–{high:{digits}}, ")
         + escape(f"{score.n:,} {kind}" if kind == "test images" else f"{score.n:,} images, {kind}")
     )

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from striate import statistics
 from striate.data.batches import normalise, to_device
 from striate.data.cache import decode_images
 from striate.errors import ModelError
+from striate.measures import logistic
 from striate.nets import RANDOM
 from striate.train.head import Network, assemble
 from striate.train.inference import Fast, fast
 from striate.train.machine import measure_machine
-from striate.values import Index, Machine, ModelSpec, Predictions, Rows
+from striate.values import Example, Index, Machine, ModelSpec, Predictions, Rows, names_in
 
 WEIGHTS = "weights.safetensors"
 SPEC = "model.json"
@@ -37,8 +39,11 @@ class Classifier:
     def probabilities(
         self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
     ) -> NDArray[np.float32]:
-        """Probabilities N x K of images decoded at `spec.cache_size`, or of some rows of them."""
-        return statistics.softmax(self.logits(images_NHWC, rows), self.spec.temperature)
+        """Probabilities N x K of images decoded at `spec.cache_size`, or of some rows of them.
+
+        Of several labels each has its own; of a number it is the answer itself, N x 1.
+        """
+        return answers(self.spec, self.logits(images_NHWC, rows))
 
     def logits(
         self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
@@ -51,7 +56,7 @@ class Classifier:
         machine = measure_machine()
         network = self._on(machine)
         size = self.spec.batch_size
-        found = np.empty((len(rows), len(self.spec.classes)), np.float32)
+        found = np.empty((len(rows), self.spec.outputs), np.float32)
         for start in range(0, len(rows), size):
             part = images_NHWC[rows[start : start + size]]
             found[start : start + size] = self._batch(network, machine, _filled(part, size))[
@@ -90,6 +95,9 @@ class Classifier:
 
     def predictions(self, images_NHWC: NDArray[np.uint8], index: Index, rows: Rows) -> Predictions:
         """Predictions for images at hand; truth is matched by class name, -1 where unknown."""
+        if self.spec.task != "label":
+            examples = [index.examples[row] for row in rows]
+            return as_predictions(self.spec, examples, self.probabilities(images_NHWC))
         number = {name: k for k, name in enumerate(self.spec.classes)}
         return Predictions(
             classes=self.spec.classes,
@@ -97,6 +105,50 @@ class Classifier:
             probabilities=self.probabilities(images_NHWC),
             truth=np.array([number.get(index.examples[row].label, -1) for row in rows], np.int64),
         )
+
+
+def answers(spec: ModelSpec, logits_NK: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a model's outputs say: probabilities that sum to 1, one a label, or the number."""
+    if spec.task == "number":
+        return logits_NK
+    if spec.task == "labels":
+        return logistic(logits_NK)
+    return statistics.softmax(logits_NK, spec.temperature)
+
+
+def as_predictions(
+    spec: ModelSpec,
+    examples: Sequence[Example],
+    answers_NK: NDArray[np.float32],
+    marked: NDArray[np.bool_] | None = None,
+) -> Predictions:
+    """The predictions of several labels or a number; truth is read from the examples' labels.
+
+    `marked` N x K are the labels said where other thresholds than the model's decided.
+    """
+    known = np.array([bool(example.label) for example in examples], np.bool_)
+    targets = np.zeros((len(examples), spec.outputs))
+    number = {name: k for k, name in enumerate(spec.classes)}
+    for row, example in enumerate(examples):
+        label = example.label
+        if not label:
+            continue
+        if spec.task == "number":
+            targets[row, 0] = float(label)
+        else:
+            targets[row, [number[n] for n in names_in(label) if n in number]] = 1.0
+    one = spec.task == "number"
+    return Predictions(
+        classes=spec.classes,
+        paths=tuple(example.path for example in examples),
+        probabilities=answers_NK[:, :0] if one else answers_NK,
+        numbers=answers_NK[:, 0] if one else np.zeros(0, np.float32),
+        truth=np.where(known, 0, -1).astype(np.int64),
+        task=spec.task,
+        thresholds=spec.thresholds,
+        targets=targets,
+        marked=marked,
+    )
 
 
 def save(classifier: Classifier, folder: Path) -> None:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from striate import statistics
 from striate.errors import SourceError
-from striate.score import score
-from striate.values import Index, Interval, Predictions, Score
+from striate.score import label_table, score
+from striate.values import Index, Interval, Measure, Predictions, Score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,16 @@ class ClassScore:
     precision: Interval | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelScore:
+    """How good a model is on one of several labels: `images` have it."""
+
+    name: str
+    images: int
+    precise: Measure
+    f1: Measure
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evaluation:
     """How good a model is on some labelled images.
@@ -28,6 +38,8 @@ class Evaluation:
     `score` leaves out images that are, byte for byte or pixel for pixel, among those that the
     model was trained on; it is None where no image is left. `confusion` is K x K: true classes
     down, predicted across, of the counted images. `set_aside` pairs path and reason.
+    Where images have several labels, `labels` stand for `classes`; there is no confusion then,
+    nor for a number.
     """
 
     score: Score | None
@@ -36,6 +48,7 @@ class Evaluation:
     predictions: Predictions
     seen_in_training: int
     set_aside: tuple[tuple[str, str], ...] = ()
+    labels: tuple[LabelScore, ...] = ()
 
 
 def evaluation(
@@ -55,6 +68,17 @@ def evaluation(
         )
     seen = _seen(predictions, index, trained_on)
     counted = (predictions.truth >= 0) & ~seen
+    aside = tuple((e.path, e.reason) for e in index.examples if e.status == "set_aside")
+    if predictions.task != "label":
+        return Evaluation(
+            score=score(predictions, counted=counted),
+            classes=(),
+            confusion=np.zeros((0, 0), np.int64),
+            predictions=predictions,
+            seen_in_training=int(seen.sum()),
+            set_aside=aside,
+            labels=_label_scores(predictions, counted),
+        )
     size = len(predictions.classes)
     confusion = np.zeros((size, size), np.int64)
     np.add.at(confusion, (predictions.truth[counted], predictions.predicted[counted]), 1)
@@ -64,7 +88,7 @@ def evaluation(
         confusion=confusion,
         predictions=predictions,
         seen_in_training=int(seen.sum()),
-        set_aside=tuple((e.path, e.reason) for e in index.examples if e.status == "set_aside"),
+        set_aside=aside,
     )
 
 
@@ -81,6 +105,17 @@ def _seen(predictions: Predictions, index: Index, trained_on: Index | None) -> N
     }
     marks = {e.path: {e.bytes_hash, e.pixels_hash} for e in index.examples}
     return np.array([bool(marks[path] & known) for path in predictions.paths], np.bool_)
+
+
+def _label_scores(predictions: Predictions, counted: NDArray[np.bool_]) -> tuple[LabelScore, ...]:
+    if predictions.task != "labels" or not counted.any():
+        return ()
+    images = predictions.targets[counted].sum(axis=0)
+    pairs = label_table(predictions, counted)[:-1]
+    return tuple(
+        LabelScore(name=name, images=int(n), precise=precise, f1=f1)
+        for name, n, (precise, f1) in zip(predictions.classes, images, pairs, strict=True)
+    )
 
 
 def _class_score(k: int, name: str, confusion: NDArray[np.int64]) -> ClassScore:

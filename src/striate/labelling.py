@@ -63,13 +63,21 @@ def labelled(model: Model, index: Index, max_pixels: int) -> tuple[Predictions, 
     """Predictions for the used rows, and the index with what could not be read set aside."""
     parts = list(in_blocks(model, index, max_pixels))
     aside = {example.path: example for _, block in parts for example in block}
-    classes = model.spec.classes
-    nothing = np.empty((0, len(classes)), np.float32)
+    spec = model.spec
+    nothing = np.empty((0, len(spec.classes)), np.float32)
     predictions = Predictions(
-        classes=classes,
+        classes=spec.classes,
         paths=tuple(path for found, _ in parts for path in found.paths),
         probabilities=np.concatenate([nothing, *(found.probabilities for found, _ in parts)]),
         truth=np.concatenate([np.empty(0, np.int64), *(found.truth for found, _ in parts)]),
+        task=spec.task,
+        thresholds=spec.thresholds,
+        numbers=np.concatenate([np.empty(0, np.float32), *(found.numbers for found, _ in parts)]),
+        targets=_stacked([found.targets for found, _ in parts]),
     )
     examples = tuple(aside.get(example.path, example) for example in index.examples)
     return predictions, replace(index, examples=examples)
+
+
+def _stacked(targets: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.concatenate(targets) if targets else np.zeros((0, 0))

@@ -10,7 +10,8 @@ from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
 from striate.data.series import find_series, series_notes
 from striate.data.split import split_index
-from striate.errors import StrictError
+from striate.errors import StrictError, UsageError
+from striate.learn.procedure import CLOSED_FORM
 from striate.run import Clock, Run
 from striate.stages.conclusion import conclude, write_report
 from striate.stages.fitting import fit_and_predict
@@ -43,6 +44,7 @@ def fit(
     clock = clock or Clock(options.minutes)
     watch(Progress(stage="scan"))
     index = read(source, options)
+    _refuse_unfit(index, options)
     watch(Progress(stage="scan", finished=True, note=_met(index)))
     with open_run(source, index, options, clock) as run:
         if run.mode == "done":
@@ -112,15 +114,52 @@ def _refuse_if_strict(index: Index, options: Options) -> None:
         )
 
 
+def _refuse_unfit(index: Index, options: Options) -> None:
+    """Raises `UsageError` where settings are for one label an image, and the task is another."""
+    if index.task == "label":
+        return
+    named = "several labels" if index.task == "labels" else "a number"
+    if options.strategy not in ("auto", *CLOSED_FORM):
+        raise UsageError(
+            f"--strategy {options.strategy} is not there yet where an image has {named}; linear "
+            "and layers are.",
+            "Leave --strategy out.",
+        )
+    if options.min_accuracy is not None:
+        raise UsageError(
+            f"--min-accuracy: where an image has {named} there is no accuracy.",
+            "Read test.value in summary.json instead.",
+        )
+
+
 def _met(index: Index) -> Sentence:
     used = len(index.used())
+    aside = sum(example.status == "set_aside" for example in index.examples)
+    if index.task == "number":
+        return say(
+            "pipeline.met_numbers",
+            "{name}: {used:,} images with a number, {aside:,} files set aside",
+            name=index.name,
+            used=used,
+            aside=aside,
+        )
+    if index.task == "labels":
+        return say(
+            "pipeline.met_labels",
+            "{name}: {labels:,} labels, several an image, {used:,} images, {aside:,} files set "
+            "aside",
+            name=index.name,
+            labels=len(index.classes),
+            used=used,
+            aside=aside,
+        )
     return say(
         "pipeline.met",
         "{name}: {classes:,} classes, {used:,} images, {aside:,} files set aside",
         name=index.name,
         classes=len(index.classes),
         used=used,
-        aside=sum(example.status == "set_aside" for example in index.examples),
+        aside=aside,
     )
 
 

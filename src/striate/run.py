@@ -325,7 +325,7 @@ class Run:
         """How good the model is on labelled images, those left out that it was trained on."""
         from striate.data.scan import read_to_judge
 
-        settings = self.record.settings
+        settings = replace(self.record.settings, task=self.classifier.spec.task)
         index = read_to_judge(source, settings)
         trained_on = self.read("index.csv") if self.holds("index.csv") else None
         predictions, index = labelled(self.classifier, index, settings.max_pixels)

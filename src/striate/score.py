@@ -1,12 +1,13 @@
 """How good predictions are: accuracy with its interval and the figures that stand beside it."""
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate import statistics
-from striate.values import Predictions, Rows, Score, WithLeaked
+from striate import measures, statistics
+from striate.values import Measure, Predictions, Rows, Score, WithLeaked
 
 
 def score(
@@ -24,6 +25,8 @@ def score(
     `groups` gives every prediction its group: where groups hold several images the interval is
     a cluster bootstrap. `counted` leaves out leaked images; the accuracy with them is stated
     beside. `distinct` leaves out all but the first of several copies, from both.
+    Of several labels it is the mean average precision, of numbers the mean absolute error, with
+    bootstrap intervals.
     """
     known = predictions.truth >= 0
     if distinct is not None:
@@ -31,6 +34,14 @@ def score(
     counts = known if counted is None else known & counted
     if not counts.any():
         return None
+    if predictions.task != "label":
+        found = _score_labels if predictions.task == "labels" else _score_numbers
+        return replace(
+            found(predictions, counts, None if groups is None else groups[counts], seed),
+            evaluation=evaluation,
+            looks=looks,
+            with_leaked=_with_leaked(predictions, known, counts),
+        )
     truth = predictions.truth[counts]
     probabilities = predictions.probabilities[counts]
     correct = predictions.predicted == predictions.truth
@@ -53,3 +64,96 @@ def score(
         calibration_error=statistics.expected_calibration_error(probabilities, truth),
         with_leaked=leaked,
     )
+
+
+def label_table(
+    predictions: Predictions, counts: NDArray[np.bool_], groups: Rows | None = None, seed: int = 0
+) -> tuple[tuple[Measure, Measure], ...]:
+    """Average precision and F1 of every label on the images that count, then their means."""
+    return measures.label_measures(
+        predictions.probabilities[counts],
+        predictions.said[counts],
+        predictions.targets[counts],
+        groups,
+        seed,
+    )
+
+
+def _score_labels(
+    predictions: Predictions, counts: NDArray[np.bool_], groups: Rows | None, seed: int
+) -> Score:
+    precise, f1 = label_table(predictions, counts, groups, seed)[-1]
+    marks = predictions.targets[counts]
+    chances = predictions.probabilities[counts].astype(np.float64)
+    pairs = np.stack([1 - chances, chances], axis=-1).reshape(-1, 2)
+    truth = marks.astype(np.int64).ravel()
+    exact = (predictions.said[counts] == (marks > 0)).all(axis=1)
+    whole = statistics.accuracy_interval(exact, groups, seed)
+    shares = marks.mean(axis=0)
+    return _measured(
+        precise,
+        counts,
+        groups,
+        log_loss=statistics.log_loss(pairs, truth),
+        calibration_error=statistics.expected_calibration_error(pairs, truth),
+        beside=(
+            f1,
+            Measure(name="all_labels_right", value=whole.value, low=whole.low, high=whole.high),
+        ),
+        guessing=float(shares[shares > 0].mean()) if shares.any() else None,
+    )
+
+
+def _score_numbers(
+    predictions: Predictions, counts: NDArray[np.bool_], groups: Rows | None, seed: int
+) -> Score:
+    truth = predictions.targets[counts, 0]
+    error, *beside = measures.number_measures(predictions.numbers[counts], truth, groups, seed)
+    guessing = float(np.abs(truth - np.median(truth)).mean())
+    return _measured(error, counts, groups, beside=tuple(beside), guessing=guessing)
+
+
+def _measured(
+    found: Measure,
+    counts: NDArray[np.bool_],
+    groups: Rows | None,
+    *,
+    log_loss: float | None = None,
+    calibration_error: float | None = None,
+    beside: tuple[Measure, ...],
+    guessing: float | None,
+) -> Score:
+    count = int(counts.sum())
+    together = measures.in_groups(groups, count)
+    return Score(
+        metric=found.name,
+        value=found.value,
+        interval=(found.low, found.high),
+        method="cluster-bootstrap" if together else "bootstrap",
+        evaluation="test-split",
+        n=count,
+        looks=1,
+        balanced_accuracy=None,
+        log_loss=log_loss,
+        calibration_error=calibration_error,
+        beside=beside,
+        guessing=guessing,
+    )
+
+
+def _with_leaked(
+    predictions: Predictions, known: NDArray[np.bool_], counts: NDArray[np.bool_]
+) -> WithLeaked | None:
+    if counts.sum() == known.sum():
+        return None
+    if predictions.task == "number":
+        wrong = np.abs(predictions.numbers[known] - predictions.targets[known, 0])
+        return WithLeaked(value=float(wrong.mean()), n=int(known.sum()))
+    found = [
+        measures.average_precision(chances, marks)[0]
+        for chances, marks in zip(
+            predictions.probabilities[known].T, predictions.targets[known].T, strict=True
+        )
+        if marks.any()
+    ]
+    return WithLeaked(value=float(np.mean(found)), n=int(known.sum()))

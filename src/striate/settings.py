@@ -10,7 +10,7 @@ from typing import TypedDict
 from striate.errors import UsageError
 from striate.overrides import parsed
 from striate.spelling import did_you_mean
-from striate.values import STRATEGIES, Options
+from striate.values import STRATEGIES, TASKS, Options
 
 SHORTEST_MINUTES = 0.5
 LANGUAGES = ("auto", "en", "zh")
@@ -43,6 +43,7 @@ class Settings(TypedDict, total=False):
     split_column: str
     weight: str
     root: str | Path | None
+    task: str
     set: str | None
 
 
@@ -207,6 +208,7 @@ _RULES: dict[str, Callable[[object], object]] = {
     "minutes": _Number(float, SHORTEST_MINUTES),
     "seed": _Number(int, 0, 2**63 - 1),
     "strategy": _Word(("auto", *STRATEGIES)),
+    "task": _Word(("auto", *TASKS)),
     "net": _text,
     "weights": _file,
     "split": _split,

@@ -21,6 +21,7 @@ from striate.values import (
     Verdict,
 )
 
+TASK_NAMES = {"label": "single-label", "labels": "multi-label", "number": "number"}
 UNJUDGED = Verdict(code="unjudged", sentence="Not judged yet.")
 
 
@@ -66,7 +67,7 @@ def summarise(
     return Summary(
         run=run,
         finished=finished,
-        task="single-label",
+        task=TASK_NAMES[index.task],
         classes=index.classes,
         images=count_images(index, split),
         test=test,

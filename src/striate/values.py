@@ -11,8 +11,10 @@ T = TypeVar("T")
 
 Rows = NDArray[np.int64]
 Figure = float | int | str | None
+Task = Literal["label", "labels", "number"]
 
 SPLITS = ("train", "val", "test")
+TASKS = ("label", "labels", "number")
 STRATEGIES = ("linear", "layers", "shallow", "deep", "scratch")
 
 
@@ -28,6 +30,11 @@ class Sentence:
 def say(code: str, template: str, **figures: Figure) -> Sentence:
     """A sentence whose English text is `template` filled with `figures` by `str.format`."""
     return Sentence(code=code, figures=figures, text=template.format(**figures))
+
+
+def names_in(label: str) -> tuple[str, ...]:
+    """The labels that a text such as `a|b` names, each once, by code point; `|` names none."""
+    return tuple(sorted({name.strip() for name in label.split("|")} - {""}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +63,7 @@ class Options:
     split_column: str = "split"
     weight: str = "weight"
     root: str | None = None
+    task: str = "auto"
     set: str | None = None
 
 
@@ -86,6 +94,8 @@ class Index:
     `kind` names the reader in `data/sources/` that opens a row; `given_splits` are those
     that the source itself brings; `images` holds in-memory sources and is never written.
     `address` is what the source is known by where that is not its root, such as a table's path.
+    `task` is what is to be learnt of an image: one label; several `labels`, written `a|b`, none
+    of them `|`; or a `number`, and then there are no classes.
     """
 
     root: str
@@ -98,6 +108,7 @@ class Index:
     content_hash: str = ""
     images: Sequence[Any] | None = None
     address: str = ""
+    task: Task = "label"
 
     def used(self) -> Rows:
         """Rows of the examples in use, ascending."""
@@ -118,11 +129,43 @@ class Index:
         return first
 
     def labels(self) -> Rows:
-        """Class number of every row; -1 where the row is not in use."""
-        number = {name: k for k, name in enumerate(self.classes)}
+        """Class number of every row; -1 where the row is not in use.
+
+        Of other tasks it tells what is alike: the same set of labels, the same tenth of the
+        numbers.
+        """
+        if self.task == "number":
+            return self._tenths()
+        names = self.classes
+        if self.task == "labels":
+            names = tuple(sorted({e.label for e in self.examples if e.status == "used"}))
+        number = {name: k for k, name in enumerate(names)}
         return np.array(
             [number[e.label] if e.status == "used" else -1 for e in self.examples], np.int64
         )
+
+    def targets(self) -> NDArray[np.float64]:
+        """What is to be learnt of every row, N x K: 1 for each class that it has, else 0.
+
+        Of the task `number` it is N x 1, the number. Rows that are not in use hold 0.
+        """
+        if self.task == "number":
+            numbers = [float(e.label) if e.status == "used" else 0.0 for e in self.examples]
+            return np.array(numbers, np.float64).reshape(-1, 1)
+        number = {name: k for k, name in enumerate(self.classes)}
+        table = np.zeros((len(self.examples), len(self.classes)))
+        for row in self.used():
+            label = self.examples[row].label
+            for name in names_in(label) if self.task == "labels" else (label,):
+                table[row, number[name]] = 1.0
+        return table
+
+    def _tenths(self) -> Rows:
+        numbers, rows = self.targets()[:, 0], self.used()
+        cuts = np.quantile(numbers[rows], np.linspace(0.1, 0.9, 9)) if len(rows) else np.zeros(0)
+        tenths = np.full(len(numbers), -1, np.int64)
+        tenths[rows] = np.searchsorted(np.unique(cuts), numbers[rows], side="right")
+        return tenths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +303,10 @@ class Tap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """All that rebuilds a model beside its weights: the content of `model.json`."""
+    """All that rebuilds a model beside its weights: the content of `model.json`.
+
+    `thresholds` are those of several labels, in the order of `classes`.
+    """
 
     schema: str = "striate/model/1"
     net: str
@@ -279,7 +325,14 @@ class ModelSpec:
     batch_size: int = 16
     strategy: str = "linear"
     mirror: bool = False
+    task: Task = "label"
+    thresholds: tuple[float, ...] = ()
     version: str = ""
+
+    @property
+    def outputs(self) -> int:
+        """How many figures it gives an image: one a class, or one number."""
+        return 1 if self.task == "number" else len(self.classes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +351,8 @@ class Interval:
 class Probe:
     """A linear model on some taps, judged by exact leave-one-out.
 
+    Of several labels the mean average precision stands for the accuracy, of numbers R², held
+    within [0, 1], and the mean squared error over the variance for the log-loss.
     `loo_accuracy` uses the training rows only; `val_accuracy` the validation rows.
     `alpha` is the ridge penalty, `temperature` what divides its scores for the softmax.
     """
@@ -372,7 +427,8 @@ class Evidence:
     of its input; `image_size` is that of the cached images. `images_per_class` counts the
     training images. `speeds` are images per second: `features` and `deep` for the probed
     network at its input size, `scratch` for the compact one at the image size; `precisions` is
-    what each of these trains fastest in.
+    what each of these trains fastest in. `metric` is what stands for the accuracy; of a number
+    there are no classes, and `images_per_class` is one count.
     """
 
     schema: str = "striate/evidence/1"
@@ -391,6 +447,7 @@ class Evidence:
     classes: tuple[str, ...] = ()
     precisions: dict[str, str] = field(default_factory=dict)
     flips: FlipGain | None = None
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -530,12 +587,29 @@ class Predictions:
 
     `probabilities` is N x K float32 with rows that sum to 1; `truth` is the class number of
     every image, -1 where it is not known.
+    Where an image may have several labels, `probabilities` says of each label how likely it is,
+    `thresholds` K from where on it is said, and `targets` N x K which are true. Where it is a
+    number, `probabilities` is N x 0, `numbers` holds N answers and `targets` N x 1 the truth.
+    `marked` N x K holds the labels said where other thresholds decided, as in each fold.
+    `truth` is 0 then where the truth is known.
     """
 
     classes: tuple[str, ...]
     paths: tuple[str, ...]
     probabilities: NDArray[np.float32]
     truth: Rows
+    task: Task = "label"
+    thresholds: tuple[float, ...] = ()
+    numbers: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    targets: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    marked: NDArray[np.bool_] | None = None
+
+    @property
+    def said(self) -> NDArray[np.bool_]:
+        """Which labels are said of every image, N x K: those at or above their threshold."""
+        if self.marked is not None:
+            return self.marked
+        return self.probabilities >= np.asarray(self.thresholds, np.float32)
 
     @property
     def predicted(self) -> Rows:
@@ -545,20 +619,25 @@ class Predictions:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Name of the most probable class of every image."""
+        """Name of the most probable class of every image; `a|b` of several, or the number."""
+        if self.task == "number":
+            return tuple(str(number) for number in self.numbers)
+        if self.task == "labels":
+            return tuple(
+                "|".join(name for name, one in zip(self.classes, row, strict=True) if one) or "|"
+                for row in self.said
+            )
         return tuple(self.classes[k] for k in self.predicted)
 
     def to_frame(self) -> Any:
         """The predictions as a pandas DataFrame: path, predicted, probability, a column a class."""
         import pandas as pd
 
-        frame = pd.DataFrame(
-            {
-                "path": self.paths,
-                "predicted": self.labels,
-                "probability": self.probabilities.max(axis=1),
-            }
-        )
+        if self.task == "number":
+            return pd.DataFrame({"path": self.paths, "predicted": self.numbers})
+        frame = pd.DataFrame({"path": self.paths, "predicted": self.labels})
+        if self.task == "label":
+            frame["probability"] = self.probabilities.max(axis=1)
         for k, name in enumerate(self.classes):
             frame[f"p:{name}"] = self.probabilities[:, k]
         return frame
@@ -628,8 +707,23 @@ class WithLeaked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A figure with its interval; a name of `metric`, a share or in units of the number."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """How good the model is on one split: accuracy with its interval and what stands beside it."""
+    """How good the model is on one split: accuracy with its interval and what stands beside it.
+
+    `metric` is `accuracy`; of several labels `mean_average_precision`, of numbers
+    `mean_absolute_error`, whose interval is in units of the number. `beside` are other figures
+    of these tasks; `guessing` is what the metric is without a look at the image.
+    """
 
     metric: str = "accuracy"
     value: float
@@ -639,10 +733,12 @@ class Score:
     evaluation: Literal["test-split", "cross-validation", "validation"]
     n: int
     looks: int
-    balanced_accuracy: float
-    log_loss: float
-    calibration_error: float
+    balanced_accuracy: float | None
+    log_loss: float | None
+    calibration_error: float | None
     with_leaked: WithLeaked | None = None
+    beside: tuple[Measure, ...] = ()
+    guessing: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

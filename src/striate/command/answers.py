@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import SourceMissingError, UsageError
-from striate.evaluation import ClassScore, Evaluation
+from striate.evaluation import ClassScore, Evaluation, LabelScore
+from striate.report.language import plain, words
+from striate.report.task_answer import measure_text, metric_line
 from striate.spelling import did_you_mean
 from striate.store.files import to_json
 from striate.store.tables import csv_line, highest, predictions_rows
-from striate.values import Interval, Predictions, Score
+from striate.values import Interval, Predictions, Score, names_in
 
 MOST_CONFUSED = 12
 
@@ -28,6 +30,9 @@ def csv_lines(predictions: Predictions, top: int | None, *, header: bool) -> Ite
 
 def json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
     """A JSON object a line: path, predicted, probability, and `probabilities` by class."""
+    if predictions.task != "label":
+        yield from _other_json_lines(predictions, top)
+        return
     classes = predictions.classes
     for path, row in zip(predictions.paths, predictions.probabilities, strict=True):
         order = highest(row, top or len(classes))
@@ -39,6 +44,21 @@ def json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
             "probability": float(str(row[best])),
             "probabilities": shares,
         }
+        yield to_json(answer, indent=None).decode()
+
+
+def _other_json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
+    """Of several labels those said and each probability; of a number the number."""
+    classes, said = predictions.classes, predictions.labels
+    for place, path in enumerate(predictions.paths):
+        answer: dict[str, Any] = {"path": path}
+        if predictions.task == "number":
+            answer["predicted"] = float(said[place])
+        else:
+            row = predictions.probabilities[place]
+            order = highest(row, top) if top else range(len(classes))
+            answer["predicted"] = list(names_in(said[place]))
+            answer["probabilities"] = {classes[k]: float(str(row[k])) for k in order}
         yield to_json(answer, indent=None).decode()
 
 
@@ -79,6 +99,7 @@ class EvaluationFile:
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
     set_aside: tuple[tuple[str, str], ...]
+    labels: tuple[LabelScore, ...] = ()
 
 
 def evaluation_file(run: str, source: str, evaluation: Evaluation) -> EvaluationFile:
@@ -91,6 +112,7 @@ def evaluation_file(run: str, source: str, evaluation: Evaluation) -> Evaluation
         classes=evaluation.classes,
         confusion=tuple(tuple(map(int, row)) for row in evaluation.confusion),
         set_aside=evaluation.set_aside,
+        labels=evaluation.labels,
     )
 
 
@@ -101,6 +123,9 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
         yield "No image is left to judge by: all of them were trained on."
         return
     low, high = score.interval
+    if score.metric != "accuracy":
+        yield from _other_lines(evaluation, score)
+        return
     yield (
         f"Accuracy {score.value:.1%}, {score.level:.0%} interval {low:.1%} to {high:.1%} "
         f"({score.method}), {score.n:,} images. Balanced accuracy {score.balanced_accuracy:.1%}."
@@ -124,6 +149,31 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
     if confused:
         yield ""
         yield from table_lines([("is", "taken for", "images"), *confused], right=(2,))
+
+
+def _other_lines(evaluation: Evaluation, score: Score) -> Iterator[str]:
+    """An evaluation of several labels, with a line a label, or of a number."""
+    say = words("en")
+    yield f"{plain(metric_line(score, say))} ({score.method}), {score.n:,} images."
+    for each in score.beside:
+        yield f"{say.named('metric', each.name)}: {plain(measure_text(each, say))}."
+    if evaluation.seen_in_training:
+        yield (
+            f"{evaluation.seen_in_training:,} images are not counted, because the model was "
+            "trained or chosen on them."
+        )
+    if evaluation.set_aside:
+        yield f"{len(evaluation.set_aside):,} images could not be read and are not counted."
+    if evaluation.labels:
+        rows = [("label", "images", "average precision", "F1")]
+        for label in evaluation.labels:
+            precise, f1 = (
+                plain(measure_text(m, say)) if label.images else "–"
+                for m in (label.precise, label.f1)
+            )
+            rows.append((label.name, f"{label.images:,}", precise, f1))
+        yield ""
+        yield from table_lines(rows, right=(1,))
 
 
 def table_lines(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> Iterator[str]:

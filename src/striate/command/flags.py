@@ -234,6 +234,12 @@ FLAGS: dict[str, Flag] = {
         words=("auto", "linear", "layers", "shallow", "deep", "scratch"),
         about="How to train: auto, linear, layers, shallow, deep or scratch.",
     ),
+    "task": Flag(
+        metavar="NAME",
+        words=("auto", "label", "labels", "number"),
+        about="What is learnt of an image: label (its class), labels (several, a|b) or number; "
+        "auto takes a table with | in its labels for labels, all else for label.",
+    ),
     "net": Flag(metavar="NAME", about="A network of `striate nets`, or any CNN of timm."),
     "weights": Flag(metavar="FILE", about="Weights of the network (.safetensors, .pt)."),
     "split": Flag(
@@ -266,7 +272,10 @@ FLAGS: dict[str, Flag] = {
         "{class} stands for the class.",
     ),
     "image": Flag(metavar="COLUMN", about="A table's column of paths."),
-    "label": Flag(metavar="COLUMN", about="A table's column of classes."),
+    "label": Flag(
+        metavar="COLUMN",
+        about="A table's column of classes; or several, as a,b,c, that say 1 or 0 of a label each.",
+    ),
     "split_column": Flag(metavar="COLUMN", about="A table's column of train, val, test, if any."),
     "weight": Flag(metavar="COLUMN", about="A table's column of weights, if any."),
     "set": Flag(metavar="CHOICES", about="Choices of the plan, such as 'activation=elu l1=1e-4'."),

@@ -17,11 +17,11 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from striate.data.cache_folder import CacheFolder
-from striate.data.classes import settle_classes
 from striate.data.cores import cores
 from striate.data.decode import Resize, Unreadable, decode
 from striate.data.header import GREY_MODES, Header, pillow_hushed, warnings_of
 from striate.data.scan import open_row
+from striate.data.tasks import settle_again
 from striate.values import (
     Cache,
     Example,
@@ -74,7 +74,7 @@ def build_cache(index: Index, options: Options, watch: Watch = unwatched) -> tup
     if size < _wished_size(index):
         index = replace(index, notes=(*index.notes, _bounded(size, len(rows))))
     images = np.load(folder.images(key), mmap_mode="r")
-    return settle_classes(index, options), Cache(images=images, path=str(folder.images(key)))
+    return settle_again(index, options), Cache(images=images, path=str(folder.images(key)))
 
 
 def decode_rows(

@@ -16,6 +16,7 @@ from striate.values import Index, Rows
 class Unit:
     """A group of images that stay together: its rows and their labels.
 
+    Of the task `labels` a row's label is its set of labels, and `sets` are the numbers of these.
     `key` is a number drawn from the seed and the contents, the same wherever the images lie;
     `contradictory` tells that the same picture stands under several labels.
     """
@@ -24,18 +25,23 @@ class Unit:
     labels: tuple[int, ...]
     key: str
     contradictory: bool
+    sets: tuple[tuple[int, ...], ...] = ()
 
     def within(self, inside: NDArray[np.bool_]) -> "Unit":
         """The part of the group whose rows are `inside`; it may be empty."""
-        pairs = [pair for pair in zip(self.rows, self.labels, strict=True) if inside[pair[0]]]
+        places = [place for place, row in enumerate(self.rows) if inside[row]]
         return replace(
-            self, rows=tuple(row for row, _ in pairs), labels=tuple(label for _, label in pairs)
+            self,
+            rows=tuple(self.rows[place] for place in places),
+            labels=tuple(self.labels[place] for place in places),
+            sets=tuple(self.sets[place] for place in places if self.sets),
         )
 
 
 def units_of(index: Index, groups: Rows, seed: int) -> list[Unit]:
     """The groups of all rows in use, in order of their keys."""
     labels = index.labels()
+    marks = index.targets() > 0 if index.task == "labels" else None
     members: dict[int, list[int]] = defaultdict(list)
     for row in index.used():
         members[int(groups[row])].append(int(row))
@@ -50,6 +56,7 @@ def units_of(index: Index, groups: Rows, seed: int) -> list[Unit]:
                 labels=tuple(int(labels[row]) for row in rows),
                 key=_draw(seed, *identity),
                 contradictory=len(names) > 1 and _same_picture(index, rows),
+                sets=() if marks is None else tuple(_numbers(marks[row]) for row in rows),
             )
         )
     return sorted(units, key=lambda unit: unit.key)
@@ -116,14 +123,19 @@ def _draw(seed: int, *identity: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
+def _numbers(marks_K: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(int(k) for k in np.flatnonzero(marks_K))
+
+
 def _same_picture(index: Index, rows: list[int]) -> bool:
     """Whether several labels in a group mean a contradiction.
 
-    They do unless the user named the groups: a patient may well have several classes; then
-    only equal files or equal pixels under different labels contradict.
+    They do unless the user named the groups: a patient may well have several classes; or unless
+    it is numbers that differ, as those of two frames of a film may. Then only equal files or
+    equal pixels under different labels contradict.
     """
     examples = [index.examples[row] for row in rows]
-    if not any(example.group for example in examples):
+    if not any(example.group for example in examples) and index.task != "number":
         return True
     labels: dict[str, str] = {}
     for example in examples:

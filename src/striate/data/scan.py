@@ -28,9 +28,10 @@ from striate.data.picture_names import (
 from striate.data.read_file import located, read_file, shown
 from striate.data.source_file import ends_in
 from striate.data.sources import SourceKind, folder, idx, memory, npz
+from striate.data.tasks import settle_task, task_of, written
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceMissingError, UsageError
-from striate.values import Example, Index, Options
+from striate.values import Example, Index, Options, names_in
 
 CHUNK = 128
 SMALL_FILE = 16 << 10
@@ -48,7 +49,7 @@ def read(source: object, options: Options) -> Index:
         if kind.matches(source):
             must_be_of_use(kind.name, options)
             index = grouped(kind.read(source, options), options)
-            return settle_classes(_with_headers(index), options)
+            return settle_task(_with_headers(index), options)
     raise UsageError(*_no_source(source))
 
 
@@ -60,10 +61,11 @@ def read_to_judge(source: object, options: Options) -> Index:
     for kind in _kinds().values():
         if kind.matches(source):
             index = _with_headers(kind.read(source, to_judge(options)))
+            index = written(index, task_of(index, options))
             labels = {example.label for example in index.examples if example.status == "used"}
             if not labels:
                 return settle_classes(index, options)
-            return replace(index, classes=tuple(sorted(labels)))
+            return replace(index, classes=_names(index, labels))
     raise UsageError(*_no_source(source))
 
 
@@ -96,6 +98,17 @@ def read_images(images: Sequence[Any]) -> Index:
 def open_row(index: Index, row: int) -> Content:
     """What is behind a row: bytes of a file, an array or a PIL image; raises `Unreadable`."""
     return _kinds()[index.kind].open_row(index, row)
+
+
+def _names(index: Index, labels: set[str]) -> tuple[str, ...]:
+    if index.task == "number":
+        return ()
+    several = index.task == "labels"
+    return tuple(sorted({name for label in labels for name in _parts(label, several)}))
+
+
+def _parts(label: str, several: bool) -> tuple[str, ...]:
+    return names_in(label) if several else (label,)
 
 
 def _no_source(source: object) -> tuple[str, str]:

@@ -1,9 +1,10 @@
 """Index and groups -> Split: who trains, who chooses, who judges; whole groups, seeded."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from striate.data import iterative
 from striate.data.earlier_split import earlier_sides
 from striate.data.portions import Unit, deal, portion, units_of
 from striate.values import SPLITS, Index, Options, Rows, Sentence, Split, say
@@ -86,7 +87,8 @@ def _keep(
     train, val = _rows(rows["train"]), _rows(rows["val"])
     if not len(val):
         inside = np.isin(np.arange(len(index.examples)), train)
-        parts = portion([unit.within(inside) for unit in units], {"val": (VAL_SHARE, MOST_VAL)})
+        within = [unit.within(inside) for unit in units]
+        parts = _portion(index)(within, {"val": (VAL_SHARE, MOST_VAL)})
         train, val = _rows(parts["train"]), _rows(parts["val"])
     elif len(copies := val[np.isin(groups[val], groups[train])]):
         notes.append(
@@ -116,7 +118,7 @@ def _fill_up(
     }
     free = [unit for unit in units if int(groups[unit.rows[0]]) not in side_of_group]
     shares = {"test": (TEST_SHARE, MOST_TEST), "val": (VAL_SHARE, MOST_VAL)}
-    parts = portion(free, shares, placed)
+    parts = _portion(index)(free, shares, placed)
     test = _rows(parts["test"])
     seen = np.unique(groups[[*parts["train"], *parts["val"]]])
     leaked = test[np.isin(groups[test], seen)]
@@ -139,11 +141,10 @@ def _fill_up(
 def _cut(index: Index, groups: Rows, units: list[Unit], notes: list[Sentence]) -> Split:
     """70 / 15 / 15 by class in whole groups, or five folds where the test would be tiny."""
     shares = {"test": (TEST_SHARE, MOST_TEST), "val": (VAL_SHARE, MOST_VAL)}
-    parts = portion(units, shares)
-    labels = index.labels()
+    parts = _portion(index)(units, shares)
     nothing = np.zeros(0, np.int64)
-    per_class = np.bincount(labels[_rows(parts["test"])], minlength=len(index.classes))
-    if per_class.sum() >= FEWEST_TEST and per_class.min() >= FEWEST_TEST_A_CLASS:
+    images, fewest = len(parts["test"]), _fewest(index, _rows(parts["test"]))
+    if images >= FEWEST_TEST and fewest >= FEWEST_TEST_A_CLASS:
         return Split(
             train=_rows(parts["train"]),
             val=_rows(parts["val"]),
@@ -157,13 +158,14 @@ def _cut(index: Index, groups: Rows, units: list[Unit], notes: list[Sentence]) -
             "split.tiny",
             "A test split would hold {n:,} images, {fewest:,} of the rarest class: too few. "
             "The accuracy comes from {folds}-fold cross-validation instead.",
-            n=int(per_class.sum()),
-            fewest=int(per_class.min()),
+            n=images,
+            fewest=fewest,
             folds=FOLDS,
         )
     )
     folds = np.full(len(index.examples), -1, np.int64)
-    for fold, rows in enumerate(deal(units, FOLDS)):
+    dealt = iterative.deal if index.task == "labels" else deal
+    for fold, rows in enumerate(dealt(units, FOLDS)):
         folds[rows] = fold
     return Split(
         train=index.used(),
@@ -175,6 +177,18 @@ def _cut(index: Index, groups: Rows, units: list[Unit], notes: list[Sentence]) -
         folds=folds,
         notes=tuple(notes),
     )
+
+
+def _portion(index: Index) -> Callable[..., dict[str, list[int]]]:
+    """How images are shared out: by class, or by sets of labels, which are hardly ever equal."""
+    return iterative.portion if index.task == "labels" else portion
+
+
+def _fewest(index: Index, rows: Rows) -> int:
+    """Images of the rarest class among some rows; numbers have no classes."""
+    if index.task == "number":
+        return len(rows)
+    return int(index.targets()[rows].sum(axis=0).min())
 
 
 def _contradictions(index: Index, units: list[Unit]) -> Iterable[Sentence]:

@@ -12,19 +12,28 @@ from striate.values import Figure, Finding, Interval, Score, Values, Verdict
 # of them less often than one time in ten.
 LEVEL = 0.99
 CLOSED_FORM = ("linear", "layers")
+VARIANT = "task"
+OTHER_TASK = "Not applicable, because it asks of classes, and here is another task."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One question to a finished fit: pure, values in, finding out."""
+    """One question to a finished fit: pure, values in, finding out.
+
+    One that is not for `every_task` asks of classes, and does not apply to several labels or a
+    number.
+    """
 
     code: str
     run: Callable[[Values], Finding]
+    every_task: bool = False
 
 
 def diagnose(values: Values) -> tuple[Finding, ...]:
     """What every check says, in the order of their names; silence is never an answer."""
-    return tuple(check.run(values) for check in collect("diagnose", "CHECK").values())
+    checks: list[Check] = list(collect("diagnose", "CHECK").values())
+    one = values.index.task == "label"
+    return tuple(c.run(values) if one or c.every_task else _not_asked(c) for c in checks)
 
 
 def verdict(findings: tuple[Finding, ...], values: Values) -> Verdict:
@@ -32,6 +41,8 @@ def verdict(findings: tuple[Finding, ...], values: Values) -> Verdict:
     found = {f.code: f for f in findings if f.outcome == "found"}
     if values.summary.test is None:
         return _said("unjudged", "No image with a known label was left to judge by.")
+    if values.index.task != "label":
+        return _against_guessing(values.summary.test)
     if "guessing" in found:
         return _of(found["guessing"], "guessing")
     for code in ("overfitting", "not_converged", "underfitting"):
@@ -112,6 +123,41 @@ def kept_fit(values: Values) -> tuple[Interval, Interval] | None:
         return trained, judged(values.summary.val)
     right = round(kept.val_accuracy * history.val_images)
     return trained, statistics.wilson(right, history.val_images, LEVEL)
+
+
+def _not_asked(check: Check) -> Finding:
+    """A check of classes where there are none."""
+    return Finding(
+        code=check.code,
+        outcome="not_applicable",
+        severity="info",
+        title=check.code.replace("_", " ").capitalize(),
+        figures={},
+        meaning=OTHER_TASK,
+        advice="",
+        see=f"docs/reference/checks.md#{check.code.replace('_', '-')}",
+        variant=VARIANT,
+    )
+
+
+def _against_guessing(score: Score) -> Verdict:
+    """Whether the answers are better than those that need no image, beyond chance."""
+    guessing = score.guessing or 0.0
+    figures: dict[str, Figure] = {"value": score.value, "guessing": guessing}
+    if score.metric == "mean_absolute_error":
+        learnt = score.interval[1] < guessing
+        sentence = "Its answers are off by {value:.3g} on average; always answering the middle "
+        sentence += "number would be off by {guessing:.3g}."
+        code = "number"
+    else:
+        learnt = score.interval[0] > guessing
+        sentence = "Its mean average precision is {value:.1%}; an order without a look at the "
+        sentence += "image would have {guessing:.1%}."
+        code = "labels"
+    if not learnt:
+        sentence += " That is no difference beyond chance."
+    ending = "learnt" if learnt else "guessed"
+    return _said(f"{code}_{ending}", sentence.format(**figures), figures)
 
 
 def _of(source: Finding, code: str) -> Verdict:

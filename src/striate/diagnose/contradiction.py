@@ -39,4 +39,4 @@ def run(values: Values) -> Finding:
     )
 
 
-CHECK = Check(code="contradiction", run=run)
+CHECK = Check(code="contradiction", run=run, every_task=True)

@@ -12,6 +12,8 @@ def run(values: Values) -> Finding:
     leaked = len(values.split.leaked)
     if leaked and score is not None and score.with_leaked is not None:
         few = leaked <= FEW * score.with_leaked.n
+        if score.metric != "accuracy":
+            return _of_other_task(leaked, score.with_leaked.n, few)
         return finding(
             "leakage",
             "found",
@@ -39,6 +41,20 @@ def run(values: Values) -> Finding:
     )
 
 
+def _of_other_task(leaked: int, images: int, few: bool) -> Finding:
+    return finding(
+        "leakage",
+        "found",
+        "info" if few else "warning",
+        title="Copies of training images are in the test split",
+        meaning="{leaked:,} of {n:,} test images are copies of images it learnt from or chose "
+        "by. They do not count.",
+        advice="Take the copies out of your test split; index.csv lists them by their hash.",
+        variant="plain",
+        figures={"leaked": leaked, "n": images},
+    )
+
+
 def _copies(values: Values) -> int:
     """How many images share their group with another."""
     sizes = np.bincount(values.split.groups[values.index.used()])
@@ -47,4 +63,4 @@ def _copies(values: Values) -> int:
 
 FEW = 0.01
 
-CHECK = Check(code="leakage", run=run)
+CHECK = Check(code="leakage", run=run, every_task=True)

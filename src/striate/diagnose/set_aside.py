@@ -17,6 +17,22 @@ def run(values: Values) -> Finding:
             figures={"n": counts.used},
         )
     share = counts.set_aside / (counts.set_aside + counts.used)
+    if values.index.task != "label":
+        return finding(
+            "set_aside",
+            "found",
+            "info",
+            title="Some files could not be used",
+            meaning="{n:,} of {all:,} image files ({share:.2%}) could not be used and took no "
+            "part.",
+            advice="They are listed below and in index.csv with their reasons.",
+            variant="plain",
+            figures={
+                "n": counts.set_aside,
+                "all": counts.set_aside + counts.used,
+                "share": share,
+            },
+        )
     slack = 0.0 if score is None else score.value - score.interval[0]
     # Were the model wrong on every one of them, the accuracy would fall by up to this share.
     grave = share > slack
@@ -37,4 +53,4 @@ def run(values: Values) -> Finding:
     )
 
 
-CHECK = Check(code="set_aside", run=run)
+CHECK = Check(code="set_aside", run=run, every_task=True)

@@ -59,9 +59,21 @@ def typical(values: Values) -> int | None:
     counted = values.counted
     if not counted.any():
         return None
+    if values.index.task != "label":
+        return _nearest(values)
     right = counted & (values.predictions.predicted == values.predictions.truth)
     places: Rows = np.flatnonzero(right if right.any() else counted)
     return int(places[values.predictions.probabilities[places].max(axis=1).argmax()])
+
+
+def _nearest(values: Values) -> int:
+    """The image whose answer comes nearest to the truth, of several labels or a number."""
+    predictions = values.predictions
+    answers = predictions.probabilities
+    if values.index.task == "number":
+        answers = predictions.numbers[:, None]
+    off = np.abs(answers - predictions.targets).sum(axis=1)
+    return int(np.where(values.counted, off, np.inf).argmin())
 
 
 def sheet(map_CHW: Tensor) -> NDArray[np.uint8]:

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from striate.classifier import answers
 from striate.learn.job import Job, Keep
 from striate.learn.procedure import learn
-from striate.statistics import softmax
 from striate.store.contents import CODECS
 from striate.store.files import Codec, of_array
-from striate.values import Progress, Rows
+from striate.values import Index, Progress, Rows
 
 T = TypeVar("T")
 
@@ -23,10 +23,11 @@ def cross_validate(job: Job, folds: Rows) -> NDArray[np.float32]:
     """Probabilities of the rows in `job.train`, in order, each by a procedure that did not see it.
 
     `folds` gives every index row its fold. Choices are made anew in each fold, by the images of
-    the others alone.
+    the others alone. Of several labels K more columns tell which are said, by the thresholds of
+    each fold; of a number it is the answer.
     """
     numbers = sorted({int(fold) for fold in folds[job.train]})
-    pooled = np.zeros((len(job.train), len(job.index.classes)), np.float32)
+    pooled = np.zeros((len(job.train), _width(job.index)), np.float32)
     for done, fold in enumerate(numbers):
         held_out = folds[job.train] == fold
         pooled[held_out] = job.keep(
@@ -60,7 +61,17 @@ def _fold(job: Job, held_out: NDArray[np.bool_], fold: int) -> NDArray[np.float3
     network, spec = learned.classifier.network, learned.classifier.spec
     with torch.inference_mode():
         logits = network.classify(torch.from_numpy(learned.table.of(rows, spec.taps)))
-    return softmax(logits.numpy(), spec.temperature)
+    found = answers(spec, logits.numpy())
+    if spec.task != "labels":
+        return found
+    said = found >= np.asarray(spec.thresholds, np.float32)
+    return np.concatenate([found, said.astype(np.float32)], axis=1)
+
+
+def _width(index: Index) -> int:
+    if index.task == "number":
+        return 1
+    return len(index.classes) * (2 if index.task == "labels" else 1)
 
 
 def _in_folder(keep: Keep, folder: str) -> Keep:

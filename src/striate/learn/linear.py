@@ -37,7 +37,7 @@ def probe_pretrained(job: Job) -> Linear:
     net = PRETRAINED if job.options.net == "auto" else job.options.net
     if job.given_plan:
         net = job.given_plan.net.value if job.given_plan.strategy.value != "scratch" else net
-    size = job.given_plan.input_size.value if job.given_plan else _size(job, net)
+    size = job.given_plan.input_size.value if job.given_plan else input_size_for(job, net)
     network = read_network(job, net, size)
     table = read_features(job, net, network, size, job.feature_rows, "features.npz")
     probed = _probe(job, table, job.train, job.val)
@@ -58,6 +58,7 @@ def pretrained_spec(job: Job, net: str, size: int, taps: tuple[Tap, ...]) -> Mod
         net=net,
         settings=NetSettings(),
         classes=job.index.classes,
+        task=job.index.task,
         channels=len(card.mean),
         input_size=size,
         cache_size=job.cache.size,
@@ -177,7 +178,8 @@ def fit_on(job: Job, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows) -> 
     return fit_taps(table, taps, rows, job.labels, len(job.index.classes), job.groups)
 
 
-def _size(job: Job, net: str) -> int:
+def input_size_for(job: Job, net: str) -> int:
+    """The size at which a network reads the images within its share of the budget."""
     card = find_net(net).card(net)
     images = len(job.feature_rows) + job.judge_images
     seconds = _SHARE_OF_BUDGET * 60 * job.minutes

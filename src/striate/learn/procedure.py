@@ -11,6 +11,7 @@ from striate.learn.doubting import doubts_of
 from striate.learn.job import Job, Learned
 from striate.learn.linear import Linear, fit_on, linear_classifier, probe_pretrained, refit
 from striate.learn.measure import gather_evidence
+from striate.learn.targets import learn_targets
 from striate.learn.tuned import probabilities, train_plan
 from striate.probe.evidence import Probed
 from striate.store.files import of_json
@@ -25,6 +26,8 @@ CLOSED_FORM = ("linear", "layers")
 
 def learn(job: Job) -> Learned:
     """The best model that the budget and the held-out images allow."""
+    if job.index.task != "label":
+        return learn_targets(job)
     linear = probe_pretrained(job) if _needs_pretrained(job) else None
     if linear is not None:
         job.usable(_first(job, linear, linear.probed))

@@ -50,7 +50,7 @@ def probe_taps(
     path = prepare(table.of(train_rows), truth, classes, owners, table.widths)
     val_values = table.of(val_rows)
     probes, fits, hits = [], [], []
-    for name, taps in _candidates(table.taps):
+    for name, taps in tap_sets(table.taps):
         if only is not None and name not in only:
             continue
         columns = table.columns(taps)
@@ -152,7 +152,7 @@ def gather(
     )
 
 
-def _candidates(taps: tuple[Tap, ...]) -> list[tuple[str, tuple[Tap, ...]]]:
+def tap_sets(taps: tuple[Tap, ...]) -> list[tuple[str, tuple[Tap, ...]]]:
     """Names and taps of the probes, shallow to deep; the same taps are never probed twice."""
     stages = tuple(dict.fromkeys(tap.stage for tap in taps))
     top = stages[-1]

@@ -27,7 +27,8 @@ class RidgeFit:
     Scores are `((features - shift) / scale) @ weights + bias`, N x K. `loo_scores` are those of
     every training image by the fit without it (or without its group), in the order given;
     `loo_errors` is their mean squared error for each of `alphas`, and `alpha` the least of them.
-    `temperature` makes `softmax(scores, temperature)` probabilities, fitted on `loo_scores`.
+    `temperature` makes `softmax(scores, temperature)` probabilities, fitted on `loo_scores`; it
+    is 1 where the targets are not one class an image.
     """
 
     alpha: float
@@ -81,7 +82,7 @@ class RidgePath:
             bias=(spectrum.shares + rounding @ weights).astype(np.float32),
             shift=shift,
             scale=scale,
-            temperature=_temperature(loo_scores, table.labels),
+            temperature=_temperature(loo_scores, table),
             loo_scores=loo_scores,
             alphas=tried,
             loo_errors=errors,
@@ -102,13 +103,14 @@ def fit_path(
 
 def prepare(
     features_ND: NDArray[np.float32],
-    labels: Rows,
+    labels: Rows | Floats,
     classes: int,
     groups: Rows | None = None,
     widths: Sequence[int] | None = None,
 ) -> RidgePath:
     """Standardises the features and computes what all fits on their columns share.
 
+    `labels` are class numbers, or targets N x K of any real numbers.
     `widths` cuts the columns into blocks that share one scale, such as the channels of one tap:
     a channel that varies much then counts for more, and no tap drowns another. Without it every
     feature has its own scale.
@@ -132,10 +134,12 @@ def _default_alphas(spectrum: Spectrum) -> Floats:
     return (length or 1.0) * np.logspace(-4, 4, 25)
 
 
-def _temperature(scores_NK: NDArray[np.float32], labels: Rows) -> float:
+def _temperature(scores_NK: NDArray[np.float32], table: Table) -> float:
     """The temperature from evenly chosen images: one number needs no million of them."""
+    if table.targets is not None:
+        return 1.0
     step = -(-scores_NK.size // _MOST_ENTRIES)
-    return fit_temperature(scores_NK[::step], labels[::step])
+    return fit_temperature(scores_NK[::step], table.labels[::step])
 
 
 _MOST_ENTRIES = 2_000_000

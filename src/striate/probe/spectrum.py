@@ -23,6 +23,7 @@ class Table:
 
     `gram` is the D x D product of the standardised features, shared by all columns; None where
     there are more features than images, since then the smaller N x N products are used.
+    `targets` N x K are what to come near where that is not one class an image.
     """
 
     features: NDArray[np.float32]
@@ -31,6 +32,7 @@ class Table:
     mean: Floats
     scale: NDArray[np.float32]
     gram: Floats | None
+    targets: Floats | None = None
 
     def standardised(self, rows: Rows, columns: Rows) -> Floats:
         """Some rows and columns, centred and scaled."""
@@ -41,12 +43,16 @@ class Table:
 
     def one_hot(self, rows: Rows) -> Floats:
         """Targets of some rows: one column a class."""
+        if self.targets is not None:
+            return self.targets[rows]
         table = np.zeros((len(rows), self.classes))
         table[np.arange(len(rows)), self.labels[rows]] = 1
         return table
 
     def shares(self) -> Floats:
         """The mean of the targets: the share of each class."""
+        if self.targets is not None:
+            return np.asarray(self.targets.mean(axis=0))
         counts = np.bincount(self.labels, minlength=self.classes)
         return np.asarray(counts / len(self.labels))
 
@@ -68,16 +74,19 @@ class Spectrum:
 
 
 def tabulate(
-    features_ND: NDArray[np.float32], labels: Rows, classes: int, widths: Sequence[int]
+    features_ND: NDArray[np.float32], labels: Rows | Floats, classes: int, widths: Sequence[int]
 ) -> Table:
     """Standardises features, all columns of a block of `widths` by one scale.
 
+    `labels` are class numbers, or any targets N x K.
     Raises `ModelError` where a feature is not finite.
     """
     mean, scale = _mean_and_scale(features_ND, widths)
+    real = labels.ndim == 2
     table = Table(
         features=features_ND,
-        labels=np.asarray(labels, np.int64),
+        labels=np.zeros(len(labels), np.int64) if real else np.asarray(labels, np.int64),
+        targets=np.asarray(labels, np.float64) if real else None,
         classes=classes,
         mean=mean,
         scale=scale,

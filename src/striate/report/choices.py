@@ -32,7 +32,7 @@ def choices_section(values: Values, words: Words) -> Section:
     if values.evidence is not None:
         blocks.append(_strategies(values, values.evidence, words))
         blocks += _outcomes(values, values.evidence, words)
-        if len(values.evidence.probes) > 1:
+        if len(values.evidence.probes) > 1 and values.evidence.metric == "accuracy":
             blocks.append(_stages(values.evidence, words))
     blocks.append(_choices(values.plan, words))
     return Section(
@@ -44,10 +44,13 @@ def choices_section(values: Values, words: Words) -> Section:
 
 
 def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
-    rows: list[tuple[str, ...]] = [
-        (words("choices.majority"), "–", "–", words.percent(evidence.majority), "–", "–")
-    ]
-    bars = [(evidence.majority, evidence.majority, evidence.majority)]
+    rows: list[tuple[str, ...]] = []
+    bars: list[tuple[float, float, float]] = []
+    if evidence.metric == "accuracy":
+        rows.append(
+            (words("choices.majority"), "–", "–", words.percent(evidence.majority), "–", "–")
+        )
+        bars.append((evidence.majority, evidence.majority, evidence.majority))
     marked = -1
     for probe in _worth_showing(evidence):
         if probe.name == evidence.best_probe and values.plan.strategy.value in LINEAR:
@@ -81,7 +84,7 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
         marked = len(rows)
         rows.append(_trained_row(values, words))
         bars.append(_bar(_validated(values)))
-    names = ("strategy", "net", "judged", "accuracy", "interval", "seconds")
+    names = ("strategy", "net", "judged", evidence.metric, "interval", "seconds")
     return Block(
         kind="table",
         title=words("choices.strategies"),

@@ -1,6 +1,7 @@
 """Texts for people in English and Chinese: looked up by key, filled with figures, typeset."""
 
 import locale
+import math
 import os
 import re
 import tomllib
@@ -12,6 +13,7 @@ from typing import Any
 from striate.values import Figure, Finding, Sentence
 
 LANGUAGES = ("en", "zh")
+OTHER_TASK = "task"
 NARROW_SPACE = "\u202f"
 
 
@@ -47,6 +49,10 @@ class Words:
 
     def finding(self, finding: Finding) -> tuple[str, str, str]:
         """Title, meaning and advice of a finding in this language."""
+        if finding.variant == OTHER_TASK:
+            title = f"finding.{finding.code}.not_applicable.title"
+            title = title if title in self.texts else f"finding.{finding.code}.passed.title"
+            return self.filled(title, {}, finding.title), self("findings.other_task"), ""
         key = ".".join(
             part for part in ("finding", finding.code, finding.outcome, finding.variant) if part
         )
@@ -71,6 +77,12 @@ class Words:
     def span(self, low: float, high: float) -> str:
         """An interval of shares in per cent, without the sign."""
         return f"{100 * low:.1f}–{100 * high:.1f}"
+
+    def number(self, value: float) -> str:
+        """A number in its own unit with three significant digits, no fewer than its whole part."""
+        size = abs(value)
+        digits = 2 - math.floor(math.log10(size)) if size > 0 else 0
+        return f"{value:,.{min(12, max(0, digits))}f}"
 
     def seconds(self, seconds: float) -> str:
         """A length of time as people say it."""

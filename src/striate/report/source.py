@@ -15,7 +15,10 @@ def source_section(values: Values, words: Words) -> Section:
     blocks = [_facts(values, words)]
     if notes:
         blocks.append(Block(kind="list", title=words("source.notes"), rows=notes))
-    blocks += [_samples(values, words), _shares(values, words)]
+    if values.index.task == "number":
+        blocks += [_spread(values, words)]
+    else:
+        blocks += [_samples(values, words), _shares(values, words)]
     return Section(
         key="source",
         title=words("source.title"),
@@ -74,14 +77,14 @@ def _sizes(values: Values) -> str:
 
 
 def _shares(values: Values, words: Words) -> Block:
-    labels, names = values.index.labels(), values.index.classes
+    targets, names = values.index.targets(), values.index.classes
     splits = ("train", "val", "test")
     rows_of = [values.split.train, values.split.val, values.split.test]
-    counts_KS = np.stack([np.bincount(labels[rows], minlength=len(names)) for rows in rows_of], 1)
+    counts_KS = np.stack([targets[rows].sum(axis=0).astype(np.int64) for rows in rows_of], 1)
     order = np.argsort(-counts_KS.sum(axis=1), kind="stable")
     shown = range(len(names)) if len(names) <= CLASSES else [*order[:10], *order[-10:]]
     rows = [(names[k], *(f"{n:,}" for n in counts_KS[k])) for k in shown]
-    rows.append((words("source.total"), *(f"{n:,}" for n in counts_KS.sum(axis=0))))
+    rows.append((words("source.total"), *(f"{len(part):,}" for part in rows_of)))
     return Block(
         kind="table",
         title=words("source.shares" if len(names) <= CLASSES else "source.shares_many"),
@@ -92,11 +95,30 @@ def _shares(values: Values, words: Words) -> Block:
     )
 
 
+def _spread(values: Values, words: Words) -> Block:
+    """How the numbers lie in each split."""
+    numbers = values.index.targets()[:, 0]
+    rows = []
+    for name in ("train", "val", "test"):
+        part = numbers[getattr(values.split, name)]
+        if len(part):
+            cuts = np.quantile(part, (0, 0.25, 0.5, 0.75, 1))
+            shown = (words.number(float(cut)) for cut in cuts)
+            rows.append((words.named("split", name), f"{len(part):,}", *shown))
+    names = ("split", "images_count", "least", "quarter", "middle", "three_quarters", "greatest")
+    return Block(
+        kind="table",
+        title=words("source.numbers"),
+        header=tuple(words(f"source.{name}") for name in names),
+        rows=tuple(rows),
+    )
+
+
 def _samples(values: Values, words: Words) -> Block:
     """One training picture of each class, of the largest classes where they are many."""
-    labels = values.index.labels()
-    classes, first = np.unique(labels[values.split.train], return_index=True)
-    sizes = np.bincount(labels[values.split.train], minlength=len(values.index.classes))
+    marks = values.index.targets()[values.split.train] > 0
+    classes = np.flatnonzero(marks.any(axis=0))
+    first, sizes = marks[:, classes].argmax(axis=0), marks.sum(axis=0)
     chosen = sorted(np.argsort(-sizes[classes], kind="stable")[:SAMPLES])
     rows = [int(values.split.train[first[i]]) for i in chosen]
     return Block(

@@ -10,6 +10,7 @@ from rich.text import Text
 from striate.report.findings import gravest
 from striate.report.headline import verdict_advice, verdict_text
 from striate.report.language import Words, plain, words
+from striate.report.task_answer import as_shown, measure_text
 from striate.report.watching import watcher as watcher
 from striate.values import Finding, Index, Score, Split, Summary
 
@@ -54,7 +55,7 @@ def result(
     """
     say = words(lang)
     sentences = [
-        (say("terminal.accuracy"), _accuracy(summary.test, say)),
+        (_metric_name(summary.test, say), _accuracy(summary.test, say)),
         (say("terminal.verdict"), Text(plain(verdict_text(summary.verdict, say)))),
     ]
     advice = _advice(summary, findings, say)
@@ -87,9 +88,17 @@ class Hanging:
             yield start + line
 
 
+def _metric_name(score: Score | None, say: Words) -> str:
+    if score is None or score.metric == "accuracy":
+        return say("terminal.accuracy")
+    return say(f"terminal.{score.metric}")
+
+
 def _accuracy(score: Score | None, say: Words) -> Text:
     if score is None:
         return Text(say("headline.none_why"))
+    if score.metric != "accuracy":
+        return _other_metric(score, say)
     text = Text(plain(say.percent(score.value)), style="bold green")
     interval = say(
         "terminal.interval",
@@ -99,6 +108,25 @@ def _accuracy(score: Score | None, say: Words) -> Text:
         evaluation=say(f"terminal.{score.evaluation}"),
     )
     text.append("  " + plain(interval), style="not bold default")
+    return text
+
+
+def _other_metric(score: Score, say: Words) -> Text:
+    """The mean average precision or the mean absolute error, then the figures beside it."""
+    text = Text(plain(as_shown(score, score.value, say)), style="bold green")
+    low, high = (as_shown(score, end, say) for end in score.interval)
+    interval = say(
+        "terminal.interval",
+        level=round(100 * score.level),
+        span=f"{low}–{high}",
+        n=score.n,
+        evaluation=say(f"terminal.{score.evaluation}"),
+    )
+    beside = "".join(
+        f"{say('unit.comma')}{say.named('metric', m.name)} {measure_text(m, say)}"
+        for m in score.beside[:1]
+    )
+    text.append("  " + plain(interval + beside), style="not bold default")
     return text
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from striate.classifier import load, read_spec
+from striate.classifier import as_predictions, load, read_spec
 from striate.data.cache import build_cache
 from striate.data.duplicates import find_duplicates
 from striate.data.split import split_index
@@ -123,6 +123,10 @@ def _test_score(run: Run, predictions: Predictions, index: Index, split: Split) 
 def _val_predictions(run: Run, index: Index, split: Split) -> Predictions | None:
     if not len(split.val) or not run.holds("val.npy"):
         return None
+    if index.task != "label":
+        examples = [index.examples[row] for row in split.val]
+        found = np.asarray(run.read("val.npy", of_array()))
+        return as_predictions(read_spec(run.model), examples, found)
     return Predictions(
         classes=index.classes,
         paths=tuple(index.examples[row].path for row in split.val),

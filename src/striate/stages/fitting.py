@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.classifier import Classifier, save
+from striate.classifier import Classifier, as_predictions, save
 from striate.errors import UsageError
 from striate.learn.crossing import cross_validate
 from striate.learn.job import Job, Learned
@@ -22,6 +22,7 @@ from striate.values import (
     History,
     Index,
     Machine,
+    ModelSpec,
     Options,
     Plan,
     Predictions,
@@ -44,7 +45,8 @@ def fit_and_predict(
     """
     crossed = split.evaluation == "cross-validation"
     job = make_job(run, index, split, cache, machine, watch)
-    earlier = put_by(run)
+    # Other tasks are solved in closed form: more minutes may only change the input's size.
+    earlier = put_by(run) if index.task == "label" else None
     with run.timed("train"):
         learned = learn(job)
     if earlier and keep_earlier(run, earlier, learned.val_probabilities, job.labels[job.val]):
@@ -57,7 +59,8 @@ def fit_and_predict(
     run.look(learned.plan)
     with run.timed("predict"):
         probabilities = _judged(run, job, learned, split)
-    run.write("predictions.csv", _predictions(index, rows, probabilities))
+    spec = learned.classifier.spec
+    run.write("predictions.csv", _predictions(index, rows, probabilities, spec))
 
 
 def _judged(run: Run, job: Job, learned: Learned, split: Split) -> NDArray[np.float32]:
@@ -174,7 +177,13 @@ def _write_learned(run: Run, learned: Learned) -> None:
         run.write("val.npy", learned.val_probabilities, of_array())
 
 
-def _predictions(index: Index, rows: Rows, probabilities: NDArray[np.float32]) -> Predictions:
+def _predictions(
+    index: Index, rows: Rows, probabilities: NDArray[np.float32], spec: ModelSpec
+) -> Predictions:
+    if spec.task != "label":
+        examples = [index.examples[row] for row in rows]
+        found, said = probabilities[:, : spec.outputs], probabilities[:, spec.outputs :]
+        return as_predictions(spec, examples, found, said > 0 if said.size else None)
     return Predictions(
         classes=index.classes,
         paths=tuple(index.examples[row].path for row in rows),

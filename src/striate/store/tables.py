@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.store.files import Codec, Facts, to_json
-from striate.values import Doubt, Epoch, Example, History, Index, Predictions
+from striate.values import Doubt, Epoch, Example, History, Index, Predictions, names_in
 
 T = TypeVar("T")
 
@@ -62,6 +62,9 @@ def predictions_rows(
     given, best first, as pairs `class_1, p_1, class_2, p_2, …`. Probabilities have the digits
     that give the same float32 when read.
     """
+    if predictions.task != "label":
+        yield from _rows_of_others(predictions, truth, top)
+        return
     classes = predictions.classes
     top = _how_many(len(classes), top)
     head = ["path", *(["label"] if truth else []), "predicted", "probability"]
@@ -79,6 +82,35 @@ def predictions_rows(
             yield line + [str(p) for p in row]
         else:
             yield line + [cell for k in highest(row, top) for cell in (classes[k], str(row[k]))]
+
+
+def _rows_of_others(predictions: Predictions, truth: bool, top: int | None) -> Iterator[list[str]]:
+    """Of several labels those said, then the probability of each; of a number the number."""
+    classes = predictions.classes
+    top = None if top is None else min(top, len(classes))
+    head = ["path", *(["label"] if truth else []), "predicted"]
+    if top is None:
+        yield [*head, *(f"p:{name}" for name in classes)]
+    else:
+        yield [*head, *(f"{what}_{rank + 1}" for rank in range(top) for what in ("class", "p"))]
+    said = predictions.labels
+    for place, path in enumerate(predictions.paths):
+        row = predictions.probabilities[place]
+        line = [path, *([_true(predictions, place)] if truth else []), said[place]]
+        if top is None:
+            yield line + [str(p) for p in row]
+        else:
+            yield line + [cell for k in highest(row, top) for cell in (classes[k], str(row[k]))]
+
+
+def _true(predictions: Predictions, place: int) -> str:
+    """The truth as a source writes it: `a|b`, or the number."""
+    if predictions.truth[place] < 0:
+        return ""
+    marks = predictions.targets[place]
+    if predictions.task == "number":
+        return repr(float(marks[0])).removesuffix(".0")
+    return "|".join(n for n, mark in zip(predictions.classes, marks, strict=True) if mark) or "|"
 
 
 def highest(probabilities: NDArray[np.float32], top: int) -> NDArray[np.int64]:
@@ -133,13 +165,23 @@ def _write_predictions(predictions: Predictions, file: BinaryIO) -> None:
 
 
 def _predictions_facts(predictions: Predictions) -> Facts:
-    return {"classes": list(predictions.classes)}
+    facts: Facts = {"classes": list(predictions.classes)}
+    if predictions.task != "label":
+        facts |= {
+            "task": predictions.task,
+            "thresholds": [float(t) for t in predictions.thresholds],
+        }
+    return facts
 
 
 def _read_predictions(path: Path, facts: Facts) -> Predictions:
     """Exact up to 100 classes; of more, what the highest leave is spread over the others."""
     rows = _table(path)
     head = next(rows)
+    task = facts.get("task", "label")
+    if task != "label":
+        lines = [row for row in rows if len(row) == len(head) or _torn(path)]
+        return _read_others(lines, facts)
     given = [name[2:] for name in head if name.startswith("p:")]
     classes = tuple(facts.get("classes", given))
     number = {name: k for k, name in enumerate(classes)}
@@ -156,6 +198,36 @@ def _read_predictions(path: Path, facts: Facts) -> Predictions:
         paths=tuple(row[0] for row in lines),
         probabilities=probabilities,
         truth=np.array([number.get(row[1], -1) if row[1] else -1 for row in lines], np.int64),
+    )
+
+
+def _read_others(lines: list[list[str]], facts: Facts) -> Predictions:
+    """Predictions of several labels, or of a number."""
+    classes = tuple(facts["classes"])
+    number = {name: k for k, name in enumerate(classes)}
+    one = facts["task"] == "number"
+    table = np.zeros((len(lines), len(classes)), np.float32)
+    targets = np.zeros((len(lines), 1 if one else len(classes)))
+    marked = np.zeros(table.shape, np.bool_)
+    for i, row in enumerate(lines):
+        table[i] = np.array(row[3:], np.float32)
+        if not one:
+            marked[i, [number[name] for name in names_in(row[2])]] = True
+        if one and row[1]:
+            targets[i, 0] = float(row[1])
+        elif row[1]:
+            targets[i, [number[name] for name in names_in(row[1])]] = 1.0
+    answers = [row[2] for row in lines] if one else []
+    return Predictions(
+        classes=classes,
+        paths=tuple(row[0] for row in lines),
+        probabilities=table,
+        truth=np.array([0 if row[1] else -1 for row in lines], np.int64),
+        task="number" if one else "labels",
+        thresholds=tuple(facts["thresholds"]),
+        numbers=np.array(answers, np.float32),
+        targets=targets,
+        marked=None if one else marked,
     )
 
 

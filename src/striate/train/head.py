@@ -76,7 +76,7 @@ def assemble(spec: ModelSpec, weights: str | None = None) -> Network:
     family = find_net(spec.net)
     with torch.random.fork_rng(devices=[]):
         backbone = family.build(spec.net, spec.settings, spec.channels, weights)
-        return Network(backbone, spec.taps, len(spec.classes), spec.dropout)
+        return Network(backbone, spec.taps, spec.outputs, spec.dropout)
 
 
 def tap_widths(backbone: nn.Module, taps: tuple[Tap, ...]) -> tuple[int, ...]:

@@ -21,6 +21,8 @@ from striate.values import Example, Index, Options, say
 
 ENDINGS = tuple(READERS)
 NAMED = 3
+YES = ("1", "yes", "true", "y", "t")
+NO = ("0", "no", "false", "n", "f", "-1")
 
 
 def read_listed(source: object, options: Options) -> Index:
@@ -31,19 +33,22 @@ def read_listed(source: object, options: Options) -> Index:
     `SourceError` where a column is missing or cannot be read.
     """
     table = _opened(source, options)
-    for name in ("image", "label"):
-        must_have(name, getattr(options, name), list(table.columns), table.title)
+    must_have("image", options.image, list(table.columns), table.title)
+    several = _label_columns(table, options)
+    for column in several or (options.label,):
+        must_have("label", column, list(table.columns), table.title)
     for name in ("group", "split_column", "weight"):
         if asked(options, name):
             must_have(name, getattr(options, name), list(table.columns), table.title)
-    examples = _once_each(list(_rows(table, options)))
+    examples = _once_each(list(_rows(table, options)), options.task)
     _must_be_there(examples, table)
     given = {example.split for example in examples} - {""}
     index = Index(
         root=str(table.root),
         name=table.name,
         kind="table",
-        classes=(),
+        classes=tuple(sorted(several)),
+        task="labels" if several else "label",
         examples=tuple(sorted(examples, key=lambda example: example.path)),
         given_splits=tuple(name for name in SPLIT_NAMES if name in given),
         address=table.title,
@@ -100,7 +105,8 @@ def _of_frame(source: Any) -> Columns:
 
 def _rows(table: _Table, options: Options) -> Iterator[Example]:
     images = table.columns[options.image]
-    labels = table.columns[options.label]
+    several = _label_columns(table, options)
+    labels = _joined(table, several) if several else table.columns[options.label]
     nothing = [""] * len(images)
     groups: Sequence[Any] = nothing
     if options.group_pattern is None:
@@ -162,8 +168,33 @@ def _splits(table: _Table, options: Options) -> list[str]:
     return splits
 
 
-def _once_each(examples: list[Example]) -> list[Example]:
-    """One row a path: a repeated one counts once, one with several labels is set aside."""
+def _label_columns(table: _Table, options: Options) -> tuple[str, ...]:
+    """The columns that `--label a,b,c` names, one a label; none where it names one column."""
+    names = tuple(name.strip() for name in options.label.split(","))
+    return () if len(names) < 2 or options.label in table.columns else names
+
+
+def _joined(table: _Table, columns: tuple[str, ...]) -> list[str]:
+    """The labels `a|b` of every row, from columns that say yes or no; `|` where none is yes."""
+    found = []
+    for number in range(len(table.columns[columns[0]])):
+        cells = {name: cell_text(table.columns[name][number]).casefold() for name in columns}
+        for name, cell in cells.items():
+            if cell not in (*YES, *NO):
+                raise SourceError(
+                    f"Row {number + 1:,} of {table.title} says {cell or 'nothing'} of {name}; "
+                    "1 or 0, yes or no is due.",
+                    "Mend that row, or name other columns with --label.",
+                )
+        found.append("|".join(name for name in columns if cells[name] in YES) or "|")
+    return found
+
+
+def _once_each(examples: list[Example], task: str) -> list[Example]:
+    """One row a path: a repeated one counts once, one with several labels is set aside.
+
+    Where an image may have several labels it has those of all its rows.
+    """
     labels: dict[str, list[str]] = {}
     for example in examples:
         given = labels.setdefault(example.path, [])
@@ -172,7 +203,9 @@ def _once_each(examples: list[Example]) -> list[Example]:
     kept: dict[str, Example] = {}
     for example in examples:
         several = labels[example.path]
-        if len(several) > 1:
+        if len(several) > 1 and task == "labels" and all(several):
+            example = replace(example, label="|".join(several))
+        elif len(several) > 1:
             reason = f"it is listed with several labels: {', '.join(several)}"
             example = replace(example, status="set_aside", label="", reason=reason)
         kept.setdefault(example.path, example)

@@ -1,0 +1,201 @@
+"""Settles what is to be learnt of an image: one label, several, or a number."""
+
+import math
+from collections import Counter
+from dataclasses import replace
+
+from striate.data.classes import settle_classes
+from striate.errors import SourceError, UsageError
+from striate.values import Example, Index, Options, Sentence, Task, names_in, say
+
+
+def settle_task(index: Index, options: Options) -> Index:
+    """The index with its task, labels as the task writes them, and classes.
+
+    `auto` takes a table whose labels hold `|`, or that has a column a label, for several
+    labels; numbers are never guessed, since classes may be called 1, 2, 3. Raises `UsageError`
+    where the source cannot hold the task, `SourceError` where nothing can be learnt from it.
+    """
+    task = task_of(index, options)
+    if task == "label":
+        return _settled_as_classes(index, options)
+    if task == "labels":
+        return _with_labels(index, options)
+    return _with_numbers(index)
+
+
+def settle_again(index: Index, options: Options) -> Index:
+    """The index with its classes as they are after some images proved to be unreadable."""
+    if index.task == "label":
+        return settle_classes(index, options)
+    return _with_labels(index, options) if index.task == "labels" else _with_numbers(index)
+
+
+def task_of(index: Index, options: Options) -> Task:
+    """The task of an index whose labels stand as the source wrote them."""
+    asked = options.task
+    if asked != "auto" and asked != index.task and index.task == "labels":
+        raise UsageError(
+            f"--label {options.label} names a column a label, which is not the task {asked}.",
+            "Name one column with --label, or leave --task out.",
+        )
+    if asked in ("labels", "number") and index.kind not in _CAN_HOLD_MORE:
+        raise UsageError(
+            f"--task {asked} needs a table (.csv, .tsv, .jsonl, .parquet) that says of every "
+            f"image what is asked for; {index.name} has a folder a class.",
+            "List the images in a table with the columns image and label.",
+        )
+    if asked == "labels" or (asked == "auto" and _holds_several(index)):
+        return "labels"
+    return "number" if asked == "number" else "label"
+
+
+def written(index: Index, task: Task) -> Index:
+    """The index with its labels as the task writes them; what is no number is set aside."""
+    one = _as_number if task == "number" else _as_labels
+    if task == "label":
+        return index
+    return replace(index, task=task, examples=tuple(one(e) for e in index.examples))
+
+
+def _holds_several(index: Index) -> bool:
+    if index.task == "labels":
+        return True
+    return index.kind == "table" and any("|" in e.label for e in index.examples)
+
+
+def _settled_as_classes(index: Index, options: Options) -> Index:
+    numbers = _distinct_numbers(index) if index.kind in _CAN_HOLD_MORE else 0
+    if options.task == "label" or numbers < _MANY_NUMBERS:
+        return settle_classes(index, options)
+    try:
+        index = settle_classes(index, options)
+    except SourceError as error:
+        raise SourceError(
+            error.sentence,
+            f"The labels are {numbers:,} different numbers. To learn the number: --task number",
+        ) from None
+    note = say(
+        "read.perhaps_number",
+        "The labels are {n:,} different numbers, and each was taken for a class of its own. If "
+        "it is the number that is to be learnt, add --task number.",
+        n=numbers,
+    )
+    return _noted(index, note)
+
+
+def _distinct_numbers(index: Index) -> int:
+    labels = {e.label for e in index.examples if e.status == "used"}
+    return len(labels) if labels and all(_number(label) is not None for label in labels) else 0
+
+
+def _with_labels(index: Index, options: Options) -> Index:
+    columns, guessed = index.classes, index.task != "labels" and options.task == "auto"
+    index = written(index, "labels")
+    used = [example for example in index.examples if example.status == "used"]
+    counts = Counter(name for example in used for name in names_in(example.label))
+    for name in columns:
+        counts.setdefault(name, 0)
+    rare = sorted(name for name, n in counts.items() if n < 2)
+    if rare and not options.drop_rare:
+        raise SourceError(
+            f"In {index.name} fewer than 2 images have the label {', '.join(rare[:5])}.",
+            "Add images, or leave such labels out: --drop-rare",
+        )
+    classes = tuple(sorted(set(counts) - set(rare)))
+    if not classes:
+        raise SourceError(
+            f"No image in {index.name} has a label.", "Write labels as a|b, and | for none."
+        )
+    if rare:
+        index = replace(index, examples=tuple(_keeping(e, set(classes)) for e in index.examples))
+        index = _noted(index, _dropped(rare))
+    _must_train(index, classes)
+    if guessed:
+        index = _noted(index, _taken_for_several())
+    return replace(index, classes=classes)
+
+
+def _with_numbers(index: Index) -> Index:
+    index = written(index, "number")
+    used = [example for example in index.examples if example.status == "used"]
+    if len(used) < _FEWEST or len({example.label for example in used}) < 2:
+        raise SourceError(
+            f"{index.name} has {len(used):,} images with a number, "
+            f"{len({e.label for e in used}):,} of them different; {_FEWEST} images and two "
+            "different numbers are needed.",
+            "Give more images, or name the column of numbers with --label.",
+        )
+    return replace(index, classes=())
+
+
+def _must_train(index: Index, classes: tuple[str, ...]) -> None:
+    if "train" not in index.given_splits:
+        return
+    used = [e for e in index.examples if e.status == "used" and e.split == "train"]
+    missing = sorted(set(classes) - {name for e in used for name in names_in(e.label)})
+    if missing:
+        raise SourceError(
+            f"No training image in {index.name} has the label {missing[0]}.",
+            "Add training images of it, or cut new splits: --split pool",
+        )
+
+
+def _keeping(example: Example, classes: set[str]) -> Example:
+    if example.status != "used":
+        return example
+    return replace(example, label=_joined(tuple(set(names_in(example.label)) & classes)))
+
+
+def _as_labels(example: Example) -> Example:
+    if example.status != "used" or not example.label:
+        return example
+    return replace(example, label=_joined(names_in(example.label)))
+
+
+def _joined(names: tuple[str, ...]) -> str:
+    return "|".join(sorted(names)) or "|"
+
+
+def _as_number(example: Example) -> Example:
+    if example.status != "used":
+        return example
+    number = _number(example.label)
+    if number is None:
+        reason = f"its label is no number: {example.label[:40]}"
+        return replace(example, status="set_aside", reason=reason)
+    return replace(example, label=repr(number).removesuffix(".0"))
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _noted(index: Index, note: Sentence) -> Index:
+    return replace(index, notes=(*index.notes, note))
+
+
+def _dropped(rare: list[str]) -> Sentence:
+    return say(
+        "read.dropped_rare_labels",
+        "Left out, as asked: {n:,} labels that fewer than 2 images have ({names}).",
+        n=len(rare),
+        names=", ".join(rare[:5]) + (", …" if len(rare) > 5 else ""),
+    )
+
+
+def _taken_for_several() -> Sentence:
+    return say(
+        "read.several_labels",
+        "Labels such as a|b are taken for several labels of one image; --task label would take "
+        "each for one class.",
+    )
+
+
+_CAN_HOLD_MORE = ("table", "memory")
+_MANY_NUMBERS = 20
+_FEWEST = 10
