@@ -117,13 +117,14 @@ def inspection_of(
 
 
 def _classes(index: Index, split: Split) -> tuple[ClassCount, ...]:
-    labels = index.labels()
+    marks = index.targets() > 0 if index.classes else np.zeros((len(index.examples), 0), np.bool_)
     pictures: list[set[str]] = [set() for _ in index.classes]
     for row in index.used():
         example = index.examples[row]
-        pictures[labels[row]].add(example.pixels_hash or example.bytes_hash or example.path)
+        for k in np.flatnonzero(marks[row]):
+            pictures[k].add(example.pixels_hash or example.bytes_hash or example.path)
     counts = [
-        np.bincount(labels[rows], minlength=len(index.classes)).tolist()
+        marks[rows].sum(axis=0).tolist()
         for rows in (index.used(), split.train, split.val, _counting(index, split))
     ]
     return tuple(

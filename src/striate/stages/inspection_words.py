@@ -38,7 +38,8 @@ def counts_told(
         classes=len(classes),
         distinct=images.distinct,
     )
-    yield _balance(classes)
+    if classes:
+        yield _balance(classes)
     yield say(
         "inspect.formats",
         "Formats: {formats}. Different sizes: {n:,}, most often {size} ({share:.0%}).",
