@@ -31,7 +31,7 @@ def compose_inspection(
         _doubts_section(inspection, cache, say),
         _families_section("copies", alike, pictures, say),
         _aside_section(inspection, say),
-        _classes_section(inspection, say),
+        _classes_section(inspection, say) if inspection.classes else None,
         _sizes_section(inspection, say),
     )
     problems = sum(section is not None for section in sections[1:6])
