@@ -1,16 +1,19 @@
 """Labels that the images speak against, looked for before any training, within the time given."""
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.nets import find_net
 from striate.probe.doubtful import find_doubtful, left_out_probabilities
-from striate.probe.features import all_taps, extract
 from striate.statistics import rng
 from striate.strategy.budget import feature_size
-from striate.train.head import assemble
+from striate.train.head import all_taps, assemble
+from striate.train.inference import fast
 from striate.train.machine import apply, measure_machine
+from striate.train.passes import features_of
 from striate.values import (
     Cache,
     Doubt,
@@ -19,6 +22,7 @@ from striate.values import (
     ModelSpec,
     NetSettings,
     Options,
+    Progress,
     Rows,
     Watch,
 )
@@ -27,6 +31,7 @@ NET = "efficientnet-lite0"
 # At 128 pixels at least 80 % of planted labels stood in front (docs/LOG.md, doubtful labels).
 LARGEST_INPUT = 128
 MOST_IMAGES = 5_000
+BLOCK = 256
 SHARE_OF_TIME = 0.5
 FEWEST_OF_A_CLASS = 5
 
@@ -50,14 +55,13 @@ def doubtful_labels(
     5 are looked at are not doubted.
     """
     machine = measure_machine(options.device)
-    rows, size = _affordable(index, cache, machine, max(1.0, SHARE_OF_TIME * seconds), options.seed)
-    labels = index.labels()[rows]
+    until = time.monotonic() + max(1.0, SHARE_OF_TIME * seconds)
+    rows, size = _affordable(index, cache, machine, until - time.monotonic(), options.seed)
     spec = _spec(index, cache, machine, size)
     with apply(machine):
-        table = extract(assemble(spec), cache, rows, spec, machine, watch)
-        probabilities = left_out_probabilities(
-            table.values, labels, len(index.classes), groups[rows]
-        )
+        rows, features = _in_time(cache, rows, spec, machine, until, watch)
+        labels = index.labels()[rows]
+        probabilities = left_out_probabilities(features, labels, len(index.classes), groups[rows])
     counts = np.bincount(labels, minlength=len(index.classes))
     known = {name for name, n in zip(index.classes, counts, strict=True) if n >= FEWEST_OF_A_CLASS}
     found = find_doubtful(probabilities, index, rows)
@@ -69,16 +73,33 @@ def doubtful_labels(
 def _affordable(
     index: Index, cache: Cache, machine: Machine, seconds: float, seed: int
 ) -> tuple[Rows, int]:
-    """The rows to look at and the input size of the network."""
+    """The rows to look at, in an order drawn by the seed, and the input size of the network."""
     rows = index.used()
     usual = find_net(NET).card(NET).input_size
     speed = machine.speeds.get("features", 50.0)
     wanted = min(len(rows), MOST_IMAGES)
     size = min(LARGEST_INPUT, feature_size(wanted, cache.size, speed, seconds, usual))
     most = min(wanted, max(50, int(speed * seconds * (usual / size) ** 2)))
-    if most < len(rows):
-        rows = np.sort(rng(seed, "doubts").choice(rows, most, replace=False))
-    return rows, size
+    return rng(seed, "doubts").permutation(rows)[:most], size
+
+
+def _in_time(
+    cache: Cache, rows: Rows, spec: ModelSpec, machine: Machine, until: float, watch: Watch
+) -> tuple[Rows, NDArray[np.float32]]:
+    """The rows whose features were ready in time, ascending, and these N x D; at least a block.
+
+    A busy machine is slower than it was when it was measured.
+    """
+    network = fast(assemble(spec), machine=machine, precision=spec.precision)
+    features: list[NDArray[np.float32]] = []
+    done = 0
+    while done < len(rows) and (not done or time.monotonic() < until):
+        block = rows[done : done + BLOCK]
+        features.append(features_of(network, cache.images, block, spec, machine))
+        done += len(block)
+        watch(Progress(stage="features", done=done, total=len(rows), unit="images"))
+    order = np.argsort(rows[:done])
+    return rows[:done][order], np.concatenate(features)[order]
 
 
 def _spec(index: Index, cache: Cache, machine: Machine, size: int) -> ModelSpec:
