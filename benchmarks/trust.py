@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from striate.data.cache import decode_rows
 from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
-from striate.data.split import split_index
+from striate.data.split import FOLDS, split_index
 from striate.nets import find_net
 from striate.probe.evidence import Probed, probe_taps
 from striate.probe.features import FeatureTable, all_taps, extract
@@ -255,8 +255,10 @@ def _by_striate(folder: Folder, copies: bool) -> Outcome:
         ),
         groups=groups[judged],
         counted=~np.isin(judged, split.leaked),
+        distinct=folder.index.firsts(judged),
         evaluation=split.evaluation,
         seed=folder.seed,
+        folds=FOLDS if split.folds is not None else 0,
     )
     assert found is not None
     guess = delivered.fit.scores(folder.unseen_values[:, delivered.columns]).argmax(axis=1)

@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from striate.score import score
 from striate.statistics import (
     accuracy_interval,
     balanced_accuracy,
     better,
     cluster_bootstrap,
+    crossed_interval,
     expected_calibration_error,
     fit_temperature,
     log_loss,
@@ -23,6 +25,7 @@ from striate.statistics import (
     softmax,
     wilson,
 )
+from striate.values import Predictions
 
 TRUTHS = st.lists(st.booleans(), min_size=1, max_size=60)
 
@@ -260,3 +263,32 @@ def test_paired_difference():
     assert (still.low, still.value, still.high) == (0, 0, 0)
     twice = paired_difference(np.repeat(new, 2), np.repeat(old, 2), np.repeat(np.arange(500), 2))
     assert twice.high - twice.low == pytest.approx(found.high - found.low, rel=0.2)
+
+
+def test_folds_make_an_interval_half_as_wide_again():
+    alone = wilson(70, 100)
+    found = crossed_interval(alone, 5)
+    assert (found.value, found.n, found.method) == (0.7, 100, "crossed-wilson")
+    assert found.low == pytest.approx(0.7 - 1.5 * (0.7 - alone.low))
+    assert found.high == pytest.approx(0.7 + 1.5 * (alone.high - 0.7))
+    assert crossed_interval(wilson(1, 1), 5).low == 0.0
+    assert crossed_interval(wilson(5, 5), 5).high == 1.0
+    with pytest.raises(ValueError, match="1 folds"):
+        crossed_interval(alone, 1)
+
+
+def test_folds_are_said_by_the_score_alone_where_there_are_any():
+    truth = np.arange(40) % 2
+    guess = np.where(np.arange(40) < 8, 1 - truth, truth)
+    predictions = Predictions(
+        classes=("a", "b"),
+        paths=tuple(map(str, range(40))),
+        probabilities=np.eye(2, dtype=np.float32)[guess],
+        truth=truth,
+    )
+    plain = score(predictions)
+    crossed = score(predictions, evaluation="cross-validation", folds=5)
+    assert plain is not None
+    assert crossed is not None
+    assert (plain.method, crossed.method) == ("wilson", "crossed-wilson")
+    assert crossed.interval[0] < plain.interval[0] < 0.8 < plain.interval[1] < crossed.interval[1]

@@ -19,12 +19,15 @@ def score(
     evaluation: Literal["test-split", "cross-validation", "validation"] = "test-split",
     looks: int = 1,
     seed: int = 0,
+    folds: int = 0,
 ) -> Score | None:
     """The score of predictions whose truth is known; None where no image counts.
 
     `groups` gives every prediction its group: where groups hold several images the interval is
     a cluster bootstrap. `counted` leaves out leaked images; the accuracy with them is stated
     beside. `distinct` leaves out all but the first of several copies, from both.
+    `folds` is their number where the predictions are of cross-validation: they make the interval
+    of an accuracy wider.
     Of several labels it is the mean average precision, of numbers the mean absolute error, with
     bootstrap intervals.
     """
@@ -48,6 +51,8 @@ def score(
     interval = statistics.accuracy_interval(
         correct[counts], None if groups is None else groups[counts], seed=seed
     )
+    if folds:
+        interval = statistics.crossed_interval(interval, folds)
     leaked = None
     if counts.sum() < known.sum():
         leaked = WithLeaked(value=float(correct[known].mean()), n=int(known.sum()))

@@ -6,6 +6,7 @@ Legend: `N` images, `K` classes, `G` groups. `correct` is a vector of N truths (
 
 import hashlib
 import math
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -85,6 +86,24 @@ def accuracy_interval(
     if groups is not None and len(np.unique(np.asarray(groups))) < len(hits):
         return cluster_bootstrap(hits, groups, seed=seed, level=level)
     return wilson(int(hits.sum()), len(hits), level)
+
+
+def crossed_interval(interval: Interval, folds: int) -> Interval:
+    """The interval of a share that `folds`-fold cross-validation gave: wider on both sides.
+
+    The folds' models share training images, and none is the one delivered, so that errors are
+    not independent. The variance is multiplied by 1 + J * n_test / n_train = 1 + J / (J - 1) for
+    J folds: Nadeau & Bengio 2003, section 3. Raises `ValueError` for fewer than two folds.
+    """
+    if folds < 2:
+        raise ValueError(f"{folds} folds cannot judge each other")
+    factor = math.sqrt(1 + folds / (folds - 1))
+    return replace(
+        interval,
+        low=max(0.0, interval.value - factor * (interval.value - interval.low)),
+        high=min(1.0, interval.value + factor * (interval.high - interval.value)),
+        method=f"crossed-{interval.method}",
+    )
 
 
 def balanced_accuracy(labels: ArrayLike, predicted: ArrayLike) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from striate.classifier import as_predictions, load, read_spec
 from striate.data.cache import build_cache
 from striate.data.duplicates import find_duplicates
-from striate.data.split import split_index
+from striate.data.split import FOLDS, split_index
 from striate.diagnose import diagnose, verdict
 from striate.explain import explain
 from striate.report.compose import compose
@@ -117,6 +117,7 @@ def _test_score(run: Run, predictions: Predictions, index: Index, split: Split) 
         evaluation=split.evaluation,
         looks=len(run.record.looks),
         seed=run.record.seed,
+        folds=FOLDS if crossed else 0,
     )
 
 
