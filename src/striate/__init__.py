@@ -21,7 +21,8 @@ __version__ = "0.1.0"
 def fit(source: Any, *, watch: "Watch | None" = None, **settings: "Unpack[Settings]") -> "Run":
     """Fits a classifier to labelled images and gives its run.
 
-    `source` is a folder of class folders, `"demo"`, or images with their labels. `settings` are
+    `source` is all that the command takes, a dataset, an iterable of (image, label), or a pair
+    (images, labels). `settings` are
     those of `striate fit`, with `_` for `-`: `minutes=2, seed=1, strategy="linear", out="mine"`;
     `striate.values.Options` lists them with their defaults. `watch` is told of the progress; by
     default notebooks and terminals show it. Raises `StriateError`, with every wrong setting in

@@ -102,7 +102,8 @@ def fit(source: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
     striate fit flowers --plan runs/flowers-1/plan.json --seed 3
 
     SOURCE is a folder with a sub-folder per class, one with train, val and test folders of such,
-    or demo. The same command goes on where it was broken off; more minutes improve it.
+    an archive of it, a table, arrays (.npz, IDX), the name of a set (cifar10, mnist), or demo. The
+    same command goes on where it was broken off; more minutes improve it.
     """
     options = typed_options(given, net_faults(given["net"]))
     assert source is not None

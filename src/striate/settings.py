@@ -44,6 +44,7 @@ class Settings(TypedDict, total=False):
     weight: str
     root: str | Path | None
     task: str
+    data_root: str | Path | None
     set: str | None
 
 
@@ -228,6 +229,7 @@ _RULES: dict[str, Callable[[object], object]] = {
     "split_column": _text,
     "weight": _text,
     "root": _path,
+    "data_root": _path,
     "set": _overrides,
 }
 

@@ -64,6 +64,7 @@ class Options:
     weight: str = "weight"
     root: str | None = None
     task: str = "auto"
+    data_root: str | None = None
     set: str | None = None
 
 

@@ -280,4 +280,8 @@ FLAGS: dict[str, Flag] = {
     "weight": Flag(metavar="COLUMN", about="A table's column of weights, if any."),
     "set": Flag(metavar="CHOICES", about="Choices of the plan, such as 'activation=elu l1=1e-4'."),
     "root": Flag(metavar="FOLDER", about="Where a table's paths begin.  [the table's folder]"),
+    "data_root": Flag(
+        metavar="FOLDER",
+        about="Where a set known by name lies already; without it, it is fetched.",
+    ),
 }

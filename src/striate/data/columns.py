@@ -25,6 +25,12 @@ def asked(options: Options, name: str) -> bool:
 
 def must_be_of_use(kind: str, options: Options) -> None:
     """Raises `UsageError` where a column is named and the source has no columns or arrays."""
+    if asked(options, "data_root") and kind != "named":
+        raise UsageError(
+            "--data-root: only a set known by name has one, and the source is none "
+            "(what is here on disk comes before names).",
+            "Leave it out, or give a name such as cifar10 or mnist.",
+        )
     of_use: tuple[str, ...] = {"table": OF_TABLES, "npz": OF_ARRAYS}.get(kind, ())
     idle = [name for name in OF_TABLES if name not in of_use and asked(options, name)]
     if idle:

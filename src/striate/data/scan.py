@@ -19,6 +19,7 @@ from striate.data.classes import settle_classes
 from striate.data.columns import must_be_of_use, to_judge
 from striate.data.grouping import grouped
 from striate.data.header import Content, Header, pillow_hushed, read_header, warnings_of
+from striate.data.named_sets import set_name
 from striate.data.picture_names import (
     UNREAD_FORMATS,
     begins_like_picture,
@@ -31,7 +32,7 @@ from striate.data.sources import SourceKind, folder, idx, memory, npz
 from striate.data.tasks import settle_task, task_of, written
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceMissingError, UsageError
-from striate.values import Example, Index, Options, names_in
+from striate.values import Example, Index, Options, names_in, say
 
 CHUNK = 128
 SMALL_FILE = 16 << 10
@@ -48,7 +49,7 @@ def read(source: object, options: Options) -> Index:
     for kind in _kinds().values():
         if kind.matches(source):
             must_be_of_use(kind.name, options)
-            index = grouped(kind.read(source, options), options)
+            index = grouped(_told_of_name(kind.read(source, options), source), options)
             return settle_task(_with_headers(index), options)
     raise UsageError(*_no_source(source))
 
@@ -109,6 +110,20 @@ def _names(index: Index, labels: set[str]) -> tuple[str, ...]:
 
 def _parts(label: str, several: bool) -> tuple[str, ...]:
     return names_in(label) if several else (label,)
+
+
+def _told_of_name(index: Index, source: object) -> Index:
+    """The index with a note where what was read has the name of a classic set and is not it."""
+    if index.kind in ("named", "memory", "dataset") or index.address == set_name(source):
+        return index
+    if not set_name(source):
+        return index
+    note = say(
+        "read.local_name",
+        "{name} is here on disk, so that was read, not the set of that name.",
+        name=shown(str(source)),
+    )
+    return replace(index, notes=(*index.notes, note))
 
 
 def _no_source(source: object) -> tuple[str, str]:

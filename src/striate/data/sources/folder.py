@@ -10,11 +10,13 @@ from pathlib import Path
 
 from striate.data.header import Content
 from striate.data.layout import SPLIT_NAMES, STRAY, beside_note, stray_note
+from striate.data.named_sets import NAMED_SETS
 from striate.data.picture_names import UNREAD_FORMATS, is_hidden, looks_like_picture, suffix
 from striate.data.read_file import located, read_file, reason_for_mode, shown
 from striate.data.sources import SourceKind
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError
+from striate.spelling import nearest
 from striate.values import Example, Index, Options, Sentence, say
 
 
@@ -86,9 +88,12 @@ def _did_you_mean(root: Path) -> str:
     while not there.is_dir():
         there, root = there.parent, there
     names = [entry.name for entry in _entries(there) if _is_folder(entry)]
+    known = nearest(root.name, NAMED_SETS) if there == root.parent else ""
     close = difflib.get_close_matches(root.name, names, n=3, cutoff=0.6)
     if close:
         return "Did you mean " + " or ".join(shown(there / name) for name in close) + "?"
+    if known:
+        return f"Did you mean {known}, a set known by name? Or check the path."
     return f"{shown(there.resolve())} holds no folder of a similar name; check the path."
 
 

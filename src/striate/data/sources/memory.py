@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from striate.data.dataset_items import as_array
 from striate.data.header import Content
 from striate.data.picture_names import UNREAD_FORMATS, suffix
 from striate.data.read_file import read_file, shown
@@ -89,7 +90,7 @@ def open_memory_row(index: Index, row: int) -> Content:
     if isinstance(image, Image.Image | bytes):
         return image
     try:
-        return np.asarray(image)
+        return as_array(image)
     except Exception:
         raise Unreadable(f"a {type(image).__name__} is not a picture") from None
 
