@@ -96,8 +96,17 @@ def new_record(
 
 
 def settings_key(options: Options, source_address: str) -> str:
-    """Equal for two commands that, given the same time, end with the same predictions."""
-    counts = {name: value for name, value in asdict(options).items() if name not in ASIDE}
+    """Equal for two commands that, given the same time, end with the same predictions.
+
+    Settings left as usual do not count, so that a setting that a later striate knows leaves the
+    runs of an earlier one where they are found.
+    """
+    usual = asdict(Options())
+    counts = {
+        name: value
+        for name, value in asdict(options).items()
+        if name not in ASIDE and value != usual[name]
+    }
     earlier = None if options.split in ("auto", "pool") else options.split
     if earlier:
         counts["split"] = "earlier"
