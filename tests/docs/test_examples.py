@@ -1,13 +1,14 @@
 """Every command and every Python block on the pages is carried out, page after page.
 
 One work folder serves all pages, as it would a reader who goes through them: `photos` to fit,
-`held-out` to evaluate, `new` to label, and `scans.csv`, `digits` and `signs` with groups.
-Budgets are cut to the shortest one. Commands of the checkout itself (`make`, `pip`, `git`) are
-looked at elsewhere; code cells run in `make docs`.
+`held-out` to evaluate, `new` to label, `scans.csv`, `digits` and `signs` with groups, and
+`set.npz` and `MNIST/raw`. Budgets are cut to the shortest one. Commands of the checkout itself
+(`make`, `pip`, `git`) are looked at elsewhere; code cells run in `make docs`.
 """
 
 import os
 import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -51,7 +52,25 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         grouped(demo.images[rows[:40]], name.lower(), folder)
     save(demo.images[np.flatnonzero(labels == names[0])[200:204]], folder / "new")
     table(folder)
+    arrays(demo.images, labels, names, folder)
     return folder
+
+
+def arrays(images: np.ndarray, labels: np.ndarray, names: list[str], folder: Path) -> None:
+    """`set.npz`, and `MNIST/raw` with the files of a training split and a test split."""
+    rows = np.concatenate([np.flatnonzero(labels == name)[:120] for name in names])
+    numbers = np.repeat(np.arange(len(names)), 120)
+    np.savez_compressed(folder / "set.npz", images=images[rows], labels=numbers)
+    raw = folder / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    judging = np.arange(len(rows)) % 4 == 0
+    for split, some in (("train", ~judging), ("t10k", judging)):
+        pixels = images[rows[some]].reshape(-1, 28, 28)
+        head = struct.pack(">4i", 0x803, len(pixels), 28, 28)
+        (raw / f"{split}-images-idx3-ubyte").write_bytes(head + pixels.tobytes())
+        head = struct.pack(">2i", 0x801, len(pixels))
+        content = head + numbers[some].astype(np.uint8).tobytes()
+        (raw / f"{split}-labels-idx1-ubyte").write_bytes(content)
 
 
 def grouped(images: np.ndarray, name: str, folder: Path) -> None:
