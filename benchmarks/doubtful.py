@@ -16,14 +16,14 @@ from striate.data.cache import build_cache
 from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
 from striate.data.split import split_index
-from striate.learn.linear import PRETRAINED
+from striate.learn.linear import PRETRAINED, spec_on
 from striate.nets import find_net
 from striate.probe.doubtful import find_doubtful, left_out_probabilities
 from striate.probe.features import extract
 from striate.statistics import wilson
 from striate.train.head import all_taps, assemble
 from striate.train.machine import apply, measure_machine
-from striate.values import Index, ModelSpec, NetSettings, Options, Rows
+from striate.values import Index, Options, Rows
 
 FLIPPED, LOOKED_AT, SIZE = 0.05, 0.08, 128
 
@@ -54,21 +54,8 @@ def _features(folder: Path) -> tuple[Index, Rows, Rows, np.ndarray]:
     groups = find_duplicates(index, cache)
     split = split_index(index, groups, Options())
     rows = np.sort(np.concatenate([split.train, split.val]))
-    machine, card = measure_machine(), find_net(PRETRAINED).card(PRETRAINED)
-    spec = ModelSpec(
-        net=PRETRAINED,
-        settings=NetSettings(),
-        classes=index.classes,
-        channels=3,
-        input_size=SIZE,
-        cache_size=cache.size,
-        resize=cache.resize,
-        mean=card.mean,
-        std=card.std,
-        taps=all_taps(card.stages),
-        precision=machine.precision,
-        batch_size=machine.batch_size,
-    )
+    machine, taps = measure_machine(), all_taps(find_net(PRETRAINED).card(PRETRAINED).stages)
+    spec = spec_on(PRETRAINED, SIZE, taps, index, cache, machine)
     table = extract(assemble(spec), cache, rows, spec, machine)
     return index, rows, groups[rows], table.values
 

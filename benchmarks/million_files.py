@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from stat import S_IFDIR, S_IFREG
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -93,9 +94,6 @@ def cost(count: int, classes: int) -> tuple[int, float]:
     def content(path: Any, most: int | None = None) -> bytes:
         return JPEG + int.from_bytes(str(path)[-14:].encode()).to_bytes(16)[-8:]
 
-    folder._entries, folder.read_file, scan.read_file = entries, content, content  # type: ignore
-    folder._must_be_folder = lambda root: None
-    folder._given_splits = lambda root: {}
     numbers = iter(range(1, classes + 1))
     real = Path.stat
 
@@ -104,11 +102,21 @@ def cost(count: int, classes: int) -> tuple[int, float]:
             return os.stat_result((S_IFDIR, next(numbers), 99, 1, 0, 0, 0, 0, 0, 0))
         return real(self, **named)
 
-    Path.stat = stat  # type: ignore[method-assign]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
-    index = read(ROOT, Options())
-    seconds = time.perf_counter() - began
+    with (
+        patch.multiple(
+            folder,
+            _entries=entries,
+            read_file=content,
+            _must_be_folder=lambda root: None,
+            _given_splits=lambda root: {},
+        ),
+        patch.object(scan, "read_file", content),
+        patch.object(Path, "stat", stat),
+    ):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        began = time.perf_counter()
+        index = read(ROOT, Options())
+        seconds = time.perf_counter() - began
     assert len(index.used()) == count // classes * classes
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, seconds
 

@@ -38,6 +38,7 @@ from striate.data.cache import decode_rows
 from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
 from striate.data.split import FOLDS, split_index
+from striate.learn.linear import spec_on
 from striate.nets import find_net
 from striate.probe.evidence import Probed, probe_taps
 from striate.probe.features import FeatureTable, all_taps, extract
@@ -47,7 +48,7 @@ from striate.score import score
 from striate.statistics import rng, softmax, wilson
 from striate.train.head import assemble
 from striate.train.machine import measure_machine
-from striate.values import Cache, Index, ModelSpec, NetSettings, Options, Predictions, Rows, Tap
+from striate.values import Cache, Index, Options, Predictions, Rows, Tap
 
 NET, SIZE, STAGES = "efficientnet-lite0", 64, 3
 FEWEST, MOST = 20, 200
@@ -148,26 +149,14 @@ def _whole(source: str, store: Path) -> Whole:
     """The set read, decoded and looked at by the network; features are found again in `store`."""
     index = read(source, Options())
     index, pixels = decode_rows(index, index.used(), 32, 3)
-    card = find_net(NET).card(NET)
-    taps = tuple(tap for tap in all_taps(card.stages[-STAGES:]) if tap.pool == "mean")
-    spec = ModelSpec(
-        net=NET,
-        settings=NetSettings(),
-        classes=index.classes,
-        channels=3,
-        input_size=SIZE,
-        cache_size=32,
-        resize="squash",
-        mean=card.mean,
-        std=card.std,
-        taps=taps,
-    )
+    stages = find_net(NET).card(NET).stages
+    taps = tuple(tap for tap in all_taps(stages[-STAGES:]) if tap.pool == "mean")
+    cache, machine = Cache(images=pixels, path=""), measure_machine("cpu")
+    spec = spec_on(NET, SIZE, taps, index, cache, machine)
     network = assemble(spec)
     kept = store / f"{NET}-{SIZE}-{STAGES}.npy"
     if not kept.exists():
-        machine = measure_machine("cpu")
-        spec = replace(spec, precision=machine.precision, batch_size=machine.batch_size)
-        table = extract(network, Cache(images=pixels, path=""), index.used(), spec, machine)
+        table = extract(network, cache, index.used(), spec, machine)
         print(f"features: {len(table.rows) / table.seconds:.0f} images/s")
         store.mkdir(parents=True, exist_ok=True)
         np.save(kept, table.values)

@@ -54,6 +54,7 @@ def made_fit(source: object, options: Options, watch: Watch, clock: Any) -> Run:
     with Run.open("flowers", options, command="striate fit x", source_address=str(source)) as run:
         if run.mode != "done":
             run.write("index.csv", VALUES.index)
+            run.write("plan.json", VALUES.plan)
             run.write("findings.json", ())
             run.finish(fake.summary)
     return run

@@ -7,7 +7,7 @@ from tests import made
 
 from striate import layers
 from striate.errors import UsageError
-from striate.overrides import CHOICES, SETTINGS, WORDS, overridden, parsed
+from striate.overrides import CHOICES, SETTINGS, WORDS, overridden, parsed, sets_augmentation
 from striate.settings import checked
 from striate.train import initialise, mixing, optimizer, schedule
 from striate.values import Plan
@@ -84,3 +84,10 @@ def test_every_simple_choice_of_a_plan_can_be_set() -> None:
     simple = {n for n, h in hints.items() if get_args(h) and get_args(h)[0] in (int, float, str)}
     assert simple - {"strategy", "net", "classes"} == set(CHOICES) - {"augment"}
     assert not set(SETTINGS) & set(CHOICES)
+
+
+def test_whether_the_augmentation_is_asked_for() -> None:
+    assert sets_augmentation("depth=2 augment.flip=0")
+    assert sets_augmentation("augment=none")
+    assert not sets_augmentation("depth=2")
+    assert not sets_augmentation(None)

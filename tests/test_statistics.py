@@ -292,3 +292,12 @@ def test_folds_are_said_by_the_score_alone_where_there_are_any():
     assert crossed is not None
     assert (plain.method, crossed.method) == ("wilson", "crossed-wilson")
     assert crossed.interval[0] < plain.interval[0] < 0.8 < plain.interval[1] < crossed.interval[1]
+
+
+def test_a_group_is_one_witness_for_the_better_model():
+    old = np.zeros(12, bool)
+    new = np.array([True] * 10 + [False] * 2)
+    groups = np.array([0] * 10 + [1, 2])
+    assert better(new, old) == sign_test(10, 0)
+    assert better(new, old, groups) == sign_test(1, 0)
+    assert better(old, new, groups) == pytest.approx(1 - sign_test(1, 0))

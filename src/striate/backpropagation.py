@@ -35,7 +35,7 @@ def gradients_of(classifier: Classifier, image: Any, label: str | None = None) -
     number = _number(classifier.spec.classes, label, int(logits_1K.argmax()))
     target = torch.tensor([number])
     loss = F.cross_entropy(logits_1K, target)
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
 
     def again() -> float:
         with torch.no_grad():

@@ -351,7 +351,7 @@ def _show_result(done: "Run", lang: str) -> None:
     from striate.report.language import pick_language
     from striate.report.terminal import result
 
-    shown = result(done.summary, str(done.folder), pick_language(lang), done.findings)
+    shown = result(done.summary, str(done.folder), pick_language(lang), done.findings, done.plan)
     _console(stderr=False).print(shown, crop=False)  # A path stays whole, so it can be copied.
 
 

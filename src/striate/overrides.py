@@ -32,6 +32,11 @@ def parsed(text: str) -> dict[str, Any]:
     return found
 
 
+def sets_augmentation(text: str | None) -> bool:
+    """Whether the augmentation is asked for, so that none needs to be measured."""
+    return any(name.partition(".")[0] == "augment" for name in parsed(text)) if text else False
+
+
 def overridden(plan: Plan, text: str | None) -> Plan:
     """The plan with what was asked for in the place of what was chosen."""
     if not text:

@@ -190,8 +190,13 @@ def fit_temperature(scores_NK: ArrayLike, labels: ArrayLike) -> float:
     return spread / inverse
 
 
-def better(correct_new: ArrayLike, correct_old: ArrayLike) -> float:
+def better(
+    correct_new: ArrayLike, correct_old: ArrayLike, groups: ArrayLike | None = None
+) -> float:
     """One-sided mid-p value of "the new one is no better", both judged on the same images.
+
+    Where `groups` hold several images, images of one group are no independent witnesses: each
+    group is one, for the model that gets more of it right.
 
     McNemar's exact test: of the images on which the two differ, those that the new one gets
     right follow Binomial(n, 1/2) if the two are alike; the outcome itself counts half
@@ -200,7 +205,11 @@ def better(correct_new: ArrayLike, correct_old: ArrayLike) -> float:
     new, old = _truths(correct_new), _truths(correct_old)
     if new.shape != old.shape:
         raise ValueError(f"{len(new)} and {len(old)} images are not the same images")
-    return sign_test(int((new & ~old).sum()), int((old & ~new).sum()))
+    gains = new.astype(np.int64) - old
+    if groups is not None:
+        _, owners = np.unique(np.asarray(groups), return_inverse=True)
+        gains = np.bincount(owners, gains)
+    return sign_test(int((gains > 0).sum()), int((gains < 0).sum()))
 
 
 def sign_test(wins: int, losses: int) -> float:

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def test_what_was_planted_is_told_and_shown(
     assert run("inspect", "ponds") == 0
     told = capsys.readouterr().out
     for said in (
-        "39 images in 2 classes, 36 different pictures.",
+        "39 images in 2 classes, 36 different pixel for pixel.",
         "Files that cannot be used: 1, such as train/toad/cut.png",
         "pixel for pixel: 3, in 6 files; one occurs 2 times",
         "Pictures under several labels: 1, such as train/frog <b>/torn.png = train/toad/train01",
@@ -178,3 +179,23 @@ def test_a_doubtful_label_is_told_shown_and_marked(
     assert [(row["image"], row["label"], row["suggested"]) for row in marked] == [
         ("colours/red/07.png", "red", "green")
     ]
+
+
+@pytest.mark.parametrize(("task", "said"), [("labels", "2 labels"), ("number", "with a number")])
+def test_several_labels_and_numbers_are_told_and_not_doubted(
+    task: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(inspection, "doubtful_labels", lambda *_: pytest.fail("labels doubted"))
+    rng = np.random.default_rng(0)
+    lines = ["image,label"]
+    for number in range(40):
+        Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(f"{number}.png")
+        label = ("a", "b", "a|b")[number % 3] if task == "labels" else str(number)
+        lines.append(f"{number}.png,{label}")
+    Path("table.csv").write_text("\n".join(lines) + "\n")
+    assert run("inspect", "table.csv", "--task", task) == 0
+    told = capsys.readouterr().out
+    assert said in told
+    assert "not doubted" in told
+    assert Path("inspect.html").exists()

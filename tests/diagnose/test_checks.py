@@ -189,7 +189,14 @@ def test_leaks_are_counted_and_both_numbers_given() -> None:
     finding = said(made.values(leaked=7), "leakage")
     assert finding.outcome == "found"
     assert finding.figures["leaked"] == 7
+    assert "7 of" in finding.meaning
     assert "with them" in finding.meaning
+
+
+def test_leaks_that_could_not_move_the_accuracy_are_a_note() -> None:
+    few, many = (said(made.values(images=4000, size=8, leaked=n), "leakage") for n in (1, 60))
+    assert (few.outcome, few.severity) == ("found", "info")
+    assert (many.outcome, many.severity) == ("found", "warning")
 
 
 def test_files_set_aside_are_grave_where_they_could_change_the_number() -> None:

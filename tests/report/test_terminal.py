@@ -120,3 +120,11 @@ def test_long_sentences_hang_beside_their_name() -> None:
     verdict = next(i for i, line in enumerate(lines) if line.startswith("Verdict"))
     assert lines[verdict + 1].startswith(" " * 10)
     assert not any(line.endswith(" ") for line in lines)
+
+
+def test_the_model_that_is_delivered_is_named_with_its_reason() -> None:
+    values = made.values(strategy="scratch")
+    told = shown(result(values.summary, "runs/x", "en", (), values.plan), width=200)
+    assert "Model" in told
+    assert values.plan.because[-1].text in told
+    assert "Model" not in shown(result(values.summary, "runs/x"), width=200)

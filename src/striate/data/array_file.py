@@ -150,6 +150,7 @@ def _place(path: Path, entry: zipfile.ZipInfo) -> int:
     return entry.header_offset + 30 + names
 
 
+# zipfile raises NotImplementedError for a compression that it cannot undo.
 DAMAGE = (
     *(zipfile.BadZipFile, zipfile.LargeZipFile, gzip.BadGzipFile, zlib.error),
     *(EOFError, NotImplementedError, ValueError, OSError),

@@ -78,8 +78,9 @@ def table_rows(
 
 
 def _path(index: Index, example: Example, folder: Path) -> str:
-    path = Path(os.path.abspath(Path(index.root) / example.path))  # noqa: PTH100  links stay
-    base = Path(os.path.abspath(folder))  # noqa: PTH100
+    # Not `resolve`: links stay, so that the table names files as their owner does.
+    file = Path(index.root) / example.path
+    path, base = (Path(os.path.normpath(each.absolute())) for each in (file, folder))
     if path.is_relative_to(base):
         path = path.relative_to(base)
     return path.as_posix()

@@ -44,7 +44,7 @@ def leaks_between(index: Index, families: tuple[tuple[int, ...], ...]) -> tuple[
             example = index.examples[row]
             if example.split != judge or not others:
                 continue
-            copy = min(others, key=lambda other, e=example: _order(_kind([e, other]), other))  # type: ignore[misc]
+            copy = _closest(example, others)
             leaks.append(
                 Leak(
                     path=example.path,
@@ -66,5 +66,7 @@ def _kind(examples: list[Example]) -> Kind:
     return "near"
 
 
-def _order(kind: Kind, example: Example) -> tuple[int, str]:
-    return ("bytes", "pixels", "near").index(kind), example.path
+def _closest(example: Example, others: list[Example]) -> Example:
+    """Which of `others` is most surely the same picture; of equals the first by path."""
+    kinds = ("bytes", "pixels", "near")
+    return min(others, key=lambda other: (kinds.index(_kind([example, other])), other.path))

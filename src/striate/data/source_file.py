@@ -2,15 +2,21 @@
 
 import os
 from pathlib import Path
+from typing import cast
 
 from striate.data.read_file import shown
 from striate.errors import SourceError, SourceMissingError
 from striate.spelling import nearest
 
 
+def path_of(source: object) -> Path:
+    """The path that a source gives as a text or a path, `~` spelt out; `TypeError` for others."""
+    return Path(os.fspath(cast("str | os.PathLike[str]", source))).expanduser()
+
+
 def source_file(source: object) -> Path:
     """The path of a file; raises `SourceMissingError`, `SourceError` where it cannot be read."""
-    path = Path(os.fspath(source)).expanduser()  # type: ignore[call-overload]
+    path = path_of(source)
     if not path.exists():
         raise SourceMissingError(f"There is no file {shown(path)}.", _did_you_mean(path))
     if not path.is_file():

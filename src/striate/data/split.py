@@ -153,16 +153,7 @@ def _cut(index: Index, groups: Rows, units: list[Unit], notes: list[Sentence]) -
             leaked=nothing,
             notes=tuple(notes),
         )
-    notes.append(
-        say(
-            "split.tiny",
-            "A test split would hold {n:,} images, {fewest:,} of the rarest class: too few. "
-            "The accuracy comes from {folds}-fold cross-validation instead.",
-            n=images,
-            fewest=fewest,
-            folds=FOLDS,
-        )
-    )
+    notes.append(_too_small(index, images, fewest))
     folds = np.full(len(index.examples), -1, np.int64)
     dealt = iterative.deal if index.task == "labels" else deal
     for fold, rows in enumerate(dealt(units, FOLDS)):
@@ -176,6 +167,25 @@ def _cut(index: Index, groups: Rows, units: list[Unit], notes: list[Sentence]) -
         evaluation="cross-validation",
         folds=folds,
         notes=tuple(notes),
+    )
+
+
+def _too_small(index: Index, images: int, fewest: int) -> Sentence:
+    if index.task == "number":
+        return say(
+            "split.tiny_number",
+            "A test split would hold {n:,} images: too few. The figures come from {folds}-fold "
+            "cross-validation instead.",
+            n=images,
+            folds=FOLDS,
+        )
+    return say(
+        "split.tiny",
+        "A test split would hold {n:,} images, {fewest:,} of the rarest class: too few. "
+        "The accuracy comes from {folds}-fold cross-validation instead.",
+        n=images,
+        fewest=fewest,
+        folds=FOLDS,
     )
 
 

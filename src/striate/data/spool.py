@@ -22,7 +22,9 @@ class Spool(Sequence[Any]):
     """
 
     def __init__(self) -> None:
-        self._file = cast(IO[bytes], tempfile.SpooledTemporaryFile(max_size=MOST_IN_MEMORY))  # noqa: SIM115
+        # Open as long as the spool lives, so no `with`: `__del__` closes it.
+        file = tempfile.SpooledTemporaryFile(max_size=MOST_IN_MEMORY)  # noqa: SIM115
+        self._file = cast(IO[bytes], file)
         self._places: list[Place | str] = []
         self._end = 0
         self._lock = threading.Lock()

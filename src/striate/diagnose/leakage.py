@@ -3,7 +3,7 @@
 import numpy as np
 
 from striate.diagnose import Check, finding
-from striate.values import Finding, Values
+from striate.values import Finding, Score, Values
 
 
 def run(values: Values) -> Finding:
@@ -11,17 +11,17 @@ def run(values: Values) -> Finding:
     score = values.summary.test
     leaked = len(values.split.leaked)
     if leaked and score is not None and score.with_leaked is not None:
-        few = leaked <= FEW * score.with_leaked.n
-        if score.metric != "accuracy":
-            return _of_other_task(leaked, score.with_leaked.n, few)
+        plain = score.metric != "accuracy"
         return finding(
             "leakage",
             "found",
-            "info" if few else "warning",
+            "warning" if plain or not _too_few_to_matter(leaked, score) else "info",
             title="Copies of training images are in the test split",
-            meaning="{leaked:,} of {n:,} test images are copies of images it learnt from or chose "
-            "by. They do not count: {value:.1%} without them, {with_leaked:.1%} with them.",
+            meaning="Test images that are copies of images it learnt from or chose by: {leaked:,} "
+            "of {n:,}. They do not count."
+            + ("" if plain else " {value:.1%} without them, {with_leaked:.1%} with them."),
             advice="Take the copies out of your test split; index.csv says what each is a copy of.",
+            variant="plain" if plain else "",
             figures={
                 "leaked": leaked,
                 "n": score.with_leaked.n,
@@ -41,18 +41,11 @@ def run(values: Values) -> Finding:
     )
 
 
-def _of_other_task(leaked: int, images: int, few: bool) -> Finding:
-    return finding(
-        "leakage",
-        "found",
-        "info" if few else "warning",
-        title="Copies of training images are in the test split",
-        meaning="{leaked:,} of {n:,} test images are copies of images it learnt from or chose "
-        "by. They do not count.",
-        advice="Take the copies out of your test split; index.csv lists them by their hash.",
-        variant="plain",
-        figures={"leaked": leaked, "n": images},
-    )
+def _too_few_to_matter(leaked: int, score: Score) -> bool:
+    """Whether all of them, right or wrong, could not move the accuracy out of its interval."""
+    low, high = score.interval
+    assert score.with_leaked is not None
+    return leaked / score.with_leaked.n < min(score.value - low, high - score.value)
 
 
 def _copies(values: Values) -> int:
@@ -60,7 +53,5 @@ def _copies(values: Values) -> int:
     sizes = np.bincount(values.split.groups[values.index.used()])
     return int(sizes[sizes > 1].sum())
 
-
-FEW = 0.01
 
 CHECK = Check(code="leakage", run=run, every_task=True)

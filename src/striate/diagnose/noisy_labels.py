@@ -23,19 +23,19 @@ def run(values: Values) -> Finding:
     doubtful = [doubt for doubt in values.doubts if doubt.flagged and doubt.doubt >= SURE]
     looked_at = len(values.split.train) + len(values.split.val)
     if doubtful:
-        named = "; ".join(f"{d.path} ({d.label}: {d.suggested}?)" for d in doubtful[:NAMED])
+        named = [f"{d.path} ({d.label}: {d.suggested}?)" for d in doubtful[:NAMED]]
         return finding(
             "noisy_labels",
             "found",
             "info",
             title="Some labels are doubtful",
             meaning="For {n:,} of {looked_at:,} images a model that did not learn from them gives "
-            "their label less than 5 %: {paths}. They are wrong labels, or hard images.",
-            advice="Look at them below; mend those that are wrong, and run again.",
+            "their label less than 5 %. They are wrong labels, or hard images: {paths}",
+            advice="Look at them in the report; mend those that are wrong, and run again.",
             figures={
                 "n": len(doubtful),
                 "looked_at": looked_at,
-                "paths": named + " …" * (len(doubtful) > NAMED),
+                "paths": "; ".join([*named, *["…"] * (len(doubtful) > NAMED)]),
             },
         )
     return finding(

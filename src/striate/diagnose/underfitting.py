@@ -29,7 +29,7 @@ def run(values: Values) -> Finding:
             meaning="It underfits: {error:.1%} of the images it learnt from are wrong as well, "
             "about as many as of {n:,} validation images ({val:.1%} right).",
             advice="Give it more minutes, a larger input or a stronger network; if that changes "
-            "nothing, look for wrong labels among the mistakes below.",
+            "nothing, look for wrong labels among the mistakes in the report.",
             variant="fit",
             figures=figures,
         )

@@ -41,8 +41,8 @@ def run(values: Values) -> Finding:
             title="Some classes are harder than the others",
             meaning="Found clearly less often than the others: {names}. The weakest is right on "
             "{worst:.1%} of its test images, all classes together on {all:.1%}.",
-            advice="Look at their mistakes below: wrong labels, too few images, or two classes "
-            "that look alike.",
+            advice="Look at their mistakes in the report: wrong labels, too few images, or two "
+            "classes that look alike.",
             figures={
                 "names": ", ".join(name for _, name in weak[:NAMED]) + " …" * (len(weak) > NAMED),
                 "n": len(weak),

@@ -16,7 +16,19 @@ from striate.statistics import accuracy_interval, log_loss, rng, softmax
 from striate.store.files import of_arrays
 from striate.strategy.budget import feature_size
 from striate.train.head import Network, assemble
-from striate.values import Choice, ModelSpec, NetSettings, Plan, Probe, Rows, Tap, say
+from striate.values import (
+    Cache,
+    Choice,
+    Index,
+    Machine,
+    ModelSpec,
+    NetSettings,
+    Plan,
+    Probe,
+    Rows,
+    Tap,
+    say,
+)
 
 PRETRAINED = "efficientnet-lite0"
 
@@ -53,21 +65,28 @@ def read_network(job: Job, net: str, size: int) -> Network:
 
 def pretrained_spec(job: Job, net: str, size: int, taps: tuple[Tap, ...]) -> ModelSpec:
     """The specification of a model on a pretrained network's taps."""
+    return spec_on(net, size, taps, job.index, job.cache, job.machine)
+
+
+def spec_on(
+    net: str, size: int, taps: tuple[Tap, ...], index: Index, cache: Cache, machine: Machine
+) -> ModelSpec:
+    """The specification of a model on a network's taps, its images scaled as its card says."""
     card = find_net(net).card(net)
     return ModelSpec(
         net=net,
         settings=NetSettings(),
-        classes=job.index.classes,
-        task=job.index.task,
+        classes=index.classes,
+        task=index.task,
         channels=len(card.mean),
         input_size=size,
-        cache_size=job.cache.size,
-        resize=job.cache.resize,
+        cache_size=cache.size,
+        resize=cache.resize,
         mean=card.mean,
         std=card.std,
         taps=taps,
-        precision=job.machine.precision,
-        batch_size=job.machine.batch_size,
+        precision=machine.precision,
+        batch_size=machine.batch_size,
     )
 
 

@@ -7,6 +7,7 @@ from striate.learn.job import Job
 from striate.learn.linear import Linear
 from striate.learn.tuned import run, spec_of, start
 from striate.nets import RANDOM
+from striate.overrides import sets_augmentation
 from striate.probe.evidence import gather
 from striate.probe.trials import as_trial, training_speed
 from striate.strategy.choose import what_to_try
@@ -35,7 +36,7 @@ def gather_evidence(job: Job, linear: Linear | None) -> Evidence:
     wanted = worth_measuring(evidence, job.seconds_left(), job.options)
     speeds, precisions = _speeds(job, evidence, wanted)
     flips = None
-    if linear is not None and wanted and "augment" not in (job.options.set or ""):
+    if linear is not None and wanted and not sets_augmentation(job.options.set):
         flips = measure_flips(job, linear, FLIPS_SHARE * job.seconds_left())
     evidence = replace(
         evidence, speeds={**evidence.speeds, **speeds}, precisions=precisions, flips=flips

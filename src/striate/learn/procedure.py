@@ -103,10 +103,11 @@ def _gate(job: Job, linear: Linear, learned: Learned) -> Learned:
     assert exact.val_probabilities is not None
     new = learned.val_probabilities.argmax(axis=1) == truth
     old = exact.val_probabilities.argmax(axis=1) == truth
-    chance = statistics.better(new, old)
+    chance = statistics.better(new, old, job.groups[job.val])
     kept = chance < GATE_LEVEL
     why = _verdict(learned.plan, new, old, chance, kept)
-    trial = _as_trial(learned, new, kept, why)
+    found = statistics.accuracy_interval(new, job.groups[job.val], job.options.seed)
+    trial = _as_trial(learned, found, kept, why)
     evidence = replace(learned.evidence, trials=(*learned.evidence.trials, trial))
     if kept:
         plan = replace(learned.plan, because=(*learned.plan.because, why))
@@ -136,10 +137,9 @@ def _verdict(
     )
 
 
-def _as_trial(learned: Learned, correct: NDArray[np.bool_], kept: bool, why: Sentence) -> Trial:
+def _as_trial(learned: Learned, found: Interval, kept: bool, why: Sentence) -> Trial:
     history = learned.history
     seconds = sum(epoch.seconds for epoch in history.epochs) if history else 0.0
-    found: Interval = statistics.accuracy_interval(correct, None)
     best = history.epochs[history.kept_epoch - 1] if history and history.kept_epoch else None
     return Trial(
         strategy=learned.plan.strategy.value,

@@ -70,6 +70,13 @@ def find_net(name: str) -> NetFamily:
     )
 
 
+def born(make: Callable[[], nn.Module]) -> nn.Module:
+    """A network whose first weights are always the same, with nobody's draws changed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make()
+
+
 def multiply_adds(network: nn.Module, size: int, channels: int) -> int:
     """Multiplications of one image's forward pass, each with its addition.
 

@@ -3,12 +3,11 @@
 After LeCun, Bottou, Bengio and Haffner 1998, with every map of C3 fed by all of S2.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.layers import activation, normalisation, pooling
-from striate.nets import NetFamily
+from striate.nets import NetFamily, born
 from striate.values import NetCard, NetSettings
 
 
@@ -69,9 +68,7 @@ def _at_least(maps_NCHW: Tensor, side: int) -> Tensor:
 
 
 def _build(name: str, settings: NetSettings, channels: int, weights: str | None) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return LeNet5(channels, settings)
+    return born(lambda: LeNet5(channels, settings))
 
 
 MAPS = (6, 16, 120, 84)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.layers import activation, normalisation, spatial_dropout
-from striate.nets import NetFamily, multiply_adds
+from striate.nets import NetFamily, born, multiply_adds
 from striate.values import NetCard, NetSettings
 
 
@@ -93,9 +93,7 @@ def _layers(name: str) -> int | None:
 def _build(name: str, settings: NetSettings, channels: int, weights: str | None) -> nn.Module:
     layers = _layers(name)
     assert layers is not None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return ResNet(channels, (layers - 2) // 6, settings)
+    return born(lambda: ResNet(channels, (layers - 2) // 6, settings))
 
 
 def _card(name: str) -> NetCard:

@@ -4,11 +4,10 @@ After Simonyan and Zisserman 2015: two convolutions of 3 x 3 see as far as one o
 fewer weights and one more activation between.
 """
 
-import torch
 from torch import Tensor, nn
 
 from striate.layers import activation, convolution, normalisation, pooling, spatial_dropout
-from striate.nets import NetFamily
+from striate.nets import NetFamily, born
 from striate.values import NetCard, NetSettings
 
 
@@ -64,9 +63,7 @@ def _block(before: int, after: int, settings: NetSettings, stride: int) -> nn.Se
 
 
 def _build(name: str, settings: NetSettings, channels: int, weights: str | None) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return VGG(channels, settings)
+    return born(lambda: VGG(channels, settings))
 
 
 MAPS = (64, 128, 256)

@@ -26,6 +26,7 @@ class ClassScore:
     said: int
     taken_for: int
     times: int
+    recall: Interval | None
 
 
 def class_scores(values: Values) -> list[ClassScore]:
@@ -38,9 +39,13 @@ def class_scores(values: Values) -> list[ClassScore]:
     hits = np.bincount(truth[truth == predicted], minlength=len(names))
     met = np.bincount(truth, minlength=len(names))
     said = np.bincount(predicted, minlength=len(names))
+    groups = values.split.groups[values.test_rows][values.counted]
+    seed = values.options.seed
     scores = []
     for k, name in enumerate(names):
-        wrong = np.bincount(predicted[(truth == k) & (predicted != k)], minlength=len(names))
+        mine = truth == k
+        right = predicted[mine] == k
+        wrong = np.bincount(predicted[mine][~right], minlength=len(names))
         times = int(wrong.max())
         scores.append(
             ClassScore(
@@ -52,6 +57,9 @@ def class_scores(values: Values) -> list[ClassScore]:
                 said=int(said[k]),
                 taken_for=int(wrong.argmax()) if times else -1,
                 times=times,
+                recall=statistics.accuracy_interval(right, groups[mine], seed)
+                if len(right)
+                else None,
             )
         )
     return scores
@@ -70,8 +78,8 @@ def classes_section(values: Values, words: Words) -> Section | None:
             lead=lead,
             blocks=(_table(scores, values, words, ""),),
         )
-    worst = sorted(scores, key=lambda score: (_interval(score).high, _interval(score).value))
-    best = sorted(scores, key=lambda score: (-_interval(score).low, score.number))
+    worst = sorted(scores, key=_from_the_worst)
+    best = sorted(scores, key=lambda score: (-recall_interval(score).low, score.number))
     return Section(
         key="classes",
         title=words("classes.title"),
@@ -83,14 +91,21 @@ def classes_section(values: Values, words: Words) -> Section | None:
     )
 
 
-def _interval(score: ClassScore) -> Interval:
-    return statistics.wilson(score.right, score.n)
+def _from_the_worst(score: ClassScore) -> tuple[float, float]:
+    found = recall_interval(score)
+    return found.high, found.value
+
+
+def recall_interval(score: ClassScore) -> Interval:
+    """The interval of a class's recall, over whole groups where groups hold several images."""
+    assert score.recall is not None  # Only classes with images are told of.
+    return score.recall
 
 
 def _table(scores: list[ClassScore], values: Values, words: Words, title: str) -> Block:
     rows, bars = [], []
     for score in scores:
-        found = _interval(score)
+        found = recall_interval(score)
         rows.append(
             (
                 score.name,

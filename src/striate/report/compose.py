@@ -8,7 +8,7 @@ from striate.report.doubts import doubts_section
 from striate.report.findings import findings_section
 from striate.report.headline import answer, headline
 from striate.report.labels import label_mistakes, labels_section
-from striate.report.language import words
+from striate.report.language import Words, words
 from striate.report.mistakes import mistakes_section
 from striate.report.numbers import number_mistakes, numbers_section
 from striate.report.repeat import repeat_section
@@ -16,7 +16,7 @@ from striate.report.seeing import seeing_section
 from striate.report.source import aside_section, source_section
 from striate.report.task_answer import task_answer, task_headline
 from striate.report.training import training_section
-from striate.values import Explanation, Finding, Report, Values
+from striate.values import Explanation, Finding, Report, Section, Values
 
 
 def compose(
@@ -31,17 +31,13 @@ def compose(
     How was it decided? What does it see? What was it learnt from? How do I repeat it?
     """
     say = words(lang)
-    if values.index.task != "label":
-        return _of_other_task(values, findings, explanations, lang)
-    sentence, line = headline(values, say)
+    one = values.index.task == "label"
+    sentence, line = (headline if one else task_headline)(values, say)
+    middle = _on_classes(values, say) if one else _on_targets(values, say)
     sections = (
-        answer(values, findings, say),
+        (answer if one else task_answer)(values, findings, say),
         findings_section(findings, values.summary.verdict, say),
-        mistakes_section(values, say),
-        doubts_section(values, say),
-        classes_section(values, say),
-        confusion_section(values, say),
-        confidence_section(values, say),
+        *middle,
         choices_section(values, say),
         training_section(values, say),
         seeing_section(explanations, say),
@@ -58,31 +54,19 @@ def compose(
     )
 
 
-def _of_other_task(
-    values: Values,
-    findings: tuple[Finding, ...],
-    explanations: tuple[Explanation, ...],
-    lang: str,
-) -> Report:
-    """The report on several labels or a number: the same questions in the same order."""
-    say = words(lang)
-    sentence, line = task_headline(values, say)
-    number = values.index.task == "number"
-    sections = (
-        task_answer(values, findings, say),
-        findings_section(findings, values.summary.verdict, say),
-        (numbers_section if number else labels_section)(values, say),
-        (number_mistakes if number else label_mistakes)(values, say),
-        choices_section(values, say),
-        seeing_section(explanations, say),
-        source_section(values, say),
-        aside_section(values, say),
-        repeat_section(values, say),
+def _on_classes(values: Values, say: Words) -> tuple[Section | None, ...]:
+    """What goes wrong, and how sure it is, where an image has one label."""
+    return (
+        mistakes_section(values, say),
+        doubts_section(values, say),
+        classes_section(values, say),
+        confusion_section(values, say),
+        confidence_section(values, say),
     )
-    return Report(
-        lang=lang,
-        title=values.index.name,
-        headline=sentence,
-        subline=line,
-        sections=tuple(section for section in sections if section is not None),
-    )
+
+
+def _on_targets(values: Values, say: Words) -> tuple[Section | None, ...]:
+    """What goes wrong where an image has several labels or a number."""
+    if values.index.task == "number":
+        return numbers_section(values, say), number_mistakes(values, say)
+    return labels_section(values, say), label_mistakes(values, say)

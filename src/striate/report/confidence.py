@@ -1,11 +1,15 @@
 """Whether the stated probabilities can be believed, and what sure answers are worth."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from striate import statistics
 from striate.report.charts import reliability
 from striate.report.language import Words
-from striate.values import Block, Section, Values
+from striate.values import Block, Interval, Rows, Section, Values
 
 BIN_IMAGES, BINS = 12, 10
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
@@ -23,19 +27,36 @@ def confidence_section(values: Values, words: Words) -> Section | None:
     lead = words(
         "confidence.lead", error=words.percent(score.calibration_error), loss=score.log_loss
     )
-    blocks = [_thresholds(sure, right, words)]
+    groups = values.split.groups[values.test_rows][values.counted]
+    judged = _Judged(sure=sure, right=right, groups=groups, seed=values.options.seed)
+    blocks = [_thresholds(judged, words)]
     if len(sure) >= 3 * BIN_IMAGES:
-        blocks.insert(0, _chart(sure, right, words))
+        blocks.insert(0, _chart(judged, words))
     return Section(
         key="confidence", title=words("confidence.title"), lead=lead, blocks=tuple(blocks)
     )
 
 
-def _chart(sure: np.ndarray, right: np.ndarray, words: Words) -> Block:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Judged:
+    """How sure each answer was, whether it was right, and which images belong together."""
+
+    sure: NDArray[np.float64]
+    right: NDArray[np.bool_]
+    groups: Rows
+    seed: int
+
+    def share(self, some: NDArray[Any]) -> Interval:
+        """The share of some that is right, over whole groups where these hold several."""
+        return statistics.accuracy_interval(self.right[some], self.groups[some], self.seed)
+
+
+def _chart(judged: _Judged, words: Words) -> Block:
+    sure = judged.sure
     order = np.argsort(sure, kind="stable")
     parts = np.array_split(order, min(BINS, len(order) // BIN_IMAGES))
     means = np.array([sure[part].mean() for part in parts])
-    intervals = [statistics.wilson(int(right[part].sum()), len(part)) for part in parts]
+    intervals = [judged.share(part) for part in parts]
     title = words("confidence.chart")
     return Block(
         kind="chart",
@@ -63,13 +84,13 @@ def _chart(sure: np.ndarray, right: np.ndarray, words: Words) -> Block:
     )
 
 
-def _thresholds(sure: np.ndarray, right: np.ndarray, words: Words) -> Block:
+def _thresholds(judged: _Judged, words: Words) -> Block:
     rows, bars = [], []
     for level in LEVELS:
-        kept = sure >= level
+        kept = judged.sure >= level
         if not kept.any():
             continue
-        found = statistics.wilson(int(right[kept].sum()), int(kept.sum()))
+        found = judged.share(kept)
         rows.append(
             (
                 words("confidence.at_least", share=words.percent(level, 0)),

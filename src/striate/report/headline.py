@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from striate import statistics
-from striate.report.classes import ClassScore, class_scores
+from striate.report.classes import ClassScore, class_scores, recall_interval
 from striate.report.language import Words
 from striate.values import Block, Finding, Score, Section, Values, Verdict
 
@@ -31,7 +30,8 @@ def answer(values: Values, findings: Sequence[Finding], words: Words) -> Section
     blocks: list[Block] = []
     if values.summary.test is not None:
         blocks.append(_scale(values, values.summary.test, words))
-    blocks.append(_verdict(values.summary.verdict, findings, words))
+    verdict = values.summary.verdict
+    blocks.append(verdict_block(verdict, findings, words, _gravity(verdict.code)))
     if values.summary.test is not None:
         blocks.append(_trust(values, words))
         blocks.append(_distrust(values, words))
@@ -84,14 +84,17 @@ def _scale(values: Values, score: Score, words: Words) -> Block:
     )
 
 
-def _verdict(verdict: Verdict, findings: Sequence[Finding], words: Words) -> Block:
+def verdict_block(
+    verdict: Verdict, findings: Sequence[Finding], words: Words, severity: str
+) -> Block:
+    """The verdict with its one piece of advice."""
     return Block(
         kind="finding",
         title=words.filled(f"verdict.{verdict.code}.title", {}, words("verdict.title")),
         text=verdict_text(verdict, words),
         note=verdict_advice(verdict, findings, words),
         captions=(words("verdict.title"),),
-        severity=_gravity(verdict.code),
+        severity=severity,
     )
 
 
@@ -130,7 +133,7 @@ def _distrust(values: Values, words: Words) -> Block:
     points = [words("distrust.other_source"), words("distrust.other_classes")]
     weak = _weakest(values)
     if weak:
-        low = words.percent(statistics.wilson(weak.right, weak.n).low, 0)
+        low = words.percent(recall_interval(weak).low, 0)
         points.append(words("distrust.class", name=weak.name, n=weak.n, right=weak.right, low=low))
     return Block(
         kind="list", title=words("distrust.title"), rows=tuple((point,) for point in points)
@@ -139,7 +142,7 @@ def _distrust(values: Values, words: Words) -> Block:
 
 def _classes_at_least(values: Values, share: float) -> list[str]:
     judged = [row for row in class_scores(values) if row.n]
-    return [row.name for row in judged if statistics.wilson(row.right, row.n).low >= share]
+    return [row.name for row in judged if recall_interval(row).low >= share]
 
 
 def _weakest(values: Values) -> ClassScore | None:
@@ -147,4 +150,4 @@ def _weakest(values: Values) -> ClassScore | None:
     judged = [row for row in class_scores(values) if row.n]
     if len(judged) < 2:
         return None
-    return min(judged, key=lambda row: statistics.wilson(row.right, row.n).low)
+    return min(judged, key=lambda row: recall_interval(row).low)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from striate.report.headline import how_measured, verdict_advice, verdict_text
+from striate.report.headline import how_measured, verdict_block
 from striate.report.language import Words
-from striate.values import Block, Finding, Measure, Score, Section, Values, Verdict
+from striate.values import Block, Finding, Measure, Score, Section, Values
 
 
 def task_headline(values: Values, words: Words) -> tuple[str, str]:
@@ -44,7 +44,8 @@ def task_answer(values: Values, findings: Sequence[Finding], words: Words) -> Se
         blocks.append(_facts(score, words))
         blocks.append(Block(kind="text", text=how_measured(score, words)))
     verdict = values.summary.verdict
-    blocks.append(_verdict(verdict, findings, words))
+    gravity = "serious" if verdict.code.endswith("_guessed") else "passed"
+    blocks.append(verdict_block(verdict, findings, words, gravity))
     points = (words("trust.same_source"),), (words("distrust.other_source"),)
     blocks.append(Block(kind="list", title=words("trust.title"), rows=points[:1]))
     blocks.append(Block(kind="list", title=words("distrust.title"), rows=points[1:]))
@@ -75,14 +76,3 @@ def _facts(score: Score, words: Words) -> Block:
         shown = as_shown(score, score.with_leaked.value, words)
         rows.append((words("answer.with_leaked", n=score.with_leaked.n), shown))
     return Block(kind="facts", rows=tuple(rows))
-
-
-def _verdict(verdict: Verdict, findings: Sequence[Finding], words: Words) -> Block:
-    return Block(
-        kind="finding",
-        title=words.filled(f"verdict.{verdict.code}.title", {}, words("verdict.title")),
-        text=verdict_text(verdict, words),
-        note=verdict_advice(verdict, findings, words),
-        captions=(words("verdict.title"),),
-        severity="serious" if verdict.code.endswith("_guessed") else "passed",
-    )

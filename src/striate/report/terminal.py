@@ -12,7 +12,7 @@ from striate.report.headline import verdict_advice, verdict_text
 from striate.report.language import Words, plain, words
 from striate.report.task_answer import as_shown, measure_text
 from striate.report.watching import watcher as watcher
-from striate.values import Finding, Index, Score, Split, Summary
+from striate.values import Finding, Index, Plan, Score, Split, Summary
 
 
 def found(index: Index, split: Split, lang: str = "en") -> RenderableType:
@@ -46,16 +46,22 @@ def found(index: Index, split: Split, lang: str = "en") -> RenderableType:
 
 
 def result(
-    summary: Summary, run_path: str, lang: str = "en", findings: Sequence[Finding] = ()
+    summary: Summary,
+    run_path: str,
+    lang: str = "en",
+    findings: Sequence[Finding] = (),
+    plan: Plan | None = None,
 ) -> RenderableType:
-    """The last lines: accuracy with its interval, verdict, one advice, report, next command.
+    """The last lines: accuracy, which model and why, verdict, one advice, report, next command.
 
-    `findings` are those of the run; without them the advice is that of the verdict. Print it
-    with `crop=False`, so that long paths stay whole.
+    `plan` is what was carried out; without it nothing is said of the model. `findings` are
+    those of the run; without them the advice is that of the verdict. Print it with
+    `crop=False`, so that long paths stay whole.
     """
     say = words(lang)
     sentences = [
         (_metric_name(summary.test, say), _accuracy(summary.test, say)),
+        *_model(plan, say),
         (say("terminal.verdict"), Text(plain(verdict_text(summary.verdict, say)))),
     ]
     advice = _advice(summary, findings, say)
@@ -70,6 +76,15 @@ def result(
         *(Hanging(_name(name, width), text) for name, text in sentences),
         *(_place(name, place, width) for name, place in places),
     )
+
+
+def _model(plan: Plan | None, say: Words) -> list[tuple[str, Text]]:
+    """The strategy of the model that is delivered, with what decided it last."""
+    if plan is None:
+        return []
+    name = say.named("strategy", plan.strategy.value)
+    why = f" – {say.sentence(plan.because[-1])}" if plan.because else ""
+    return [(say("terminal.model"), Text(plain(f"{name}{why}")))]
 
 
 @dataclass(frozen=True, slots=True)

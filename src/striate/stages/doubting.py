@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.learn.linear import PRETRAINED, spec_on
 from striate.nets import find_net
 from striate.probe.doubtful import find_doubtful, left_out_probabilities
 from striate.statistics import rng
@@ -20,14 +21,12 @@ from striate.values import (
     Index,
     Machine,
     ModelSpec,
-    NetSettings,
     Options,
     Progress,
     Rows,
     Watch,
 )
 
-NET = "efficientnet-lite0"
 # At 128 pixels at least 80 % of planted labels stood in front (docs/LOG.md, doubtful labels).
 LARGEST_INPUT = 128
 MOST_IMAGES = 5_000
@@ -57,7 +56,8 @@ def doubtful_labels(
     machine = measure_machine(options.device)
     until = time.monotonic() + max(1.0, SHARE_OF_TIME * seconds)
     rows, size = _affordable(index, cache, machine, until - time.monotonic(), options.seed)
-    spec = _spec(index, cache, machine, size)
+    taps = all_taps(find_net(PRETRAINED).card(PRETRAINED).stages)
+    spec = spec_on(PRETRAINED, size, taps, index, cache, machine)
     with apply(machine):
         rows, features = _in_time(cache, rows, spec, machine, until, watch)
         labels = index.labels()[rows]
@@ -75,7 +75,7 @@ def _affordable(
 ) -> tuple[Rows, int]:
     """The rows to look at, in an order drawn by the seed, and the input size of the network."""
     rows = index.used()
-    usual = find_net(NET).card(NET).input_size
+    usual = find_net(PRETRAINED).card(PRETRAINED).input_size
     speed = machine.speeds.get("features", 50.0)
     wanted = min(len(rows), MOST_IMAGES)
     size = min(LARGEST_INPUT, feature_size(wanted, cache.size, speed, seconds, usual))
@@ -100,21 +100,3 @@ def _in_time(
         watch(Progress(stage="features", done=done, total=len(rows), unit="images"))
     order = np.argsort(rows[:done])
     return rows[:done][order], np.concatenate(features)[order]
-
-
-def _spec(index: Index, cache: Cache, machine: Machine, size: int) -> ModelSpec:
-    card = find_net(NET).card(NET)
-    return ModelSpec(
-        net=NET,
-        settings=NetSettings(),
-        classes=index.classes,
-        channels=len(card.mean),
-        input_size=size,
-        cache_size=cache.size,
-        resize=cache.resize,
-        mean=card.mean,
-        std=card.std,
-        taps=all_taps(card.stages),
-        precision=machine.precision,
-        batch_size=machine.batch_size,
-    )

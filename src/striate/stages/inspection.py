@@ -13,8 +13,14 @@ from striate.data.families import described, families_of, leaks_between
 from striate.data.scan import read
 from striate.data.series import find_series
 from striate.data.split import split_index
-from striate.stages.doubting import doubtful_labels
-from striate.stages.inspection_words import copies_told, counts_told, doubts_told, split_told
+from striate.stages.doubting import Doubted, doubtful_labels
+from striate.stages.inspection_words import (
+    copies_told,
+    counts_told,
+    doubts_told,
+    not_doubted,
+    split_told,
+)
 from striate.summary import count_images
 from striate.values import (
     Aside,
@@ -59,13 +65,16 @@ def inspect(source: object, options: Options, watch: Watch = unwatched) -> Inspe
     families = families_of(index, copies)
     found = inspection_of(index, cache, split, families, source=_address(index))
     left = 60 * options.minutes - (time.monotonic() - started)
-    doubted = doubtful_labels(index, cache, split.groups, options, left, watch)
+    doubted, told = Doubted(doubts=(), looked_at=0), not_doubted()
+    if index.task == "label":
+        doubted = doubtful_labels(index, cache, split.groups, options, left, watch)
+        told = doubts_told(doubted.doubts, doubted.looked_at, found.images.used)
     return Inspected(
         inspection=replace(
             found,
             doubts=doubted.doubts,
             labels_looked_at=doubted.looked_at,
-            told=(*found.told, *doubts_told(doubted.doubts, doubted.looked_at, found.images.used)),
+            told=(*found.told, *told),
             seconds=round(time.monotonic() - started, 2),
         ),
         index=index,
@@ -108,7 +117,7 @@ def inspection_of(
         evaluation=split.evaluation,
         series=series,
         told=(
-            *counts_told(images, classes, formats, sizes, turned, aside),
+            *counts_told(index.task, images, classes, formats, sizes, turned, aside),
             *copies_told(index, copies, leaks),
             *split_told(index, split, images.test, series),
         ),

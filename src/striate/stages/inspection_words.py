@@ -15,6 +15,7 @@ from striate.values import (
     Sentence,
     Series,
     Split,
+    Task,
     say,
 )
 
@@ -23,6 +24,7 @@ REPEATED = ("split.contradictory", "split.leaked")
 
 
 def counts_told(
+    task: Task,
     images: ImageCounts,
     classes: Sequence[ClassCount],
     formats: dict[str, int],
@@ -31,14 +33,8 @@ def counts_told(
     aside: Sequence[Aside],
 ) -> Iterator[Sentence]:
     """Classes and their sizes, formats, what was set aside or ignored."""
-    yield say(
-        "inspect.counts",
-        "{images:,} images in {classes:,} classes, {distinct:,} different pictures.",
-        images=images.used,
-        classes=len(classes),
-        distinct=images.distinct,
-    )
-    if classes:
+    yield _counts(task, images, len(classes))
+    if task == "label":
         yield _balance(classes)
     yield say(
         "inspect.formats",
@@ -180,10 +176,44 @@ def doubts_told(doubts: Sequence[Doubt], looked_at: int, used: int) -> Iterator[
         )
 
 
+def not_doubted() -> Iterator[Sentence]:
+    """That nobody looked for doubtful labels."""
+    yield say(
+        "inspect.not_doubted",
+        "Labels were not doubted: that is there only where an image has one label.",
+    )
+
+
 def two_labels(family: Family) -> tuple[str, str]:
     """Two paths of a contradicting family whose labels differ."""
     other = next(k for k, label in enumerate(family.labels) if label != family.labels[0])
     return family.paths[0], family.paths[other]
+
+
+def _counts(task: Task, images: ImageCounts, classes: int) -> Sentence:
+    if task == "number":
+        return say(
+            "inspect.counts_number",
+            "{images:,} images with a number, {distinct:,} of them different pixel for pixel.",
+            images=images.used,
+            distinct=images.distinct,
+        )
+    if task == "labels":
+        return say(
+            "inspect.counts_labels",
+            "{images:,} images with {labels:,} labels, several an image, {distinct:,} different "
+            "pixel for pixel.",
+            images=images.used,
+            labels=classes,
+            distinct=images.distinct,
+        )
+    return say(
+        "inspect.counts",
+        "{images:,} images in {classes:,} classes, {distinct:,} different pixel for pixel.",
+        images=images.used,
+        classes=classes,
+        distinct=images.distinct,
+    )
 
 
 def _balance(classes: Sequence[ClassCount]) -> Sentence:

@@ -13,6 +13,7 @@ from striate.data.layout import SPLIT_NAMES, STRAY, beside_note, stray_note
 from striate.data.named_sets import NAMED_SETS
 from striate.data.picture_names import UNREAD_FORMATS, is_hidden, looks_like_picture, suffix
 from striate.data.read_file import located, read_file, reason_for_mode, shown
+from striate.data.source_file import path_of
 from striate.data.sources import SourceKind
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError
@@ -26,7 +27,7 @@ def read_folder(source: object, options: Options) -> Index:
     The first folder level is the class, or the split and then the class. Raises
     `SourceMissingError` and `SourceError`.
     """
-    root = Path(os.fspath(source)).expanduser()  # type: ignore[call-overload]
+    root = path_of(source)
     _must_be_folder(root)
     splits = _given_splits(root)
     examples: list[Example] = []

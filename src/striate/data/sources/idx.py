@@ -19,6 +19,7 @@ from striate.data.header import Content
 from striate.data.label_array import labels_of
 from striate.data.layout import split_named
 from striate.data.read_file import shown
+from striate.data.source_file import path_of
 from striate.data.sources import SourceKind
 from striate.errors import SourceError, SourceMissingError
 from striate.values import Index, Options
@@ -92,7 +93,7 @@ def pairs_in(folder: Path, beginning: str = "") -> list[Pair]:
 
 def arrays_of_images(source: object) -> list[tuple[str, NDArray[Any]]]:
     """The images of one IDX file; labels need not be there."""
-    path = Path(os.fspath(source)).expanduser()  # type: ignore[call-overload]
+    path = path_of(source)
     return [(shown(path.name), _pictures(path))]
 
 
@@ -108,7 +109,7 @@ def open_idx_row(index: Index, row: int) -> Content:
 
 
 def _pairs(source: object) -> list[Pair]:
-    path = Path(os.fspath(source)).expanduser()  # type: ignore[call-overload]
+    path = path_of(source)
     if path.is_dir():
         return pairs_in(path) or pairs_in(path / "raw")
     found = _IMAGES.fullmatch(path.name) or _LABELS.fullmatch(path.name)
