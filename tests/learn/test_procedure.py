@@ -26,7 +26,11 @@ def probabilities(right: int) -> np.ndarray:
 def job() -> Any:
     values = made.values(classes=K)
     return SimpleNamespace(
-        labels=TRUTH, val=np.arange(N), options=values.options, machine=values.machine
+        labels=TRUTH,
+        val=np.arange(N),
+        groups=np.arange(N),
+        options=values.options,
+        machine=values.machine,
     )
 
 
@@ -77,3 +81,13 @@ def test_the_gate_keeps_what_held_out_images_prefer(
     assert found.plan.because[-1].code == ("gate.kept" if kept == "scratch" else "gate.not_kept")
     assert str(trained) in found.plan.because[-1].text
     assert str(exact) in found.plan.because[-1].text
+
+
+def test_images_of_one_group_are_one_witness_at_the_gate(
+    job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(procedure, "_closed_form", lambda *_: learned(80, "linear"))
+    job.groups = np.where((np.arange(N) >= 80) & (np.arange(N) < 95), 80, np.arange(N))
+    found = procedure._gate(job, None, learned(95, "scratch"))  # type: ignore[arg-type]
+    assert found.plan.strategy.value == "linear"
+    assert found.evidence.trials[-1].accuracy.method == "cluster-bootstrap"
