@@ -1,0 +1,110 @@
+"""Every value that flows through striate; the files stand in the order in which it flows.
+
+saying, images, networks, evidence, plan, training, findings, progress, inspection, page.
+"""
+
+from striate.values.evidence import Doubt, Evidence, FlipGain, Interval, Probe, Trial
+from striate.values.findings import (
+    Finding,
+    ImageCounts,
+    MachineSummary,
+    Measure,
+    PlanSummary,
+    Score,
+    Seconds,
+    Summary,
+    Verdict,
+    WithLeaked,
+)
+from striate.values.images import Cache, Example, Index, Options, Series, Split
+from striate.values.inspection import Aside, ClassCount, Family, Inspection, Leak
+from striate.values.networks import Machine, ModelSpec, NetCard, NetSettings, Tap
+from striate.values.page import Block, Report, Section
+from striate.values.plan import USUAL, Candidate, Choice, Plan
+from striate.values.progress import Progress, Values, Watch, unwatched
+from striate.values.saying import (
+    SPLITS,
+    STRATEGIES,
+    TASKS,
+    Figure,
+    Rows,
+    Sentence,
+    T,
+    Task,
+    names_in,
+    say,
+)
+from striate.values.training import (
+    Epoch,
+    Explanation,
+    Gradients,
+    History,
+    LayerCost,
+    LayerGradient,
+    LayerMoments,
+    Predictions,
+)
+
+__all__ = [
+    "SPLITS",
+    "STRATEGIES",
+    "TASKS",
+    "USUAL",
+    "Aside",
+    "Block",
+    "Cache",
+    "Candidate",
+    "Choice",
+    "ClassCount",
+    "Doubt",
+    "Epoch",
+    "Evidence",
+    "Example",
+    "Explanation",
+    "Family",
+    "Figure",
+    "Finding",
+    "FlipGain",
+    "Gradients",
+    "History",
+    "ImageCounts",
+    "Index",
+    "Inspection",
+    "Interval",
+    "LayerCost",
+    "LayerGradient",
+    "LayerMoments",
+    "Leak",
+    "Machine",
+    "MachineSummary",
+    "Measure",
+    "ModelSpec",
+    "NetCard",
+    "NetSettings",
+    "Options",
+    "Plan",
+    "PlanSummary",
+    "Predictions",
+    "Probe",
+    "Progress",
+    "Report",
+    "Rows",
+    "Score",
+    "Seconds",
+    "Section",
+    "Sentence",
+    "Series",
+    "Split",
+    "Summary",
+    "T",
+    "Tap",
+    "Task",
+    "Trial",
+    "Values",
+    "Verdict",
+    "Watch",
+    "WithLeaked",
+    "names_in",
+    "say",
+    "unwatched",
+]

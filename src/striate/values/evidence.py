@@ -1,0 +1,121 @@
+"""What was measured before choosing."""
+
+from dataclasses import dataclass, field
+
+from striate.values.networks import Tap
+from striate.values.saying import Figure, Sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A share with its interval: `value`, `low`, `high` in [0, 1], `n` images behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    level: float = 0.95
+    method: str = "wilson"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A linear model on some taps, judged by exact leave-one-out.
+
+    Of several labels the mean average precision stands for the accuracy, of numbers R², held
+    within [0, 1], and the mean squared error over the variance for the log-loss.
+    `loo_accuracy` uses the training rows only; `val_accuracy` the validation rows.
+    `alpha` is the ridge penalty, `temperature` what divides its scores for the softmax.
+    """
+
+    name: str
+    taps: tuple[Tap, ...]
+    dimensions: int
+    alpha: float
+    temperature: float
+    loo_accuracy: Interval
+    loo_log_loss: float
+    val_accuracy: Interval | None
+    val_log_loss: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """How much an image speaks against its label, by a model that did not see it.
+
+    `doubt` is one minus `given_probability`; `suggested` is the most probable other class.
+    `flagged` says that it confidently belongs to another class.
+    """
+
+    row: int
+    path: str
+    label: str
+    suggested: str
+    doubt: float
+    given_probability: float
+    suggested_probability: float
+    flagged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A candidate that was tried: a line of `trials.jsonl`."""
+
+    strategy: str
+    net: str
+    settings: dict[str, Figure]
+    accuracy: Interval
+    log_loss: float
+    epochs: int
+    seconds: float
+    kept: bool
+    why: Sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlipGain:
+    """What mirrored copies brought a linear model, on `n` images as they are.
+
+    `gain` is the mean fall in log loss, `error` its standard error, `log_loss` that without
+    copies; `right_plain` and `right_mirrored` count right images without and with them.
+    """
+
+    helps: bool
+    gain: float
+    error: float
+    log_loss: float
+    right_plain: int
+    right_mirrored: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What was measured before choosing.
+
+    `net` is the network that was probed ("" where none is at hand) and `input_size` the size
+    of its input; `image_size` is that of the cached images. `images_per_class` counts the
+    training images. `speeds` are images per second: `features` and `deep` for the probed
+    network at its input size, `scratch` for the compact one at the image size; `precisions` is
+    what each of these trains fastest in. `metric` is what stands for the accuracy; of a number
+    there are no classes, and `images_per_class` is one count.
+    """
+
+    schema: str = "striate/evidence/1"
+    probes: tuple[Probe, ...]
+    best_probe: str
+    trials: tuple[Trial, ...]
+    speeds: dict[str, float]
+    images_per_class: tuple[int, ...]
+    majority: float
+    image_size: int
+    channels: int
+    shift: dict[str, float] = field(default_factory=dict)
+    net: str = ""
+    input_size: int = 0
+    val_images: int = 0
+    classes: tuple[str, ...] = ()
+    precisions: dict[str, str] = field(default_factory=dict)
+    flips: FlipGain | None = None
+    metric: str = "accuracy"

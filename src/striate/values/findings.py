@@ -1,0 +1,143 @@
+"""What is concluded: findings, verdict, score, summary."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from striate.values.saying import Figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a check says of a run.
+
+    Texts are English; other languages come from the catalogue under `code`, `outcome` and
+    `variant`, filled with `figures`.
+    """
+
+    code: str
+    outcome: Literal["found", "passed", "not_applicable", "muted"]
+    severity: Literal["info", "advice", "warning", "serious"]
+    title: str
+    figures: dict[str, Figure]
+    meaning: str
+    advice: str
+    see: str
+    variant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One sentence on over- and underfitting, the code behind it and the figures in it."""
+
+    code: str
+    sentence: str
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageCounts:
+    """How many images there are, by what became of them."""
+
+    met: int
+    used: int
+    set_aside: int
+    ignored: int
+    distinct: int
+    train: int
+    val: int
+    test: int
+    leaked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithLeaked:
+    """The accuracy that also counts test images with a copy in training."""
+
+    value: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A figure with its interval; a name of `metric`, a share or in units of the number."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How good the model is on one split: accuracy with its interval and what stands beside it.
+
+    `metric` is `accuracy`; of several labels `mean_average_precision`, of numbers
+    `mean_absolute_error`, whose interval is in units of the number. `beside` are other figures
+    of these tasks; `guessing` is what the metric is without a look at the image.
+    """
+
+    metric: str = "accuracy"
+    value: float
+    interval: tuple[float, float]
+    level: float = 0.95
+    method: str
+    evaluation: Literal["test-split", "cross-validation", "validation"]
+    n: int
+    looks: int
+    balanced_accuracy: float | None
+    log_loss: float | None
+    calibration_error: float | None
+    with_leaked: WithLeaked | None = None
+    beside: tuple[Measure, ...] = ()
+    guessing: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSummary:
+    """The plan in short."""
+
+    strategy: str
+    net: str
+    weights: str
+    input_size: int
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seconds:
+    """Where the time went."""
+
+    total: float
+    first_model: float
+    stages: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSummary:
+    """The machine in short."""
+
+    device: str
+    threads: int
+    precision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The content of `summary.json`, also printed by `--json`."""
+
+    schema: str = "striate/summary/1"
+    run: str
+    finished: bool
+    task: str
+    classes: tuple[str, ...]
+    images: ImageCounts
+    test: Score | None
+    val: Score | None
+    plan: PlanSummary
+    kept_epoch: int
+    epochs: int
+    verdict: Verdict
+    findings: tuple[str, ...]
+    seconds: Seconds
+    machine: MachineSummary
+    versions: dict[str, str]

@@ -1,0 +1,111 @@
+"""Machines, networks, and the specification of a model."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from striate.values.saying import Sentence, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What this machine does best, measured once and remembered.
+
+    `precision` is what inference and training compute in; `precision_error` is the largest
+    relative error of its features against float32; `fused` tells whether the fused
+    convolution kernels gave the right answer and were faster; `speeds` are images per second.
+    """
+
+    device: str
+    processor: str
+    threads: int
+    memory_bytes: int
+    precision: Literal["float32", "bfloat16"]
+    precision_error: float
+    layout: Literal["channels_last", "contiguous"]
+    fused: bool
+    batch_size: int
+    speeds: dict[str, float] = field(default_factory=dict)
+    why: tuple[Sentence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetCard:
+    """What is known of a network before it is built."""
+
+    name: str
+    family: str
+    title: str
+    parameters: int
+    multiply_adds: int
+    input_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    stages: tuple[str, ...]
+    pretrained: str = ""
+    weights_at_hand: bool = False
+    licence: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetSettings:
+    """The knobs of a network family; a family ignores what it has no use for.
+
+    `width` multiplies channels, `depth` counts the layers of a block, `spatial_dropout` is the
+    share of whole maps that are dropped after a block.
+    """
+
+    width: float = 1.0
+    depth: int = 2
+    kernel_size: int = 3
+    stride: int = 1
+    padding: str = "same"
+    dilation: int = 1
+    groups: int = 1
+    pool: str = "max"
+    pool_size: int = 2
+    activation: str = "relu"
+    normalisation: str = "batch"
+    spatial_dropout: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tap:
+    """Where features are read: a stage of a network and how its map is pooled to a vector."""
+
+    stage: str
+    pool: Literal["mean", "max"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """All that rebuilds a model beside its weights: the content of `model.json`.
+
+    `thresholds` are those of several labels, in the order of `classes`.
+    """
+
+    schema: str = "striate/model/1"
+    net: str
+    settings: NetSettings
+    classes: tuple[str, ...]
+    channels: int
+    input_size: int
+    cache_size: int
+    resize: Literal["squash", "crop", "pad"]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    taps: tuple[Tap, ...]
+    dropout: float = 0.0
+    temperature: float = 1.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    batch_size: int = 16
+    strategy: str = "linear"
+    mirror: bool = False
+    task: Task = "label"
+    thresholds: tuple[float, ...] = ()
+    version: str = ""
+
+    @property
+    def outputs(self) -> int:
+        """How many figures it gives an image: one a class, or one number."""
+        return 1 if self.task == "number" else len(self.classes)

@@ -1,0 +1,65 @@
+"""Every choice that fixes a training, each with its reason."""
+
+from dataclasses import dataclass
+from typing import Generic, Literal
+
+from striate.values.networks import NetSettings, Tap
+from striate.values.saying import Sentence, T, say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(Generic[T]):
+    """A value that was chosen, why, and on what ground."""
+
+    value: T
+    why: Sentence
+    ground: Literal["measured", "paper", "convention", "asked"]
+
+
+USUAL = say("plan.usual", "as usual; ask for another with --set")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Every choice that, with the data and the seed, fixes the predictions.
+
+    `l1` and `weight_decay` shrink weights beside the step, `clip` bounds the length of the
+    gradient (0: no bound), `mix` says how two images of a batch are blended into one.
+    """
+
+    schema: str = "striate/plan/1"
+    seed: int
+    classes: tuple[str, ...]
+    strategy: Choice[str]
+    net: Choice[str]
+    settings: Choice[NetSettings]
+    taps: Choice[tuple[Tap, ...]]
+    alpha: Choice[float]
+    input_size: Choice[int]
+    epochs: Choice[int]
+    batch_size: Choice[int]
+    learning_rate: Choice[float]
+    layer_decay: Choice[float]
+    weight_decay: Choice[float]
+    optimizer: Choice[str]
+    schedule: Choice[str]
+    label_smoothing: Choice[float]
+    dropout: Choice[float]
+    augment: Choice[dict[str, float]]
+    precision: Choice[str]
+    threads: Choice[int]
+    inference_batch_size: Choice[int]
+    initialisation: Choice[str] = Choice(value="identity", why=USUAL, ground="convention")
+    l1: Choice[float] = Choice(value=0.0, why=USUAL, ground="convention")
+    clip: Choice[float] = Choice(value=0.0, why=USUAL, ground="convention")
+    mix: Choice[str] = Choice(value="none", why=USUAL, ground="convention")
+    because: tuple[Sentence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A short training worth trying before choosing: `plan` is what to run, `seconds` its share."""
+
+    plan: Plan
+    seconds: float
+    why: Sentence

@@ -1,0 +1,70 @@
+"""What is told while a run works, and all its values together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.values.evidence import Doubt, Evidence
+from striate.values.findings import Summary
+from striate.values.images import Cache, Index, Options, Split
+from striate.values.networks import Machine, ModelSpec
+from striate.values.plan import Plan
+from striate.values.saying import Rows, Sentence
+from striate.values.training import Epoch, History, Predictions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a watcher is told while a fit goes on.
+
+    `stage` is the stage's name; `done` of `total` `unit`s are finished; `rate` is units (or
+    images, while training) per second; `note` is a short line for people.
+    """
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+    rate: float = 0.0
+    seconds_left: float | None = None
+    note: Sentence | None = None
+    epoch: Epoch | None = None
+    finished: bool = False
+
+
+Watch = Callable[[Progress], None]
+
+
+def unwatched(progress: Progress) -> None:
+    """A watcher that looks away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Values:
+    """All values of a finished fit, as the checks and the report read them."""
+
+    options: Options
+    index: Index
+    split: Split
+    cache: Cache
+    machine: Machine
+    evidence: Evidence | None
+    plan: Plan
+    history: History | None
+    model: ModelSpec
+    predictions: Predictions
+    val_predictions: Predictions | None
+    test_rows: Rows
+    summary: Summary
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """Which of `predictions` the stated accuracy rests on.
+
+        Truth known, no copy in training, and of several copies the first.
+        """
+        known = (self.predictions.truth >= 0) & ~np.isin(self.test_rows, self.split.leaked)
+        return known & self.index.firsts(self.test_rows)

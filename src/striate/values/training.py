@@ -1,0 +1,156 @@
+"""What a training leaves: epochs, layers, predictions."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.values.saying import Rows, Sentence, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """A row of `history.csv`; losses are natural-log cross-entropy without regularisation."""
+
+    epoch: int
+    step: int
+    lr: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    pictures_per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerMoments:
+    """What entered and left one layer in one pass: mean and variances over all its numbers."""
+
+    layer: str
+    kind: str
+    input_variance: float
+    output_mean: float
+    output_variance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerGradient:
+    """What one image's loss says to one layer's weights.
+
+    `gradient` and `weight` are Euclidean lengths. `slope` is the loss's slope along a random
+    unit direction by back-propagation, `difference` the same by central finite differences.
+    """
+
+    layer: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    weight: float
+    gradient: float
+    slope: float
+    difference: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gradients:
+    """One image's loss (natural log), the label it was computed for, and every layer's gradient."""
+
+    label: str
+    loss: float
+    layers: tuple[LayerGradient, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCost:
+    """Weights and multiplications of one kind of layer from an image of one size to another."""
+
+    kind: str
+    output: tuple[int, int, int]
+    weights: int
+    multiplications: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """How a training went; `kept_epoch` is the one whose weights are the model (0: before any)."""
+
+    epochs: tuple[Epoch, ...]
+    kept_epoch: int
+    train_images: int
+    val_images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predictions:
+    """Labels and probabilities for some images, in the order given.
+
+    `probabilities` is N x K float32 with rows that sum to 1; `truth` is the class number of
+    every image, -1 where it is not known.
+    Where an image may have several labels, `probabilities` says of each label how likely it is,
+    `thresholds` K from where on it is said, and `targets` N x K which are true. Where it is a
+    number, `probabilities` is N x 0, `numbers` holds N answers and `targets` N x 1 the truth.
+    `marked` N x K holds the labels said where other thresholds decided, as in each fold.
+    `truth` is 0 then where the truth is known.
+    """
+
+    classes: tuple[str, ...]
+    paths: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    truth: Rows
+    task: Task = "label"
+    thresholds: tuple[float, ...] = ()
+    numbers: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    targets: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    marked: NDArray[np.bool_] | None = None
+
+    @property
+    def said(self) -> NDArray[np.bool_]:
+        """Which labels are said of every image, N x K: those at or above their threshold."""
+        if self.marked is not None:
+            return self.marked
+        return self.probabilities >= np.asarray(self.thresholds, np.float32)
+
+    @property
+    def predicted(self) -> Rows:
+        """Number of the most probable class of every image; ties go to the first class."""
+        numbers: Rows = self.probabilities.argmax(axis=1).astype(np.int64)
+        return numbers
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Name of the most probable class of every image; `a|b` of several, or the number."""
+        if self.task == "number":
+            return tuple(str(number) for number in self.numbers)
+        if self.task == "labels":
+            return tuple(
+                "|".join(name for name, one in zip(self.classes, row, strict=True) if one) or "|"
+                for row in self.said
+            )
+        return tuple(self.classes[k] for k in self.predicted)
+
+    def to_frame(self) -> Any:
+        """The predictions as a pandas DataFrame: path, predicted, probability, a column a class."""
+        import pandas as pd
+
+        if self.task == "number":
+            return pd.DataFrame({"path": self.paths, "predicted": self.numbers})
+        frame = pd.DataFrame({"path": self.paths, "predicted": self.labels})
+        if self.task == "label":
+            frame["probability"] = self.probabilities.max(axis=1)
+        for k, name in enumerate(self.classes):
+            frame[f"p:{name}"] = self.probabilities[:, k]
+        return frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Explanation:
+    """Pictures of what a network does: `images` are uint8 H x W or H x W x 3, a caption each."""
+
+    method: str
+    title: str
+    about: Sentence
+    images: tuple[NDArray[np.uint8], ...]
+    captions: tuple[str, ...]
+    layer: str = ""
