@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from striate.command.answers import evaluation_lines
 from striate.errors import SourceError
 from striate.evaluation import evaluation
 from striate.score import score
-from striate.values import Example, Index, Predictions
+from striate.values import Example, Index, Predictions, Task
 
 CLASSES = ("a", "b", "c")
 
@@ -111,3 +112,61 @@ def test_several_copies_count_once() -> None:
     )
     index = Index(root="", name="", kind="memory", classes=("a", "b"), examples=examples)
     assert index.firsts(np.arange(4)).tolist() == [True, False, True, True]
+
+
+def test_images_of_one_group_are_one_witness() -> None:
+    given = index("a" * 40 + "b" * 40)
+    named = tuple(replace(e, group=str(n // 10)) for n, e in enumerate(given.examples))
+    said = "a" * 30 + "b" * 50
+    alone = evaluation(predictions(given, said), given)
+    together = evaluation(predictions(given, said), replace(given, examples=named))
+    assert alone.score is not None
+    assert together.score is not None
+    assert (alone.groups, alone.score.method) == (0, "wilson")
+    assert (together.groups, together.score.method) == (8, "cluster-bootstrap")
+    assert together.score.value == alone.score.value == 0.875
+    assert together.score.interval[0] < alone.score.interval[0]
+    for one, other in zip(together.classes[:2], alone.classes[:2], strict=True):
+        assert one.recall is not None
+        assert other.recall is not None
+        assert one.recall.low < other.recall.low
+    assert any("8 groups" in line for line in evaluation_lines(together))
+    assert any("No groups are known" in line for line in evaluation_lines(alone))
+
+
+def test_copies_among_the_judging_images_count_once() -> None:
+    given = index("aaab")
+    copied = (*given.examples[:2], replace(given.examples[2], bytes_hash="b1", pixels_hash="p1"))
+    given = replace(given, examples=(*copied, given.examples[3]))
+    found = evaluation(predictions(given, "abbb"), given)
+    assert found.score is not None
+    assert (found.copies, found.score.n, found.score.value) == (1, 3, pytest.approx(2 / 3))
+    assert found.confusion.sum() == 3
+    assert found.classes[0].images == 2
+
+
+@pytest.mark.parametrize("task", ["labels", "number"])
+def test_cross_validation_widens_every_interval(task: Task) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random((60, 2)) < 0.5
+    sure = np.where(truth, 0.7, 0.3) + rng.normal(0, 0.25, truth.shape)
+    many = task == "labels"
+    given = Predictions(
+        classes=("a", "b") if many else (),
+        paths=tuple(map(str, range(60))),
+        probabilities=sure.astype(np.float32) if many else np.zeros((60, 0), np.float32),
+        truth=np.zeros(60, np.int64),
+        task=task,
+        thresholds=(0.5, 0.5) if many else (),
+        numbers=sure[:, 0].astype(np.float32),
+        targets=truth.astype(np.float64)[:, : 2 if many else 1],
+    )
+    alone, crossed = score(given), score(given, folds=5)
+    assert alone is not None
+    assert crossed is not None
+    assert crossed.method == "crossed-bootstrap"
+    assert crossed.value == alone.value
+    assert crossed.interval[0] < alone.interval[0]
+    assert crossed.interval[1] > alone.interval[1]
+    for wide, narrow in zip(crossed.beside, alone.beside, strict=True):
+        assert wide.high - wide.low > narrow.high - narrow.low

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import statistics
+from striate.data.duplicates import known_groups
 from striate.errors import SourceError
 from striate.score import label_table, score
-from striate.values import Index, Interval, Measure, Predictions, Score
+from striate.values import Index, Interval, Measure, Predictions, Rows, Score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,9 @@ class Evaluation:
     """How good a model is on some labelled images.
 
     `score` leaves out images that are, byte for byte or pixel for pixel, among those that the
-    model was trained on; it is None where no image is left. `confusion` is K x K: true classes
+    model was trained on, and all but one of several `copies`; it is None where no image is left.
+    `groups` is how many groups the counted images belong to, 0 where none holds several: then
+    every image is taken for independent. `confusion` is K x K: true classes
     down, predicted across, of the counted images. `set_aside` pairs path and reason.
     Where images have several labels, `labels` stand for `classes`; there is no confusion then,
     nor for a number.
@@ -49,6 +52,8 @@ class Evaluation:
     seen_in_training: int
     set_aside: tuple[tuple[str, str], ...] = ()
     labels: tuple[LabelScore, ...] = ()
+    copies: int = 0
+    groups: int = 0
 
 
 def evaluation(
@@ -67,29 +72,48 @@ def evaluation(
             "Name the folders as the classes of the model, or leave these classes out.",
         )
     seen = _seen(predictions, index, trained_on)
-    counted = (predictions.truth >= 0) & ~seen
+    row_of = {example.path: row for row, example in enumerate(index.examples)}
+    rows = np.array([row_of[path] for path in predictions.paths], np.int64)
+    groups, first = known_groups(index)[rows], index.firsts(rows)
+    fresh = (predictions.truth >= 0) & ~seen
+    counted = fresh & first
+    judged = score(predictions, groups=groups, counted=~seen, distinct=first)
+    copies, several = int((fresh & ~first).sum()), _several(groups[counted])
     aside = tuple((e.path, e.reason) for e in index.examples if e.status == "set_aside")
     if predictions.task != "label":
         return Evaluation(
-            score=score(predictions, counted=counted),
+            score=judged,
             classes=(),
             confusion=np.zeros((0, 0), np.int64),
             predictions=predictions,
             seen_in_training=int(seen.sum()),
             set_aside=aside,
-            labels=_label_scores(predictions, counted),
+            labels=_label_scores(predictions, counted, groups[counted]),
+            copies=copies,
+            groups=several,
         )
     size = len(predictions.classes)
     confusion = np.zeros((size, size), np.int64)
-    np.add.at(confusion, (predictions.truth[counted], predictions.predicted[counted]), 1)
+    truth, said = predictions.truth[counted], predictions.predicted[counted]
+    np.add.at(confusion, (truth, said), 1)
     return Evaluation(
-        score=score(predictions, counted=counted),
-        classes=tuple(_class_score(k, predictions.classes[k], confusion) for k in range(size)),
+        score=judged,
+        classes=tuple(
+            _class_score(k, name, truth, said, groups[counted])
+            for k, name in enumerate(predictions.classes)
+        ),
         confusion=confusion,
         predictions=predictions,
         seen_in_training=int(seen.sum()),
         set_aside=aside,
+        copies=copies,
+        groups=several,
     )
+
+
+def _several(groups: Rows) -> int:
+    found = len(np.unique(groups))
+    return found if found < len(groups) else 0
 
 
 def _seen(predictions: Predictions, index: Index, trained_on: Index | None) -> NDArray[np.bool_]:
@@ -107,25 +131,26 @@ def _seen(predictions: Predictions, index: Index, trained_on: Index | None) -> N
     return np.array([bool(marks[path] & known) for path in predictions.paths], np.bool_)
 
 
-def _label_scores(predictions: Predictions, counted: NDArray[np.bool_]) -> tuple[LabelScore, ...]:
+def _label_scores(
+    predictions: Predictions, counted: NDArray[np.bool_], groups: Rows
+) -> tuple[LabelScore, ...]:
     if predictions.task != "labels" or not counted.any():
         return ()
     images = predictions.targets[counted].sum(axis=0)
-    pairs = label_table(predictions, counted)[:-1]
+    pairs = label_table(predictions, counted, groups)[:-1]
     return tuple(
         LabelScore(name=name, images=int(n), precise=precise, f1=f1)
         for name, n, (precise, f1) in zip(predictions.classes, images, pairs, strict=True)
     )
 
 
-def _class_score(k: int, name: str, confusion: NDArray[np.int64]) -> ClassScore:
-    right, images, said = confusion[k, k], confusion[k].sum(), confusion[:, k].sum()
-    return ClassScore(
-        name=name,
-        images=int(images),
-        recall=statistics.wilson(int(right), int(images)) if images else None,
-        precision=statistics.wilson(int(right), int(said)) if said else None,
-    )
+def _class_score(k: int, name: str, truth: Rows, said: Rows, groups: Rows) -> ClassScore:
+    is_it, said_it = truth == k, said == k
+    shares = [
+        statistics.accuracy_interval((is_it & said_it)[some], groups[some]) if some.any() else None
+        for some in (is_it, said_it)
+    ]
+    return ClassScore(name=name, images=int(is_it.sum()), recall=shares[0], precision=shares[1])
 
 
 def _listed(names: tuple[str, ...] | list[str], most: int = 8) -> str:

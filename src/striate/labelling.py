@@ -43,6 +43,14 @@ def in_blocks(
 
     With each come those of its images that turned out to be unreadable.
     """
+    for predictions, examples in _blocks(model, index, max_pixels, watch):
+        yield predictions, tuple(e for e in examples if e.status != "used")
+
+
+def _blocks(
+    model: Model, index: Index, max_pixels: int, watch: Watch = unwatched
+) -> Iterator[tuple[Predictions, tuple[Example, ...]]]:
+    """Predictions of each block, and all its images as decoding found them."""
     spec, rows, began = model.spec, index.used(), time.monotonic()
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
@@ -52,7 +60,7 @@ def in_blocks(
         good = np.array([found.examples[row].status == "used" for row in block], np.bool_)
         yield (
             model.predictions(images[good], found, block[good]),
-            tuple(found.examples[row] for row in block[~good]),
+            tuple(found.examples[row] for row in block),
         )
         done = start + len(block)
         rate = done / max(1e-6, time.monotonic() - began)
@@ -60,9 +68,12 @@ def in_blocks(
 
 
 def labelled(model: Model, index: Index, max_pixels: int) -> tuple[Predictions, Index]:
-    """Predictions for the used rows, and the index with what could not be read set aside."""
-    parts = list(in_blocks(model, index, max_pixels))
-    aside = {example.path: example for _, block in parts for example in block}
+    """Predictions for the used rows, and the index with their pixels' hashes.
+
+    What could not be read is set aside in it.
+    """
+    parts = list(_blocks(model, index, max_pixels))
+    decoded = {example.path: example for _, block in parts for example in block}
     spec = model.spec
     nothing = np.empty((0, len(spec.classes)), np.float32)
     predictions = Predictions(
@@ -75,7 +86,7 @@ def labelled(model: Model, index: Index, max_pixels: int) -> tuple[Predictions, 
         numbers=np.concatenate([np.empty(0, np.float32), *(found.numbers for found, _ in parts)]),
         targets=_stacked([found.targets for found, _ in parts]),
     )
-    examples = tuple(aside.get(example.path, example) for example in index.examples)
+    examples = tuple(decoded.get(example.path, example) for example in index.examples)
     return predictions, replace(index, examples=examples)
 
 

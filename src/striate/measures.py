@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.statistics import rng, wilson
+from striate.statistics import crossed_factor, rng, wilson
 from striate.values import Measure
 
 Floats = NDArray[np.float64]
@@ -124,6 +124,21 @@ def number_measures(
     return tuple(_measured(name, one[k], many[:, k]) for k, name in enumerate(names))
 
 
+def crossed(found: Measure, folds: int) -> Measure:
+    """The measure of `folds`-fold cross-validation: wider on both sides, as shares are there.
+
+    Nadeau & Bengio 2003, section 3. It stays within what the measure can be: errors are not
+    below 0, shares and R² not above 1.
+    """
+    factor = crossed_factor(folds)
+    least, most = _BOUNDS.get(found.name, (0.0, 1.0))
+    return replace(
+        found,
+        low=max(least, found.value - factor * (found.value - found.low)),
+        high=min(most, found.value + factor * (found.high - found.value)),
+    )
+
+
 def in_groups(groups: ArrayLike | None, count: int) -> bool:
     """Whether some images share a group, so that whole groups are drawn."""
     return groups is not None and len(np.unique(np.asarray(groups))) < count
@@ -219,6 +234,11 @@ def _measured(name: str, value: float, drawn_B: Floats) -> Measure:
     return Measure(name=name, value=value, low=min(low, value), high=max(high, value))
 
 
+_BOUNDS = {
+    "mean_absolute_error": (0.0, np.inf),
+    "root_mean_squared_error": (0.0, np.inf),
+    "r_squared": (-np.inf, 1.0),
+}
 _MOST_AT_ONCE = 4_000_000
 _MOST_WORK = 400_000_000
 _FEWEST_DRAWS = 200

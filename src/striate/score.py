@@ -26,8 +26,8 @@ def score(
     `groups` gives every prediction its group: where groups hold several images the interval is
     a cluster bootstrap. `counted` leaves out leaked images; the accuracy with them is stated
     beside. `distinct` leaves out all but the first of several copies, from both.
-    `folds` is their number where the predictions are of cross-validation: they make the interval
-    of an accuracy wider.
+    `folds` is their number where the predictions are of cross-validation: they make every
+    interval wider.
     Of several labels it is the mean average precision, of numbers the mean absolute error, with
     bootstrap intervals.
     """
@@ -38,9 +38,10 @@ def score(
     if not counts.any():
         return None
     if predictions.task != "label":
-        found = _score_labels if predictions.task == "labels" else _score_numbers
+        task = _score_labels if predictions.task == "labels" else _score_numbers
+        found = task(predictions, counts, None if groups is None else groups[counts], seed)
         return replace(
-            found(predictions, counts, None if groups is None else groups[counts], seed),
+            _crossed(found, folds) if folds else found,
             evaluation=evaluation,
             looks=looks,
             with_leaked=_with_leaked(predictions, known, counts),
@@ -49,10 +50,8 @@ def score(
     probabilities = predictions.probabilities[counts]
     correct = predictions.predicted == predictions.truth
     interval = statistics.accuracy_interval(
-        correct[counts], None if groups is None else groups[counts], seed=seed
+        correct[counts], None if groups is None else groups[counts], seed, folds=folds
     )
-    if folds:
-        interval = statistics.crossed_interval(interval, folds)
     leaked = None
     if counts.sum() < known.sum():
         leaked = WithLeaked(value=float(correct[known].mean()), n=int(known.sum()))
@@ -72,16 +71,23 @@ def score(
 
 
 def label_table(
-    predictions: Predictions, counts: NDArray[np.bool_], groups: Rows | None = None, seed: int = 0
+    predictions: Predictions,
+    counts: NDArray[np.bool_],
+    groups: Rows | None = None,
+    seed: int = 0,
+    folds: int = 0,
 ) -> tuple[tuple[Measure, Measure], ...]:
     """Average precision and F1 of every label on the images that count, then their means."""
-    return measures.label_measures(
+    table = measures.label_measures(
         predictions.probabilities[counts],
         predictions.said[counts],
         predictions.targets[counts],
         groups,
         seed,
     )
+    if not folds:
+        return table
+    return tuple((measures.crossed(p, folds), measures.crossed(f, folds)) for p, f in table)
 
 
 def _score_labels(
@@ -116,6 +122,18 @@ def _score_numbers(
     error, *beside = measures.number_measures(predictions.numbers[counts], truth, groups, seed)
     guessing = float(np.abs(truth - np.median(truth)).mean())
     return _measured(error, counts, groups, beside=tuple(beside), guessing=guessing)
+
+
+def _crossed(found: Score, folds: int) -> Score:
+    low, high = found.interval
+    one = Measure(name=found.metric, value=found.value, low=low, high=high)
+    wider = measures.crossed(one, folds)
+    return replace(
+        found,
+        interval=(wider.low, wider.high),
+        method=f"crossed-{found.method}",
+        beside=tuple(measures.crossed(each, folds) for each in found.beside),
+    )
 
 
 def _measured(

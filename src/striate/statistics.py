@@ -80,12 +80,25 @@ def accuracy_interval(
     groups: ArrayLike | None = None,
     seed: int = 0,
     level: float = 0.95,
+    folds: int = 0,
 ) -> Interval:
-    """The share correct with its interval: Wilson, or cluster bootstrap where a group repeats."""
+    """The share correct with its interval: Wilson, or cluster bootstrap where a group repeats.
+
+    `folds` is their number where cross-validation judged: the interval is wider then.
+    """
     hits = _truths(correct)
     if groups is not None and len(np.unique(np.asarray(groups))) < len(hits):
-        return cluster_bootstrap(hits, groups, seed=seed, level=level)
-    return wilson(int(hits.sum()), len(hits), level)
+        found = cluster_bootstrap(hits, groups, seed=seed, level=level)
+    else:
+        found = wilson(int(hits.sum()), len(hits), level)
+    return crossed_interval(found, folds) if folds else found
+
+
+def crossed_factor(folds: int) -> float:
+    """How much wider the interval of `folds`-fold cross-validation is: see `crossed_interval`."""
+    if folds < 2:
+        raise ValueError(f"{folds} folds cannot judge each other")
+    return math.sqrt(1 + folds / (folds - 1))
 
 
 def crossed_interval(interval: Interval, folds: int) -> Interval:
@@ -95,9 +108,7 @@ def crossed_interval(interval: Interval, folds: int) -> Interval:
     not independent. The variance is multiplied by 1 + J * n_test / n_train = 1 + J / (J - 1) for
     J folds: Nadeau & Bengio 2003, section 3. Raises `ValueError` for fewer than two folds.
     """
-    if folds < 2:
-        raise ValueError(f"{folds} folds cannot judge each other")
-    factor = math.sqrt(1 + folds / (folds - 1))
+    factor = crossed_factor(folds)
     return replace(
         interval,
         low=max(0.0, interval.value - factor * (interval.value - interval.low)),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from striate.data.grouping import grouped
+from striate.data.grouping import grouped, grouped_to_judge
 from striate.errors import SourceError, UsageError
 from striate.settings import checked
 from striate.values import Example, Index, Options
@@ -78,3 +78,10 @@ def test_a_column_and_a_pattern_exclude_each_other() -> None:
 
 def test_without_groups_nothing_is_said() -> None:
     assert grouped(index(), Options()) == index()
+
+
+def test_to_judge_a_pattern_that_fits_nothing_is_no_fault() -> None:
+    found = grouped_to_judge(index(), r"p(\d+)_")
+    assert [e.group for e in found.examples] == ["1", "1", "2", "1", "2"]
+    assert grouped_to_judge(index(), r"writer(\d+)") == index()
+    assert grouped_to_judge(index(), None) == index()

@@ -255,6 +255,22 @@ def test_a_weak_class_is_named() -> None:
     assert values.index.classes[2] in finding.meaning
 
 
+def in_bursts(values: Values, classes: int) -> Values:
+    """The same run, its images of each class all of one burst."""
+    groups = values.index.labels() % classes
+    return replace(values, split=replace(values.split, groups=groups))
+
+
+def test_one_burst_makes_no_class_weak_or_silent() -> None:
+    values = healthy()
+    truth = values.predictions.truth
+    weak = answered(values, np.where(truth == 2, 0, truth))
+    assert said(weak, "weak_class").outcome == "found"
+    assert said(weak, "never_predicted").outcome == "found"
+    assert said(in_bursts(weak, 3), "weak_class").outcome == "passed"
+    assert said(in_bursts(weak, 3), "never_predicted").outcome == "passed"
+
+
 @pytest.mark.parametrize(("sure", "variant"), [(0.99, "over"), (0.6, "under")])
 def test_stated_probabilities_that_lie_are_found(sure: float, variant: str) -> None:
     values = healthy()

@@ -40,3 +40,7 @@ def test_a_trial_tells_what_its_kept_epoch_reached() -> None:
     assert trial.accuracy.low < 0.75 < trial.accuracy.high
     assert (trial.log_loss, trial.epochs, trial.seconds) == (0.6, 3, 6.0)
     assert not trial.kept
+    groups, right = np.arange(40) // 10, np.arange(40) < 30
+    together = as_trial(plan(), history, groups, WHY, right)
+    assert (together.accuracy.value, together.accuracy.method) == (0.75, "cluster-bootstrap")
+    assert together.accuracy.low < trial.accuracy.low

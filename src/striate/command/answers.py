@@ -100,6 +100,8 @@ class EvaluationFile:
     confusion: tuple[tuple[int, ...], ...]
     set_aside: tuple[tuple[str, str], ...]
     labels: tuple[LabelScore, ...] = ()
+    copies: int = 0
+    groups: int = 0
 
 
 def evaluation_file(run: str, source: str, evaluation: Evaluation) -> EvaluationFile:
@@ -113,6 +115,8 @@ def evaluation_file(run: str, source: str, evaluation: Evaluation) -> Evaluation
         confusion=tuple(tuple(map(int, row)) for row in evaluation.confusion),
         set_aside=evaluation.set_aside,
         labels=evaluation.labels,
+        copies=evaluation.copies,
+        groups=evaluation.groups,
     )
 
 
@@ -138,8 +142,7 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
             f"{evaluation.seen_in_training:,} images are not counted, because the model was "
             f"trained or chosen on them{beside}."
         )
-    if evaluation.set_aside:
-        yield f"{len(evaluation.set_aside):,} images could not be read and are not counted."
+    yield from _witnesses(evaluation)
     yield ""
     rows = [("class", "images", "found (recall)", "right when said (precision)")]
     for each in evaluation.classes:
@@ -162,8 +165,7 @@ def _other_lines(evaluation: Evaluation, score: Score) -> Iterator[str]:
             f"{evaluation.seen_in_training:,} images are not counted, because the model was "
             "trained or chosen on them."
         )
-    if evaluation.set_aside:
-        yield f"{len(evaluation.set_aside):,} images could not be read and are not counted."
+    yield from _witnesses(evaluation)
     if evaluation.labels:
         rows = [("label", "images", "average precision", "F1")]
         for label in evaluation.labels:
@@ -174,6 +176,21 @@ def _other_lines(evaluation: Evaluation, score: Score) -> Iterator[str]:
             rows.append((label.name, f"{label.images:,}", precise, f1))
         yield ""
         yield from table_lines(rows, right=(1,))
+
+
+def _witnesses(evaluation: Evaluation) -> Iterator[str]:
+    """What does not count, and what the interval takes for independent."""
+    if evaluation.set_aside:
+        yield f"{len(evaluation.set_aside):,} images could not be read and are not counted."
+    if evaluation.copies:
+        yield f"{evaluation.copies:,} images are copies of others; of several copies one counts."
+    if evaluation.groups:
+        yield f"The images are of {evaluation.groups:,} groups; a group is one witness."
+    else:
+        yield (
+            "No groups are known here, so each image counts as independent: where several show "
+            "one object, person or film, the interval is too narrow."
+        )
 
 
 def table_lines(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> Iterator[str]:

@@ -35,6 +35,16 @@ def find_duplicates(index: Index, cache: Cache) -> Rows:
     return _roots(groups)
 
 
+def known_groups(index: Index) -> Rows:
+    """A group number for every row, without a look at pixels beyond their hashes.
+
+    Together are images with equal bytes or pixels and what the source groups.
+    """
+    groups = np.arange(len(index.examples), dtype=np.int64)
+    _join(groups, _equal(index, "bytes_hash", "pixels_hash", "group"))
+    return _roots(groups)
+
+
 def _equal(index: Index, *kinds: str) -> Iterator[tuple[int, int]]:
     """Pairs of rows in use that share what one of the columns `kinds` says, if anything."""
     first: dict[tuple[str, str], int] = {}

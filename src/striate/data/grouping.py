@@ -34,6 +34,14 @@ def grouped(index: Index, options: Options) -> Index:
     return replace(index, notes=(*index.notes, *_notes(used, options.group_pattern)))
 
 
+def grouped_to_judge(index: Index, pattern: str | None) -> Index:
+    """The index with the groups that the pattern of an earlier run finds in its paths, if any."""
+    if pattern is None:
+        return index
+    examples = tuple(replace(e, group=_group(e, pattern) or e.group) for e in index.examples)
+    return replace(index, examples=examples)
+
+
 def _by_pattern(index: Index, pattern: str) -> Index:
     examples = tuple(
         replace(e, group=_group(e, pattern)) if e.status != "ignored" else e for e in index.examples

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from PIL import Image
 from striate.catalog import collect
 from striate.data.array_parts import paths_of
 from striate.data.classes import settle_classes
-from striate.data.columns import must_be_of_use, to_judge
-from striate.data.grouping import grouped
+from striate.data.columns import asked, must_be_of_use, to_judge
+from striate.data.grouping import grouped, grouped_to_judge
 from striate.data.header import Content, Header, pillow_hushed, read_header, warnings_of
 from striate.data.named_sets import set_name
 from striate.data.picture_names import (
@@ -31,7 +32,7 @@ from striate.data.source_file import ends_in
 from striate.data.sources import SourceKind, folder, idx, memory, npz
 from striate.data.tasks import settle_task, task_of, written
 from striate.data.unreadable import Unreadable
-from striate.errors import SourceMissingError, UsageError
+from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.values import Example, Index, Options, names_in, say
 
 CHUNK = 128
@@ -57,11 +58,13 @@ def read(source: object, options: Options) -> Index:
 def read_to_judge(source: object, options: Options) -> Index:
     """The index of a labelled source that a model is to be judged on: one class is enough.
 
-    Raises `SourceMissingError` and `SourceError` where no picture is there.
+    Groups are those of the run's column or pattern, where they are found here too. Raises
+    `SourceMissingError` and `SourceError` where no picture is there.
     """
     for kind in _kinds().values():
         if kind.matches(source):
-            index = _with_headers(kind.read(source, to_judge(options)))
+            index = _with_headers(_to_judge(kind, source, options))
+            index = grouped_to_judge(index, options.group_pattern)
             index = written(index, task_of(index, options))
             labels = {example.label for example in index.examples if example.status == "used"}
             if not labels:
@@ -99,6 +102,14 @@ def read_images(images: Sequence[Any]) -> Index:
 def open_row(index: Index, row: int) -> Content:
     """What is behind a row: bytes of a file, an array or a PIL image; raises `Unreadable`."""
     return _kinds()[index.kind].open_row(index, row)
+
+
+def _to_judge(kind: SourceKind, source: object, options: Options) -> Index:
+    """The source, with the column of groups that the run named where it is here too."""
+    if asked(options, "group"):
+        with suppress(SourceError):
+            return kind.read(source, replace(to_judge(options), group=options.group))
+    return kind.read(source, to_judge(options))
 
 
 def _names(index: Index, labels: set[str]) -> tuple[str, ...]:

@@ -4,6 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from striate import statistics
 from striate.catalog import collect
 from striate.values import Figure, Finding, Interval, Score, Values, Verdict
@@ -80,21 +83,33 @@ def finding(
     )
 
 
-def certain(share: Interval) -> Interval:
-    """The same share with its interval at the level of the checks.
+def share_right(values: Values, some: NDArray[np.bool_], level: float = LEVEL) -> Interval:
+    """The share right of `some` of the counted images, with its interval at `level`.
+
+    Images of one group are one witness; where folds judged each other the interval is wider.
+    """
+    truth = values.predictions.truth[values.counted][some]
+    right = values.predictions.predicted[values.counted][some] == truth
+    groups = values.counted_groups[some]
+    found = statistics.accuracy_interval(right, groups, values.options.seed, folds=values.folds)
+    return certain(found, level)
+
+
+def certain(share: Interval, level: float = LEVEL) -> Interval:
+    """The same share with its interval at the level of the checks, or another.
 
     Both sides grow as Wilson's would, so that a cluster bootstrap keeps its allowance for groups.
     """
     right = round(share.value * share.n)
     stated = statistics.wilson(right, share.n, share.level)
-    wider = statistics.wilson(right, share.n, LEVEL)
+    wider = statistics.wilson(right, share.n, level)
     down = (stated.value - wider.low) / max(stated.value - stated.low, 1e-12)
     up = (wider.high - stated.value) / max(stated.high - stated.value, 1e-12)
     return replace(
         share,
         low=max(0.0, share.value - max(1.0, down) * (share.value - share.low)),
         high=min(1.0, share.value + max(1.0, up) * (share.high - share.value)),
-        level=LEVEL,
+        level=level,
     )
 
 

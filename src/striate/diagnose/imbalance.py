@@ -3,7 +3,7 @@
 import numpy as np
 
 from striate import statistics
-from striate.diagnose import LEVEL, Check, finding
+from striate.diagnose import Check, finding, share_right
 from striate.values import Finding, Values
 
 
@@ -12,7 +12,6 @@ def run(values: Values) -> Finding:
     classes = len(values.predictions.classes)
     trained = np.bincount(values.index.labels()[values.split.train], minlength=classes)
     truth = values.predictions.truth[values.counted]
-    right = values.predictions.predicted[values.counted] == truth
     rare_K = trained < trained.mean() / 2
     rare_N = rare_K[truth]
     if not rare_K.any() or not rare_N.any() or rare_N.all():
@@ -25,8 +24,7 @@ def run(values: Values) -> Finding:
             "({least:,} to {most:,} a class).",
             figures={"least": int(trained.min()), "most": int(trained.max())},
         )
-    rare = statistics.wilson(int(right[rare_N].sum()), int(rare_N.sum()), LEVEL)
-    rest = statistics.wilson(int(right[~rare_N].sum()), int((~rare_N).sum()), LEVEL)
+    rare, rest = share_right(values, rare_N), share_right(values, ~rare_N)
     figures = {
         "classes": int(rare_K.sum()),
         "rare": rare.value,

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from striate import statistics
-from striate.diagnose import LEVEL, Check, finding
+from striate.diagnose import LEVEL, Check, finding, share_right
 from striate.values import Finding, Values
 
 NAMED = 5
@@ -29,7 +28,7 @@ def run(values: Values) -> Finding:
     silent = [
         k
         for k in np.flatnonzero((said == 0) & (met > 0))
-        if statistics.wilson(0, int(met[k]), level).high < share
+        if share_right(values, truth == k, level).high < share
     ]
     if silent:
         return finding(

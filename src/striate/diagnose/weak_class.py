@@ -3,7 +3,7 @@
 import numpy as np
 
 from striate import statistics
-from striate.diagnose import LEVEL, Check, finding
+from striate.diagnose import LEVEL, Check, finding, share_right
 from striate.values import Finding, Values
 
 NAMED = 5
@@ -15,7 +15,6 @@ def run(values: Values) -> Finding:
     truth = values.predictions.truth[values.counted]
     right = values.predictions.predicted[values.counted] == truth
     met = np.bincount(truth, minlength=len(names))
-    hits = np.bincount(truth[right], minlength=len(names))
     if (met > 0).sum() < 2:
         return finding(
             "weak_class",
@@ -28,8 +27,8 @@ def run(values: Values) -> Finding:
     level = 1 - (1 - LEVEL) / int((met > 0).sum())
     weak = []
     for k in np.flatnonzero(met):
-        mine = statistics.wilson(int(hits[k]), int(met[k]), level)
-        rest = statistics.wilson(int(hits.sum() - hits[k]), int(met.sum() - met[k]), level)
+        mine = share_right(values, truth == k, level)
+        rest = share_right(values, truth != k, level)
         if statistics.difference(rest, mine).low > 0:
             weak.append((mine.value, names[k]))
     weak.sort()

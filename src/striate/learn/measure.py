@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+import numpy as np
+
+from striate.classifier import Classifier
 from striate.learn.flipping import measure_flips
 from striate.learn.job import Job
 from striate.learn.linear import Linear
@@ -87,8 +90,13 @@ def _try(job: Job, candidate: Candidate, linear: Linear | None) -> Trial:
     plan = candidate.plan
     folder = job.checkpoints / f"trial-{plan.strategy.value}"
     spec = spec_of(job, plan)
-    trained = run(job, plan, spec, start(job, plan, spec, linear), folder, None)
-    return as_trial(plan, trained.history, job.labels[job.val], candidate.why)
+    network = start(job, plan, spec, linear)
+    trained = run(job, plan, spec, network, folder, None)
+    groups, right = job.groups[job.val], None
+    if len(np.unique(groups)) < len(groups):
+        logits = Classifier(spec=spec, network=network.eval()).logits(job.cache.images, job.val)
+        right = logits.argmax(axis=1) == job.labels[job.val]
+    return as_trial(plan, trained.history, groups, candidate.why, right)
 
 
 FLIPS_SHARE = 0.05

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from striate import statistics
 from striate.data.batches import batches
@@ -51,10 +52,22 @@ def training_speed(
     return speed
 
 
-def as_trial(plan: Plan, history: History, val_labels: Rows, why: Sentence) -> Trial:
-    """A short training as a line of `trials.jsonl`: what its kept epoch reached on validation."""
+def as_trial(
+    plan: Plan,
+    history: History,
+    val_groups: Rows,
+    why: Sentence,
+    right: NDArray[np.bool_] | None = None,
+) -> Trial:
+    """A short training as a line of `trials.jsonl`: what its kept epoch reached on validation.
+
+    `right` tells which validation images were, so that images of one group are one witness.
+    """
     kept = history.epochs[max(0, history.kept_epoch - 1)]
-    n = len(val_labels)
+    n = len(val_groups)
+    found = statistics.wilson(round(kept.val_accuracy * n), n)
+    if right is not None:
+        found = statistics.accuracy_interval(right, val_groups, plan.seed)
     return Trial(
         strategy=plan.strategy.value,
         net=plan.net.value,
@@ -65,7 +78,7 @@ def as_trial(plan: Plan, history: History, val_labels: Rows, why: Sentence) -> T
             "optimizer": plan.optimizer.value,
             "input_size": plan.input_size.value,
         },
-        accuracy=statistics.wilson(round(kept.val_accuracy * n), n),
+        accuracy=found,
         log_loss=kept.val_loss,
         epochs=len(history.epochs),
         seconds=sum(epoch.seconds for epoch in history.epochs),

@@ -39,8 +39,7 @@ def class_scores(values: Values) -> list[ClassScore]:
     hits = np.bincount(truth[truth == predicted], minlength=len(names))
     met = np.bincount(truth, minlength=len(names))
     said = np.bincount(predicted, minlength=len(names))
-    groups = values.split.groups[values.test_rows][values.counted]
-    seed = values.options.seed
+    groups, seed, folds = values.counted_groups, values.options.seed, values.folds
     scores = []
     for k, name in enumerate(names):
         mine = truth == k
@@ -57,7 +56,7 @@ def class_scores(values: Values) -> list[ClassScore]:
                 said=int(said[k]),
                 taken_for=int(wrong.argmax()) if times else -1,
                 times=times,
-                recall=statistics.accuracy_interval(right, groups[mine], seed)
+                recall=statistics.accuracy_interval(right, groups[mine], seed, folds=folds)
                 if len(right)
                 else None,
             )

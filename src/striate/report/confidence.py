@@ -27,8 +27,13 @@ def confidence_section(values: Values, words: Words) -> Section | None:
     lead = words(
         "confidence.lead", error=words.percent(score.calibration_error), loss=score.log_loss
     )
-    groups = values.split.groups[values.test_rows][values.counted]
-    judged = _Judged(sure=sure, right=right, groups=groups, seed=values.options.seed)
+    judged = _Judged(
+        sure=sure,
+        right=right,
+        groups=values.counted_groups,
+        seed=values.options.seed,
+        folds=values.folds,
+    )
     blocks = [_thresholds(judged, words)]
     if len(sure) >= 3 * BIN_IMAGES:
         blocks.insert(0, _chart(judged, words))
@@ -45,10 +50,13 @@ class _Judged:
     right: NDArray[np.bool_]
     groups: Rows
     seed: int
+    folds: int
 
     def share(self, some: NDArray[Any]) -> Interval:
         """The share of some that is right, over whole groups where these hold several."""
-        return statistics.accuracy_interval(self.right[some], self.groups[some], self.seed)
+        return statistics.accuracy_interval(
+            self.right[some], self.groups[some], self.seed, folds=self.folds
+        )
 
 
 def _chart(judged: _Judged, words: Words) -> Block:

@@ -15,8 +15,8 @@ def labels_section(values: Values, words: Words) -> Section | None:
     predictions, counted = values.predictions, values.counted
     if not counted.any():
         return None
-    groups = values.split.groups[values.test_rows][counted]
-    table = label_table(predictions, counted, groups, values.plan.seed)[:-1]
+    seed, folds = values.plan.seed, values.folds
+    table = label_table(predictions, counted, values.counted_groups, seed, folds)[:-1]
     marks, said = predictions.targets[counted] > 0, predictions.said[counted]
     trained = values.index.targets()[values.split.train].sum(axis=0)
     order = np.argsort([pair[0].value for pair in table], kind="stable")

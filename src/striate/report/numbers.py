@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.measures import number_measures
+from striate.measures import crossed, number_measures
 from striate.report.canvas import COLOURS, Canvas
 from striate.report.language import Words
 from striate.report.pixels import SMALL, data_uri
@@ -19,12 +19,13 @@ def numbers_section(values: Values, words: Words) -> Section | None:
         return None
     truth = values.predictions.targets[counted, 0]
     answers = values.predictions.numbers[counted].astype(np.float64)
-    groups = values.split.groups[values.test_rows][counted]
+    groups = values.counted_groups
     order = np.argsort(truth, kind="stable")
     parts = np.array_split(order, max(1, min(BINS, len(order) // BIN_IMAGES)))
     rows = []
     for part in parts:
         error = number_measures(answers[part], truth[part], groups[part], values.plan.seed)[0]
+        error = crossed(error, values.folds) if values.folds else error
         rows.append(
             (
                 f"{words.number(truth[part].min())} – {words.number(truth[part].max())}",

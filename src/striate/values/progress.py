@@ -68,3 +68,13 @@ class Values:
         """
         known = (self.predictions.truth >= 0) & ~np.isin(self.test_rows, self.split.leaked)
         return known & self.index.firsts(self.test_rows)
+
+    @property
+    def counted_groups(self) -> Rows:
+        """The group of every counted prediction: images of one group are one witness."""
+        return self.split.groups[self.test_rows][self.counted]
+
+    @property
+    def folds(self) -> int:
+        """How many folds of cross-validation judged; 0 where a test split did."""
+        return 0 if self.split.folds is None else int(self.split.folds.max()) + 1
