@@ -17,7 +17,7 @@ from striate.data.duplicates import find_duplicates
 from striate.data.portions import portion, units_of
 from striate.data.scan import read
 from striate.data.split import split_index
-from striate.values import Index, Options, Rows, Split
+from striate.values import Index, Options, Rows, Split, Task
 
 OPTIONS = Options()
 
@@ -350,3 +350,57 @@ def test_thirty_odd_files_leave_the_split_of_flowers_unchanged(
     assert len(before[3]) == 13
     add_odd_files(tmp_path / "flowers" / "train" / "daisy")
     assert sides() == before
+
+
+def copied(index: Index, of: dict[str, int], times: int) -> Index:
+    """The index with the first so many pictures of a class saved `times` times."""
+    examples = list(index.examples)
+    for label, pictures in of.items():
+        for n in range(pictures):
+            first = next(e for e in index.examples if e.path.endswith(f"{label}/{n:05}"))
+            examples += [replace(first, path=f"{first.path}-{k}") for k in range(1, times)]
+    return replace(index, examples=tuple(sorted(examples, key=lambda example: example.path)))
+
+
+def by_bytes(index: Index) -> Rows:
+    """Groups of equal bytes."""
+    first: dict[str, int] = {}
+    rows = [first.setdefault(e.bytes_hash, row) for row, e in enumerate(index.examples)]
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("task", ["label", "labels"])
+def test_files_that_are_copies_make_no_test_split(task: Task) -> None:
+    few = made_index({"a": 100, "b": 100})
+    index = replace(copied(few, {"a": 100, "b": 100}, 5), task=task)
+    split = split_index(index, by_bytes(index), OPTIONS)
+    assert split.evaluation == "cross-validation"
+    assert split.notes[0].figures["n"] == 30  # of 150 files
+    many = made_index({"a": 400, "b": 400})
+    index = replace(copied(many, {"a": 400, "b": 400}, 3), task=task)
+    split = split_index(index, by_bytes(index), OPTIONS)
+    assert int(index.firsts(split.test).sum()) == 120
+
+
+def test_one_picture_saved_often_does_not_take_its_class_along() -> None:
+    index = made_index({"a": 200, "b": 300})
+    saved_often = copied(index, {"a": 1}, 900)
+    split = split_index(saved_often, by_bytes(saved_often), OPTIONS)
+    different = split.test[saved_often.firsts(split.test)]
+    assert per_class(saved_often, different) == {"a": 30, "b": 45}
+
+
+def test_given_test_images_that_are_copies_do_not_make_enough() -> None:
+    index = with_given({"train": {"a": 200, "b": 200}, "test": {"a": 20, "b": 20}})
+    twice = copied(index, {"test/a": 20, "test/b": 20}, 2)
+    split = split_index(twice, by_bytes(twice), OPTIONS)
+    note = next(note for note in split.notes if note.code == "split.given_too_small")
+    assert note.figures["n"] == 40
+
+
+def test_folds_are_even_in_pictures() -> None:
+    index = copied(made_index({"a": 50, "b": 50}), {"a": 5}, 20)
+    split = split_index(index, by_bytes(index), OPTIONS)
+    assert split.folds is not None
+    different = np.flatnonzero(index.firsts(np.arange(len(index.examples))))
+    assert np.bincount(split.folds[different]).tolist() == [20] * 5

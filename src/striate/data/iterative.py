@@ -32,7 +32,7 @@ def portion(
     free = [unit for unit in units if unit.rows and not unit.contradictory]
     every = [*free, *(unit for side in settled.values() for unit in side)]
     width = 1 + max((k for unit in every for labels in unit.sets for k in labels), default=0)
-    total = sum(len(unit.rows) for unit in every)
+    total = sum(len(unit.firsts) for unit in every)
     wished = [min(share, most / max(1, total)) for share, most in shares.values()]
     wanted_P = np.array([1 - sum(wished), *wished])
     counts_UK = _counts(every, width)
@@ -60,12 +60,12 @@ def deal(units: Sequence[Unit], folds: int) -> list[list[int]]:
 
 
 def _counts(units: Sequence[Unit], width: int) -> Floats:
-    """Images of each label in each group, and as the last column all its images."""
+    """Pictures of each label in each group, and as the last column all its pictures."""
     counts = np.zeros((len(units), width + 1))
     for place, unit in enumerate(units):
-        for labels in unit.sets:
-            counts[place, list(labels)] += 1
-        counts[place, -1] = len(unit.rows)
+        for first in unit.firsts:
+            counts[place, list(unit.sets[first])] += 1
+            counts[place, -1] += 1
     return counts
 
 

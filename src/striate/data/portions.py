@@ -18,7 +18,8 @@ class Unit:
 
     Of the task `labels` a row's label is its set of labels, and `sets` are the numbers of these.
     `key` is a number drawn from the seed and the contents, the same wherever the images lie;
-    `contradictory` tells that the same picture stands under several labels.
+    `contradictory` tells that the same picture stands under several labels. `pictures` names what
+    each row shows: equal ones are copies, of which one counts. Without it each row has its own.
     """
 
     rows: tuple[int, ...]
@@ -26,6 +27,22 @@ class Unit:
     key: str
     contradictory: bool
     sets: tuple[tuple[int, ...], ...] = ()
+    pictures: tuple[str, ...] = ()
+
+    @property
+    def firsts(self) -> list[int]:
+        """Places of the rows that count: of several copies under one label the first."""
+        if not self.pictures:
+            return list(range(len(self.rows)))
+        first: dict[tuple[str, int], int] = {}
+        for place, pair in enumerate(zip(self.pictures, self.labels, strict=True)):
+            first.setdefault(pair, place)
+        return list(first.values())
+
+    @property
+    def counts(self) -> Counter[int]:
+        """How many different pictures of each class it holds."""
+        return Counter(self.labels[place] for place in self.firsts)
 
     def within(self, inside: NDArray[np.bool_]) -> "Unit":
         """The part of the group whose rows are `inside`; it may be empty."""
@@ -35,6 +52,7 @@ class Unit:
             rows=tuple(self.rows[place] for place in places),
             labels=tuple(self.labels[place] for place in places),
             sets=tuple(self.sets[place] for place in places if self.sets),
+            pictures=tuple(self.pictures[place] for place in places if self.pictures),
         )
 
 
@@ -57,6 +75,7 @@ def units_of(index: Index, groups: Rows, seed: int) -> list[Unit]:
                 key=_draw(seed, *identity),
                 contradictory=len(names) > 1 and _same_picture(index, rows),
                 sets=() if marks is None else tuple(_numbers(marks[row]) for row in rows),
+                pictures=tuple(example.picture for example in examples),
             )
         )
     return sorted(units, key=lambda unit: unit.key)
@@ -69,13 +88,14 @@ def portion(
 ) -> dict[str, list[int]]:
     """Rows of each part: `shares` of every class, at most so many, and `train` for the rest.
 
-    Single images meet their class's share exactly; groups of several go where their share is
-    least met and at least half of them is wanted. Contradictory ones go to train, and no
-    class is left without training images. What is `placed` already stays and counts.
+    Shares are of different pictures, so that one saved often does not count often. Single images
+    meet their class's share exactly; groups of several go where their share is least met and at
+    least half of them is wanted. Contradictory ones go to train, and no class is left without
+    training images. What is `placed` already stays and counts.
     """
     every = [*units, *(unit for side in placed.values() for unit in side)]
     wanted = {name: _quotas(every, share, most) for name, (share, most) in shares.items()}
-    given = {name: Counter(k for u in placed.get(name, ()) for k in u.labels) for name in shares}
+    given = {name: sum((u.counts for u in placed.get(name, ())), Counter[int]()) for name in shares}
     parts: dict[str, list[int]] = {
         name: [row for unit in placed.get(name, ()) for row in unit.rows]
         for name in ("train", *shares)
@@ -88,7 +108,7 @@ def portion(
             name = "train" if unit.contradictory else _least_met(unit, wanted, given)
             parts[name] += unit.rows
             if name != "train":
-                given[name].update(unit.labels)
+                given[name].update(unit.counts)
     trained = Counter(_labels_of(every, parts["train"]))
     for label, rows in sorted(singles.items()):
         start = 0
@@ -105,12 +125,12 @@ def deal(units: Sequence[Unit], folds: int) -> list[list[int]]:
     """Rows of each fold: every class spread evenly, large groups first."""
     parts: list[list[int]] = [[] for _ in range(folds)]
     held = [Counter[int]() for _ in range(folds)]
-    for unit in sorted(units, key=lambda unit: (-len(unit.rows), unit.key)):
-        counts = Counter(unit.labels)
+    for unit in sorted(units, key=lambda unit: (-unit.counts.total(), unit.key)):
+        counts = unit.counts
 
         def burden(fold: int, counts: Counter[int] = counts) -> tuple[int, int, int]:
             same = sum(n * held[fold][label] for label, n in counts.items())
-            return same, len(parts[fold]), fold
+            return same, held[fold].total(), fold
 
         best = min(range(folds), key=burden)
         parts[best] += unit.rows
@@ -146,8 +166,8 @@ def _same_picture(index: Index, rows: list[int]) -> bool:
 
 
 def _quotas(units: Sequence[Unit], share: float, most: int) -> Counter[int]:
-    """Images of each class that make up a share of all, at most `most`: largest remainders."""
-    counts = Counter(label for unit in units for label in unit.labels)
+    """Pictures of each class that make up a share of all, at most `most`: largest remainders."""
+    counts = sum((unit.counts for unit in units), Counter[int]())
     total = sum(counts.values())
     wish = min(int(total * share + 0.5), most)
     exact = {label: n * wish / max(1, total) for label, n in counts.items()}
@@ -163,13 +183,14 @@ def _least_met(
 ) -> str:
     """The part whose share of the unit's classes is least met, if it wants half of the unit."""
     best, least = "train", 0.0
+    counts = unit.counts
     for name in wanted:
         fits = short = 0.0
-        for label, n in Counter(unit.labels).items():
+        for label, n in counts.items():
             missing = wanted[name][label] - given[name][label]
             fits += min(n, max(0, missing))
             short += n * missing / max(1, wanted[name][label])
-        if 2 * fits >= len(unit.rows) and short > least:
+        if 2 * fits >= counts.total() and short > least:
             best, least = name, short
     return best
 

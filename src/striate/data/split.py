@@ -65,13 +65,14 @@ def _keep(
     leaked = test[np.isin(groups[test], seen)]
     if len(leaked):
         notes.append(_leak_note(len(leaked), len(test)))
-    if len(test) - len(leaked) < FEWEST_TEST:
+    clean = int(index.firsts(test[~np.isin(test, leaked)]).sum())
+    if clean < FEWEST_TEST:
         notes.append(
             say(
                 "split.given_too_small",
-                "Test images that are in no other split: {n:,}. To judge by, {fewest} are needed; "
-                "so the given splits are left aside and all images are pooled.",
-                n=len(test) - len(leaked),
+                "Different test images that are in no other split: {n:,}. To judge by, {fewest} "
+                "are needed; so the given splits are left aside and all images are pooled.",
+                n=clean,
                 fewest=FEWEST_TEST,
             )
         )
@@ -143,7 +144,10 @@ def _cut(index: Index, groups: Rows, units: list[Unit], notes: list[Sentence]) -
     shares = {"test": (TEST_SHARE, MOST_TEST), "val": (VAL_SHARE, MOST_VAL)}
     parts = _portion(index)(units, shares)
     nothing = np.zeros(0, np.int64)
-    images, fewest = len(parts["test"]), _fewest(index, _rows(parts["test"]))
+    # Copies judge once, so pictures are counted, not files (decision 0006).
+    test = _rows(parts["test"])
+    test = test[index.firsts(test)]
+    images, fewest = len(test), _fewest(index, test)
     if images >= FEWEST_TEST and fewest >= FEWEST_TEST_A_CLASS:
         return Split(
             train=_rows(parts["train"]),
@@ -174,14 +178,15 @@ def _too_small(index: Index, images: int, fewest: int) -> Sentence:
     if index.task == "number":
         return say(
             "split.tiny_number",
-            "A test split would hold {n:,} images: too few. The figures come from {folds}-fold "
-            "cross-validation instead.",
+            "A test split would hold {n:,} different images: too few. The figures come from "
+            "{folds}-fold cross-validation instead.",
             n=images,
             folds=FOLDS,
         )
     return say(
         "split.tiny",
-        "A test split would hold {n:,} images, {fewest:,} of the rarest class: too few. "
+        "A test split would hold {n:,} different images, {fewest:,} of the rarest class: too "
+        "few. "
         "The accuracy comes from {folds}-fold cross-validation instead.",
         n=images,
         fewest=fewest,

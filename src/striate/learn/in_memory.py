@@ -147,7 +147,8 @@ def _held_back(index: Index, groups: Rows, options: Options) -> tuple[Rows, Rows
         return everything, nothing
     parts = portion(units_of(index, groups, options.seed), {"val": (VAL_SHARE, MOST_VAL)})
     train, val = (np.array(sorted(parts[name]), np.int64) for name in ("train", "val"))
-    per_class = np.bincount(index.labels()[val], minlength=len(index.classes))
+    different = val[index.firsts(val)]
+    per_class = np.bincount(index.labels()[different], minlength=len(index.classes))
     if per_class.sum() < FEWEST_TEST or per_class.min() < FEWEST_TEST_A_CLASS:
         return everything, nothing
     return train, val

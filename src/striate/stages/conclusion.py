@@ -74,7 +74,7 @@ def gather(run: Run, index: Index, split: Split, cache: Cache, machine: Machine)
         index=index,
         split=split,
         test=_test_score(run, predictions, index, split),
-        val=score(val, groups=split.groups[split.val], evaluation="validation") if val else None,
+        val=_val_score(val, index, split),
         plan=plan,
         history=history,
         seconds=_seconds(run),
@@ -119,6 +119,13 @@ def _test_score(run: Run, predictions: Predictions, index: Index, split: Split) 
         seed=run.record.seed,
         folds=FOLDS if crossed else 0,
     )
+
+
+def _val_score(val: Predictions | None, index: Index, split: Split) -> Score | None:
+    if val is None:
+        return None
+    first = index.firsts(split.val)
+    return score(val, groups=split.groups[split.val], distinct=first, evaluation="validation")
 
 
 def _val_predictions(run: Run, index: Index, split: Split) -> Predictions | None:

@@ -60,6 +60,11 @@ class Example:
     bytes_hash: str = ""
     pixels_hash: str = ""
 
+    @property
+    def picture(self) -> str:
+        """What it shows, equal for copies: hash of pixels where known, else of bytes, else path."""
+        return self.pixels_hash or self.bytes_hash or self.path
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
@@ -97,7 +102,7 @@ class Index:
         first = np.zeros(len(rows), np.bool_)
         for place, row in enumerate(rows):
             example = self.examples[row]
-            picture = (example.pixels_hash or example.bytes_hash or example.path, example.label)
+            picture = (example.picture, example.label)
             first[place] = picture not in seen
             seen.add(picture)
         return first
