@@ -110,6 +110,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "threads": (1, 1024),
     "inference_batch_size": (1, 65_536),
     "epochs": (0, 100_000),
+    "tuned": (0, 1000),
     "label_smoothing": (0, 0.99),
     "dropout": (0, 0.99),
     "spatial_dropout": (0, 0.99),

@@ -228,9 +228,8 @@ def test_tuning_starts_at_the_weights_that_are_given() -> None:
     assert torch.equal(net.head.weight, before)
 
 
-def test_shallow_leaves_the_early_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "SHALLOW_GROUPS", 2)
-    of = plan(strategy="shallow", epochs=1, learning_rate=0.1)
+def test_shallow_leaves_the_early_layers() -> None:
+    of = plan(strategy="shallow", tuned=2, epochs=1, learning_rate=0.1)
     net = network(of)
     nn.init.normal_(net.head.weight, generator=torch.Generator().manual_seed(0))
     groups = net.depth_groups()

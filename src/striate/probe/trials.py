@@ -1,6 +1,7 @@
 """Short trainings before choosing: how fast a step is, and what a trial reached."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -27,10 +28,12 @@ def training_speed(
     *,
     labels: Rows,
     seconds: float = 2.0,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> float:
     """Images per second of the plan's training step, by the median step of about `seconds`.
 
     A first step, in which kernels are built, does not count. The network's weights are put back.
+    `clock` may be that of the process, where other programs are at work.
     """
     pretrained = plan.strategy.value != "scratch"
     net = plan.net.value
@@ -47,7 +50,7 @@ def training_speed(
     )
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with apply(replace(machine, threads=plan.threads.value)):
-        speed = _steps_timed(network, plan, feed, train_rows, seconds)
+        speed = _steps_timed(network, plan, feed, train_rows, seconds, clock)
     network.load_state_dict(before)
     return speed
 
@@ -88,7 +91,12 @@ def as_trial(
 
 
 def _steps_timed(
-    network: Network, plan: Plan, feed: Feed, train_rows: Rows, seconds: float
+    network: Network,
+    plan: Plan,
+    feed: Feed,
+    train_rows: Rows,
+    seconds: float,
+    clock: Callable[[], float],
 ) -> float:
     optimizer = prepare(network, plan, feed)
     training_mode(network, plan)
@@ -96,12 +104,12 @@ def _steps_timed(
     rows = next(batches(train_rows, size, seed=plan.seed, purpose="speed"))
     generator = torch.Generator().manual_seed(seed_for(plan.seed, "speed"))
     step(network, optimizer, plan, feed, rows, generator, 0.0)
-    start = time.perf_counter()
+    start = clock()
     each: list[float] = []
-    while time.perf_counter() - start < seconds or len(each) < LEAST_STEPS:
-        begun = time.perf_counter()
+    while clock() - start < seconds or len(each) < LEAST_STEPS:
+        begun = clock()
         step(network, optimizer, plan, feed, rows, generator, 0.0)
-        each.append(time.perf_counter() - begun)
+        each.append(clock() - begun)
     return size / float(np.median(each))
 
 

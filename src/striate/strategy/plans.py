@@ -67,7 +67,7 @@ def training_plan(
 ) -> Plan:
     """The plan that trains by steps: the strategy's recipe, fitted to this data.
 
-    `shallow` follows the recipe of `deep`.
+    `shallow` follows the recipe of `deep`, with the first groups of layers as they are.
     """
     recipe = recipe_for(strategy.value)
     probe = best_probe(evidence)
@@ -96,6 +96,7 @@ def training_plan(
         precision=_training_precision(evidence, strategy.value, machine),
         threads=_threads(machine),
         inference_batch_size=_inference_batch_size(machine),
+        tuned=_tuned(strategy.value),
     )
     return overridden(plan, options.set)
 
@@ -108,6 +109,14 @@ def best_probe(evidence: Evidence) -> Probe | None:
 def recipe_for(strategy: str) -> Recipe:
     """The recipe of a strategy that trains by steps."""
     return SCRATCH if strategy == "scratch" else DEEP
+
+
+def _tuned(strategy: str) -> Choice[int]:
+    if strategy != "shallow":
+        why = say("plan.tuned_all", "all layers learn")
+        return Choice(value=0, why=why, ground="convention")
+    why = say("plan.tuned_last", "the last stages and the head; the stages below are general")
+    return Choice(value=SHALLOW_GROUPS, why=why, ground="convention")
 
 
 def _net(name: str, options: Options) -> Choice[str]:
@@ -236,5 +245,6 @@ def _inference_batch_size(machine: Machine) -> Choice[int]:
 
 
 COMPACT = "compact"
+SHALLOW_GROUPS = 4
 _LEAST_BATCH = 16
 _LEAST_STEPS = 10

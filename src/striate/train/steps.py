@@ -18,9 +18,9 @@ def prepare(network: Network, plan: Plan, feed: Feed) -> Optimizer:
     if feed.layout == "channels_last":
         network.to(memory_format=torch.channels_last)
     groups = network.depth_groups()
-    if plan.strategy.value == "shallow":
-        for parameter in (p for group in groups[:-SHALLOW_GROUPS] for p in group):
-            parameter.requires_grad_(False)
+    frozen = groups[: -plan.tuned.value] if plan.tuned.value else []
+    for parameter in (p for group in frozen for p in group):
+        parameter.requires_grad_(False)
     return build_optimizer(
         plan.optimizer.value,
         groups,
@@ -83,5 +83,4 @@ def _precision(plan: Plan, feed: Feed) -> torch.autocast:
     return torch.autocast(device, torch.bfloat16, enabled=plan.precision.value == "bfloat16")
 
 
-SHALLOW_GROUPS = 4
 EVALUATION_BATCH = 256

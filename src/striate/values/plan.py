@@ -24,7 +24,8 @@ class Plan:
     """Every choice that, with the data and the seed, fixes the predictions.
 
     `l1` and `weight_decay` shrink weights beside the step, `clip` bounds the length of the
-    gradient (0: no bound), `mix` says how two images of a batch are blended into one.
+    gradient (0: no bound), `mix` says how two images of a batch are blended into one. `tuned` is
+    how many groups of layers are tuned, counted from the head on; 0 stands for all.
     """
 
     schema: str = "striate/plan/1"
@@ -53,6 +54,7 @@ class Plan:
     l1: Choice[float] = Choice(value=0.0, why=USUAL, ground="convention")
     clip: Choice[float] = Choice(value=0.0, why=USUAL, ground="convention")
     mix: Choice[str] = Choice(value="none", why=USUAL, ground="convention")
+    tuned: Choice[int] = Choice(value=0, why=USUAL, ground="convention")
     because: tuple[Sentence, ...] = ()
 
 

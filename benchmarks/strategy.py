@@ -1,0 +1,385 @@
+"""Which strategy is best for which images? Every strategy on eleven sets, at four sizes.
+
+    python benchmarks/strategy.py SETS --store FOLDER --results benchmarks/results/strategy.json
+
+SETS holds the sets as folders. Each is read, grouped (duplicates; gtsrb32 by track) and decoded
+at 128 pixels at most. Up to 1,000 images in whole groups are the test, in two halves of whole
+groups; from the others 5, 20 or 100 images a class are drawn, or all of them up to 2,000. A fifth
+of what is drawn is validation. The strategies are striate's own pieces: `linear` (ridge on the
+top), `layers` (ridge on several stages), `shallow`, `deep`, `scratch`, and `fastai`: the head
+alone for an epoch, from zero, at 2e-3, then all layers at 1e-3 and a hundredth of it below.
+
+The clock is the process's CPU time with one thread, so that other programs do not matter. Every
+training gets as many epochs as fit into `--budget` seconds at its measured speed, at least one,
+at most what its recipe allows. A piece is a set, size, seed and strategy; what stands in the
+results is not measured again. `benchmarks/strategy_regret.py` draws the conclusions.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch count the cores
+
+import numpy as np
+from numpy.typing import NDArray
+from strategy_cells import NET, SETS, SIZE, SIZES, Cell, Whole, cut, load, spec
+
+from striate.learn.linear import Linear, fit_on
+from striate.learn.tuned import spec_of, start
+from striate.nets import RANDOM
+from striate.probe.evidence import Probed, gather, probe_taps
+from striate.probe.features import extract
+from striate.probe.neighbours import class_mean, nearest_neighbour
+from striate.probe.shift import layer_shift
+from striate.probe.trials import training_speed
+from striate.statistics import accuracy_interval
+from striate.strategy.budget import epoch_seconds, epochs_within
+from striate.strategy.plans import recipe_for, training_plan
+from striate.train.head import Network, assemble
+from striate.train.inference import fast
+from striate.train.loop import train
+from striate.train.machine import measure_machine
+from striate.train.passes import logits_of
+from striate.values import Choice, Evidence, ModelSpec, Plan, Probe, say
+
+TRAINED = ("scratch", "shallow", "deep", "fastai")
+WHY = say("benchmark.why", "the benchmark asks for it")
+
+Hits = NDArray[np.bool_]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where the sets lie, where what is computed once is kept, and where the results go."""
+
+    sets: Path
+    store: Path
+    results: Path
+
+    def rows(self) -> list[Row]:
+        """What was measured so far."""
+        return json.loads(self.results.read_text())["rows"] if self.results.exists() else []
+
+    def add(self, rows: Sequence[Row], budget: float) -> None:
+        """Writes the results with more rows, a row a line, whole and then renamed."""
+        every = sorted([*self.rows(), *rows], key=_order)
+        head = {"net": NET, "size": SIZE, "budget": budget, "clock": "process CPU, 1 thread"}
+        lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in every)
+        fresh = self.results.with_suffix(".new")
+        fresh.write_text(f'{{"setup":{json.dumps(head)},"rows":[\n{lines}\n]}}\n')
+        fresh.replace(self.results)
+
+
+def main() -> None:
+    """Measures the pieces that are missing, the most telling first."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sets", type=Path, help="the folder that holds the sets")
+    parser.add_argument("--store", type=Path, default=Path("scratch/strategy"))
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--budget", type=float, default=20.0, help="CPU seconds of a training")
+    parser.add_argument("--only", nargs="+", default=["closed", *TRAINED])
+    parser.add_argument("--names", nargs="+", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--seeds", type=int, default=3)
+    given = parser.parse_args()
+    places = Places(sets=given.sets, store=given.store, results=given.results)
+    machine = replace(measure_machine("cpu"), threads=1)
+    done = {(r["set"], r["size"], r["seed"], r["strategy"]) for r in places.rows()}
+    pieces = list(_pieces(given.only, given.names, given.seeds))
+    wholes: dict[str, Whole] = {}
+    for number, (name, size, seed, strategy) in enumerate(pieces):
+        row_name = "linear" if strategy == "closed" else strategy
+        if (name, size, seed, row_name) in done or (name, size, seed, "left out") in done:
+            continue
+        whole = wholes.get(name) or load(places.sets, places.store, name, machine)
+        wholes[name] = whole
+        cell = cut(whole, size, seed, machine)
+        if cell is None:
+            rows = [_named(name, size, seed, "left out")]
+            done.add((name, size, seed, "left out"))
+        elif strategy == "closed":
+            rows = _closed(cell)
+        else:
+            rows = _trained(cell, strategy, given.budget)
+        places.add(rows, given.budget)
+        told = ", ".join(f"{r['strategy']} {r.get('first', 0):.3f}" for r in rows)
+        print(f"{number + 1}/{len(pieces)} {name} {size} {seed}: {told}", flush=True)
+
+
+def _pieces(only: Sequence[str], names: Sequence[str], seeds: int) -> Iterator[tuple[Any, ...]]:
+    """Closed forms of all; then the trainings of seed 0, size after size; then the other seeds."""
+    few = [size for size in SIZES if 0 < size <= 20]
+    if "closed" in only:
+        for seed in range(seeds):
+            for size in SIZES if seed == 0 else few:
+                yield from ((name, size, seed, "closed") for name in names)
+    trained = [strategy for strategy in only if strategy != "closed"]
+    for seed in range(seeds):
+        for size in (20, 0, 5, 100) if seed == 0 else few:
+            for strategy in trained:
+                yield from ((name, size, seed, strategy) for name in names)
+
+
+def _closed(cell: Cell) -> list[Row]:
+    """Everything in closed form: a row a probe, the two strategies, and the evidence."""
+    probed = _probed(cell)
+    job, table, labels = cell.job, cell.whole.table, cell.whole.index.labels()
+    rows = []
+    for probe in probed.probes:
+        rows.append(_linear(cell, f"probe {probe.name}", probe))
+    top = next(probe for probe in probed.probes if probe.name == "top")
+    others = [probe for probe in probed.probes if probe.name != "top"]
+    rows.append(_linear(cell, "linear", top))
+    rows.append(_linear(cell, "layers", min(others, key=lambda probe: probe.loo_log_loss)))
+    rows.append(_linear(cell, "best probe", probed.best))
+    every = np.sort(np.concatenate([job.train, job.val]))
+    tops = table.of(every, top.taps)
+    begun = time.process_time()
+    network = assemble(spec(cell.whole.index, job.cache, job.machine, cell.whole.input_size))
+    shift = layer_shift(
+        network,
+        job.cache,
+        every,
+        spec(cell.whole.index, job.cache, job.machine, cell.whole.input_size),
+        cell.seed,
+    )
+    shift_seconds = time.process_time() - begun
+    owners = cell.whole.groups[every]
+    near = nearest_neighbour(tops, labels[every], owners, cell.seed)
+    means = class_mean(tops, labels[every], len(job.index.classes), owners)
+    rows.append(
+        _named(*cell.key, "evidence")
+        | {
+            "best": probed.best.name,
+            "shift": {stage: round(value, 3) for stage, value in shift.items()},
+            "neighbour": round(float(near.mean()), 4),
+            "class_mean": round(float(means.mean()), 4),
+            "image_size": job.cache.size,
+            "input_size": cell.whole.input_size,
+            "classes": len(job.index.classes),
+            "train": len(job.train),
+            "val": len(job.val),
+            "groups": len(np.unique(owners)),
+            "seconds": round(shift_seconds, 2),
+        }
+    )
+    return rows
+
+
+def _probed(cell: Cell) -> Probed:
+    job = cell.job
+    return probe_taps(
+        cell.whole.table,
+        job.labels,
+        len(job.index.classes),
+        job.train,
+        job.val,
+        job.groups,
+        cell.seed,
+    )
+
+
+def _linear(cell: Cell, name: str, probe: Probe) -> Row:
+    """A linear model on a probe's taps: fitted on all that was drawn; its choice on a part."""
+    job, table = cell.job, cell.whole.table
+    begun = time.process_time()
+    part = fit_on(job, table, probe.taps, job.train)
+    every = np.sort(np.concatenate([job.train, job.val]))
+    whole = fit_on(job, table, probe.taps, every)
+    fitted = time.process_time() - begun
+    right = whole.loo_scores.argmax(axis=1) == job.labels[every]
+    said = accuracy_interval(right, job.groups[every], cell.seed)
+    return _row(
+        cell,
+        name,
+        whole.scores(table.of(cell.test, probe.taps)),
+        part.scores(table.of(job.val, probe.taps)),
+        fitted + cell.whole.feature_seconds * len(every),
+    ) | {
+        "taps": probe.name,
+        "loo": [round(probe.loo_accuracy.value, 4), round(probe.loo_log_loss, 4)],
+        "loo_all": [round(v, 4) for v in (said.value, said.low, said.high)],
+    }
+
+
+def _trained(cell: Cell, strategy: str, budget: float) -> list[Row]:
+    """A strategy that trains by steps, its network as it is and with its head fitted anew."""
+    probed = _probed(cell)
+    job, whole = cell.job, cell.whole
+    evidence = _evidence(cell, probed)
+    name = "deep" if strategy == "fastai" else strategy
+    plan = _in_budget(
+        cell, training_plan(evidence, job.options, job.machine, _choice(name), _choice(1)), budget
+    )
+    model = spec_of(job, plan)
+    begun = time.process_time()
+    network = (
+        assemble(spec(whole.index, job.cache, job.machine, whole.input_size), RANDOM)
+        if strategy == "scratch"
+        else None
+    )
+    linear = Linear(
+        net=NET,
+        input_size=whole.input_size,
+        network=network,
+        table=whole.table,
+        probed=probed,  # type: ignore[arg-type]
+    )
+    network = start(job, plan, model, linear)
+    if strategy == "fastai":
+        network.head.weight.data.zero_()
+        network.head.bias.data.zero_()
+        for stage in _fastai(plan):
+            history = _train(cell, network, stage, model)
+    else:
+        history = _train(cell, network, plan, model)
+    trained = time.process_time() - begun
+    rows = [_judged(cell, strategy, network, model, trained)]
+    if strategy != "scratch":
+        rows.append(_refitted(cell, f"{strategy}+refit", network, model, trained))
+    facts = {"epochs": plan.epochs.value, "kept": history[0], "curve": history[1]}
+    return [row | facts for row in rows]
+
+
+def _evidence(cell: Cell, probed: Probed) -> Evidence:
+    job = cell.job
+    return gather(
+        probed,
+        labels=job.labels,
+        train_rows=job.train,
+        val_rows=job.val,
+        classes=job.index.classes,
+        net=NET,
+        input_size=cell.whole.input_size,
+        image_size=job.cache.size,
+        channels=job.cache.channels,
+        speeds={},
+    )
+
+
+def _in_budget(cell: Cell, plan: Plan, budget: float) -> Plan:
+    """The plan in the precision that trains faster, with the epochs that the budget holds."""
+    job, best = cell.job, (0.0, "float32")
+    for precision in dict.fromkeys((job.machine.precision, "float32")):
+        key = (cell.whole.name, plan.strategy.value, plan.batch_size.value, precision)
+        if key not in SPEEDS:
+            tried = replace(plan, precision=_choice(precision))
+            SPEEDS[key] = training_speed(
+                assemble(spec_of(job, tried), RANDOM),
+                tried,
+                job.cache,
+                job.train,
+                job.machine,
+                labels=job.labels,
+                seconds=1.0,
+                clock=time.process_time,
+            )
+        best = max(best, (SPEEDS[key], precision))
+    seconds = epoch_seconds(len(job.train), best[0], len(job.val))
+    epochs = max(1, epochs_within(budget, seconds, recipe_for(plan.strategy.value).most_epochs))
+    return replace(plan, epochs=_choice(epochs), precision=_choice(best[1]))
+
+
+def _fastai(plan: Plan) -> list[Plan]:
+    """The head alone for an epoch, then all layers at half its rate, a hundredth below."""
+    cycle = replace(plan, schedule=_choice("one-cycle"))
+    return [
+        replace(cycle, tuned=_choice(1), epochs=_choice(1), learning_rate=_choice(2e-3)),
+        replace(cycle, learning_rate=_choice(1e-3), layer_decay=_choice(0.01 ** (1 / 8))),
+    ]
+
+
+def _train(
+    cell: Cell, network: Network, plan: Plan, model: ModelSpec
+) -> tuple[int, list[list[float]]]:
+    """Trains in place; the kept epoch, and loss and accuracy on validation after each."""
+    job = cell.job
+    for parameter in network.parameters():
+        parameter.requires_grad_(True)
+    found = train(
+        network,
+        plan,
+        job.cache,
+        job.train,
+        job.val,
+        job.machine,
+        labels=job.labels,
+        mean=model.mean,
+        std=model.std,
+    )
+    curve = [[round(e.val_loss, 3), round(e.val_accuracy, 3)] for e in found.history.epochs]
+    return found.history.kept_epoch, curve
+
+
+def _judged(cell: Cell, name: str, network: Network, model: ModelSpec, seconds: float) -> Row:
+    job = cell.job
+    quick = fast(network, machine=job.machine, precision=model.precision)
+    scores = [
+        logits_of(quick, job.cache.images, rows, model, job.machine)
+        for rows in (cell.test, job.val)
+    ]
+    return _row(cell, name, scores[0], scores[1], seconds)
+
+
+def _refitted(cell: Cell, name: str, network: Network, model: ModelSpec, seconds: float) -> Row:
+    """The exact head on the tuned features, fitted on the images that tuned them."""
+    job = cell.job
+    every = np.concatenate([job.train, job.val, cell.test])
+    begun = time.process_time()
+    table = extract(network, job.cache, np.sort(every), model, job.machine)
+    taken = (time.process_time() - begun) * len(job.feature_rows) / len(every)
+    begun = time.process_time()
+    fit = fit_on(job, table, network.taps, job.train)
+    seconds += taken + time.process_time() - begun
+    scores = [fit.scores(table.of(rows)) for rows in (cell.test, job.val)]
+    return _row(cell, name, scores[0], scores[1], seconds)
+
+
+def _row(
+    cell: Cell,
+    name: str,
+    test_NK: NDArray[np.float32],
+    val_NK: NDArray[np.float32],
+    seconds: float,
+) -> Row:
+    labels = cell.job.labels
+    right = test_NK.argmax(axis=1) == labels[cell.test]
+    val = val_NK.argmax(axis=1) == labels[cell.job.val]
+    said = accuracy_interval(right, cell.job.groups[cell.test], cell.seed)
+    return _named(*cell.key, name) | {
+        "first": round(float(right[cell.first].mean()), 5),
+        "second": round(float(right[~cell.first].mean()), 5),
+        "n": [int(cell.first.sum()), int((~cell.first).sum())],
+        "test": [round(v, 4) for v in (said.value, said.low, said.high)],
+        "val": _bits(val),
+        "seconds": round(seconds, 2),
+    }
+
+
+def _bits(hits: Hits) -> str:
+    """Which validation images were right: four a hexadecimal digit, the count before."""
+    return f"{len(hits)}:{np.packbits(hits).tobytes().hex()}"
+
+
+def _named(name: str, size: int, seed: int, strategy: str) -> Row:
+    return {"set": name, "kind": SETS[name], "size": size, "seed": seed, "strategy": strategy}
+
+
+def _order(row: Row) -> tuple[Any, ...]:
+    return (list(SETS).index(row["set"]), row["size"] or 10**6, row["seed"], row["strategy"])
+
+
+def _choice(value: Any) -> Choice[Any]:
+    return Choice(value=value, why=WHY, ground="asked")
+
+
+SPEEDS: dict[tuple[str, str, int, str], float] = {}
+
+if __name__ == "__main__":
+    main()
