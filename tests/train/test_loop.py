@@ -10,7 +10,7 @@ from tests.train.made_training import MACHINE, MEAN, STD, network, other_seed, p
 from torch import nn
 
 from striate.errors import StriateError
-from striate.train import loop, steps
+from striate.train import loop
 from striate.train.loop import Trained, train
 from striate.values import Epoch, Plan, Progress
 

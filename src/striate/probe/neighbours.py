@@ -43,9 +43,7 @@ def class_mean(
     the class is left.
     """
     points = _scaled(features_ND)
-    _, owners = np.unique(
-        np.arange(len(labels)) if groups is None else groups, return_inverse=True
-    )
+    _, owners = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)
     counts = np.bincount(labels, minlength=classes).astype(np.float64)
     sums = np.zeros((classes, points.shape[1]))
     np.add.at(sums, labels, points)
