@@ -72,7 +72,8 @@ def _scaled(features_ND: NDArray[np.float32]) -> NDArray[np.float64]:
 def _directions(features_ND: NDArray[np.float32]) -> NDArray[np.float32]:
     points = _scaled(features_ND).astype(np.float32)
     length = np.linalg.norm(points, axis=1, keepdims=True)
-    return points / np.maximum(length, 1e-12)
+    points /= np.maximum(length, 1e-12)
+    return points
 
 
 MOST = 2000
