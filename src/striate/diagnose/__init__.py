@@ -9,13 +9,27 @@ from numpy.typing import NDArray
 
 from striate import statistics
 from striate.catalog import collect
-from striate.values import Figure, Finding, Interval, Score, Values, Verdict
+from striate.values import Curves, Figure, Finding, Interval, Score, Values, Verdict
 
 # A dozen checks look at one run; at this level each, a healthy run hears a false alarm from any
 # of them less often than one time in ten.
 LEVEL = 0.99
 CLOSED_FORM = ("linear", "layers")
 VARIANT = "task"
+LEAST_EPOCHS = 6
+# So many images are assumed where a log's reader was not told how many there were.
+ASSUMED_IMAGES = 1000
+# Of several faults in curves, the first of these says most of why.
+CURVE_FAULTS = (
+    "diverged",
+    "learning_rate_high",
+    "plateau",
+    "overfitting",
+    "augmentation_strong",
+    "learning_rate_low",
+    "not_converged",
+    "underfitting",
+)
 OTHER_TASK = "Not applicable, because it asks of classes, and here is another task."
 
 
@@ -24,12 +38,13 @@ class Check:
     """One question to a finished fit: pure, values in, finding out.
 
     One that is not for `every_task` asks of classes, and does not apply to several labels or a
-    number.
+    number. `of_curves` asks the same of a training's log alone, where that can be asked.
     """
 
     code: str
     run: Callable[[Values], Finding]
     every_task: bool = False
+    of_curves: Callable[[Curves], Finding] | None = None
 
 
 def diagnose(values: Values) -> tuple[Finding, ...]:
@@ -37,6 +52,23 @@ def diagnose(values: Values) -> tuple[Finding, ...]:
     checks: list[Check] = list(collect("diagnose", "CHECK").values())
     one = values.index.task == "label"
     return tuple(c.run(values) if one or c.every_task else _not_asked(c) for c in checks)
+
+
+def diagnose_curves(curves: Curves) -> tuple[Finding, ...]:
+    """What the checks that need nothing but curves say of them."""
+    checks: list[Check] = list(collect("diagnose", "CHECK").values())
+    return tuple(c.of_curves(curves) for c in checks if c.of_curves is not None)
+
+
+def verdict_of_curves(findings: tuple[Finding, ...]) -> Verdict:
+    """The gravest of what was found in curves, in one sentence."""
+    found = {f.code: f for f in findings if f.outcome == "found"}
+    for code in CURVE_FAULTS:
+        if code in found:
+            return _of(found[code], code)
+    judged = sum(f.outcome == "passed" for f in findings)
+    sentence = "Nothing is wrong as far as these curves tell; {n} checks could judge them."
+    return _said("curves_calm", sentence.format(n=judged), {"n": judged})
 
 
 def verdict(findings: tuple[Finding, ...], values: Values) -> Verdict:
@@ -138,6 +170,47 @@ def kept_fit(values: Values) -> tuple[Interval, Interval] | None:
         return trained, judged(values.summary.val)
     right = round(kept.val_accuracy * history.val_images)
     return trained, statistics.wilson(right, history.val_images, LEVEL)
+
+
+def curves_of(values: Values) -> Curves | None:
+    """The curves of what was trained by steps and delivered; None where nothing was."""
+    history = values.history
+    if history is None or not history.epochs or values.plan.strategy.value in CLOSED_FORM:
+        return None
+    rows = history.epochs
+    with_val = history.val_images > 0
+    return Curves(
+        name=values.index.name,
+        epochs=tuple(e.epoch for e in rows),
+        train_loss=tuple(e.train_loss for e in rows),
+        val_loss=tuple(e.val_loss for e in rows) if with_val else (),
+        train_accuracy=tuple(e.train_accuracy for e in rows),
+        val_accuracy=tuple(e.val_accuracy for e in rows) if with_val else (),
+        lr=tuple(e.lr for e in rows),
+        train_images=history.train_images,
+        val_images=history.val_images,
+    )
+
+
+def whole(curve: tuple[float, ...], least: int = LEAST_EPOCHS) -> NDArray[np.float64] | None:
+    """A curve of finite numbers that is long enough to judge; None where it is not."""
+    numbers = np.array(curve, np.float64)
+    return numbers if len(numbers) >= least and np.isfinite(numbers).all() else None
+
+
+def end_share(curve: NDArray[np.float64], images: int) -> Interval:
+    """The accuracy that a curve ends with, the mean of its last tenth, with its interval."""
+    images = images or ASSUMED_IMAGES
+    end = float(np.mean(curve[-max(2, len(curve) // 10) :]))
+    return statistics.wilson(round(min(1.0, max(0.0, end)) * images), images, LEVEL)
+
+
+def rates(curves: Curves) -> NDArray[np.float64]:
+    """The learning rate of every epoch as a share of the highest; 1 where the log has none."""
+    rate = np.array(curves.lr, np.float64)
+    if len(rate) != len(curves.epochs) or not np.isfinite(rate).all() or not rate.max() > 0:
+        return np.ones(len(curves.epochs))
+    return rate / rate.max()
 
 
 def _not_asked(check: Check) -> Finding:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from striate import statistics
-from striate.diagnose import Check, finding, kept_fit
-from striate.values import Figure, Finding, Interval, Values
+from striate import statistics, trends
+from striate.diagnose import ASSUMED_IMAGES, Check, finding, kept_fit, whole
+from striate.values import Curves, Figure, Finding, Interval, Values
 
 LEAST = 5
 
@@ -50,6 +50,52 @@ def run(values: Values) -> Finding:
     )
 
 
+def of_curves(curves: Curves) -> Finding:
+    """Whether the smoothed validation loss still falls over the last fifth of a log."""
+    val = whole(curves.val_loss)
+    if val is None:
+        return finding(
+            "not_converged",
+            "not_applicable",
+            "info",
+            title="Trained to the end",
+            meaning="There are too few epochs with a validation loss to see where it was heading.",
+            variant="log",
+        )
+    trend, before = trends.smooth(val), len(val) - 1 - max(2, len(val) // 5)
+    fell, error = trend.apart(before, len(val) - 1)
+    figures: dict[str, Figure] = {
+        "before": float(trend.level[before]),
+        "last": float(trend.level[-1]),
+        "epoch": curves.epochs[before],
+    }
+    sampling = trends.mean_loss_error(
+        max(0.0, trend.level[-1]), curves.val_images or ASSUMED_IMAGES
+    )
+    if trends.beyond(fell, error) and fell > sampling:
+        return finding(
+            "not_converged",
+            "found",
+            "advice",
+            title="It was still getting better when it ended",
+            meaning="It has not converged: the validation loss still fell from {before:.3f} at "
+            "epoch {epoch} to {last:.3f} at the end.",
+            advice="Train for more epochs.",
+            variant="log",
+            figures=figures,
+        )
+    return finding(
+        "not_converged",
+        "passed",
+        "info",
+        title="Trained to the end",
+        meaning="The validation loss was {before:.3f} at epoch {epoch} and {last:.3f} at the end: "
+        "it no longer falls beyond chance.",
+        variant="log",
+        figures=figures,
+    )
+
+
 def _short(epochs: int, val: Interval) -> Finding:
     """So few epochs show no trend: whether more would help is open where there are errors left."""
     figures: dict[str, Figure] = {"epochs": epochs, "val": val.value}
@@ -76,4 +122,4 @@ def _short(epochs: int, val: Interval) -> Finding:
     )
 
 
-CHECK = Check(code="not_converged", run=run)
+CHECK = Check(code="not_converged", run=run, of_curves=of_curves)

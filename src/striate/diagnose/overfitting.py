@@ -1,10 +1,8 @@
 """Overfitting: better on the images it learnt from than on others, by more than chance."""
 
-import numpy as np
-
-from striate import statistics
-from striate.diagnose import Check, certain, finding, judged, kept_fit
-from striate.values import Figure, Finding, History, Interval, Values
+from striate import statistics, trends
+from striate.diagnose import LEVEL, Check, certain, finding, judged, kept_fit, whole
+from striate.values import Curves, Figure, Finding, History, Interval, Values
 
 
 def run(values: Values) -> Finding:
@@ -41,26 +39,92 @@ def run(values: Values) -> Finding:
     )
 
 
-def rise_after_best(history: History) -> tuple[float, float] | None:
-    """Best and last level of the validation loss, where it rose again beyond doubt; else None.
+def of_curves(curves: Curves) -> Finding:
+    """Whether the validation loss rises after its best while the training loss falls on."""
+    val = whole(curves.val_loss)
+    if val is None or whole(curves.train_loss) is None:
+        return _no_losses()
+    chosen = trends.best_epoch(val)
+    rise = rise_of(curves)
+    figures: dict[str, Figure] = {
+        "epoch": curves.epochs[chosen.place],
+        "best": chosen.level,
+        "last": chosen.last,
+    }
+    if rise is not None:
+        return finding(
+            "overfitting",
+            "found",
+            "warning",
+            title="It overfits after epoch {epoch}",
+            meaning="It overfits: after epoch {epoch} the validation loss rose from {best:.3f} to "
+            "{last:.3f} while the training loss went on falling.",
+            advice="Keep the weights of epoch {epoch}. More images per class, stronger "
+            "augmentation or more weight decay help; more epochs do not.",
+            variant="log",
+            figures=figures,
+        )
+    return finding(
+        "overfitting",
+        "passed",
+        "info",
+        title="Overfitting",
+        meaning="The validation loss is {last:.3f} at the end and {best:.3f} at its best: it does "
+        "not rise beyond chance.",
+        variant="log",
+        figures=figures,
+    )
 
-    Beyond doubt: by more than three standard errors of the curve's own jitter, and by more than
-    the sampling error of a mean loss over the validation images. The training loss must have
-    fallen meanwhile: a training that broke down is not overfitting.
-    """
-    val = np.array([epoch.val_loss for epoch in history.epochs])
-    train = np.array([epoch.train_loss for epoch in history.epochs])
-    if len(val) < 6 or not history.val_images:
+
+def rise_after_best(history: History) -> tuple[float, float] | None:
+    """Best and last level of the validation loss, where it rose again beyond doubt; else None."""
+    if not history.val_images or not history.epochs:
         return None
-    width = max(2, len(val) // 6)
-    smooth = np.convolve(val, np.ones(width) / width, "valid")
-    start = int(smooth.argmin())
-    best, last = float(smooth[start]), float(smooth[-1])
-    noise = 3 * statistics.jitter(val) * np.sqrt(2 / width)
-    # Losses of single images scatter about as much as their mean, as an exponential's do.
-    sampling = 2.576 * best / np.sqrt(history.val_images)
-    fell = train[-width:].mean() < train[start : start + width].mean()
-    return (best, last) if fell and last - best > max(noise, sampling) else None
+    return rise_of(
+        Curves(
+            name="",
+            epochs=tuple(epoch.epoch for epoch in history.epochs),
+            train_loss=tuple(epoch.train_loss for epoch in history.epochs),
+            val_loss=tuple(epoch.val_loss for epoch in history.epochs),
+            val_images=history.val_images,
+        )
+    )
+
+
+def rise_of(curves: Curves) -> tuple[float, float] | None:
+    """Best and last level of the smoothed validation loss, where it rose again beyond doubt.
+
+    Beyond doubt: further than all but one in a hundred curves that never rise with the same
+    noise, and, where the number of validation images is known, by more than the sampling error
+    of their mean loss. The training loss must have fallen meanwhile: a training that broke down
+    is not overfitting.
+    """
+    val, train = whole(curves.val_loss), whole(curves.train_loss)
+    if val is None or train is None:
+        return None
+    level = trends.smooth(val).level
+    start = int(level.argmin())
+    best, last = float(level[start]), float(level[-1])
+    learnt = trends.smooth(train)
+    fell, error = learnt.apart(start, len(train) - 1)
+    if fell <= error or start == len(val) - 1:
+        return None
+    sampling = trends.mean_loss_error(best, curves.val_images) if curves.val_images else 0.0
+    if last - best <= sampling:
+        return None
+    _, chance = trends.rise_by_chance(val)
+    return (best, last) if chance < 1 - LEVEL else None
+
+
+def _no_losses() -> Finding:
+    return finding(
+        "overfitting",
+        "not_applicable",
+        "info",
+        title="Overfitting",
+        meaning="There are too few epochs with a training and a validation loss to look at.",
+        variant="log",
+    )
 
 
 def _late(rise: tuple[float, float], figures: dict[str, Figure]) -> Finding:
@@ -151,4 +215,4 @@ def _promise(values: Values) -> tuple[Interval, Interval] | None:
     return None if probe is None else (certain(probe.loo_accuracy), judged(score))
 
 
-CHECK = Check(code="overfitting", run=run)
+CHECK = Check(code="overfitting", run=run, of_curves=of_curves)

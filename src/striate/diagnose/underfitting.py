@@ -1,8 +1,8 @@
 """Underfitting: errors that are there on the training images already."""
 
 from striate import statistics
-from striate.diagnose import Check, certain, finding, judged, kept_fit
-from striate.values import Figure, Finding, Interval, Trial, Values
+from striate.diagnose import Check, certain, end_share, finding, judged, kept_fit, whole
+from striate.values import Curves, Figure, Finding, Interval, Trial, Values
 
 
 def run(values: Values) -> Finding:
@@ -40,6 +40,52 @@ def run(values: Values) -> Finding:
         title="Underfitting",
         meaning="It fits its training images: {train:.1%} right on them, augmented, and {val:.1%} "
         "on {n:,} validation images.",
+        figures=figures,
+    )
+
+
+def of_curves(curves: Curves) -> Finding:
+    """Whether the errors at the end of a log are there on training images already."""
+    train, val = whole(curves.train_accuracy), whole(curves.val_accuracy)
+    if train is None or val is None:
+        return finding(
+            "underfitting",
+            "not_applicable",
+            "info",
+            title="Underfitting",
+            meaning="There are too few epochs with a training and a validation accuracy to look "
+            "at.",
+            variant="log",
+        )
+    learnt = end_share(train, curves.train_images)
+    new = end_share(val, curves.val_images)
+    gap = statistics.difference(learnt, new)
+    figures: dict[str, Figure] = {
+        "train": learnt.value,
+        "val": new.value,
+        "error": 1 - learnt.value,
+    }
+    if gap.high > 0 and 1 - learnt.high > max(gap.high, (new.high - new.low) / 2):
+        return finding(
+            "underfitting",
+            "found",
+            "advice",
+            title="It gets training images wrong too",
+            meaning="It underfits: at the end {error:.1%} of the training images are wrong as "
+            "well, about as many as of the validation images ({val:.1%} right).",
+            advice="Train longer, with a stronger network or a larger input; if that changes "
+            "nothing, look for wrong labels.",
+            variant="log",
+            figures=figures,
+        )
+    return finding(
+        "underfitting",
+        "passed",
+        "info",
+        title="Underfitting",
+        meaning="It fits its training images: {train:.1%} right on them at the end, and {val:.1%} "
+        "on validation images.",
+        variant="log",
         figures=figures,
     )
 
@@ -95,4 +141,4 @@ def _accuracy(trial: Trial) -> float:
     return interval.value
 
 
-CHECK = Check(code="underfitting", run=run)
+CHECK = Check(code="underfitting", run=run, of_curves=of_curves)

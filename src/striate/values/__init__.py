@@ -1,8 +1,10 @@
 """Every value that flows through striate; the files stand in the order in which it flows.
 
-saying, images, networks, evidence, plan, training, findings, progress, inspection, page.
+saying, images, networks, evidence, plan, training, findings, curves, progress,
+inspection, page.
 """
 
+from striate.values.curves import BestEpoch, Chosen, Curves, Diagnosis
 from striate.values.evidence import Doubt, Evidence, FlipGain, Interval, Probe, Trial
 from striate.values.findings import (
     Finding,
@@ -51,11 +53,15 @@ __all__ = [
     "TASKS",
     "USUAL",
     "Aside",
+    "BestEpoch",
     "Block",
     "Cache",
     "Candidate",
     "Choice",
+    "Chosen",
     "ClassCount",
+    "Curves",
+    "Diagnosis",
     "Doubt",
     "Epoch",
     "Evidence",

@@ -1,0 +1,76 @@
+"""Diverged: the training loss is no number, or went back up to where it came from."""
+
+import numpy as np
+
+from striate import trends
+from striate.diagnose import LEVEL, Check, curves_of, finding, whole
+from striate.values import Curves, Finding, Values
+
+
+def run(values: Values) -> Finding:
+    """Asks the curves of the training."""
+    curves = curves_of(values)
+    return _nothing() if curves is None else of_curves(curves)
+
+
+def of_curves(curves: Curves) -> Finding:
+    """Looks for a loss that is no number, or that loses again half of all that it had gained."""
+    for loss in (curves.train_loss, curves.val_loss):
+        broken = np.flatnonzero(~np.isfinite(np.array(loss, np.float64)))
+        if len(broken):
+            return finding(
+                "diverged",
+                "found",
+                "serious",
+                title="The training diverged",
+                meaning="The training diverged: from epoch {epoch} on its loss is no number.",
+                advice="Begin anew with a tenth of the learning rate.",
+                variant="nan",
+                figures={"epoch": curves.epochs[int(broken[0])]},
+            )
+    train = whole(curves.train_loss)
+    if train is None:
+        return _nothing()
+    rise, chance = trends.rise_by_chance(train)
+    level = trends.smooth(train).level
+    best = int(level.argmin())
+    figures = {
+        "first": float(train[0]),
+        "best": float(level[best]),
+        "last": float(level[-1]),
+        "epoch": curves.epochs[best],
+    }
+    # What was gained before the best epoch, and half of it lost since.
+    if chance < 1 - LEVEL and rise > (train[0] - level[best]) / 2:
+        return finding(
+            "diverged",
+            "found",
+            "serious",
+            title="The training broke down",
+            meaning="The training diverged: its loss fell from {first:.3f} to {best:.3f} by epoch "
+            "{epoch} and rose again to {last:.3f}.",
+            advice="Begin anew with a third of the learning rate, or bound the gradient.",
+            variant="rise",
+            figures=figures,
+        )
+    return finding(
+        "diverged",
+        "passed",
+        "info",
+        title="Stable training",
+        meaning="The training loss went from {first:.3f} to {last:.3f} and did not break down.",
+        figures=figures,
+    )
+
+
+def _nothing() -> Finding:
+    return finding(
+        "diverged",
+        "not_applicable",
+        "info",
+        title="Stable training",
+        meaning="There are too few epochs with a training loss to look at.",
+    )
+
+
+CHECK = Check(code="diverged", run=run, of_curves=of_curves)

@@ -1,0 +1,72 @@
+"""Learning rate too high: what one epoch gains the next loses again."""
+
+import math
+
+import numpy as np
+
+from striate import statistics, trends
+from striate.diagnose import ASSUMED_IMAGES, Check, curves_of, finding, rates, whole
+from striate.values import Curves, Finding, Values
+
+
+def run(values: Values) -> Finding:
+    """Asks the curves of the training."""
+    curves = curves_of(values)
+    return _nothing() if curves is None else of_curves(curves)
+
+
+def of_curves(curves: Curves) -> Finding:
+    """How much of the ground gained is lost again while the rate is high.
+
+    Only epochs at half of the highest rate or more are asked. Found where surely more than half
+    is lost again, by more than sampling of the images explains (chi-square of the jitter).
+    """
+    train = whole(curves.train_loss)
+    if train is None:
+        return _nothing()
+    high = rates(curves) >= 0.5
+    some = train[high]
+    if len(some) < LEAST:
+        return _nothing()
+    share, low, _ = trends.lost_again(some)
+    jitter = statistics.jitter(some)
+    images = curves.train_images or ASSUMED_IMAGES
+    expected = float(np.median(some)) / math.sqrt(images)
+    figures = {"share": share, "low": low, "jitter": jitter, "expected": expected}
+    if low > 0.5 and trends.wilder(jitter, expected, len(some) - 2):
+        return finding(
+            "learning_rate_high",
+            "found",
+            "warning",
+            title="The learning rate looks too high",
+            meaning="The training loss jumps: of what its good epochs gained, {share:.0%} was "
+            "lost again (at least {low:.0%} with 99% certainty), and it moves by {jitter:.3f} "
+            "from epoch to epoch where chance explains {expected:.3f}.",
+            advice="Train again with a third of the learning rate, and with a schedule that "
+            "ends at a small one.",
+            figures=figures,
+        )
+    return finding(
+        "learning_rate_high",
+        "passed",
+        "info",
+        title="Learning rate not too high",
+        meaning="The training loss falls steadily: {share:.0%} of what was gained was lost again "
+        "on the way.",
+        figures=figures,
+    )
+
+
+def _nothing() -> Finding:
+    return finding(
+        "learning_rate_high",
+        "not_applicable",
+        "info",
+        title="Learning rate not too high",
+        meaning="There are too few epochs at a high learning rate to look at.",
+    )
+
+
+LEAST = 8
+
+CHECK = Check(code="learning_rate_high", run=run, of_curves=of_curves)

@@ -1,0 +1,79 @@
+"""Learning rate too low: the training loss still falls at the end as it did at the start."""
+
+import math
+
+import numpy as np
+
+from striate import trends
+from striate.diagnose import Check, curves_of, finding, rates, whole
+from striate.values import Curves, Finding, Values
+
+
+def run(values: Values) -> Finding:
+    """Asks the curves of the training."""
+    curves = curves_of(values)
+    return _nothing() if curves is None else of_curves(curves)
+
+
+def of_curves(curves: Curves) -> Finding:
+    """Compares what a step brings in the last third of the way with the first third.
+
+    The way is the sum of the learning rates, so that a schedule's small end is no slowness.
+    A training that gets somewhere slows down; one whose slope is surely more than half of what
+    it was has hardly begun.
+    """
+    train = whole(curves.train_loss, LEAST)
+    if train is None:
+        return _nothing()
+    way = np.cumsum(rates(curves))
+    first, last = way <= way[-1] / 3, way >= way[-1] * 2 / 3
+    if min(first.sum(), last.sum()) < 3:
+        return _nothing()
+    early, early_error = trends.slope(train[first], way[first])
+    late, late_error = trends.slope(train[last], way[last])
+    left = -late + early / 2
+    figures = {
+        "early": -early,
+        "late": -late,
+        "first": float(train[0]),
+        "last": float(train[-1]),
+    }
+    falls = trends.beyond(-early, early_error) and trends.beyond(-late, late_error)
+    # More remains than was gained: otherwise a straight line is simply the end of the way.
+    far = train[-1] > train[0] - train[-1]
+    if falls and far and trends.beyond(left, math.hypot(late_error, early_error / 2)):
+        return finding(
+            "learning_rate_low",
+            "found",
+            "advice",
+            title="The learning rate looks too low",
+            meaning="The training loss went from {first:.3f} to {last:.3f} in nearly a straight "
+            "line: an epoch brings {late:.2g} at the end and brought {early:.2g} at the start. "
+            "It has hardly begun to learn.",
+            advice="Train again with three to ten times the learning rate.",
+            figures=figures,
+        )
+    return finding(
+        "learning_rate_low",
+        "passed",
+        "info",
+        title="Learning rate not too low",
+        meaning="The training loss went from {first:.3f} to {last:.3f}; an epoch brings {late:.2g} "
+        "at the end and brought {early:.2g} at the start.",
+        figures=figures,
+    )
+
+
+def _nothing() -> Finding:
+    return finding(
+        "learning_rate_low",
+        "not_applicable",
+        "info",
+        title="Learning rate not too low",
+        meaning="There are too few epochs to tell a slow start from a slow training.",
+    )
+
+
+LEAST = 9
+
+CHECK = Check(code="learning_rate_low", run=run, of_curves=of_curves)
