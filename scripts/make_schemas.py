@@ -14,7 +14,17 @@ from striate.command.doctor import Examination, NetsFile
 from striate.store.contents import FindingsFile, TrialLine
 from striate.store.record import RunRecord
 from striate.store.tables import columns
-from striate.values import Doubt, Epoch, Evidence, Example, Inspection, ModelSpec, Plan, Summary
+from striate.values import (
+    Diagnosis,
+    Doubt,
+    Epoch,
+    Evidence,
+    Example,
+    Inspection,
+    ModelSpec,
+    Plan,
+    Summary,
+)
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,6 +40,7 @@ JSON_FILES: dict[str, type] = {
     "model.json": ModelSpec,
     "evaluate": EvaluationFile,
     "inspect": Inspection,
+    "diagnose": Diagnosis,
     "nets": NetsFile,
     "doctor": Examination,
 }

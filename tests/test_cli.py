@@ -24,7 +24,17 @@ from striate.run import Run
 from striate.values import Example, Index, Options, Predictions, Progress, Watch
 
 VALUES = made.values()
-VERBS = ("fit", "predict", "evaluate", "inspect", "report", "nets", "doctor", "completion")
+VERBS = (
+    "fit",
+    "predict",
+    "evaluate",
+    "inspect",
+    "diagnose",
+    "report",
+    "nets",
+    "doctor",
+    "completion",
+)
 Fit = Callable[..., Run]
 
 

@@ -17,10 +17,11 @@ from striate import __version__
 from striate.command.failing import (
     coloured,
     crash,
-    harmless,
+    error_lines,
     interrupt_once,
     interrupted,
     known,
+    left_out_lines,
     silence,
 )
 from striate.command.flags import (
@@ -33,7 +34,7 @@ from striate.command.flags import (
     typed_options,
     whole_number,
 )
-from striate.errors import SourceError, StriateError, UsageError
+from striate.errors import SourceError, StriateError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from striate.values import Example, Watch
 
 STARTED = time.monotonic()
-MOST_NAMED = 20
 INTERRUPTED = 130
 PIPE_CLOSED = 141  # what a shell shows for a program that SIGPIPE ended
 
@@ -236,6 +236,26 @@ def inspect(
     refuse_if_strict(found, options)
 
 
+@main.command(cls=Verb, required=("log",), short_help="Say what the curves of LOG tell.")
+@click.argument("log", metavar="LOG", required=False, type=click.Path())
+@click.option("--val-images", metavar="N", help="How many images judged each epoch.  [1,000]")
+@click.option("--train-images", metavar="N", help="How many images it learnt from.  [1,000]")
+@click.option("--lang", metavar="LANG", default="auto", help="auto (locale), en, zh.  [auto]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of sentences.")
+def diagnose(log: str, lang: str, as_json: bool, **images: str | None) -> None:
+    """Say what the curves of a training tell, whichever program wrote LOG.
+
+    \b
+    striate diagnose history.csv --val-images 500
+
+    LOG is a CSV file (of striate, Keras, Lightning, …) or TensorBoard's event files.
+    """
+    must_be_language(lang, "Type: striate diagnose --help")
+    from striate.command.diagnosing import diagnosis_lines, read_and_judge
+
+    _answer(read_and_judge(log, images), lambda found: diagnosis_lines(found, lang), as_json)
+
+
 @main.command(cls=Verb, required=("run",), short_help="Write the report of RUN again.")
 @click.argument("run", metavar="RUN", required=False, type=click.Path())
 @click.option("--lang", metavar="LANG", default="auto", help="auto (locale), en, zh.  [auto]")
@@ -321,14 +341,8 @@ def run(words: Sequence[str]) -> int:
 
 def _tell(error: StriateError, mark: str = "error: ") -> None:
     """An error on stderr: its sentence (or one a fault), then what to type or do."""
-    sentences = error.sentence.split("\n") if isinstance(error, UsageError) else [error.sentence]
-    colour = coloured()
-    for sentence in sentences:
-        click.echo(
-            click.style(mark, fg="red", bold=True) + harmless(sentence), err=True, color=colour
-        )
-    if error.hint:
-        click.echo(f"  {harmless(error.hint)}", err=True, color=colour)
+    for line in error_lines(error, mark):
+        click.echo(line, err=True, color=coloured())
 
 
 def _console(stderr: bool) -> "Console":
@@ -382,7 +396,5 @@ def _deliver(lines: Iterable[str], out: str | None) -> None:
 
 
 def _tell_left_out(examples: "Sequence[Example]") -> None:
-    for example in examples[:MOST_NAMED]:
-        click.echo(f"left out: {harmless(example.path)}: {harmless(example.reason)}", err=True)
-    if len(examples) > MOST_NAMED:
-        click.echo(f"left out: {len(examples) - MOST_NAMED:,} more", err=True)
+    for line in left_out_lines(examples):
+        click.echo(line, err=True)

@@ -8,16 +8,21 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from striate import __version__
 from striate.errors import MachineError, StriateError, UsageError
 
+if TYPE_CHECKING:
+    from striate.values import Example
+
 PATIENCE_SECONDS = 5.0
+MOST_NAMED = 20
 
 
 def known(error: Exception) -> StriateError | None:
@@ -101,3 +106,20 @@ def _put_down(text: str, run_folder: str | None) -> Path:
 
 
 _interrupted = [-PATIENCE_SECONDS]
+
+
+def left_out_lines(examples: "Sequence[Example]") -> Iterator[str]:
+    """A line for each image that was left out, and how many more there were."""
+    for example in examples[:MOST_NAMED]:
+        yield f"left out: {harmless(example.path)}: {harmless(example.reason)}"
+    if len(examples) > MOST_NAMED:
+        yield f"left out: {len(examples) - MOST_NAMED:,} more"
+
+
+def error_lines(error: StriateError, mark: str) -> Iterator[str]:
+    """The lines that tell of an error: a sentence a fault, then what to type or do."""
+    sentences = error.sentence.split("\n") if isinstance(error, UsageError) else [error.sentence]
+    for sentence in sentences:
+        yield click.style(mark, fg="red", bold=True) + harmless(sentence)
+    if error.hint:
+        yield f"  {harmless(error.hint)}"

@@ -210,7 +210,8 @@ def rates(curves: Curves) -> NDArray[np.float64]:
     rate = np.array(curves.lr, np.float64)
     if len(rate) != len(curves.epochs) or not np.isfinite(rate).all() or not rate.max() > 0:
         return np.ones(len(curves.epochs))
-    return rate / rate.max()
+    shares: NDArray[np.float64] = rate / rate.max()
+    return shares
 
 
 def _not_asked(check: Check) -> Finding:

@@ -1,0 +1,102 @@
+"""The checks of curves alone fire on planted faults and are silent on a healthy log."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from striate.diagnose import diagnose_curves, verdict_of_curves
+from striate.values import Curves, Finding
+
+EPOCHS = 40
+
+
+def healthy(seed: int = 0, **changes: np.ndarray) -> Curves:
+    """A log of a training that went well."""
+    draw = np.random.default_rng(seed)
+    e = np.arange(EPOCHS)
+    rise = 1 - np.exp(-e / 5)
+    given = {
+        "train_loss": 2.2 * (1 - rise) + 0.05 + draw.normal(0, 0.004, EPOCHS),
+        "val_loss": 2.2 * (1 - rise) + 0.12 + draw.normal(0, 0.01, EPOCHS),
+        "train_accuracy": 0.1 + 0.885 * rise,
+        "val_accuracy": 0.1 + 0.86 * rise + draw.normal(0, 0.004, EPOCHS),
+        "lr": 0.1 * (1 + np.cos(np.pi * e / EPOCHS)) / 2 + 1e-4,
+        **changes,
+    }
+    values = {name: tuple(float(v) for v in curve) for name, curve in given.items()}
+    epochs = tuple(int(k) for k in e + 1)
+    return Curves(name="log.csv", epochs=epochs, train_images=4000, val_images=600, **values)
+
+
+def found(curves: Curves) -> dict[str, Finding]:
+    return {f.code: f for f in diagnose_curves(curves) if f.outcome == "found"}
+
+
+def noise(deviation: float, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, deviation, EPOCHS)
+
+
+E = np.arange(EPOCHS)
+FLAT = np.full(EPOCHS, 0.1)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_healthy_log_hears_no_alarm(seed: int) -> None:
+    assert not found(healthy(seed))
+    assert verdict_of_curves(diagnose_curves(healthy(seed))).code == "curves_calm"
+
+
+def test_overfitting() -> None:
+    rising = 2.2 * np.exp(-E / 4) + 0.3 + 0.02 * np.maximum(0, E - 12) + noise(0.02)
+    finding = found(healthy(val_loss=rising))["overfitting"]
+    assert finding.figures["last"] > finding.figures["best"]  # type: ignore[operator]
+
+
+def test_underfitting() -> None:
+    stuck = 0.1 + 0.5 * (1 - np.exp(-E / 5))
+    assert "underfitting" in found(healthy(train_accuracy=stuck, val_accuracy=stuck - 0.01))
+
+
+def test_not_converged() -> None:
+    assert "not_converged" in found(healthy(val_loss=2.2 - 0.04 * E + noise(0.01)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_diverged_to_no_number(bad: float) -> None:
+    broken = np.where(E < 20, 2.0 - 0.01 * E, bad)
+    finding = found(healthy(train_loss=broken))["diverged"]
+    assert finding.figures["epoch"] == 21
+
+
+def test_diverged_to_where_it_began() -> None:
+    back = np.where(E < 20, 2.2 * np.exp(-E / 5) + 0.1, 2.3) + noise(0.01)
+    finding = found(healthy(train_loss=back, lr=FLAT))["diverged"]
+    assert finding.variant == "rise"
+
+
+def test_learning_rate_too_high() -> None:
+    jumping = 1.8 + 0.4 * np.exp(-E / 3) + noise(0.25)
+    assert "learning_rate_high" in found(healthy(train_loss=jumping, lr=FLAT))
+
+
+def test_learning_rate_too_low() -> None:
+    crawling = 2.3 - 0.005 * E + noise(0.003)
+    assert "learning_rate_low" in found(healthy(train_loss=crawling, lr=FLAT))
+
+
+def test_plateau() -> None:
+    still = 2.3 + 0.1 * np.exp(-E) + noise(0.01)
+    assert "plateau" in found(healthy(train_loss=still, lr=FLAT))
+
+
+def test_augmentation_too_strong() -> None:
+    harder = 0.1 + 0.5 * (1 - np.exp(-E / 5))
+    assert set(found(healthy(train_accuracy=harder))) == {"augmentation_strong"}
+
+
+def test_what_a_log_does_not_tell_is_not_judged() -> None:
+    bare = replace(healthy(), val_loss=(), train_accuracy=(), val_accuracy=(), lr=())
+    by_code = {f.code: f.outcome for f in diagnose_curves(bare)}
+    assert by_code["overfitting"] == by_code["underfitting"] == "not_applicable"
+    assert by_code["diverged"] == "passed"

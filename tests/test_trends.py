@@ -1,0 +1,85 @@
+"""Curves over epochs: smoothed with a band, the best epoch, rises, slopes."""
+
+import numpy as np
+import pytest
+
+from striate import trends
+
+
+def noisy(curve: np.ndarray, deviation: float, seed: int = 0) -> np.ndarray:
+    return curve + np.random.default_rng(seed).normal(0, deviation, len(curve))
+
+
+def decay(count: int = 40, floor: float = 0.4) -> np.ndarray:
+    return floor + 2 * np.exp(-np.arange(count) / (count / 8))
+
+
+def test_a_straight_line_is_smoothed_to_itself() -> None:
+    line = 3 - 0.1 * np.arange(20)
+    trend = trends.smooth(line)
+    assert np.allclose(trend.level, line)
+    assert trend.noise == pytest.approx(0, abs=1e-9)
+
+
+def test_the_noise_of_a_smooth_curve_is_found() -> None:
+    found = [trends.smooth(noisy(decay(), 0.05, seed)).noise for seed in range(20)]
+    assert 0.03 < np.mean(found) < 0.06
+
+
+def test_the_band_holds_the_truth_about_as_often_as_it_says() -> None:
+    inside = []
+    for seed in range(40):
+        trend = trends.smooth(noisy(decay(), 0.05, seed))
+        inside += list(np.abs(trend.level - decay())[2:-2] < 1.96 * trend.errors[2:-2])
+    assert 0.75 < np.mean(inside) <= 1  # the smoothing's own bias is not in the band
+
+
+def test_a_spike_has_no_say_and_is_not_kept() -> None:
+    curve = noisy(decay(), 0.01)
+    curve[30] += 1
+    assert trends.spikes_of(curve)[30]
+    assert trends.smooth(curve).level[30] < 0.5
+    assert trends.best_epoch(curve).place != 30
+
+
+def test_the_best_epoch_is_found_in_noise() -> None:
+    epochs = np.arange(60)
+    curve = decay(60) + 0.01 * np.maximum(0, epochs - 30)
+    found = [trends.best_epoch(noisy(curve, 0.03, seed)) for seed in range(10)]
+    assert all(abs(best.place - 28) < 12 for best in found)
+    assert all(best.low <= best.place <= best.high for best in found)
+    assert all(best.last > best.level for best in found)
+
+
+def test_ties_go_to_the_earlier() -> None:
+    assert trends.best_epoch([0.5, 0.5, 0.5, 0.5, 0.5]).place == 0
+    assert trends.best_epoch([0.7]).place == 0
+    with pytest.raises(ValueError, match="no epoch"):
+        trends.best_epoch([])
+
+
+def test_a_rise_is_told_from_chance() -> None:
+    epochs = np.arange(40)
+    flat = [trends.rise_by_chance(noisy(decay(), 0.05, seed), draws=200)[1] for seed in range(20)]
+    risen = decay() + 0.02 * np.maximum(0, epochs - 20)
+    found = [trends.rise_by_chance(noisy(risen, 0.05, seed), draws=200)[1] for seed in range(20)]
+    assert np.mean(np.array(flat) < 0.05) <= 0.2
+    assert np.mean(np.array(found) < 0.01) >= 0.9
+
+
+def test_the_slope_of_a_line_and_its_error() -> None:
+    assert trends.slope([1, 2, 3, 4])[0] == pytest.approx(1)
+    values = [trends.slope(noisy(np.zeros(20), 1.0, seed)) for seed in range(200)]
+    assert 0.02 <= np.mean([abs(v) > 1.96 * e for v, e in values]) <= 0.12
+    assert trends.slope([1, 2])[1] == np.inf
+
+
+def test_ground_lost_again() -> None:
+    assert trends.lost_again([3, 2, 1])[0] == 0
+    assert trends.lost_again([3, 2, 3, 2])[0] == pytest.approx(0.5)
+    assert trends.lost_again([1, 2])[1:] == (0.0, np.inf)
+
+
+def test_wilder_than_chance() -> None:
+    assert trends.wilder(3.0, 1.0, 20)
+    assert not trends.wilder(1.2, 1.0, 20)
