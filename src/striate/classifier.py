@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -16,24 +17,42 @@ from numpy.typing import NDArray
 from striate import statistics
 from striate.data.batches import normalise, to_device
 from striate.data.cache import decode_images
+from striate.decision.familiarity import familiarity
 from striate.errors import ModelError
 from striate.measures import logistic
-from striate.nets import RANDOM
-from striate.train.head import Network, assemble
+from striate.nets import RANDOM, Backbone
+from striate.probe.strangeness import distances
+from striate.train.head import Network, assemble, pool
 from striate.train.inference import Fast, fast
 from striate.train.machine import measure_machine
-from striate.values import Example, Index, Machine, ModelSpec, Predictions, Rows, names_in
+from striate.values import (
+    Example,
+    HeldOut,
+    Index,
+    Machine,
+    ModelSpec,
+    Predictions,
+    Rows,
+    Tap,
+    names_in,
+)
 
 WEIGHTS = "weights.safetensors"
 SPEC = "model.json"
+HELD_OUT = "held_out."
+_HELD_OUT = ("probabilities", "truth", "groups", "distances", "reference")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Classifier:
-    """A network with its weights, and all that turns an image into probabilities."""
+    """A network with its weights, and all that turns an image into probabilities.
+
+    `held_out` is what acting on its answers rests on; None where nothing was kept.
+    """
 
     spec: ModelSpec
     network: Network
+    held_out: HeldOut | None = None
     _quick: dict[str, Fast] = field(default_factory=dict, init=False, repr=False)
 
     def probabilities(
@@ -52,17 +71,31 @@ class Classifier:
 
         `rows` of a memory-mapped array are read batch by batch, so that memory stays bounded.
         """
+        return self._read(images_NHWC, rows)[0]
+
+    def deep_features(
+        self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
+    ) -> NDArray[np.float32]:
+        """What the last stage gives of every image, N x D: the mean of each of its maps."""
+        return self._read(images_NHWC, rows)[1]
+
+    def _read(
+        self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Logits N x K and deep features N x D, in one pass."""
         rows = np.arange(len(images_NHWC)) if rows is None else rows
         machine = measure_machine()
         network = self._on(machine)
         size = self.spec.batch_size
-        found = np.empty((len(rows), self.spec.outputs), np.float32)
+        logits = np.empty((len(rows), self.spec.outputs), np.float32)
+        width = cast(Backbone, self.network.backbone).stage_channels[-1]
+        deep = np.empty((len(rows), width), np.float32)
         for start in range(0, len(rows), size):
             part = images_NHWC[rows[start : start + size]]
-            found[start : start + size] = self._batch(network, machine, _filled(part, size))[
-                : len(part)
-            ]
-        return found
+            found = self._batch(network, machine, _filled(part, size))
+            for whole, some in zip((logits, deep), found, strict=True):
+                whole[start : start + size] = some[: len(part)]
+        return logits, deep
 
     def _on(self, machine: Machine) -> Fast:
         """The network as it is fastest on a machine, made once."""
@@ -72,18 +105,19 @@ class Classifier:
         return self._quick[key]
 
     def _batch(
-        self, network: torch.nn.Module, machine: Machine, images_NHWC: NDArray[np.uint8]
-    ) -> NDArray[np.float32]:
+        self, network: Fast, machine: Machine, images_NHWC: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         images = to_device(images_NHWC, machine.device, machine.layout)
         images = normalise(
             images, self.spec.mean, self.spec.std, torch.float32, self.spec.input_size
         )
         with torch.inference_mode():
-            logits = network(images)
+            maps = network.stages(images)
+            logits = network.classify(pool(maps, network.network.taps))
             if self.spec.mirror:
                 logits = (logits + network(images.flip(3))) / 2
-        found: NDArray[np.float32] = logits.float().cpu().numpy()
-        return found
+            deep = pool(maps, (Tap(stage=tuple(maps)[-1], pool="mean"),))
+        return logits.float().cpu().numpy(), deep.float().cpu().numpy()
 
     def predict(self, index: Index, rows: Rows | None = None) -> Predictions:
         """Predictions for the used rows of an index, decoded as the training images were."""
@@ -99,12 +133,21 @@ class Classifier:
             examples = [index.examples[row] for row in rows]
             return as_predictions(self.spec, examples, self.probabilities(images_NHWC))
         number = {name: k for k, name in enumerate(self.spec.classes)}
+        logits, deep = self._read(images_NHWC)
         return Predictions(
             classes=self.spec.classes,
             paths=tuple(index.examples[row].path for row in rows),
-            probabilities=self.probabilities(images_NHWC),
+            probabilities=answers(self.spec, logits),
             truth=np.array([number.get(index.examples[row].label, -1) for row in rows], np.int64),
+            familiarity=self._familiarity(deep),
         )
+
+    def _familiarity(self, deep_ND: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        known = self.held_out
+        if known is None or not len(known.distances):
+            return None
+        far = distances(deep_ND, known.reference)
+        return familiarity(far, known.distances, known.groups)
 
 
 def answers(spec: ModelSpec, logits_NK: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -154,8 +197,8 @@ def as_predictions(
 def save(classifier: Classifier, folder: Path) -> None:
     """Writes `weights.safetensors` and `model.json`; a reader never meets half of either.
 
-    The specification also travels inside the weights file, so that the two cannot disagree
-    when the machine stops between the two renames.
+    The specification also travels inside the weights file, and so do held-out images, so that
+    nothing can disagree when the machine stops between the two renames.
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.encode(classifier.spec).decode()
@@ -163,6 +206,7 @@ def save(classifier: Classifier, folder: Path) -> None:
         name: tensor.detach().cpu().contiguous()
         for name, tensor in classifier.network.state_dict().items()
     }
+    tensors |= _as_tensors(classifier.held_out)
     content = safetensors.torch.save(tensors, metadata={"striate": text})
     _replace(folder / WEIGHTS, content)
     _replace(folder / SPEC, msgspec.json.format(text.encode(), indent=2))
@@ -176,13 +220,14 @@ def load(folder: Path) -> Classifier:
     spec = read_spec(folder)
     try:
         tensors = safetensors.torch.load_file(folder / WEIGHTS)
+        held_out = _from_tensors(spec, tensors)
         network = assemble(spec, RANDOM)
         network.load_state_dict(tensors)
-    except (safetensors.SafetensorError, RuntimeError, OSError) as error:
+    except (safetensors.SafetensorError, RuntimeError, OSError, KeyError) as error:
         raise ModelError(
             f"The weights in {folder / WEIGHTS} cannot be used: {_first_line(error)}.", _again()
         ) from error
-    return Classifier(spec=spec, network=network.eval())
+    return Classifier(spec=spec, network=network.eval(), held_out=held_out)
 
 
 def read_spec(folder: Path) -> ModelSpec:
@@ -213,12 +258,38 @@ def copy_with(classifier: Classifier, **changes: object) -> Classifier:
     return replace(classifier, spec=replace(classifier.spec, **changes))  # type: ignore[arg-type]
 
 
+def keeping(classifier: Classifier, held_out: HeldOut | None) -> Classifier:
+    """The same network with held-out images to act on its answers by."""
+    spec = replace(classifier.spec, held_out=None if held_out is None else held_out.card)
+    return replace(classifier, spec=spec, held_out=held_out)
+
+
 def _filled(images_NHWC: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """A full batch: the last one is filled up with its first image, so that kernels stay."""
     missing = size - len(images_NHWC)
     if missing <= 0:
         return images_NHWC
     return np.concatenate([images_NHWC, np.repeat(images_NHWC[:1], missing, axis=0)])
+
+
+def _as_tensors(held_out: HeldOut | None) -> dict[str, torch.Tensor]:
+    """Held-out images as tensors that travel with the weights; features at half precision."""
+    if held_out is None:
+        return {}
+    arrays = {name: np.ascontiguousarray(getattr(held_out, name)) for name in _HELD_OUT}
+    tensors = {HELD_OUT + name: torch.from_numpy(array) for name, array in arrays.items()}
+    tensors[f"{HELD_OUT}reference"] = tensors[f"{HELD_OUT}reference"].half()
+    return tensors
+
+
+def _from_tensors(spec: ModelSpec, tensors: dict[str, torch.Tensor]) -> HeldOut | None:
+    """The held-out images among the tensors of a model, which they are taken out of."""
+    found = {name: tensors.pop(name) for name in list(tensors) if name.startswith(HELD_OUT)}
+    if spec.held_out is None:
+        return None
+    arrays = {name: found[HELD_OUT + name].numpy() for name in _HELD_OUT}
+    arrays["reference"] = arrays["reference"].astype(np.float32)
+    return HeldOut(how=spec.held_out.how, **arrays)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from striate import __version__
+from striate.command.deciding import deciding_flags, wanted
 from striate.command.failing import (
     coloured,
     crash,
@@ -130,26 +131,36 @@ def fit(source: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
 @click.option("--out", "-o", metavar="FILE", type=click.Path(), help="Write there.  [stdout]")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line instead of CSV.")
 @click.option("--top", metavar="K", help="Only the K most probable classes, best first.")
+@deciding_flags
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def predict(
-    run: str, paths: tuple[str, ...], out: str | None, as_json: bool, top: str | None, quiet: bool
+    run: str,
+    paths: tuple[str, ...],
+    out: str | None,
+    as_json: bool,
+    top: str | None,
+    quiet: bool,
+    **deciding: Any,
 ) -> None:
     """Label images with the model of RUN.
 
     \b
     striate predict runs/flowers-1 new/
+    striate predict runs/flowers-1 new/ --coverage 0.95 --unknown 0.01
     striate predict runs/flowers-1 'new/**/*.jpg' --out labels.csv
     find new -name '*.png' | striate predict runs/flowers-1 - --json --top 3
 
     PATHS are files, folders, globs, or - for a list on standard input.
     """
     most = whole_number("--top", top, "Type: striate predict --help")
+    typed = wanted(deciding)
     from striate.command.answers import csv_lines, json_lines, patterns_to_paths
     from striate.data.scan import read_images
+    from striate.decision.acting import asked
     from striate.run import Run
 
     model = Run.load(run)
-    model.classifier  # noqa: B018  a model that cannot be used is told of before all else
+    acts = asked(model.classifier, **typed)
     listed = sys.stdin.buffer.read() if "-" in paths else None
     index = read_images(patterns_to_paths(paths, listed))
     # Bars and lines of CSV on one screen would be in each other's way.
@@ -158,7 +169,7 @@ def predict(
     def lines() -> Iterator[str]:
         first, aside = True, [e for e in index.examples if e.status == "set_aside"]
         with _watching(quiet, "auto") as watch:
-            for predictions, unreadable in model.predict_in_blocks(index, watch):
+            for predictions, unreadable in model.predict_in_blocks(index, watch, acts):
                 aside += unreadable
                 if as_json:
                     yield from json_lines(predictions, most)

@@ -85,6 +85,7 @@ def labelled(model: Model, index: Index, max_pixels: int) -> tuple[Predictions, 
         thresholds=spec.thresholds,
         numbers=np.concatenate([np.empty(0, np.float32), *(found.numbers for found, _ in parts)]),
         targets=_stacked([found.targets for found, _ in parts]),
+        familiarity=_joined([found.familiarity for found, _ in parts]),
     )
     examples = tuple(decoded.get(example.path, example) for example in index.examples)
     return predictions, replace(index, examples=examples)
@@ -92,3 +93,9 @@ def labelled(model: Model, index: Index, max_pixels: int) -> tuple[Predictions, 
 
 def _stacked(targets: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.concatenate(targets) if targets else np.zeros((0, 0))
+
+
+def _joined(parts: list[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
+    """All parts as one; None where one is not known."""
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known and len(known) == len(parts) else None

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from striate.card import card
+from striate.decision.acting import NOTHING, Asked, act, asked
 from striate.errors import ModelError, StriateError
 from striate.evaluation import Evaluation, evaluation
 from striate.labelling import in_blocks, labelled
@@ -301,25 +302,37 @@ class Run:
 
         return load(self.model)
 
-    def predict(self, images: Any) -> Predictions:
+    def predict(
+        self,
+        images: Any,
+        *,
+        coverage: float | None = None,
+        unknown: float | None = None,
+        costs: str | os.PathLike[str] | None = None,
+    ) -> Predictions:
         """Predictions for images: paths, PIL images, arrays N x H x W [x C], or lists of them.
 
+        With `coverage` each has a set of classes that holds the true one so often; at a
+        familiarity of at most `unknown` the answer is `unknown`; `costs` names a CSV file of what
+        answers cost, and the class that costs least is predicted.
         Images that cannot be read are left out; their paths are not in the result.
         """
         from striate.data.scan import read_images
 
         alone = isinstance(images, str | os.PathLike) or hasattr(images, "getbands")
         index = read_images([images] if alone else list(images))
-        return labelled(self.classifier, index, self.record.settings.max_pixels)[0]
+        wanted = asked(self.classifier, coverage=coverage, unknown=unknown, costs=costs)
+        return act(labelled(self.classifier, index, self.record.settings.max_pixels)[0], wanted)
 
     def predict_in_blocks(
-        self, index: Index, watch: Watch = unwatched
+        self, index: Index, watch: Watch = unwatched, wanted: Asked = NOTHING
     ) -> Iterator[tuple[Predictions, tuple[Example, ...]]]:
         """Predictions for the used rows of an index, a block at a time to bound the memory.
 
         With each come those of its images that turned out to be unreadable.
         """
-        return in_blocks(self.classifier, index, self.record.settings.max_pixels, watch)
+        blocks = in_blocks(self.classifier, index, self.record.settings.max_pixels, watch)
+        return ((act(found, wanted), unreadable) for found, unreadable in blocks)
 
     def evaluate(self, source: Any) -> Evaluation:
         """How good the model is on labelled images, those left out that it was trained on."""

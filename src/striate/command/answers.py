@@ -34,16 +34,24 @@ def json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
         yield from _other_json_lines(predictions, top)
         return
     classes = predictions.classes
-    for path, row in zip(predictions.paths, predictions.probabilities, strict=True):
-        order = highest(row, top or len(classes))
-        shares = {classes[k]: float(str(row[k])) for k in (order if top else range(len(classes)))}
-        best = order[0]
-        answer = {
+    said, stated = predictions.labels, predictions.stated
+    for place, (path, row) in enumerate(
+        zip(predictions.paths, predictions.probabilities, strict=True)
+    ):
+        order = highest(row, top) if top else range(len(classes))
+        answer: dict[str, Any] = {
             "path": path,
-            "predicted": classes[best],
-            "probability": float(str(row[best])),
-            "probabilities": shares,
+            "predicted": said[place],
+            "probability": float(str(stated[place])),
         }
+        if predictions.familiarity is not None:
+            answer["familiarity"] = float(f"{predictions.familiarity[place]:.4g}")
+        if predictions.sets is not None:
+            held = predictions.sets[place]
+            answer["set"] = [classes[k] for k in highest(row, len(classes)) if held[k]]
+        if predictions.decided is not None:
+            answer["expected_cost"] = float(f"{predictions.decided[place, 1]:.6g}")
+        answer["probabilities"] = {classes[k]: float(str(row[k])) for k in order}
         yield to_json(answer, indent=None).decode()
 
 

@@ -89,7 +89,9 @@ class Job:
 class Learned:
     """What the procedure ends with; `val_probabilities` are of the rows in `Job.val`, in order.
 
-    `table` holds the features that a model in closed form reads, None for others.
+    `table` holds the features that a model in closed form reads, None for others; `left_out`
+    its probabilities of training and validation rows together, ascending, each by the same
+    model without the image's group.
     """
 
     classifier: Classifier
@@ -98,3 +100,4 @@ class Learned:
     history: History | None
     val_probabilities: NDArray[np.float32] | None
     table: FeatureTable | None = None
+    left_out: NDArray[np.float32] | None = None

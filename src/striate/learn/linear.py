@@ -117,7 +117,7 @@ def linear_classifier(job: Job, linear: Linear, taps: tuple[Tap, ...], fit: Ridg
     return Classifier(spec=_with_temperature(spec, fit.temperature), network=network.eval())
 
 
-def refit(job: Job, linear: Linear, plan: Plan) -> tuple[Classifier, Plan]:
+def refit(job: Job, linear: Linear, plan: Plan) -> tuple[Classifier, Plan, RidgeFit]:
     """The linear model that is delivered, fitted on training and validation images together.
 
     With more images leave-one-out judges the taps better, so they are chosen once more unless
@@ -128,7 +128,7 @@ def refit(job: Job, linear: Linear, plan: Plan) -> tuple[Classifier, Plan]:
         plan = _with_taps(plan, _probe(job, linear.table, rows, rows[:0]).best)
     same = not len(job.val) and plan.taps.value == linear.probed.best.taps
     fit = linear.probed.fit if same else fit_on(job, linear.table, plan.taps.value, rows)
-    return linear_classifier(job, linear, plan.taps.value, fit), plan
+    return linear_classifier(job, linear, plan.taps.value, fit), plan, fit
 
 
 def _may_choose_again(job: Job, plan: Plan, images: int) -> bool:

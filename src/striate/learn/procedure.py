@@ -74,7 +74,7 @@ def _closed_form(job: Job, linear: Linear, plan: Plan, evidence: Evidence) -> Le
     if len(job.val):
         fit = fit_on(job, linear.table, plan.taps.value, job.train)
         found = fit.probabilities(linear.table.of(job.val, plan.taps.value))
-    classifier, plan = refit(job, linear, plan)
+    classifier, plan, fit = refit(job, linear, plan)
     return Learned(
         classifier=classifier,
         plan=plan,
@@ -82,6 +82,7 @@ def _closed_form(job: Job, linear: Linear, plan: Plan, evidence: Evidence) -> Le
         history=None,
         val_probabilities=found,
         table=linear.table,
+        left_out=statistics.softmax(fit.loo_scores, fit.temperature),
     )
 
 

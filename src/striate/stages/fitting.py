@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.classifier import Classifier, as_predictions, save
+from striate.classifier import Classifier, as_predictions, keeping, save
 from striate.errors import UsageError
 from striate.learn.crossing import cross_validate
+from striate.learn.held_out import held_out_by_folds, held_out_of
 from striate.learn.job import Job, Learned
 from striate.learn.procedure import learn
 from striate.run import FIRST_MODEL, Run
@@ -53,12 +54,16 @@ def fit_and_predict(
         run.write("evidence.json", learned.evidence)
         run.write("trials.jsonl", learned.evidence.trials)
         return
-    save(learned.classifier, run.model)
+    with run.timed("predict"):
+        held_out = held_out_of(job, learned)
+    save(keeping(learned.classifier, held_out), run.model)
     _write_learned(run, learned)
     rows = split.train if crossed else split.test
     run.look(learned.plan)
     with run.timed("predict"):
         probabilities = _judged(run, job, learned, split)
+    if held_out is None and split.folds is not None and index.task == "label":
+        save(keeping(learned.classifier, held_out_by_folds(job, probabilities)), run.model)
     spec = learned.classifier.spec
     run.write("predictions.csv", _predictions(index, rows, probabilities, spec))
 

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -67,21 +67,33 @@ def predictions_rows(
         return
     classes = predictions.classes
     top = _how_many(len(classes), top)
-    head = ["path", *(["label"] if truth else []), "predicted", "probability"]
+    acts = _acts(predictions)
+    head = ["path", *(["label"] if truth else []), "predicted", "probability", *acts]
     if top is None:
         yield [*head, *(f"p:{name}" for name in classes)]
     else:
         yield [*head, *(f"{what}_{rank + 1}" for rank in range(top) for what in ("class", "p"))]
-    numbers = zip(predictions.predicted, predictions.truth, strict=True)
-    for path, row, (best, true) in zip(
-        predictions.paths, predictions.probabilities, numbers, strict=True
-    ):
+    answers = zip(predictions.labels, predictions.stated, predictions.truth, strict=True)
+    for place, (said, stated, true) in enumerate(answers):
+        path, row = predictions.paths[place], predictions.probabilities[place]
         label = [classes[true] if true >= 0 else ""] if truth else []
-        line = [path, *label, classes[best], str(row[best])]
+        line = [path, *label, said, str(stated), *(cells[place] for cells in acts.values())]
         if top is None:
             yield line + [str(p) for p in row]
         else:
             yield line + [cell for k in highest(row, top) for cell in (classes[k], str(row[k]))]
+
+
+def _acts(predictions: Predictions) -> dict[str, Sequence[str]]:
+    """The columns that tell what to do with an answer, as far as they are known."""
+    found: dict[str, Sequence[str]] = {}
+    if predictions.familiarity is not None:
+        found["familiarity"] = [f"{share:.4g}" for share in predictions.familiarity]
+    if predictions.sets is not None:
+        found["set"] = predictions.set_names
+    if predictions.decided is not None:
+        found["expected_cost"] = [f"{cost:.6g}" for cost in predictions.decided[:, 1]]
+    return found
 
 
 def _rows_of_others(predictions: Predictions, truth: bool, top: int | None) -> Iterator[list[str]]:

@@ -31,19 +31,26 @@ class Fast(nn.Module):
         self.layout = layout
         self.fused = not isinstance(maps, _Plain)
 
-    def pooled(self, images_NCHW: Tensor) -> Tensor:
-        """Features N x D float32 of images as `normalise` gives them."""
+    def stages(self, images_NCHW: Tensor) -> dict[str, Tensor]:
+        """The maps of every stage, shallow to deep, of images as `normalise` gives them."""
         images = images_NCHW.to(self.dtype).contiguous(memory_format=self.layout)
         names = cast(Backbone, self.network.backbone).stage_names
-        return pool(dict(zip(names, self.maps(images), strict=True)), self.network.taps)
+        return dict(zip(names, self.maps(images), strict=True))
+
+    def pooled(self, images_NCHW: Tensor) -> Tensor:
+        """Features N x D float32 of images as `normalise` gives them."""
+        return pool(self.stages(images_NCHW), self.network.taps)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
+        """Logits N x K float32 of images as `normalise` gives them."""
+        return self.classify(self.pooled(images_NCHW))
+
+    def classify(self, features_ND: Tensor) -> Tensor:
         """Logits N x K float32; the place of an image in its batch changes none of them.
 
         Kernels sum a row of the head in another order at the edge of a tile. In float64 that is
         less than float32 keeps; devices without float64 go without.
         """
-        features_ND = self.pooled(images_NCHW)
         if features_ND.device.type == "mps":
             return self.network.classify(features_ND)
         net = self.network

@@ -1,6 +1,6 @@
 """Every value that flows through striate; the files stand in the order in which it flows.
 
-saying, images, networks, evidence, plan, training, findings, curves, progress,
+saying, images, held_out, networks, evidence, plan, training, findings, curves, progress,
 inspection, page.
 """
 
@@ -18,6 +18,7 @@ from striate.values.findings import (
     Verdict,
     WithLeaked,
 )
+from striate.values.held_out import HeldOut, HeldOutCard
 from striate.values.images import Cache, Example, Index, Options, Series, Split
 from striate.values.inspection import Aside, ClassCount, Family, Inspection, Leak
 from striate.values.networks import Machine, ModelSpec, NetCard, NetSettings, Tap
@@ -37,6 +38,7 @@ from striate.values.saying import (
     say,
 )
 from striate.values.training import (
+    UNKNOWN,
     Epoch,
     Explanation,
     Gradients,
@@ -51,6 +53,7 @@ __all__ = [
     "SPLITS",
     "STRATEGIES",
     "TASKS",
+    "UNKNOWN",
     "USUAL",
     "Aside",
     "BestEpoch",
@@ -72,6 +75,8 @@ __all__ = [
     "Finding",
     "FlipGain",
     "Gradients",
+    "HeldOut",
+    "HeldOutCard",
     "History",
     "ImageCounts",
     "Index",

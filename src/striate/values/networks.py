@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from striate.values.held_out import HeldOutCard
 from striate.values.saying import Sentence, Task
 
 
@@ -81,7 +82,8 @@ class Tap:
 class ModelSpec:
     """All that rebuilds a model beside its weights: the content of `model.json`.
 
-    `thresholds` are those of several labels, in the order of `classes`.
+    `thresholds` are those of several labels, in the order of `classes`. `held_out` says what
+    is kept beside it to act on its answers; models of earlier versions have None.
     """
 
     schema: str = "striate/model/1"
@@ -103,6 +105,7 @@ class ModelSpec:
     mirror: bool = False
     task: Task = "label"
     thresholds: tuple[float, ...] = ()
+    held_out: HeldOutCard | None = None
     version: str = ""
 
     @property

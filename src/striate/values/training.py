@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from striate.values.saying import Rows, Sentence, Task
 
+UNKNOWN = "unknown"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
@@ -93,6 +95,10 @@ class Predictions:
     number, `probabilities` is N x 0, `numbers` holds N answers and `targets` N x 1 the truth.
     `marked` N x K holds the labels said where other thresholds decided, as in each fold.
     `truth` is 0 then where the truth is known.
+    `familiarity` N tells of how many of a hundred images of the known kinds are as strange.
+    Where it was asked for: `sets` N x K hold the true class as often as promised, `unknown` N
+    are images that are none of the classes, and `decided` N x 2 holds the class that costs least
+    and what it costs on average.
     """
 
     classes: tuple[str, ...]
@@ -104,6 +110,10 @@ class Predictions:
     numbers: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     targets: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     marked: NDArray[np.bool_] | None = None
+    familiarity: NDArray[np.float32] | None = None
+    sets: NDArray[np.bool_] | None = None
+    unknown: NDArray[np.bool_] | None = None
+    decided: NDArray[np.float64] | None = None
 
     @property
     def said(self) -> NDArray[np.bool_]:
@@ -114,13 +124,27 @@ class Predictions:
 
     @property
     def predicted(self) -> Rows:
-        """Number of the most probable class of every image; ties go to the first class."""
+        """Number of the most probable class of every image; ties go to the first class.
+
+        Where costs decided it is the class that they chose.
+        """
+        if self.decided is not None:
+            return self.decided[:, 0].astype(np.int64)
         numbers: Rows = self.probabilities.argmax(axis=1).astype(np.int64)
         return numbers
 
     @property
+    def stated(self) -> NDArray[np.float32]:
+        """The probability of every image's predicted class."""
+        found: NDArray[np.float32] = self.probabilities[np.arange(len(self.paths)), self.predicted]
+        return found
+
+    @property
     def labels(self) -> tuple[str, ...]:
-        """Name of the most probable class of every image; `a|b` of several, or the number."""
+        """Name of the most probable class of every image; `a|b` of several, or the number.
+
+        `unknown` where it was asked for and the image is none of the classes.
+        """
         if self.task == "number":
             return tuple(str(number) for number in self.numbers)
         if self.task == "labels":
@@ -128,7 +152,22 @@ class Predictions:
                 "|".join(name for name, one in zip(self.classes, row, strict=True) if one) or "|"
                 for row in self.said
             )
-        return tuple(self.classes[k] for k in self.predicted)
+        names = [self.classes[k] for k in self.predicted]
+        if self.unknown is None:
+            return tuple(names)
+        pairs = zip(names, self.unknown, strict=True)
+        return tuple(UNKNOWN if strange else name for name, strange in pairs)
+
+    @property
+    def set_names(self) -> tuple[str, ...]:
+        """The classes in every image's set, the most probable first: `a|b`; none without sets."""
+        if self.sets is None:
+            return ()
+        order = np.argsort(-self.probabilities, axis=1, kind="stable")
+        return tuple(
+            "|".join(self.classes[k] for k in ranked if held[k])
+            for ranked, held in zip(order, self.sets, strict=True)
+        )
 
     def to_frame(self) -> Any:
         """The predictions as a pandas DataFrame: path, predicted, probability, a column a class."""
@@ -138,7 +177,13 @@ class Predictions:
             return pd.DataFrame({"path": self.paths, "predicted": self.numbers})
         frame = pd.DataFrame({"path": self.paths, "predicted": self.labels})
         if self.task == "label":
-            frame["probability"] = self.probabilities.max(axis=1)
+            frame["probability"] = self.stated
+            if self.familiarity is not None:
+                frame["familiarity"] = self.familiarity
+            if self.sets is not None:
+                frame["set"] = self.set_names
+            if self.decided is not None:
+                frame["expected_cost"] = self.decided[:, 1]
         for k, name in enumerate(self.classes):
             frame[f"p:{name}"] = self.probabilities[:, k]
         return frame

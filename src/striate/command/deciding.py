@@ -1,0 +1,55 @@
+"""Flags that say what to make of probabilities, and what they ask for."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, TypedDict, TypeVar
+
+import click
+
+from striate.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Wanted(TypedDict):
+    """What `decision.acting.asked` takes by name."""
+
+    coverage: float | None
+    unknown: float | None
+    costs: str | None
+
+
+def deciding_flags(verb: F) -> F:
+    """Adds `--coverage`, `--unknown` and `--costs` to a verb."""
+    options = (
+        click.option("--coverage", metavar="C", help="Sets of classes: the true one is in C."),
+        click.option("--unknown", metavar="RATE", help="Say unknown, of known images to RATE."),
+        click.option("--costs", metavar="FILE", type=click.Path(), help="What answers cost."),
+    )
+    for option in reversed(options):
+        verb = option(verb)
+    return verb
+
+
+def wanted(given: dict[str, str | None]) -> Wanted:
+    """The numbers and the file behind these flags; raises `UsageError` with every fault."""
+    faults: list[str] = []
+    found = Wanted(
+        coverage=_share("--coverage", given["coverage"], faults),
+        unknown=_share("--unknown", given["unknown"], faults),
+        costs=given["costs"],
+    )
+    if faults:
+        raise UsageError("\n".join(faults), "Type: striate predict --help")
+    return found
+
+
+def _share(flag: str, typed: str | None, faults: list[str]) -> float | None:
+    if typed is None:
+        return None
+    with contextlib.suppress(ValueError):
+        share = float(typed)
+        if 0 < share < 1:
+            return share
+    faults.append(f"{flag} takes a number between 0 and 1, both excluded, not {typed!r}.")
+    return None

@@ -1,0 +1,146 @@
+"""What was asked of an answer, and the answer that follows from it."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from striate.decision.conformal import most_coverage, prediction_sets, threshold
+from striate.decision.costs import Floats, cheapest, read_costs
+from striate.decision.familiarity import least_rate
+from striate.errors import ModelError, UsageError
+from striate.values import UNKNOWN, HeldOut, ModelSpec, Predictions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Asked:
+    """What to make of probabilities, beyond the most probable class.
+
+    `least` is the probability that a class needs to be in a set, `unknown` the familiarity at
+    or below which an image is none of the classes, `costs` K x K what answers cost.
+    """
+
+    least: float | None = None
+    unknown: float | None = None
+    costs: Floats | None = None
+
+
+NOTHING = Asked()
+
+
+class Model(Protocol):
+    """A model with what is kept beside it."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Its classes and task."""
+        ...
+
+    @property
+    def held_out(self) -> HeldOut | None:
+        """Images that it did not learn from."""
+        ...
+
+
+def asked(
+    model: Model,
+    *,
+    coverage: float | None = None,
+    unknown: float | None = None,
+    costs: str | os.PathLike[str] | None = None,
+) -> Asked:
+    """What is asked of a model's answers, with all that follows from its held-out images.
+
+    Raises `UsageError` where a share is out of bounds, more than the held-out images can
+    promise, or the costs do not match; `ModelError` where no images were kept with the model.
+    """
+    spec = model.spec
+    if coverage is None and unknown is None and costs is None:
+        return NOTHING
+    faults = [
+        f"{flag} is {share:g}; it must lie between 0 and 1, both excluded."
+        for flag, share in (("coverage", coverage), ("unknown", unknown))
+        if share is not None and not 0 < share < 1
+    ]
+    if faults:
+        raise UsageError("\n".join(faults), "Such as coverage 0.95, unknown 0.01.")
+    if spec.task != "label":
+        raise UsageError(
+            "coverage, unknown and costs are for models that give an image one class.",
+            "Leave them out.",
+        )
+    if unknown is not None:
+        _must_be_told_apart(model, unknown)
+    return Asked(
+        least=None if coverage is None else _least(model, coverage),
+        unknown=unknown,
+        costs=None if costs is None else read_costs(Path(costs), spec.classes),
+    )
+
+
+def act(predictions: Predictions, wanted: Asked) -> Predictions:
+    """The predictions with what was asked for."""
+    found = predictions
+    if wanted.costs is not None:
+        found = replace(found, decided=cheapest(found.probabilities, wanted.costs))
+    if wanted.least is not None:
+        found = replace(found, sets=prediction_sets(found.probabilities, wanted.least))
+    if wanted.unknown is not None and found.familiarity is not None:
+        # A share of held-out images in float32 may lie a rounding error above the rate.
+        found = replace(found, unknown=found.familiarity <= wanted.unknown * (1 + 1e-6))
+    return found
+
+
+def _least(model: Model, coverage: float) -> float:
+    known = _kept(model.held_out)
+    most = most_coverage(known.card.groups)
+    if coverage > most:
+        raise UsageError(
+            f"coverage is {coverage:g}, and {known.card.groups:,} held-out images can back at "
+            f"most {_down(most)}.",
+            "Ask for less, or fit with more images.",
+        )
+    return threshold(known.probabilities, known.truth, known.groups, coverage)
+
+
+def _must_be_told_apart(model: Model, rate: float) -> None:
+    known = _kept(model.held_out)
+    if UNKNOWN in model.spec.classes:
+        raise UsageError(
+            f"A class of this model is called {UNKNOWN!r}, so unknown images could not be told "
+            "from it.",
+            "Leave unknown out, and read the column familiarity instead.",
+        )
+    if not len(known.distances):
+        raise ModelError(
+            "This model does not know how far its images lie apart, so it cannot say 'unknown': "
+            "no image was held out when its network was trained.",
+            "Fit again with more images, or with --strategy linear.",
+        )
+    least = least_rate(known.card.groups)
+    if rate < least * (1 - 1e-6):
+        raise UsageError(
+            f"unknown is {rate:g}, and with {known.card.groups:,} held-out images a known one is "
+            f"turned away in at least {_up(least)} of cases.",
+            f"Ask for {_up(least)} or more, or fit with more images.",
+        )
+
+
+def _kept(held_out: HeldOut | None) -> HeldOut:
+    if held_out is None:
+        raise ModelError(
+            "No held-out images are kept with this model, so nothing can be promised: an earlier "
+            "striate made it, or its fit is not finished.",
+            "Fit again with --restart; without coverage and unknown it predicts as it is.",
+        )
+    return held_out
+
+
+def _down(share: float) -> str:
+    return f"{np.floor(share * 1e4) / 1e4:g}"
+
+
+def _up(share: float) -> str:
+    return f"{np.ceil(share * 1e4) / 1e4:g}"

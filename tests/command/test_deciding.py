@@ -1,0 +1,123 @@
+"""`predict` with sets, unknown and costs, on a real small run; what an older run says."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import striate
+from striate import cli
+from striate.classifier import keeping, load, save
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A green picture, a red one, and a checkerboard that is neither."""
+    generator = np.random.default_rng(5)
+    for channel, colour in enumerate(("green", "red")):
+        pixels = generator.integers(0, 100, (24, 24, 3), np.uint8)
+        pixels[..., 1 - channel] += 60
+        Image.fromarray(pixels).save(tmp_path / f"{colour}.png")
+    board = np.kron(np.indices((4, 4)).sum(axis=0) % 2, np.ones((6, 6))) * 255
+    Image.fromarray(board.astype(np.uint8)).save(tmp_path / "strange.png")
+    return tmp_path
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
+    code = cli.run([str(word) for word in words])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_answers_are_acted_on(
+    small_run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    costs = pictures / "costs.csv"
+    costs.write_text("true,green,red\ngreen,0,1\nred,1,0\n")
+    asked = ("--coverage", "0.9", "--unknown", "0.02", "--costs", costs, "-q")
+    code, out, _ = told(capsys, "predict", small_run, pictures, *asked)
+    lines = [line.split(",") for line in out.split("\r\n")]
+    assert code == 0
+    head = "path,predicted,probability,familiarity,set,expected_cost,p:green,p:red"
+    assert lines[0] == head.split(",")
+    assert [line[1] for line in lines[1:4]] == ["green", "red", "unknown"]
+    assert [line[4] for line in lines[1:3]] == ["green", "red"]
+    code, out, _ = told(capsys, "predict", small_run, pictures, *asked, "--json")
+    first = json.loads(out.splitlines()[0])
+    assert (first["predicted"], first["set"]) == ("green", ["green"])
+    assert 0 < first["familiarity"] <= 1
+    assert first["expected_cost"] < 0.5
+
+
+def test_familiarity_is_told_unasked_and_python_takes_the_same(
+    small_run: Path, pictures: Path
+) -> None:
+    run = striate.load(small_run)
+    plain = run.predict(pictures / "strange.png")
+    assert plain.familiarity is not None
+    assert plain.labels[0] in plain.classes
+    assert plain.sets is None
+    found = run.predict(pictures / "strange.png", coverage=0.9, unknown=0.02)
+    assert found.labels == ("unknown",)
+    assert found.predicted.tolist() == plain.predicted.tolist()
+    assert found.to_frame()["set"][0]
+
+
+def test_a_dear_mistake_moves_the_answer(small_run: Path, pictures: Path) -> None:
+    costs = pictures / "costs.csv"
+    costs.write_text("true,green,red\ngreen,0,1000000\nred,1,0\n")
+    found = striate.load(small_run).predict(pictures / "red.png", costs=costs)
+    assert found.labels == ("green",)
+    assert found.stated[0] == found.probabilities[0, 0] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--coverage", "1"), 2, "--coverage takes a number between 0 and 1"),
+        (("--coverage", "x", "--unknown", "7"), 2, "--unknown takes a number between 0 and 1"),
+        (("--coverage", "0.9999"), 2, "can back at most"),
+        (("--unknown", "0.0001"), 2, "turned away in at least"),
+        (("--costs", "none.csv"), 3, "none.csv is not there"),
+    ],
+)
+def test_what_cannot_be_kept_is_one_sentence(
+    small_run: Path,
+    pictures: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: int,
+    said: str,
+) -> None:
+    ended, out, err = told(capsys, "predict", small_run, pictures, *words)
+    assert (ended, out) == (code, "")
+    assert said in err
+
+
+def test_a_run_without_held_out_images_predicts_and_promises_nothing(
+    small_run: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(small_run, old)
+    save(keeping(load(old / "model"), None), old / "model")
+    code, out, _ = told(capsys, "predict", old, pictures / "red.png", "-q")
+    assert code == 0
+    assert out.startswith("path,predicted,probability,p:green")
+    code, _, err = told(capsys, "predict", old, pictures / "red.png", "--coverage", "0.9")
+    assert code == 5
+    assert "No held-out images are kept with this model" in err
+
+
+def test_what_is_kept_is_read_back(small_run: Path, tmp_path: Path) -> None:
+    model = load(small_run / "model")
+    assert model.held_out is not None
+    assert model.spec.held_out == model.held_out.card
+    assert model.held_out.how == "leave-one-out"
+    save(model, tmp_path / "copy")
+    again = load(tmp_path / "copy").held_out
+    assert again is not None
+    for name in ("probabilities", "truth", "groups", "distances", "reference"):
+        assert np.array_equal(getattr(again, name), getattr(model.held_out, name))
