@@ -134,18 +134,11 @@ def fit(source: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
 @deciding_flags
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def predict(
-    run: str,
-    paths: tuple[str, ...],
-    out: str | None,
-    as_json: bool,
-    top: str | None,
-    quiet: bool,
-    **deciding: Any,
+    run: str, paths: tuple[str, ...], out: str | None, as_json: bool, top: str | None, **more: Any
 ) -> None:
     """Label images with the model of RUN.
 
     \b
-    striate predict runs/flowers-1 new/
     striate predict runs/flowers-1 new/ --coverage 0.95 --unknown 0.01
     striate predict runs/flowers-1 'new/**/*.jpg' --out labels.csv
     find new -name '*.png' | striate predict runs/flowers-1 - --json --top 3
@@ -153,8 +146,8 @@ def predict(
     PATHS are files, folders, globs, or - for a list on standard input.
     """
     most = whole_number("--top", top, "Type: striate predict --help")
-    typed = wanted(deciding)
-    from striate.command.answers import csv_lines, json_lines, patterns_to_paths
+    typed = wanted(more)
+    from striate.command.answers import block_lines, patterns_to_paths
     from striate.data.scan import read_images
     from striate.decision.acting import asked
     from striate.run import Run
@@ -164,18 +157,14 @@ def predict(
     listed = sys.stdin.buffer.read() if "-" in paths else None
     index = read_images(patterns_to_paths(paths, listed))
     # Bars and lines of CSV on one screen would be in each other's way.
-    quiet = quiet or (out is None and sys.stdout.isatty())
+    quiet = more["quiet"] or (out is None and sys.stdout.isatty())
 
     def lines() -> Iterator[str]:
-        first, aside = True, [e for e in index.examples if e.status == "set_aside"]
+        aside = [e for e in index.examples if e.status == "set_aside"]
         with _watching(quiet, "auto") as watch:
-            for predictions, unreadable in model.predict_in_blocks(index, watch, acts):
-                aside += unreadable
-                if as_json:
-                    yield from json_lines(predictions, most)
-                else:
-                    yield from csv_lines(predictions, most, header=first)
-                first = False
+            yield from block_lines(
+                model.predict_in_blocks(index, watch, acts), as_json, most, aside
+            )
         _tell_left_out(aside)
         if len(aside) == len(index.examples):
             raise SourceError(f"None of {len(aside):,} images could be read.", "Name others.")

@@ -14,9 +14,26 @@ from striate.report.task_answer import measure_text, metric_line
 from striate.spelling import did_you_mean
 from striate.store.files import to_json
 from striate.store.tables import csv_line, highest, predictions_rows
-from striate.values import Interval, Predictions, Score, names_in
+from striate.values import Example, Interval, Predictions, Score, names_in
 
 MOST_CONFUSED = 12
+
+
+def block_lines(
+    blocks: Iterable[tuple[Predictions, tuple[Example, ...]]],
+    as_json: bool,
+    top: int | None,
+    aside: list[Example],
+) -> Iterator[str]:
+    """Lines for predictions that come block by block; what could not be read joins `aside`."""
+    first = True
+    for predictions, unreadable in blocks:
+        aside += unreadable
+        if as_json:
+            yield from json_lines(predictions, top)
+        else:
+            yield from csv_lines(predictions, top, header=first)
+        first = False
 
 
 def csv_lines(predictions: Predictions, top: int | None, *, header: bool) -> Iterator[str]:
