@@ -134,7 +134,7 @@ def _closed(cell: Cell) -> list[Row]:
     for probe in probed.probes:
         rows.append(_linear(cell, f"probe {probe.name}", probe))
     top = next(probe for probe in probed.probes if probe.name == "top")
-    others = [probe for probe in probed.probes if probe.name != "top"]
+    others = [probe for probe in probed.probes if probe.name in ("taps", "all")]
     rows.append(_linear(cell, "linear", top))
     rows.append(_linear(cell, "layers", min(others, key=lambda probe: probe.loo_log_loss)))
     rows.append(_linear(cell, "best probe", probed.best))

@@ -197,3 +197,13 @@ def test_evidence_without_a_network():
         speeds={},
     )
     assert (found.probes, found.best_probe) == ((), "")
+
+
+def test_one_stage_alone_is_never_the_best():
+    features, labels = table(count=12)
+    for seed in range(8):
+        noise = rng(seed, "noise").normal(size=features.values.shape).astype(np.float32)
+        found = probe_taps(
+            replace(features, values=noise), labels, 3, features.rows, features.rows[:0]
+        )
+        assert found.best.name in ("top", "taps", "all")

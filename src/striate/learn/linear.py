@@ -9,7 +9,7 @@ import torch
 from striate.classifier import Classifier
 from striate.learn.job import Job
 from striate.nets import find_net
-from striate.probe.evidence import Probed, fit_taps, probe_taps
+from striate.probe.evidence import WHOLE, Probed, fit_taps, probe_taps
 from striate.probe.features import FeatureTable, all_taps, extract
 from striate.probe.ridge import RidgeFit
 from striate.statistics import accuracy_interval, log_loss, rng, softmax
@@ -164,7 +164,7 @@ def _probe(job: Job, table: FeatureTable, train: Rows, val: Rows) -> Probed:
     probe = partial(probe_taps, table, job.labels, classes)
     if len(some) == len(train):
         return probe(train, val, job.groups, seed)
-    probed = probe(some, val, job.groups, seed, only=_WHOLE)
+    probed = probe(some, val, job.groups, seed, only=WHOLE)
     fit = fit_on(job, table, probed.best.taps, train)
     best = _on_all(probed.best, fit, job, train)
     probes = tuple(best if one.name == best.name else one for one in probed.probes)
@@ -213,6 +213,4 @@ def _with_temperature(spec: ModelSpec, temperature: float) -> ModelSpec:
 # Features are the base of all that follows, but must leave most of the time to training.
 _SHARE_OF_BUDGET = 0.25
 _MOST_TO_CHOOSE_AGAIN = 5000
-# The probes that read whole networks; a single stage hardly ever beats all of them.
-_WHOLE = ("top", "taps", "all")
 _LEAST_PROBED, _MOST_PROBED, _MOST_SCORES = 2000, 10_000, 2_000_000

@@ -99,8 +99,8 @@ def _asked(
 
 
 def _only_layers(evidence: Evidence, strategy: str) -> Evidence:
-    """For `layers` the best probe is sought among those that read more than the top."""
-    others = [probe for probe in evidence.probes if probe.name != "top"]
+    """For `layers` the best probe is sought among those that read several stages."""
+    others = [probe for probe in evidence.probes if probe.name in ("taps", "all")]
     if strategy != "layers" or not others or evidence.best_probe != "top":
         return evidence
     return replace(evidence, best_probe=min(others, key=lambda p: p.loo_log_loss).name)
