@@ -28,7 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch count th
 
 import numpy as np
 from numpy.typing import NDArray
-from strategy_cells import NET, SETS, SIZE, SIZES, Cell, Whole, cut, load, spec
+from strategy_cells import NET, SETS, SIZE, Cell, Whole, cut, load, spec
 
 from striate.learn.linear import Linear, fit_on
 from striate.learn.tuned import spec_of, start
@@ -39,7 +39,7 @@ from striate.probe.neighbours import class_mean, nearest_neighbour
 from striate.probe.shift import layer_shift
 from striate.probe.trials import training_speed
 from striate.statistics import accuracy_interval
-from striate.strategy.budget import epoch_seconds, epochs_within
+from striate.strategy.budget import epoch_seconds, epochs_within, frozen_seconds
 from striate.strategy.plans import recipe_for, training_plan
 from striate.train.head import Network, assemble
 from striate.train.inference import fast
@@ -87,11 +87,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=["closed", *TRAINED])
     parser.add_argument("--names", nargs="+", default=list(SETS), choices=list(SETS))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[20, 0, 5, 100])
     given = parser.parse_args()
     places = Places(sets=given.sets, store=given.store, results=given.results)
     machine = replace(measure_machine("cpu"), threads=1)
     done = {(r["set"], r["size"], r["seed"], r["strategy"]) for r in places.rows()}
-    pieces = list(_pieces(given.only, given.names, given.seeds))
+    pieces = list(_pieces(given.only, given.names, given.seeds, given.sizes))
     wholes: dict[str, Whole] = {}
     for number, (name, size, seed, strategy) in enumerate(pieces):
         row_name = "linear" if strategy == "closed" else strategy
@@ -112,16 +113,18 @@ def main() -> None:
         print(f"{number + 1}/{len(pieces)} {name} {size} {seed}: {told}", flush=True)
 
 
-def _pieces(only: Sequence[str], names: Sequence[str], seeds: int) -> Iterator[tuple[Any, ...]]:
+def _pieces(
+    only: Sequence[str], names: Sequence[str], seeds: int, sizes: Sequence[int]
+) -> Iterator[tuple[Any, ...]]:
     """Closed forms of all; then the trainings of seed 0, size after size; then the other seeds."""
-    few = [size for size in SIZES if 0 < size <= 20]
+    few = [size for size in sizes if 0 < size <= 20]
     if "closed" in only:
         for seed in range(seeds):
-            for size in SIZES if seed == 0 else few:
+            for size in sizes if seed == 0 else few:
                 yield from ((name, size, seed, "closed") for name in names)
     trained = [strategy for strategy in only if strategy != "closed"]
     for seed in range(seeds):
-        for size in (20, 0, 5, 100) if seed == 0 else few:
+        for size in sizes if seed == 0 else few:
             for strategy in trained:
                 yield from ((name, size, seed, strategy) for name in names)
 
@@ -282,6 +285,9 @@ def _in_budget(cell: Cell, plan: Plan, budget: float) -> Plan:
             )
         best = max(best, (SPEEDS[key], precision))
     seconds = epoch_seconds(len(job.train), best[0], len(job.val))
+    if plan.tuned.value:
+        speed = 1 / cell.whole.feature_seconds
+        budget -= frozen_seconds(len(job.train), len(job.val), speed)
     epochs = max(1, epochs_within(budget, seconds, recipe_for(plan.strategy.value).most_epochs))
     return replace(plan, epochs=_choice(epochs), precision=_choice(best[1]))
 

@@ -46,8 +46,12 @@ class Lite0(nn.Module):
     def stages(self, images_NCHW: Tensor) -> list[Tensor]:
         """Maps after the seven stages at strides 2 4 8 16 16 32 32, and the top at 32."""
         x = self.act1(self.bn1(self.conv_stem(images_NCHW)))
-        maps = []
-        for stage in self.blocks:
+        return self.stages_after(0, x)
+
+    def stages_after(self, k: int, map_NCHW: Tensor) -> list[Tensor]:
+        """The maps of the stages above the first `k`, from the map of the k-th."""
+        x, maps = map_NCHW, []
+        for stage in self.blocks[k:]:
             x = stage(x)
             maps.append(x)
         maps.append(self.act2(self.bn2(self.conv_head(x))))

@@ -12,6 +12,7 @@ from striate import statistics
 from striate.data.batches import batches
 from striate.nets import find_net
 from striate.statistics import seed_for
+from striate.train.boundary import above_the_frozen
 from striate.train.feed import Feed
 from striate.train.head import Network
 from striate.train.machine import apply
@@ -32,7 +33,8 @@ def training_speed(
 ) -> float:
     """Images per second of the plan's training step, by the median step of about `seconds`.
 
-    A first step, in which kernels are built, does not count. The network's weights are put back.
+    A first step, in which kernels are built, does not count, nor does what a frozen part is asked
+    but once. The network's weights are put back.
     `clock` may be that of the process, where other programs are at work.
     """
     pretrained = plan.strategy.value != "scratch"
@@ -50,7 +52,7 @@ def training_speed(
     )
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with apply(replace(machine, threads=plan.threads.value)):
-        speed = _steps_timed(network, plan, feed, train_rows, seconds, clock)
+        speed = _steps_timed(network, plan, feed, train_rows, machine, seconds, clock)
     network.load_state_dict(before)
     return speed
 
@@ -95,6 +97,7 @@ def _steps_timed(
     plan: Plan,
     feed: Feed,
     train_rows: Rows,
+    machine: Machine,
     seconds: float,
     clock: Callable[[], float],
 ) -> float:
@@ -102,13 +105,15 @@ def _steps_timed(
     training_mode(network, plan)
     size = min(plan.batch_size.value, len(train_rows))
     rows = next(batches(train_rows, size, seed=plan.seed, purpose="speed"))
+    upper = above_the_frozen(network, plan, feed, rows, rows[:0], machine)
+    learner, feed = (network, feed) if upper is None else upper
     generator = torch.Generator().manual_seed(seed_for(plan.seed, "speed"))
-    step(network, optimizer, plan, feed, rows, generator, 0.0)
+    step(learner, optimizer, plan, feed, rows, generator, 0.0)
     start = clock()
     each: list[float] = []
     while clock() - start < seconds or len(each) < LEAST_STEPS:
         begun = clock()
-        step(network, optimizer, plan, feed, rows, generator, 0.0)
+        step(learner, optimizer, plan, feed, rows, generator, 0.0)
         each.append(clock() - begun)
     return size / float(np.median(each))
 

@@ -32,6 +32,14 @@ def epoch_seconds(
     return train_images / images_per_second + val_images / judging
 
 
+def frozen_seconds(train_images: int, val_images: int, images_per_second: float) -> float:
+    """Seconds that the frozen part of a network takes, once, for a few views of every image.
+
+    `images_per_second` is the speed of a pass for features.
+    """
+    return (MOST_VIEWS * train_images + val_images) / images_per_second
+
+
 def epochs_within(seconds: float, seconds_per_epoch: float, most: int) -> int:
     """Whole epochs that fit, at most `most`; 0 where not even one does."""
     return max(0, min(most, math.floor(seconds / seconds_per_epoch + 1e-9)))
@@ -60,6 +68,8 @@ def feature_size(
     return min(wanted)
 
 
+# As many as `train.boundary` keeps.
+MOST_VIEWS = 4
 _REPORT_SECONDS = 8.0
 _RESERVE = 0.10
 _TRIAL_SHARE = 0.12

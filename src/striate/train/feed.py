@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,11 +12,25 @@ from striate.data.batches import normalise, resized, to_device
 from striate.values import Cache, Rows
 
 
+class Source(Protocol):
+    """What a network is fed with instead of images."""
+
+    def images(
+        self,
+        rows: Rows,
+        augmentation: Mapping[str, float] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """N x D float32 on the device."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Feed:
     """Where images and labels come from, and how a network wants them.
 
     `labels` are class numbers of the cache's rows; `mean` and `std` are in units of 0..1.
+    `kept` stands for the images where a frozen part of the network has looked at them already.
     """
 
     cache: Cache
@@ -25,6 +40,7 @@ class Feed:
     std: tuple[float, ...]
     device: str = "cpu"
     layout: str = "channels_last"
+    kept: Source | None = None
 
     def images(
         self,
@@ -33,6 +49,8 @@ class Feed:
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Images N x C x S x S float32, augmented where a generator is given."""
+        if self.kept is not None:
+            return self.kept.images(rows, augmentation, generator)
         images = to_device(self.cache.images[rows], self.device, self.layout)
         if images.shape[-1] != self.input_size:
             images = resized(images, self.input_size)

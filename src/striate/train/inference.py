@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from striate.nets import Backbone
 from striate.train.fused import fuse
+from striate.train.fused_conv import pads_unevenly
 from striate.train.head import Network, pool
 from striate.train.lowered import lower
 from striate.train.settled import settled
@@ -30,9 +31,15 @@ class Fast(nn.Module):
         self.dtype = dtype
         self.layout = layout
         self.fused = not isinstance(maps, _Plain)
+        self.turned = self.fused and any(
+            pads_unevenly(m) for m in network.backbone.modules() if isinstance(m, nn.Conv2d)
+        )
 
     def stages(self, images_NCHW: Tensor) -> dict[str, Tensor]:
-        """The maps of every stage, shallow to deep, of images as `normalise` gives them."""
+        """The maps of every stage, shallow to deep, of images as `normalise` gives them.
+
+        They are turned by 180 degrees where `turned` says so.
+        """
         images = images_NCHW.to(self.dtype).contiguous(memory_format=self.layout)
         names = cast(Backbone, self.network.backbone).stage_names
         return dict(zip(names, self.maps(images), strict=True))

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import msgspec
 import torch
+from torch import nn
 
 from striate.data.batches import batches
 from striate.errors import StriateError
 from striate.statistics import seed_for
 from striate.train import checkpoint as checkpoints
+from striate.train.boundary import above_the_frozen
 from striate.train.checkpoint import Checkpoint, Tensors
 from striate.train.feed import Feed
 from striate.train.head import Network
@@ -83,7 +85,15 @@ def train(
     )
     with apply(replace(machine, threads=plan.threads.value)), _own_randomness(machine):
         return _train(
-            network, plan, feed, train_rows, val_rows, checkpoint_dir, watch, deadline_seconds
+            network,
+            plan,
+            feed,
+            train_rows,
+            val_rows,
+            machine,
+            checkpoint_dir,
+            watch,
+            deadline_seconds,
         )
 
 
@@ -93,6 +103,7 @@ def _train(
     feed: Feed,
     train_rows: Rows,
     val_rows: Rows,
+    machine: Machine,
     folder: Path | None,
     watch: Watch,
     deadline_seconds: float | None,
@@ -107,8 +118,10 @@ def _train(
         checkpoints.restore_optimizer(optimizer, found.optimizer)
     plan, epochs, kept_epoch, kept = found.plan, found.epochs, found.kept_epoch, found.kept
     started, saved = time.monotonic(), time.monotonic()
+    upper = above_the_frozen(network, plan, feed, train_rows, val_rows, machine)
+    learner, feed = (network, feed) if upper is None else upper
     while len(epochs) < plan.epochs.value:
-        epoch = _epoch(network, optimizer, plan, feed, train_rows, val_rows, epochs)
+        epoch = _epoch(learner, optimizer, plan, feed, train_rows, val_rows, epochs)
         epochs = (*epochs, epoch)
         if kept_epoch == 0 or _better(epoch, epochs[kept_epoch - 1]):
             kept_epoch, kept = epoch.epoch, _copy(network)
@@ -141,7 +154,7 @@ def _train(
 
 
 def _epoch(
-    network: Network,
+    network: nn.Module,
     optimizer: Optimizer,
     plan: Plan,
     feed: Feed,

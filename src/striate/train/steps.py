@@ -30,7 +30,7 @@ def prepare(network: Network, plan: Plan, feed: Feed) -> Optimizer:
     )
 
 
-def training_mode(network: Network, plan: Plan) -> None:
+def training_mode(network: nn.Module, plan: Plan) -> None:
     """Training mode; a pretrained network keeps its statistics, small batches would spoil them."""
     network.train()
     if plan.strategy.value == "scratch":
@@ -41,7 +41,7 @@ def training_mode(network: Network, plan: Plan) -> None:
 
 
 def step(
-    network: Network,
+    network: nn.Module,
     optimizer: Optimizer,
     plan: Plan,
     feed: Feed,
@@ -62,7 +62,7 @@ def step(
     return logits_NK.detach(), labels_N
 
 
-def evaluate(network: Network, plan: Plan, feed: Feed, rows: Rows) -> tuple[float, float]:
+def evaluate(network: nn.Module, plan: Plan, feed: Feed, rows: Rows) -> tuple[float, float]:
     """Cross-entropy and accuracy of the network as it stands; two NaN where there are no rows."""
     if not len(rows):
         return float("nan"), float("nan")
