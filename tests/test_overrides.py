@@ -7,7 +7,7 @@ from tests import made
 
 from striate import layers
 from striate.errors import UsageError
-from striate.overrides import CHOICES, SETTINGS, WORDS, overridden, parsed, sets_augmentation
+from striate.overrides import CHOICES, SETTINGS, WORDS, overridden, parsed, sets
 from striate.settings import checked
 from striate.train import initialise, mixing, optimizer, schedule
 from striate.values import Plan
@@ -87,7 +87,7 @@ def test_every_simple_choice_of_a_plan_can_be_set() -> None:
 
 
 def test_whether_the_augmentation_is_asked_for() -> None:
-    assert sets_augmentation("depth=2 augment.flip=0")
-    assert sets_augmentation("augment=none")
-    assert not sets_augmentation("depth=2")
-    assert not sets_augmentation(None)
+    assert sets("depth=2 augment.flip=0", "augment")
+    assert sets("augment=none", "augment")
+    assert not sets("depth=2", "augment")
+    assert not sets(None, "augment")

@@ -12,6 +12,7 @@ from striate.score import score
 from striate.statistics import (
     accuracy_interval,
     balanced_accuracy,
+    balanced_weights,
     better,
     cluster_bootstrap,
     crossed_interval,
@@ -301,3 +302,10 @@ def test_a_group_is_one_witness_for_the_better_model():
     assert better(new, old) == sign_test(10, 0)
     assert better(new, old, groups) == sign_test(1, 0)
     assert better(old, new, groups) == pytest.approx(1 - sign_test(1, 0))
+
+
+def test_balanced_weights_make_classes_weigh_the_same() -> None:
+    labels = np.array([0, 0, 0, 2, 2, 3])
+    weights = balanced_weights(labels)
+    assert weights.mean() == pytest.approx(1)
+    assert [weights[labels == k].sum() for k in (0, 2, 3)] == pytest.approx([2, 2, 2])

@@ -32,16 +32,16 @@ def parsed(text: str) -> dict[str, Any]:
     return found
 
 
-def sets_augmentation(text: str | None) -> bool:
-    """Whether the augmentation is asked for, so that none needs to be measured."""
-    return any(name.partition(".")[0] == "augment" for name in parsed(text)) if text else False
+def sets(text: str | None, choice: str) -> bool:
+    """Whether a choice is asked for, as `augment` is by `augment.flip=1`: nothing to measure."""
+    return any(name.partition(".")[0] == choice for name in parsed(text)) if text else False
 
 
-def overridden(plan: Plan, text: str | None) -> Plan:
-    """The plan with what was asked for in the place of what was chosen."""
+def overridden(plan: Plan, text: str | None, only: tuple[str, ...] = ()) -> Plan:
+    """The plan with what was asked for in the place of what was chosen; of `only` some choices."""
     if not text:
         return plan
-    asked = parsed(text)
+    asked = {name: v for name, v in parsed(text).items() if not only or name in only}
     settings = {name: value for name, value in asked.items() if name in SETTINGS}
     strengths = {name[8:]: value for name, value in asked.items() if name.startswith("augment.")}
     whole = {name: value for name, value in asked.items() if name in CHOICES}
@@ -136,6 +136,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
         "calibrated",
     ),
     "mix": ("none", "mixup", "cutmix"),
+    "balance": ("none", "weights", "sampling"),
     "activation": ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh"),
     "normalisation": ("batch", "group", "none"),
     "pool": ("max", "mean"),

@@ -126,6 +126,14 @@ def balanced_accuracy(labels: ArrayLike, predicted: ArrayLike) -> float:
     return float(np.mean(recalls)) if recalls else 0.0
 
 
+def balanced_weights(labels: ArrayLike) -> Floats:
+    """A weight for every image, by which each class that is present weighs the same; mean 1."""
+    truth = np.asarray(labels, np.int64)
+    counts = np.bincount(truth)
+    weights: Floats = len(truth) / (np.count_nonzero(counts) * counts[truth])
+    return weights
+
+
 def log_loss(probabilities_NK: ArrayLike, labels: ArrayLike) -> float:
     """Mean natural-log loss of the true class, at least 0; probabilities are held above 1e-12."""
     table = np.asarray(probabilities_NK, np.float64)

@@ -233,3 +233,32 @@ def test_leaving_out_is_right_for_any_shape(seed: int, count: int, dimensions: i
         groups[0] = -1
     fit = fit_path(table, labels, CLASSES, groups, alphas=(2.0,))
     assert np.allclose(fit.loo_scores, left_out(table, labels, groups, 2.0), atol=1e-4)
+
+
+@pytest.mark.parametrize(("count", "dimensions"), [(60, 12), (40, 90)])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_an_image_of_weight_two_is_two_images(count: int, dimensions: int, grouped: bool):
+    table, labels = features(count, dimensions)
+    groups = np.arange(count) // (7 if grouped else 1)
+    weights = np.where(labels == 0, 2.0, 1.0)
+    twice = np.repeat(np.arange(count), weights.astype(int))
+    share = weights / weights.mean()
+    alpha = 3.0
+    # The scale is that of the images as they are, so it is given; the penalty counts as N does.
+    scale = fit_path(table, labels, CLASSES).scale
+    scaled = (table / scale).astype(np.float32)
+    path = prepare(scaled, labels, CLASSES, groups, [dimensions], share)
+    fit = path.fit(alphas=(alpha,))
+    block = float(fit.scale[0])
+    long = np.empty((count, CLASSES))
+    for group in np.unique(groups):
+        rows = twice[groups[twice] != group]
+        x, y = scaled[rows].astype(np.float64) / block, np.eye(CLASSES)[labels[rows]]
+        mean, middle = x.mean(axis=0), y.mean(axis=0)
+        solved = np.linalg.solve(
+            (x - mean).T @ (x - mean) + alpha * weights.mean() * np.eye(dimensions),
+            (x - mean).T @ (y - middle),
+        )
+        out = groups == group
+        long[out] = middle + (scaled[out] / block - mean) @ solved
+    assert np.allclose(fit.loo_scores, long, atol=1e-4)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from tests.strategy.evidences import MACHINE, evidence
 
-from striate.strategy.plans import training_plan
-from striate.values import Choice, FlipGain, Options, say
+from striate.strategy.plans import linear_plan, training_plan
+from striate.values import BalanceGain, Choice, FlipGain, Options, say
 
 
 def test_mirroring_is_added_where_it_was_measured_to_help() -> None:
@@ -24,3 +24,33 @@ def test_mirroring_is_added_where_it_was_measured_to_help() -> None:
     assert found["helps"].ground == found["not"].ground == "measured"
     assert found["not"].value == found["none"].value
     assert "0.050" in found["not"].why.text
+
+
+def test_class_weights_are_taken_where_they_were_measured_to_help() -> None:
+    gain = BalanceGain(
+        helps=True,
+        harms=False,
+        gain=0.1,
+        error=0.02,
+        balanced_plain=0.7,
+        balanced_weighted=0.8,
+        accuracy_plain=0.9,
+        accuracy_weighted=0.91,
+        log_loss_plain=0.3,
+        log_loss_weighted=0.3,
+        n=100,
+    )
+    why = Choice(value="linear", why=say("test.linear", "so"), ground="measured")
+    epochs = Choice(value=3, why=say("test.epochs", "three"), ground="measured")
+    for balance, value in ((gain, "weights"), (replace(gain, helps=False), "none"), (None, "none")):
+        measured = replace(evidence(), balance=balance)
+        linear = linear_plan(measured, Options(), MACHINE, why).balance
+        deep = replace(why, value="deep")
+        trained = training_plan(measured, Options(), MACHINE, deep, epochs).balance
+        assert linear == trained
+        assert linear.value == value
+        assert linear.ground == ("measured" if balance else "convention")
+        assert ("70.0%" in linear.why.text) == bool(balance)
+        asked = linear_plan(measured, Options(set="balance=sampling dropout=0.5"), MACHINE, why)
+        assert (asked.balance.value, asked.balance.ground) == ("sampling", "asked")
+        assert asked.dropout.value == 0.0

@@ -12,7 +12,7 @@ from striate.nets import find_net
 from striate.probe.evidence import WHOLE, Probed, fit_taps, probe_taps
 from striate.probe.features import FeatureTable, all_taps, extract
 from striate.probe.ridge import RidgeFit
-from striate.statistics import accuracy_interval, log_loss, rng, softmax
+from striate.statistics import accuracy_interval, balanced_weights, log_loss, rng, softmax
 from striate.store.files import of_arrays
 from striate.strategy.budget import feature_size
 from striate.train.head import Network, assemble
@@ -126,8 +126,9 @@ def refit(job: Job, linear: Linear, plan: Plan) -> tuple[Classifier, Plan, Ridge
     rows = np.sort(np.concatenate([job.train, job.val]))
     if _may_choose_again(job, plan, len(rows)):
         plan = _with_taps(plan, _probe(job, linear.table, rows, rows[:0]).best)
-    same = not len(job.val) and plan.taps.value == linear.probed.best.taps
-    fit = linear.probed.fit if same else fit_on(job, linear.table, plan.taps.value, rows)
+    balance = plan.balance.value
+    same = not len(job.val) and plan.taps.value == linear.probed.best.taps and balance == "none"
+    fit = linear.probed.fit if same else fit_on(job, linear.table, plan.taps.value, rows, balance)
     return linear_classifier(job, linear, plan.taps.value, fit), plan, fit
 
 
@@ -192,9 +193,16 @@ def _some(rows: Rows, classes: int, seed: int) -> Rows:
     return np.sort(rng(seed, "probe").choice(rows, most, replace=False))
 
 
-def fit_on(job: Job, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows) -> RidgeFit:
-    """The ridge solution on some taps and rows of a feature table."""
-    return fit_taps(table, taps, rows, job.labels, len(job.index.classes), job.groups)
+def fit_on(
+    job: Job, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows, balance: str = "none"
+) -> RidgeFit:
+    """The ridge solution on some taps and rows of a feature table.
+
+    Unless `balance` is `none` every class weighs the same in it.
+    """
+    weights = None if balance == "none" else balanced_weights(job.labels[rows])
+    classes = len(job.index.classes)
+    return fit_taps(table, taps, rows, job.labels, classes, job.groups, weights)
 
 
 def input_size_for(job: Job, net: str) -> int:

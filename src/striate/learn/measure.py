@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from striate.classifier import Classifier
+from striate.learn.balancing import measure_balance
 from striate.learn.flipping import measure_flips
 from striate.learn.job import Job
 from striate.learn.linear import Linear
 from striate.learn.tuned import run, spec_of, start
 from striate.nets import RANDOM
-from striate.overrides import sets_augmentation
+from striate.overrides import sets
 from striate.probe.evidence import gather
 from striate.probe.trials import as_trial, training_speed
 from striate.strategy.choose import what_to_try
@@ -36,10 +37,12 @@ def gather_evidence(job: Job, linear: Linear | None) -> Evidence:
     )
     if job.given_plan is not None:
         return evidence
+    if linear is not None and not sets(job.options.set, "balance"):
+        evidence = replace(evidence, balance=measure_balance(job, linear))
     wanted = worth_measuring(evidence, job.seconds_left(), job.options)
     speeds, precisions = _speeds(job, evidence, wanted)
     flips = None
-    if linear is not None and wanted and not sets_augmentation(job.options.set):
+    if linear is not None and wanted and not sets(job.options.set, "augment"):
         flips = measure_flips(job, linear, FLIPS_SHARE * job.seconds_left())
     evidence = replace(
         evidence, speeds={**evidence.speeds, **speeds}, precisions=precisions, flips=flips

@@ -72,7 +72,7 @@ def _closed_form(job: Job, linear: Linear, plan: Plan, evidence: Evidence) -> Le
     """The linear model fitted on training and validation images; judged on validation without."""
     found = None
     if len(job.val):
-        fit = fit_on(job, linear.table, plan.taps.value, job.train)
+        fit = fit_on(job, linear.table, plan.taps.value, job.train, plan.balance.value)
         found = fit.probabilities(linear.table.of(job.val, plan.taps.value))
     classifier, plan, fit = refit(job, linear, plan)
     return Learned(

@@ -103,7 +103,7 @@ def start(job: Job, plan: Plan, spec: ModelSpec, linear: Linear | None) -> Netwo
         if linear is not None and same
         else read_features(job, spec.net, network, size, rows, f"features-{size}.npz")
     )
-    fit = fit_on(job, table, plan.taps.value, job.train)
+    fit = fit_on(job, table, plan.taps.value, job.train, plan.balance.value)
     # Softmax of the scores over the temperature is what the exact head means by them: the
     # training then starts at a calibrated model instead of at timid scores between 0 and 1.
     network.set_head(

@@ -92,8 +92,12 @@ def fit_taps(
     labels: Rows,
     classes: int,
     groups: Rows | None = None,
+    weights: NDArray[np.float64] | None = None,
 ) -> RidgeFit:
-    """The ridge solution on some taps and some rows of the index, as a probe would fit it."""
+    """The ridge solution on some taps and some rows of the index, as a probe would fit it.
+
+    `weights` say how much each of the rows counts.
+    """
     width = dict(zip(table.taps, table.widths, strict=True))
     return fit_path(
         table.of(rows, taps),
@@ -101,6 +105,7 @@ def fit_taps(
         classes,
         None if groups is None else groups[rows],
         widths=[width[tap] for tap in taps],
+        weights=weights,
     )
 
 

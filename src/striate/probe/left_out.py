@@ -31,7 +31,7 @@ def groups_of(owners: Rows) -> Groups:
 
 
 def left_out_errors(table: Table, groups: Groups, spectrum: Spectrum, alphas: Floats) -> Floats:
-    """Mean squared error of left-out images for every penalty.
+    """Mean squared error of left-out images for every penalty, by the weights of the images.
 
     Where there are more images than choosing a penalty needs, evenly spread groups judge.
     """
@@ -53,21 +53,28 @@ def left_out_scores(
     scores = np.empty((len(table.features), table.classes), np.float32)
     for rows, sizes in _packed(groups, range(len(groups.ends))):
         (residuals,) = _residuals(table, spectrum, np.array([alpha]), rows, sizes)
-        scores[rows] = table.one_hot(rows) - residuals
+        found = residuals if table.roots is None else residuals / table.roots[rows, None]
+        scores[rows] = table.one_hot(rows) - found
     return scores
 
 
 def _residuals(
     table: Table, spectrum: Spectrum, alphas: Floats, rows: Rows, sizes: Rows
 ) -> Iterator[Floats]:
-    """Residuals of left-out images by each penalty; their groups lie side by side in `rows`."""
+    """Residuals of left-out images by each penalty; their groups lie side by side in `rows`.
+
+    They are times the roots of the images' weights.
+    """
     rotated = spectrum.rotated(rows)
-    targets = table.one_hot(rows) - spectrum.shares
+    targets = table.weighted(table.one_hot(rows) - spectrum.shares, rows)
+    # The intercept's part of the hat matrix: one over N, or the product of two roots over N.
+    ones = np.ones(len(rows)) if table.roots is None else table.roots[rows]
     gains_RA = 1 / (spectrum.eigenvalues[:, None] + alphas)
-    leverages_NA = 1 / spectrum.images + np.square(rotated) @ gains_RA
+    leverages_NA = np.square(ones)[:, None] / spectrum.images + np.square(rotated) @ gains_RA
     starts = np.cumsum(sizes) - sizes
     # An m x m system costs less than a new fit up to about half the eigenvectors.
     large = sizes > max(1, len(spectrum.eigenvalues) // 2)
+    large &= table.roots is None  # A refit without a group knows of no weights.
     alone = starts[sizes == 1]
     several = [
         starts[sizes == size][:, None] + np.arange(size)
@@ -83,7 +90,9 @@ def _residuals(
         residuals[alone] /= (1 - leverages[alone])[:, None]
         for members in several:
             block = rotated[members]
-            hat = 1 / spectrum.images + (block * gains) @ block.swapaxes(1, 2)
+            own = ones[members]
+            hat = own[:, :, None] * own[:, None, :] / spectrum.images
+            hat += (block * gains) @ block.swapaxes(1, 2)
             left = np.eye(members.shape[1]) - hat
             residuals[members] = np.linalg.solve(left, residuals[members])
         for members, without in refits:

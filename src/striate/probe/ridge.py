@@ -96,9 +96,10 @@ def fit_path(
     groups: Rows | None = None,
     alphas: Sequence[float] | None = None,
     widths: Sequence[int] | None = None,
+    weights: Floats | None = None,
 ) -> RidgeFit:
     """The ridge solution on all features; `alphas` as in `RidgePath.fit`, the rest as `prepare`."""
-    return prepare(features_ND, labels, classes, groups, widths).fit(alphas=alphas)
+    return prepare(features_ND, labels, classes, groups, widths, weights).fit(alphas=alphas)
 
 
 def prepare(
@@ -107,13 +108,15 @@ def prepare(
     classes: int,
     groups: Rows | None = None,
     widths: Sequence[int] | None = None,
+    weights: Floats | None = None,
 ) -> RidgePath:
     """Standardises the features and computes what all fits on their columns share.
 
     `labels` are class numbers, or targets N x K of any real numbers.
     `widths` cuts the columns into blocks that share one scale, such as the channels of one tap:
     a channel that varies much then counts for more, and no tap drowns another. Without it every
-    feature has its own scale.
+    feature has its own scale. `weights`, above 0 and with a mean of 1, say how much each image
+    counts: in the fit and in the error that picks the penalty, not in the temperature.
     Raises `SourceError` where all images belong to one group, `ModelError` where a feature is
     not finite.
     """
@@ -124,7 +127,8 @@ def prepare(
             f"All {count} training images belong to one group, so none can judge the others.",
             "Give images of at least two groups.",
         )
-    table = tabulate(features_ND, labels, classes, [1] * dimensions if widths is None else widths)
+    blocks = [1] * dimensions if widths is None else widths
+    table = tabulate(features_ND, labels, classes, blocks, weights)
     return RidgePath(table=table, groups=leaving)
 
 

@@ -23,7 +23,8 @@ class Table:
 
     `gram` is the D x D product of the standardised features, shared by all columns; None where
     there are more features than images, since then the smaller N x N products are used.
-    `targets` N x K are what to come near where that is not one class an image.
+    `targets` N x K are what to come near where that is not one class an image. `roots` N are
+    square roots of the images' weights, whose mean is 1: an image of weight 2 counts as two.
     """
 
     features: NDArray[np.float32]
@@ -33,13 +34,20 @@ class Table:
     scale: NDArray[np.float32]
     gram: Floats | None
     targets: Floats | None = None
+    roots: Floats | None = None
 
     def standardised(self, rows: Rows, columns: Rows) -> Floats:
-        """Some rows and columns, centred and scaled."""
+        """Some rows and columns, centred and scaled, times the roots of the weights."""
         part = self.features[np.ix_(rows, columns)].astype(np.float64)
         part -= self.mean[columns]
         part /= self.scale[columns]
+        if self.roots is not None:
+            part *= self.roots[rows, None]
         return part
+
+    def weighted(self, values_NK: Floats, rows: Rows) -> Floats:
+        """Values of some rows, times the roots of their weights."""
+        return values_NK if self.roots is None else values_NK * self.roots[rows, None]
 
     def one_hot(self, rows: Rows) -> Floats:
         """Targets of some rows: one column a class."""
@@ -50,7 +58,10 @@ class Table:
         return table
 
     def shares(self) -> Floats:
-        """The mean of the targets: the share of each class."""
+        """The weighted mean of the targets: the share of each class."""
+        if self.roots is not None:
+            every = np.arange(len(self.features))
+            return np.asarray(np.square(self.roots) @ self.one_hot(every) / len(every))
         if self.targets is not None:
             return np.asarray(self.targets.mean(axis=0))
         counts = np.bincount(self.labels, minlength=self.classes)
@@ -74,14 +85,20 @@ class Spectrum:
 
 
 def tabulate(
-    features_ND: NDArray[np.float32], labels: Rows | Floats, classes: int, widths: Sequence[int]
+    features_ND: NDArray[np.float32],
+    labels: Rows | Floats,
+    classes: int,
+    widths: Sequence[int],
+    weights: Floats | None = None,
 ) -> Table:
     """Standardises features, all columns of a block of `widths` by one scale.
 
-    `labels` are class numbers, or any targets N x K.
+    `labels` are class numbers, or any targets N x K; `weights` N have a mean of 1.
     Raises `ModelError` where a feature is not finite.
     """
     mean, scale = _mean_and_scale(features_ND, widths)
+    if weights is not None:
+        mean = np.asarray(weights, np.float64) @ features_ND / len(features_ND)
     real = labels.ndim == 2
     table = Table(
         features=features_ND,
@@ -91,6 +108,7 @@ def tabulate(
         mean=mean,
         scale=scale,
         gram=None,
+        roots=None if weights is None else np.sqrt(weights),
     )
     count, dimensions = features_ND.shape
     if count < dimensions:
@@ -131,7 +149,7 @@ def _of_features(table: Table, columns: Rows) -> Spectrum:
     sums = np.zeros((len(columns), table.classes))
     for rows in row_blocks(len(table.features)):
         part = table.standardised(rows, columns)
-        sums += part.T @ table.one_hot(rows)
+        sums += part.T @ table.weighted(table.one_hot(rows), rows)
         if table.gram is None:
             gram += part.T @ part
     eigenvalues, vectors = eigenvectors(gram)
@@ -150,7 +168,7 @@ def _of_images(table: Table, columns: Rows) -> Spectrum:
     every = np.arange(len(table.features))
     whole = table.standardised(every, columns)
     eigenvalues, vectors = eigenvectors(whole @ whole.T)
-    reach = vectors.T @ table.one_hot(every)
+    reach = vectors.T @ table.weighted(table.one_hot(every), every)
     rotated = vectors * np.sqrt(eigenvalues)
     return Spectrum(
         eigenvalues=eigenvalues,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from striate.overrides import overridden
 from striate.strategy.recipes import DEEP, SCRATCH, Recipe
 from striate.values import (
+    BalanceGain,
     Choice,
     Evidence,
     FlipGain,
@@ -29,7 +30,7 @@ def linear_plan(
     if probe is None:
         raise ValueError("a linear plan needs a probe")
     none = say("plan.closed_form", "solved in closed form, without steps")
-    return Plan(
+    plan = Plan(
         seed=options.seed,
         classes=evidence.classes,
         strategy=strategy,
@@ -52,10 +53,12 @@ def linear_plan(
         l1=Choice(value=0.0, why=none, ground="convention"),
         clip=Choice(value=0.0, why=none, ground="convention"),
         mix=Choice(value="none", why=none, ground="convention"),
+        balance=_balance(evidence.balance),
         precision=_precision(machine),
         threads=_threads(machine),
         inference_batch_size=_inference_batch_size(machine),
     )
+    return overridden(plan, options.set, only=("balance",))
 
 
 def training_plan(
@@ -93,6 +96,7 @@ def training_plan(
         label_smoothing=recipe.label_smoothing,
         dropout=recipe.dropout,
         augment=_augment(recipe, evidence.flips),
+        balance=_balance(evidence.balance),
         precision=_training_precision(evidence, strategy.value, machine),
         threads=_threads(machine),
         inference_batch_size=_inference_batch_size(machine),
@@ -180,6 +184,37 @@ def _augment(recipe: Recipe, flips: FlipGain | None) -> Choice[dict[str, float]]
         **figures,
     )
     return Choice(value=recipe.augment.value, why=why, ground="measured")
+
+
+def _balance(found: BalanceGain | None) -> Choice[str]:
+    """Class weights where a linear model's left-out images say that they help and do no harm."""
+    if found is None:
+        why = say(
+            "plan.balance_even", "no class was measured to be rare, so all images count alike"
+        )
+        return Choice(value="none", why=why, ground="convention")
+    figures = {
+        "plain": found.balanced_plain,
+        "weighted": found.balanced_weighted,
+        "old": found.accuracy_plain,
+        "new": found.accuracy_weighted,
+        "n": found.n,
+    }
+    if found.helps:
+        why = say(
+            "plan.balance",
+            "weights by class raise a linear model's balanced accuracy from {plain:.1%} to "
+            "{weighted:.1%} on {n:,} left-out images (accuracy {old:.1%} to {new:.1%})",
+            **figures,
+        )
+        return Choice(value="weights", why=why, ground="measured")
+    why = say(
+        "plan.no_balance",
+        "weights by class do not help a linear model for sure, or do harm: balanced accuracy "
+        "{plain:.1%} to {weighted:.1%}, accuracy {old:.1%} to {new:.1%} on {n:,} left-out images",
+        **figures,
+    )
+    return Choice(value="none", why=why, ground="measured")
 
 
 def _probe_taps(probe: Probe, probes: int) -> Choice[tuple[Tap, ...]]:

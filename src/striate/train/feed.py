@@ -31,6 +31,7 @@ class Feed:
 
     `labels` are class numbers of the cache's rows; `mean` and `std` are in units of 0..1.
     `kept` stands for the images where a frozen part of the network has looked at them already.
+    `class_weights` say how much an image of each class counts in the loss; empty: all alike.
     """
 
     cache: Cache
@@ -41,6 +42,7 @@ class Feed:
     device: str = "cpu"
     layout: str = "channels_last"
     kept: Source | None = None
+    class_weights: tuple[float, ...] = ()
 
     def images(
         self,
@@ -60,6 +62,10 @@ class Feed:
         if self.layout == "channels_last":
             return images.contiguous(memory_format=torch.channels_last)
         return images.contiguous()
+
+    def weights(self) -> Tensor | None:
+        """The class weights K on the device, None where all images count alike."""
+        return torch.tensor(self.class_weights, device=self.device) if self.class_weights else None
 
     def targets(self, rows: Rows) -> Tensor:
         """Class numbers N int64 on the device."""

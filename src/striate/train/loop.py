@@ -16,6 +16,7 @@ from striate.errors import StriateError
 from striate.statistics import seed_for
 from striate.train import checkpoint as checkpoints
 from striate.train.boundary import above_the_frozen
+from striate.train.balance import drawn_rows, weights_of
 from striate.train.checkpoint import Checkpoint, Tensors
 from striate.train.feed import Feed
 from striate.train.head import Network
@@ -82,6 +83,7 @@ def train(
         std=std,
         device=machine.device,
         layout=machine.layout,
+        class_weights=weights_of(plan, labels[train_rows]),
     )
     with apply(replace(machine, threads=plan.threads.value)), _own_randomness(machine):
         return _train(
@@ -173,8 +175,9 @@ def _epoch(
     first = (number - 1) * steps
     learning_rate, summed, right = 0.0, 0.0, 0
     training_mode(network, plan)
+    drawn = drawn_rows(plan, feed.labels, train_rows, number)
     for k, rows in enumerate(
-        batches(train_rows, size, seed=seed, purpose="train", epoch=number, drop_last=True)
+        batches(drawn, size, seed=seed, purpose="train", epoch=number, drop_last=True)
     ):
         share = rate(plan.schedule.value, first + k, steps, plan.epochs.value, losses)
         learning_rate = plan.learning_rate.value * share

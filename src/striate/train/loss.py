@@ -1,6 +1,5 @@
 """What training makes small: cross-entropy with label smoothing and class weights."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,10 +18,3 @@ def loss(
     return F.cross_entropy(
         logits_NK.float(), labels, weight=class_weights_K, label_smoothing=label_smoothing
     )
-
-
-def balanced_weights(labels_N: Tensor, classes: int) -> Tensor:
-    """Weights K by which every class that is present weighs the same; their mean is 1."""
-    counts_K = torch.bincount(labels_N, minlength=classes).float()
-    weights_K = torch.where(counts_K > 0, counts_K.clamp(min=1).reciprocal(), 0.0)
-    return weights_K * len(labels_N) / (counts_K > 0).sum()

@@ -55,7 +55,7 @@ def step(
     images_NCHW, targets = mixed(images_NCHW, labels_N, plan, generator)
     with _precision(plan, feed):
         logits_NK = network(images_NCHW)
-    torch.autograd.backward(loss(logits_NK, targets, plan.label_smoothing.value))
+    torch.autograd.backward(loss(logits_NK, targets, plan.label_smoothing.value, feed.weights()))
     if plan.clip.value:
         optimizer.clip(plan.clip.value)
     optimizer.step(learning_rate)

@@ -5,7 +5,7 @@ inspection, page.
 """
 
 from striate.values.curves import BestEpoch, Chosen, Curves, Diagnosis
-from striate.values.evidence import Doubt, Evidence, FlipGain, Interval, Probe, Trial
+from striate.values.evidence import BalanceGain, Doubt, Evidence, FlipGain, Interval, Probe, Trial
 from striate.values.findings import (
     Finding,
     ImageCounts,
@@ -56,6 +56,7 @@ __all__ = [
     "UNKNOWN",
     "USUAL",
     "Aside",
+    "BalanceGain",
     "BestEpoch",
     "Block",
     "Cache",

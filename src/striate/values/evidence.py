@@ -91,6 +91,27 @@ class FlipGain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceGain:
+    """What weights by class brought a linear model, on `n` images left out of its fit.
+
+    `gain` is the rise in balanced accuracy and `error` its standard error; `harms` says that
+    accuracy fell or log loss rose by more than chance explains.
+    """
+
+    helps: bool
+    harms: bool
+    gain: float
+    error: float
+    balanced_plain: float
+    balanced_weighted: float
+    accuracy_plain: float
+    accuracy_weighted: float
+    log_loss_plain: float
+    log_loss_weighted: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What was measured before choosing.
 
@@ -118,4 +139,5 @@ class Evidence:
     classes: tuple[str, ...] = ()
     precisions: dict[str, str] = field(default_factory=dict)
     flips: FlipGain | None = None
+    balance: BalanceGain | None = None
     metric: str = "accuracy"

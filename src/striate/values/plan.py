@@ -23,6 +23,8 @@ USUAL = say("plan.usual", "as usual; ask for another with --set")
 class Plan:
     """Every choice that, with the data and the seed, fixes the predictions.
 
+    `balance` says how rare classes are made to count: `none`, `weights`, or `sampling` (they are
+    drawn more often; a solution in closed form weighs them then).
     `l1` and `weight_decay` shrink weights beside the step, `clip` bounds the length of the
     gradient (0: no bound), `mix` says how two images of a batch are blended into one. `tuned` is
     how many groups of layers are tuned, counted from the head on; 0 stands for all.
@@ -55,6 +57,7 @@ class Plan:
     clip: Choice[float] = Choice(value=0.0, why=USUAL, ground="convention")
     mix: Choice[str] = Choice(value="none", why=USUAL, ground="convention")
     tuned: Choice[int] = Choice(value=0, why=USUAL, ground="convention")
+    balance: Choice[str] = Choice(value="none", why=USUAL, ground="convention")
     because: tuple[Sentence, ...] = ()
 
 
