@@ -15,8 +15,8 @@ from striate.data.batches import batches
 from striate.errors import StriateError
 from striate.statistics import seed_for
 from striate.train import checkpoint as checkpoints
-from striate.train.boundary import above_the_frozen
 from striate.train.balance import drawn_rows, weights_of
+from striate.train.boundary import above_the_frozen
 from striate.train.checkpoint import Checkpoint, Tensors
 from striate.train.feed import Feed
 from striate.train.head import Network
