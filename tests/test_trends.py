@@ -75,9 +75,10 @@ def test_the_slope_of_a_line_and_its_error() -> None:
 
 
 def test_ground_lost_again() -> None:
-    assert trends.lost_again([3, 2, 1])[0] == 0
-    assert trends.lost_again([3, 2, 3, 2])[0] == pytest.approx(0.5)
-    assert trends.lost_again([1, 2])[1:] == (0.0, np.inf)
+    assert trends.lost_again([3, 2, 1]) == 0
+    assert trends.lost_again([3, 2, 3, 2]) == pytest.approx(0.5)
+    assert trends.lost_again([1, 2]) == np.inf
+    assert trends.lost_again([1, 1]) == 0
 
 
 def test_wilder_than_chance() -> None:

@@ -167,26 +167,15 @@ def slope(curve: ArrayLike, along: ArrayLike | None = None) -> tuple[float, floa
     return value, error * math.sqrt((1 + follow) / (1 - follow))
 
 
-def lost_again(curve: ArrayLike, seed: int = 0, draws: int = DRAWS) -> tuple[float, float, float]:
-    """Of the ground that a falling curve gains, the share it loses again, with its interval.
+def lost_again(curve: ArrayLike) -> float:
+    """Of the ground that a falling curve gains, the share that it loses again, at least 0.
 
     All rises from one epoch to the next over all falls; 0 falls throughout, 1 ends where it
-    began. The interval is the percentile bootstrap at the 99 % level over blocks of neighbouring
-    steps, as long as the root of their number: a fall often follows a rise (Künsch 1989).
+    began. Infinite for a curve that only rises, 0 for one that stands still.
     """
     steps = np.diff(np.asarray(curve, np.float64))
-    if not len(steps) or not (steps < 0).any():
-        return 1.0, 0.0, math.inf
-    length = math.isqrt(len(steps))
-    starts = rng(seed, "lost again").integers(
-        0, len(steps) - length + 1, (draws, -(-len(steps) // length))
-    )
-    drawn = steps[starts[:, :, None] + np.arange(length)].reshape(draws, -1)
-    ups, downs = drawn.clip(min=0).sum(axis=1), -drawn.clip(max=0).sum(axis=1)
-    shares = ups / np.maximum(downs, 1e-12)
-    low, high = np.quantile(shares, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    value = float(steps.clip(min=0).sum() / -steps.clip(max=0).sum())
-    return value, float(low), float(high)
+    ups, downs = float(steps.clip(min=0).sum()), float(-steps.clip(max=0).sum())
+    return ups / downs if downs else (math.inf if ups else 0.0)
 
 
 def beyond(value: float, error: float, level: float = LEVEL) -> bool:

@@ -14,7 +14,7 @@ def run(values: Values) -> Finding:
 
 
 def of_curves(curves: Curves) -> Finding:
-    """Looks for a loss that is no number, or that loses again half of all that it had gained."""
+    """Looks for a loss that is no number, or that rises again by half of all that it had gained."""
     for loss in (curves.train_loss, curves.val_loss):
         broken = np.flatnonzero(~np.isfinite(np.array(loss, np.float64)))
         if len(broken):
@@ -40,8 +40,9 @@ def of_curves(curves: Curves) -> Finding:
         "last": float(level[-1]),
         "epoch": curves.epochs[best],
     }
-    # What was gained before the best epoch, and half of it lost since.
-    if chance < 1 - LEVEL and rise > (train[0] - level[best]) / 2:
+    # Half of what was gained is lost, and by half of what was left: not a wobble at the end.
+    lost = rise > max((train[0] - level[best]) / 2, level[best] / 2)
+    if chance < 1 - LEVEL and lost:
         return finding(
             "diverged",
             "found",

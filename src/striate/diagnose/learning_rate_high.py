@@ -18,8 +18,9 @@ def run(values: Values) -> Finding:
 def of_curves(curves: Curves) -> Finding:
     """How much of the ground gained is lost again while the rate is high.
 
-    Only epochs at half of the highest rate or more are asked. Found where surely more than half
-    is lost again, by more than sampling of the images explains (chi-square of the jitter).
+    Only epochs at half of the highest rate or more are asked. Found where more than half is lost
+    again and the loss surely jumps by more than the sampling of its images explains
+    (chi-square).
     """
     train = whole(curves.train_loss)
     if train is None:
@@ -28,20 +29,20 @@ def of_curves(curves: Curves) -> Finding:
     some = train[high]
     if len(some) < LEAST:
         return _nothing()
-    share, low, _ = trends.lost_again(some)
+    share = trends.lost_again(some)
     jitter = statistics.jitter(some)
     images = curves.train_images or ASSUMED_IMAGES
     expected = float(np.median(some)) / math.sqrt(images)
-    figures = {"share": share, "low": low, "jitter": jitter, "expected": expected}
-    if low > 0.5 and trends.wilder(jitter, expected, len(some) - 2):
+    figures = {"share": share, "jitter": jitter, "expected": expected}
+    if share > 0.5 and trends.wilder(jitter, expected, len(some) - 2):
         return finding(
             "learning_rate_high",
             "found",
             "warning",
             title="The learning rate looks too high",
             meaning="The training loss jumps: of what its good epochs gained, {share:.0%} was "
-            "lost again (at least {low:.0%} with 99% certainty), and it moves by {jitter:.3f} "
-            "from epoch to epoch where chance explains {expected:.3f}.",
+            "lost again, and it moves by {jitter:.3f} from epoch to epoch where chance explains "
+            "{expected:.3f}.",
             advice="Train again with a third of the learning rate, and with a schedule that "
             "ends at a small one.",
             figures=figures,

@@ -20,7 +20,8 @@ def of_curves(curves: Curves) -> Finding:
 
     The way is the sum of the learning rates, so that a schedule's small end is no slowness.
     A training that gets somewhere slows down; one whose slope is surely more than half of what
-    it was has hardly begun.
+    it was has not come through one time constant of an exponential. It must also be no better
+    than a coin toss yet, ln 2.
     """
     train = whole(curves.train_loss, LEAST)
     if train is None:
@@ -39,8 +40,7 @@ def of_curves(curves: Curves) -> Finding:
         "last": float(train[-1]),
     }
     falls = trends.beyond(-early, early_error) and trends.beyond(-late, late_error)
-    # More remains than was gained: otherwise a straight line is simply the end of the way.
-    far = train[-1] > train[0] - train[-1]
+    far = train[-1] > COIN
     if falls and far and trends.beyond(left, math.hypot(late_error, early_error / 2)):
         return finding(
             "learning_rate_low",
@@ -75,5 +75,6 @@ def _nothing() -> Finding:
 
 
 LEAST = 9
+COIN = math.log(2)
 
 CHECK = Check(code="learning_rate_low", run=run, of_curves=of_curves)

@@ -18,8 +18,8 @@ def run(values: Values) -> Finding:
 def of_curves(curves: Curves) -> Finding:
     """Whether the later half of the epochs at a high rate brought nothing, far from the goal.
 
-    Far: more loss is left than was ever gained. Nothing: the slope over that half is no fall
-    beyond doubt, and a fall of a tenth of what is left would have been seen.
+    Far: the loss is not below that of a coin toss, ln 2. Nothing: the slope over that half is no
+    fall beyond doubt, and a fall by half of what is left would have been seen.
     """
     train = whole(curves.train_loss)
     if train is None:
@@ -38,14 +38,14 @@ def of_curves(curves: Curves) -> Finding:
     }
     still = not trends.beyond(-value, error)
     visible = error * len(half) * 2.576 < left / 2 and math.isfinite(error)
-    if still and visible and left > gained and not _goes_on(train, some):
+    if still and visible and left > COIN - 2.576 * error * len(half) and not _goes_on(train, left):
         return finding(
             "plateau",
             "found",
             "warning",
             title="The training stands still",
             meaning="Over {epochs} epochs the training loss did not fall beyond chance: it stays "
-            "at {left:.3f}, of {first:.3f} at the start. Most is still to be learnt.",
+            "at {left:.3f}, no better than a coin toss (0.693).",
             advice="Change the learning rate first, down where the loss jumps, up where it does "
             "not; then look at the preprocessing, the first weights and the labels.",
             figures=figures,
@@ -55,15 +55,15 @@ def of_curves(curves: Curves) -> Finding:
         "passed",
         "info",
         title="No plateau",
-        meaning="The training loss fell by {gained:.3f} and {left:.3f} is left; it did not stand "
-        "still with most still to be learnt.",
+        meaning="The training loss fell by {gained:.3f} and {left:.3f} is left: it does not stand "
+        "still above a coin toss (0.693).",
         figures=figures,
     )
 
 
-def _goes_on(train: np.ndarray, some: np.ndarray) -> bool:
-    """Whether the loss fell on once the rate was lowered."""
-    return bool(train[-1] < some.min() - (train[0] - some.min()) / 2)
+def _goes_on(train: np.ndarray, left: float) -> bool:
+    """Whether the loss fell below a coin toss once the rate was lowered."""
+    return bool(train[-1] < min(COIN, left / 2))
 
 
 def _nothing() -> Finding:
@@ -77,5 +77,6 @@ def _nothing() -> Finding:
 
 
 LEAST = 8
+COIN = math.log(2)
 
 CHECK = Check(code="plateau", run=run, of_curves=of_curves)

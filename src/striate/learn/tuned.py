@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 
 from striate import statistics
 from striate.classifier import Classifier
+from striate.data.batches import normalise, to_device
 from striate.data.preprocess import fit_scaling
 from striate.learn.job import Job
 from striate.learn.linear import Linear, fit_on, pretrained_spec, read_features
 from striate.nets import RANDOM
 from striate.train.head import Network, assemble
+from striate.train.layer_states import layer_states
 from striate.train.loop import Trained, train
-from striate.values import Evidence, History, ModelSpec, Plan, Rows
+from striate.train.settled import settled
+from striate.values import Evidence, History, LayerStates, ModelSpec, Plan, Rows
 
 
 def train_plan(
@@ -30,12 +33,27 @@ def train_plan(
     seconds = job.training_seconds(evidence, plan.strategy.value)
     trained = run(job, plan, spec, network, job.checkpoints / "training", seconds)
     network.load_state_dict(trained.state)
+    job.publish("layers.json", _layers(job, spec, network))
     classifier = Classifier(spec=spec, network=network.eval())
     if len(job.val):
         logits = classifier.logits(job.cache.images, job.val)
         temperature = statistics.fit_temperature(logits, job.labels[job.val])
         classifier = Classifier(spec=replace(spec, temperature=temperature), network=network)
     return classifier, trained.history, trained.plan
+
+
+def _layers(job: Job, spec: ModelSpec, network: Network) -> LayerStates:
+    """How the layers stand at the end of a training, on a few of its images."""
+    rows = np.sort(job.train)[:: max(1, len(job.train) // LOOKED_AT)][:LOOKED_AT]
+    images = normalise(
+        to_device(job.cache.images[rows], "cpu", "contiguous"),
+        spec.mean,
+        spec.std,
+        torch.float32,
+        spec.input_size,
+    )
+    with settled(job.machine.threads):
+        return layer_states(network, images, torch.from_numpy(job.labels[rows]))
 
 
 def run(
@@ -118,3 +136,6 @@ def start(job: Job, plan: Plan, spec: ModelSpec, linear: Linear | None) -> Netwo
 def probabilities(job: Job, classifier: Classifier, rows: Rows) -> NDArray[np.float32]:
     """The probabilities of some cached rows."""
     return classifier.probabilities(job.cache.images, rows)
+
+
+LOOKED_AT = 64

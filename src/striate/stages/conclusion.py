@@ -95,6 +95,7 @@ def gather(run: Run, index: Index, split: Split, cache: Cache, machine: Machine)
         test_rows=rows,
         summary=summary,
         doubts=run.read("doubts.csv") if run.holds("doubts.csv") else (),
+        layers=run.read("layers.json") if run.holds("layers.json") else None,
     )
 
 

@@ -46,6 +46,8 @@ from striate.values.training import (
     LayerCost,
     LayerGradient,
     LayerMoments,
+    LayerState,
+    LayerStates,
     Predictions,
 )
 
@@ -86,6 +88,8 @@ __all__ = [
     "LayerCost",
     "LayerGradient",
     "LayerMoments",
+    "LayerState",
+    "LayerStates",
     "Leak",
     "Machine",
     "MachineSummary",

@@ -12,7 +12,7 @@ from striate.values.images import Cache, Index, Options, Split
 from striate.values.networks import Machine, ModelSpec
 from striate.values.plan import Plan
 from striate.values.saying import Rows, Sentence
-from striate.values.training import Epoch, History, Predictions
+from striate.values.training import Epoch, History, LayerStates, Predictions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,7 @@ class Values:
     test_rows: Rows
     summary: Summary
     doubts: tuple[Doubt, ...] = ()
+    layers: LayerStates | None = None
 
     @property
     def counted(self) -> NDArray[np.bool_]:

@@ -65,6 +65,35 @@ class Gradients:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerState:
+    """How one layer stood at the end of a training, on some training images.
+
+    Of `units` of an activation, `dead` gave 0 for every image, and of `saturated` most of what
+    they gave lay at the flat ends of their curve. Of a layer with weights, `weight` and
+    `gradient` are the Euclidean lengths of its weights and of their gradient; 0 where it has
+    none.
+    """
+
+    layer: str
+    kind: str
+    units: int
+    dead: int = 0
+    saturated: int = 0
+    weight: float = 0.0
+    gradient: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerStates:
+    """The content of `layers.json`: every layer, from the image on, on so many images."""
+
+    schema: str = "striate/layers/1"
+    images: int
+    loss: float
+    layers: tuple[LayerState, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerCost:
     """Weights and multiplications of one kind of layer from an image of one size to another."""
 

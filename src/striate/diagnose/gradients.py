@@ -1,0 +1,92 @@
+"""Vanishing or exploding gradients: what the loss says does not reach the first layers evenly."""
+
+import math
+
+import numpy as np
+
+from striate import trends
+from striate.diagnose import CLOSED_FORM, Check, finding
+from striate.values import Figure, Finding, LayerStates, Values
+
+
+def run(values: Values) -> Finding:
+    """Asks the layers of what was trained."""
+    if values.layers is None or values.plan.strategy.value in CLOSED_FORM:
+        return _nothing()
+    return of_layers(values.layers)
+
+
+def of_layers(states: LayerStates) -> Finding:
+    """The gradient, relative to the weights, from the last layer to the first.
+
+    The slope of its logarithm over the layers, with its standard error, says by what factor it
+    changes on the whole way. Found where that is surely beyond `FAR`.
+    """
+    weighted = [state for state in states.layers if state.weight > 0]
+    if len(weighted) < LEAST or not any(state.gradient > 0 for state in weighted):
+        return _nothing()
+    if not all(math.isfinite(state.gradient) for state in weighted):
+        return _exploding({"first": weighted[0].layer, "factor": math.inf, "layers": len(weighted)})
+    # A gradient of exactly 0 is below all that float32 can tell.
+    shares = np.array([max(state.gradient / state.weight, 1e-38) for state in weighted])
+    slope, error = trends.slope(np.log10(shares))
+    way = len(weighted) - 1
+    figures: dict[str, Figure] = {
+        "first": weighted[0].layer,
+        "factor": 10 ** abs(slope * way),
+        "layers": len(weighted),
+    }
+    if trends.beyond(slope * way - FAR, error * way):
+        return finding(
+            "gradients",
+            "found",
+            "warning",
+            title="The gradients vanish",
+            meaning="From the last of {layers} layers to the first ({first}), the gradient shrinks "
+            "by a factor of {factor:.2g} beside the weights: the first layers hardly learn.",
+            advice="Use normalisation=batch, activation=relu, or fewer layers.",
+            variant="vanishing",
+            figures=figures,
+        )
+    if trends.beyond(-slope * way - FAR, error * way):
+        return _exploding(figures)
+    return finding(
+        "gradients",
+        "passed",
+        "info",
+        title="Gradients reach every layer",
+        meaning="Over {layers} layers the gradient beside the weights changes by a factor of "
+        "{factor:.2g}: the first layers learn as the last do.",
+        figures=figures,
+    )
+
+
+def _exploding(figures: dict[str, Figure]) -> Finding:
+    return finding(
+        "gradients",
+        "found",
+        "warning",
+        title="The gradients explode",
+        meaning="From the last of {layers} layers to the first ({first}), the gradient grows by a "
+        "factor of {factor:.2g} beside the weights: a step that suits one end breaks the other.",
+        advice="Use normalisation=batch, smaller first weights, or clip=1.",
+        variant="exploding",
+        figures=figures,
+    )
+
+
+def _nothing() -> Finding:
+    return finding(
+        "gradients",
+        "not_applicable",
+        "info",
+        title="Gradients reach every layer",
+        meaning="No network of several layers was trained by steps, or it has no gradient left.",
+    )
+
+
+# Decades over the whole way: healthy networks stay below (docs/LOG.md, 2026-11-24).
+FAR = 2.0
+LEAST = 4
+
+CHECK = Check(code="gradients", run=run)

@@ -1,0 +1,80 @@
+"""How the layers of a network stand: units that never act, gradients that fade or swell."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striate.values import LayerState, LayerStates
+
+SILENT = (nn.ReLU, nn.ReLU6, nn.Threshold)
+BOUNDED = {nn.Tanh: (-1.0, 1.0), nn.Sigmoid: (0.0, 1.0), nn.Hardtanh: (-1.0, 1.0)}
+# Nearer to a bound than this share of the whole span, the slope is below a fiftieth of its most.
+EDGE = 0.005
+
+
+def layer_states(network: nn.Module, images_NCHW: Tensor, labels_N: Tensor) -> LayerStates:
+    """One forward and one backward pass on some images in evaluation mode, with no randomness.
+
+    A unit is a channel; it is dead where it gives 0 for every image at every place, and saturated
+    where most of what it gives lies at the flat ends of its curve.
+    The network stays as it is.
+    """
+    net = copy.deepcopy(network).cpu().float().eval()
+    for parameter in net.parameters():
+        parameter.requires_grad_(True)
+    counted: dict[str, tuple[int, int, int]] = {}
+    for name, module in net.named_modules():
+        if type(module) in (*SILENT, *BOUNDED):
+            module.register_forward_hook(_counter(counted, name))
+    loss = F.cross_entropy(net(images_NCHW), labels_N)
+    torch.autograd.backward(loss)
+    layers = [
+        _state(name, module, counted.get(name))
+        for name, module in net.named_modules()
+        if name in counted or _weight(module) is not None
+    ]
+    return LayerStates(images=len(images_NCHW), loss=float(loss.detach()), layers=tuple(layers))
+
+
+def _counter(counted: dict[str, tuple[int, int, int]], name: str) -> Any:
+    """A hook that counts units, dead ones and saturated ones; of a shared layer the last call."""
+
+    def count(module: nn.Module, _: Any, made: Tensor) -> None:
+        units = made.detach().transpose(0, 1).flatten(1)
+        dead = saturated = 0
+        if isinstance(module, SILENT):
+            dead = int((units <= 0).all(dim=1).sum())
+        else:
+            low, high = BOUNDED[type(module)]
+            edge = EDGE * (high - low)
+            flat = (units < low + edge) | (units > high - edge)
+            saturated = int((flat.float().mean(dim=1) > 0.5).sum())
+        counted[name] = (len(units), dead, saturated)
+
+    return count
+
+
+def _weight(module: nn.Module) -> nn.Parameter | None:
+    """The weights of a layer that mixes units: convolutions and linear layers."""
+    weight = getattr(module, "weight", None)
+    return weight if isinstance(weight, nn.Parameter) and weight.ndim >= 2 else None
+
+
+def _state(name: str, module: nn.Module, counts: tuple[int, int, int] | None) -> LayerState:
+    weight = _weight(module)
+    if weight is None:
+        units, dead, saturated = counts or (0, 0, 0)
+        return LayerState(
+            layer=name, kind=type(module).__name__, units=units, dead=dead, saturated=saturated
+        )
+    gradient = 0.0 if weight.grad is None else float(weight.grad.norm())
+    return LayerState(
+        layer=name,
+        kind=type(module).__name__,
+        units=len(weight),
+        weight=float(weight.detach().norm()),
+        gradient=gradient,
+    )
