@@ -55,7 +55,7 @@ def main() -> None:
     print("| rule | regret | worst cell | accuracy | CPU seconds | share of all arms' |")
     print("|---|---|---|---|---|---|")
     for name, rule in rules.items():
-        print(_line(name, whole, {key: rule for key in whole}, given.arms))
+        print(_line(name, whole, dict.fromkeys(whole, rule), given.arms))
     free = _held_out(whole, sets, given.arms)
     print(_line("auto, set leave-one-set-out", whole, free, given.arms))
 
@@ -87,7 +87,7 @@ def _auto(side: int | None, tuned_from: int | None, level: float) -> Rule:
         facts = cell["evidence"]
         each = facts["train"] / facts["classes"]
         if side is None or tuned_from is None:
-            tried = to_try(facts["image_size"], each, facts["train"], cell["layers"]["loo"][0])
+            tried = to_try(facts["image_size"], each, fmean(facts["shift"].values()))
         else:
             tried = "scratch" if facts["image_size"] <= side else ""
             tried = tried or ("shallow" if each >= tuned_from else "")

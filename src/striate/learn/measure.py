@@ -8,13 +8,17 @@ from striate.classifier import Classifier
 from striate.learn.balancing import measure_balance
 from striate.learn.flipping import measure_flips
 from striate.learn.job import Job
-from striate.learn.linear import Linear
+from striate.learn.linear import Linear, pretrained_spec
 from striate.learn.tuned import run, spec_of, start
 from striate.nets import RANDOM
 from striate.overrides import sets
 from striate.probe.evidence import gather
+from striate.probe.neighbours import class_mean, nearest_neighbour
+from striate.probe.shift import layer_shift
 from striate.probe.trials import as_trial, training_speed
+from striate.statistics import rng, wilson
 from striate.strategy.choose import what_to_try
+from striate.strategy.corners import corner
 from striate.strategy.plans import training_plan
 from striate.strategy.promise import worth_measuring
 from striate.train.head import assemble
@@ -49,6 +53,26 @@ def gather_evidence(job: Job, linear: Linear | None) -> Evidence:
     )
     candidates = what_to_try(evidence, job.seconds_left(), job.options, job.machine)
     return replace(evidence, trials=tuple(_try(job, candidate, linear) for candidate in candidates))
+
+
+def _placed(job: Job, linear: Linear | None, evidence: Evidence) -> Evidence:
+    """The evidence with what the features tell as they are, and where the data so lies."""
+    if linear is None:
+        return evidence
+    some = np.sort(rng(job.options.seed, "look").permutation(job.train)[:MOST_LOOKED_AT])
+    top = linear.table.of(some, linear.table.taps[-1:])
+    labels, groups = job.labels[some], job.groups[some]
+    near = nearest_neighbour(top, labels, groups, job.options.seed)
+    means = class_mean(top, labels, len(job.index.classes), groups)
+    spec = pretrained_spec(job, linear.net, linear.input_size, linear.network.taps)
+    shift = layer_shift(linear.network, job.cache, job.train, spec, job.options.seed)
+    evidence = replace(
+        evidence,
+        neighbour=wilson(int(near.sum()), len(near)),
+        class_mean=wilson(int(means.sum()), len(means)),
+        shift=shift,
+    )
+    return replace(evidence, corner=corner(evidence))
 
 
 def _features_speed(linear: Linear | None) -> dict[str, float]:
@@ -103,3 +127,4 @@ def _try(job: Job, candidate: Candidate, linear: Linear | None) -> Trial:
 
 
 FLIPS_SHARE = 0.05
+MOST_LOOKED_AT = 2000

@@ -4,14 +4,17 @@ from dataclasses import dataclass, replace
 
 from striate.statistics import sign_test
 from striate.strategy import budget
+from striate.strategy.corners import SMALL_IMAGE as SMALL_IMAGE
+from striate.strategy.corners import TUNED_FROM
 from striate.strategy.plans import best_probe, recipe_for
 from striate.values import Choice, Evidence, Figure, Options, Probe, Sentence, Trial, say
 
 # A network replaces the linear model if "no better" has less than this one-sided mid-p value.
 GATE_LEVEL = 0.1
 
-# Measured 5.5 to 8 on a CPU: a pass back costs two forward, and nothing can be folded or fused.
-TUNING_COST = 5.0
+# Measured 5.5 to 8 for all layers on a CPU: a pass back costs two forward, and nothing can be
+# folded or fused. The last stages above what is frozen and kept: 1.5.
+TUNING_COSTS = {"shallow": 1.2, "deep": 5.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +34,8 @@ def contenders(
     found, out = [], []
     for strategy, reason in (
         ("scratch", _against_scratch(evidence, options)),
-        ("deep", _against_deep(evidence)),
+        ("shallow", _against_tuning(evidence, "shallow")),
+        ("deep", _against_tuning(evidence, "deep")),
     ):
         reason = reason or _against_time(evidence, strategy, remaining_seconds)
         if reason is None:
@@ -46,7 +50,7 @@ def worth_measuring(
 ) -> tuple[str, ...]:
     """Strategies whose training speed matters to the choice, so that it is worth its seconds.
 
-    Tuning costs at least `TUNING_COST` times a pass for features: where not even that speed
+    Tuning costs at least `TUNING_COSTS` times a pass for features: where not even that speed
     leaves time for it, nothing is measured.
     """
     probe = best_probe(evidence)
@@ -55,10 +59,13 @@ def worth_measuring(
     if probe is not None and nothing_to_win(evidence, probe) is not None:
         return ()
     found = ["scratch"] if _against_scratch(evidence, options) is None else []
-    hoped = {**evidence.speeds, "deep": evidence.speeds.get("features", 0.0) / TUNING_COST}
+    features = evidence.speeds.get("features", 0.0)
+    hoped = {**evidence.speeds, **{name: features / cost for name, cost in TUNING_COSTS.items()}}
     fast = replace(evidence, speeds=hoped)
-    if probe is not None and _against_time(fast, "deep", remaining_seconds) is None:
-        found.append("deep")
+    for tuning in TUNING_COSTS:
+        against = _against_tuning(evidence, tuning)
+        if not against and not _against_time(fast, tuning, remaining_seconds):
+            found.append(tuning)
     return tuple(found)
 
 
@@ -89,11 +96,14 @@ def promise(evidence: Evidence, strategy: str, remaining_seconds: float, probe: 
     trial = next((t for t in evidence.trials if t.strategy == strategy), None)
     if trial is not None:
         return _from_trial(evidence, trial, remaining_seconds, linear)
-    if strategy == "deep":
-        why = say(
-            "promise.deep",
-            "Tuning all layers starts at the linear model's head, so it may gain a little.",
+    if strategy in TUNING_COSTS:
+        some = strategy == "shallow"
+        template = (
+            "Tuning the last stages starts at the linear model's head, so it may gain a little."
+            if some
+            else "Tuning all layers starts at the linear model's head, so it may gain a little."
         )
+        why = say("promise.shallow" if some else "promise.deep", template)
         accuracy = 1 - _DEEP_KEEPS * (1 - linear)
         return Promise(strategy=strategy, accuracy=accuracy, hopeful=True, why=why)
     why = say(
@@ -118,6 +128,10 @@ def full_epochs(evidence: Evidence, strategy: str, remaining_seconds: float) -> 
     speed = evidence.speeds.get(strategy, 0.0)
     judged = _SETS_TO_JUDGE * evidence.val_images
     judge_seconds = judged / (budget.STEPS_PER_JUDGING * speed) if speed else 0.0
+    features = evidence.speeds.get("features", 0.0)
+    if strategy == "shallow" and features:
+        images = sum(evidence.images_per_class)
+        judge_seconds += budget.frozen_seconds(images, evidence.val_images, features)
     return epochs_for(evidence, strategy, budget.training_seconds(remaining_seconds, judge_seconds))
 
 
@@ -191,16 +205,46 @@ def _against_scratch(evidence: Evidence, options: Options) -> Sentence | None:
     return None
 
 
-def _against_deep(evidence: Evidence) -> Sentence | None:
+def _against_tuning(evidence: Evidence, strategy: str) -> Sentence | None:
+    """Why the last stages, or all, are not worth tuning; only one of the two ways is tried."""
     if best_probe(evidence) is None:
         return say("out.no_pretrained", "No pretrained network is at hand to tune.")
-    return None
+    where = evidence.corner
+    each = sum(evidence.images_per_class) / max(1, len(evidence.images_per_class))
+    if each < TUNED_FROM:
+        return say(
+            "out.tuning_few",
+            "{each:.0f} images a class are too few to tune: below {least:.0f} it has not gained "
+            "on any set.",
+            each=each,
+            least=TUNED_FROM,
+        )
+    if where is None:  # nothing says how similar the images are
+        return None
+    if (strategy == "deep") == (where.large and not where.similar):
+        return None
+    figures: dict[str, Figure] = {"each": each, "shift": where.shift}
+    if strategy == "deep":
+        return say(
+            "out.shallow_will_do",
+            "{each:.0f} images a class and a shift of {shift:.2f}: of the ways of tuning only that "
+            "of the last stages is tried.",
+            **figures,
+        )
+    return say(
+        "out.all_layers",
+        "{each:.0f} images a class and a shift of {shift:.2f}: of the ways of tuning only that of "
+        "all layers is tried.",
+        **figures,
+    )
 
 
 def _against_time(evidence: Evidence, strategy: str, remaining_seconds: float) -> Sentence | None:
     if not evidence.speeds.get(strategy):
         if strategy == "deep" and evidence.speeds.get("features"):
             return say("out.deep_slow", "Tuning all layers would not be done in the time left.")
+        if strategy == "shallow" and evidence.speeds.get("features"):
+            return say("out.shallow_slow", "Tuning the last stages would not be done in time.")
         return say("out.unmeasured", "The speed of {strategy} was not measured.", strategy=strategy)
     least = recipe_for(strategy).least_epochs
     epochs = full_epochs(evidence, strategy, remaining_seconds)
@@ -223,7 +267,6 @@ def _epoch_seconds(evidence: Evidence, strategy: str) -> float | None:
     return budget.epoch_seconds(sum(evidence.images_per_class), speed, evidence.val_images)
 
 
-SMALL_IMAGE = 64
 _MANY_IMAGES = 2000
 # Optimistic: errors fell with the 0.35th power of the epochs on CIFAR-10 from 3 to 7 epochs.
 _LEARNING_EXPONENT = 0.5

@@ -5,7 +5,16 @@ inspection, page.
 """
 
 from striate.values.curves import BestEpoch, Chosen, Curves, Diagnosis
-from striate.values.evidence import BalanceGain, Doubt, Evidence, FlipGain, Interval, Probe, Trial
+from striate.values.evidence import (
+    BalanceGain,
+    Corner,
+    Doubt,
+    Evidence,
+    FlipGain,
+    Interval,
+    Probe,
+    Trial,
+)
 from striate.values.findings import (
     Finding,
     ImageCounts,
@@ -66,6 +75,7 @@ __all__ = [
     "Choice",
     "Chosen",
     "ClassCount",
+    "Corner",
     "Curves",
     "Diagnosis",
     "Doubt",

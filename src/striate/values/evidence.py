@@ -112,6 +112,23 @@ class BalanceGain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Corner:
+    """Where the data lies among the four corners of the course, and the strategy named there.
+
+    `shift` is the mean of the stages' shifts, in nats. `large` is from `large_from` images a
+    class on, `similar` is a shift below `similar_below`.
+    """
+
+    images_per_class: float
+    shift: float
+    large: bool
+    similar: bool
+    rule: str
+    large_from: float
+    similar_below: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What was measured before choosing.
 
@@ -120,7 +137,9 @@ class Evidence:
     training images. `speeds` are images per second: `features` and `deep` for the probed
     network at its input size, `scratch` for the compact one at the image size; `precisions` is
     what each of these trains fastest in. `metric` is what stands for the accuracy; of a number
-    there are no classes, and `images_per_class` is one count.
+    there are no classes, and `images_per_class` is one count. `shift` says of every stage how
+    far the images are from those that the network was trained on; `neighbour` and `class_mean`
+    are the shares that the nearest image and the nearest mean of a class get right.
     """
 
     schema: str = "striate/evidence/1"
@@ -141,3 +160,6 @@ class Evidence:
     flips: FlipGain | None = None
     balance: BalanceGain | None = None
     metric: str = "accuracy"
+    neighbour: Interval | None = None
+    class_mean: Interval | None = None
+    corner: Corner | None = None
