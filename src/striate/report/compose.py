@@ -8,6 +8,7 @@ from striate.report.doubts import doubts_section
 from striate.report.findings import findings_section
 from striate.report.headline import answer, headline
 from striate.report.labels import label_mistakes, labels_section
+from striate.report.ladder import ladder_section
 from striate.report.language import Words, words
 from striate.report.mistakes import mistakes_section
 from striate.report.numbers import number_mistakes, numbers_section
@@ -27,8 +28,9 @@ def compose(
 ) -> Report:
     """The report in the order of a reader's questions; sections with nothing to say are left out.
 
-    How good is it? What could be wrong with that? What goes wrong, and where? How sure is it?
-    How was it decided? What does it see? What was it learnt from? How do I repeat it?
+    How good is it? What does each step buy? What could be wrong with that? What goes wrong, and
+    where? How sure is it? How was it decided? What does it see? What was it learnt from? How do
+    I repeat it?
     """
     say = words(lang)
     one = values.index.task == "label"
@@ -36,6 +38,7 @@ def compose(
     middle = _on_classes(values, say) if one else _on_targets(values, say)
     sections = (
         (answer if one else task_answer)(values, findings, say),
+        ladder_section(values, say),
         findings_section(findings, values.summary.verdict, say),
         *middle,
         choices_section(values, say),

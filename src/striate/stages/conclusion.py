@@ -15,6 +15,7 @@ from striate.report.html import render
 from striate.report.language import pick_language
 from striate.run import FIRST_MODEL, Run
 from striate.score import score
+from striate.stages.ladder import climb
 from striate.store.files import of_array, of_arrays
 from striate.summary import summarise
 from striate.train.machine import measure_machine
@@ -36,6 +37,14 @@ from striate.values import (
 def conclude(run: Run, index: Index, split: Split, cache: Cache, machine: Machine) -> None:
     """Writes findings, summary and report, and marks the run as finished."""
     values = gather(run, index, split, cache, machine)
+    if index.task == "label" and values.counted.any():
+        with run.timed("ladder"):
+            ladder = run.keep(
+                "ladder.json",
+                lambda: climb(run, values),
+                inputs=("split.npz", "plan.json", "predictions.csv"),
+            )
+        values = replace(values, ladder=ladder)
     findings = diagnose(values)
     run.write("findings.json", findings)
     _report(run, values, pick_language(run.record.settings.lang))
@@ -96,6 +105,7 @@ def gather(run: Run, index: Index, split: Split, cache: Cache, machine: Machine)
         summary=summary,
         doubts=run.read("doubts.csv") if run.holds("doubts.csv") else (),
         layers=run.read("layers.json") if run.holds("layers.json") else None,
+        ladder=run.read("ladder.json") if run.holds("ladder.json") else None,
     )
 
 

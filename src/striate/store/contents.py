@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from striate.store.files import Codec, Facts, from_json, of_json, of_text, put, to_json
 from striate.store.plans import PLAN
 from striate.store.tables import DOUBTS, HISTORY, INDEX, PREDICTIONS
-from striate.values import Evidence, Finding, LayerStates, Summary, Trial
+from striate.values import Evidence, Finding, Ladder, LayerStates, Summary, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,7 @@ CODECS: dict[str, Codec[Any]] = {
     "trials.jsonl": Codec(write=_write_trials, read=_read_trials),
     "history.csv": HISTORY,
     "predictions.csv": PREDICTIONS,
+    "ladder.json": of_json(Ladder),
     "findings.json": Codec(write=_write_findings, read=_read_findings),
     "summary.json": of_json(Summary),
     "report.html": of_text(),

@@ -24,6 +24,7 @@ NAMES = (
     "history.csv",
     "model",
     "predictions.csv",
+    "ladder.json",
     "findings.json",
     "summary.json",
     "report.html",

@@ -30,6 +30,7 @@ from striate.values.findings import (
 from striate.values.held_out import HeldOut, HeldOutCard
 from striate.values.images import Cache, Example, Index, Options, Series, Split
 from striate.values.inspection import Aside, ClassCount, Family, Inspection, Leak
+from striate.values.ladder import Ladder, Rung
 from striate.values.networks import Machine, ModelSpec, NetCard, NetSettings, Tap
 from striate.values.page import Block, Report, Section
 from striate.values.plan import USUAL, Candidate, Choice, Plan
@@ -95,6 +96,7 @@ __all__ = [
     "Index",
     "Inspection",
     "Interval",
+    "Ladder",
     "LayerCost",
     "LayerGradient",
     "LayerMoments",
@@ -115,6 +117,7 @@ __all__ = [
     "Progress",
     "Report",
     "Rows",
+    "Rung",
     "Score",
     "Seconds",
     "Section",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from striate.values.evidence import Doubt, Evidence
 from striate.values.findings import Summary
 from striate.values.images import Cache, Index, Options, Split
+from striate.values.ladder import Ladder
 from striate.values.networks import Machine, ModelSpec
 from striate.values.plan import Plan
 from striate.values.saying import Rows, Sentence
@@ -60,6 +61,7 @@ class Values:
     summary: Summary
     doubts: tuple[Doubt, ...] = ()
     layers: LayerStates | None = None
+    ladder: Ladder | None = None
 
     @property
     def counted(self) -> NDArray[np.bool_]:

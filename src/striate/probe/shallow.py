@@ -1,0 +1,108 @@
+"""Features made by hand, as before convolutional networks: gradients and colours, counted.
+
+Legend: `N` images of `H` x `W` pixels and `C` channels, `D` features.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from striate.values import Rows
+
+SIDE, CELL, ORIENTATIONS, LEVELS = 64, 8, 9, 4
+_AT_ONCE = 128
+_SMALL = 1e-5
+
+
+def shallow_features(
+    images_NHWC: NDArray[np.uint8], rows: Rows
+) -> tuple[NDArray[np.float32], tuple[int, int]]:
+    """Gradients and colours of some images, N x D, and how many features each kind has."""
+    parts = []
+    for start in range(0, len(rows), _AT_ONCE):
+        small = _small(images_NHWC[rows[start : start + _AT_ONCE]])
+        parts.append(np.concatenate([gradients(small), colours(small)], axis=1))
+    widths = (gradients(_blank(images_NHWC)).shape[1], colours(_blank(images_NHWC)).shape[1])
+    nothing = np.zeros((0, sum(widths)), np.float32)
+    return np.concatenate([nothing, *parts]), widths
+
+
+def gradients(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Histograms of oriented gradients: Dalal & Triggs 2005, sections 6.2 to 6.4.
+
+    The channel with the steepest gradient counts; 9 orientations of 0 to 180 degrees, each
+    gradient shared between the two nearest; cells of 8 pixels, overlapping blocks of 2 x 2
+    cells, each at length 1, cut at 0.2 and brought to length 1 again.
+    """
+    pixels = images_NHWC.astype(np.float32)
+    down, across = np.zeros_like(pixels), np.zeros_like(pixels)
+    down[:, 1:-1] = pixels[:, 2:] - pixels[:, :-2]
+    across[:, :, 1:-1] = pixels[:, :, 2:] - pixels[:, :, :-2]
+    steep = down**2 + across**2
+    best = steep.argmax(axis=3)[..., None]
+    down, across, steep = (
+        np.take_along_axis(values, best, axis=3)[..., 0] for values in (down, across, steep)
+    )
+    length = np.sqrt(steep)
+    turned = np.mod(np.arctan2(down, across), np.pi) * (ORIENTATIONS / np.pi) - 0.5
+    lower = np.floor(turned)
+    share = turned - lower
+    cells = sum(
+        _per_cell(length * weight, np.mod(bins, ORIENTATIONS).astype(np.int64))
+        for bins, weight in ((lower, 1 - share), (lower + 1, share))
+    )
+    return _blocks(np.asarray(cells, np.float32))
+
+
+def colours(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Shares of the pixels in 4 levels of each channel together, as square roots.
+
+    Square roots make the distance of two histograms that of Hellinger; grey has 16 levels.
+    """
+    count, channels = len(images_NHWC), images_NHWC.shape[3]
+    levels = LEVELS if channels > 1 else LEVELS**2
+    steps = (images_NHWC.astype(np.int64) * levels) >> 8
+    numbers = np.zeros(steps.shape[:3], np.int64)
+    for channel in range(channels):
+        numbers = numbers * levels + steps[..., channel]
+    bins = levels**channels
+    owners = np.arange(count)[:, None] * bins + numbers.reshape(count, -1)
+    found = np.bincount(owners.ravel(), minlength=count * bins).reshape(count, bins)
+    return np.sqrt(found / max(1, numbers[0].size if count else 1)).astype(np.float32)
+
+
+def _per_cell(weights_NHW: NDArray[np.float32], bins_NHW: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weights summed by cell and orientation: N x cells x cells x orientations."""
+    count, side = len(weights_NHW), weights_NHW.shape[1] // CELL
+    cell = np.arange(weights_NHW.shape[1]) // CELL
+    place = (np.arange(count)[:, None, None] * side + cell[:, None]) * side + cell
+    numbers = place * ORIENTATIONS + bins_NHW
+    sums = np.bincount(numbers.ravel(), weights_NHW.ravel(), count * side * side * ORIENTATIONS)
+    return np.asarray(sums, np.float64).reshape(count, side, side, ORIENTATIONS)
+
+
+def _blocks(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    corners = (cells[:, :-1, :-1], cells[:, :-1, 1:], cells[:, 1:, :-1], cells[:, 1:, 1:])
+    blocks = np.concatenate(corners, axis=3)
+    for cut in (0.2, np.inf):
+        length = np.sqrt(np.square(blocks).sum(axis=3, keepdims=True) + _SMALL**2)
+        blocks = np.minimum(blocks / length, cut)
+    return blocks.reshape(len(cells), -1).astype(np.float32)
+
+
+def _small(images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images at 64 x 64 pixels."""
+    grey = images_NHWC.shape[3] == 1
+    resized = [
+        np.asarray(
+            Image.fromarray(image[..., 0] if grey else image).resize(
+                (SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0
+            )
+        )
+        for image in images_NHWC
+    ]
+    return np.stack(resized).reshape(len(images_NHWC), SIDE, SIDE, -1)
+
+
+def _blank(images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.zeros((1, SIDE, SIDE, images_NHWC.shape[3]), np.uint8)

@@ -1,0 +1,183 @@
+"""The ladder: what each step from guessing to the chosen network buys, as one picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from striate.report.canvas import COLOURS, Canvas, text_width
+from striate.report.language import Words, plain
+from striate.values import Block, Interval, Ladder, Rung, Section, Values
+
+WIDTH, ROW = 660, 50
+HEADER = ("step", "accuracy", "interval", "gain", "seconds", "learnt", "judged", "features")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A rung as it is drawn: a name and a line below it, a share, and what stands beside."""
+
+    name: str
+    below: str
+    accuracy: Interval
+    stated: str
+    beside: str
+
+
+def ladder_section(values: Values, words: Words) -> Section | None:
+    """What every step buys; None for runs of earlier versions."""
+    ladder = values.ladder
+    if ladder is None:
+        return None
+    return Section(
+        key="ladder",
+        title=words("ladder.title"),
+        lead=_lead(ladder, words),
+        blocks=(_picture(ladder, words),),
+    )
+
+
+def chart(key: str, title: str, description: str, steps: Sequence[Step]) -> str:
+    """Steps from the lowest rung at the bottom to the chosen one at the top, each an interval."""
+    left = 24 + max(text_width(text, 12.5) for s in steps for text in (s.name, s.below))
+    right = 26 + max(text_width(text, 12.5) for s in steps for text in (s.stated, s.beside))
+    canvas = Canvas(WIDTH, ROW * len(steps) + 44, left=left, right=right, top=10, bottom=34)
+    axes = canvas.axes
+    canvas.grid("x")
+    last = len(steps) - 1
+    places = [step.accuracy.value for step in steps]
+    for row in range(last):
+        pair = (places[row], places[row + 1])
+        axes.plot([pair[0]] * 2, [row, row + 1], color=COLOURS["line"], linewidth=1.5)
+        axes.plot(pair, [row + 1] * 2, color=COLOURS["line"], linewidth=1.5)
+    for row, step in enumerate(steps):
+        best = row == last
+        colour = COLOURS["accent" if best else "soft"]
+        span = [step.accuracy.low, step.accuracy.high]
+        axes.plot(span, [row, row], color=colour, linewidth=5 if best else 3.5, alpha=0.55)
+        axes.plot([places[row]], [row], color=colour, marker="o", markersize=11 if best else 8)
+        _texts(canvas, row, step, left, best)
+    axes.set_ylim(-0.5, last + 0.5)
+    axes.set_yticks([])
+    axes.set_xlim(max(0.0, min(s.accuracy.low for s in steps) - 0.04), 1.0)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
+    return canvas.svg(key, title, description)
+
+
+def _texts(canvas: Canvas, row: int, step: Step, left: float, best: bool) -> None:
+    """A name and its line at the left, a share and its line at the right of the drawing."""
+    transform = canvas.axes.get_yaxis_transform()
+    for x, shift, align, pair in (
+        (0.0, -left + 4, "left", (step.name, step.below)),
+        (1.0, 18, "left", (step.stated, step.beside)),
+    ):
+        for text, rise, colour, weight in (
+            (pair[0], 7, "ink", "bold" if best else "normal"),
+            (pair[1], -9, "soft", "normal"),
+        ):
+            canvas.axes.annotate(
+                text,
+                (x, row),
+                xycoords=transform,
+                xytext=(shift, rise),
+                textcoords="offset points",
+                ha=align,
+                va="center",
+                color=COLOURS[colour],
+                fontweight=weight,
+                fontsize=12.5,
+                annotation_clip=False,
+            )
+
+
+def _picture(ladder: Ladder, words: Words) -> Block:
+    title = words("ladder.chart")
+    steps = [_step(ladder, k, words) for k in range(len(ladder.rungs))]
+    return Block(
+        kind="chart",
+        svg=chart("ladder", title, words("ladder.about"), steps),
+        note=_note(ladder, words),
+        title="",
+        header=tuple(words(f"ladder.{name}") for name in HEADER),
+        rows=tuple(_row(ladder, k, words) for k in range(len(ladder.rungs))),
+        marked=(len(ladder.rungs) - 1,),
+    )
+
+
+def _step(ladder: Ladder, k: int, words: Words) -> Step:
+    rung = ladder.rungs[k]
+    gain = _gain(ladder, k, words)
+    seconds = words.seconds(rung.seconds) if rung.seconds else words("ladder.no_time")
+    return Step(
+        name=plain(_name(ladder, rung, words)),
+        below=plain(_below(ladder, rung, words)),
+        accuracy=rung.accuracy,
+        stated=plain(words.percent(rung.accuracy.value)),
+        beside=plain(f"{gain} · {seconds}" if gain else seconds),
+    )
+
+
+def _row(ladder: Ladder, k: int, words: Words) -> tuple[str, ...]:
+    rung = ladder.rungs[k]
+    return (
+        _name(ladder, rung, words),
+        words.percent(rung.accuracy.value),
+        words.span(rung.accuracy.low, rung.accuracy.high),
+        _gain(ladder, k, words) or "–",
+        words.seconds(rung.seconds) if rung.seconds else "–",
+        f"{rung.train_images:,}",
+        f"{rung.accuracy.n:,}",
+        f"{rung.dimensions:,}" if rung.dimensions else "–",
+    )
+
+
+def _gain(ladder: Ladder, k: int, words: Words) -> str:
+    """The points above the rung below."""
+    if k == 0:
+        return ""
+    points = 100 * (ladder.rungs[k].accuracy.value - ladder.rungs[k - 1].accuracy.value)
+    return words("ladder.points", points=f"{points:+.1f}".replace("-", "−"))
+
+
+def _name(ladder: Ladder, rung: Rung, words: Words) -> str:
+    if rung.name == "chosen" and ladder.strategy in ("linear", "layers"):
+        return words("rung.pretrained")
+    return words.named("rung", rung.name)
+
+
+def _below(ladder: Ladder, rung: Rung, words: Words) -> str:
+    if rung.name == "chosen":
+        return words("ladder.chosen", net=ladder.net)
+    return words.named("rung_about", rung.name)
+
+
+def _lead(ladder: Ladder, words: Words) -> str:
+    """What deep features bought over hand-made ones, in one sentence."""
+    chosen = ladder.rungs[-1]
+    shallow = next((rung for rung in ladder.rungs if rung.name == "shallow"), ladder.rungs[0])
+    points = 100 * (chosen.accuracy.value - shallow.accuracy.value)
+    if chosen.accuracy.low > shallow.accuracy.high:
+        return words("ladder.lead", points=points)
+    if shallow.accuracy.low > chosen.accuracy.high:
+        return words("ladder.lead_worse", points=-points)
+    return words("ladder.lead_equal")
+
+
+def _note(ladder: Ladder, words: Words) -> str:
+    sentences = [words("ladder.note")]
+    fewest = min(rung.train_images for rung in ladder.rungs)
+    least = min(rung.accuracy.n for rung in ladder.rungs)
+    if fewest < ladder.train_images or least < ladder.judge_images:
+        sentences.append(
+            words(
+                "ladder.some",
+                learnt=fewest,
+                train=ladder.train_images,
+                judged=least,
+                judge=ladder.judge_images,
+            )
+        )
+    if ladder.evaluation == "cross-validation":
+        sentences.append(words("ladder.crossed"))
+    return words("unit.space").join(sentences)
