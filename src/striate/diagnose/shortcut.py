@@ -1,0 +1,197 @@
+"""Shortcut: something beside the thing itself that tells the class, such as a mark in a corner.
+
+Legend: `N` training images, `F` figures that describe a part of each. A part predicts the class
+where the five images most alike in it, of other groups, vote for the class.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate import statistics
+from striate.diagnose import LEVEL, Check, finding
+from striate.values import Example, Finding, Rows, Values
+
+MOST, LEAST, VOTERS = 1_500, 40, 5
+PLACES = (
+    "the top left corner",
+    "the top right corner",
+    "the bottom left corner",
+    "the bottom right corner",
+    "the border",
+    "the image size",
+    "the file format",
+)
+
+
+def run(values: Values) -> Finding:
+    """Holds each corner and the border against parts of the middle, and size and format against
+    guessing."""
+    rows = _some(values)
+    labels = values.index.labels()[rows]
+    groups = values.split.groups[rows]
+    counts = np.bincount(labels, minlength=len(values.index.classes))
+    if len(rows) < LEAST or (counts > 1).sum() < 2:
+        return finding(
+            "shortcut",
+            "not_applicable",
+            "info",
+            title="Shortcuts",
+            meaning="{n:,} training images are too few to tell what predicts the class.",
+            figures={"n": len(rows)},
+        )
+    found = suspects(values.cache.images, values.index.examples, rows, labels, groups)
+    guessing = float(counts.max() / counts.sum())
+    if found:
+        place, share, other = max(found, key=lambda one: one[1] - one[2])
+        return finding(
+            "shortcut",
+            "found",
+            "serious",
+            title="A shortcut is suspected",
+            meaning="By {place} alone {share:.1%} of {n:,} training images get their class, "
+            "where {other:.1%} would be expected. The network may have learnt that instead of "
+            "what you mean.",
+            advice="Look at {place} in images of every class. If it is a mark, a frame, another "
+            "background or another way of saving, cut it away or take images where it says "
+            "nothing.",
+            variant=(
+                "top_left_corner",
+                "top_right_corner",
+                "bottom_left_corner",
+                "bottom_right_corner",
+                "border",
+                "image_size",
+                "file_format",
+            )[PLACES.index(place)],
+            figures={"place": place, "share": share, "other": other, "n": len(rows)},
+        )
+    return finding(
+        "shortcut",
+        "passed",
+        "info",
+        title="Shortcuts",
+        meaning="Neither corners, border, image size nor file format tell the class better than "
+        "is to be expected ({n:,} training images; guessing {guessing:.1%}).",
+        figures={"n": len(rows), "guessing": guessing},
+    )
+
+
+def suspects(
+    images_NHWC: NDArray[np.uint8],
+    examples: tuple[Example, ...],
+    rows: Rows,
+    labels: Rows,
+    groups: Rows,
+) -> list[tuple[str, float, float]]:
+    """What tells the class too well: its name, the share it tells, the share to be expected.
+
+    A corner or the border must beat every part of the middle of the same kind in a paired sign
+    test, and size and format the largest class, each beyond chance though many are tried; and
+    each must tell more than half of what guessing leaves open.
+    """
+    chance = (1 - LEVEL) / len(PLACES)
+    guessing = float(np.bincount(labels).max() / len(labels))
+    least = guessing + (1 - guessing) / 2
+    inner = [_told(part, labels, groups) for part in _middle(images_NHWC, rows).values()]
+    best = max(inner, key=lambda right: right.sum())
+    found = []
+    for name, part in _outside(images_NHWC, rows).items():
+        right = _told(part, labels, groups)
+        if right.mean() > least and statistics.better(right, best, groups) < chance:
+            found.append((name, float(right.mean()), float(best.mean())))
+    for name, part in _file(examples, rows).items():
+        right = _told(part, labels, groups)
+        share = statistics.accuracy_interval(right, groups, level=1 - chance)
+        if share.low > least:
+            found.append((name, float(right.mean()), guessing))
+    return found
+
+
+def _outside(images_NHWC: NDArray[np.uint8], rows: Rows) -> dict[str, NDArray[np.float64]]:
+    size = images_NHWC.shape[1]
+    side = max(2, size // 8)
+    low, high = slice(0, side), slice(size - side, size)
+    corners = zip(PLACES, ((low, low), (low, high), (high, low), (high, high)), strict=False)
+    parts = {name: _figures(images_NHWC, rows, *at) for name, at in corners}
+    thin = max(1, size // 32)
+    edges = [
+        _figures(images_NHWC, rows, *at)
+        for at in (
+            (slice(0, thin), slice(None)),
+            (slice(size - thin, size), slice(None)),
+            (slice(None), slice(0, thin)),
+            (slice(None), slice(size - thin, size)),
+        )
+    ]
+    return {**parts, "the border": np.concatenate(edges, axis=1)}
+
+
+def _middle(images_NHWC: NDArray[np.uint8], rows: Rows) -> dict[str, NDArray[np.float64]]:
+    """Parts of the middle, as large as a corner, and four strips through it."""
+    size = images_NHWC.shape[1]
+    side = max(2, size // 8)
+    starts = [round(size * share - side / 2) for share in (0.35, 0.5, 0.65)]
+    parts = {
+        f"{i} {j}": _figures(images_NHWC, rows, slice(top, top + side), slice(left, left + side))
+        for i, top in enumerate(starts)
+        for j, left in enumerate(starts)
+        if (i + j) % 2 == 0
+    }
+    thin, near, far = max(1, size // 32), size // 3, 2 * size // 3
+    strips = [
+        _figures(images_NHWC, rows, *at)
+        for at in (
+            (slice(near, near + thin), slice(None)),
+            (slice(far, far + thin), slice(None)),
+            (slice(None), slice(near, near + thin)),
+            (slice(None), slice(far, far + thin)),
+        )
+    ]
+    return {**parts, "strips": np.concatenate(strips, axis=1)}
+
+
+def _file(examples: tuple[Example, ...], rows: Rows) -> Mapping[str, NDArray[np.float64]]:
+    some = [examples[row] for row in rows]
+    sizes = np.log(np.array([[e.width, e.height] for e in some], np.float64) + 1)
+    kinds = sorted({(e.format, e.mode) for e in some})
+    place = np.array([kinds.index((e.format, e.mode)) for e in some])
+    return {"the image size": sizes, "the file format": np.eye(len(kinds))[place]}
+
+
+def _figures(
+    images_NHWC: NDArray[np.uint8], rows: Rows, down: slice, across: slice
+) -> NDArray[np.float64]:
+    """Mean and spread of each channel in a part, N x F."""
+    part = images_NHWC[rows, down, across].astype(np.float64)
+    return np.concatenate([part.mean(axis=(1, 2)), part.std(axis=(1, 2))], axis=1)
+
+
+def _told(figures_NF: NDArray[np.float64], labels: Rows, groups: Rows) -> NDArray[np.bool_]:
+    """Which images get their class from the five most alike of other groups; ties by nearness."""
+    spread = figures_NF.std(axis=0)
+    points = (figures_NF - figures_NF.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    squares = np.square(points).sum(axis=1)
+    far = squares[:, None] + squares - 2 * points @ points.T
+    far[groups[:, None] == groups] = np.inf
+    voters = min(VOTERS, len(labels) - 1)
+    near = np.argsort(far, axis=1, kind="stable")[:, :voters]
+    weights = 1 + 0.01 * np.arange(voters, 0, -1)
+    votes = np.zeros((len(labels), int(labels.max()) + 1))
+    for voter in range(voters):
+        votes[np.arange(len(labels)), labels[near[:, voter]]] += weights[voter]
+    told: NDArray[np.bool_] = votes.argmax(axis=1) == labels
+    return told
+
+
+def _some(values: Values) -> Rows:
+    """Training rows, at most so many, drawn evenly."""
+    rows = values.split.train
+    if len(rows) <= MOST:
+        return rows
+    generator = statistics.rng(values.options.seed, "shortcut")
+    return np.sort(generator.choice(rows, MOST, replace=False))
+
+
+CHECK = Check(code="shortcut", run=run)
