@@ -3,8 +3,11 @@
 import importlib.metadata
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
+
+from docutils import nodes
 
 HERE = Path(__file__).parent
 
@@ -29,7 +32,10 @@ myst_heading_anchors = 3
 suppress_warnings = ["myst.xref_missing"]
 
 # Cells run in a folder of the build, with their own caches, and stop the build where they fail.
-nb_execution_mode = "force"
+# A page and its Chinese twin have the same cells, which run once; a build begins with none run.
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(HERE / "_build" / "cells")
+shutil.rmtree(nb_execution_cache_path, ignore_errors=True)
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
@@ -37,6 +43,10 @@ nb_merge_streams = True
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ.setdefault("STRIATE_CACHE", str(HERE / "_build" / "cache"))
 os.environ.setdefault("NO_COLOR", "1")
+# Small tensors: one thread computes them as fast, and far faster where other work runs beside.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ["MATPLOTLIBRC"] = str(HERE / "matplotlibrc")
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
@@ -49,5 +59,16 @@ def _plain(app, what, name, obj, options, lines):
     lines[:] = [re.sub(r"([|*])", r"\\\1", line) for line in lines]
 
 
+def _described(app, tree):
+    """A figure that a cell draws is described by the paragraph in italics below the cell."""
+    cells = (box for box in tree.findall(nodes.container) if "cell" in box["classes"])
+    for cell in list(cells):
+        below = cell.next_node(descend=False, siblings=True)
+        if isinstance(below, nodes.paragraph) and isinstance(below[0], nodes.emphasis):
+            for image in cell.findall(nodes.image):
+                image["alt"] = below.astext()
+
+
 def setup(app):
     app.connect("autodoc-process-docstring", _plain)
+    app.connect("doctree-read", _described)

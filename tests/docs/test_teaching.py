@@ -1,0 +1,130 @@
+"""The pages that teach: each has its parts, its Chinese twin, and names only what exists."""
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+TAUGHT = [
+    page.relative_to(DOCS)
+    for folder in ("tutorial", "why")
+    for page in sorted((DOCS / folder).glob("*.md"))
+]
+INDEXES = [page for page in TAUGHT if page.name == "index.md"]
+PAGES = [page for page in TAUGHT if page not in INDEXES]
+# The three of these are about what a number is worth, not about a technique.
+TECHNIQUES = [
+    page
+    for page in PAGES
+    if page.parent.name == "why" and page.stem not in ("split", "intervals", "strategy")
+]
+CELL = re.compile(r"^```\{code-cell\} python\n.*?^```$", re.M | re.S)
+NAMED = re.compile(r"`(striate(?:\.\w+)+)`")
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+def text(page: Path) -> str:
+    return (DOCS / page).read_text("utf-8")
+
+
+def both(page: Path) -> list[Path]:
+    return [page, "zh" / page]
+
+
+def found(name: str) -> Any:
+    """The module, function, class or attribute of a dotted name; raises where there is none."""
+    parts = name.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            value: Any = importlib.import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[cut:]:
+            value = getattr(value, part)
+        return value
+    raise ModuleNotFoundError(name)
+
+
+def test_all_techniques_of_the_course_have_a_page() -> None:
+    wanted = {
+        "convolution",
+        "pooling",
+        "activations",
+        "dropout",
+        "batch-normalisation",
+        "augmentation",
+        "preprocessing",
+        "initialisation",
+        "kernel-stride-padding",
+        "schedules",
+        "optimisers",
+        "regularisation",
+        "label-smoothing",
+        "fine-tuning",
+        "softmax",
+        "backpropagation",
+        "epoch",
+        "calibration",
+    }
+    assert wanted <= {page.stem for page in TECHNIQUES}
+
+
+@pytest.mark.parametrize("page", TECHNIQUES, ids=str)
+def test_a_technique_has_its_parts(page: Path) -> None:
+    for each, captioned, measured, code in (
+        (text(page), "*Figure: ", "What we measured", "In the code: "),
+        (text("zh" / page), "*图:", "我们测得了什么", "代码中:"),
+    ):
+        assert each.count("$$") >= 2, "a formula"
+        assert each.count("plt.show()") == len(re.findall(f"^{re.escape(captioned)}", each, re.M))
+        assert "plt.show()" in each
+        last = each.rstrip().rsplit("\n\n", 1)[-1]
+        assert last.startswith(code)
+        assert NAMED.search(last)
+        assert f"## {measured}" in each or page.stem == "convolution"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_figure_is_described_right_below_its_cell(page: Path) -> None:
+    for each in both(page):
+        for cell in CELL.finditer(text(each)):
+            if "plt.show()" in cell[0]:
+                below = text(each)[cell.end() :].lstrip().split("\n")[0]
+                assert re.fullmatch(r"\*(Figure: |图:).+\*", below), (each, below[:40])
+
+
+@pytest.mark.parametrize("page", TAUGHT, ids=str)
+def test_a_page_and_its_chinese_twin_have_the_same_cells(page: Path) -> None:
+    english, chinese = text(page), text("zh" / page)
+    assert CELL.findall(english) == CELL.findall(chinese)
+    assert english.count("$$") == chinese.count("$$")
+    assert NAMED.findall(english) == NAMED.findall(chinese)
+    prose = CELL.sub("", chinese)
+    assert len(CHINESE.findall(prose)) > 0.1 * len(prose)
+
+
+@pytest.mark.parametrize("page", TAUGHT, ids=str)
+def test_the_languages_are_linked_both_ways(page: Path) -> None:
+    up = "../../"
+    assert f"[中文](../zh/{page})" in text(page)
+    assert f"[English]({up}{page})" in text("zh" / page)
+
+
+@pytest.mark.parametrize("page", INDEXES, ids=str)
+def test_every_page_is_listed(page: Path) -> None:
+    names = [each.stem for each in PAGES if each.parent == page.parent]
+    for each in both(page):
+        lines = text(each).splitlines()
+        assert sorted(line for line in lines if line in names) == sorted(names), each
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_what_a_page_names_exists(page: Path) -> None:
+    for name in NAMED.findall(CELL.sub("", text(page))):
+        assert found(name) is not None
+    for each in both(page):
+        for target in re.findall(r"\]\(([^)#:]+\.md)", text(each)):
+            assert (DOCS / each.parent / target).resolve().is_file(), (each, target)
