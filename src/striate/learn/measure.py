@@ -52,7 +52,8 @@ def gather_evidence(job: Job, linear: Linear | None) -> Evidence:
         evidence, speeds={**evidence.speeds, **speeds}, precisions=precisions, flips=flips
     )
     candidates = what_to_try(evidence, job.seconds_left(), job.options, job.machine)
-    return replace(evidence, trials=tuple(_try(job, candidate, linear) for candidate in candidates))
+    tried = (_try(job, candidate, linear) for candidate in candidates)
+    return replace(evidence, trials=tuple(trial for trial in tried if trial is not None))
 
 
 def _placed(job: Job, linear: Linear | None, evidence: Evidence) -> Evidence:
@@ -113,7 +114,8 @@ def _speed(job: Job, evidence: Evidence, strategy: str, precision: str) -> float
     return training_speed(network, plan, job.cache, job.train, job.machine, labels=job.labels)
 
 
-def _try(job: Job, candidate: Candidate, linear: Linear | None) -> Trial:
+def _try(job: Job, candidate: Candidate, linear: Linear | None) -> Trial | None:
+    """What a candidate reached; None where it diverged before its first epoch was done."""
     plan = candidate.plan
     folder = job.checkpoints / f"trial-{plan.strategy.value}"
     spec = spec_of(job, plan)

@@ -11,8 +11,9 @@ from striate.learn.doubting import doubts_of
 from striate.learn.job import Job, Learned
 from striate.learn.linear import Linear, fit_on, linear_classifier, probe_pretrained, refit
 from striate.learn.measure import gather_evidence
+from striate.learn.mending import train_or_mend
 from striate.learn.targets import learn_targets
-from striate.learn.tuned import probabilities, train_plan
+from striate.learn.tuned import probabilities
 from striate.probe.evidence import Probed
 from striate.store.files import of_json
 from striate.store.plans import PLAN
@@ -39,7 +40,7 @@ def learn(job: Job) -> Learned:
     if plan.strategy.value in CLOSED_FORM:
         assert linear is not None
         return _closed_form(job, linear, plan, evidence)
-    trained, history, plan = train_plan(job, plan, linear, evidence)
+    trained, history, plan = train_or_mend(job, plan, linear, evidence)
     found = probabilities(job, trained, job.val) if len(job.val) else None
     learned = Learned(
         classifier=trained,

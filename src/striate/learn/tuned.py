@@ -22,7 +22,7 @@ from striate.values import Evidence, History, LayerStates, ModelSpec, Plan, Rows
 
 
 def train_plan(
-    job: Job, plan: Plan, linear: Linear | None, evidence: Evidence
+    job: Job, plan: Plan, linear: Linear | None, evidence: Evidence, folder: str = "training"
 ) -> tuple[Classifier, History, Plan]:
     """The network of a plan, trained; its temperature is fitted on the validation images.
 
@@ -31,7 +31,7 @@ def train_plan(
     spec = spec_of(job, plan)
     network = start(job, plan, spec, linear)
     seconds = job.training_seconds(evidence, plan.strategy.value)
-    trained = run(job, plan, spec, network, job.checkpoints / "training", seconds)
+    trained = run(job, plan, spec, network, job.checkpoints / folder, seconds)
     network.load_state_dict(trained.state)
     job.publish("layers.json", _layers(job, spec, network))
     classifier = Classifier(spec=spec, network=network.eval())

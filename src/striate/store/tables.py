@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -261,7 +261,9 @@ def _put_rows(file: BinaryIO, kind: type[T], values: Iterable[T]) -> None:
 def _read_rows(path: Path, kind: type[T]) -> Iterator[T]:
     rows = _table(path)
     head = next(rows)
-    if tuple(head) != columns(kind):
+    # Columns that came later stand at the end and have defaults: older files do without.
+    due = [field.name for field in fields(kind) if field.default is MISSING]
+    if tuple(head) != columns(kind)[: len(head)] or len(head) < len(due):
         raise ValueError(f"{path} has the columns {', '.join(head)}")
     for row in rows:
         if len(row) != len(head):

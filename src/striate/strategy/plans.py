@@ -54,6 +54,7 @@ def linear_plan(
         clip=Choice(value=0.0, why=none, ground="convention"),
         mix=Choice(value="none", why=none, ground="convention"),
         balance=_balance(evidence.balance),
+        ema=Choice(value=0.0, why=none, ground="convention"),
         precision=_precision(machine),
         threads=_threads(machine),
         inference_batch_size=_inference_batch_size(machine),

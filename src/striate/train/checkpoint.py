@@ -26,7 +26,8 @@ class Checkpoint:
     """All that a training needs to go on as if it had never stopped.
 
     `plan` is the plan as executed so far; `kept` are the weights after `kept_epoch`, the best
-    on validation yet. `fingerprint` names plan and data: a checkpoint of others is not used.
+    on validation yet, and `average` is their moving average, empty where the plan has none.
+    `fingerprint` names plan and data: a checkpoint of others is not used.
     """
 
     fingerprint: str
@@ -36,6 +37,7 @@ class Checkpoint:
     network: Tensors
     kept: Tensors
     optimizer: Tensors
+    average: Tensors
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
@@ -90,6 +92,7 @@ def load(folder: Path, fingerprint: str) -> Checkpoint | None:
             network=_part(tensors, "network"),
             kept=_part(tensors, "kept"),
             optimizer=_part(tensors, "optimizer"),
+            average=_part(tensors, "average"),
         )
     except (OSError, safetensors.SafetensorError, msgspec.MsgspecError, KeyError, ValueError):
         return None
@@ -132,4 +135,4 @@ def _part(tensors: Tensors, part: str) -> Tensors:
 
 
 NAME = "training.safetensors"
-PARTS = ("network", "kept", "optimizer")
+PARTS = ("network", "kept", "optimizer", "average")

@@ -100,7 +100,11 @@ def xavier(convolution: nn.Conv2d, generator: torch.Generator) -> None:
 
 def orthogonal(convolution: nn.Conv2d, generator: torch.Generator) -> None:
     """Filters as rows of an orthogonal matrix (Saxe et al. 2014)."""
-    nn.init.orthogonal_(convolution.weight, generator=generator)
+    # Torch fills only weights that lie row by row, which those with channels last do not.
+    rows = torch.empty(convolution.weight.shape)
+    nn.init.orthogonal_(rows, generator=generator)
+    with torch.no_grad():
+        convolution.weight.copy_(rows)
     _no_bias(convolution)
 
 

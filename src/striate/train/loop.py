@@ -1,6 +1,7 @@
 """The training: Plan, Cache and rows in, the weights of the best epoch and their history out."""
 
 import hashlib
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +10,17 @@ from pathlib import Path
 
 import msgspec
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from striate.data.batches import batches
-from striate.errors import StriateError
 from striate.statistics import seed_for
 from striate.train import checkpoint as checkpoints
+from striate.train.averaging import averaged, averages_of
 from striate.train.balance import drawn_rows, weights_of
 from striate.train.boundary import above_the_frozen
 from striate.train.checkpoint import Checkpoint, Tensors
+from striate.train.diverging import DivergedError, origin
 from striate.train.feed import Feed
 from striate.train.head import Network
 from striate.train.initialise import initialise
@@ -25,7 +28,7 @@ from striate.train.loss import loss
 from striate.train.machine import apply
 from striate.train.optimizer import Optimizer
 from striate.train.schedule import rate, shortened
-from striate.train.steps import evaluate, prepare, step, training_mode
+from striate.train.steps import NotFiniteError, evaluate, forward, prepare, step, training_mode
 from striate.values import (
     Cache,
     Epoch,
@@ -51,6 +54,18 @@ class Trained:
     plan: Plan
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Training:
+    """What moves, and what it is moved by; `average` follows the weights where that is asked."""
+
+    network: nn.Module
+    optimizer: Optimizer
+    average: AveragedModel | None
+    feed: Feed
+    train_rows: Rows
+    val_rows: Rows
+
+
 def train(
     network: Network,
     plan: Plan,
@@ -73,7 +88,9 @@ def train(
     normalisation as they are. A checkpoint of the same training in `checkpoint_dir` is gone on
     with, to the same bits. Where the machine is over a quarter slower than `deadline_seconds`
     allows, the schedule is brought to its end at an earlier epoch, and `Trained.plan` says so.
-    Raises `StriateError` where the loss is no longer a number.
+    Where the plan has an average of the weights, each epoch counts as the better of the two.
+    Raises `DivergedError` where the loss is no longer a number; the network then holds the
+    weights of the best epoch before.
     """
     feed = Feed(
         cache=cache,
@@ -121,12 +138,31 @@ def _train(
     plan, epochs, kept_epoch, kept = found.plan, found.epochs, found.kept_epoch, found.kept
     started, saved = time.monotonic(), time.monotonic()
     upper = above_the_frozen(network, plan, feed, train_rows, val_rows, machine)
-    learner, feed = (network, feed) if upper is None else upper
+    learner, seen = (network, feed) if upper is None else upper
+    average = averaged(learner, plan.ema.value)
+    if average is not None and found.average:
+        average.load_state_dict(found.average)
+    training = _Training(
+        network=learner,
+        optimizer=optimizer,
+        average=average,
+        feed=seen,
+        train_rows=train_rows,
+        val_rows=val_rows,
+    )
     while len(epochs) < plan.epochs.value:
-        epoch = _epoch(learner, optimizer, plan, feed, train_rows, val_rows, epochs)
+        try:
+            epoch = _epoch(training, plan, epochs)
+        except DivergedError as fault:
+            network.load_state_dict(kept)
+            network.eval()
+            fault.history = _history(epochs, kept_epoch, training)
+            fault.state = kept if kept_epoch else None
+            raise
         epochs = (*epochs, epoch)
         if kept_epoch == 0 or _better(epoch, epochs[kept_epoch - 1]):
-            kept_epoch, kept = epoch.epoch, _copy(network)
+            kept_epoch = epoch.epoch
+            kept = averages_of(average) if average and epoch.averaged else _copy(network)
         if deadline_seconds is not None:
             left = deadline_seconds - (time.monotonic() - started)
             plan = _in_time(plan, epochs, left, deadline_seconds)
@@ -140,31 +176,28 @@ def _train(
                 network=network.state_dict(),
                 kept=kept,
                 optimizer=checkpoints.optimizer_tensors(optimizer),
+                average=average.state_dict() if average else {},
             )
             checkpoints.save(folder, state)
             saved = time.monotonic()
         watch(_progress(plan, epochs))
     network.load_state_dict(kept)
     network.eval()
-    history = History(
+    return Trained(state=kept, history=_history(epochs, kept_epoch, training), plan=plan)
+
+
+def _history(epochs: tuple[Epoch, ...], kept_epoch: int, training: _Training) -> History:
+    return History(
         epochs=epochs,
         kept_epoch=kept_epoch,
-        train_images=len(train_rows),
-        val_images=len(val_rows),
+        train_images=len(training.train_rows),
+        val_images=len(training.val_rows),
     )
-    return Trained(state=kept, history=history, plan=plan)
 
 
-def _epoch(
-    network: nn.Module,
-    optimizer: Optimizer,
-    plan: Plan,
-    feed: Feed,
-    train_rows: Rows,
-    val_rows: Rows,
-    before: tuple[Epoch, ...],
-) -> Epoch:
+def _epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
     """One pass over the training images, then a look at the validation images."""
+    network, feed, train_rows = training.network, training.feed, training.train_rows
     start = time.monotonic()
     number, losses = len(before) + 1, [epoch.val_loss for epoch in before]
     seed = plan.seed
@@ -181,12 +214,21 @@ def _epoch(
     ):
         share = rate(plan.schedule.value, first + k, steps, plan.epochs.value, losses)
         learning_rate = plan.learning_rate.value * share
-        logits_NK, labels_N = step(network, optimizer, plan, feed, rows, generator, learning_rate)
+        try:
+            logits_NK, labels_N = step(
+                network, training.optimizer, plan, feed, rows, generator, learning_rate
+            )
+        except NotFiniteError as fault:
+            raise _diverged(training, plan, fault.images_NCHW, first + k + 1, number) from None
+        if training.average is not None:
+            training.average.update_parameters(network)
         summed += float(loss(logits_NK, labels_N)) * size
         right += int((logits_NK.argmax(dim=1) == labels_N).sum())
-        _check_finite(summed, first + k + 1, number)
     trained_seconds = time.monotonic() - start
-    val_loss, val_accuracy = evaluate(network, plan, feed, val_rows)
+    val_loss, val_accuracy, better = _judged(training, plan)
+    if len(training.val_rows) and not math.isfinite(val_loss):
+        some = feed.images(training.val_rows[:size])
+        raise _diverged(training, plan, some, first + steps, number)
     return Epoch(
         epoch=number,
         step=first + steps,
@@ -197,7 +239,30 @@ def _epoch(
         val_accuracy=val_accuracy,
         seconds=time.monotonic() - start,
         pictures_per_second=steps * size / max(1e-9, trained_seconds),
+        averaged=better,
     )
+
+
+def _judged(training: _Training, plan: Plan) -> tuple[float, float, bool]:
+    """Validation loss and accuracy of the weights or of their average, and whether it is that."""
+    found = evaluate(training.network, plan, training.feed, training.val_rows)
+    if training.average is None or not len(training.val_rows):
+        return *found, False
+    other = evaluate(training.average.module, plan, training.feed, training.val_rows)
+    if (other[1], -other[0]) > (found[1], -found[0]):
+        return *other, True
+    return *found, False
+
+
+def _diverged(
+    training: _Training, plan: Plan, images_NCHW: Tensor, step: int, epoch: int
+) -> DivergedError:
+    """The error for this step, with the layer where it began on these images."""
+
+    def look(images: Tensor) -> Tensor:
+        return forward(training.network, plan, training.feed, images)
+
+    return DivergedError(step, epoch, origin(training.network, images_NCHW, look))
 
 
 def _first_state(
@@ -215,6 +280,7 @@ def _first_state(
         network={},
         kept=_copy(network),
         optimizer={},
+        average={},
     )
 
 
@@ -258,15 +324,6 @@ def _progress(plan: Plan, epochs: tuple[Epoch, ...]) -> Progress:
         seconds_left=left * epochs[-1].seconds,
         epoch=epochs[-1],
         finished=left == 0,
-    )
-
-
-def _check_finite(summed_loss: float, step: int, epoch: int) -> None:
-    if summed_loss - summed_loss == 0:
-        return
-    raise StriateError(
-        f"The training diverged: at step {step} (epoch {epoch}) the loss is no longer a number.",
-        "Give a plan with a smaller learning_rate, a tenth of it to begin with.",
     )
 
 

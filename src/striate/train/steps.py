@@ -12,6 +12,14 @@ from striate.train.optimizer import Optimizer, build_optimizer
 from striate.values import Plan, Rows
 
 
+class NotFiniteError(Exception):
+    """The loss of a batch is no number; `images_NCHW` are what the network was shown."""
+
+    def __init__(self, images_NCHW: Tensor) -> None:
+        super().__init__("the loss is not finite")
+        self.images_NCHW = images_NCHW
+
+
 def prepare(network: Network, plan: Plan, feed: Feed) -> Optimizer:
     """Moves the network to its device and layout; the optimizer of what the plan trains of it."""
     network.to(feed.device)
@@ -49,17 +57,29 @@ def step(
     generator: torch.Generator,
     learning_rate: float,
 ) -> tuple[Tensor, Tensor]:
-    """Forward, loss, backward, step on one batch; its logits N x K and labels N."""
+    """Forward, loss, backward, step on one batch; its logits N x K and labels N.
+
+    Raises `NotFiniteError` where the loss is no number, before any weight is moved by it.
+    """
     images_NCHW = feed.images(rows, plan.augment.value, generator)
     labels_N = feed.targets(rows)
     images_NCHW, targets = mixed(images_NCHW, labels_N, plan, generator)
-    with _precision(plan, feed):
-        logits_NK = network(images_NCHW)
-    torch.autograd.backward(loss(logits_NK, targets, plan.label_smoothing.value, feed.weights()))
+    logits_NK = forward(network, plan, feed, images_NCHW)
+    found = loss(logits_NK, targets, plan.label_smoothing.value, feed.weights())
+    if not torch.isfinite(found):
+        raise NotFiniteError(images_NCHW)
+    torch.autograd.backward(found)
     if plan.clip.value:
         optimizer.clip(plan.clip.value)
     optimizer.step(learning_rate)
     return logits_NK.detach(), labels_N
+
+
+def forward(network: nn.Module, plan: Plan, feed: Feed, images_NCHW: Tensor) -> Tensor:
+    """Logits N x K in the plan's precision."""
+    with _precision(plan, feed):
+        logits_NK: Tensor = network(images_NCHW)
+    return logits_NK
 
 
 def evaluate(network: nn.Module, plan: Plan, feed: Feed, rows: Rows) -> tuple[float, float]:
@@ -71,8 +91,7 @@ def evaluate(network: nn.Module, plan: Plan, feed: Feed, rows: Rows) -> tuple[fl
     with torch.inference_mode():
         for part in batches(rows, max(plan.batch_size.value, EVALUATION_BATCH)):
             labels_N = feed.targets(part)
-            with _precision(plan, feed):
-                logits_NK = network(feed.images(part))
+            logits_NK = forward(network, plan, feed, feed.images(part))
             summed += float(loss(logits_NK, labels_N)) * len(part)
             right += int((logits_NK.argmax(dim=1) == labels_N).sum())
     return summed / len(rows), right / len(rows)

@@ -27,7 +27,8 @@ class Plan:
     drawn more often; a solution in closed form weighs them then).
     `l1` and `weight_decay` shrink weights beside the step, `clip` bounds the length of the
     gradient (0: no bound), `mix` says how two images of a batch are blended into one. `tuned` is
-    how many groups of layers are tuned, counted from the head on; 0 stands for all.
+    how many groups of layers are tuned, counted from the head on; 0 stands for all. `ema` is how much of itself a moving average of the
+    weights keeps a step (0: none is kept).
     """
 
     schema: str = "striate/plan/1"
@@ -58,6 +59,7 @@ class Plan:
     mix: Choice[str] = Choice(value="none", why=USUAL, ground="convention")
     tuned: Choice[int] = Choice(value=0, why=USUAL, ground="convention")
     balance: Choice[str] = Choice(value="none", why=USUAL, ground="convention")
+    ema: Choice[float] = Choice(value=0.0, why=USUAL, ground="convention")
     because: tuple[Sentence, ...] = ()
 
 

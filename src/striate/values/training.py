@@ -13,7 +13,10 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """A row of `history.csv`; losses are natural-log cross-entropy without regularisation."""
+    """A row of `history.csv`; losses are natural-log cross-entropy without regularisation.
+
+    `averaged` says that validation judged the moving average of the weights, which was better.
+    """
 
     epoch: int
     step: int
@@ -24,6 +27,7 @@ class Epoch:
     val_accuracy: float
     seconds: float
     pictures_per_second: float
+    averaged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,95 @@
+"""A loss that is no longer a number: where it began, and the error that says so."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from striate.errors import StriateError
+from striate.train.checkpoint import Tensors
+from striate.values import History
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where numbers first stopped being finite: `part` of a layer, both by name."""
+
+    layer: str
+    kind: str
+    part: str
+
+    def __str__(self) -> str:
+        return f"the {self.part} of layer {self.layer} ({self.kind})"
+
+
+class DivergedError(StriateError):
+    """The training diverged at a step.
+
+    `state` holds the weights of the best epoch before and `history` the epochs; None where it
+    came to no epoch.
+    """
+
+    def __init__(self, step: int, epoch: int, origin: Origin | None) -> None:
+        began = f"; it began in {origin}" if origin else ""
+        super().__init__(
+            f"The training diverged: at step {step} (epoch {epoch}) the loss is no longer a "
+            f"number{began}.",
+            "Ask for a smaller learning rate, a tenth of it to begin with, and for shorter "
+            "gradients: clip=1.",
+        )
+        self.step = step
+        self.epoch = epoch
+        self.origin = origin
+        self.state: Tensors | None = None
+        self.history: History | None = None
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.step, self.epoch, self.origin)
+
+
+def origin(
+    network: nn.Module, images_NCHW: Tensor, forward: Callable[[Tensor], Tensor] | None = None
+) -> Origin | None:
+    """The layer where what is not finite begins in one pass of these images; None where none does.
+
+    `forward` is how the network was called, its own way unless given.
+    Where weights are not finite already, the step before spoilt them: gradients go from the last
+    layer to the first, so that it began in the last one whose weights are spoilt.
+    """
+    named = network.named_modules()
+    names = {module: name.removeprefix("network.") for name, module in named}
+    spoilt = [layer for layer in _leaves(network) if not _finite(layer.parameters(recurse=False))]
+    if spoilt:
+        return Origin(layer=names[spoilt[-1]], kind=type(spoilt[-1]).__name__, part="gradient")
+    met: list[nn.Module] = []
+
+    def note(layer: nn.Module, _: Any, made: Any) -> None:
+        if not met and isinstance(made, Tensor) and not bool(made.isfinite().all()):
+            met.append(layer)
+
+    with _hooked(network, note), torch.no_grad():
+        (forward or network)(images_NCHW)
+    if not met:
+        return None
+    return Origin(layer=names[met[0]], kind=type(met[0]).__name__, part="output")
+
+
+def _leaves(network: nn.Module) -> list[nn.Module]:
+    return [module for module in network.modules() if not any(module.children())]
+
+
+def _finite(tensors: Iterator[nn.Parameter]) -> bool:
+    return all(bool(tensor.isfinite().all()) for tensor in tensors)
+
+
+@contextmanager
+def _hooked(network: nn.Module, note: Any) -> Iterator[None]:
+    hooks = [layer.register_forward_hook(note) for layer in _leaves(network)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
