@@ -32,6 +32,7 @@ from striate.data.scan import read
 from striate.nets import RANDOM
 from striate.statistics import rng, seed_for, wilson
 from striate.strategy.recipes import SCRATCH
+from striate.train.averaging import averaged, averages_of
 from striate.train.feed import Feed
 from striate.train.head import Network, assemble
 from striate.train.initialise import initialise, kaiming, scale_features
@@ -86,10 +87,32 @@ VARIANTS: dict[str, Variant] = {
         about="ten times as much", against="SGD", choices={**SGD, "weight_decay": 5e-3}
     ),
     "SGD, L1 1e-4": Variant(about="beside L2", against="SGD", choices={**SGD, "l1": 1e-4}),
+    "SGD, no normalisation": Variant(
+        about="identity initialisation", against="SGD", choices=SGD, settings=PLAIN
+    ),
+    "SGD, no normalisation, torch": Variant(
+        about="torch's weights",
+        against="SGD, no normalisation",
+        choices={**SGD, "initialisation": "torch"},
+        settings=PLAIN,
+    ),
+    "SGD, no normalisation, LSUV": Variant(
+        about="unit variance, layer by layer",
+        against="SGD, no normalisation",
+        choices={**SGD, "initialisation": "lsuv"},
+        settings=PLAIN,
+    ),
+    "SGD, no normalisation, calibrated": Variant(
+        about="input's variance",
+        against="SGD, no normalisation",
+        choices={**SGD, "initialisation": "calibrated"},
+        settings=PLAIN,
+    ),
     "no L2": Variant(about="0 for 5e-4", choices={"weight_decay": 0.0}),
     "L1 1e-4": Variant(about="beside L2", choices={"l1": 1e-4}),
     "no augmentation": Variant(about="images as they are", choices={"augment": {}}),
     "flip": Variant(about="crop and mirror", choices={"augment": {"crop": 1.0, "flip": 1.0}}),
+    "EMA 0.95": Variant(about="the averaged weights judged", choices={"ema": 0.95}),
     "flip, cutmix": Variant(
         about="and rectangles of others",
         choices={"augment": {"crop": 1.0, "flip": 1.0}, "mix": "cutmix"},
@@ -249,6 +272,7 @@ def _train(
     generator = torch.Generator().manual_seed(seed_for(plan.seed, "augment"))
     losses: list[float] = []
     steps, epoch = 0, 0
+    average = averaged(network, plan.ema.value)
     training_mode(network, plan)
     while True:
         epoch += 1
@@ -258,12 +282,16 @@ def _train(
         ):
             share = done()
             if share >= 1:
+                if average is not None:
+                    network.load_state_dict(averages_of(average))
                 return steps, summed / count if count else (losses or [float("nan")])[-1]
             schedule = plan.schedule.value
             rate = plateau(losses) if schedule == "plateau" else SCHEDULES[schedule](share)
             logits, labels = step(
                 network, optimizer, plan, feed, rows, generator, rate * plan.learning_rate.value
             )
+            if average is not None:
+                average.update_parameters(network)
             summed += float(nn.functional.cross_entropy(logits.float(), labels))
             count, steps = count + 1, steps + 1
         losses.append(summed / count)

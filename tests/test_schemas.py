@@ -63,6 +63,9 @@ def check_run_folder(folder: Path) -> None:
         check_table(folder / f"{name}.csv", schema(f"{name}.columns.json"))
 
 
+READ: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": ["False", "True"].index}
+
+
 def check_table(path: Path, listed: Any) -> None:
     with path.open(encoding="utf-8", newline="") as file:
         head, *rows = csv.reader(file, strict=True)
@@ -74,7 +77,9 @@ def check_table(path: Path, listed: Any) -> None:
     for row in rows:
         assert len(row) == len(head)
         for column, cell in zip(columns, row, strict=False):
-            {"str": str, "int": int, "float": float}[column["type"]](cell)
+            {"str": str, "int": int, "float": float, "bool": ["False", "True"].index}[
+                column["type"]
+            ](cell)
             assert cell in column.get("one_of", [cell])
         assert all(0 <= float(cell) <= 1 for cell in row[len(columns) :]) or head[4] == "class_1"
 

@@ -59,9 +59,19 @@ def test_columns_are_those_of_the_contract(tmp_path: Path) -> None:
         "bytes_hash,pixels_hash"
     )
     assert head("history.csv") == (
-        "epoch,step,lr,train_loss,train_accuracy,val_loss,val_accuracy,seconds,pictures_per_second"
+        "epoch,step,lr,train_loss,train_accuracy,val_loss,val_accuracy,seconds,"
+        "pictures_per_second,averaged"
     )
     assert head("predictions.csv") == "path,label,predicted,probability,p:daisy,p:dandelion"
+
+
+def test_a_history_from_before_a_column_was_there_is_read(tmp_path: Path) -> None:
+    history = made.made_history(10, 10, epochs=2)
+    stored("history.csv", history, tmp_path)
+    path = tmp_path / "history.csv"
+    lines = [line.rpartition(",")[0] for line in path.read_text("utf-8").splitlines()]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    assert tables.HISTORY.read(path, {}).epochs == history.epochs
 
 
 def test_odd_names_survive_in_an_index(tmp_path: Path) -> None:

@@ -118,3 +118,18 @@ def test_a_method_that_does_not_exist_is_met_with_the_nearest() -> None:
     net = Network(Compact(3, NetSettings()), (Tap(stage="top", pool="max"),), 4)
     with pytest.raises(UsageError, match="did you mean kaiming"):
         initialise(net, smooth_images(), seeded(), "kaimig")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_fills_weights_with_channels_last(method: str) -> None:
+    network = Network(Compact(3, NetSettings(width=0.1)), (Tap(stage="top", pool="max"),), 2)
+    network.to(memory_format=torch.channels_last)
+    initialise(network, smooth_images(), seeded(), method)
+    assert all(p.isfinite().all() for p in network.parameters())
+
+
+def test_orthogonal_filters_are_so_with_channels_last() -> None:
+    convolution = nn.Conv2d(8, 6, 3).to(memory_format=torch.channels_last)
+    METHODS["orthogonal"](convolution, seeded())
+    filters = convolution.weight.detach().reshape(6, -1)
+    assert torch.allclose(filters @ filters.T, torch.eye(6), atol=1e-5)

@@ -11,6 +11,7 @@ from torch import nn
 
 from striate.errors import StriateError
 from striate.train import loop
+from striate.train.diverging import DivergedError
 from striate.train.loop import Trained, train
 from striate.values import Epoch, Plan, Progress
 
@@ -245,3 +246,66 @@ def test_shallow_leaves_the_early_layers() -> None:
 def test_fewer_images_than_a_batch_still_make_a_step() -> None:
     found = run(plan(batch_size=512, epochs=2))
     assert [e.step for e in found.history.epochs] == [1, 2]
+
+
+def test_a_diverged_training_says_where_it_began_and_keeps_the_best_epoch() -> None:
+    of = plan(epochs=3, optimizer="sgd", dropout=0.0)
+    net = network(of)
+    kept: list[dict[str, torch.Tensor]] = []
+
+    def spoil(progress: Progress) -> None:
+        if progress.done == 2:
+            kept.append({n: t.clone() for n, t in net.state_dict().items()})
+            with torch.no_grad():
+                net.backbone.blocks[1][0].weight.fill_(1e38)  # type: ignore[union-attr, index]
+
+    with pytest.raises(DivergedError) as caught:
+        run(of, network=net, watch=spoil)
+    fault = caught.value
+    assert (fault.epoch, fault.step) == (3, 11)
+    assert fault.origin is not None
+    assert fault.origin.layer == "backbone.blocks.1.0"
+    assert fault.origin.part == "output"
+    assert "backbone.blocks.1.0" in fault.sentence
+    assert fault.history is not None
+    assert len(fault.history.epochs) == 2
+    assert fault.state is not None
+    assert all(torch.equal(t, net.state_dict()[n]) for n, t in fault.state.items())
+    if fault.history.kept_epoch == 2:
+        assert all(torch.equal(t, kept[0][n]) for n, t in fault.state.items())
+
+
+def test_a_training_that_diverges_at_once_has_nothing_to_keep() -> None:
+    with pytest.raises(DivergedError) as caught:
+        run(plan(learning_rate=1e30, dropout=0.0))
+    assert caught.value.state is None
+    assert caught.value.history is not None
+    assert caught.value.history.epochs == ()
+
+
+def test_the_average_of_the_weights_is_judged_and_the_better_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of = plan(ema=0.5, epochs=2)
+    net = network(of)
+    looks = iter([(0.5, 0.5), (0.4, 0.7), (0.4, 0.6), (0.5, 0.5)])
+    monkeypatch.setattr(loop, "evaluate", lambda *_: next(looks))
+    found = run(of, network=net)
+    assert [e.averaged for e in found.history.epochs] == [True, False]
+    assert [e.val_accuracy for e in found.history.epochs] == [0.7, 0.6]
+    assert found.history.kept_epoch == 1
+    monkeypatch.undo()
+    plain = run(plan(epochs=2))
+    assert timeless(plain)[0][:5] == timeless(found)[0][:5]  # It changes no step.
+
+
+def test_a_training_with_an_average_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    of = plan(ema=0.9, learning_rate=0.1)
+    unbroken = run(of)
+    assert any(e.averaged for e in unbroken.history.epochs)
+    with pytest.raises(Stop):
+        run(of, checkpoint_dir=tmp_path, watch=stop_after(2))
+    assert same(unbroken, run(of, checkpoint_dir=tmp_path))

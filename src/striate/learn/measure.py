@@ -21,6 +21,7 @@ from striate.strategy.choose import what_to_try
 from striate.strategy.corners import corner
 from striate.strategy.plans import training_plan
 from striate.strategy.promise import worth_measuring
+from striate.train.diverging import DivergedError
 from striate.train.head import assemble
 from striate.values import Candidate, Choice, Evidence, Machine, Trial, say
 
@@ -120,12 +121,17 @@ def _try(job: Job, candidate: Candidate, linear: Linear | None) -> Trial | None:
     folder = job.checkpoints / f"trial-{plan.strategy.value}"
     spec = spec_of(job, plan)
     network = start(job, plan, spec, linear)
-    trained = run(job, plan, spec, network, folder, None)
+    try:
+        history = run(job, plan, spec, network, folder, None).history
+    except DivergedError as fault:
+        if fault.state is None or fault.history is None:
+            return None
+        history = fault.history
     groups, right = job.groups[job.val], None
     if len(np.unique(groups)) < len(groups):
         logits = Classifier(spec=spec, network=network.eval()).logits(job.cache.images, job.val)
         right = logits.argmax(axis=1) == job.labels[job.val]
-    return as_trial(plan, trained.history, groups, candidate.why, right)
+    return as_trial(plan, history, groups, candidate.why, right)
 
 
 FLIPS_SHARE = 0.05

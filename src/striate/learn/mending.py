@@ -27,7 +27,9 @@ def train_or_mend(
         return train_plan(job, plan, linear, evidence)
     except DivergedError as fault:
         _keep(job, plan, linear, fault)
-        if job.given_plan is not None or any(choice.ground == "asked" for choice in _steering(plan)):
+        if job.given_plan is not None or any(
+            choice.ground == "asked" for choice in _steering(plan)
+        ):
             raise UsageError(fault.sentence, fault.hint) from fault
         again = mended(plan, fault)
     try:

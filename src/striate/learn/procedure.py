@@ -20,6 +20,7 @@ from striate.store.plans import PLAN
 from striate.strategy.choose import choose
 from striate.strategy.plans import linear_plan
 from striate.strategy.promise import GATE_LEVEL
+from striate.train.diverging import DivergedError
 from striate.values import Choice, Evidence, Interval, Plan, Sentence, Trial, say
 
 CLOSED_FORM = ("linear", "layers")
@@ -40,7 +41,12 @@ def learn(job: Job) -> Learned:
     if plan.strategy.value in CLOSED_FORM:
         assert linear is not None
         return _closed_form(job, linear, plan, evidence)
-    trained, history, plan = train_or_mend(job, plan, linear, evidence)
+    try:
+        trained, history, plan = train_or_mend(job, plan, linear, evidence)
+    except DivergedError as fault:
+        if linear is None or plan.strategy.ground == "asked":
+            raise
+        return _instead(job, linear, plan, evidence, fault)
     found = probabilities(job, trained, job.val) if len(job.val) else None
     learned = Learned(
         classifier=trained,
@@ -85,6 +91,23 @@ def _closed_form(job: Job, linear: Linear, plan: Plan, evidence: Evidence) -> Le
         table=linear.table,
         left_out=statistics.softmax(fit.loo_scores, fit.temperature),
     )
+
+
+def _instead(
+    job: Job, linear: Linear, plan: Plan, evidence: Evidence, fault: DivergedError
+) -> Learned:
+    """The linear model, where the training diverged twice before its first epoch was done."""
+    why = say(
+        "gate.diverged",
+        "The training diverged at step {step} of its second try too: the linear model is "
+        "delivered.",
+        step=fault.step,
+    )
+    choice = Choice(value="linear", why=why, ground="measured")
+    learned = _closed_form(
+        job, linear, linear_plan(evidence, job.options, job.machine, choice), evidence
+    )
+    return replace(learned, plan=replace(learned.plan, because=(*plan.because, why)))
 
 
 def _gate(job: Job, linear: Linear, learned: Learned) -> Learned:

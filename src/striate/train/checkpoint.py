@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -37,7 +37,7 @@ class Checkpoint:
     network: Tensors
     kept: Tensors
     optimizer: Tensors
-    average: Tensors
+    average: Tensors = field(default_factory=dict)
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:

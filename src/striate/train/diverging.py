@@ -37,8 +37,8 @@ class DivergedError(StriateError):
         super().__init__(
             f"The training diverged: at step {step} (epoch {epoch}) the loss is no longer a "
             f"number{began}.",
-            "Ask for a smaller learning rate, a tenth of it to begin with, and for shorter "
-            "gradients: clip=1.",
+            "Ask for a smaller learning_rate, a tenth of it to begin with, and for clip=1, which "
+            "shortens gradients.",
         )
         self.step = step
         self.epoch = epoch

@@ -27,8 +27,8 @@ class Plan:
     drawn more often; a solution in closed form weighs them then).
     `l1` and `weight_decay` shrink weights beside the step, `clip` bounds the length of the
     gradient (0: no bound), `mix` says how two images of a batch are blended into one. `tuned` is
-    how many groups of layers are tuned, counted from the head on; 0 stands for all. `ema` is how much of itself a moving average of the
-    weights keeps a step (0: none is kept).
+    how many groups of layers are tuned, counted from the head on; 0 stands for all.
+    `ema` is how much of itself a moving average of the weights keeps a step (0: there is none).
     """
 
     schema: str = "striate/plan/1"
