@@ -14,6 +14,7 @@ from striate.report.mistakes import mistakes_section
 from striate.report.numbers import number_mistakes, numbers_section
 from striate.report.repeat import repeat_section
 from striate.report.seeing import seeing_section
+from striate.report.slices import slices_section
 from striate.report.source import aside_section, source_section
 from striate.report.task_answer import task_answer, task_headline
 from striate.report.training import training_section
@@ -64,6 +65,7 @@ def _on_classes(values: Values, say: Words) -> tuple[Section | None, ...]:
         doubts_section(values, say),
         classes_section(values, say),
         confusion_section(values, say),
+        slices_section(values, say),
         confidence_section(values, say),
     )
 

@@ -1,0 +1,86 @@
+"""Where a model is worse: kinds of images by what can be measured of them without the model.
+
+Legend: `N` judged images. A slice is the lowest or the highest quarter of a property.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate import statistics
+from striate.values import Example, Interval, Rows
+
+Floats = NDArray[np.float64]
+SLICES = ("dark", "bright", "flat", "harsh", "blurred", "detailed", "small", "large")
+LEAST = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Slice:
+    """The images of one kind, and how often a model is right on them and on all others."""
+
+    name: str
+    inside: NDArray[np.bool_]
+    accuracy: Interval
+    others: Interval
+
+
+def properties(images_NHWC: NDArray[np.uint8], examples: list[Example]) -> dict[str, Floats]:
+    """Brightness, contrast, sharpness and size of every image.
+
+    Sharpness is the mean size of the Laplacian over the spread of the pixels: of two images
+    alike in contrast the blurred one has less.
+    """
+    found = np.array([_of_pixels(image) for image in images_NHWC]).reshape(-1, 3)
+    sizes = np.sqrt([float(e.width * e.height) for e in examples])
+    return {
+        "brightness": found[:, 0],
+        "contrast": found[:, 1],
+        "sharpness": found[:, 2],
+        "size": np.asarray(sizes, np.float64),
+    }
+
+
+def slices(
+    measured: dict[str, Floats],
+    right: NDArray[np.bool_],
+    groups: Rows,
+    *,
+    seed: int = 0,
+    folds: int = 0,
+    level: float = 0.95,
+) -> tuple[Slice, ...]:
+    """The outer quarters of each property, in the order of `SLICES`, with intervals at `level`.
+
+    Where a property has one value for more than half of the images its quarters mean nothing
+    and are left out, and so are slices of fewer than 10 images.
+    """
+    found = []
+    for place, values in enumerate(measured.values()):
+        low, high = np.quantile(values, (0.25, 0.75)) if len(values) else (0.0, 0.0)
+        for k, inside in enumerate((values < low, values > high)):
+            if low < high and inside.sum() >= LEAST:
+                found.append(
+                    Slice(
+                        name=SLICES[2 * place + k],
+                        inside=inside,
+                        accuracy=statistics.accuracy_interval(
+                            right[inside], groups[inside], seed, level, folds=folds
+                        ),
+                        others=statistics.accuracy_interval(
+                            right[~inside], groups[~inside], seed, level, folds=folds
+                        ),
+                    )
+                )
+    return tuple(found)
+
+
+def _of_pixels(image_HWC: NDArray[np.uint8]) -> tuple[float, float, float]:
+    grey = image_HWC.astype(np.float32).mean(axis=2)
+    spread = float(grey.std())
+    bend = (
+        4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
+    )
+    sharp = float(np.abs(bend).mean()) / spread if spread > 0 and bend.size else 0.0
+    return float(grey.mean()), spread, sharp

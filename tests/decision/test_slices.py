@@ -1,0 +1,82 @@
+"""Slices: worked by hand; a planted weakness is named, chance is not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests import made
+
+from striate.decision.slices import properties, slices
+from striate.diagnose.weak_slice import CHECK
+from striate.report.language import words
+from striate.report.slices import slices_section
+from striate.values import Cache, Example, Predictions, Values
+
+
+def answered(values: Values, right: np.ndarray) -> Values:
+    """The same run, right where told."""
+    truth, classes = values.predictions.truth, len(values.predictions.classes)
+    said = np.where(right, truth, (truth + 1) % classes)
+    table = np.eye(classes, dtype=np.float32)[said]
+    predictions: Predictions = replace(values.predictions, probabilities=table)
+    return replace(values, predictions=predictions)
+
+
+def run_with_light(seed: int) -> tuple[Values, np.ndarray]:
+    """A run on pictures of all brightnesses, and how bright the judged ones are."""
+    values = made.values(images=2000, size=8, leaked=0, set_aside=0, seed=seed)
+    rng = np.random.default_rng(seed)
+    light = rng.integers(20, 200, len(values.index.examples))
+    images = (light[:, None, None, None] + rng.integers(0, 40, (len(light), 8, 8, 3))).astype(
+        np.uint8
+    )
+    return replace(values, cache=Cache(images=images, path="")), light[values.test_rows]
+
+
+def test_what_is_measured() -> None:
+    flat = np.full((8, 8, 3), 100, np.uint8)
+    board = np.repeat((np.indices((8, 8)).sum(axis=0) % 2 * 200).astype(np.uint8)[..., None], 3, 2)
+    ramp = np.repeat(np.tile(np.arange(8, dtype=np.uint8) * 28, (8, 1))[..., None], 3, 2)
+    examples = [Example(path=str(k), width=10 * (k + 1), height=10 * (k + 1)) for k in range(3)]
+    found = properties(np.stack([flat, board, ramp]), examples)
+    assert found["brightness"][:2] == pytest.approx([100, 100])
+    assert found["contrast"][:2] == pytest.approx([0, 100])
+    assert found["sharpness"] == pytest.approx([0, 8, 0])
+    assert found["size"] == pytest.approx([10, 20, 30])
+
+
+def test_the_outer_quarters_and_the_rest() -> None:
+    values = np.arange(100.0)
+    right = values >= 20
+    dark, bright = slices({"brightness": values}, right, np.arange(100))
+    assert (dark.name, dark.accuracy.n, dark.others.n) == ("dark", 25, 75)
+    assert (dark.accuracy.value, dark.others.value) == (0.2, 1.0)
+    assert bright.accuracy.value == 1.0
+    assert slices({"brightness": np.ones(100)}, right, np.arange(100)) == ()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_dark_images_that_are_worse_are_named(seed: int) -> None:
+    values, light = run_with_light(seed)
+    rng = np.random.default_rng(seed + 100)
+    right = rng.random(len(light)) < np.where(light < np.quantile(light, 0.25), 0.6, 0.95)
+    told = CHECK.run(answered(values, right))
+    assert (told.outcome, told.variant) == ("found", "dark")
+
+
+def test_chance_names_no_slice() -> None:
+    found = []
+    for seed in range(20):
+        values, light = run_with_light(seed)
+        right = np.random.default_rng(seed + 200).random(len(light)) < 0.9
+        found.append(CHECK.run(answered(values, right)).outcome)
+    assert found.count("passed") >= 19
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_report_lists_them(lang: str) -> None:
+    values, light = run_with_light(0)
+    section = slices_section(answered(values, light > 60), words(lang))
+    assert section is not None
+    assert section.blocks[0].rows[0][0] == words(lang)("slice.dark")
+    assert slices_section(made.values(images=60), words(lang)) is None
