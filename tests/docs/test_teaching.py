@@ -76,7 +76,7 @@ def test_all_techniques_of_the_course_have_a_page() -> None:
 def test_a_technique_has_its_parts(page: Path) -> None:
     for each, captioned, measured, code in (
         (text(page), "*Figure: ", "What we measured", "In the code: "),
-        (text("zh" / page), "*图:", "我们测得了什么", "代码中:"),
+        (text("zh" / page), "*图：", "我们测得了什么", "代码中："),
     ):
         assert each.count("$$") >= 2, "a formula"
         assert each.count("plt.show()") == len(re.findall(f"^{re.escape(captioned)}", each, re.M))
@@ -93,7 +93,7 @@ def test_every_figure_is_described_right_below_its_cell(page: Path) -> None:
         for cell in CELL.finditer(text(each)):
             if "plt.show()" in cell[0]:
                 below = text(each)[cell.end() :].lstrip().split("\n")[0]
-                assert re.fullmatch(r"\*(Figure: |图:).+\*", below), (each, below[:40])
+                assert re.fullmatch(r"\*(Figure: |图：).+\*", below), (each, below[:40])
 
 
 @pytest.mark.parametrize("page", TAUGHT, ids=str)
