@@ -24,6 +24,7 @@ from striate.values import (
     Ladder,
     LayerStates,
     ModelSpec,
+    Outlier,
     Plan,
     Summary,
 )
@@ -68,6 +69,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     }
     found["index.columns.json"] = column_list("striate/index/1", table_columns(Example))
     found["doubts.columns.json"] = column_list("striate/doubts/1", table_columns(Doubt))
+    found["outliers.columns.json"] = column_list("striate/outliers/1", table_columns(Outlier))
     found["history.columns.json"] = column_list("striate/history/1", table_columns(Epoch))
     found["predictions.columns.json"] = {
         **column_list("striate/predictions/1", PREDICTIONS + FEW_CLASSES),

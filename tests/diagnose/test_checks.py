@@ -13,7 +13,7 @@ from striate.data.series import series_notes
 from striate.diagnose import certain, diagnose, verdict
 from striate.diagnose.overfitting import rise_after_best
 from striate.diagnose.small_validation import provable_lead
-from striate.values import Finding, Predictions, Series, Values
+from striate.values import Finding, Outlier, Predictions, Series, Values
 
 
 def said(values: Values, code: str) -> Finding:
@@ -342,3 +342,13 @@ def test_series_are_told_with_what_to_type(pattern: str) -> None:
     assert finding.outcome == "found"
     assert (pattern or "a column group") in finding.advice
     assert "40.0%" in finding.meaning
+
+
+def test_images_unlike_all_others_are_named() -> None:
+    values = healthy()
+    assert said(values, "outliers").outcome == "not_applicable"
+    assert said(replace(values, outliers=()), "outliers").outcome == "passed"
+    odd = Outlier(row=3, path="a/odd.gif", label="a", stage="top", deviations=6.0, bar=4.5)
+    finding = said(replace(values, outliers=(odd,) * 5), "outliers")
+    assert (finding.outcome, finding.figures["n"]) == ("found", 5)
+    assert "a/odd.gif" in finding.meaning

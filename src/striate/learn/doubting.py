@@ -1,11 +1,13 @@
-"""The labels that the linear model doubts, each image judged without having been learnt."""
+"""Labels that the linear model doubts, and images unlike all others: what to look at by eye."""
 
 import numpy as np
 
 from striate.learn.job import Job
 from striate.learn.linear import Linear
 from striate.probe.doubtful import find_doubtful
-from striate.statistics import softmax
+from striate.probe.features import FeatureTable
+from striate.probe.outliers import find_outliers
+from striate.statistics import rng, softmax
 from striate.values import Doubt
 
 
@@ -22,4 +24,21 @@ def doubts_of(job: Job, linear: Linear) -> tuple[Doubt, ...]:
     return find_doubtful(probabilities, job.index, rows)[:MOST]
 
 
+def publish_outliers(job: Job, table: FeatureTable) -> None:
+    """Publishes the training and validation images that are unlike all others.
+
+    Of many images some are drawn by the seed. In a fold nothing is looked for: all images
+    together tell more.
+    """
+    rows = np.sort(np.concatenate([job.train, job.val]))
+    if len(rows) < len(job.feature_rows):
+        return
+    if len(rows) > MOST_COMPARED:
+        drawn = rng(job.options.seed, "outliers").choice(rows, MOST_COMPARED, replace=False)
+        rows = np.sort(drawn)
+    found = find_outliers(table.stages(rows), job.index, rows, job.groups[rows])
+    job.publish("outliers.csv", found[:MOST])
+
+
 MOST = 1_000
+MOST_COMPARED = 5_000

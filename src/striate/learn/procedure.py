@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from striate import statistics
 from striate.classifier import Classifier
-from striate.learn.doubting import doubts_of
+from striate.learn.doubting import doubts_of, publish_outliers
 from striate.learn.job import Job, Learned
 from striate.learn.linear import Linear, fit_on, linear_classifier, probe_pretrained, refit
 from striate.learn.measure import gather_evidence
@@ -34,6 +34,7 @@ def learn(job: Job) -> Learned:
     if linear is not None:
         job.usable(_first(job, linear, linear.probed))
         job.publish("doubts.csv", doubts_of(job, linear))
+        publish_outliers(job, linear.table)
     evidence = job.keep("measured.json", lambda: gather_evidence(job, linear), of_json(Evidence))
     plan = job.keep("chosen.json", lambda: _plan(job, evidence), PLAN, also=job.minutes)
     job.publish("evidence.json", evidence)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from striate import measures
 from striate.classifier import Classifier, answers
+from striate.learn.doubting import publish_outliers
 from striate.learn.job import Job, Learned
 from striate.learn.linear import (
     PRETRAINED,
@@ -51,6 +52,7 @@ def learn_targets(job: Job) -> Learned:
     size = given.input_size.value if given else input_size_for(job, net)
     network = read_network(job, net, size)
     table = read_features(job, net, network, size, job.feature_rows, "features.npz")
+    publish_outliers(job, table)
     evidence = job.keep(
         "measured.json", lambda: _evidence(job, table, net, size), of_json(Evidence)
     )

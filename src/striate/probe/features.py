@@ -46,6 +46,15 @@ class FeatureTable:
         values = self.values[[place[int(row)] for row in rows]]
         return values if taps is None else values[:, self.columns(taps)]
 
+    def stages(self, rows: Rows) -> dict[str, NDArray[np.float32]]:
+        """The features of some index rows, stage by stage, shallow to deep."""
+        values = self.of(rows)
+        names = dict.fromkeys(tap.stage for tap in self.taps)
+        return {
+            name: values[:, self.columns([tap for tap in self.taps if tap.stage == name])]
+            for name in names
+        }
+
 
 def extract(
     network: Network,

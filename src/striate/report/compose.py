@@ -12,6 +12,7 @@ from striate.report.ladder import ladder_section
 from striate.report.language import Words, words
 from striate.report.mistakes import mistakes_section
 from striate.report.numbers import number_mistakes, numbers_section
+from striate.report.outliers import outliers_section
 from striate.report.repeat import repeat_section
 from striate.report.seeing import seeing_section
 from striate.report.slices import slices_section
@@ -63,6 +64,7 @@ def _on_classes(values: Values, say: Words) -> tuple[Section | None, ...]:
     return (
         mistakes_section(values, say),
         doubts_section(values, say),
+        outliers_section(values.outliers or (), values.cache, say),
         classes_section(values, say),
         confusion_section(values, say),
         slices_section(values, say),

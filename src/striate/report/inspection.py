@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from striate.report.doubts import doubts_gallery
 from striate.report.language import Words, words
+from striate.report.outliers import outliers_section
 from striate.report.pixels import SMALL, data_uri
 from striate.values import Block, Cache, Family, Index, Inspection, Leak, Report, Section
 
@@ -29,12 +30,13 @@ def compose_inspection(
         _families_section("contradictions", torn, pictures, say),
         _leaks_section(inspection.leaks, pictures, say),
         _doubts_section(inspection, cache, say),
+        outliers_section(inspection.outliers, cache, say),
         _families_section("copies", alike, pictures, say),
         _aside_section(inspection, say),
         _classes_section(inspection, say) if inspection.classes else None,
         _sizes_section(inspection, say),
     )
-    problems = sum(section is not None for section in sections[1:6])
+    problems = sum(section is not None for section in sections[1:7])
     return Report(
         lang=lang,
         title=inspection.name,

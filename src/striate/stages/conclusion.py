@@ -104,6 +104,7 @@ def gather(run: Run, index: Index, split: Split, cache: Cache, machine: Machine)
         test_rows=rows,
         summary=summary,
         doubts=run.read("doubts.csv") if run.holds("doubts.csv") else (),
+        outliers=run.read("outliers.csv") if run.holds("outliers.csv") else None,
         layers=run.read("layers.json") if run.holds("layers.json") else None,
         ladder=run.read("ladder.json") if run.holds("ladder.json") else None,
     )

@@ -1,4 +1,4 @@
-"""Labels that the images speak against, looked for before any training, within the time given."""
+"""Doubtful labels and images unlike all others: looked for before any training, in time."""
 
 import time
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from striate.learn.linear import PRETRAINED, spec_on
 from striate.nets import find_net
 from striate.probe.doubtful import find_doubtful, left_out_probabilities
+from striate.probe.features import FeatureTable
+from striate.probe.outliers import find_outliers
 from striate.statistics import rng
 from striate.strategy.budget import feature_size
 from striate.train.head import all_taps, assemble
@@ -22,6 +24,7 @@ from striate.values import (
     Machine,
     ModelSpec,
     Options,
+    Outlier,
     Progress,
     Rows,
     Watch,
@@ -37,18 +40,20 @@ FEWEST_OF_A_CLASS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubted:
-    """The flagged images, the most doubtful first, and how many were looked at."""
+    """The flagged images, the most doubtful first, those unlike all others, how many were seen."""
 
     doubts: tuple[Doubt, ...]
     looked_at: int
+    outliers: tuple[Outlier, ...] = ()
 
 
-def doubtful_labels(
+def look_closer(
     index: Index, cache: Cache, groups: Rows, options: Options, seconds: float, watch: Watch
 ) -> Doubted:
     """Images that look more like another class to a linear model that did not see them.
 
-    The model reads features of the pretrained network and is judged with an image and its
+    Labels are doubted only where an image has one; images unlike all others are looked for in
+    any task. The model reads features of the pretrained network and is judged with an image and its
     group left out. At most half of `seconds` goes into the features: where that is too short
     for all, or there are over 5,000, images are drawn by the seed. Classes of which fewer than
     5 are looked at are not doubted.
@@ -59,14 +64,20 @@ def doubtful_labels(
     taps = all_taps(find_net(PRETRAINED).card(PRETRAINED).stages)
     spec = spec_on(PRETRAINED, size, taps, index, cache, machine)
     with apply(machine):
-        rows, features = _in_time(cache, rows, spec, machine, until, watch)
+        rows, features, widths = _in_time(cache, rows, spec, machine, until, watch)
+        table = FeatureTable(rows=rows, taps=spec.taps, widths=widths, values=features, seconds=0.0)
+        outliers = find_outliers(table.stages(rows), index, rows, groups[rows])
+        if index.task != "label":
+            return Doubted(doubts=(), looked_at=len(rows), outliers=outliers)
         labels = index.labels()[rows]
         probabilities = left_out_probabilities(features, labels, len(index.classes), groups[rows])
     counts = np.bincount(labels, minlength=len(index.classes))
     known = {name for name, n in zip(index.classes, counts, strict=True) if n >= FEWEST_OF_A_CLASS}
     found = find_doubtful(probabilities, index, rows)
     return Doubted(
-        doubts=tuple(d for d in found if d.flagged and d.label in known), looked_at=len(rows)
+        doubts=tuple(d for d in found if d.flagged and d.label in known),
+        looked_at=len(rows),
+        outliers=outliers,
     )
 
 
@@ -85,12 +96,15 @@ def _affordable(
 
 def _in_time(
     cache: Cache, rows: Rows, spec: ModelSpec, machine: Machine, until: float, watch: Watch
-) -> tuple[Rows, NDArray[np.float32]]:
-    """The rows whose features were ready in time, ascending, and these N x D; at least a block.
+) -> tuple[Rows, NDArray[np.float32], tuple[int, ...]]:
+    """The rows whose features were ready in time, ascending, these N x D, and each tap's width.
+
+    At least a block is made ready.
 
     A busy machine is slower than it was when it was measured.
     """
-    network = fast(assemble(spec), machine=machine, precision=spec.precision)
+    whole = assemble(spec)
+    network = fast(whole, machine=machine, precision=spec.precision)
     features: list[NDArray[np.float32]] = []
     done = 0
     while done < len(rows) and (not done or time.monotonic() < until):
@@ -99,4 +113,4 @@ def _in_time(
         done += len(block)
         watch(Progress(stage="features", done=done, total=len(rows), unit="images"))
     order = np.argsort(rows[:done])
-    return rows[:done][order], np.concatenate(features)[order]
+    return rows[:done][order], np.concatenate(features)[order], whole.widths

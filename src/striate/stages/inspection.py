@@ -13,12 +13,13 @@ from striate.data.families import described, families_of, leaks_between
 from striate.data.scan import read
 from striate.data.series import find_series
 from striate.data.split import split_index
-from striate.stages.doubting import Doubted, doubtful_labels
+from striate.stages.doubting import look_closer
 from striate.stages.inspection_words import (
     copies_told,
     counts_told,
     doubts_told,
     not_doubted,
+    outliers_told,
     split_told,
 )
 from striate.summary import count_images
@@ -65,16 +66,16 @@ def inspect(source: object, options: Options, watch: Watch = unwatched) -> Inspe
     families = families_of(index, copies)
     found = inspection_of(index, cache, split, families, source=_address(index))
     left = 60 * options.minutes - (time.monotonic() - started)
-    doubted, told = Doubted(doubts=(), looked_at=0), not_doubted()
-    if index.task == "label":
-        doubted = doubtful_labels(index, cache, split.groups, options, left, watch)
-        told = doubts_told(doubted.doubts, doubted.looked_at, found.images.used)
+    closer = look_closer(index, cache, split.groups, options, left, watch)
+    told = doubts_told(closer.doubts, closer.looked_at, found.images.used)
+    told = told if index.task == "label" else not_doubted()
     return Inspected(
         inspection=replace(
             found,
-            doubts=doubted.doubts,
-            labels_looked_at=doubted.looked_at,
-            told=(*found.told, *told),
+            doubts=closer.doubts,
+            labels_looked_at=closer.looked_at if index.task == "label" else 0,
+            outliers=closer.outliers,
+            told=(*found.told, *told, *outliers_told(closer.outliers, closer.looked_at)),
             seconds=round(time.monotonic() - started, 2),
         ),
         index=index,

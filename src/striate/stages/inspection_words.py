@@ -12,6 +12,7 @@ from striate.values import (
     ImageCounts,
     Index,
     Leak,
+    Outlier,
     Sentence,
     Series,
     Split,
@@ -173,6 +174,25 @@ def doubts_told(doubts: Sequence[Doubt], looked_at: int, used: int) -> Iterator[
             "Labels were looked at on {n:,} of {of:,} images, drawn by lot, within the time given.",
             n=looked_at,
             of=used,
+        )
+
+
+def outliers_told(outliers: Sequence[Outlier], looked_at: int) -> Iterator[Sentence]:
+    """Images unlike all others, among how many they were looked for."""
+    if outliers:
+        yield say(
+            "inspect.outliers",
+            "Images unlike all others, such as placeholders or foreign pictures: {n:,} of "
+            "{looked_at:,}, first {path}.",
+            n=len(outliers),
+            looked_at=looked_at,
+            path=outliers[0].path,
+        )
+    else:
+        yield say(
+            "inspect.no_outliers",
+            "None of {looked_at:,} images is far from all others.",
+            looked_at=looked_at,
         )
 
 

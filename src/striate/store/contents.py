@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 from striate.store.files import Codec, Facts, from_json, of_json, of_text, put, to_json
 from striate.store.plans import PLAN
-from striate.store.tables import DOUBTS, HISTORY, INDEX, PREDICTIONS
+from striate.store.tables import DOUBTS, HISTORY, INDEX, OUTLIERS, PREDICTIONS
 from striate.values import Evidence, Finding, Ladder, LayerStates, Summary, Trial
 
 
@@ -49,6 +49,7 @@ CODECS: dict[str, Codec[Any]] = {
     "evidence.json": of_json(Evidence),
     "plan.json": PLAN,
     "doubts.csv": DOUBTS,
+    "outliers.csv": OUTLIERS,
     "layers.json": of_json(LayerStates),
     "trials.jsonl": Codec(write=_write_trials, read=_read_trials),
     "history.csv": HISTORY,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.store.files import Codec, Facts, to_json
-from striate.values import Doubt, Epoch, Example, History, Index, Predictions, names_in
+from striate.values import Doubt, Epoch, Example, History, Index, Outlier, Predictions, names_in
 
 T = TypeVar("T")
 
@@ -297,6 +297,15 @@ def _read_doubts(path: Path, facts: Facts) -> tuple[Doubt, ...]:
     return tuple(_read_rows(path, Doubt))
 
 
+def _write_outliers(outliers: tuple[Outlier, ...], file: BinaryIO) -> None:
+    _put_rows(file, Outlier, outliers)
+
+
+def _read_outliers(path: Path, facts: Facts) -> tuple[Outlier, ...]:
+    return tuple(_read_rows(path, Outlier))
+
+
+OUTLIERS: Codec[tuple[Outlier, ...]] = Codec(write=_write_outliers, read=_read_outliers)
 DOUBTS: Codec[tuple[Doubt, ...]] = Codec(write=_write_doubts, read=_read_doubts)
 INDEX: Codec[Index] = Codec(write=_write_index, read=_read_index, facts=_index_facts)
 HISTORY: Codec[History] = Codec(write=_write_history, read=_read_history, facts=_history_facts)

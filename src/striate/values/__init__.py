@@ -12,6 +12,7 @@ from striate.values.evidence import (
     Evidence,
     FlipGain,
     Interval,
+    Outlier,
     Probe,
     Trial,
 )
@@ -110,6 +111,7 @@ __all__ = [
     "NetCard",
     "NetSettings",
     "Options",
+    "Outlier",
     "Plan",
     "PlanSummary",
     "Predictions",

@@ -59,6 +59,22 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outlier:
+    """An image unlike all others in what `stage` of a network sees.
+
+    Its distance to its neighbours lies so many `deviations` above the median of all; above `bar`
+    one image of a healthy set would lie once in a hundred sets.
+    """
+
+    row: int
+    path: str
+    label: str
+    stage: str
+    deviations: float
+    bar: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """A candidate that was tried: a line of `trials.jsonl`."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from striate.values.evidence import Doubt
+from striate.values.evidence import Doubt, Outlier
 from striate.values.findings import ImageCounts
 from striate.values.images import Series
 from striate.values.saying import Sentence
@@ -65,7 +65,8 @@ class Inspection:
     use, the commonest first; `turned` are those that their EXIF tag turns upright. `copies` are
     families of several files, contradicting ones among them; `leaks` are between given splits.
     `named_groups` counts the groups that the user named. `doubts` are labels that the images
-    speak against, the most doubtful first, among `labels_looked_at` images.
+    speak against, the most doubtful first, among `labels_looked_at` images; `outliers` are
+    images unlike all others.
     """
 
     schema: str = "striate/inspection/1"
@@ -85,5 +86,6 @@ class Inspection:
     series: Series | None
     doubts: tuple[Doubt, ...] = ()
     labels_looked_at: int = 0
+    outliers: tuple[Outlier, ...] = ()
     told: tuple[Sentence, ...]
     seconds: float

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.values.evidence import Doubt, Evidence
+from striate.values.evidence import Doubt, Evidence, Outlier
 from striate.values.findings import Summary
 from striate.values.images import Cache, Index, Options, Split
 from striate.values.ladder import Ladder
@@ -60,6 +60,7 @@ class Values:
     test_rows: Rows
     summary: Summary
     doubts: tuple[Doubt, ...] = ()
+    outliers: tuple[Outlier, ...] | None = None
     layers: LayerStates | None = None
     ladder: Ladder | None = None
 

@@ -1,0 +1,43 @@
+"""Outliers: images unlike all others, such as placeholders, scans of a text, or another subject."""
+
+from striate.diagnose import Check, finding
+from striate.values import Finding, Values
+
+NAMED = 3
+
+
+def run(values: Values) -> Finding:
+    """Names the images whose nearest neighbours are far off in what some stage sees."""
+    if values.outliers is None:
+        return finding(
+            "outliers",
+            "not_applicable",
+            "info",
+            title="Images unlike all others",
+            meaning="No pretrained network has looked at the images, so none can be told apart.",
+        )
+    if values.outliers:
+        named = [outlier.path for outlier in values.outliers[:NAMED]]
+        return finding(
+            "outliers",
+            "found",
+            "info",
+            title="Some images are unlike all others",
+            meaning="{n:,} training or validation images are far from all others in what the "
+            "pretrained network sees: placeholders, foreign pictures, or rare views: {paths}",
+            advice="Look at them in the report; take out what does not belong, and run again.",
+            figures={
+                "n": len(values.outliers),
+                "paths": "; ".join([*named, *["…"] * (len(values.outliers) > NAMED)]),
+            },
+        )
+    return finding(
+        "outliers",
+        "passed",
+        "info",
+        title="Images unlike all others",
+        meaning="No training or validation image is far from all others.",
+    )
+
+
+CHECK = Check(code="outliers", run=run, every_task=True)
