@@ -46,6 +46,8 @@ class Settings(TypedDict, total=False):
     task: str
     data_root: str | Path | None
     set: str | None
+    remedy: bool
+    no_remedy: bool
 
 
 def checked(
@@ -231,10 +233,13 @@ _RULES: dict[str, Callable[[object], object]] = {
     "root": _path,
     "data_root": _path,
     "set": _overrides,
+    "remedy": _switch,
+    "no_remedy": _switch,
 }
 
 _EXCLUDE = (
     ("plan", "strategy", "the plan says the strategy"),
     ("plan", "net", "the plan says the network"),
+    ("remedy", "no_remedy", "one tries remedies, the other does not"),
     ("group", "group_pattern", "each says what the groups are"),
 )

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 FAULTS = "striate.faults"
 # Settings that say how to train, where nothing is trained.
-TRAINING = ("strategy", "net", "weights", "plan", "out", "restart", "min_accuracy", "weight", "set")
+TRAINING = (
+    *("strategy", "net", "weights", "plan", "out", "restart", "min_accuracy", "weight", "set"),
+    *("remedy", "no_remedy"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +282,8 @@ FLAGS: dict[str, Flag] = {
     "split_column": Flag(metavar="COLUMN", about="A table's column of train, val, test, if any."),
     "weight": Flag(metavar="COLUMN", about="A table's column of weights, if any."),
     "set": Flag(metavar="CHOICES", about="Choices of the plan, such as 'activation=elu l1=1e-4'."),
+    "remedy": Flag(about="Try remedies for over- and underfitting, whatever the time."),
+    "no_remedy": Flag(about="Never try remedies."),
     "root": Flag(metavar="FOLDER", about="Where a table's paths begin.  [the table's folder]"),
     "data_root": Flag(
         metavar="FOLDER",

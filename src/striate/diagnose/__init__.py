@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from striate import statistics
 from striate.catalog import collect
-from striate.values import Curves, Figure, Finding, Interval, Score, Values, Verdict
+from striate.values import Curves, Figure, Finding, History, Interval, Score, Values, Verdict
 
 # A dozen checks look at one run; at this level each, a healthy run hears a false alarm from any
 # of them less often than one time in ten.
@@ -177,10 +177,15 @@ def curves_of(values: Values) -> Curves | None:
     history = values.history
     if history is None or not history.epochs or values.plan.strategy.value in CLOSED_FORM:
         return None
+    return curves_of_history(history, values.index.name)
+
+
+def curves_of_history(history: History, name: str = "") -> Curves:
+    """The curves of a training; without validation images none of theirs."""
     rows = history.epochs
     with_val = history.val_images > 0
     return Curves(
-        name=values.index.name,
+        name=name,
         epochs=tuple(e.epoch for e in rows),
         train_loss=tuple(e.train_loss for e in rows),
         val_loss=tuple(e.val_loss for e in rows) if with_val else (),

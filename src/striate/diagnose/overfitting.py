@@ -1,7 +1,17 @@
 """Overfitting: better on the images it learnt from than on others, by more than chance."""
 
 from striate import statistics, trends
-from striate.diagnose import LEVEL, Check, certain, finding, judged, kept_fit, whole
+from striate.diagnose import (
+    LEVEL,
+    Check,
+    certain,
+    curves_of_history,
+    end_share,
+    finding,
+    judged,
+    kept_fit,
+    whole,
+)
 from striate.values import Curves, Figure, Finding, History, Interval, Values
 
 
@@ -64,6 +74,9 @@ def of_curves(curves: Curves) -> Finding:
             variant="log",
             figures=figures,
         )
+    gap = _gap_of(curves)
+    if gap is not None:
+        return gap
     return finding(
         "overfitting",
         "passed",
@@ -76,19 +89,40 @@ def of_curves(curves: Curves) -> Finding:
     )
 
 
+def _gap_of(curves: Curves) -> Finding | None:
+    """Most errors at the end are there on new images only; None where that is not sure."""
+    train, val = whole(curves.train_accuracy), whole(curves.val_accuracy)
+    if train is None or val is None:
+        return None
+    learnt = end_share(train, curves.train_images)
+    new = end_share(val, curves.val_images)
+    gap = statistics.difference(learnt, new)
+    # More than remains on training images, and more than so few validation images hide.
+    if gap.low <= max(1 - learnt.low, (new.high - new.low) / 2):
+        return None
+    return finding(
+        "overfitting",
+        "found",
+        "advice",
+        title="Most of its errors come from overfitting",
+        meaning="It overfits: at the end {train:.1%} of the training images are right and "
+        "{val:.1%} of the validation images, {points:.1f} points less (at least {low:.1f} with 99% "
+        "certainty).",
+        advice="More images per class, stronger augmentation or more weight decay help; more "
+        "epochs do not.",
+        variant="log_gap",
+        figures={
+            "train": learnt.value,
+            "val": new.value,
+            "points": 100 * gap.value,
+            "low": 100 * gap.low,
+        },
+    )
+
+
 def rise_after_best(history: History) -> tuple[float, float] | None:
     """Best and last level of the validation loss, where it rose again beyond doubt; else None."""
-    if not history.val_images or not history.epochs:
-        return None
-    return rise_of(
-        Curves(
-            name="",
-            epochs=tuple(epoch.epoch for epoch in history.epochs),
-            train_loss=tuple(epoch.train_loss for epoch in history.epochs),
-            val_loss=tuple(epoch.val_loss for epoch in history.epochs),
-            val_images=history.val_images,
-        )
-    )
+    return rise_of(curves_of_history(history)) if history.val_images else None
 
 
 def rise_of(curves: Curves) -> tuple[float, float] | None:

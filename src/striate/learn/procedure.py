@@ -12,6 +12,7 @@ from striate.learn.job import Job, Learned
 from striate.learn.linear import Linear, fit_on, linear_classifier, probe_pretrained, refit
 from striate.learn.measure import gather_evidence
 from striate.learn.mending import train_or_mend
+from striate.learn.remedying import remedied
 from striate.learn.targets import learn_targets
 from striate.learn.tuned import probabilities
 from striate.probe.evidence import Probed
@@ -56,6 +57,7 @@ def learn(job: Job) -> Learned:
         history=history,
         val_probabilities=found,
     )
+    learned = remedied(job, learned, linear)
     if linear is None or found is None or plan.strategy.ground == "asked":
         return learned
     return _gate(job, linear, learned)

@@ -39,6 +39,8 @@ class Options:
     task: str = "auto"
     data_root: str | None = None
     set: str | None = None
+    remedy: bool = False
+    no_remedy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,224 @@
+"""Remedies that are tried: short trainings from the same start, kept only if they helped."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate import statistics
+from striate.diagnose import CURVE_FAULTS, curves_of_history, diagnose_curves
+from striate.errors import StriateError
+from striate.learn.job import Job, Learned
+from striate.learn.linear import Linear
+from striate.learn.tuned import probabilities, train_plan
+from striate.store.files import of_json
+from striate.strategy.promise import GATE_LEVEL
+from striate.strategy.remedies import Remedy, remedies_for
+from striate.values import History, Plan, Sentence, Trial, say
+
+Truths = NDArray[np.bool_]
+
+# Of the time that is left; the rest is for what trials cost beside their epochs.
+SHARE = 0.8
+LEAST_SHARE = 1 / 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedying:
+    """What is to be mended, by trials of so many epochs; none where there is no time."""
+
+    code: str
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Tried:
+    """A remedy as it went: the trial, and which validation images it got right."""
+
+    remedy: Remedy
+    trial: Learned
+    right: Truths
+
+
+def remedied(job: Job, learned: Learned, linear: Linear | None) -> Learned:
+    """The trained model, or a better one where a remedy helped on the validation images.
+
+    Every trial starts where the training did and sees the same images in the same order; it is
+    held against the training, or, where there is time for fewer epochs only, against one of the
+    same plan with as few. A remedy helps where the paired sign test says so, at the level of the
+    gate shared by all that were tried. The one that helped most is then carried out in full and
+    must be better than the model that is there.
+    """
+    given = job.given_plan is not None and not job.options.remedy
+    if learned.history is None or not len(job.val) or job.options.no_remedy or given:
+        return learned
+    # What the clock decided stays decided where the run is gone on with.
+    decided = job.keep("remedies.json", lambda: _decide(job, learned), of_json(Remedying))
+    if not decided.epochs:
+        return learned
+    full = learned.plan.epochs.value
+    trials: list[_Tried] = []
+    for remedy in remedies_for(decided.code, learned.plan):
+        plan = _at(remedy.plan, decided.epochs, full)
+        trial = _train(job, plan, remedy.name, learned, linear)
+        if trial is not None:
+            trials.append(_Tried(remedy=remedy, trial=trial, right=_right(job, trial)))
+    control = learned
+    if decided.epochs < full:
+        short = _train(job, _at(learned.plan, decided.epochs, full), "control", learned, linear)
+        control = short or learned
+    return _chosen(job, learned, linear, trials, _right(job, control), decided)
+
+
+def fault_of(history: History) -> str:
+    """The gravest fault that a training's curves show; empty where there is none."""
+    findings = diagnose_curves(curves_of_history(history))
+    found = {finding.code for finding in findings if finding.outcome == "found"}
+    return next((code for code in CURVE_FAULTS if code in found), "")
+
+
+def _decide(job: Job, learned: Learned) -> Remedying:
+    """What is to be mended, and by how many epochs a trial: all of them, or what time allows."""
+    history, plan = learned.history, learned.plan
+    assert history is not None
+    code, full = fault_of(history), plan.epochs.value
+    remedies = remedies_for(code, plan)
+    if not remedies or job.options.remedy:
+        return Remedying(code=code, epochs=full if remedies else 0)
+    left = SHARE * job.training_seconds(learned.evidence, plan.strategy.value)
+    seconds = sum(epoch.seconds for epoch in history.epochs) / len(history.epochs)
+    costs = sum(remedy.plan.epochs.value / full for remedy in remedies)
+    if left >= seconds * full * costs:
+        return Remedying(code=code, epochs=full)
+    # The control and the last training, in full, have to fit too.
+    short = int((left / seconds - full) / (costs + 1))
+    return Remedying(code=code, epochs=short if short >= max(3, LEAST_SHARE * full) else 0)
+
+
+def _chosen(
+    job: Job,
+    learned: Learned,
+    linear: Linear | None,
+    trials: list[_Tried],
+    old: Truths,
+    decided: Remedying,
+) -> Learned:
+    """The training with what was tried told beside it, or the remedy that beat it."""
+    groups = job.groups[job.val]
+    best, best_why = None, None
+    told: list[Sentence] = []
+    lines: list[Trial] = []
+    for each in sorted(trials, key=lambda each: -int(each.right.sum())):
+        helped = statistics.better(each.right, old, groups) < GATE_LEVEL / len(trials)
+        why = _told(job, each, old, helped)
+        if helped and best is None:
+            best, best_why = each, why
+        told.append(why)
+        lines.append(_as_trial(job, each, helped, why))
+    plan = replace(learned.plan, because=(*learned.plan.because, *told))
+    evidence = replace(learned.evidence, trials=(*learned.evidence.trials, *lines))
+    learned = replace(learned, plan=plan, evidence=evidence)
+    if best is None or best_why is None:
+        return learned
+    new = _train(job, best.remedy.plan, best.remedy.name, learned, linear, publish=True)
+    if new is None:
+        return learned
+    chance = statistics.better(_right(job, new), _right(job, learned), groups)
+    if chance >= GATE_LEVEL:
+        return learned
+    why = say(
+        "remedy.adopted",
+        "Against {fault}, {what} is adopted: {new} of {n} validation images right, {old} before.",
+        fault=decided.code.replace("_", " "),
+        what=best.remedy.what.text,
+        new=int(_right(job, new).sum()),
+        old=int(_right(job, learned).sum()),
+        n=len(job.val),
+    )
+    plan = replace(new.plan, because=(*plan.because, why))
+    return replace(new, plan=plan, evidence=evidence)
+
+
+def _train(
+    job: Job,
+    plan: Plan,
+    name: str,
+    learned: Learned,
+    linear: Linear | None,
+    *,
+    publish: bool = False,
+) -> Learned | None:
+    """A training beside the first, from the same start; None where it diverged.
+
+    One that was carried out in full already is found again in its checkpoint.
+    """
+    apart = replace(
+        job,
+        checkpoints=job.checkpoints / f"remedy-{name}-{plan.epochs.value}",
+        seconds_left=lambda: PLENTY,
+        publish=job.publish if publish else _unpublished,
+    )
+    try:
+        classifier, history, plan = train_plan(apart, plan, linear, learned.evidence)
+    except StriateError:
+        return None
+    return replace(
+        learned,
+        classifier=classifier,
+        history=history,
+        plan=plan,
+        val_probabilities=probabilities(job, classifier, job.val),
+    )
+
+
+def _unpublished(name: str, value: Any) -> None:
+    """What a trial leaves is not the run's."""
+
+
+def _at(plan: Plan, epochs: int, full: int) -> Plan:
+    """The plan for a trial, with its share of the epochs."""
+    count = max(1, round(plan.epochs.value * epochs / full))
+    return replace(plan, epochs=replace(plan.epochs, value=count))
+
+
+def _right(job: Job, learned: Learned) -> Truths:
+    assert learned.val_probabilities is not None
+    right: Truths = learned.val_probabilities.argmax(axis=1) == job.labels[job.val]
+    return right
+
+
+def _told(job: Job, each: _Tried, old: Truths, helped: bool) -> Sentence:
+    gain = statistics.paired_difference(each.right, old, job.groups[job.val], seed=job.options.seed)
+    return say(
+        "remedy.helped" if helped else "remedy.no_help",
+        "Tried over {epochs} epochs: {what} changed the validation accuracy by {points:+.1f} "
+        "points (95% interval {low:+.1f} to {high:+.1f}); that helps."
+        if helped
+        else "Tried over {epochs} epochs: {what} changed the validation accuracy by {points:+.1f} "
+        "points (95% interval {low:+.1f} to {high:+.1f}); that is no gain beyond chance.",
+        epochs=each.trial.plan.epochs.value,
+        what=each.remedy.what.text,
+        points=100 * gain.value,
+        low=100 * gain.low,
+        high=100 * gain.high,
+    )
+
+
+def _as_trial(job: Job, each: _Tried, helped: bool, why: Sentence) -> Trial:
+    history, plan = each.trial.history, each.trial.plan
+    epochs = history.epochs if history else ()
+    return Trial(
+        strategy=plan.strategy.value,
+        net=plan.net.value,
+        settings={"epochs": plan.epochs.value, "remedy": each.remedy.name},
+        accuracy=statistics.accuracy_interval(each.right, job.groups[job.val], job.options.seed),
+        log_loss=min((epoch.val_loss for epoch in epochs), default=0.0),
+        epochs=len(epochs),
+        seconds=sum(epoch.seconds for epoch in epochs),
+        kept=helped,
+        why=why,
+    )
+
+
+PLENTY = 1e9
