@@ -1,7 +1,10 @@
 """The curves of the training, with the kept epoch marked."""
 
+import numpy as np
+
 from striate.report.charts import Line, curves
 from striate.report.language import Words
+from striate.trends import best_epoch
 from striate.values import Block, Epoch, History, Section, Values
 
 
@@ -21,9 +24,29 @@ def training_section(values: Values, words: Words) -> Section | None:
         blocks=(
             _chart("accuracy", history, words),
             _chart("loss", history, words),
+            *_choice(history, words),
             _table(history, words),
         ),
     )
+
+
+def _choice(history: History, words: Words) -> tuple[Block, ...]:
+    """What the last epoch would have given, and where the smoothed validation loss is least."""
+    losses = [epoch.val_loss for epoch in history.epochs]
+    kept = next((e for e in history.epochs if e.epoch == history.kept_epoch), None)
+    if kept is None or not history.val_images or not np.isfinite(losses).all():
+        return ()
+    best, last = best_epoch(losses), history.epochs[-1]
+    text = words(
+        "training.choice",
+        kept=kept.epoch,
+        value=words.percent(kept.val_accuracy),
+        last=words.percent(last.val_accuracy),
+        best=history.epochs[best.place].epoch,
+        low=history.epochs[best.low].epoch,
+        high=history.epochs[best.high].epoch,
+    )
+    return (Block(kind="text", text=text),)
 
 
 def _chart(figure: str, history: History, words: Words) -> Block:
