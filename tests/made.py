@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from striate.values import (
     Cache,
     Choice,
+    Corner,
     Epoch,
     Evidence,
     Example,
     Explanation,
+    Growth,
+    GrowthPoint,
     History,
     ImageCounts,
     Index,
@@ -327,6 +330,32 @@ def made_evidence(index: Index, accuracy: float, strategy: str) -> Evidence:
         majority=float(counts.max() / counts.sum()),
         image_size=48,
         channels=3,
+        shift={"block1": 0.05, "top": 0.25},
+        neighbour=wilson(0.7, 100),
+        class_mean=wilson(0.65, 100),
+        corner=Corner(
+            images_per_class=float(counts.mean()),
+            shift=0.15,
+            large=False,
+            similar=False,
+            rule="layers",
+            large_from=100,
+            similar_below=0.075,
+        ),
+        growth=Growth(
+            measured=tuple(
+                GrowthPoint(images=n, error=e, low=e - 0.02, high=e + 0.03)
+                for n, e in ((50, 0.2), (100, 0.15), (200, 0.1))
+            ),
+            expected=(
+                GrowthPoint(images=400, error=0.07, low=0.04, high=0.1),
+                GrowthPoint(images=800, error=0.05, low=0.02, high=0.09),
+            ),
+            exponent=0.5,
+            gain_low=0.01,
+            gain_high=0.05,
+            n=100,
+        ),
     )
 
 

@@ -40,7 +40,6 @@ from striate.errors import SourceError, StriateError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from striate.run import Run
     from striate.values import Example, Watch
 
 STARTED = time.monotonic()
@@ -93,8 +92,9 @@ def main(ctx: click.Context) -> None:
 )
 @click.argument("source", metavar="SOURCE", required=False, type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of sentences.")
+@click.option("--explain-plan", is_flag=True, help="Measure, say what would be done, and end.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
-def fit(source: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
+def fit(source: str, as_json: bool, explain_plan: bool, quiet: bool, **given: Any) -> int:
     """Learn to tell the classes of SOURCE apart, and say how well.
 
     \b
@@ -107,16 +107,23 @@ def fit(source: str | None, as_json: bool, quiet: bool, **given: Any) -> int:
     same command goes on where it was broken off; more minutes improve it.
     """
     options = typed_options(given, net_faults(given["net"]))
-    assert source is not None
     from striate.pipeline import fit as fit_now
     from striate.store.clock import Clock
 
     with _watching(quiet, options.lang) as watch:
+        if explain_plan:
+            from striate.command.explaining import explanation
+
+            _console(stderr=False).print(explanation(source, options, watch, STARTED))
+            return 0
         done = fit_now(source, options, watch, Clock(options.minutes, STARTED))
     if as_json:
         _out((done.folder / "summary.json").read_text("utf-8"))
     else:
-        _show_result(done, options.lang)
+        from striate.command.explaining import result_of
+
+        # Paths stay whole, so they can be copied.
+        _console(stderr=False).print(result_of(done, options.lang), crop=False)
     from striate.command.bars import unmet_accuracy
 
     unmet = unmet_accuracy(done.summary, done.folder, options)
@@ -359,14 +366,6 @@ def _watching(quiet: bool, lang: str) -> Iterator["Watch"]:
     mode = "quiet" if quiet else "auto"
     with watcher(_console(stderr=True), mode, pick_language(lang)) as watch:
         yield watch
-
-
-def _show_result(done: "Run", lang: str) -> None:
-    from striate.report.language import pick_language
-    from striate.report.terminal import result
-
-    shown = result(done.summary, str(done.folder), pick_language(lang), done.findings, done.plan)
-    _console(stderr=False).print(shown, crop=False)  # A path stays whole, so it can be copied.
 
 
 def _answer(found: Any, lines: Any, as_json: bool) -> None:

@@ -3,16 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.classifier import Classifier
 from striate.learn.balancing import measure_balance
 from striate.learn.flipping import measure_flips
 from striate.learn.job import Job
-from striate.learn.linear import Linear, pretrained_spec
+from striate.learn.linear import Linear, fit_on, pretrained_spec
 from striate.learn.tuned import run, spec_of, start
 from striate.nets import RANDOM
 from striate.overrides import sets
 from striate.probe.evidence import gather
+from striate.probe.growth import measure_growth
 from striate.probe.neighbours import class_mean, nearest_neighbour
 from striate.probe.shift import layer_shift
 from striate.probe.trials import as_trial, training_speed
@@ -23,11 +25,11 @@ from striate.strategy.plans import training_plan
 from striate.strategy.promise import worth_measuring
 from striate.train.diverging import DivergedError
 from striate.train.head import assemble
-from striate.values import Candidate, Choice, Evidence, Machine, Trial, say
+from striate.values import Candidate, Choice, Evidence, Growth, Machine, Rows, Trial, say
 
 
-def gather_evidence(job: Job, linear: Linear | None) -> Evidence:
-    """What was measured on these rows, trials included, within a share of the budget."""
+def gather_evidence(job: Job, linear: Linear | None, *, trials: bool = True) -> Evidence:
+    """What was measured on these rows, short trials included unless told otherwise."""
     evidence = gather(
         linear.probed if linear else None,
         labels=job.labels,
@@ -42,6 +44,7 @@ def gather_evidence(job: Job, linear: Linear | None) -> Evidence:
     )
     if job.given_plan is not None:
         return evidence
+    evidence = _placed(job, linear, evidence)
     if linear is not None and not sets(job.options.set, "balance"):
         evidence = replace(evidence, balance=measure_balance(job, linear))
     wanted = worth_measuring(evidence, job.seconds_left(), job.options)
@@ -52,6 +55,8 @@ def gather_evidence(job: Job, linear: Linear | None) -> Evidence:
     evidence = replace(
         evidence, speeds={**evidence.speeds, **speeds}, precisions=precisions, flips=flips
     )
+    if not trials:
+        return evidence
     candidates = what_to_try(evidence, job.seconds_left(), job.options, job.machine)
     tried = (_try(job, candidate, linear) for candidate in candidates)
     return replace(evidence, trials=tuple(trial for trial in tried if trial is not None))
@@ -74,7 +79,23 @@ def _placed(job: Job, linear: Linear | None, evidence: Evidence) -> Evidence:
         class_mean=wilson(int(means.sum()), len(means)),
         shift=shift,
     )
+    evidence = replace(evidence, growth=_growth(job, linear))
     return replace(evidence, corner=corner(evidence))
+
+
+def _growth(job: Job, linear: Linear) -> Growth | None:
+    """What more images would bring, by the linear model; None for very many images."""
+    if not len(job.val) or len(job.train) > MOST_GROWN:
+        return None
+    taps, truth = linear.probed.best.taps, job.labels[job.val]
+    judged = linear.table.of(job.val, taps)
+
+    def misses(rows: Rows) -> NDArray[np.bool_]:
+        fit = fit_on(job, linear.table, taps, rows)
+        return np.asarray(fit.scores(judged).argmax(axis=1) != truth)
+
+    groups = job.groups[job.val]
+    return measure_growth(misses, job.train, job.labels, job.groups, groups, job.options.seed)
 
 
 def _features_speed(linear: Linear | None) -> dict[str, float]:
@@ -136,3 +157,4 @@ def _try(job: Job, candidate: Candidate, linear: Linear | None) -> Trial | None:
 
 FLIPS_SHARE = 0.05
 MOST_LOOKED_AT = 2000
+MOST_GROWN = 5000

@@ -5,6 +5,7 @@ from typing import Any
 
 from striate.report.charts import Dots, stages
 from striate.report.language import Words
+from striate.report.placing import corner_blocks, growth_block
 from striate.values import (
     Block,
     Choice,
@@ -34,6 +35,8 @@ def choices_section(values: Values, words: Words) -> Section:
         blocks += _outcomes(values, values.evidence, words)
         if len(values.evidence.probes) > 1 and values.evidence.metric == "accuracy":
             blocks.append(_stages(values.evidence, words))
+        blocks += corner_blocks(values.evidence, values.plan, words)
+        blocks += growth_block(values.evidence.growth, words)
     blocks.append(_choices(values.plan, words))
     return Section(
         key="choices",
@@ -61,7 +64,7 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
                 words("choices.net_pretrained"),
                 words("choices.by_leaving_out"),
                 probe.loo_accuracy,
-                probe.seconds + _feature_seconds(evidence),
+                probe.seconds + feature_seconds(evidence),
                 words,
             )
         )
@@ -71,7 +74,7 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
             marked = len(rows)
         rows.append(
             _row(
-                _called(trial, words),
+                called(trial, words),
                 trial.net,
                 words("choices.by_validation"),
                 trial.accuracy,
@@ -104,7 +107,8 @@ def _outcomes(values: Values, evidence: Evidence, words: Words) -> list[Block]:
     return [Block(kind="list", rows=rows)] if rows else []
 
 
-def _called(trial: Trial, words: Words) -> str:
+def called(trial: Trial, words: Words) -> str:
+    """The name of a trial: short, or in full."""
     name = words.named("strategy", trial.strategy)
     return words("choices.full" if trial.why.code.startswith(GATE) else "choices.trial", name=name)
 
@@ -134,7 +138,7 @@ def _trained_row(values: Values, words: Words) -> tuple[str, ...]:
     )
 
 
-def _feature_seconds(evidence: Evidence) -> float:
+def feature_seconds(evidence: Evidence) -> float:
     """About what the features of the training and validation images took."""
     speed = evidence.speeds.get("features", 0.0)
     return (sum(evidence.images_per_class) + evidence.val_images) / speed if speed else 0.0

@@ -37,7 +37,7 @@ def to_try(image_size: int, images_per_class: float, shift: float) -> str:
     """What may beat the linear model and is worth a training; "" for nothing.
 
     Small images lose most by being enlarged for a pretrained network, and train fast from
-    scratch. Tuning never gained with 20 images a class.
+    scratch. With 20 images a class tuning as striate does it never gained.
     """
     if image_size <= SMALL_IMAGE:
         return "scratch"

@@ -145,6 +145,33 @@ class Corner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GrowthPoint:
+    """The error with so many training images, and its 95 % interval."""
+
+    images: int
+    error: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """Error of the linear model against the number of training images.
+
+    `measured` on the same `n` validation images; `expected` at two and four times as many by a
+    power of `exponent`. `gain_low` to `gain_high` is the 95 % interval of what twice as many
+    images would take from the error.
+    """
+
+    measured: tuple[GrowthPoint, ...]
+    expected: tuple[GrowthPoint, ...]
+    exponent: float
+    gain_low: float
+    gain_high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What was measured before choosing.
 
@@ -155,7 +182,8 @@ class Evidence:
     what each of these trains fastest in. `metric` is what stands for the accuracy; of a number
     there are no classes, and `images_per_class` is one count. `shift` says of every stage how
     far the images are from those that the network was trained on; `neighbour` and `class_mean`
-    are the shares that the nearest image and the nearest mean of a class get right.
+    are the shares that the nearest image and the nearest mean of a class get right; `growth`
+    tells what more images would bring.
     """
 
     schema: str = "striate/evidence/1"
@@ -179,3 +207,4 @@ class Evidence:
     neighbour: Interval | None = None
     class_mean: Interval | None = None
     corner: Corner | None = None
+    growth: Growth | None = None

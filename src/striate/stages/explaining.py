@@ -1,0 +1,57 @@
+"""What would be done with a source, and why: everything is measured, nothing is trained."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.cache import build_cache
+from striate.data.duplicates import find_duplicates
+from striate.data.scan import read
+from striate.data.split import split_index
+from striate.errors import UsageError
+from striate.learn.job import Job
+from striate.learn.linear import probe_pretrained
+from striate.learn.measure import gather_evidence
+from striate.store.clock import Clock
+from striate.strategy.choose import choose
+from striate.train.machine import apply, measure_machine
+from striate.values import Evidence, Options, Plan, Watch
+
+
+def explain(source: object, options: Options, watch: Watch, clock: Clock) -> tuple[Evidence, Plan]:
+    """The evidence and the plan that `fit` would carry out, without the short trainings.
+
+    No run folder is made. Raises `UsageError` where an image has not one label.
+    """
+    index = read(source, options)
+    if index.task != "label":
+        raise UsageError(
+            "--explain-plan is for one label an image.", "Leave it out: nothing is trained here."
+        )
+    index, cache = build_cache(index, options, watch)
+    split = split_index(index, find_duplicates(index, cache), options)
+    machine = measure_machine(options.device)
+    with apply(machine), tempfile.TemporaryDirectory() as folder:
+        job = Job(
+            index=index,
+            cache=cache,
+            train=split.train,
+            val=split.val,
+            groups=split.groups,
+            feature_rows=np.sort(np.concatenate([split.train, split.val])),
+            options=options,
+            machine=machine,
+            given_plan=None,
+            checkpoints=Path(folder),
+            keep=lambda name, make, codec=None, *, inputs=None, also=None: make(),
+            publish=lambda name, value: None,
+            minutes=options.minutes,
+            seconds_left=clock.remaining,
+            judge_images=len(split.test),
+            usable=lambda classifier: None,
+            watch=watch,
+        )
+        linear = probe_pretrained(job) if options.strategy != "scratch" else None
+        evidence = gather_evidence(job, linear, trials=False)
+        return evidence, choose(evidence, clock.remaining(), options, machine)
