@@ -19,6 +19,7 @@ NAMES = (
     "evidence.json",
     "plan.json",
     "doubts.csv",
+    "outliers.csv",
     "layers.json",
     "trials.jsonl",
     "history.csv",
