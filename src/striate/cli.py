@@ -184,8 +184,9 @@ def predict(
 )
 @click.argument("run", metavar="RUN", required=False, type=click.Path())
 @click.argument("source", metavar="SOURCE", required=False, type=click.Path())
+@click.option("--costs", metavar="FILE", type=click.Path(), help="What answers cost.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
-def evaluate(run: str, source: str, as_json: bool) -> None:
+def evaluate(run: str, source: str, costs: str | None, as_json: bool) -> None:
     """Say how good the model of RUN is on the labelled images of SOURCE.
 
     \b
@@ -195,13 +196,10 @@ def evaluate(run: str, source: str, as_json: bool) -> None:
     """
     from striate.command.answers import evaluation_file, evaluation_lines
     from striate.run import Run
-    from striate.store.files import to_json
 
-    found = Run.load(run).evaluate(source)
-    if as_json:
-        _out(to_json(evaluation_file(run, source, found)).decode())
-    else:
-        _out("".join(f"{line}\n" for line in evaluation_lines(found)))
+    found = Run.load(run).evaluate(source, costs=costs)
+    shown = evaluation_file(run, source, found) if as_json else found
+    _answer(shown, evaluation_lines, as_json)
 
 
 @main.command(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from striate import statistics
 from striate.data.duplicates import known_groups
+from striate.decision.costs import mean_cost
 from striate.errors import SourceError
 from striate.score import label_table, score
 from striate.values import Index, Interval, Measure, Predictions, Rows, Score
@@ -42,7 +43,8 @@ class Evaluation:
     every image is taken for independent. `confusion` is K x K: true classes
     down, predicted across, of the counted images. `set_aside` pairs path and reason.
     Where images have several labels, `labels` stand for `classes`; there is no confusion then,
-    nor for a number.
+    nor for a number. Where costs decided the answers, `cost` is what one cost on average, and
+    `cost_of_likeliest` what the most probable classes would have cost.
     """
 
     score: Score | None
@@ -54,15 +56,20 @@ class Evaluation:
     labels: tuple[LabelScore, ...] = ()
     copies: int = 0
     groups: int = 0
+    cost: Measure | None = None
+    cost_of_likeliest: Measure | None = None
 
 
 def evaluation(
-    predictions: Predictions, index: Index, trained_on: Index | None = None
+    predictions: Predictions,
+    index: Index,
+    trained_on: Index | None = None,
+    costs_KK: NDArray[np.float64] | None = None,
 ) -> Evaluation:
     """The evaluation of `predictions` for the used rows of `index`.
 
-    `trained_on` is the index of the run. Raises `SourceError` where no label is a class of the
-    model, or where one is not.
+    `trained_on` is the index of the run, `costs_KK` what decided the answers. Raises
+    `SourceError` where no label is a class of the model, or where one is not.
     """
     strangers = sorted(set(index.classes) - set(predictions.classes))
     if strangers:
@@ -96,7 +103,16 @@ def evaluation(
     confusion = np.zeros((size, size), np.int64)
     truth, said = predictions.truth[counted], predictions.predicted[counted]
     np.add.at(confusion, (truth, said), 1)
+    likeliest = predictions.probabilities[counted].argmax(axis=1)
+    paid = [
+        None
+        if costs_KK is None or not len(truth)
+        else mean_cost(answers, truth, costs_KK, groups[counted])
+        for answers in (said, likeliest)
+    ]
     return Evaluation(
+        cost=paid[0],
+        cost_of_likeliest=paid[1],
         score=judged,
         classes=tuple(
             _class_score(k, name, truth, said, groups[counted])

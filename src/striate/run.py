@@ -334,15 +334,19 @@ class Run:
         blocks = in_blocks(self.classifier, index, self.record.settings.max_pixels, watch)
         return ((act(found, wanted), unreadable) for found, unreadable in blocks)
 
-    def evaluate(self, source: Any) -> Evaluation:
-        """How good the model is on labelled images, those left out that it was trained on."""
+    def evaluate(self, source: Any, *, costs: str | os.PathLike[str] | None = None) -> Evaluation:
+        """How good the model is on labelled images, those left out that it was trained on.
+
+        With `costs` as in `predict`, the answers are those that cost least.
+        """
         from striate.data.scan import read_to_judge
 
         settings = replace(self.record.settings, task=self.classifier.spec.task)
         index = read_to_judge(source, settings)
         trained_on = self.read("index.csv") if self.holds("index.csv") else None
+        wanted = asked(self.classifier, costs=costs)
         predictions, index = labelled(self.classifier, index, settings.max_pixels)
-        return evaluation(predictions, index, trained_on)
+        return evaluation(act(predictions, wanted), index, trained_on, wanted.costs)
 
     def __del__(self) -> None:
         self.close()

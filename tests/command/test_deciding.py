@@ -121,3 +121,23 @@ def test_what_is_kept_is_read_back(small_run: Path, tmp_path: Path) -> None:
     assert again is not None
     for name in ("probabilities", "truth", "groups", "distances", "reference"):
         assert np.array_equal(getattr(again, name), getattr(model.held_out, name))
+
+
+def test_evaluate_tells_what_the_answers_cost(
+    small_run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    costs, source = pictures / "costs.csv", pictures / "labelled"
+    costs.write_text("true,green,red\ngreen,0,1000000\nred,1,0\n")
+    for colour in ("green", "red"):
+        (source / colour).mkdir(parents=True)
+        shutil.copy(pictures / f"{colour}.png", source / colour)
+    code, out, _ = told(capsys, "evaluate", small_run, source, "--costs", costs)
+    assert code == 0
+    assert out.startswith("Accuracy 50.0%")
+    assert "An answer cost 0.5 on average" in out
+    shown = json.loads(told(capsys, "evaluate", small_run, source, "--costs", costs, "--json")[1])
+    assert (shown["cost"]["value"], shown["cost_of_likeliest"]["value"]) == (0.5, 0.0)
+    costs.write_text("true,green,blue\ngreen,0,1\nblue,1,0\n")
+    code, _, err = told(capsys, "evaluate", small_run, source, "--costs", costs)
+    assert code == 2
+    assert "lacks red; has too many blue" in err

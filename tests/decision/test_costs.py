@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.decision.costs import cheapest, read_costs
+from striate.decision.costs import cheapest, mean_cost, read_costs
 from striate.errors import SourceMissingError, UsageError
 
 CLASSES = ("bad", "good")
@@ -55,3 +55,12 @@ def test_what_does_not_match_is_one_sentence(tmp_path: Path, text: str, said: st
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceMissingError, match=r"none\.csv is not there"):
         read_costs(tmp_path / "none.csv", CLASSES)
+
+
+def test_what_answers_cost_on_average() -> None:
+    costs = np.array([[0.0, 20.0], [1.0, 0.0]])
+    truth, said = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    found = mean_cost(said, truth, costs, np.arange(4))
+    assert found.value == pytest.approx(21 / 4)
+    assert found.low < found.value < found.high
+    assert mean_cost(said, truth, costs, np.zeros(4)).high == found.value  # one group, no spread

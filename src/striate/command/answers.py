@@ -14,7 +14,7 @@ from striate.report.task_answer import measure_text, metric_line
 from striate.spelling import did_you_mean
 from striate.store.files import to_json
 from striate.store.tables import csv_line, highest, predictions_rows
-from striate.values import Example, Interval, Predictions, Score, names_in
+from striate.values import Example, Interval, Measure, Predictions, Score, names_in
 
 MOST_CONFUSED = 12
 
@@ -127,6 +127,8 @@ class EvaluationFile:
     labels: tuple[LabelScore, ...] = ()
     copies: int = 0
     groups: int = 0
+    cost: Measure | None = None
+    cost_of_likeliest: Measure | None = None
 
 
 def evaluation_file(run: str, source: str, evaluation: Evaluation) -> EvaluationFile:
@@ -142,6 +144,8 @@ def evaluation_file(run: str, source: str, evaluation: Evaluation) -> Evaluation
         labels=evaluation.labels,
         copies=evaluation.copies,
         groups=evaluation.groups,
+        cost=evaluation.cost,
+        cost_of_likeliest=evaluation.cost_of_likeliest,
     )
 
 
@@ -159,6 +163,13 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
         f"Accuracy {score.value:.1%}, {score.level:.0%} interval {low:.1%} to {high:.1%} "
         f"({score.method}), {score.n:,} images. Balanced accuracy {score.balanced_accuracy:.1%}."
     )
+    if evaluation.cost and evaluation.cost_of_likeliest:
+        cost, other = evaluation.cost, evaluation.cost_of_likeliest
+        yield (
+            f"An answer cost {cost.value:.4g} on average, 95% interval {cost.low:.4g} to "
+            f"{cost.high:.4g}; always the most probable class would have cost {other.value:.4g} "
+            f"({other.low:.4g} to {other.high:.4g})."
+        )
     if evaluation.seen_in_training:
         beside = ""
         if score.with_leaked:

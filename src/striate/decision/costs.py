@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import SourceMissingError, UsageError
+from striate.statistics import rng
+from striate.values import Measure, Rows
 
 Floats = NDArray[np.float64]
 
@@ -40,6 +42,24 @@ def cheapest(probabilities_NK: NDArray[np.float32], costs_KK: Floats) -> Floats:
     near = expected_NK <= least[:, None] + 1e-12
     best = np.where(near, table, -1).argmax(axis=1)
     return np.stack([best.astype(np.float64), least], axis=1)
+
+
+def mean_cost(
+    said: Rows, truth: Rows, costs_KK: Floats, groups: Rows, seed: int = 0, draws: int = 2000
+) -> Measure:
+    """What an answer cost on average, with the percentile interval of a bootstrap over groups."""
+    paid = costs_KK[truth, said]
+    _, owner = np.unique(groups, return_inverse=True)
+    sums, sizes = np.bincount(owner, paid), np.bincount(owner)
+    generator, found = rng(seed, "mean cost"), np.empty(draws)
+    for draw in range(draws):
+        some = generator.integers(0, len(sums), len(sums))
+        found[draw] = sums[some].sum() / sizes[some].sum()
+    low, high = np.quantile(found, (0.025, 0.975))
+    value = float(paid.mean())
+    return Measure(
+        name="mean_cost", value=value, low=min(float(low), value), high=max(float(high), value)
+    )
 
 
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from striate.data.preprocess import fit_scaling
 from striate.data.split import FOLDS
 from striate.learn.linear import spec_on
-from striate.nets import RANDOM
+from striate.nets import RANDOM, find_net
 from striate.probe.features import FeatureTable, all_taps, extract
 from striate.probe.ridge import fit_path
 from striate.probe.shallow import shallow_features
@@ -185,15 +185,12 @@ def _random(course: _Course) -> tuple[Network, ModelSpec]:
         resize=course.cache.resize,
         mean=mean,
         std=std,
-        taps=(),
+        taps=all_taps(find_net("compact").card("compact").stages),
         precision="float32",
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(course.seed, "random convolutions"))
-        backbone = assemble(spec, RANDOM).backbone
-    taps = all_taps(backbone.stage_names)  # type: ignore[arg-type]
-    network = Network(backbone, taps, len(course.index.classes)).eval()
-    return network, replace(spec, taps=taps)
+        return assemble(spec, RANDOM).eval(), spec
 
 
 def _pretrained(run: Run, course: _Course, evidence: Evidence) -> Rung:
