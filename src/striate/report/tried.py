@@ -17,7 +17,7 @@ def tried(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:
     found: list[tuple[bool, str, Interval, float]] = []
     for probe in evidence.probes:
         best = probe.name == evidence.best_probe
-        if best or probe.name == "top":
+        if best or probe.name in ("top", "taps", "all"):
             marked = best and plan.strategy.value in LINEAR
             seconds = probe.seconds + feature_seconds(evidence)
             found.append((marked, say.named("probe", probe.name), probe.loo_accuracy, seconds))
