@@ -232,7 +232,7 @@ def _run(course: Course, name: str, seed: int, seconds: float) -> dict[str, floa
         torch.manual_seed(seed_for(seed, "dropout"))
         start = time.process_time()
         if not variant.whiten:
-            network.backbone.whiten.weight.requires_grad_(True)  # type: ignore[union-attr, operator]
+            network.backbone.whiten.weight.requires_grad_(True)
         optimizer = prepare(network, plan, feed)
         _initialise(course, network, plan, feed, variant.whiten)
         steps, loss = _train(

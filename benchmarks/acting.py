@@ -34,7 +34,7 @@ def main() -> None:
         settings = {"minutes": given.minutes, "strategy": given.strategy}
         if source.name in PATTERNS:
             settings["group_pattern"] = PATTERNS[source.name]
-        run = striate.fit(source, out=str(out), seed=given.seed, **settings)  # type: ignore[arg-type]
+        run = striate.fit(source, out=str(out), seed=given.seed, **settings)
         _coverage(source.name, run)
         if source.name in given.outsiders.split(","):
             _outsiders(source, run, [other for other in given.sources if other != source])

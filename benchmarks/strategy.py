@@ -232,7 +232,7 @@ def _trained(cell: Cell, strategy: str, budget: float) -> list[Row]:
         input_size=whole.input_size,
         network=network,
         table=whole.table,
-        probed=probed,  # type: ignore[arg-type]
+        probed=probed,
     )
     network = start(job, plan, model, linear)
     if strategy == "fastai":

@@ -147,7 +147,7 @@ def test_fit_says_the_result_on_stdout_and_the_rest_on_stderr(
 ) -> None:
     code, out, err = told(capsys, "fit", "flowers", "--lang", "en")
     assert code == 0
-    assert f"{100 * VALUES.summary.test.value:.1f}" in out  # type: ignore[union-attr]
+    assert f"{100 * VALUES.summary.test.value:.1f}" in out
     assert "runs/flowers-1/report.html" in out
     assert "striate predict runs/flowers-1" in out
     assert "300" in err

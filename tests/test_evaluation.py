@@ -64,7 +64,7 @@ def test_images_that_were_trained_or_chosen_on_do_not_count(mark: str, split: st
 @pytest.mark.parametrize("facts", [{"split": "test"}, {"split": "train", "status": "set_aside"}])
 def test_test_images_and_unused_ones_count(facts: dict[str, str]) -> None:
     given = index("ab")
-    seen = Example(path="x.png", label="a", bytes_hash="b0", **facts)  # type: ignore[arg-type]
+    seen = Example(path="x.png", label="a", bytes_hash="b0", **facts)
     found = evaluation(predictions(given, "ab"), given, replace(given, examples=(seen,)))
     assert found.seen_in_training == 0
 

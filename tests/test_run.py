@@ -138,7 +138,7 @@ def test_a_maker_that_fails_keeps_what_was_kept() -> None:
 
     with pytest.raises(RuntimeError) as caught, opened() as again:
         again.keep("late.json", fail, of_json(int))
-    assert caught.value.striate_run == str(run.folder)  # type: ignore[attr-defined]
+    assert caught.value.striate_run == str(run.folder)
     with opened() as third:
         assert keep_all(third) == []
 
@@ -389,7 +389,7 @@ def break_off(error: BaseException, *, model: bool = False) -> None:
 def test_an_interrupted_run_stays_and_goes_on(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         break_off(KeyboardInterrupt())
-    assert caught.value.striate_run == "runs/flowers-1"  # type: ignore[attr-defined]
+    assert caught.value.striate_run == "runs/flowers-1"
     assert opened().mode == "resume"
 
 
@@ -535,7 +535,7 @@ def test_the_card_is_escaped_and_stands_alone() -> None:
     assert "<b>" not in html
     assert "http" not in html
     assert "<script" not in html
-    assert f"{VALUES.summary.test.value:.1%}" in html  # type: ignore[union-attr]
+    assert f"{VALUES.summary.test.value:.1%}" in html
     assert "%–" in html
 
 

@@ -24,6 +24,7 @@ from striate.statistics import (
     seed_for,
     sign_test,
     softmax,
+    some_of,
     wilson,
 )
 from striate.values import Predictions
@@ -309,3 +310,15 @@ def test_balanced_weights_make_classes_weigh_the_same() -> None:
     weights = balanced_weights(labels)
     assert weights.mean() == pytest.approx(1)
     assert [weights[labels == k].sum() for k in (0, 2, 3)] == pytest.approx([2, 2, 2])
+
+
+def test_some_rows_are_drawn_for_one_purpose() -> None:
+    rows = np.arange(10, 110)
+    assert some_of(rows, 100, 0, "look") is rows
+    some = some_of(rows, 20, 0, "look")
+    assert len(set(some)) == 20
+    assert set(some) <= set(rows)
+    assert list(some) == sorted(some)
+    np.testing.assert_array_equal(some, some_of(rows, 20, 0, "look"))
+    assert list(some) != list(some_of(rows, 20, 0, "another look"))
+    assert len(some_of(rows, -1, 0, "look")) == 0

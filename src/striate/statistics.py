@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.values import Interval
+from striate.values import Interval, Rows
 
 Floats = NDArray[np.float64]
 
@@ -26,6 +26,14 @@ def seed_for(seed: int, purpose: str) -> int:
 def rng(seed: int, purpose: str) -> np.random.Generator:
     """A generator of its own for one purpose, so that no draw depends on another's order."""
     return np.random.default_rng(seed_for(seed, purpose))
+
+
+def some_of(rows: Rows, most: int, seed: int, purpose: str) -> Rows:
+    """At most so many of the rows, drawn evenly for one purpose, ascending; all where they fit."""
+    if len(rows) <= most:
+        return rows
+    drawn: Rows = np.sort(rng(seed, purpose).choice(rows, max(0, most), replace=False))
+    return drawn
 
 
 def wilson(k: int, n: int, level: float = 0.95) -> Interval:

@@ -25,7 +25,7 @@ def test_every_row_once(n: int, batch_size: int, seed: int | None, drop_last: bo
 
 def test_the_order_is_a_function_of_seed_purpose_and_epoch() -> None:
     def order(**given: object) -> list[int]:
-        parts = batches(np.arange(100), 32, **{"seed": 0, **given})  # type: ignore[arg-type]
+        parts = batches(np.arange(100), 32, **{"seed": 0, **given})
         return [int(row) for part in parts for row in part]
 
     assert order() == order()

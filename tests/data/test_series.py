@@ -56,7 +56,7 @@ def test_the_pattern_names_the_video_where_the_names_do() -> None:
     index, cache = scenes(30, 5, "video{scene}_frame{frame}.jpg")
     series = find_series(index, cache, alone(index))
     assert series is not None
-    groups = {re.search(series.pattern, e.path).group(1) for e in index.examples}  # type: ignore[union-attr]
+    groups = {re.search(series.pattern, e.path).group(1) for e in index.examples}
     assert len(groups) == 30
 
 
@@ -127,7 +127,7 @@ def test_no_pattern_is_better_than_one_group_for_all() -> None:
     ],
 )
 @pytest.mark.slow
-def test_real_sets(real_set, name: str, suspected: bool) -> None:  # type: ignore[no-untyped-def]
+def test_real_sets(real_set, name: str, suspected: bool) -> None:
     from striate.data.cache import build_cache
     from striate.data.duplicates import find_duplicates
     from striate.data.scan import read

@@ -309,7 +309,7 @@ def test_every_used_row_has_one_place_and_no_group_two(made: tuple[Index, Rows],
 
 @settings(max_examples=30, deadline=None)
 @given(indexes_with_groups(), st.integers(0, 5), st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(made: tuple[Index, Rows], seed: int, random) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_of_rows_does_not_matter(made: tuple[Index, Rows], seed: int, random) -> None:
     index, groups = made
     order = list(range(len(index.examples)))
     random.shuffle(order)

@@ -17,7 +17,7 @@ from striate.values import Finding, Outlier, Predictions, Series, Values
 
 
 def said(values: Values, code: str) -> Finding:
-    return collect("diagnose", "CHECK")[code].run(values)  # type: ignore[no-any-return]
+    return collect("diagnose", "CHECK")[code].run(values)
 
 
 def healthy(seed: int = 0, **changes: object) -> Values:
@@ -29,7 +29,7 @@ def healthy(seed: int = 0, **changes: object) -> Values:
         "leaked": 0,
         "size": 8,
     }
-    values = made.values(**{**given, **changes}, seed=seed)  # type: ignore[arg-type]
+    values = made.values(**{**given, **changes}, seed=seed)
     history = made.made_history(len(values.split.train), 600, 0.97, train_accuracy=0.985)
     return replace(values, history=history, predictions=calibrated(values.predictions, seed))
 
@@ -99,7 +99,7 @@ def test_overfitting_is_seen_in_a_loss_that_rises_again() -> None:
     history = made.made_history(2800, 600, 0.9, train_accuracy=0.999, overfit=0.4, floor=0.3)
     finding = said(replace(values, history=history), "overfitting")
     assert (finding.outcome, finding.variant, finding.severity) == ("found", "late", "warning")
-    assert finding.figures["best"] < finding.figures["last"]  # type: ignore[operator]
+    assert finding.figures["best"] < finding.figures["last"]
 
 
 def test_overfitting_is_seen_in_a_gap() -> None:

@@ -55,7 +55,7 @@ def attempt(monkeypatch: pytest.MonkeyPatch, usable: list[Any], of: Plan, *ends:
 
     monkeypatch.setattr(mending, "train_plan", train)
     job: Any = SimpleNamespace(given_plan=None, usable=usable.append)
-    return mending.train_or_mend(job, of, None, None), tried  # type: ignore[arg-type]
+    return mending.train_or_mend(job, of, None, None), tried
 
 
 def test_auto_tries_once_more_with_the_remedy_and_says_so(

@@ -50,7 +50,7 @@ def learned(right: int, strategy: str) -> Learned:
         pictures_per_second=100.0,
     )
     return Learned(
-        classifier=SimpleNamespace(name=strategy),  # type: ignore[arg-type]
+        classifier=SimpleNamespace(name=strategy),
         plan=plan,
         evidence=values.evidence,
         history=History(epochs=(epoch,), kept_epoch=1, train_images=500, val_images=N),
@@ -72,9 +72,9 @@ def test_the_gate_keeps_what_held_out_images_prefer(
     job: Any, monkeypatch: pytest.MonkeyPatch, trained: int, exact: int, kept: str
 ) -> None:
     monkeypatch.setattr(procedure, "_closed_form", lambda *_: learned(exact, "linear"))
-    found = procedure._gate(job, None, learned(trained, "scratch"))  # type: ignore[arg-type]
+    found = procedure._gate(job, None, learned(trained, "scratch"))
     assert found.plan.strategy.value == kept
-    assert found.classifier.name == kept  # type: ignore[attr-defined]
+    assert found.classifier.name == kept
     trial = found.evidence.trials[-1]
     assert trial.kept == (kept == "scratch")
     assert trial.accuracy.value == pytest.approx(trained / N)
@@ -88,6 +88,6 @@ def test_images_of_one_group_are_one_witness_at_the_gate(
 ) -> None:
     monkeypatch.setattr(procedure, "_closed_form", lambda *_: learned(80, "linear"))
     job.groups = np.where((np.arange(N) >= 80) & (np.arange(N) < 95), 80, np.arange(N))
-    found = procedure._gate(job, None, learned(95, "scratch"))  # type: ignore[arg-type]
+    found = procedure._gate(job, None, learned(95, "scratch"))
     assert found.plan.strategy.value == "linear"
     assert found.evidence.trials[-1].accuracy.method == "cluster-bootstrap"

@@ -31,7 +31,7 @@ def job(folder: Path, seconds: float = 1e6, **options: Any) -> Any:
     values = made.values(classes=K)
     index = SimpleNamespace(labels=lambda: TRUTH, classes=("a", "b", "c"))
     return Job(
-        index=index,  # type: ignore[arg-type]
+        index=index,
         cache=values.cache,
         train=np.arange(N, N + 10),
         val=np.arange(N),
@@ -57,7 +57,7 @@ def trained(history: History, right: int = 150) -> Learned:
     epochs = replace(values.plan.epochs, value=len(history.epochs))
     net = replace(values.plan.net, value="compact")
     return Learned(
-        classifier=SimpleNamespace(right=right),  # type: ignore[arg-type]
+        classifier=SimpleNamespace(right=right),
         plan=replace(values.plan, epochs=epochs, net=net),
         evidence=values.evidence,
         history=history,

@@ -39,7 +39,7 @@ def test_a_class_of_one_group_has_no_mean_without_it() -> None:
     assert not nearest_neighbour(features, labels, np.zeros(9, np.int64)).any()
 
 
-def test_of_many_images_some_are_asked(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_of_many_images_some_are_asked(monkeypatch) -> None:
     monkeypatch.setattr(neighbours, "MOST", 20)
     features, labels = clouds()
     assert len(nearest_neighbour(features, labels)) == 20

@@ -14,7 +14,7 @@ def with_ladder(values: Values, *shares: float, strategy: str = "deep", few: int
     names = ("majority", "shallow", "random", "pretrained", "chosen")
     rungs = tuple(
         Rung(
-            name=name,  # type: ignore[arg-type]
+            name=name,
             accuracy=made.wilson(share, 200),
             seconds=1.5 * k,
             train_images=few or 800,

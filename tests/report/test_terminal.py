@@ -14,14 +14,14 @@ from striate.values import Progress, Watch, say
 def shown(thing: RenderableType, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width)
     console.print(thing, crop=False)
-    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+    return console.file.getvalue()
 
 
 def watched(mode: str, lang: str = "en") -> str:
     console = Console(file=io.StringIO(), width=80, force_terminal=mode == "live")
     with watcher(console, mode, lang) as watch:
         play(watch)
-    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+    return console.file.getvalue()
 
 
 def play(watch: Watch) -> None:
@@ -85,7 +85,7 @@ def test_a_finished_stage_with_a_note_stays_one_line() -> None:
     console = Console(file=io.StringIO(), width=80)
     with watcher(console, "plain") as watch:
         watch(Progress(stage="scan", finished=True, note=say("x", "3 classes")))
-    assert console.file.getvalue() == "Read the source  3 classes\n"  # type: ignore[attr-defined]
+    assert console.file.getvalue() == "Read the source  3 classes\n"
 
 
 def test_notebook_mode_keeps_to_one_line() -> None:
@@ -112,7 +112,7 @@ def test_auto_goes_live_on_a_terminal_only(terminal: bool, mark: str) -> None:
     )
     with watcher(console) as watch:
         play(watch)
-    assert mark in console.file.getvalue()  # type: ignore[attr-defined]
+    assert mark in console.file.getvalue()
 
 
 def test_long_sentences_hang_beside_their_name() -> None:

@@ -12,7 +12,7 @@ from striate.report.tried import explained, tried
 def shown(thing: RenderableType) -> str:
     console = Console(file=io.StringIO(), width=120)
     console.print(thing)
-    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+    return console.file.getvalue()
 
 
 def test_the_strategy_in_use_is_marked() -> None:

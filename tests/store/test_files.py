@@ -94,7 +94,7 @@ def test_values_come_back_from_json() -> None:
         (lambda text: "null", "is damaged"),
     ],
 )
-def test_json_that_cannot_be_used_says_why(change, complaint: str) -> None:  # type: ignore[no-untyped-def]
+def test_json_that_cannot_be_used_says_why(change, complaint: str) -> None:
     text = files.to_json(made.values().summary).decode()
     with pytest.raises(ModelError, match=complaint) as caught:
         files.from_json(change(text), Summary, "runs/a-1/summary.json")

@@ -16,11 +16,11 @@ def test_settings_left_as_usual_do_not_count() -> None:
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"strategy": "deep"}, {"split": "pool"}])
 def test_settings_that_change_predictions_make_another_run(change: dict[str, object]) -> None:
-    changed = replace(Options(), **change)  # type: ignore[arg-type]
+    changed = replace(Options(), **change)
     assert settings_key(changed, "demo") != settings_key(Options(), "demo")
 
 
 @pytest.mark.parametrize("change", [{"minutes": 9.0}, {"lang": "zh"}, {"strict": True}])
 def test_settings_beside_the_predictions_do_not(change: dict[str, object]) -> None:
-    changed = replace(Options(), **change)  # type: ignore[arg-type]
+    changed = replace(Options(), **change)
     assert settings_key(changed, "demo") == settings_key(Options(), "demo")

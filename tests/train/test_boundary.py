@@ -111,7 +111,7 @@ def test_training_above_the_boundary_moves_only_what_is_tuned(
     monkeypatch.setattr(
         boundary,
         "_seen",
-        lambda *a: asked.append(len(a[4])) or real(*a),  # type: ignore[func-returns-value]
+        lambda *a: asked.append(len(a[4])) or real(*a),
     )
     network, of, feed = made(epochs=3, learning_rate=0.01, optimizer="adamw")
     before = [[p.detach().clone() for p in group] for group in network.depth_groups()]

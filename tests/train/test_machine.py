@@ -146,8 +146,8 @@ def test_the_real_thing_says_what_it_found(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def way(precision: str, speed: float, *, error: float = 0.0, fused: bool = True) -> Way:
-    there = replace(FOUND, precision=precision, fused=fused)  # type: ignore[arg-type]
-    return Way(machine=there, network=None, error=error, speed=speed)  # type: ignore[arg-type]
+    there = replace(FOUND, precision=precision, fused=fused)
+    return Way(machine=there, network=None, error=error, speed=speed)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def raced(
 
     def tried(course: object, there: Machine) -> list[Way]:
         key = (there.precision, there.fused)
-        made = Way(machine=there, network=None, error=errors.get(key, 0.0))  # type: ignore[arg-type]
+        made = Way(machine=there, network=None, error=errors.get(key, 0.0))
         return [made] if key in errors else []
 
     class Course:
@@ -189,7 +189,7 @@ def raced(
     monkeypatch.setattr(measuring, "_features", lambda course, w: w.error)
     monkeypatch.setattr(measuring, "_error", lambda course, found, exact: found)
     able = Processor(name="", threads=1, memory_bytes=0, abilities=("amx_bf16",))
-    return lambda: measuring._tried(Course(), "cpu", able)  # type: ignore[arg-type]
+    return lambda: measuring._tried(Course(), "cpu", able)
 
 
 def test_plain_kernels_are_left_out_where_fused_ones_are_right(

@@ -157,7 +157,7 @@ def test_l1_moves_weights_to_zero_and_leaves_biases_and_norms(name: str) -> None
 def test_a_clipped_gradient_has_the_length_asked_for() -> None:
     net = small_net()
     optimizer = build_optimizer("sgd", groups(net), 0.0)
-    (100 * sum(p.sum() for p in net.parameters())).backward()  # type: ignore[union-attr]
+    (100 * sum(p.sum() for p in net.parameters())).backward()
     optimizer.clip(2.0)
     gradients = torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
     assert gradients.norm().item() == pytest.approx(2.0, rel=1e-4)

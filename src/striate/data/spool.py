@@ -22,7 +22,7 @@ class Spool(Sequence[Any]):
     """
 
     def __init__(self) -> None:
-        # Open as long as the spool lives, so no `with`: `__del__` closes it.
+        # It stays open as long as the spool lives, and `__del__` closes it, so no `with`.
         file = tempfile.SpooledTemporaryFile(max_size=MOST_IN_MEMORY)  # noqa: SIM115
         self._file = cast(IO[bytes], file)
         self._places: list[Place | str] = []

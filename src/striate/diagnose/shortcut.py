@@ -28,7 +28,7 @@ PLACES = (
 def run(values: Values) -> Finding:
     """Holds each corner and the border against parts of the middle, and size and format against
     guessing."""
-    rows = _some(values)
+    rows = statistics.some_of(values.split.train, MOST, values.options.seed, "shortcut")
     labels = values.index.labels()[rows]
     groups = values.split.groups[rows]
     counts = np.bincount(labels, minlength=len(values.index.classes))
@@ -183,15 +183,6 @@ def _told(figures_NF: NDArray[np.float64], labels: Rows, groups: Rows) -> NDArra
         votes[np.arange(len(labels)), labels[near[:, voter]]] += weights[voter]
     told: NDArray[np.bool_] = votes.argmax(axis=1) == labels
     return told
-
-
-def _some(values: Values) -> Rows:
-    """Training rows, at most so many, drawn evenly."""
-    rows = values.split.train
-    if len(rows) <= MOST:
-        return rows
-    generator = statistics.rng(values.options.seed, "shortcut")
-    return np.sort(generator.choice(rows, MOST, replace=False))
 
 
 CHECK = Check(code="shortcut", run=run)

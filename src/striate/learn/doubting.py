@@ -7,7 +7,7 @@ from striate.learn.linear import Linear
 from striate.probe.doubtful import find_doubtful
 from striate.probe.features import FeatureTable
 from striate.probe.outliers import find_outliers
-from striate.statistics import rng, softmax
+from striate.statistics import softmax, some_of
 from striate.values import Doubt
 
 
@@ -33,9 +33,7 @@ def publish_outliers(job: Job, table: FeatureTable) -> None:
     rows = np.sort(np.concatenate([job.train, job.val]))
     if len(rows) < len(job.feature_rows):
         return
-    if len(rows) > MOST_COMPARED:
-        drawn = rng(job.options.seed, "outliers").choice(rows, MOST_COMPARED, replace=False)
-        rows = np.sort(drawn)
+    rows = some_of(rows, MOST_COMPARED, job.options.seed, "outliers")
     found = find_outliers(table.stages(rows), job.index, rows, job.groups[rows])
     job.publish("outliers.csv", found[:MOST])
 

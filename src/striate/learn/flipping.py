@@ -8,8 +8,8 @@ from striate.learn.job import Job
 from striate.learn.linear import Linear, pretrained_spec
 from striate.probe.features import extract
 from striate.probe.flips import flip_gain
-from striate.statistics import rng
-from striate.values import FlipGain, Rows
+from striate.statistics import some_of
+from striate.values import FlipGain
 
 
 def measure_flips(job: Job, linear: Linear, seconds: float) -> FlipGain | None:
@@ -18,7 +18,7 @@ def measure_flips(job: Job, linear: Linear, seconds: float) -> FlipGain | None:
     Of large sets as many training images are mirrored as `seconds` hold, at most `MOST`.
     """
     speed = len(linear.table.rows) / max(1e-6, linear.table.seconds)
-    train = _some(job, min(MOST, int(seconds * speed)))
+    train = some_of(job.train, min(MOST, int(seconds * speed)), job.options.seed, "flips")
     if len(train) < LEAST_A_CLASS * len(job.index.classes):
         return None
     network = linear.network
@@ -37,14 +37,6 @@ def measure_flips(job: Job, linear: Linear, seconds: float) -> FlipGain | None:
         np.arange(len(train), len(rows)),
         job.groups[rows],
     )
-
-
-def _some(job: Job, most: int) -> Rows:
-    """Training rows, at most so many, drawn evenly."""
-    if len(job.train) <= most:
-        return job.train
-    drawn = rng(job.options.seed, "flips").choice(job.train, max(0, most), replace=False)
-    return np.sort(drawn)
 
 
 MOST = 2_000

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from striate.learn.job import Job, Learned
 from striate.probe.strangeness import distances, unit
-from striate.statistics import rng
+from striate.statistics import some_of
 from striate.train.head import all_taps
-from striate.values import HeldOut, Rows
+from striate.values import HeldOut
 
 
 def held_out_of(job: Job, learned: Learned) -> HeldOut | None:
@@ -46,8 +46,8 @@ def _left_out(job: Job, learned: Learned) -> HeldOut:
     assert table is not None
     assert probabilities is not None
     rows = np.sort(np.concatenate([job.train, job.val]))
-    some = _some(job, np.arange(len(rows)), MOST, "held out")
-    few = _some(job, rows, MOST_REFERENCE, "reference")
+    some = some_of(np.arange(len(rows)), MOST, job.options.seed, "held out")
+    few = some_of(rows, MOST_REFERENCE, job.options.seed, "reference")
     top = (all_taps([tap.stage for tap in table.taps])[-1],)
     reference = unit(table.of(few, top))
     judges = rows[some]
@@ -62,8 +62,8 @@ def _left_out(job: Job, learned: Learned) -> HeldOut:
 
 
 def _validation(job: Job, learned: Learned, probabilities: NDArray[np.float32]) -> HeldOut:
-    some = _some(job, np.arange(len(job.val)), MOST_PASSED, "held out")
-    few = _some(job, job.train, MOST_PASSED // 2, "reference")
+    some = some_of(np.arange(len(job.val)), MOST_PASSED, job.options.seed, "held out")
+    few = some_of(job.train, MOST_PASSED // 2, job.options.seed, "reference")
     read, images = learned.classifier.deep_features, job.cache.images
     reference = unit(read(images, few))
     judges = job.val[some]
@@ -75,14 +75,6 @@ def _validation(job: Job, learned: Learned, probabilities: NDArray[np.float32]) 
         distances=distances(read(images, judges), reference),
         reference=reference,
     )
-
-
-def _some(job: Job, rows: Rows, most: int, purpose: str) -> Rows:
-    """At most so many of the rows, drawn evenly, in their order."""
-    if len(rows) <= most:
-        return rows
-    drawn = rng(job.options.seed, purpose).choice(len(rows), most, replace=False)
-    return rows[np.sort(drawn)]
 
 
 MOST = 2_000

@@ -12,7 +12,7 @@ from striate.nets import find_net
 from striate.probe.evidence import WHOLE, Probed, fit_taps, probe_taps
 from striate.probe.features import FeatureTable, all_taps, extract
 from striate.probe.ridge import RidgeFit
-from striate.statistics import accuracy_interval, balanced_weights, log_loss, rng, softmax
+from striate.statistics import accuracy_interval, balanced_weights, log_loss, softmax, some_of
 from striate.store.files import of_arrays
 from striate.strategy.budget import feature_size
 from striate.train.head import Network, assemble
@@ -190,7 +190,7 @@ def _some(rows: Rows, classes: int, seed: int) -> Rows:
     most = min(_MOST_PROBED, max(_LEAST_PROBED, _MOST_SCORES // classes))
     if len(rows) <= 1.5 * most:
         return rows
-    return np.sort(rng(seed, "probe").choice(rows, most, replace=False))
+    return some_of(rows, most, seed, "probe")
 
 
 def fit_on(

@@ -26,7 +26,7 @@ from striate.learn.linear import (
 from striate.probe.evidence import tap_sets
 from striate.probe.features import FeatureTable
 from striate.probe.ridge import RidgeFit, prepare
-from striate.statistics import rng
+from striate.statistics import some_of
 from striate.store.files import of_json
 from striate.store.plans import PLAN
 from striate.strategy.plans import linear_plan
@@ -230,7 +230,7 @@ def _some(rows: Rows, seed: int) -> Rows:
     """Enough rows to see which taps read best."""
     if len(rows) <= 1.5 * _MOST_PROBED:
         return rows
-    return np.sort(rng(seed, "probe").choice(rows, _MOST_PROBED, replace=False))
+    return some_of(rows, _MOST_PROBED, seed, "probe")
 
 
 _DRAWS = 200

@@ -7,7 +7,7 @@ belong together are left out together, so that a near-copy cannot vouch for an i
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.statistics import rng
+from striate.statistics import some_of
 from striate.values import Rows
 
 
@@ -20,9 +20,7 @@ def nearest_neighbour(
     """
     points = _directions(features_ND)
     owners = np.arange(len(labels)) if groups is None else groups
-    asked = np.arange(len(labels))
-    if len(asked) > MOST:
-        asked = np.sort(rng(seed, "neighbours").choice(asked, MOST, replace=False))
+    asked = some_of(np.arange(len(labels)), MOST, seed, "neighbours")
     right = np.zeros(len(asked), np.bool_)
     for start in range(0, len(asked), AT_ONCE):
         rows = asked[start : start + AT_ONCE]

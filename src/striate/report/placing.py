@@ -40,7 +40,7 @@ def corner_blocks(evidence: Evidence, plan: Plan, words: Words) -> list[Block]:
                 y_label=words("placing.shift"),
                 you=words("placing.you"),
             ),
-            header=("", places[2], places[3]),
+            header=(words("placing.images_per_class"), places[2], places[3]),
             rows=(
                 (places[0], names["linear"], names["layers"]),
                 (places[1], names["shallow"], names["deep"]),

@@ -13,6 +13,7 @@ from striate.errors import UsageError
 from striate.learn.job import Job
 from striate.learn.linear import probe_pretrained
 from striate.learn.measure import gather_evidence
+from striate.stages.fitting import FOLDS_AND_MODEL
 from striate.store.clock import Clock
 from striate.strategy.choose import choose
 from striate.train.machine import apply, measure_machine
@@ -31,6 +32,7 @@ def explain(source: object, options: Options, watch: Watch, clock: Clock) -> tup
         )
     index, cache = build_cache(index, options, watch)
     split = split_index(index, find_duplicates(index, cache), options)
+    parts = FOLDS_AND_MODEL if split.evaluation == "cross-validation" else 1
     machine = measure_machine(options.device)
     with apply(machine), tempfile.TemporaryDirectory() as folder:
         job = Job(
@@ -46,12 +48,12 @@ def explain(source: object, options: Options, watch: Watch, clock: Clock) -> tup
             checkpoints=Path(folder),
             keep=lambda name, make, codec=None, *, inputs=None, also=None: make(),
             publish=lambda name, value: None,
-            minutes=options.minutes,
-            seconds_left=clock.remaining,
-            judge_images=len(split.test),
+            minutes=options.minutes / parts,
+            seconds_left=lambda: clock.remaining() / parts,
+            judge_images=0 if parts > 1 else len(split.test),
             usable=lambda classifier: None,
             watch=watch,
         )
         linear = probe_pretrained(job) if options.strategy != "scratch" else None
         evidence = gather_evidence(job, linear, trials=False)
-        return evidence, choose(evidence, clock.remaining(), options, machine)
+        return evidence, choose(evidence, job.seconds_left(), options, machine)

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from striate.data.preprocess import fit_scaling
 from striate.data.split import FOLDS
 from striate.learn.linear import spec_on
+from striate.learn.procedure import CLOSED_FORM
 from striate.nets import RANDOM, find_net
 from striate.probe.features import FeatureTable, all_taps, extract
 from striate.probe.ridge import fit_path
 from striate.probe.shallow import shallow_features
 from striate.run import FIRST_MODEL, Run
-from striate.statistics import accuracy_interval, rng, seed_for
+from striate.statistics import accuracy_interval, seed_for, some_of
 from striate.store.files import of_arrays
 from striate.train.head import Network, assemble
 from striate.values import (
@@ -74,8 +75,8 @@ def climb(run: Run, values: Values) -> Ladder:
         cache=values.cache,
         machine=values.machine,
         labels=values.index.labels(),
-        learners=every if crossed else _some(every, MOST_LEARNERS, seed, "ladder learners"),
-        judges=judges if crossed else _some(judges, MOST_JUDGES, seed, "ladder judges"),
+        learners=every if crossed else some_of(every, MOST_LEARNERS, seed, "ladder learners"),
+        judges=judges if crossed else some_of(judges, MOST_JUDGES, seed, "ladder judges"),
         seed=seed,
     )
     rungs = [
@@ -224,13 +225,6 @@ def _widths(table: FeatureTable, taps: tuple[Tap, ...]) -> tuple[int, ...]:
     return tuple(width[tap] for tap in taps)
 
 
-def _some(rows: Rows, most: int, seed: int, purpose: str) -> Rows:
-    if len(rows) <= most:
-        return rows
-    return np.sort(rng(seed, purpose).choice(rows, most, replace=False))
-
-
-CLOSED_FORM = ("linear", "layers")
 ASIDE = ("decode", "split", "report", "ladder")
 MOST_LEARNERS, MOST_JUDGES = 2_000, 1_000
 RANDOM_SIZE = 64

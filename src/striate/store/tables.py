@@ -262,7 +262,7 @@ def _read_rows(path: Path, kind: type[T]) -> Iterator[T]:
     rows = _table(path)
     head = next(rows)
     # Columns that came later stand at the end and have defaults: older files do without.
-    due = [field.name for field in fields(kind) if field.default is MISSING]  # type: ignore[arg-type]
+    due = [field.name for field in fields(cast(Any, kind)) if field.default is MISSING]
     if tuple(head) != columns(kind)[: len(head)] or len(head) < len(due):
         raise ValueError(f"{path} has the columns {', '.join(head)}")
     for row in rows:

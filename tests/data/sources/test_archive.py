@@ -46,7 +46,7 @@ def packed(target: Path, files: dict[str, bytes]) -> Path:
                 archive.writestr(path, content)
         return target
     kind = {".gz": "w:gz", ".tgz": "w:gz", ".xz": "w:xz", ".bz2": "w:bz2"}.get(target.suffix, "w:")
-    with tarfile.open(target, kind) as archive:  # type: ignore[call-overload]
+    with tarfile.open(target, kind) as archive:
         for path, content in files.items():
             entry = tarfile.TarInfo(path)
             entry.size = len(content)
@@ -174,7 +174,7 @@ def test_links_in_a_tar(tmp_path: Path) -> None:
     (tmp_path / "pets/b/soft.png").symlink_to("../a/2.png")
     (tmp_path / "pets/b/lost.png").symlink_to("nowhere.png")
     for ending, kind in ((".tar", "w:"), (".tar.gz", "w:gz")):
-        with tarfile.open(tmp_path / f"pets{ending}", kind) as archive:  # type: ignore[call-overload]
+        with tarfile.open(tmp_path / f"pets{ending}", kind) as archive:
             archive.add(tmp_path / "pets", "pets")
         index = read(str(tmp_path / f"pets{ending}"), OPTIONS)
         found = {e.path: (e.status, e.bytes_hash) for e in index.examples}

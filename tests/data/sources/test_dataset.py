@@ -101,7 +101,7 @@ def test_many_pictures_go_to_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_names_behind_parts_and_chains() -> None:
     pets = Pets(pairs())
-    whole: Any = ConcatDataset([Subset(pets, range(6)), Subset(pets, range(6, 12))])  # type: ignore[arg-type]
+    whole: Any = ConcatDataset([Subset(pets, range(6)), Subset(pets, range(6, 12))])
     assert read(whole, OPTIONS).classes == ("ant", "bee", "cat")
 
 
