@@ -91,3 +91,15 @@ def test_whether_the_augmentation_is_asked_for() -> None:
     assert sets("augment=none", "augment")
     assert not sets("depth=2", "augment")
     assert not sets(None, "augment")
+
+
+def test_a_rate_to_be_found_is_left_to_the_search() -> None:
+    from striate.overrides import finds_rate
+
+    assert finds_rate("learning_rate=find epochs=3")
+    assert not finds_rate("learning_rate=0.1")
+    assert not finds_rate(None)
+    before = PLAN
+    after = overridden(before, "learning_rate=find epochs=3")
+    assert after.learning_rate == before.learning_rate
+    assert after.epochs.value == 3

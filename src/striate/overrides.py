@@ -37,11 +37,17 @@ def sets(text: str | None, choice: str) -> bool:
     return any(name.partition(".")[0] == choice for name in parsed(text)) if text else False
 
 
+def finds_rate(text: str | None) -> bool:
+    """Whether the learning rate is to be found by a range test."""
+    return bool(text) and parsed(text or "").get("learning_rate") == FIND
+
+
 def overridden(plan: Plan, text: str | None, only: tuple[str, ...] = ()) -> Plan:
     """The plan with what was asked for in the place of what was chosen; of `only` some choices."""
     if not text:
         return plan
     asked = {name: v for name, v in parsed(text).items() if not only or name in only}
+    asked = {name: value for name, value in asked.items() if value != FIND}
     settings = {name: value for name, value in asked.items() if name in SETTINGS}
     strengths = {name[8:]: value for name, value in asked.items() if name.startswith("augment.")}
     whole = {name: value for name, value in asked.items() if name in CHOICES}
@@ -72,6 +78,8 @@ def _value(name: str, value: str) -> Any:
         return _number(name, value, float)
     if name == "augment" and value == "none":
         return {}
+    if name == "learning_rate" and value == FIND:
+        return value
     kind = SETTINGS.get(name) or CHOICES.get(name)
     if kind is None or name == "augment":
         known = [*SETTINGS, *CHOICES, "augment.flip"]
@@ -103,6 +111,7 @@ def _kinds() -> dict[str, type]:
     return {n: kind for n, kind in simple.items() if kind in (int, float, str) and n not in FLAGS}
 
 
+FIND = "find"
 FLAGS = ("strategy", "net", "classes", "because")
 RANGES: Mapping[str, tuple[float, float]] = {
     "input_size": (8, 1024),

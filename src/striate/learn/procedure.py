@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from striate import statistics
 from striate.classifier import Classifier
 from striate.learn.doubting import doubts_of, publish_outliers
+from striate.learn.finding import with_found_rate
 from striate.learn.job import Job, Learned
 from striate.learn.linear import Linear, fit_on, linear_classifier, probe_pretrained, refit
 from striate.learn.measure import gather_evidence
@@ -38,6 +39,8 @@ def learn(job: Job) -> Learned:
         publish_outliers(job, linear.table)
     evidence = job.keep("measured.json", lambda: gather_evidence(job, linear), of_json(Evidence))
     plan = job.keep("chosen.json", lambda: _plan(job, evidence), PLAN, also=job.minutes)
+    if plan.strategy.value not in CLOSED_FORM:
+        plan, evidence = with_found_rate(job, plan, linear, evidence)
     job.publish("evidence.json", evidence)
     job.publish("plan.json", plan)
     if plan.strategy.value in CLOSED_FORM:

@@ -13,6 +13,7 @@ from striate.report.language import Words, words
 from striate.report.mistakes import mistakes_section
 from striate.report.numbers import number_mistakes, numbers_section
 from striate.report.outliers import outliers_section
+from striate.report.rates import rates_section
 from striate.report.repeat import repeat_section
 from striate.report.seeing import seeing_section
 from striate.report.slices import slices_section
@@ -44,6 +45,7 @@ def compose(
         findings_section(findings, values.summary.verdict, say),
         *middle,
         choices_section(values, say),
+        rates_section(values, say),
         training_section(values, say),
         seeing_section(explanations, say),
         source_section(values, say),

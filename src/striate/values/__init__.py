@@ -16,6 +16,7 @@ from striate.values.evidence import (
     Interval,
     Outlier,
     Probe,
+    RateSearch,
     Trial,
 )
 from striate.values.findings import (
@@ -121,6 +122,7 @@ __all__ = [
     "Predictions",
     "Probe",
     "Progress",
+    "RateSearch",
     "Report",
     "Rows",
     "Rung",

@@ -90,6 +90,15 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateSearch:
+    """A learning-rate range test: the loss of a batch at each rate, and the rate chosen."""
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    chosen: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlipGain:
     """What mirrored copies brought a linear model, on `n` images as they are.
 
@@ -208,3 +217,4 @@ class Evidence:
     class_mean: Interval | None = None
     corner: Corner | None = None
     growth: Growth | None = None
+    rates: RateSearch | None = None

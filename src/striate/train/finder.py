@@ -1,0 +1,114 @@
+"""The learning-rate range test: a short training whose rate grows until the loss explodes."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import torch
+
+from striate.data.batches import batches
+from striate.statistics import seed_for
+from striate.train.feed import Feed
+from striate.train.head import Network
+from striate.train.initialise import initialise
+from striate.train.loop import FIRST_LOOK
+from striate.train.loss import loss
+from striate.train.machine import apply
+from striate.train.steps import NotFiniteError, prepare, step, training_mode
+from striate.values import Cache, Machine, Plan, RateSearch, Rows
+
+
+def find_rate(
+    network: Network,
+    plan: Plan,
+    cache: Cache,
+    train_rows: Rows,
+    machine: Machine,
+    *,
+    labels: Rows,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    steps: int = 100,
+) -> RateSearch:
+    """Losses of batches at rates that grow evenly in their logarithm, and the rate chosen.
+
+    From a thousandth to a hundred times the plan's rate, until the smoothed loss is 4 times the
+    least (Smith 2017, section 3.3). The network is spoilt by it. A function of plan and seed.
+    """
+    feed = Feed(
+        cache=cache,
+        labels=labels,
+        input_size=plan.input_size.value,
+        mean=mean,
+        std=std,
+        device=machine.device,
+        layout=machine.layout,
+    )
+    low, high = plan.learning_rate.value * LOWEST, plan.learning_rate.value * HIGHEST
+    rates = [low * (high / low) ** (k / (steps - 1)) for k in range(steps)]
+    with apply(replace(machine, threads=plan.threads.value)), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(plan.seed, "rate/dropout"))
+        losses = list(_losses(network, plan, feed, train_rows, rates))
+    return RateSearch(
+        rates=tuple(rates[: len(losses)]), losses=tuple(losses), chosen=steepest(rates, losses)
+    )
+
+
+def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
+    """The rate where the smoothed loss falls fastest over the rate's logarithm.
+
+    Neither the first tenth, where the average has not settled, nor the last twentieth counts.
+    The first rate where none falls.
+    """
+    smooth = smoothed(losses)
+    first, last = len(smooth) // 10, len(smooth) - 1 - len(smooth) // 20
+    slopes = {
+        k: (smooth[k + 1] - smooth[k - 1]) / math.log(rates[k + 1] / rates[k - 1])
+        for k in range(max(1, first), min(last, len(smooth) - 1))
+    }
+    falling = {k: slope for k, slope in slopes.items() if slope < 0}
+    return rates[min(falling, key=lambda k: falling[k])] if falling else rates[0]
+
+
+def smoothed(losses: Sequence[float], keep: float = 0.9) -> list[float]:
+    """An exponential average without the bias to its beginning at 0."""
+    found: list[float] = []
+    average = 0.0
+    for k, value in enumerate(losses, start=1):
+        average = keep * average + (1 - keep) * value
+        found.append(average / (1 - keep**k))
+    return found
+
+
+def _losses(
+    network: Network, plan: Plan, feed: Feed, train_rows: Rows, rates: list[float]
+) -> Iterator[float]:
+    optimizer = prepare(network, plan, feed)
+    if plan.strategy.value == "scratch":
+        first = torch.Generator().manual_seed(seed_for(plan.seed, "initialise"))
+        some = next(batches(train_rows, FIRST_LOOK, seed=plan.seed, purpose="initialise"))
+        initialise(network, feed.images(some), first, plan.initialisation.value)
+    generator = torch.Generator().manual_seed(seed_for(plan.seed, "rate/augment"))
+    training_mode(network, plan)
+    seen: list[float] = []
+    for rate, rows in zip(rates, _forever(plan, train_rows), strict=False):
+        try:
+            logits_NK, labels_N = step(network, optimizer, plan, feed, rows, generator, rate)
+        except NotFiniteError:
+            return
+        seen.append(float(loss(logits_NK, labels_N)))
+        smooth = smoothed(seen)
+        if not math.isfinite(seen[-1]) or smooth[-1] > EXPLODED * min(smooth):
+            return
+        yield seen[-1]
+
+
+def _forever(plan: Plan, rows: Rows) -> Iterator[Rows]:
+    size = min(plan.batch_size.value, len(rows))
+    for epoch in itertools.count(1):
+        yield from batches(rows, size, seed=plan.seed, purpose="rate", epoch=epoch, drop_last=True)
+
+
+LOWEST, HIGHEST = 1e-3, 1e2
+EXPLODED = 4.0
