@@ -23,8 +23,8 @@ def run(values: Values) -> Finding:
             "found",
             "info",
             title="Some images are unlike all others",
-            meaning="{n:,} training or validation images are far from all others in what the "
-            "pretrained network sees: placeholders, foreign pictures, or rare views: {paths}",
+            meaning="Training and validation images far from all others in what the pretrained "
+            "network sees: {n:,}. Placeholders, foreign pictures, or rare views: {paths}",
             advice="Look at them in the report; take out what does not belong, and run again.",
             figures={
                 "n": len(values.outliers),
