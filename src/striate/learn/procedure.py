@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from striate import statistics
 from striate.classifier import Classifier
+from striate.learn.asked import refuse_unfit
 from striate.learn.doubting import doubts_of, publish_outliers
 from striate.learn.finding import with_found_rate
 from striate.learn.job import Job, Learned
@@ -32,6 +33,7 @@ def learn(job: Job) -> Learned:
     """The best model that the budget and the held-out images allow."""
     if job.index.task != "label":
         return learn_targets(job)
+    refuse_unfit(job)
     linear = probe_pretrained(job) if _needs_pretrained(job) else None
     if linear is not None:
         job.usable(_first(job, linear, linear.probed))

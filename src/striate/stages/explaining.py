@@ -10,6 +10,7 @@ from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
 from striate.data.split import split_index
 from striate.errors import UsageError
+from striate.learn.asked import refuse_unfit
 from striate.learn.job import Job
 from striate.learn.linear import probe_pretrained
 from striate.learn.measure import gather_evidence
@@ -54,6 +55,7 @@ def explain(source: object, options: Options, watch: Watch, clock: Clock) -> tup
             usable=lambda classifier: None,
             watch=watch,
         )
+        refuse_unfit(job)
         linear = probe_pretrained(job) if options.strategy != "scratch" else None
         evidence = gather_evidence(job, linear, trials=False)
         return evidence, choose(evidence, job.seconds_left(), options, machine)

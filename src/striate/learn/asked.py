@@ -1,0 +1,101 @@
+"""What was asked of a network that is trained from scratch, refused before any time is spent.
+
+A shape that leaves nothing of the images is found by sending none through: on torch's meta
+device a forward pass knows every size and computes nothing.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from striate.errors import UsageError
+from striate.learn.job import Job
+from striate.nets import RANDOM, NetFamily, find_net
+from striate.overrides import SETTINGS, parsed
+from striate.values import NetSettings
+
+
+def refuse_unfit(job: Job) -> None:
+    """Raises `UsageError` where the settings asked for cannot work on images of this size.
+
+    What is not asked for is not judged: by itself, striate takes what fits.
+    """
+    plan = job.given_plan
+    strategy = plan.strategy.value if plan else job.options.strategy
+    if strategy not in ("scratch", "auto"):
+        return
+    if plan:
+        net, settings, size = plan.net.value, plan.settings.value, plan.input_size.value
+    else:
+        asked = parsed(job.options.set) if job.options.set else {}
+        named = {name: value for name, value in asked.items() if name in SETTINGS}
+        if strategy == "auto" and not named:
+            return
+        net = COMPACT if job.options.net == "auto" else job.options.net
+        settings, size = NetSettings(**named), asked.get("input_size", job.cache.size)
+    refuse_too_small(net, settings, job.cache.channels, size)
+
+
+def refuse_too_small(net: str, settings: NetSettings, channels: int, size: int) -> None:
+    """Raises `UsageError` where a network leaves nothing of square images of `size` pixels.
+
+    The sentence names the least size that fits, the hint a setting that does. Networks with
+    weights of their own have no settings, and are not asked.
+    """
+    family = find_net(net)
+    if family.card(net).pretrained or fits(family, net, settings, channels, size):
+        return
+    least = least_size(family, net, settings, channels, size)
+    odd = {name: value for name, value in _shaping(settings).items() if value != USUAL[name]}
+    told = " with " + ", ".join(f"{name}={value}" for name, value in odd.items()) if odd else ""
+    needs = f"it needs at least {least}" if least else f"nor of any up to {MOST_SIZE:,}"
+    tried = [(name, USUAL[name]) for name in odd] + [("depth", 1)] * (settings.depth > 1)
+    mended = [
+        f"--set {name}={value}"
+        for name, value in tried
+        if fits(family, net, replace(settings, **{name: value}), channels, size)
+    ]
+    ways = mended + ([f"--set input_size={least}"] if least else [])
+    raise UsageError(
+        f"The network {net}{told} leaves nothing of images of {size} pixels; {needs}.",
+        f"What fits: {', or '.join(ways)}." if ways else "Change more than one of these settings.",
+    )
+
+
+def fits(family: NetFamily, net: str, settings: NetSettings, channels: int, size: int) -> bool:
+    """Whether every map of the network holds at least one number for such images."""
+    try:
+        with torch.device("meta"), torch.no_grad():
+            network = family.build(net, settings, channels, RANDOM).eval()
+            images = torch.zeros(1, channels, size, size)
+            maps = network.stages(images)  # type: ignore[operator]
+    except RuntimeError:  # torch says in many words that a kernel is larger than its map
+        return False
+    return all(0 not in map_NCHW.shape for map_NCHW in maps)
+
+
+def least_size(
+    family: NetFamily, net: str, settings: NetSettings, channels: int, above: int
+) -> int | None:
+    """The least side in pixels above one that does not fit; None where none up to 1,024 fits."""
+    low, high = above, MOST_SIZE
+    if not fits(family, net, settings, channels, high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits(family, net, settings, channels, middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _shaping(settings: NetSettings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in SHAPING}
+
+
+COMPACT = "compact"
+SHAPING = ("kernel_size", "stride", "padding", "dilation", "pool_size", "depth")
+USUAL = _shaping(NetSettings())
+MOST_SIZE = 1024
