@@ -1,10 +1,12 @@
 """What does each technique of a course on CNNs bring on CIFAR-10, at equal computing time?
 
     python benchmarks/ablation.py SETS/cifar10 --seconds 12 --seeds 0 1 2
+    python benchmarks/ablation.py SETS/cifar10 --updates 234 --only base zca
 
 One base, the recipe of `scratch`, and variants that change one thing of it. Every training gets
 the same seconds of processor time of one thread, from the first weights to the last step, so that
 other work on the machine does not matter; its schedule goes by the share of them that is used.
+With `--updates` every training makes that many steps instead, whatever they cost.
 5,000 training images, drawn once; judged once by the last weights on 2,000 test images. Variants
 take turns within a seed. Results are kept after every training in `--store`, and a call that was
 broken off goes on there. `--table` prints what is there: accuracy, and the difference to the base
@@ -16,19 +18,21 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
 import torch
+from ablation_variants import VARIANTS, Variant
 from torch import nn
 
 from striate.data.batches import batches
 from striate.data.cache import build_cache
-from striate.data.preprocess import fit_scaling
+from striate.data.preprocess import channel_scaling
 from striate.data.scan import read
+from striate.data.whole_images import components_kept, fit_layer
 from striate.nets import RANDOM
 from striate.statistics import rng, seed_for, wilson
 from striate.strategy.recipes import SCRATCH
@@ -39,103 +43,21 @@ from striate.train.initialise import initialise, kaiming, scale_features
 from striate.train.machine import apply, measure_machine
 from striate.train.schedule import SCHEDULES, plateau
 from striate.train.steps import evaluate, prepare, step, training_mode
-from striate.values import Cache, Choice, Machine, ModelSpec, NetSettings, Options, Plan, Rows, say
+from striate.values import (
+    WHITENING,
+    Cache,
+    Choice,
+    Machine,
+    ModelSpec,
+    NetSettings,
+    Options,
+    Plan,
+    Preprocessing,
+    Rows,
+    say,
+)
 
 TRAIN, TEST, FIRST_LOOK = 5_000, 2_000, 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
-    """What differs from the base: choices of the plan, settings of the net, or the whitening."""
-
-    about: str
-    against: str = "base"
-    choices: dict[str, Any] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
-    whiten: bool = True
-
-
-SGD: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.1}
-PLAIN: dict[str, Any] = {"normalisation": "none"}
-VARIANTS: dict[str, Variant] = {
-    "base": Variant(about="the recipe"),
-    "no whitening": Variant(about="first layer random and trained", whiten=False),
-    "torch initialisation": Variant(about="no identity", choices={"initialisation": "torch"}),
-    "kaiming": Variant(about="normal, He et al.", choices={"initialisation": "kaiming"}),
-    "orthogonal": Variant(about="orthogonal", choices={"initialisation": "orthogonal"}),
-    "LSUV": Variant(about="unit variance, layer by layer", choices={"initialisation": "lsuv"}),
-    "calibrated": Variant(about="input's variance", choices={"initialisation": "calibrated"}),
-    "no normalisation": Variant(about="instead of batch normalisation", settings=PLAIN),
-    "group normalisation": Variant(about="instead of batch", settings={"normalisation": "group"}),
-    "no normalisation, LSUV": Variant(
-        about="calibration where nothing normalises",
-        against="no normalisation",
-        choices={"initialisation": "lsuv"},
-        settings=PLAIN,
-    ),
-    "no normalisation, calibrated": Variant(
-        about="calibration where nothing normalises",
-        against="no normalisation",
-        choices={"initialisation": "calibrated"},
-        settings=PLAIN,
-    ),
-    "dropout 0.2": Variant(about="of features", choices={"dropout": 0.2}),
-    "spatial dropout 0.1": Variant(about="of maps", settings={"spatial_dropout": 0.1}),
-    "SGD": Variant(about="Nesterov momentum, rate 0.1", choices=SGD),
-    "SGD, no L2": Variant(about="0 for 5e-4", against="SGD", choices={**SGD, "weight_decay": 0.0}),
-    "SGD, L2 5e-3": Variant(
-        about="ten times as much", against="SGD", choices={**SGD, "weight_decay": 5e-3}
-    ),
-    "SGD, L1 1e-4": Variant(about="beside L2", against="SGD", choices={**SGD, "l1": 1e-4}),
-    "SGD, no normalisation": Variant(
-        about="identity initialisation", against="SGD", choices=SGD, settings=PLAIN
-    ),
-    "SGD, no normalisation, torch": Variant(
-        about="torch's weights",
-        against="SGD, no normalisation",
-        choices={**SGD, "initialisation": "torch"},
-        settings=PLAIN,
-    ),
-    "SGD, no normalisation, LSUV": Variant(
-        about="unit variance, layer by layer",
-        against="SGD, no normalisation",
-        choices={**SGD, "initialisation": "lsuv"},
-        settings=PLAIN,
-    ),
-    "SGD, no normalisation, calibrated": Variant(
-        about="input's variance",
-        against="SGD, no normalisation",
-        choices={**SGD, "initialisation": "calibrated"},
-        settings=PLAIN,
-    ),
-    "no L2": Variant(about="0 for 5e-4", choices={"weight_decay": 0.0}),
-    "L1 1e-4": Variant(about="beside L2", choices={"l1": 1e-4}),
-    "no augmentation": Variant(about="images as they are", choices={"augment": {}}),
-    "flip": Variant(about="crop and mirror", choices={"augment": {"crop": 1.0, "flip": 1.0}}),
-    "EMA 0.95": Variant(about="the averaged weights judged", choices={"ema": 0.95}),
-    "flip, cutmix": Variant(
-        about="and rectangles of others",
-        choices={"augment": {"crop": 1.0, "flip": 1.0}, "mix": "cutmix"},
-    ),
-    "constant rate": Variant(about="schedule", choices={"schedule": "constant"}),
-    "step decay": Variant(about="schedule", choices={"schedule": "step"}),
-    "cosine": Variant(about="schedule", choices={"schedule": "cosine"}),
-    "plateau": Variant(about="schedule, by the training loss", choices={"schedule": "plateau"}),
-    "kernel 5": Variant(about="for 3", settings={"kernel_size": 5}),
-    "kernel 1": Variant(about="for 3", settings={"kernel_size": 1}),
-    "stride 2": Variant(about="of the first layer, for 1", settings={"stride": 2}),
-    "one convolution a block": Variant(about="for 2", settings={"depth": 1}),
-    "padding valid": Variant(
-        about="whole windows only, one convolution a block",
-        against="one convolution a block",
-        settings={"padding": "valid", "depth": 1},
-    ),
-    "mean pooling": Variant(about="for max", settings={"pool": "mean"}),
-    "pooling size 3": Variant(about="for 2", settings={"pool_size": 3}),
-    "leaky ReLU": Variant(about="for ReLU", settings={"activation": "leaky_relu"}),
-    "ELU": Variant(about="for ReLU", settings={"activation": "elu"}),
-    "GELU": Variant(about="for ReLU", settings={"activation": "gelu"}),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -146,8 +68,6 @@ class Course:
     labels: Rows
     train: Rows
     test: Rows
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
     classes: tuple[str, ...]
     machine: Machine
 
@@ -157,6 +77,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", help="CIFAR-10 as folders")
     parser.add_argument("--seconds", type=float, default=12.0, help="of one thread, a training")
+    parser.add_argument("--updates", type=int, help="steps of a training, instead of seconds")
+    parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--store", type=Path, default=Path("benchmarks/results/ablation.json"))
     parser.add_argument("--table", action="store_true", help="print what is there, run nothing")
@@ -164,21 +86,23 @@ def main() -> None:
     if not given.table:
         course = _course(given.source)
         for seed in given.seeds:
-            for name in VARIANTS:
-                _once(course, given.store, name, seed, given.seconds)
+            for name in given.only:
+                _once(course, given.store, name, seed, given.seconds, given.updates)
     print(table(_read(given.store)))
 
 
-def _once(course: Course, store: Path, name: str, seed: int, seconds: float) -> None:
+def _once(
+    course: Course, store: Path, name: str, seed: int, seconds: float, updates: int | None
+) -> None:
     found = _read(store)
-    key = f"{name}/{seed}/{seconds:g}"
+    key = f"{name}/{seed}/{updates} updates" if updates else f"{name}/{seed}/{seconds:g}"
     if key in found:
         return
     found[key] = {
         "variant": name,
         "seed": seed,
         "seconds": seconds,
-        **_run(course, name, seed, seconds),
+        **_run(course, name, seed, seconds, updates),
     }
     store.parent.mkdir(parents=True, exist_ok=True)
     temporary = store.with_suffix(".new")
@@ -202,32 +126,33 @@ def _course(source: str) -> Course:
     }
     train = np.sort(draw.choice(parts["train"], TRAIN, replace=False))
     test = np.sort(draw.choice(parts["test"], TEST, replace=False))
-    mean, std = fit_scaling(cache, train)
     machine = replace(measure_machine(), threads=1)
     return Course(
         cache=cache,
         labels=labels,
         train=train,
         test=test,
-        mean=mean,
-        std=std,
         classes=index.classes,
         machine=machine,
     )
 
 
-def _run(course: Course, name: str, seed: int, seconds: float) -> dict[str, float]:
+def _run(
+    course: Course, name: str, seed: int, seconds: float, updates: int | None
+) -> dict[str, float]:
     variant = VARIANTS[name]
     plan = _plan(course, variant, seed)
+    spec = _spec(course, plan)
     feed = Feed(
         cache=course.cache,
         labels=course.labels,
         input_size=course.cache.size,
-        mean=course.mean,
-        std=course.std,
+        mean=spec.mean,
+        std=spec.std,
         layout=course.machine.layout,
     )
-    network = _network(course, plan)
+    network = assemble(spec, RANDOM)
+    fit_layer(network.preprocess, spec.preprocess, course.cache, course.train, course.cache.size)
     with apply(course.machine), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "dropout"))
         start = time.process_time()
@@ -236,7 +161,12 @@ def _run(course: Course, name: str, seed: int, seconds: float) -> dict[str, floa
         optimizer = prepare(network, plan, feed)
         _initialise(course, network, plan, feed, variant.whiten)
         steps, loss = _train(
-            course, network, optimizer, plan, feed, lambda: (time.process_time() - start) / seconds
+            course,
+            network,
+            optimizer,
+            plan,
+            feed,
+            lambda done: done / updates if updates else (time.process_time() - start) / seconds,
         )
         spent = time.process_time() - start
         _, accuracy = evaluate(network, plan, feed, course.test)
@@ -266,7 +196,7 @@ def _train(
     optimizer: Any,
     plan: Plan,
     feed: Feed,
-    done: Callable[[], float],
+    done: Callable[[int], float],
 ) -> tuple[int, float]:
     """Steps until all of the time is used; their number and the mean loss of the last epoch."""
     generator = torch.Generator().manual_seed(seed_for(plan.seed, "augment"))
@@ -280,7 +210,7 @@ def _train(
         for rows in batches(
             course.train, plan.batch_size.value, seed=plan.seed, epoch=epoch, drop_last=True
         ):
-            share = done()
+            share = done(steps)
             if share >= 1:
                 if average is not None:
                     network.load_state_dict(averages_of(average))
@@ -330,8 +260,11 @@ def _plan(course: Course, variant: Variant, seed: int) -> Plan:
     return replace(plan, **{name: as_asked(value) for name, value in variant.choices.items()})
 
 
-def _network(course: Course, plan: Plan) -> Network:
-    spec = ModelSpec(
+def _spec(course: Course, plan: Plan) -> ModelSpec:
+    kind, shape = plan.preprocess.value, course.cache.images.shape[1:]
+    mean, std = channel_scaling(kind, course.cache, course.train)
+    kept = components_kept(0, math.prod(shape), len(course.train)) if kind in WHITENING else 0
+    return ModelSpec(
         net="compact",
         settings=plan.settings.value,
         classes=plan.classes,
@@ -339,12 +272,12 @@ def _network(course: Course, plan: Plan) -> Network:
         input_size=course.cache.size,
         cache_size=course.cache.size,
         resize=course.cache.resize,
-        mean=course.mean,
-        std=course.std,
+        mean=mean,
+        std=std,
         taps=plan.taps.value,
         dropout=plan.dropout.value,
+        preprocess=Preprocessing(kind=kind, components=kept, eps=plan.whiten_eps.value),
     )
-    return assemble(spec, RANDOM)
 
 
 def table(found: dict[str, dict[str, Any]]) -> str:

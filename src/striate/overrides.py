@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from striate.spelling import did_you_mean
-from striate.values import Choice, NetSettings, Plan, say
+from striate.values import PREPROCESSING, Choice, NetSettings, Plan, say
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -120,6 +120,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "inference_batch_size": (1, 65_536),
     "epochs": (0, 100_000),
     "tuned": (0, 1000),
+    "whiten_components": (0, 65_536),
+    "whiten_eps": (0, 1000),
     "label_smoothing": (0, 0.99),
     "dropout": (0, 0.99),
     "spatial_dropout": (0, 0.99),
@@ -145,6 +147,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
         "lsuv",
         "calibrated",
     ),
+    "preprocess": PREPROCESSING,
     "mix": ("none", "mixup", "cutmix"),
     "balance": ("none", "weights", "sampling"),
     "activation": ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh"),

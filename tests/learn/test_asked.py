@@ -81,3 +81,17 @@ def test_what_is_asked_is_judged_at_the_size_that_the_network_would_see(strategy
     refuse_unfit(job(strategy=strategy, set="padding=valid input_size=64"))
     refuse_unfit(job(strategy=strategy, net="vgg-small"))
     refuse_unfit(job(strategy="linear", set="padding=valid"))
+
+
+@pytest.mark.parametrize("strategy", ["linear", "layers", "shallow", "deep"])
+def test_pretrained_networks_are_not_preprocessed_otherwise(strategy: str) -> None:
+    with pytest.raises(UsageError, match=f"what {strategy} starts from keeps") as caught:
+        refuse_unfit(job(strategy=strategy, set="preprocess=zca"))
+    assert "--strategy scratch" in caught.value.hint
+
+
+def test_whole_images_are_whitened_only_where_they_are_small() -> None:
+    refuse_unfit(job(strategy="scratch", set="preprocess=zca"))
+    with pytest.raises(UsageError, match="64 x 64 x 3 = 12,288"):
+        refuse_unfit(job(set="preprocess=pca input_size=64"))
+    refuse_unfit(job(strategy="scratch", set="preprocess=pixel-normalise input_size=64"))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.strategy.evidences import MACHINE, evidence
 
 from striate.strategy.plans import linear_plan, training_plan
-from striate.values import BalanceGain, Choice, FlipGain, Options, say
+from striate.values import BalanceGain, Choice, FlipGain, Options, Plan, say
 
 
 def test_mirroring_is_added_where_it_was_measured_to_help() -> None:
@@ -54,3 +54,33 @@ def test_class_weights_are_taken_where_they_were_measured_to_help() -> None:
         asked = linear_plan(measured, Options(set="balance=sampling dropout=0.5"), MACHINE, why)
         assert (asked.balance.value, asked.balance.ground) == ("sampling", "asked")
         assert asked.dropout.value == 0.0
+
+
+def _trained(strategy: str, asked: str | None = None) -> Plan:
+    chosen = Choice(value=strategy, why=say("test.strategy", "so"), ground="measured")
+    epochs = Choice(value=3, why=say("test.epochs", "three"), ground="measured")
+    return training_plan(evidence(), Options(set=asked), MACHINE, chosen, epochs)
+
+
+def test_preprocessing_is_by_channel_unless_asked_and_its_reason_is_told() -> None:
+    plan = _trained("scratch")
+    assert plan.preprocess.value == "normalise"
+    assert plan.preprocess.why.code == "plan.preprocess"
+    assert plan.whiten_eps.why.code == "plan.no_whitening"
+    asked = _trained("scratch", "preprocess=zca whiten_components=50")
+    assert (asked.preprocess.value, asked.preprocess.ground) == ("zca", "asked")
+    assert (asked.whiten_components.value, asked.whiten_components.ground) == (50, "asked")
+    assert (asked.whiten_eps.value, asked.whiten_eps.ground) == (0.1, "paper")
+
+
+def test_a_pretrained_network_keeps_its_own_preprocessing() -> None:
+    linear = Choice(value="linear", why=say("test.linear", "so"), ground="measured")
+    options = Options(set="preprocess=zca")
+    plans = (
+        _trained("deep", "preprocess=zca"),
+        _trained("shallow"),
+        linear_plan(evidence(), options, MACHINE, linear),
+    )
+    for plan in plans:
+        assert plan.preprocess.value == "own"
+        assert plan.preprocess.ground == "convention"

@@ -102,7 +102,7 @@ def _stages(network: Network, pixels_HWC: NDArray[np.uint8], values: Values) -> 
     was_training = network.training
     network.eval()
     with torch.inference_mode():
-        maps = cast(Backbone, network.backbone).stages(normal)
+        maps = list(network.stages(normal).values())
     network.train(was_training)
     return [map_NCHW[0].float().cpu() for map_NCHW in maps]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from striate.data.whole_images import refuse_too_large
 from striate.errors import UsageError
 from striate.learn.job import Job
 from striate.nets import RANDOM, NetFamily, find_net
@@ -21,20 +22,29 @@ def refuse_unfit(job: Job) -> None:
 
     What is not asked for is not judged: by itself, striate takes what fits.
     """
-    plan = job.given_plan
+    plan, channels = job.given_plan, job.cache.channels
     strategy = plan.strategy.value if plan else job.options.strategy
+    asked = parsed(job.options.set) if job.options.set and not plan else {}
     if strategy not in ("scratch", "auto"):
+        if "preprocess" in asked:
+            raise UsageError(
+                f"preprocess={asked['preprocess']} is for networks that are trained from scratch; "
+                f"what {strategy} starts from keeps the preprocessing that it was trained with.",
+                "Add --strategy scratch, or leave preprocess out.",
+            )
         return
     if plan:
         net, settings, size = plan.net.value, plan.settings.value, plan.input_size.value
+        kind = plan.preprocess.value
     else:
-        asked = parsed(job.options.set) if job.options.set else {}
         named = {name: value for name, value in asked.items() if name in SETTINGS}
-        if strategy == "auto" and not named:
-            return
         net = COMPACT if job.options.net == "auto" else job.options.net
         settings, size = NetSettings(**named), asked.get("input_size", job.cache.size)
-    refuse_too_small(net, settings, job.cache.channels, size)
+        kind = asked.get("preprocess", "")
+        if strategy == "auto" and not named and not kind:
+            return
+    refuse_too_small(net, settings, channels, size)
+    refuse_too_large(kind, size, channels)
 
 
 def refuse_too_small(net: str, settings: NetSettings, channels: int, size: int) -> None:

@@ -17,6 +17,7 @@ from striate.store.files import of_arrays
 from striate.strategy.budget import feature_size
 from striate.train.head import Network, assemble
 from striate.values import (
+    OWN,
     Cache,
     Choice,
     Index,
@@ -24,6 +25,7 @@ from striate.values import (
     ModelSpec,
     NetSettings,
     Plan,
+    Preprocessing,
     Probe,
     Rows,
     Tap,
@@ -84,6 +86,7 @@ def spec_on(
         resize=cache.resize,
         mean=card.mean,
         std=card.std,
+        preprocess=Preprocessing(kind=OWN),
         taps=taps,
         precision=machine.precision,
         batch_size=machine.batch_size,

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from striate import statistics
 from striate.classifier import Classifier
 from striate.data.batches import normalise, to_device
-from striate.data.preprocess import fit_scaling
+from striate.data.preprocess import channel_scaling
+from striate.data.whole_images import components_kept, fit_layer
 from striate.learn.job import Job
 from striate.learn.linear import Linear, fit_on, pretrained_spec, read_features
 from striate.nets import RANDOM
@@ -18,7 +19,16 @@ from striate.train.head import Network, assemble
 from striate.train.layer_states import layer_states
 from striate.train.loop import Trained, train
 from striate.train.settled import settled
-from striate.values import Evidence, History, LayerStates, ModelSpec, Plan, Rows
+from striate.values import (
+    WHITENING,
+    Evidence,
+    History,
+    LayerStates,
+    ModelSpec,
+    Plan,
+    Preprocessing,
+    Rows,
+)
 
 
 def train_plan(
@@ -86,7 +96,8 @@ def spec_of(job: Job, plan: Plan) -> ModelSpec:
     if plan.strategy.value != "scratch":
         spec = pretrained_spec(job, plan.net.value, plan.input_size.value, plan.taps.value)
         return replace(spec, strategy=plan.strategy.value, dropout=plan.dropout.value)
-    mean, std = fit_scaling(job.cache, job.train)
+    how = _preprocessing(job, plan)
+    mean, std = channel_scaling(how.kind, job.cache, job.train)
     return ModelSpec(
         net=plan.net.value,
         settings=plan.settings.value,
@@ -102,7 +113,18 @@ def spec_of(job: Job, plan: Plan) -> ModelSpec:
         precision=job.machine.precision,
         batch_size=plan.inference_batch_size.value,
         strategy="scratch",
+        preprocess=how,
     )
+
+
+def _preprocessing(job: Job, plan: Plan) -> Preprocessing:
+    """What the plan does to an image before the first layer, with every number settled."""
+    kind, size = plan.preprocess.value, plan.input_size.value
+    if kind not in WHITENING:
+        return Preprocessing(kind=kind)
+    dimensions = size * size * job.cache.channels
+    kept = components_kept(plan.whiten_components.value, dimensions, len(job.train))
+    return Preprocessing(kind=kind, components=kept, eps=plan.whiten_eps.value)
 
 
 def start(job: Job, plan: Plan, spec: ModelSpec, linear: Linear | None) -> Network:
@@ -111,7 +133,9 @@ def start(job: Job, plan: Plan, spec: ModelSpec, linear: Linear | None) -> Netwo
     The exact head is fitted anew at the plan's input size, since features shift with it.
     """
     if plan.strategy.value == "scratch":
-        return assemble(spec, RANDOM)
+        network = assemble(spec, RANDOM)
+        fit_layer(network.preprocess, spec.preprocess, job.cache, job.train, spec.input_size)
+        return network
     network = assemble(spec, job.options.weights)
     size = plan.input_size.value
     rows = np.sort(job.train)

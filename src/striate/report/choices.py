@@ -21,6 +21,7 @@ from striate.values import (
 )
 
 LINEAR = ("linear", "layers")
+UNUSED = ("plan.closed_form", "plan.no_whitening")
 GATE = "gate."
 
 
@@ -219,8 +220,8 @@ def _choices(plan: Plan, words: Words) -> Block:
     rows = []
     for field in fields(plan):
         choice = getattr(plan, field.name)
-        # What a model without steps has no use for, such as its learning rate, is no choice.
-        if isinstance(choice, Choice) and choice.why.code != "plan.closed_form":
+        # What a model has no use for, such as a learning rate without steps, is no choice.
+        if isinstance(choice, Choice) and choice.why.code not in UNUSED:
             rows.append(
                 (
                     words.named("choice", field.name),

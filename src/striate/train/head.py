@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from striate.data.whole_images import layer_of
 from striate.nets import Backbone, find_net
 from striate.values import ModelSpec, Tap
 
@@ -16,15 +17,22 @@ class Network(nn.Module):
     """Images to logits: stages of a backbone pooled to a vector, standardised, dropped out, mapped.
 
     Features are `D` numbers an image, tap after tap; the head sees `(features - shift) / scale`.
+    `preprocess` is a fixed layer before the backbone, for what is fitted to whole images.
     """
 
     shift: Tensor
     scale: Tensor
 
     def __init__(
-        self, backbone: nn.Module, taps: tuple[Tap, ...], classes: int, dropout: float = 0.0
+        self,
+        backbone: nn.Module,
+        taps: tuple[Tap, ...],
+        classes: int,
+        dropout: float = 0.0,
+        preprocess: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.preprocess = preprocess or nn.Identity()
         self.backbone = backbone
         self.taps = taps
         self.widths = tap_widths(backbone, taps)
@@ -36,11 +44,14 @@ class Network(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
+    def stages(self, images_NCHW: Tensor) -> dict[str, Tensor]:
+        """The maps N x C x H x W of every stage by its name, shallow to deep."""
+        net = cast(Backbone, self.backbone)
+        return dict(zip(net.stage_names, net.stages(self.preprocess(images_NCHW)), strict=True))
+
     def pooled(self, images_NCHW: Tensor) -> Tensor:
         """Features N x D float32, summed in float32 whatever the maps are stored in."""
-        names = cast(Backbone, self.backbone).stage_names
-        maps = dict(zip(names, cast(Backbone, self.backbone).stages(images_NCHW), strict=True))
-        return pool(maps, self.taps)
+        return pool(self.stages(images_NCHW), self.taps)
 
     def classify(self, features_ND: Tensor) -> Tensor:
         """Logits N x K of pooled features."""
@@ -76,7 +87,9 @@ def assemble(spec: ModelSpec, weights: str | None = None) -> Network:
     family = find_net(spec.net)
     with torch.random.fork_rng(devices=[]):
         backbone = family.build(spec.net, spec.settings, spec.channels, weights)
-        return Network(backbone, spec.taps, spec.outputs, spec.dropout)
+        shape = (spec.channels, spec.input_size, spec.input_size)
+        preprocess = layer_of(spec.preprocess, shape)
+        return Network(backbone, spec.taps, spec.outputs, spec.dropout, preprocess)
 
 
 def tap_widths(backbone: nn.Module, taps: tuple[Tap, ...]) -> tuple[int, ...]:

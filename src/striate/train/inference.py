@@ -40,7 +40,8 @@ class Fast(nn.Module):
 
         They are turned by 180 degrees where `turned` says so.
         """
-        images = images_NCHW.to(self.dtype).contiguous(memory_format=self.layout)
+        images = self.network.preprocess(images_NCHW)
+        images = images.to(self.dtype).contiguous(memory_format=self.layout)
         names = cast(Backbone, self.network.backbone).stage_names
         return dict(zip(names, self.maps(images), strict=True))
 

@@ -20,8 +20,9 @@ def initialise(
 ) -> None:
     """Gives a network that is trained from scratch its first weights by a method of `METHODS`.
 
-    `images_NCHW` are some training images as the network will see them; a convolution called
-    `whiten` is fitted to them, whatever the method. `lsuv` and `calibrated` look at them too.
+    `images_NCHW` are some training images as the network is given them; a convolution called
+    `whiten` is fitted to what its preprocessing makes of them, whatever the method.
+    `lsuv` and `calibrated` look at it too.
     Raises `UsageError` for a method that does not exist.
     """
     if method not in METHODS:
@@ -29,15 +30,17 @@ def initialise(
             f"There is no initialisation {method!r}{did_you_mean(method, METHODS)}",
             f"There are: {', '.join(METHODS)}.",
         )
+    with torch.no_grad():
+        seen_NCHW = network.preprocess(images_NCHW)
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d) and name.endswith("whiten"):
-            whiten(module, images_NCHW)
+            whiten(module, seen_NCHW)
         elif isinstance(module, nn.Conv2d):
             METHODS[method](module, generator)
         elif isinstance(module, nn.Linear):
             kaiming(module, generator)
     if method in LOOKING:
-        some_NCHW = images_NCHW[:CALIBRATION_IMAGES]
+        some_NCHW = seen_NCHW[:CALIBRATION_IMAGES]
         calibrate(network.backbone, some_NCHW, "unit" if method == "lsuv" else "input")
     scale_features(network, images_NCHW)
 

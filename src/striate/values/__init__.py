@@ -35,7 +35,17 @@ from striate.values.held_out import HeldOut, HeldOutCard
 from striate.values.images import Cache, Example, Index, Options, Series, Split
 from striate.values.inspection import Aside, ClassCount, Family, Inspection, Leak
 from striate.values.ladder import Ladder, Rung
-from striate.values.networks import Machine, ModelSpec, NetCard, NetSettings, Tap
+from striate.values.networks import (
+    OWN,
+    PREPROCESSING,
+    WHITENING,
+    Machine,
+    ModelSpec,
+    NetCard,
+    NetSettings,
+    Preprocessing,
+    Tap,
+)
 from striate.values.page import Block, Report, Section
 from striate.values.plan import USUAL, Candidate, Choice, Plan
 from striate.values.progress import Progress, Values, Watch, unwatched
@@ -66,11 +76,14 @@ from striate.values.training import (
 )
 
 __all__ = [
+    "OWN",
+    "PREPROCESSING",
     "SPLITS",
     "STRATEGIES",
     "TASKS",
     "UNKNOWN",
     "USUAL",
+    "WHITENING",
     "Aside",
     "BalanceGain",
     "BestEpoch",
@@ -120,6 +133,7 @@ __all__ = [
     "Plan",
     "PlanSummary",
     "Predictions",
+    "Preprocessing",
     "Probe",
     "Progress",
     "RateSearch",

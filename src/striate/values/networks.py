@@ -78,10 +78,31 @@ class Tap:
     pool: Literal["mean", "max"]
 
 
+PREPROCESSING = ("normalise", "centre", "scale", "pixel-centre", "pixel-normalise", "pca", "zca")
+WHITENING = ("pca", "zca")
+OWN = "own"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """What is done to an image before the first layer of a network.
+
+    `kind` is `scale` (to 0..1), `centre` or `normalise` (by channel), `pixel-centre` or
+    `pixel-normalise` (a mean image), `pca` or `zca` (whole images whitened), or `own` (what a
+    pretrained network was trained with). Whitening keeps `components` directions and adds `eps`
+    times the mean variance to each.
+    """
+
+    kind: str = "normalise"
+    components: int = 0
+    eps: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """All that rebuilds a model beside its weights: the content of `model.json`.
 
+    `mean` and `std` are by channel; what `preprocess` fits to whole images lies with the weights.
     `thresholds` are those of several labels, in the order of `classes`. `held_out` says what
     is kept beside it to act on its answers; models of earlier versions have None.
     """
@@ -103,6 +124,7 @@ class ModelSpec:
     batch_size: int = 16
     strategy: str = "linear"
     mirror: bool = False
+    preprocess: Preprocessing = Preprocessing()
     task: Task = "label"
     thresholds: tuple[float, ...] = ()
     held_out: HeldOutCard | None = None

@@ -28,6 +28,8 @@ class Plan:
     `l1` and `weight_decay` shrink weights beside the step, `clip` bounds the length of the
     gradient (0: no bound), `mix` says how two images of a batch are blended into one. `tuned` is
     how many groups of layers are tuned, counted from the head on; 0 stands for all.
+    `preprocess` says what is done to an image before the first layer; whitening whole images
+    keeps `whiten_components` directions (0: all) and adds `whiten_eps` mean variances to each.
     `ema` is how much of itself a moving average of the weights keeps a step (0: there is none).
     """
 
@@ -60,6 +62,9 @@ class Plan:
     tuned: Choice[int] = Choice(value=0, why=USUAL, ground="convention")
     balance: Choice[str] = Choice(value="none", why=USUAL, ground="convention")
     ema: Choice[float] = Choice(value=0.0, why=USUAL, ground="convention")
+    preprocess: Choice[str] = Choice(value="normalise", why=USUAL, ground="convention")
+    whiten_components: Choice[int] = Choice(value=0, why=USUAL, ground="convention")
+    whiten_eps: Choice[float] = Choice(value=0.1, why=USUAL, ground="convention")
     because: tuple[Sentence, ...] = ()
 
 
