@@ -27,11 +27,18 @@ def test_the_noise_of_a_smooth_curve_is_found() -> None:
 
 
 def test_the_band_holds_the_truth_about_as_often_as_it_says() -> None:
+    truths = [decay(), decay() + 0.02 * np.maximum(0, np.arange(40) - 20), np.full(40, 0.5)]
     inside = []
-    for seed in range(40):
-        trend = trends.smooth(noisy(decay(), 0.05, seed))
-        inside += list(np.abs(trend.level - decay())[2:-2] < 1.96 * trend.errors[2:-2])
-    assert 0.75 < np.mean(inside) <= 1  # the smoothing's own bias is not in the band
+    for seed in range(60):
+        true = truths[seed % 3]
+        low, high = trends.smooth(noisy(true, 0.05, seed)).band()
+        inside.append(np.mean((low <= true) & (true <= high)))
+    assert 0.92 < np.mean(inside) <= 0.99
+
+
+def test_a_band_without_noise_has_no_width() -> None:
+    low, high = trends.smooth(3 - 0.1 * np.arange(20)).band()
+    assert np.allclose(low, high)
 
 
 def test_a_spike_has_no_say_and_is_not_kept() -> None:

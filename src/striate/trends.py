@@ -31,6 +31,8 @@ class Trend:
     """A curve smoothed: `level` T is `hat` T x T times the curve; `noise` deviates one epoch.
 
     `spikes` T are epochs that stand out above their neighbours; they have no say in the level.
+    The band is `centre` ± a quantile times `errors`, both T: the level without what smoothing
+    takes off peaks and fills into dips, and the error of that.
     """
 
     curve: Floats
@@ -40,10 +42,34 @@ class Trend:
     spikes: Truths
 
     @cached_property
-    def errors(self) -> Floats:
-        """Standard error of the level at every epoch, T."""
-        found: Floats = self.noise * np.linalg.norm(self.hat, axis=1)
+    def centre(self) -> Floats:
+        """The level plus the smoothed rest, T: twicing (Tukey 1977), which takes bias off it."""
+        found: Floats = self._twice @ self.curve
         return found
+
+    @cached_property
+    def errors(self) -> Floats:
+        """Standard error of the centre at every epoch, T.
+
+        Its noise is that of epochs left out in turn: those that the width was chosen on are
+        nearer to the level than others would be. With the level and the plain noise the band
+        held the truth 84 of 100 times, not 95 (LOG 2026-11-24).
+        """
+        held = np.clip(1 - np.diag(self.hat), 0.05, 1.0)
+        rest = ((self.curve - self.level) / held)[~self.spikes]
+        noise = max(self.noise, float(np.sqrt(np.square(rest).mean())) if len(rest) else 0.0)
+        found: Floats = noise * np.linalg.norm(self._twice, axis=1)
+        return found
+
+    @cached_property
+    def _twice(self) -> Floats:
+        found: Floats = 2 * self.hat - self.hat @ self.hat
+        return found
+
+    def band(self, level: float = 0.95) -> tuple[Floats, Floats]:
+        """Lower and upper end, T each, between which the true curve lies at this level."""
+        half = _quantile(level) * self.errors
+        return self.centre - half, self.centre + half
 
     def apart(self, first: int, second: int) -> tuple[float, float]:
         """Level at `first` minus level at `second`, and the standard error of that."""
@@ -115,9 +141,9 @@ def best_epoch(curve: ArrayLike, tie: float = TIE) -> BestEpoch:
         place=chosen,
         low=min(alike),
         high=max(alike),
-        level=float(trend.level[chosen]),
+        level=float(trend.centre[chosen]),
         error=float(trend.errors[chosen]),
-        last=float(trend.level[-1]),
+        last=float(trend.centre[-1]),
         last_error=float(trend.apart(count - 1, chosen)[1]),
     )
 
