@@ -1,13 +1,15 @@
 """Charts: live text, colours of the page, a title and a description, ids of their own."""
 
 import re
+from collections.abc import Callable
 from xml.etree import ElementTree
 
+import matplotlib
 import numpy as np
 import pytest
 
 import made
-from striate.report.canvas import COLOURS, text_width
+from striate.report.canvas import COLOURS, Canvas, text_width
 from striate.report.charts import Dots, Line, curves, reliability, stages
 
 
@@ -92,6 +94,40 @@ def test_every_reference_has_its_target() -> None:
 
 def test_chinese_names_are_drawn_without_a_warning() -> None:
     assert "训练集" in curve(name="训练集")
+
+
+HOSTILE = {
+    "path.sketch": (2.0, 100.0, 2.0),
+    "axes.prop_cycle": "cycler('color', ['red'])",
+    "axes.facecolor": "black",
+    "axes.grid": True,
+    "axes.xmargin": 0.4,
+    "figure.autolayout": True,
+    "font.size": 31.0,
+    "font.family": ["monospace"],
+    "lines.linewidth": 9.0,
+    "lines.solid_capstyle": "butt",
+    "text.color": "red",
+    "legend.frameon": True,
+    "savefig.bbox": "tight",
+    "savefig.facecolor": "red",
+    "svg.fonttype": "path",
+    "xtick.direction": "in",
+    "xtick.top": True,
+}
+
+
+@pytest.mark.parametrize("draw", [curve, dots, diagram])
+def test_a_users_matplotlibrc_changes_nothing_and_is_put_back(draw: Callable[[], str]) -> None:
+    usual = draw()
+    with matplotlib.rc_context(HOSTILE):
+        assert draw() == usual
+        assert matplotlib.rcParams["font.size"] == 31.0
+
+
+def test_a_canvas_outside_of_its_settings_is_refused() -> None:
+    with pytest.raises(AssertionError, match="@drawn"):
+        Canvas(100, 100, left=1, right=1, top=1, bottom=1)
 
 
 def test_a_chart_is_the_same_every_time() -> None:

@@ -21,7 +21,17 @@ COLOURS = {
     "third": "#010106",
     "card": "#010107",
 }
+# What a user's matplotlibrc may change about a drawing; each starts from matplotlib's default.
+DRAWING = (
+    "axes. boxplot. contour. errorbar. figure. font. grid. hatch. image. legend. lines. markers. "
+    "mathtext. patch. path. savefig. scatter. svg. text. xtick. ytick. "
+).split()
 RC: dict[Any, Any] = {
+    **{
+        name: value
+        for name, value in matplotlib.rcParamsDefault.items()
+        if name.startswith(tuple(DRAWING))
+    },
     "svg.fonttype": "none",
     "svg.hashsalt": "striate",
     "font.size": 12,
@@ -32,26 +42,31 @@ RC: dict[Any, Any] = {
     "ytick.color": COLOURS["soft"],
     "axes.labelcolor": COLOURS["soft"],
 }
+# Decorates every function that draws: matplotlib reads its settings while lines are added, too.
+drawn = matplotlib.rc_context(RC)
 
 
 class Canvas:
-    """One drawing of `width` x `height` pixels, its axes set in by the four margins."""
+    """One drawing of `width` x `height` pixels, its axes set in by the four margins.
+
+    It is made, drawn on and written inside a function that is `@drawn`.
+    """
 
     def __init__(
         self, width: int, height: int, *, left: float, right: float, top: float, bottom: float
     ) -> None:
+        assert matplotlib.rcParams["svg.hashsalt"] == RC["svg.hashsalt"], "draw inside @drawn"
         self.width, self.height = width, height
-        with matplotlib.rc_context(RC):
-            # 72 dots per inch: a point is a pixel, so sizes below are sizes on the page.
-            self.figure = Figure(figsize=(width / 72, height / 72), dpi=72)
-            self.axes: Axes = self.figure.add_axes(
-                (
-                    left / width,
-                    bottom / height,
-                    (width - left - right) / width,
-                    (height - top - bottom) / height,
-                )
+        # 72 dots per inch: a point is a pixel, so sizes below are sizes on the page.
+        self.figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+        self.axes: Axes = self.figure.add_axes(
+            (
+                left / width,
+                bottom / height,
+                (width - left - right) / width,
+                (height - top - bottom) / height,
             )
+        )
         self.figure.patch.set_visible(False)
         self.axes.patch.set_visible(False)
         self.axes.tick_params(length=0, pad=6, labelsize=12)
@@ -66,7 +81,7 @@ class Canvas:
     def svg(self, key: str, title: str, description: str) -> str:
         """The drawing as an `<svg>` element; `key` keeps its ids apart from other drawings'."""
         buffer = io.StringIO()
-        with matplotlib.rc_context(RC), warnings.catch_warnings():
+        with warnings.catch_warnings():
             # The reader's browser has the glyphs; the font that measures here need not.
             warnings.filterwarnings("ignore", message="Glyph .* missing from")
             self.figure.savefig(buffer, format="svg", metadata={"Date": None})

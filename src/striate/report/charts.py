@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from striate.report.canvas import COLOURS, Canvas, text_width
+from striate.report.canvas import COLOURS, Canvas, drawn, text_width
 from striate.values import Interval
 
 LABEL_GAP = 15.0
@@ -36,6 +36,7 @@ class Dots:
     marker: str
 
 
+@drawn
 def curves(
     key: str,
     title: str,
@@ -75,6 +76,7 @@ def curves(
     return canvas.svg(key, title, description)
 
 
+@drawn
 def stages(
     key: str, title: str, description: str, names: Sequence[str], series: Sequence[Dots]
 ) -> str:
@@ -102,6 +104,7 @@ def stages(
     return canvas.svg(key, title, description)
 
 
+@drawn
 def reliability(
     key: str,
     title: str,

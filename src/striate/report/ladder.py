@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from striate.report.canvas import COLOURS, Canvas, text_width
+from striate.report.canvas import COLOURS, Canvas, drawn, text_width
 from striate.report.language import Words, plain
 from striate.values import Block, Interval, Ladder, Rung, Section, Values
 
@@ -37,6 +37,7 @@ def ladder_section(values: Values, words: Words) -> Section | None:
     )
 
 
+@drawn
 def chart(key: str, title: str, description: str, steps: Sequence[Step]) -> str:
     """Steps from the lowest rung at the bottom to the chosen one at the top, each an interval."""
     left = 24 + max(text_width(text, 12.5) for s in steps for text in (s.name, s.below))

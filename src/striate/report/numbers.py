@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.measures import crossed, number_measures
-from striate.report.canvas import COLOURS, Canvas
+from striate.report.canvas import COLOURS, Canvas, drawn
 from striate.report.language import Words
 from striate.report.pixels import SMALL, data_uri
 from striate.values import Block, Section, Values
@@ -81,6 +81,7 @@ def number_mistakes(values: Values, words: Words) -> Section | None:
     return Section(key="mistakes", title=words("mistakes.title"), lead=lead, blocks=(gallery,))
 
 
+@drawn
 def _scatter(
     truth: NDArray[np.float64], answers: NDArray[np.float64], title: str, words: Words
 ) -> str:

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from striate.report.canvas import COLOURS, Canvas
+from striate.report.canvas import COLOURS, Canvas, drawn
 from striate.values import Corner, Growth
 
 
+@drawn
 def corners(
     key: str,
     title: str,
@@ -69,6 +70,7 @@ def corners(
     return canvas.svg(key, title, description)
 
 
+@drawn
 def growth(
     key: str,
     title: str,

@@ -2,7 +2,7 @@
 
 from matplotlib.ticker import MaxNLocator
 
-from striate.report.canvas import COLOURS, Canvas
+from striate.report.canvas import COLOURS, Canvas, drawn
 from striate.report.language import Words
 from striate.values import Block, RateSearch, Section, Values
 
@@ -18,7 +18,7 @@ def rates_section(values: Values, words: Words) -> Section | None:
     block = Block(
         kind="chart",
         title=title,
-        svg=_drawn(search, title, about, words),
+        svg=_curve(search, title, about, words),
         header=(words("rates.rate"), words("rates.loss")),
         rows=tuple(
             (f"{rate:.2g}", f"{loss:.3f}")
@@ -28,7 +28,8 @@ def rates_section(values: Values, words: Words) -> Section | None:
     return Section(key="rates", title=title, lead=about, blocks=(block,))
 
 
-def _drawn(search: RateSearch, title: str, about: str, words: Words) -> str:
+@drawn
+def _curve(search: RateSearch, title: str, about: str, words: Words) -> str:
     canvas = Canvas(420, 270, left=46, right=26, top=14, bottom=46)
     axes = canvas.axes
     canvas.grid()
