@@ -102,6 +102,20 @@ def test_a_class_with_one_image_is_named_with_the_way_on(told: Told) -> None:
     assert "--drop-rare" in err
 
 
+@pytest.mark.parametrize("flags", [(), ("--drop-rare",)])
+@pytest.mark.parametrize("more", [0, 1])
+def test_one_image_a_class_says_that_nothing_can_be_measured(
+    told: Told, flags: tuple[str, ...], more: int
+) -> None:
+    pictures(Path("pets"), ("cat", "dog"), 1)
+    pictures(Path("pets"), ("axolotl",), 1 + more)
+    code, err = told("fit", "pets", *flags)
+    assert code == 3
+    assert f"{'The classes cat, dog' if more else 'The classes axolotl, cat, dog'} in pets" in err
+    assert "no accuracy could be measured" in err
+    assert "--drop-rare" not in err, "nothing would be left"
+
+
 def test_a_class_that_is_missing_from_train_is_named(told: Told) -> None:
     pictures(Path("pets/train"), ("cat", "dog"), 4)
     pictures(Path("pets/test"), ("cat", "dog", "axolotl"), 4)

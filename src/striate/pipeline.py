@@ -58,6 +58,9 @@ def fit(
                 "split.npz", lambda: _shared(index, cache, groups, options), of_arrays(Split)
             )
         run.write("index.csv", accounted(index, split))
+        for note in split.notes:
+            if note.code == "split.few_a_class":
+                watch(Progress(stage="split", note=note))
         watch(Progress(stage="split", finished=True, note=_shared_out(split)))
         machine = measure_machine(options.device)
         run.note(machine=machine)

@@ -258,6 +258,12 @@ def test_many_images_with_a_small_given_test_are_cut_anew() -> None:
     assert codes(split) == ["split.given_too_small"]
 
 
+@pytest.mark.parametrize(("least", "told"), [(2, True), (4, True), (5, False)])
+def test_very_few_images_of_a_class_say_what_can_be_measured(least: int, told: bool) -> None:
+    index = made_index({"a": least, "b": 30})
+    assert ("split.few_a_class" in codes(split_index(index, alone(index), OPTIONS))) is told
+
+
 def assert_no_group_on_two_sides(split: Split) -> None:
     """No group number in two of train, val and test."""
     sides = [set(split.groups[rows]) for rows in (split.train, split.val, split.test)]

@@ -12,7 +12,9 @@ from striate.diagnose import diagnose, verdict
 from striate.report.classes import class_scores
 from striate.report.compose import compose
 from striate.report.html import render
+from striate.report.language import words
 from striate.report.mistakes import worst_mistakes
+from striate.report.training import training_section
 from striate.values import Finding, Report, Values
 
 ORDER = (
@@ -75,6 +77,25 @@ def test_a_fit_without_a_judge_says_so(usual: Values) -> None:
     )
     page = render(report(blind))
     assert "There is no accuracy to state" in page
+
+
+def test_answers_that_are_never_sure_give_a_page_too() -> None:
+    unsure = made.values(classes=3, images=60, evaluation="cross-validation", strategy="scratch")
+    probabilities = np.full_like(unsure.predictions.probabilities, 1 / 3)
+    unsure = replace(unsure, predictions=replace(unsure.predictions, probabilities=probabilities))
+    assert "nan" not in render(report(unsure))
+
+
+def test_a_training_without_validation_shows_no_empty_numbers() -> None:
+    values = made.values()
+    assert values.history is not None
+    nan = float("nan")
+    epochs = tuple(replace(e, val_loss=nan, val_accuracy=nan) for e in values.history.epochs)
+    values = replace(values, history=replace(values.history, epochs=epochs, val_images=0))
+    section = training_section(values, words("en"))
+    assert section is not None
+    assert "Validation loss" not in section.blocks[-1].header
+    assert "nan" not in str(section)
 
 
 def test_the_page_needs_nothing_from_elsewhere(usual: Values) -> None:

@@ -1,13 +1,16 @@
 """The terminal: few lines, the number in bold, one line a stage and an epoch."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console, RenderableType
 
 import made
 from striate.diagnose import diagnose
+from striate.report.language import words
 from striate.report.terminal import found, result, watcher
+from striate.report.watching import epoch_line
 from striate.values import Progress, Watch, say
 
 
@@ -128,3 +131,12 @@ def test_the_model_that_is_delivered_is_named_with_its_reason() -> None:
     assert "Model" in told
     assert values.plan.because[-1].text in told
     assert "Model" not in shown(result(values.summary, "runs/x"), width=200)
+
+
+def test_an_epoch_that_no_image_judged_shows_no_empty_numbers() -> None:
+    history = made.values().history
+    assert history is not None
+    epoch = replace(history.epochs[0], val_loss=float("nan"), val_accuracy=float("nan"))
+    line = epoch_line(epoch, 2, words("en"))
+    assert line.startswith("epoch 1/2")
+    assert "nan" not in line

@@ -23,6 +23,8 @@ def settle_classes(index: Index, options: Options) -> Index:
         raise SourceError(*_nothing_there(index))
     _must_be_in_train(index, used, options)
     rare = sorted(label for label, n in counts.items() if n < 2)
+    if rare and len(counts) > 1 and len(counts) - len(rare) < 2:
+        raise SourceError(*_hardly_any_twice(index, rare))
     if rare and not options.drop_rare:
         raise SourceError(
             f"{_some(rare)} in {index.name} "
@@ -65,6 +67,19 @@ def _without(index: Index, rare: set[str]) -> Index:
     return replace(index, examples=examples, notes=(*index.notes, note))
 
 
+def _hardly_any_twice(index: Index, rare: list[str]) -> tuple[str, str]:
+    """Of one image a class nothing can be measured: what learns from it cannot be judged by it."""
+    sentence = (
+        f"{_some(rare)} in {index.name} {'has' if len(rare) == 1 else 'have'} fewer than 2 images "
+        "that can be read: one image cannot both be learnt from and judge, so no accuracy could "
+        "be measured."
+    )
+    return sentence, (
+        "Add images: from 2 in each of two classes on, the accuracy over all is measured by "
+        "cross-validation; that of a single class takes many more."
+    )
+
+
 def _nothing_there(index: Index) -> tuple[str, str]:
     aside = [example for example in index.examples if example.status == "set_aside"]
     stray = sum(example.reason == STRAY for example in aside)
@@ -79,7 +94,8 @@ def _nothing_there(index: Index) -> tuple[str, str]:
 
 def _one_class(index: Index, classes: tuple[str, ...]) -> tuple[str, str]:
     name = f" ({classes[0]})" if classes else ""
-    sentence = f"{index.name} has {len(classes)} class{name}; a classifier needs two or more."
+    many = f"{len(classes)} class" if classes else "no class"
+    sentence = f"{index.name} has {many}{name}; a classifier needs two or more."
     deeper = {e.path.split("/")[1] for e in index.examples if e.path.count("/") > 1}
     if classes and len(deeper) > 1 and index.kind == "folder" and not index.given_splits:
         return sentence, f"Are the classes one level deeper? Give {index.root}/{classes[0]}"

@@ -14,6 +14,8 @@ VAL_SHARE = 0.15
 MOST_TEST = 10_000
 MOST_VAL = 5_000
 FEWEST_TEST = 60
+# Images a class, below which a fold may lack a class in judging or nearly so in training.
+FEW_A_CLASS = 5
 FEWEST_TEST_A_CLASS = 4
 FOLDS = 5
 
@@ -158,6 +160,8 @@ def _cut(index: Index, groups: Rows, units: list[Unit], notes: list[Sentence]) -
             notes=tuple(notes),
         )
     notes.append(_too_small(index, images, fewest))
+    if index.task == "label" and (least := _fewest(index, index.used())) < FEW_A_CLASS:
+        notes.append(_what_can_be_measured(least))
     folds = np.full(len(index.examples), -1, np.int64)
     dealt = iterative.deal if index.task == "labels" else deal
     for fold, rows in enumerate(dealt(units, FOLDS)):
@@ -191,6 +195,16 @@ def _too_small(index: Index, images: int, fewest: int) -> Sentence:
         n=images,
         fewest=fewest,
         folds=FOLDS,
+    )
+
+
+def _what_can_be_measured(least: int) -> Sentence:
+    return say(
+        "split.few_a_class",
+        "The rarest class has {least:,} images. What can be measured: the accuracy over all "
+        "classes, with a wide interval. What cannot: the accuracy of a single class, how true the "
+        "stated probabilities are, and whether a training beats the linear model.",
+        least=least,
     )
 
 

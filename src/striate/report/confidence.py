@@ -34,7 +34,8 @@ def confidence_section(values: Values, words: Words) -> Section | None:
         seed=values.options.seed,
         folds=values.folds,
     )
-    blocks = [_thresholds(judged, words)]
+    # With many classes and few images no answer may be sure of half.
+    blocks = [_thresholds(judged, words)] if (sure >= LEVELS[0]).any() else []
     if len(sure) >= 3 * BIN_IMAGES:
         blocks.insert(0, _chart(judged, words))
     return Section(

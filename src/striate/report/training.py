@@ -84,25 +84,27 @@ def _chart(figure: str, history: History, words: Words) -> Block:
 
 
 def _table(history: History, words: Words) -> Block:
-    names = ("epoch", "lr", "train_loss", "val_loss", "train_accuracy", "val_accuracy", "seconds")
+    judged = ("val_loss", "val_accuracy") if history.val_images else ()
+    names = ("epoch", "lr", "train_loss", "train_accuracy", *judged, "seconds")
     kept = [i for i, epoch in enumerate(history.epochs) if epoch.epoch == history.kept_epoch]
     return Block(
         kind="table",
         title=words("training.table"),
         header=tuple(words(f"training.{name}") for name in names),
-        rows=tuple(_row(epoch, words) for epoch in history.epochs),
+        rows=tuple(_row(epoch, names, words) for epoch in history.epochs),
         marked=tuple(kept),
         folded=True,
     )
 
 
-def _row(epoch: Epoch, words: Words) -> tuple[str, ...]:
-    return (
-        str(epoch.epoch),
-        f"{epoch.lr:.2g}",
-        f"{epoch.train_loss:.3f}",
-        f"{epoch.val_loss:.3f}",
-        words.percent(epoch.train_accuracy),
-        words.percent(epoch.val_accuracy),
-        f"{epoch.seconds:.1f}",
-    )
+def _row(epoch: Epoch, names: tuple[str, ...], words: Words) -> tuple[str, ...]:
+    cells = {
+        "epoch": str(epoch.epoch),
+        "lr": f"{epoch.lr:.2g}",
+        "train_loss": f"{epoch.train_loss:.3f}",
+        "train_accuracy": words.percent(epoch.train_accuracy),
+        "val_loss": f"{epoch.val_loss:.3f}",
+        "val_accuracy": words.percent(epoch.val_accuracy),
+        "seconds": f"{epoch.seconds:.1f}",
+    }
+    return tuple(cells[name] for name in names)

@@ -1,5 +1,6 @@
 """Progress as it goes on: live on a terminal, one line in a notebook, plain lines elsewhere."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -146,9 +147,10 @@ def stage_line(progress: Progress, seconds: float, say: Words) -> str:
 
 def epoch_line(epoch: Epoch, total: int, say: Words) -> str:
     """An epoch: losses, accuracies, speed."""
+    judged = math.isfinite(epoch.val_accuracy)
     return plain(
         say(
-            "terminal.epoch",
+            "terminal.epoch" if judged else "terminal.epoch_unjudged",
             epoch=epoch.epoch,
             total=total or "?",
             train_loss=epoch.train_loss,
@@ -174,7 +176,7 @@ def detail(progress: Progress, say: Words) -> str:
         parts.append(_count(progress, say))
     if progress.rate:
         parts.append(say("terminal.rate", n=round(progress.rate)))
-    if progress.epoch is not None:
+    if progress.epoch is not None and math.isfinite(progress.epoch.val_accuracy):
         share = say.percent(progress.epoch.val_accuracy)
         parts.append(say("terminal.validation_accuracy", share=share))
     if progress.seconds_left is not None:
