@@ -50,6 +50,10 @@ class ModelError(StriateError, ValueError):
     exit_code = 5
 
 
+class HubError(ModelError):
+    """Weights cannot be fetched: another network may be taken in their place."""
+
+
 class MachineError(StriateError, OSError):
     """The machine cannot: disk full, not writable, out of memory after every fallback."""
 

