@@ -95,3 +95,10 @@ def test_whole_images_are_whitened_only_where_they_are_small() -> None:
     with pytest.raises(UsageError, match="64 x 64 x 3 = 12,288"):
         refuse_unfit(job(set="preprocess=pca input_size=64"))
     refuse_unfit(job(strategy="scratch", set="preprocess=pixel-normalise input_size=64"))
+
+
+def test_a_pull_to_pretrained_weights_is_refused_where_there_are_none() -> None:
+    with pytest.raises(UsageError, match="--strategy scratch has none"):
+        refuse_unfit(job(strategy="scratch", set="l2_sp=0.1"))
+    refuse_unfit(job(strategy="scratch", set="l2_sp=0"))
+    refuse_unfit(job(strategy="deep", set="l2_sp=0.1"))

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from striate.train.averaging import averaged, averages_of
+from striate.train.averaging import averaged, averaged_epochs, averages_of, mean_with
+from striate.values import Epoch
 
 
 def test_it_is_the_moving_average_worked_by_hand() -> None:
@@ -40,3 +41,45 @@ def test_it_is_torchs_where_the_decay_is_reached() -> None:
 
 def test_no_decay_is_no_average() -> None:
     assert averaged(nn.Linear(1, 1), 0.0) is None
+
+
+def test_the_mean_of_epochs_one_after_another_is_their_mean() -> None:
+    generator = torch.Generator().manual_seed(0)
+    states = [
+        {"weight": torch.randn(3, 2, generator=generator), "seen": torch.tensor(n)}
+        for n in range(4)
+    ]
+    kept = states[0]
+    for count, state in enumerate(states[1:], start=1):
+        kept = mean_with(kept, count, state)
+    mean = torch.stack([state["weight"] for state in states]).mean(dim=0)
+    assert torch.allclose(kept["weight"], mean)
+    assert int(kept["seen"]) == 3
+
+
+def test_the_epochs_that_are_averaged_are_counted_as_the_loop_kept_them() -> None:
+    def epoch(number: int, accuracy: float, averaged: bool) -> Epoch:
+        return Epoch(
+            epoch=number,
+            step=number,
+            lr=0.1,
+            train_loss=0.1,
+            train_accuracy=0.9,
+            val_loss=0.1,
+            val_accuracy=accuracy,
+            seconds=1.0,
+            pictures_per_second=1.0,
+            averaged=averaged,
+        )
+
+    def better(new: Epoch, old: Epoch) -> bool:
+        return new.val_accuracy > old.val_accuracy
+
+    epochs = [
+        epoch(1, 0.5, False),
+        epoch(2, 0.6, True),  # mean of two
+        epoch(3, 0.4, True),  # not kept
+        epoch(4, 0.7, True),  # mean of three
+    ]
+    assert [averaged_epochs(epochs[:n], better) for n in range(5)] == [0, 1, 2, 2, 3]
+    assert averaged_epochs([*epochs, epoch(5, 0.8, False)], better) == 1

@@ -309,3 +309,78 @@ def test_a_training_with_an_average_goes_on_to_the_same_bits(
     with pytest.raises(Stop):
         run(of, checkpoint_dir=tmp_path, watch=stop_after(2))
     assert same(unbroken, run(of, checkpoint_dir=tmp_path))
+
+
+def test_the_mean_of_good_epochs_is_tried_and_kept_where_it_is_better(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of = plan(average="epochs", epochs=3)
+    net, seen = network(of), []
+    # Epoch 1; epoch 2 and its mean with epoch 1, better; epoch 3 and its mean with both, worse.
+    looks = iter([(0.5, 0.5), (0.5, 0.6), (0.4, 0.7), (0.4, 0.6), (0.4, 0.5)])
+
+    def look(learner: nn.Module, *_: object) -> tuple[float, float]:
+        seen.append({n: t.detach().clone() for n, t in learner.state_dict().items()})
+        return next(looks)
+
+    monkeypatch.setattr(loop, "evaluate", look)
+    found = run(of, network=net)
+    assert [e.averaged for e in found.history.epochs] == [False, True, False]
+    assert [e.val_accuracy for e in found.history.epochs] == [0.5, 0.7, 0.6]
+    assert found.history.kept_epoch == 2
+    name = "head.weight"
+    assert torch.allclose(found.state[name], (seen[0][name] + seen[1][name]) / 2)
+    assert torch.allclose(seen[4][name], (seen[0][name] + seen[1][name] + seen[3][name]) / 3)
+    monkeypatch.undo()
+    plain = run(plan(epochs=3))
+    assert timeless(plain)[0][:5] == timeless(found)[0][:5]  # It changes no step.
+
+
+def test_a_training_with_the_mean_of_epochs_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    of = plan(average="epochs", learning_rate=0.2, schedule="constant", epochs=6)
+    unbroken = run(of)
+    assert any(e.averaged for e in unbroken.history.epochs)
+    with pytest.raises(Stop):
+        run(of, checkpoint_dir=tmp_path, watch=stop_after(2))
+    assert same(unbroken, run(of, checkpoint_dir=tmp_path))
+
+
+def test_gradual_unfreezing_lets_the_head_learn_first_and_deeper_layers_later() -> None:
+    of = plan(strategy="deep", unfreeze="gradual", epochs=4, learning_rate=0.1)
+    net = network(of)
+    nn.init.normal_(net.head.weight, generator=torch.Generator().manual_seed(0))
+    groups, moved = net.depth_groups(), []
+    learn = [any(p.requires_grad for p in group) for group in groups]
+    last = [[p.detach().clone() for p in group] for group in groups]
+
+    def look(_: Progress) -> None:
+        nonlocal last
+        now = [[p.detach().clone() for p in group] for group in groups]
+        moved.append(
+            [
+                any(not torch.equal(a, b) for a, b in zip(old, new, strict=True))
+                for old, new in zip(last, now, strict=True)
+            ]
+        )
+        last = now
+
+    run(of, network=net, watch=look)
+    assert moved[0] == [False, False, False, False, True]
+    assert moved[1] == [False, False, True, True, True]
+    assert moved[2] == learn
+
+
+def test_a_training_with_gradual_unfreezing_and_l2_sp_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    of = plan(strategy="deep", unfreeze="gradual", l2_sp=0.5, optimizer="adamw")
+    unbroken = run(of)
+    with pytest.raises(Stop):
+        run(of, checkpoint_dir=tmp_path, watch=stop_after(2))
+    assert same(unbroken, run(of, checkpoint_dir=tmp_path))
+    other = run(plan(strategy="deep", unfreeze="gradual", optimizer="adamw"))
+    assert not same(unbroken, other)

@@ -161,3 +161,47 @@ def test_a_clipped_gradient_has_the_length_asked_for() -> None:
     optimizer.clip(2.0)
     gradients = torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
     assert gradients.norm().item() == pytest.approx(2.0, rel=1e-4)
+
+
+def test_l2_sp_is_the_penalty_written_into_the_loss() -> None:
+    """Li et al. 2018, eq. 4, with plain SGD, where decay beside the step and in it are one."""
+    ours, theirs = small_net(), small_net()
+    optimizer = build_optimizer("sgd", groups(ours), 0.3, l2_sp=0.5)
+    for group in optimizer.parts[0].param_groups:
+        group["momentum"], group["nesterov"] = 0.0, False
+    start = [p.detach().clone() for p in theirs.parameters()]
+    reference = torch.optim.SGD(theirs.parameters(), lr=0.1)
+    for _ in range(3):
+        backward(ours)
+        optimizer.step(0.1)
+        backward(theirs)
+        *below, weight, _ = zip(theirs.parameters(), start, strict=True)
+        pull = sum((0.25 * (p - p0).square().sum() for p, p0 in below), torch.zeros(()))
+        (pull + 0.15 * weight[0].square().sum()).backward()
+        reference.step()
+        reference.zero_grad()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_l2_sp_leaves_what_has_not_moved() -> None:
+    net = small_net()
+    optimizer = build_optimizer("sgd", groups(net), 0.5, l2_sp=0.5)
+    before = [p.detach().clone() for p in net.parameters()]
+    optimizer.step(0.1)
+    head = list(net[4].parameters())
+    for old, new in zip(before, net.parameters(), strict=True):
+        is_head_weight = any(new is p for p in head) and new.ndim > 1
+        assert torch.equal(old, new) is not is_head_weight
+
+
+def test_a_group_that_sleeps_is_left_as_it_is() -> None:
+    net = small_net()
+    optimizer = build_optimizer("adamw", groups(net), 0.5)
+    for group in optimizer.groups:
+        group["awake"] = group["depth"] < 1
+    before = [p.detach().clone() for p in net.parameters()]
+    backward(net)
+    optimizer.step(0.1)
+    moved = [not torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True)]
+    assert moved == [False] * (len(moved) - 2) + [True, True]

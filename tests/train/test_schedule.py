@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from striate.errors import UsageError
-from striate.train.schedule import CYCLE_WARMUP, PATIENCE, SCHEDULES, rate, shortened
+from striate.train.schedule import CYCLE_WARMUP, PATIENCE, SCHEDULES, awake, rate, shortened
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -70,3 +70,19 @@ def test_plateau_is_torchs(seed: int) -> None:
             optimizer.param_groups[0]["lr"]
         )
         reference.step(loss)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "groups", "learning"),
+    [
+        (8, 9, [1, 3, 5, 7, 9, 9, 9, 9]),
+        (4, 4, [1, 3, 4, 4]),
+        (2, 9, [1, 9]),
+        (1, 9, [1]),
+        (20, 3, [1, 2, 2, 2, 2, 2, *[3] * 14]),
+    ],
+)
+def test_layers_wake_from_the_head_down_and_all_in_the_second_half(
+    epochs: int, groups: int, learning: list[int]
+) -> None:
+    assert [awake(epoch, epochs, groups) for epoch in range(1, epochs + 1)] == learning

@@ -18,13 +18,18 @@ from striate.values import NetSettings
 
 
 def refuse_unfit(job: Job) -> None:
-    """Raises `UsageError` where the settings asked for cannot work on images of this size.
+    """Raises `UsageError` where the settings asked for cannot work, on images of this size or any.
 
     What is not asked for is not judged: by itself, striate takes what fits.
     """
     plan, channels = job.given_plan, job.cache.channels
     strategy = plan.strategy.value if plan else job.options.strategy
     asked = parsed(job.options.set) if job.options.set and not plan else {}
+    if strategy == "scratch" and asked.get("l2_sp"):
+        raise UsageError(
+            "--set l2_sp pulls to pretrained weights, and --strategy scratch has none.",
+            "Leave l2_sp out, or take --strategy deep.",
+        )
     if strategy not in ("scratch", "auto"):
         if "preprocess" in asked:
             raise UsageError(

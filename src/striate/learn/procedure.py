@@ -14,6 +14,7 @@ from striate.learn.job import Job, Learned
 from striate.learn.linear import Linear, fit_on, linear_classifier, probe_pretrained, refit
 from striate.learn.measure import gather_evidence
 from striate.learn.mending import train_or_mend
+from striate.learn.refitting import refitted
 from striate.learn.remedying import remedied
 from striate.learn.targets import learn_targets
 from striate.learn.tuned import probabilities
@@ -62,7 +63,8 @@ def learn(job: Job) -> Learned:
         history=history,
         val_probabilities=found,
     )
-    learned = remedied(job, learned, linear)
+    learned = refitted(job, remedied(job, learned, linear))
+    found = learned.val_probabilities
     if linear is None or found is None or plan.strategy.ground == "asked":
         return learned
     return _gate(job, linear, learned)

@@ -1,12 +1,13 @@
-"""The moving average of the weights, a second network beside the one that is trained."""
+"""Averages of the weights: a moving one beside the network, and the mean of the good epochs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from striate.train.checkpoint import Tensors
+from striate.values import Epoch
 
 
 def averaged(network: nn.Module, decay: float) -> AveragedModel | None:
@@ -34,6 +35,30 @@ def averages_of(average: AveragedModel) -> Tensors:
     """The averaged weights under the whole network's own names, copied."""
     whole = getattr(average.module, "network", average.module)  # An upper part holds the whole.
     return {name: tensor.detach().clone() for name, tensor in whole.state_dict().items()}
+
+
+def mean_with(kept: Tensors, epochs: int, state: Tensors) -> Tensors:
+    """The mean of the weights of so many epochs, `kept`, with those of one more, `state`.
+
+    A greedy soup of epochs: Wortsman et al. 2022, recipe 1, in the order of time.
+    """
+    return {
+        name: (
+            torch.lerp(tensor, state[name], 1 / (epochs + 1))
+            if tensor.is_floating_point()
+            else state[name]
+        )
+        for name, tensor in kept.items()
+    }
+
+
+def averaged_epochs(epochs: Sequence[Epoch], better: Callable[[Epoch, Epoch], bool]) -> int:
+    """Of how many epochs the kept weights are the mean; `better` tells which epoch is kept."""
+    count, kept = 0, None
+    for epoch in epochs:
+        if kept is None or better(epoch, kept):
+            count, kept = (count + 1 if epoch.averaged else 1), epoch
+    return count
 
 
 def _move(averages: Sequence[Tensor], weights: Sequence[Tensor], decay: float) -> None:

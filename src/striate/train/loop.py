@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from striate.data.batches import batches
 from striate.statistics import seed_for
 from striate.train import checkpoint as checkpoints
-from striate.train.averaging import averaged, averages_of
+from striate.train.averaging import averaged, averaged_epochs, averages_of, mean_with
 from striate.train.balance import drawn_rows, weights_of
 from striate.train.boundary import above_the_frozen
 from striate.train.checkpoint import Checkpoint, Tensors
@@ -28,7 +28,15 @@ from striate.train.loss import loss
 from striate.train.machine import apply
 from striate.train.optimizer import Optimizer
 from striate.train.schedule import rate, shortened
-from striate.train.steps import NotFiniteError, evaluate, forward, prepare, step, training_mode
+from striate.train.steps import (
+    NotFiniteError,
+    evaluate,
+    forward,
+    prepare,
+    step,
+    training_mode,
+    wake,
+)
 from striate.values import (
     Cache,
     Epoch,
@@ -88,7 +96,8 @@ def train(
     normalisation as they are. A checkpoint of the same training in `checkpoint_dir` is gone on
     with, to the same bits. Where the machine is over a quarter slower than `deadline_seconds`
     allows, the schedule is brought to its end at an earlier epoch, and `Trained.plan` says so.
-    Where the plan has an average of the weights, each epoch counts as the better of the two.
+    Where the plan has an average of the weights, each epoch counts as the better of the two: it
+    is moving, or the mean with the epochs kept before.
     Raises `DivergedError` where the loss is no longer a number; the network then holds the
     weights of the best epoch before.
     """
@@ -159,10 +168,13 @@ def _train(
             fault.history = _history(epochs, kept_epoch, training)
             fault.state = kept if kept_epoch else None
             raise
+        own = averages_of(average) if average and epoch.averaged else _copy(network)
+        if plan.average.value == "epochs" and kept_epoch and len(val_rows):
+            count = averaged_epochs(epochs, _better)
+            epoch, own = _with_mean(training, plan, network, epoch, own, kept, count)
         epochs = (*epochs, epoch)
         if kept_epoch == 0 or _better(epoch, epochs[kept_epoch - 1]):
-            kept_epoch = epoch.epoch
-            kept = averages_of(average) if average and epoch.averaged else _copy(network)
+            kept_epoch, kept = epoch.epoch, own
         if deadline_seconds is not None:
             left = deadline_seconds - (time.monotonic() - started)
             plan = _in_time(plan, epochs, left, deadline_seconds)
@@ -207,6 +219,7 @@ def _epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
     steps = len(train_rows) // size
     first = (number - 1) * steps
     learning_rate, summed, right = 0.0, 0.0, 0
+    wake(training.optimizer, plan, number)
     training_mode(network, plan)
     drawn = drawn_rows(plan, feed.labels, train_rows, number)
     for k, rows in enumerate(
@@ -252,6 +265,24 @@ def _judged(training: _Training, plan: Plan) -> tuple[float, float, bool]:
     if (other[1], -other[0]) > (found[1], -found[0]):
         return *other, True
     return *found, False
+
+
+def _with_mean(
+    training: _Training,
+    plan: Plan,
+    network: Network,
+    epoch: Epoch,
+    own: Tensors,
+    kept: Tensors,
+    count: int,
+) -> tuple[Epoch, Tensors]:
+    """The epoch with its weights, or with their mean with those kept, of `count` epochs."""
+    current, mean = _copy(network), mean_with(kept, count, own)
+    network.load_state_dict(mean)
+    loss, accuracy = evaluate(training.network, plan, training.feed, training.val_rows)
+    network.load_state_dict(current)
+    other = replace(epoch, val_loss=loss, val_accuracy=accuracy, averaged=True)
+    return (other, mean) if _better(other, epoch) else (replace(epoch, averaged=False), own)
 
 
 def _diverged(

@@ -13,7 +13,9 @@ from striate.errors import UsageError
 class Optimizer:
     """One or two of torch's optimizers that step together.
 
-    Every parameter group has `share`, its part of the learning rate (layer decay), and `decay`.
+    Every parameter group has `share`, its part of the learning rate (layer decay), `decay`, and
+    `depth`, how many groups of layers lie above it. `start` are the weights that decay leads to,
+    None for 0. A group that is not `awake` is left as it is.
     """
 
     def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
@@ -32,15 +34,16 @@ class Optimizer:
     def step(self, learning_rate: float) -> None:
         """Decays the weights, steps, and drops the gradients.
 
-        L2 multiplies weights by 1 - learning_rate x share x decay (Loshchilov and Hutter 2019).
+        L2 multiplies weights by 1 - learning_rate x share x decay (Loshchilov and Hutter 2019),
+        or so their distance from where they started (L2-SP, Li et al. 2018, eq. 4).
         L1 moves them by learning_rate x share x l1 towards 0 and no further: many become 0
         (the proximal step of Parikh and Boyd 2014, section 6.5.2).
         """
         with torch.no_grad():
             for group in self.groups:
-                group["lr"] = learning_rate * group["share"]
+                group["lr"] = learning_rate * group["share"] * group["awake"]
                 if group["decay"]:
-                    torch._foreach_mul_(group["params"], 1 - group["lr"] * group["decay"])
+                    _decay(group["params"], group["start"], group["lr"] * group["decay"])
         for part in self.parts:
             part.step()
             part.zero_grad(set_to_none=True)
@@ -103,28 +106,47 @@ def build_optimizer(
     weight_decay: float,
     layer_decay: float = 1.0,
     l1: float = 0.0,
+    l2_sp: float = 0.0,
 ) -> Optimizer:
     """An optimizer over parameters in groups from shallow to deep; the last is the head.
 
     A group learns at layer_decay ** (groups above it). Biases and norms do not decay,
-    nor shrink by L1. Raises `UsageError` for a name that does not exist.
+    nor shrink by L1. With `l2_sp` all parameters below the head are drawn to what they are now,
+    and that takes the place of their decay. Raises `UsageError` for a name that does not exist.
     """
     if name not in OPTIMIZERS:
         raise UsageError(f"There is no optimizer {name!r}.", f"There are: {', '.join(OPTIMIZERS)}.")
     convolutions: Groups = []
     others: Groups = []
-    for depth, group in enumerate(reversed(groups)):
-        trained = [p for p in group if p.requires_grad]
+    for depth, layers in enumerate(reversed(groups)):
+        trained = [p for p in layers if p.requires_grad]
         share = layer_decay**depth
+        held = l2_sp if depth else 0.0
         for kind, target, decay in (
             ([p for p in trained if p.ndim == 4], convolutions, weight_decay),
             ([p for p in trained if p.ndim in (2, 3)], others, weight_decay),
             ([p for p in trained if p.ndim < 2], others, 0.0),
         ):
             if kind:
-                shrink = l1 if kind[0].ndim > 1 else 0.0
-                target.append({"params": kind, "share": share, "decay": decay, "l1": shrink})
+                group: dict[str, Any] = {
+                    "params": kind,
+                    "share": share,
+                    "depth": depth,
+                    "awake": True,
+                    "decay": held or decay,
+                    "start": [p.detach().clone() for p in kind] if held else None,
+                    "l1": l1 if kind[0].ndim > 1 else 0.0,
+                }
+                target.append(group)
     return OPTIMIZERS[name](convolutions, others)
+
+
+def _decay(weights: list[Tensor], start: list[Tensor] | None, share: float) -> None:
+    """Brings weights nearer to 0, or to their start, by a share of the way."""
+    if start is None:
+        torch._foreach_mul_(weights, 1 - share)
+    else:
+        torch._foreach_lerp_(weights, start, share)
 
 
 Groups = list[dict[str, Any]]

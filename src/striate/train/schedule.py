@@ -32,6 +32,16 @@ def shortened(schedule: str, epoch: int, epochs: int) -> str:
     return f"{schedule} {epoch}/{epochs}"
 
 
+def awake(epoch: int, epochs: int, groups: int) -> int:
+    """How many groups of layers learn in an epoch, counted from 1; the head is the first.
+
+    The head alone in the first, then a deeper group after another until all learn in the second
+    half. Gradual unfreezing, Howard and Ruder 2018, section 3.2, fitted to short trainings.
+    """
+    half = max(1, epochs // 2)
+    return min(groups, 1 + math.ceil((groups - 1) * (epoch - 1) / half))
+
+
 def constant(done: float) -> float:
     """The peak rate throughout."""
     return 1.0

@@ -9,6 +9,7 @@ from striate.train.head import Network
 from striate.train.loss import loss
 from striate.train.mixing import mixed
 from striate.train.optimizer import Optimizer, build_optimizer
+from striate.train.schedule import awake
 from striate.values import Plan, Rows
 
 
@@ -35,7 +36,20 @@ def prepare(network: Network, plan: Plan, feed: Feed) -> Optimizer:
         plan.weight_decay.value,
         plan.layer_decay.value,
         plan.l1.value,
+        plan.l2_sp.value if plan.strategy.value != "scratch" else 0.0,
     )
+
+
+def wake(optimizer: Optimizer, plan: Plan, epoch: int) -> None:
+    """Lets those groups of layers learn in an epoch, counted from 1, that the plan unfreezes."""
+    if plan.unfreeze.value != "gradual":
+        return
+    groups = 1 + max(group["depth"] for group in optimizer.groups)
+    learning = awake(epoch, plan.epochs.value, groups)
+    for group in optimizer.groups:
+        group["awake"] = group["depth"] < learning
+        for parameter in group["params"]:
+            parameter.requires_grad_(group["awake"])
 
 
 def training_mode(network: nn.Module, plan: Plan) -> None:

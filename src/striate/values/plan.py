@@ -31,6 +31,10 @@ class Plan:
     `preprocess` says what is done to an image before the first layer; whitening whole images
     keeps `whiten_components` directions (0: all) and adds `whiten_eps` mean variances to each.
     `ema` is how much of itself a moving average of the weights keeps a step (0: there is none).
+    `l2_sp` pulls tuned layers to where they started instead of to 0 (0: it does not). `unfreeze`
+    says when they begin to learn: `at-once`, or `gradual`, the head first. `average` of `epochs`
+    tries the mean of the good epochs' weights beside each epoch. `head` is the head of a tuned
+    network: as its `steps` left it, or `exact`, solved anew on the tuned features with `alpha`.
     """
 
     schema: str = "striate/plan/1"
@@ -65,6 +69,10 @@ class Plan:
     preprocess: Choice[str] = Choice(value="normalise", why=USUAL, ground="convention")
     whiten_components: Choice[int] = Choice(value=0, why=USUAL, ground="convention")
     whiten_eps: Choice[float] = Choice(value=0.1, why=USUAL, ground="convention")
+    l2_sp: Choice[float] = Choice(value=0.0, why=USUAL, ground="convention")
+    unfreeze: Choice[str] = Choice(value="at-once", why=USUAL, ground="convention")
+    average: Choice[str] = Choice(value="none", why=USUAL, ground="convention")
+    head: Choice[str] = Choice(value="steps", why=USUAL, ground="convention")
     because: tuple[Sentence, ...] = ()
 
 

@@ -1,0 +1,144 @@
+"""The exact head on tuned features is taken where validation images prefer it, and only there."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests import made
+from tests.train.made_training import CLASSES, MACHINE, MEAN, STD, network, plan, stripes
+
+from striate.classifier import Classifier
+from striate.learn.job import Learned
+from striate.learn.refitting import refitted
+from striate.learn.tuned import probabilities
+from striate.train.head import Network
+from striate.values import Choice, ModelSpec, Options, Plan, say
+
+CACHE, LABELS = stripes(180)
+TRAIN, VAL = np.arange(120), np.arange(120, 180)
+
+
+def job(**changes: Any) -> Any:
+    values: dict[str, Any] = {
+        "cache": CACHE,
+        "labels": LABELS,
+        "groups": np.arange(len(LABELS)),
+        "train": TRAIN,
+        "val": VAL,
+        "machine": MACHINE,
+        "options": Options(),
+        "given_plan": None,
+        "watch": lambda progress: None,
+        **changes,
+    }
+    return SimpleNamespace(**values)
+
+
+def learned(net: Network, of: Plan, given: Any) -> Learned:
+    evidence = made.values(classes=3).evidence
+    assert evidence is not None
+    spec = ModelSpec(
+        net=of.net.value,
+        settings=of.settings.value,
+        classes=CLASSES,
+        channels=1,
+        input_size=16,
+        cache_size=16,
+        resize="squash",
+        mean=MEAN,
+        std=STD,
+        taps=of.taps.value,
+        batch_size=16,
+    )
+    model = Classifier(spec=spec, network=net.eval())
+    found = probabilities(given, model, given.val) if len(given.val) else None
+    return Learned(
+        classifier=model, plan=of, evidence=evidence, history=None, val_probabilities=found
+    )
+
+
+def lazy(**changes: Any) -> tuple[Network, Plan]:
+    """A network whose features tell the classes apart, under a head that has learnt nothing."""
+    of = plan(strategy="deep", **changes)
+    net = network(of)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in net.backbone.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.kaiming_normal_(parameter, generator=generator)
+    return net, of
+
+
+def right(found: Learned) -> int:
+    assert found.val_probabilities is not None
+    return int((found.val_probabilities.argmax(axis=1) == LABELS[VAL]).sum())
+
+
+def test_a_head_that_learnt_nothing_gives_way_to_the_exact_one() -> None:
+    given = job()
+    net, of = lazy()
+    before = learned(net, of, given)
+    found = refitted(given, before)
+    assert right(before) < 30 < 45 < right(found)
+    assert (found.plan.head.value, found.plan.head.ground) == ("exact", "measured")
+    assert found.plan.alpha.value > 0
+    said = found.plan.because[-1]
+    assert said.code == "refit.kept"
+    assert str(right(found)) in said.text
+    assert found.classifier.network.backbone is net.backbone
+    again = probabilities(given, found.classifier, VAL)
+    assert np.array_equal(again, found.val_probabilities)
+
+
+def test_a_head_as_good_as_the_exact_one_stays() -> None:
+    given = job()
+    net, of = lazy()
+    exact = refitted(given, learned(net, of, given))
+    before = learned(exact.classifier.network, of, given)
+    found = refitted(given, before)
+    assert found.classifier is before.classifier
+    assert found.plan.head.value == "steps"
+    assert found.plan.because[-1].code == "refit.not_kept"
+
+
+def test_the_plan_that_comes_of_it_gives_the_same_answers_again() -> None:
+    given = job()
+    net, of = lazy()
+    found = refitted(given, learned(net, of, given))
+    repeated = job(given_plan=found.plan)
+    again = refitted(repeated, learned(net, found.plan, repeated))
+    assert again.plan.alpha == found.plan.alpha
+    assert again.val_probabilities is not None
+    assert found.val_probabilities is not None
+    assert np.allclose(again.val_probabilities, found.val_probabilities)
+
+
+def test_images_of_one_group_are_one_witness() -> None:
+    given = job(groups=np.where(np.isin(np.arange(len(LABELS)), VAL), -1, np.arange(len(LABELS))))
+    net, of = lazy()
+    bad = learned(net, of, given)
+    assert refitted(given, bad).plan.head.value == "exact"  # One witness, and it says yes.
+
+
+@pytest.mark.parametrize("asked", ["steps", "exact"])
+def test_a_wish_is_carried_out_without_weighing(asked: str) -> None:
+    given = job(options=Options(set=f"head={asked}"))
+    net, of = lazy()
+    choice = Choice(value=asked, why=say("plan.set", "you asked for it"), ground="asked")
+    exact = refitted(job(), learned(net, of, job())).classifier.network
+    start = exact if asked == "exact" else net
+    found = refitted(given, learned(start, replace(of, head=choice), given))
+    assert found.plan.head == choice
+    assert (found.classifier.network is start) == (asked == "steps")
+
+
+def test_nothing_is_weighed_from_scratch_nor_without_validation_images() -> None:
+    net, of = lazy()
+    scratch = replace(of, strategy=replace(of.strategy, value="scratch"))
+    before = learned(net, scratch, job())
+    assert refitted(job(), before) is before
+    blind = job(val=VAL[:0])
+    before = learned(net, of, blind)
+    assert refitted(blind, before) is before
