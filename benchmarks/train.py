@@ -2,36 +2,54 @@
 
     python benchmarks/train.py SOURCE... --seconds 60 --seeds 1 2 3
 
-Each source (a folder, or `demo`) is read, split and decoded as `striate fit` does. The recipe of
-`scratch` is trained for as many epochs as its measured speed allows in the seconds given, once a
-seed. One line a run: images per second, epochs, accuracy on validation and test with intervals.
-`--plain` trains the same network as a plain loop would: float32, contiguous layout, Nesterov
-momentum, for the same seconds.
+Each source (a folder, or `demo`) is read, split and decoded as `striate fit` does, mirroring is
+measured and the faster precision taken as there. The plan of `scratch` is trained for as many
+epochs as its measured speed allows in the seconds given, or for `--epochs`, once a seed. One line
+a run: images per second, epochs, accuracy on validation and test with intervals. `--set` asks for
+choices as `fit` does. `--plain` trains the same network as a plain loop would: float32,
+contiguous layout, Nesterov momentum, for the same seconds, judged in one view.
 """
 
 import argparse
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
 
 from striate import statistics
+from striate.classifier import Classifier
 from striate.data.cache import build_cache
 from striate.data.duplicates import find_duplicates
 from striate.data.preprocess import fit_scaling
 from striate.data.scan import read
 from striate.data.split import split_index
+from striate.learn.flipping import flips_of_some
 from striate.nets import RANDOM
+from striate.overrides import sets
+from striate.probe.evidence import gather
 from striate.probe.trials import training_speed
 from striate.strategy.budget import epoch_seconds, epochs_within
+from striate.strategy.plans import training_plan
 from striate.strategy.recipes import SCRATCH
-from striate.train.feed import Feed
-from striate.train.head import Network, assemble
+from striate.train.head import assemble
 from striate.train.loop import train
 from striate.train.machine import measure_machine
-from striate.train.steps import evaluate
-from striate.values import Cache, Choice, Machine, ModelSpec, Options, Plan, Rows, say
+from striate.values import (
+    Cache,
+    Choice,
+    Evidence,
+    Index,
+    Machine,
+    ModelSpec,
+    Options,
+    Plan,
+    Rows,
+    Split,
+    say,
+)
+
+FLIPS_SECONDS = 12.0
 
 
 def main() -> None:
@@ -39,7 +57,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sources", nargs="+")
     parser.add_argument("--seconds", type=float, default=60.0, help="of training")
+    parser.add_argument("--epochs", type=int, help="instead of as many as the seconds hold")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
+    parser.add_argument("--set", help="choices asked for, as of `striate fit`")
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--no-test", action="store_true", help="judge on validation alone")
     given = parser.parse_args()
@@ -47,130 +67,150 @@ def main() -> None:
     if given.plain:
         machine = replace(machine, precision="float32", layout="contiguous")
     for source in given.sources:
-        options = Options()
-        index, cache = build_cache(read(source, options), options)
-        split = split_index(index, find_duplicates(index, cache), options)
-        rows = split.val if given.no_test else np.setdiff1d(split.test, split.leaked)
+        course = _course(source, Options(strategy="scratch", set=given.set), machine)
+        rows = course.split.val if given.no_test else course.test
         found = []
         for seed in given.seeds:
-            run = _run(
-                seed,
-                cache,
-                index.labels(),
-                split.train,
-                split.val,
-                machine,
-                given.seconds,
-                given.plain,
-            )
-            found.append(_report(source, *run, rows))
+            plan = _plan(course, seed, given.plain)
+            found.append(_run(source, course, plan, given.seconds, given.epochs, rows))
         spread = max(found) - min(found)
         print(f"{source}: mean {fmean(found):.4f}, range {spread:.4f}, n={len(found)}", flush=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Course:
+    """A source as `fit` sees it before a training from scratch."""
+
+    index: Index
+    cache: Cache
+    split: Split
+    machine: Machine
+    options: Options
+    evidence: Evidence
+
+    @property
+    def test(self) -> Rows:
+        """The test images that count."""
+        return np.setdiff1d(self.split.test, self.split.leaked)
+
+
+def _course(source: str, options: Options, machine: Machine) -> Course:
+    index, cache = build_cache(read(source, options), options)
+    split = split_index(index, find_duplicates(index, cache), options)
+    evidence = gather(
+        None,
+        labels=index.labels(),
+        train_rows=split.train,
+        val_rows=split.val,
+        classes=index.classes,
+        net="",
+        input_size=0,
+        image_size=cache.size,
+        channels=cache.channels,
+        speeds={},
+    )
+    flips = None
+    if not sets(options.set, "augment"):
+        flips = flips_of_some(
+            index, cache, split.train, split.val, split.groups, machine, FLIPS_SECONDS, options.seed
+        )
+        print(f"{source}: {flips}", flush=True)
+    return Course(
+        index=index,
+        cache=cache,
+        split=split,
+        machine=machine,
+        options=options,
+        evidence=replace(evidence, flips=flips),
+    )
+
+
+def _plan(course: Course, seed: int, plain: bool) -> Plan:
+    """What `fit` would train, in the precision that is faster here; or the plain loop."""
+    precisions = dict.fromkeys(("float32", course.machine.precision))
+    plans = [_in(course, seed, precision) for precision in precisions]
+    if plain:
+        return replace(
+            plans[0],
+            optimizer=replace(plans[0].optimizer, value="sgd"),
+            learning_rate=replace(plans[0].learning_rate, value=0.1),
+            views=replace(plans[0].views, value=1),
+        )
+    return max(plans, key=lambda plan: _speed(course, plan))
+
+
+def _in(course: Course, seed: int, precision: str) -> Plan:
+    why = say("benchmark.why", "for a benchmark")
+    return training_plan(
+        replace(course.evidence, precisions={"scratch": precision}),
+        replace(course.options, seed=seed),
+        course.machine,
+        Choice(value="scratch", why=why, ground="asked"),
+        Choice(value=1, why=why, ground="measured"),
+    )
+
+
+def _speed(course: Course, plan: Plan) -> float:
+    network = assemble(_spec(course, plan), RANDOM)
+    rows, labels = course.split.train, course.index.labels()
+    return training_speed(network, plan, course.cache, rows, course.machine, labels=labels)
+
+
+def _spec(course: Course, plan: Plan) -> ModelSpec:
+    mean, std = fit_scaling(course.cache, course.split.train)
+    return ModelSpec(
+        net="compact",
+        settings=plan.settings.value,
+        classes=course.index.classes,
+        channels=course.cache.channels,
+        input_size=plan.input_size.value,
+        cache_size=course.cache.size,
+        resize=course.cache.resize,
+        mean=mean,
+        std=std,
+        taps=plan.taps.value,
+        dropout=plan.dropout.value,
+        precision=course.machine.precision,
+        batch_size=plan.inference_batch_size.value,
+        mirror=plan.views.value == 2,
+    )
+
+
 def _run(
-    seed: int,
-    cache: Cache,
-    labels: Rows,
-    train_rows: Rows,
-    val_rows: Rows,
-    machine: Machine,
-    seconds: float,
-    plain: bool,
-) -> tuple[Network, Plan, Feed, str]:
-    scaling = fit_scaling(cache, train_rows)
-    classes = tuple(str(k) for k in range(int(labels.max()) + 1))
-    plan = _plan(seed, classes, cache.size, machine, plain)
-    network = _network(plan, cache, scaling)
-    speed = training_speed(network, plan, cache, train_rows, machine, labels=labels)
-    each = epoch_seconds(len(train_rows), speed, len(val_rows))
-    epochs = max(1, epochs_within(seconds, each, SCRATCH.most_epochs))
+    source: str, course: Course, plan: Plan, seconds: float, asked: int | None, rows: Rows
+) -> float:
+    """Trains once, prints a line, and gives the accuracy on `rows`."""
+    split, labels, spec = course.split, course.index.labels(), _spec(course, plan)
+    speed = _speed(course, plan)
+    each = epoch_seconds(len(split.train), speed, len(split.val))
+    epochs = asked or max(1, epochs_within(seconds, each, SCRATCH.most_epochs))
     plan = replace(plan, epochs=replace(plan.epochs, value=epochs))
+    network = assemble(spec, RANDOM)
     start = time.perf_counter()
     trained = train(
         network,
         plan,
-        cache,
-        train_rows,
-        val_rows,
-        machine,
+        course.cache,
+        split.train,
+        split.val,
+        course.machine,
         labels=labels,
-        mean=scaling[0],
-        std=scaling[1],
+        mean=spec.mean,
+        std=spec.std,
     )
     spent = time.perf_counter() - start
     kept = trained.history.epochs[trained.history.kept_epoch - 1]
-    said = (
-        f"seed {seed}: {len(train_rows):,} images, {speed:,.0f} images/s, {epochs} epochs in "
-        f"{spent:.0f} s, kept {kept.epoch}, validation {kept.val_accuracy:.4f}"
+    logits = Classifier(spec=spec, network=network.eval()).logits(course.cache.images, rows)
+    right = int((logits.argmax(axis=1) == labels[rows]).sum())
+    found = statistics.wilson(right, len(rows))
+    print(
+        f"{source} seed {plan.seed}: {len(split.train):,} images, {plan.precision.value}, "
+        f"{', '.join(plan.augment.value)}, {speed:,.0f} images/s, {epochs} epochs in "
+        f"{spent:.0f} s, kept {kept.epoch}, validation {kept.val_accuracy:.4f} in one view, "
+        f"judged {found.value:.4f} [{found.low:.4f}, {found.high:.4f}] in {plan.views.value}",
+        flush=True,
     )
-    feed = Feed(
-        cache=cache,
-        labels=labels,
-        input_size=cache.size,
-        mean=scaling[0],
-        std=scaling[1],
-        device=machine.device,
-        layout=machine.layout,
-    )
-    return network, plan, feed, said
-
-
-def _report(source: str, network: Network, plan: Plan, feed: Feed, said: str, rows: Rows) -> float:
-    _, accuracy = evaluate(network, plan, feed, rows)
-    found = statistics.wilson(round(accuracy * len(rows)), len(rows))
-    print(f"{source} {said}, judged {found.value:.4f} [{found.low:.4f}, {found.high:.4f}]")
-    return accuracy
-
-
-def _plan(seed: int, classes: tuple[str, ...], size: int, machine: Machine, plain: bool) -> Plan:
-    why = say("benchmark.why", "the recipe, for a benchmark")
-    recipe = SCRATCH
-    optimizer, rate = recipe.optimizer, recipe.learning_rate
-    if plain:
-        optimizer, rate = replace(optimizer, value="sgd"), replace(rate, value=0.1)
-    return Plan(
-        seed=seed,
-        classes=classes,
-        strategy=Choice(value="scratch", why=why, ground="asked"),
-        net=Choice(value="compact", why=why, ground="asked"),
-        settings=recipe.settings,
-        taps=recipe.taps,
-        alpha=Choice(value=0.0, why=why, ground="convention"),
-        input_size=Choice(value=size, why=why, ground="convention"),
-        epochs=Choice(value=1, why=why, ground="measured"),
-        batch_size=recipe.batch_size,
-        learning_rate=rate,
-        layer_decay=recipe.layer_decay,
-        weight_decay=recipe.weight_decay,
-        optimizer=optimizer,
-        schedule=recipe.schedule,
-        label_smoothing=recipe.label_smoothing,
-        dropout=recipe.dropout,
-        augment=recipe.augment,
-        precision=Choice(value=machine.precision, why=why, ground="measured"),
-        threads=Choice(value=machine.threads, why=why, ground="measured"),
-        inference_batch_size=Choice(value=machine.batch_size, why=why, ground="measured"),
-    )
-
-
-def _network(
-    plan: Plan, cache: Cache, scaling: tuple[tuple[float, ...], tuple[float, ...]]
-) -> Network:
-    spec = ModelSpec(
-        net="compact",
-        settings=plan.settings.value,
-        classes=plan.classes,
-        channels=cache.channels,
-        input_size=cache.size,
-        cache_size=cache.size,
-        resize=cache.resize,
-        mean=scaling[0],
-        std=scaling[1],
-        taps=plan.taps.value,
-        dropout=plan.dropout.value,
-    )
-    return assemble(spec, RANDOM)
+    return found.value
 
 
 if __name__ == "__main__":

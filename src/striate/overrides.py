@@ -127,6 +127,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "spatial_dropout": (0, 0.99),
     "layer_decay": (0, 1),
     "ema": (0, 0.99999),
+    "views": (1, 2),
     "width": (0.05, 16),
     "depth": (1, 20),
     "kernel_size": (1, 15),

@@ -112,6 +112,18 @@ def test_whitening_keeps_no_more_than_the_images_span(tmp_path: Path) -> None:
     assert spec_of(job(tmp_path), plan).preprocess.components == 7
 
 
+def test_a_model_of_two_views_answers_a_mirrored_image_as_the_image(tmp_path: Path) -> None:
+    turned = CACHE.images[:, :, ::-1].copy()
+    for views in (1, 2):
+        plan = made_training.plan(views=views)
+        spec = spec_of(job(tmp_path), plan)
+        network = start(job(tmp_path), plan, spec, None)
+        torch.nn.init.normal_(network.head.weight, generator=torch.Generator().manual_seed(0))
+        classifier = Classifier(spec=spec, network=network.eval())
+        here, there = (classifier.logits(images) for images in (CACHE.images, turned))
+        assert np.allclose(here, there, atol=1e-4) is (views == 2)
+
+
 def test_old_models_are_normalised_by_channel(tmp_path: Path) -> None:
     """A specification from before there was a choice has no word of it."""
     classifier = trained(tmp_path, "normalise")

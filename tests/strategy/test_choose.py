@@ -173,7 +173,7 @@ def test_few_images_get_smaller_batches_and_slower_rates():
     )
     assert few.batch_size.value == 16
     ratio = SCRATCH.batch_size.value / 16
-    assert few.learning_rate.value == pytest.approx(SCRATCH.learning_rate.value / ratio)
+    assert few.learning_rate.value == pytest.approx(SCRATCH.learning_rate.value / ratio**0.5)
 
 
 CASES = st.builds(

@@ -19,6 +19,7 @@ def test_mirroring_is_added_where_it_was_measured_to_help() -> None:
         measured = replace(evidence(), flips=flips)
         plan = training_plan(measured, Options(), MACHINE, strategy, epochs)
         found[name] = plan.augment
+        assert plan.views.value == (2 if name == "helps" else 1)
     assert "flip" not in found["none"].value
     assert found["helps"].value == {**found["none"].value, "flip": 1.0}
     assert found["helps"].ground == found["not"].ground == "measured"

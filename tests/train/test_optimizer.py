@@ -112,6 +112,18 @@ def test_orthogonal_brings_singular_values_near_one_and_keeps_the_directions(
     )
 
 
+def test_muon_in_half_precision_steps_as_in_full() -> None:
+    gradient = torch.randn(24, 3, 3, 3, generator=seeded(3))
+    steps = {}
+    for precision in ("float32", "bfloat16"):
+        weight = torch.nn.Parameter(torch.zeros(24, 3, 3, 3))
+        weight.grad = gradient.clone()
+        Muon([{"params": [weight], "lr": 1.0}], precision=precision).step()
+        assert weight.dtype == torch.float32
+        steps[precision] = weight.detach()
+    assert cosine(*steps.values()) > 0.999
+
+
 def test_muon_turns_as_torchs_muon_does() -> None:
     gradient = torch.randn(12, 40, generator=seeded(3))
     ours, theirs = torch.nn.Parameter(torch.ones(12, 40)), torch.nn.Parameter(torch.ones(12, 40))

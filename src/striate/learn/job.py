@@ -69,15 +69,15 @@ class Job:
     usable: Callable[[Classifier], None]
     watch: Watch
 
-    def training_seconds(self, evidence: Evidence, strategy: str) -> float:
+    def training_seconds(self, evidence: Evidence, strategy: str, views: int = 1) -> float:
         """Seconds that a training may still take when the judging and the report are spared.
 
-        Judging by the network that is trained costs what its measured speed says.
+        Judging by the network that is trained costs what its measured speed says, `views` times.
         """
         speed = evidence.speeds.get("features") or self.machine.speeds.get("features", 100.0)
         if strategy == "scratch":
             speed = STEPS_PER_JUDGING * evidence.speeds.get("scratch", speed / STEPS_PER_JUDGING)
-        return training_seconds(self.seconds_left(), self.judge_images / speed)
+        return training_seconds(self.seconds_left(), views * self.judge_images / speed)
 
     @property
     def labels(self) -> Rows:

@@ -50,7 +50,7 @@ def gather_evidence(job: Job, linear: Linear | None, *, trials: bool = True) -> 
     wanted = worth_measuring(evidence, job.seconds_left(), job.options)
     speeds, precisions = _speeds(job, evidence, wanted)
     flips = None
-    if linear is not None and wanted and not sets(job.options.set, "augment"):
+    if wanted and not sets(job.options.set, "augment"):
         flips = measure_flips(job, linear, FLIPS_SHARE * job.seconds_left())
     evidence = replace(
         evidence, speeds={**evidence.speeds, **speeds}, precisions=precisions, flips=flips

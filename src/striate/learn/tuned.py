@@ -40,7 +40,7 @@ def train_plan(
     """
     spec = spec_of(job, plan)
     network = start(job, plan, spec, linear)
-    seconds = job.training_seconds(evidence, plan.strategy.value)
+    seconds = job.training_seconds(evidence, plan.strategy.value, plan.views.value)
     trained = run(job, plan, spec, network, job.checkpoints / folder, seconds)
     network.load_state_dict(trained.state)
     job.publish("layers.json", _layers(job, spec, network))
@@ -95,7 +95,12 @@ def spec_of(job: Job, plan: Plan) -> ModelSpec:
     """The specification of the model that a plan trains."""
     if plan.strategy.value != "scratch":
         spec = pretrained_spec(job, plan.net.value, plan.input_size.value, plan.taps.value)
-        return replace(spec, strategy=plan.strategy.value, dropout=plan.dropout.value)
+        return replace(
+            spec,
+            strategy=plan.strategy.value,
+            dropout=plan.dropout.value,
+            mirror=plan.views.value == 2,
+        )
     how = _preprocessing(job, plan)
     mean, std = channel_scaling(how.kind, job.cache, job.train)
     return ModelSpec(
@@ -114,6 +119,7 @@ def spec_of(job: Job, plan: Plan) -> ModelSpec:
         batch_size=plan.inference_batch_size.value,
         strategy="scratch",
         preprocess=how,
+        mirror=plan.views.value == 2,
     )
 
 

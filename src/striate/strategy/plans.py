@@ -61,6 +61,7 @@ def linear_plan(
         unfreeze=Choice(value="at-once", why=none, ground="convention"),
         average=Choice(value="none", why=none, ground="convention"),
         head=Choice(value="exact", why=none, ground="convention"),
+        views=Choice(value=1, why=none, ground="convention"),
         precision=_precision(machine),
         threads=_threads(machine),
         inference_batch_size=_inference_batch_size(machine),
@@ -104,6 +105,7 @@ def training_plan(
         dropout=recipe.dropout,
         augment=_augment(recipe, evidence.flips),
         balance=_balance(evidence.balance),
+        views=_views(strategy.value, evidence.flips),
         precision=_training_precision(evidence, strategy.value, machine),
         threads=_threads(machine),
         inference_batch_size=_inference_batch_size(machine),
@@ -201,6 +203,11 @@ def _batch(recipe: Recipe, train_images: int) -> tuple[Choice[int], Choice[float
         size=size,
         steps=min(_LEAST_STEPS, -(-train_images // smaller)),
     )
+    share = smaller / size
+    if recipe.optimizer.value == "muon":
+        # The noise of a step of fixed length falls with the root of the batch, as for Adam
+        # (Malladi et al. 2022).
+        share **= 0.5
     slower = say(
         "plan.smaller_rate",
         "{rate:g} is for batches of {size}; it shrinks with the batch",
@@ -209,7 +216,7 @@ def _batch(recipe: Recipe, train_images: int) -> tuple[Choice[int], Choice[float
     )
     return (
         Choice(value=smaller, why=why, ground="convention"),
-        replace(recipe.learning_rate, value=rate * smaller / size, why=slower, ground="paper"),
+        replace(recipe.learning_rate, value=rate * share, why=slower, ground="paper"),
     )
 
 
@@ -233,6 +240,19 @@ def _augment(recipe: Recipe, flips: FlipGain | None) -> Choice[dict[str, float]]
         **figures,
     )
     return Choice(value=recipe.augment.value, why=why, ground="measured")
+
+
+def _views(strategy: str, flips: FlipGain | None) -> Choice[int]:
+    """Both mirrorings are judged where mirroring keeps labels and twice the pass is cheap."""
+    if strategy != "scratch" or flips is None or not flips.helps:
+        why = say("plan.one_view", "an image is judged as it is")
+        return Choice(value=1, why=why, ground="convention")
+    why = say(
+        "plan.two_views",
+        "mirroring was measured to keep labels, and a small network is quick: an image and its "
+        "mirror image are judged together",
+    )
+    return Choice(value=2, why=why, ground="measured")
 
 
 def _balance(found: BalanceGain | None) -> Choice[str]:

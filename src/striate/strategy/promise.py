@@ -126,7 +126,8 @@ def epochs_for(evidence: Evidence, strategy: str, seconds: float) -> int:
 def full_epochs(evidence: Evidence, strategy: str, remaining_seconds: float) -> int:
     """Epochs of a training that takes all the time that is left but the reserve."""
     speed = evidence.speeds.get(strategy, 0.0)
-    judged = _SETS_TO_JUDGE * evidence.val_images
+    mirrored = strategy == "scratch" and evidence.flips is not None and evidence.flips.helps
+    judged = _SETS_TO_JUDGE * evidence.val_images * (2 if mirrored else 1)
     judge_seconds = judged / (budget.STEPS_PER_JUDGING * speed) if speed else 0.0
     features = evidence.speeds.get("features", 0.0)
     if strategy == "shallow" and features:

@@ -57,11 +57,18 @@ class Optimizer:
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum whose step is made orthogonal: all directions of a layer learn alike.
 
-    A convolution's weight O x I x H x W is taken as the matrix O x IHW. Jordan et al. 2024.
+    A convolution's weight O x I x H x W is taken as the matrix O x IHW. `precision` is what the
+    step is made orthogonal in; the weights stay float32. Jordan et al. 2024.
     """
 
-    def __init__(self, groups: Iterable[dict[str, Any]], momentum: float = 0.6) -> None:
+    def __init__(
+        self,
+        groups: Iterable[dict[str, Any]],
+        momentum: float = 0.6,
+        precision: str = "float32",
+    ) -> None:
         super().__init__(groups, {"lr": 0.0, "momentum": momentum})
+        self.precision = getattr(torch, precision)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -82,7 +89,8 @@ class Muon(torch.optim.Optimizer):
         buffer: Tensor = state["momentum_buffer"]
         buffer.mul_(momentum).add_(gradient)
         nesterov = gradient.add(buffer, alpha=momentum)
-        return orthogonal(nesterov.reshape(len(weight), -1)).view(weight.shape)
+        matrix = nesterov.reshape(len(weight), -1).to(self.precision)
+        return orthogonal(matrix).view(weight.shape).to(weight.dtype)
 
 
 def orthogonal(matrix: Tensor, rounds: int = 4) -> Tensor:
@@ -96,7 +104,7 @@ def orthogonal(matrix: Tensor, rounds: int = 4) -> Tensor:
     x = x / (x.norm() + 1e-7)
     for _ in range(rounds):
         gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x if wide else x.T
 
 
@@ -107,12 +115,14 @@ def build_optimizer(
     layer_decay: float = 1.0,
     l1: float = 0.0,
     l2_sp: float = 0.0,
+    precision: str = "float32",
 ) -> Optimizer:
     """An optimizer over parameters in groups from shallow to deep; the last is the head.
 
     A group learns at layer_decay ** (groups above it). Biases and norms do not decay,
     nor shrink by L1. With `l2_sp` all parameters below the head are drawn to what they are now,
-    and that takes the place of their decay. Raises `UsageError` for a name that does not exist.
+    and that takes the place of their decay. `precision` is what a long computation
+    within a step may be made in. Raises `UsageError` for a name that does not exist.
     """
     if name not in OPTIMIZERS:
         raise UsageError(f"There is no optimizer {name!r}.", f"There are: {', '.join(OPTIMIZERS)}.")
@@ -138,7 +148,7 @@ def build_optimizer(
                     "l1": l1 if kind[0].ndim > 1 else 0.0,
                 }
                 target.append(group)
-    return OPTIMIZERS[name](convolutions, others)
+    return OPTIMIZERS[name](convolutions, others, precision)
 
 
 def _decay(weights: list[Tensor], start: list[Tensor] | None, share: float) -> None:
@@ -156,20 +166,20 @@ def _sgd(groups: Groups) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=0.0, momentum=MOM, nesterov=True)
 
 
-def _build_sgd(convolutions: Groups, others: Groups) -> Optimizer:
+def _build_sgd(convolutions: Groups, others: Groups, precision: str) -> Optimizer:
     return Optimizer([_sgd(convolutions + others)])
 
 
-def _build_adamw(convolutions: Groups, others: Groups) -> Optimizer:
+def _build_adamw(convolutions: Groups, others: Groups, precision: str) -> Optimizer:
     return Optimizer([torch.optim.AdamW(convolutions + others, lr=0.0, weight_decay=0.0)])
 
 
-def _build_muon(convolutions: Groups, others: Groups) -> Optimizer:
-    return Optimizer([Muon(convolutions), _sgd(others)])
+def _build_muon(convolutions: Groups, others: Groups, precision: str) -> Optimizer:
+    return Optimizer([Muon(convolutions, precision=precision), _sgd(others)])
 
 
 MOM = 0.85
-OPTIMIZERS: dict[str, Callable[[Groups, Groups], Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[[Groups, Groups, str], Optimizer]] = {
     "sgd": _build_sgd,
     "adamw": _build_adamw,
     "muon": _build_muon,

@@ -35,6 +35,7 @@ class Plan:
     says when they begin to learn: `at-once`, or `gradual`, the head first. `average` of `epochs`
     tries the mean of the good epochs' weights beside each epoch. `head` is the head of a tuned
     network: as its `steps` left it, or `exact`, solved anew on the tuned features with `alpha`.
+    `views` is how an image is judged: 1 as it is, 2 by the mean with its mirror image.
     """
 
     schema: str = "striate/plan/1"
@@ -73,6 +74,7 @@ class Plan:
     unfreeze: Choice[str] = Choice(value="at-once", why=USUAL, ground="convention")
     average: Choice[str] = Choice(value="none", why=USUAL, ground="convention")
     head: Choice[str] = Choice(value="steps", why=USUAL, ground="convention")
+    views: Choice[int] = Choice(value=1, why=USUAL, ground="convention")
     because: tuple[Sentence, ...] = ()
 
 
