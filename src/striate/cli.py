@@ -253,7 +253,7 @@ def diagnose(log: str, lang: str, as_json: bool, **images: str | None) -> None:
     \b
     striate diagnose history.csv --val-images 500
 
-    LOG is a CSV file (of striate, Keras, Lightning, …) or TensorBoard's event files.
+    LOG is a table or JSON (of striate, Keras, Lightning, …) or TensorBoard's event files.
     """
     must_be_language(lang, "Type: striate diagnose --help")
     from striate.command.diagnosing import diagnosis_lines, read_and_judge

@@ -15,6 +15,7 @@ def test_without_the_package_it_says_what_to_type(
 ) -> None:
     name = "tensorboard.backend.event_processing.event_accumulator"
     monkeypatch.setitem(sys.modules, name, None)
+    (tmp_path / "events.out.tfevents.1").touch()
     with pytest.raises(MachineError) as caught:
         read_log(tmp_path)
     assert "pip install 'striate[tensorboard]'" in caught.value.hint

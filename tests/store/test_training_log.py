@@ -102,6 +102,6 @@ def test_no_such_log(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
-    path.write_bytes(b"\xff\xfe\x00\x80")
+    path.write_bytes(b"\x89PNG\xff\xfe\x00\x80")
     with pytest.raises(SourceError, match="cannot be read as CSV"):
         read_log(path)

@@ -30,7 +30,8 @@ def judge(curves: Curves) -> Diagnosis:
     findings = diagnose_curves(curves)
     return Diagnosis(
         name=curves.name,
-        epochs=len(curves.epochs),
+        epochs=curves.epochs_met or len(curves.epochs),
+        points=len(curves.epochs),
         columns=curves.columns,
         chosen=chosen_epoch(curves),
         verdict=verdict_of_curves(findings),
@@ -59,6 +60,8 @@ def diagnosis_lines(diagnosis: Diagnosis, lang: str) -> Iterator[str]:
     """The diagnosis for people: what was read, the epoch, what was found, what was not."""
     text = words(pick_language(lang))
     yield plain(text.sentence(_read(diagnosis)))
+    if diagnosis.points < diagnosis.epochs:
+        yield plain(text.sentence(_averaged(diagnosis)))
     if diagnosis.chosen is not None:
         yield plain(text.sentence(_choice(diagnosis.chosen)))
     found = gravest(diagnosis.findings)
@@ -82,6 +85,14 @@ def _read(diagnosis: Diagnosis) -> Sentence:
         name=diagnosis.name,
         epochs=diagnosis.epochs,
         columns=", ".join(read),
+    )
+
+
+def _averaged(diagnosis: Diagnosis) -> Sentence:
+    return say(
+        "diagnose.averaged",
+        "So many epochs were averaged to {points:,} points; epochs are named to the nearest.",
+        points=diagnosis.points,
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import MachineError, SourceError
-from striate.store.training_log import Points
+from striate.store.log_columns import Points
 
 EVERY = {"scalars": 0, "tensors": 0}
 

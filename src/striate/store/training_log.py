@@ -1,15 +1,14 @@
-"""A training log of any program -> Curves: CSV by its column names, or TensorBoard event files."""
+"""A training log of any program -> Curves, by the names of its columns."""
 
-import csv
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from striate.errors import SourceError, SourceMissingError
+from striate.store.log_columns import HINT, Points, named, text_points
 from striate.values import Curves
 
 TRAIN = {"train", "training", "trn", "tr"}
@@ -20,65 +19,53 @@ NEUTRAL = {"epoch", "step", "metrics", "metric", "avg", "mean", "categorical", "
 NEUTRAL |= {"cross", "entropy", "ce", "iteration", "evaluation", "vs", "iterations", "multiclass"}
 LEARNING_RATE = re.compile(r"(.*[^a-z])?(lr|learning[^a-z]?rate)([^a-z].*)?$")
 FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "lr")
-MOST_NAMED = 12
-HINT = (
-    "Its columns should be epoch, train_loss, val_loss and, where known, train_accuracy, "
-    "val_accuracy, lr; loss and val_loss of Keras and the metrics.csv of Lightning do too."
+# Smoothing takes time and memory by the square of the points; more of them tell no more.
+MOST_POINTS = 400
+# What programs call their logs, where a folder is named: striate, Keras, Lightning, Ultralytics,
+# Hugging Face, timm.
+USUAL = (
+    "history.csv",
+    "metrics.csv",
+    "results.csv",
+    "trainer_state.json",
+    "summary.csv",
+    "training.log",
+    "log.csv",
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Points:
-    """One column of a log: where along the training each value stands, in order."""
-
-    name: str
-    places: tuple[float, ...]
-    values: tuple[float, ...]
-
-
 def read_log(path: Path, train_images: int = 0, val_images: int = 0) -> Curves:
-    """The curves of a log: a CSV file, or event files of TensorBoard or a folder of such.
+    """The curves of a log: a table, JSON, event files of TensorBoard, or a folder of one of them.
 
     Raises `SourceError` where it cannot be read as one or has no loss and no accuracy.
     """
     if not path.exists():
         raise SourceMissingError(f"There is no {path}.", "Name the CSV file of a training.")
-    if path.is_dir() or "tfevents" in path.name:
-        from striate.store.event_files import event_points
-
-        columns = event_points(path)
-    else:
-        columns = csv_points(path)
-    return _curves(path, columns, train_images, val_images)
+    return _curves(path, _columns(path), train_images, val_images)
 
 
-def csv_points(path: Path) -> list[Points]:
-    """The columns of a CSV file that hold numbers, each at the epoch of its row.
-
-    Rows of one epoch may be interleaved, as Lightning writes them: an empty cell is no value.
-    Rows count as epochs where no column `epoch` (or else `step`) says otherwise.
-    """
-    head, rows = _rows(path)
-    names = [name.strip().lower() for name in head]
-    along = next((names.index(n) for n in ("epoch", "epochs", "step") if n in names), None)
-    places = [_number(row[along]) if along is not None else math.nan for row in rows]
-    places = [place if math.isfinite(place) else float(i) for i, place in enumerate(places)]
-    found = []
-    for k, name in enumerate(head):
-        cells = [(places[i], _number(row[k])) for i, row in enumerate(rows) if row[k].strip()]
-        numeric = [(p, v) for p, v in cells if v == v or _says_nan(rows, k)]
-        if k != along and numeric:
-            order = sorted(numeric, key=lambda pair: pair[0])
-            found.append(
-                Points(
-                    name=name.strip(),
-                    places=tuple(p for p, _ in order),
-                    values=tuple(v for _, v in order),
-                )
+def _columns(path: Path) -> list[Points]:
+    """The columns of event files, of a text, or of the log in a folder by its usual name."""
+    if "tfevents" in path.name:
+        return _of_events(path)
+    if not path.is_dir():
+        return text_points(path)
+    if next(path.rglob("*tfevents*"), None) is None:
+        named_so = next((path / name for name in USUAL if (path / name).is_file()), None)
+        if named_so is None:
+            raise SourceError(
+                f"{path} is a folder without event files of TensorBoard and without "
+                f"{', '.join(USUAL)}.",
+                "Name the file of a training's log.",
             )
-    if not found:
-        raise SourceError(f"{path} holds no column of numbers{_named(head)}", HINT)
-    return found
+        return text_points(named_so)
+    return _of_events(path)
+
+
+def _of_events(path: Path) -> list[Points]:
+    from striate.store.event_files import event_points
+
+    return event_points(path)
 
 
 def figure_of(name: str, every: Sequence[str]) -> str | None:
@@ -113,11 +100,14 @@ def _curves(path: Path, columns: list[Points], train_images: int, val_images: in
     told = [figure for figure in FIGURES if figure in chosen]
     if not [figure for figure in told if figure != "lr"]:
         raise SourceError(
-            f"{path} has no loss and no accuracy that I know{_named(every)}",
+            f"{path} has no loss and no accuracy that I know{named(every)}",
             HINT,
         )
     ends = _ends([chosen[figure] for figure in ("val_loss", "val_accuracy") if figure in chosen])
     ends = ends or _ends([chosen[told[0]]])
+    epochs_met = len(ends)
+    if epochs_met > MOST_POINTS:
+        ends = [float(part[-1]) for part in np.array_split(ends, MOST_POINTS)]
     figures = {figure: _at(chosen[figure], ends, figure) for figure in told}
     whole = all(end == int(end) for end in ends)
     return Curves(
@@ -126,6 +116,7 @@ def _curves(path: Path, columns: list[Points], train_images: int, val_images: in
         columns={figure: chosen[figure].name for figure in told},
         train_images=train_images,
         val_images=val_images,
+        epochs_met=epochs_met,
         **figures,
     )
 
@@ -158,46 +149,13 @@ def _at(points: Points, ends: list[float], figure: str) -> tuple[float, ...]:
         start = end
     steps = np.arange(len(ends))
     found[missing] = np.interp(steps[missing], steps[~missing], found[~missing])
-    per_cent = figure.endswith("accuracy") and np.nanmax(found, initial=0.0) > 1.5
+    told = "%" in points.name or "percent" in points.name.lower()
+    highest = found[np.isfinite(found)].max(initial=0.0)
+    # No share is above 1, but for rounding.
+    per_cent = figure.endswith("accuracy") and (told or highest > 1.001)
     return tuple(float(value) / (100 if per_cent else 1) for value in found)
-
-
-def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        text = path.read_text("utf-8-sig")
-    except (UnicodeDecodeError, OSError) as error:
-        reason = "no text" if isinstance(error, ValueError) else str(error.strerror).lower()
-        raise SourceError(f"{path} cannot be read as CSV: {reason}.", HINT) from error
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise SourceError(f"{path} is empty.", HINT)
-    separator = max(",;\t", key=lines[0].count)
-    head, *rows = csv.reader(lines, delimiter=separator)
-    rows = [(row + [""] * len(head))[: len(head)] for row in rows]
-    if not rows:
-        raise SourceError(f"{path} has a header and no epoch{_named(head)}", HINT)
-    return head, rows
-
-
-def _says_nan(rows: list[list[str]], column: int) -> bool:
-    """Whether all cells that are no finite numbers say so, as a loss that diverged does."""
-    cells = [row[column].strip().lower() for row in rows]
-    return all(c in ("", "nan", "inf", "-inf") or _number(c) == _number(c) for c in cells)
-
-
-def _number(cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        return math.nan
 
 
 def _words(name: str) -> set[str]:
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
     return set(re.findall(r"[a-z0-9]+", parted.lower()))
-
-
-def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(name.strip() or "(no name)" for name in names[:MOST_NAMED])
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"; it has {shown}{more}."

@@ -10,7 +10,8 @@ class Curves:
     """Figures an epoch each, as a log counts them; empty where it does not tell.
 
     Accuracies are shares. A loss that is no number says so. `columns` says which column each
-    figure was read from. Numbers of images are 0 where nobody told them.
+    figure was read from. Numbers of images are 0 where nobody told them. `epochs_met` is how many
+    epochs a log has: more than `epochs` holds where neighbours were averaged, 0 where untold.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Curves:
     train_images: int = 0
     val_images: int = 0
     columns: dict[str, str] = field(default_factory=dict)
+    epochs_met: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What `striate diagnose --json` prints."""
+    """What `striate diagnose --json` prints; `points` are fewer where epochs were averaged."""
 
     schema: str = "striate/diagnosis/1"
     name: str
@@ -67,3 +69,4 @@ class Diagnosis:
     chosen: Chosen | None
     verdict: Verdict
     findings: tuple[Finding, ...]
+    points: int = 0

@@ -1,0 +1,181 @@
+"""The text of a training log -> columns of numbers, each value at its place along the training.
+
+Tables of any separator, JSON and JSON lines: what the text looks like decides, not its name.
+"""
+
+import csv
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from striate.errors import SourceError
+from striate.store.log_records import records
+
+ALONG = ("epoch", "epochs", "step", "global_step", "iteration")
+BYTE_ORDER_MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+MISSING = {"", "none", "null", "na", "n/a", "-", "--"}
+NO_NUMBER = {"nan", "inf", "-inf", "+inf", "infinity", "-infinity"}
+DECIMAL_COMMA = re.compile(r"-?\d+,\d+(e[+-]?\d+)?%?$", re.IGNORECASE)
+LEADING_NUMBER = re.compile(r"\D*(\d+(?:\.\d+)?)")
+MOST_NAMED, LONGEST_NAME = 12, 40
+HINT = (
+    "Its columns should be epoch, train_loss, val_loss and, where known, train_accuracy, "
+    "val_accuracy, lr; the logs of Keras, Lightning, Ultralytics and of Hugging Face's Trainer "
+    "do too."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points:
+    """One column of a log: where along the training each value stands, in order."""
+
+    name: str
+    places: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+def text_points(path: Path) -> list[Points]:
+    """The columns of a log that hold numbers, each at the epoch of its row.
+
+    Rows of one epoch may be interleaved, as Lightning writes them: an empty cell is no value.
+    Rows count as epochs where no column `epoch` (or else `step`) says otherwise. Where a
+    training was gone on with from an earlier epoch, what it did before is forgotten.
+    """
+    text = _text(path)
+    if not text.strip():
+        raise SourceError(f"{path} is empty.", HINT)
+    if text.lstrip()[0] in "{[":
+        rows = records(path, text)
+        if not rows:
+            raise SourceError(f"{path} lists no epoch.", HINT)
+        head = list(dict.fromkeys(name for row in rows for name in row))
+        return _points(path, head, [[_cell(row, name) for name in head] for row in rows])
+    return _points(path, *_table(path, text))
+
+
+def named(names: Sequence[str]) -> str:
+    """The end of a sentence: which columns there are."""
+    short = [_short(name.strip()) for name in names[:MOST_NAMED]]
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return f"; it has {', '.join(short)}{more}."
+
+
+def _short(name: str) -> str:
+    shown = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+    return shown or "(no name)"
+
+
+def _points(path: Path, head: list[str], rows: list[list[str]]) -> list[Points]:
+    names = [name.strip().lower() for name in head]
+    along = next((names.index(name) for name in ALONG if name in names), None)
+    places = [math.nan if along is None else _place(row[along]) for row in rows]
+    places = [place if math.isfinite(place) else float(i) for i, place in enumerate(places)]
+    found = []
+    for k, name in enumerate(head):
+        if k == along:
+            continue
+        says_nan = all(_known(row[k]) for row in rows)
+        cells = [(places[i], _number(row[k])) for i, row in enumerate(rows) if not _missing(row[k])]
+        cells = _gone_on([(p, v) for p, v in cells if v == v or says_nan])
+        if cells:
+            column, values = zip(*sorted(cells, key=lambda pair: pair[0]), strict=True)
+            found.append(Points(name=name.strip(), places=column, values=values))
+    if not found:
+        raise SourceError(f"{path} holds no column of numbers{named(head)}", HINT)
+    return found
+
+
+def _gone_on(cells: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """What stands after a training went back to an epoch counts, not what it replaces."""
+    kept: list[tuple[float, float]] = []
+    seen: set[float] = set()
+    for place, value in cells:
+        if kept and place < kept[-1][0] and place in seen:
+            kept = [pair for pair in kept if pair[0] < place]
+            seen = {pair[0] for pair in kept}
+        kept.append((place, value))
+        seen.add(place)
+    return kept
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+        coding = next((name for mark, name in BYTE_ORDER_MARKS if raw.startswith(mark)), "")
+        text = raw.decode(coding or "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path} cannot be read as CSV: no text.", HINT) from error
+    except OSError as error:
+        reason = str(error.strerror).lower()
+        raise SourceError(f"{path} cannot be read as CSV: {reason}.", HINT) from error
+    if "\0" in text:
+        raise SourceError(f"{path} cannot be read as CSV: no text.", HINT)
+    return text
+
+
+def _table(path: Path, text: str) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows; comments before the header and its repetitions are left out."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    start = next((i for i, line in enumerate(lines) if not line.lstrip().startswith("#")), None)
+    if start is None:
+        raise SourceError(f"{path} holds nothing but comments.", HINT)
+    head, *rows = _cells(path, lines[start:])
+    if all(_number(cell) == _number(cell) for cell in head if cell.strip()):
+        first = ", ".join(cell.strip() for cell in head[:MOST_NAMED])
+        raise SourceError(f"{path} has no header; its first line is {first}.", HINT)
+    rows = [(row + [""] * len(head))[: len(head)] for row in rows if row != head]
+    if not rows:
+        raise SourceError(f"{path} has a header and no epoch{named(head)}", HINT)
+    return head, rows
+
+
+def _cells(path: Path, lines: list[str]) -> list[list[str]]:
+    separator = max(",;\t|", key=lines[0].count)
+    if separator not in lines[0]:
+        return [line.split() for line in lines]
+    if separator == "|":
+        lines = [line.strip().strip("|") for line in lines if set(line) - set("|-+: ")]
+    try:
+        rows = list(csv.reader(lines, delimiter=separator))
+    except csv.Error as error:
+        raise SourceError(f"{path} cannot be read as CSV: {error}.", HINT) from error
+    if separator == ",":
+        return rows
+    # Where the comma does not part cells it may be the decimal sign.
+    return [rows[0], *([_with_point(cell) for cell in row] for row in rows[1:])]
+
+
+def _with_point(cell: str) -> str:
+    return cell.replace(",", ".") if DECIMAL_COMMA.match(cell.strip()) else cell
+
+
+def _cell(row: Mapping[str, object], name: str) -> str:
+    value = row.get(name)
+    if value is None or isinstance(value, bool):
+        return ""
+    return str(value)
+
+
+def _missing(cell: str) -> bool:
+    return cell.strip().lower() in MISSING
+
+
+def _known(cell: str) -> bool:
+    """A number, nothing, or said to be no number, as a loss that diverged is."""
+    return _missing(cell) or cell.strip().lower() in NO_NUMBER or _number(cell) == _number(cell)
+
+
+def _place(cell: str) -> float:
+    """Which epoch a cell names: `3`, and `3/30` or `Epoch 3` too."""
+    number = _number(cell)
+    leading = LEADING_NUMBER.match(cell)
+    return number if number == number or leading is None else float(leading[1])
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell.strip().removesuffix("%"))
+    except ValueError:
+        return math.nan
