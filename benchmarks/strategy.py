@@ -35,6 +35,7 @@ from striate.learn.tuned import spec_of, start
 from striate.nets import RANDOM
 from striate.probe.evidence import Probed, gather, probe_taps
 from striate.probe.features import extract
+from striate.probe.held_out import fit_held_out
 from striate.probe.neighbours import class_mean, nearest_neighbour
 from striate.probe.shift import layer_shift
 from striate.probe.trials import training_speed
@@ -334,14 +335,21 @@ def _judged(cell: Cell, name: str, network: Network, model: ModelSpec, seconds: 
 
 
 def _refitted(cell: Cell, name: str, network: Network, model: ModelSpec, seconds: float) -> Row:
-    """The exact head on the tuned features, fitted on the images that tuned them."""
+    """The exact head on the tuned features, its penalty picked by the validation images."""
     job = cell.job
     every = np.concatenate([job.train, job.val, cell.test])
     begun = time.process_time()
     table = extract(network, job.cache, np.sort(every), model, job.machine)
     taken = (time.process_time() - begun) * len(job.feature_rows) / len(every)
     begun = time.process_time()
-    fit = fit_on(job, table, network.taps, job.train)
+    fit = fit_held_out(
+        table.of(job.train),
+        job.labels[job.train],
+        table.of(job.val),
+        job.labels[job.val],
+        len(job.index.classes),
+        table.widths,
+    )
     seconds += taken + time.process_time() - begun
     scores = [fit.scores(table.of(rows)) for rows in (cell.test, job.val)]
     return _row(cell, name, scores[0], scores[1], seconds)

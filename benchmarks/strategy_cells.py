@@ -71,19 +71,19 @@ class Cell:
         return self.whole.name, self.size, self.seed
 
 
-def load(sets: Path, store: Path, name: str, machine: Machine) -> Whole:
-    """A set with its features, which are kept in `store`."""
+def load(sets: Path, store: Path, name: str, machine: Machine, pixels: int = SIZE) -> Whole:
+    """A set with its features at `pixels` at most, which are kept in `store`."""
     source = "demo" if name == "demo" else str(sets / name)
     options = Options(group_pattern=TRACK if name == "gtsrb32" else None)
     index = read(source, options)
-    side, channels, rows = min(SIZE, working_size(index)), working_channels(index), index.used()
-    index, pixels = decode_rows(index, rows, side, channels)
+    side, channels, rows = min(pixels, working_size(index)), working_channels(index), index.used()
+    index, decoded = decode_rows(index, rows, side, channels)
     images = np.zeros((len(index.examples), side, side, channels), np.uint8)
-    images[rows] = pixels
+    images[rows] = decoded
     cache = Cache(images=images, path="")
     groups = find_duplicates(index, cache)
     used = index.used()
-    size = feature_size(len(used), side, 1e9, 1e9, SIZE)
+    size = feature_size(len(used), side, 1e9, 1e9, pixels)
     path = store / f"{name}-{size}.npz"
     network = assemble(spec(index, cache, machine, size))
     if not path.exists():

@@ -128,6 +128,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "layer_decay": (0, 1),
     "ema": (0, 0.99999),
     "views": (1, 2),
+    "head_rate": (0, 100),
     "width": (0.05, 16),
     "depth": (1, 20),
     "kernel_size": (1, 15),

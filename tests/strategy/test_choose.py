@@ -39,8 +39,15 @@ def codes(plan: Plan) -> list[str]:
         # A trial far below; tuning has no time.
         (evidence(trials=(trial(0.5, epochs=9),)), 60, "linear", "promise.hopeless"),
         # Large images, few of them: only tuning, if there is time for it.
-        (evidence(train=700, size=224), 60, "linear", "out.scratch_few"),
+        (evidence(train=700, size=224), 60, "linear", "promise.scratch_unproven"),
         (evidence(train=700, size=224), 600, "deep", "promise.deep"),
+        # The same, and a trial that says otherwise.
+        (
+            evidence(train=700, size=224, trials=(trial(0.85, epochs=4),)),
+            60,
+            "scratch",
+            "promise.hopeful",
+        ),
         # Too many images to try first.
         (
             evidence(train=40_000, val_images=5000, scratch=1700.0),
@@ -81,7 +88,7 @@ def test_two_that_promise_something_are_ranked_by_what_they_promise():
     assert choose(good, 90, OPTIONS, MACHINE).strategy.value == "scratch"
 
 
-def test_a_trial_is_for_small_or_many_images_that_leave_something_to_win():
+def test_a_trial_is_for_images_that_leave_something_to_win():
     (tried,) = what_to_try(evidence(scratch=2000.0, deep=2000.0), 90, OPTIONS, MACHINE)
     assert tried.plan.strategy.value == "scratch"
     assert tried.plan.net.value == "compact"
@@ -89,6 +96,8 @@ def test_a_trial_is_for_small_or_many_images_that_leave_something_to_win():
     assert 1 <= tried.plan.epochs.value <= tried.seconds * 2000 / 3000
     (large,) = what_to_try(evidence(size=224, scratch=500.0), 90, OPTIONS, MACHINE)
     assert large.plan.input_size.value == 224
+    (few,) = what_to_try(evidence(train=700, size=224, scratch=500.0), 90, OPTIONS, MACHINE)
+    assert few.seconds == pytest.approx(0.12 * 120)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +105,7 @@ def test_a_trial_is_for_small_or_many_images_that_leave_something_to_win():
     [
         (evidence(val=1.0), OPTIONS),
         (evidence(val_images=0), OPTIONS),
-        (evidence(train=700, size=224), OPTIONS),
+        (evidence(train=700, size=224, scratch=10.0), OPTIONS),
         (evidence(linear=None), OPTIONS),
         (evidence(features=400.0), OPTIONS),
         (evidence(), OPTIONS),

@@ -217,3 +217,10 @@ def test_a_group_that_sleeps_is_left_as_it_is() -> None:
     optimizer.step(0.1)
     moved = [not torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True)]
     assert moved == [False] * (len(moved) - 2) + [True, True]
+
+
+def test_the_head_has_a_rate_of_its_own() -> None:
+    optimizer = build_optimizer("sgd", groups(small_net()), 0.0, layer_decay=0.5, head_rate=0.1)
+    optimizer.step(1.0)
+    shares = {group["depth"]: group["lr"] for group in optimizer.groups}
+    assert shares == {0: 0.1, 1: 0.5, 2: 0.25}

@@ -23,7 +23,8 @@ def what_to_try(
     """Short trainings worth their seconds before choosing; none where the choice is clear.
 
     A trial is for a network that may beat the linear model and could be seen to do so. It gets
-    12 % of the whole budget and at most a quarter of what is left.
+    12 % of the whole budget and at most a quarter of what is left. Which sets a network from
+    scratch suits is not foreseen: thresholds set on some sets failed on the next (LOG 2026-11-24).
     """
     probe = best_probe(evidence)
     if options.strategy != "auto" or probe is None or nothing_to_win(evidence, probe):

@@ -115,13 +115,14 @@ def build_optimizer(
     layer_decay: float = 1.0,
     l1: float = 0.0,
     l2_sp: float = 0.0,
+    head_rate: float = 1.0,
     precision: str = "float32",
 ) -> Optimizer:
     """An optimizer over parameters in groups from shallow to deep; the last is the head.
 
-    A group learns at layer_decay ** (groups above it). Biases and norms do not decay,
-    nor shrink by L1. With `l2_sp` all parameters below the head are drawn to what they are now,
-    and that takes the place of their decay. `precision` is what a long computation
+    A group learns at layer_decay ** (groups above it), the head at `head_rate`. Biases and norms
+    do not decay, nor shrink by L1. With `l2_sp` all parameters below the head are drawn to what
+    they are now, and that takes the place of their decay. `precision` is what a long computation
     within a step may be made in. Raises `UsageError` for a name that does not exist.
     """
     if name not in OPTIMIZERS:
@@ -130,7 +131,7 @@ def build_optimizer(
     others: Groups = []
     for depth, layers in enumerate(reversed(groups)):
         trained = [p for p in layers if p.requires_grad]
-        share = layer_decay**depth
+        share = layer_decay**depth if depth else head_rate
         held = l2_sp if depth else 0.0
         for kind, target, decay in (
             ([p for p in trained if p.ndim == 4], convolutions, weight_decay),

@@ -37,6 +37,7 @@ def prepare(network: Network, plan: Plan, feed: Feed) -> Optimizer:
         plan.layer_decay.value,
         plan.l1.value,
         plan.l2_sp.value if plan.strategy.value != "scratch" else 0.0,
+        plan.head_rate.value,
         plan.precision.value,
     )
 

@@ -34,7 +34,8 @@ class Plan:
     `l2_sp` pulls tuned layers to where they started instead of to 0 (0: it does not). `unfreeze`
     says when they begin to learn: `at-once`, or `gradual`, the head first. `average` of `epochs`
     tries the mean of the good epochs' weights beside each epoch. `head` is the head of a tuned
-    network: as its `steps` left it, or `exact`, solved anew on the tuned features with `alpha`.
+    network: as its `steps` left it, or `exact`, solved anew on the tuned features with `alpha`;
+    `head_rate` is what share of the learning rate it gets while it is tuned.
     `views` is how an image is judged: 1 as it is, 2 by the mean with its mirror image.
     """
 
@@ -75,6 +76,7 @@ class Plan:
     average: Choice[str] = Choice(value="none", why=USUAL, ground="convention")
     head: Choice[str] = Choice(value="steps", why=USUAL, ground="convention")
     views: Choice[int] = Choice(value=1, why=USUAL, ground="convention")
+    head_rate: Choice[float] = Choice(value=1.0, why=USUAL, ground="convention")
     because: tuple[Sentence, ...] = ()
 
 
