@@ -155,6 +155,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "unfreeze": ("at-once", "gradual"),
     "average": ("none", "epochs"),
     "head": ("steps", "exact"),
+    "stopping": ("auto", "never", "always"),
     "activation": ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh"),
     "normalisation": ("batch", "group", "none"),
     "pool": ("max", "mean"),

@@ -5,6 +5,7 @@ differences are in its units.
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
@@ -24,6 +25,7 @@ SPIKE = 4.0
 # Nearer than this many standard errors two epochs are a tie. One standard error, the rule of
 # Breiman and others 1984, keeps epochs that are truly worse (LOG 2026-11-24).
 TIE = 0.0
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -118,25 +120,37 @@ def spikes_of(curve: ArrayLike) -> Truths:
     return found
 
 
-def best_epoch(curve: ArrayLike, tie: float = TIE) -> BestEpoch:
+def ranked(curve: ArrayLike) -> Floats:
+    """The smoothed loss of every epoch, T; infinite where the epoch's own weights are no good."""
+    trend = smooth(curve)
+    found: Floats = np.where(_usable(trend), trend.level, np.inf)
+    return found
+
+
+def best_epoch(
+    curve: ArrayLike, tie: float = TIE, among: Collection[int] | None = None
+) -> BestEpoch:
     """Where the smoothed loss is least: the first epoch that ties with its minimum.
 
     A tie is a difference of less than `tie` standard errors of the difference. An epoch that
     itself stands out above the band is passed over: its own weights were no good. `low` and
     `high` are the first and the last epoch that cannot be told from the best at the 95 % level.
+    `among` says which epochs there are weights of, all unless given; only they are chosen.
     Epochs count from 0. Raises `ValueError` for an empty curve.
     """
     trend = smooth(curve)
     count = len(trend.level)
     if not count:
         raise ValueError("no epoch to choose")
-    outside = (trend.curve - trend.level > 2 * trend.noise) & (trend.noise > 0)
-    usable = np.flatnonzero(~(trend.spikes | outside))
+    usable = np.flatnonzero(_usable(trend))
     usable = usable if len(usable) else np.arange(count)
-    least = int(usable[np.argmin(trend.level[usable])])
-    ties = [int(t) for t in usable if _near(trend, int(t), least, tie)]
+    least = _least(trend, usable)
     alike = [int(t) for t in usable if _near(trend, int(t), least, _quantile(0.95))]
-    chosen = min(ties)
+    if among is not None:
+        usable = np.intersect1d(usable, np.asarray(among)) if len(among) else usable
+        usable = usable if len(usable) else np.sort(np.asarray(among))
+        least = _least(trend, usable)
+    chosen = min(int(t) for t in usable if _near(trend, int(t), least, tie))
     return BestEpoch(
         place=chosen,
         low=min(alike),
@@ -227,9 +241,20 @@ def mean_loss_error(loss: float, images: int, level: float = LEVEL) -> float:
     return _quantile(level) * loss / math.sqrt(max(1, images))
 
 
+def _usable(trend: Trend) -> Truths:
+    """Which epochs do not stand out above the band."""
+    outside = (trend.curve - trend.level > 2 * trend.noise) & (trend.noise > 0)
+    found: Truths = ~(trend.spikes | outside)
+    return found
+
+
+def _least(trend: Trend, places: NDArray[np.int64]) -> int:
+    return int(places[np.argmin(trend.level[places])])
+
+
 def _near(trend: Trend, place: int, least: int, errors: float) -> bool:
     value, error = trend.apart(place, least)
-    return value <= errors * error
+    return value <= errors * error + ROUNDING * abs(float(trend.level[least]))
 
 
 def _rise(level: Floats) -> float:

@@ -17,9 +17,8 @@ def state(fingerprint: str = "f") -> Checkpoint:
         fingerprint=fingerprint,
         plan=plan(),
         epochs=(),
-        kept_epoch=0,
+        held={3: {"a.weight": torch.zeros(2, 3)}, 12: {"a.weight": torch.ones(2, 3)}},
         network=tensors,
-        kept={},
         optimizer={"0/1/momentum_buffer": torch.ones(2), "0/1/step": torch.tensor(3.0)},
     )
 
@@ -30,6 +29,8 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     assert found is not None
     assert found.plan == plan()
     assert torch.equal(found.network["a.weight"], state().network["a.weight"])
+    assert sorted(found.held) == [3, 12]
+    assert torch.equal(found.held[12]["a.weight"], torch.ones(2, 3))
     assert found.optimizer["0/1/step"] == 3
     assert [p.name for p in (tmp_path / "deeper").iterdir()] == [checkpoint.NAME]
 

@@ -131,13 +131,6 @@ def epoch(accuracy: float, loss: float, number: int = 1) -> Epoch:
     )
 
 
-def test_the_kept_epoch_is_more_often_right_then_less_wrong_then_earlier() -> None:
-    assert loop._better(epoch(0.8, 0.9), epoch(0.7, 0.5))
-    assert loop._better(epoch(0.8, 0.5), epoch(0.8, 0.6))
-    assert not loop._better(epoch(0.8, 0.5), epoch(0.8, 0.5))
-    assert loop._better(epoch(float("nan"), float("nan")), epoch(float("nan"), float("nan")))
-
-
 def test_the_kept_weights_are_those_of_the_kept_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = itertools.chain([(0.5, 0.9), (0.6, 0.5)], itertools.repeat((0.7, 0.5)))
     monkeypatch.setattr(loop, "evaluate", lambda *_: next(looks))
@@ -149,6 +142,23 @@ def test_the_kept_weights_are_those_of_the_kept_epoch(monkeypatch: pytest.Monkey
     assert once.history.kept_epoch == 1
     assert all(torch.equal(found.state[name], once.state[name]) for name in found.state)
     assert all(torch.equal(found.state[n], t) for n, t in net.state_dict().items())
+
+
+def test_a_rising_loss_stops_a_training_and_going_on_ends_the_same(tmp_path: Path) -> None:
+    of = plan(epochs=40, schedule="constant", stopping="auto")
+    losses = [1 / k for k in range(1, 8)] + [0.2 * k for k in range(1, 40)]
+    looks = iter([(loss, 0.5) for loss in losses])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loop, "evaluate", lambda *_: next(looks))
+        seen: list[Progress] = []
+        found = run(of, checkpoint_dir=tmp_path, watch=seen.append)
+    assert 12 <= len(found.history.epochs) < 20
+    assert found.history.kept_epoch in (6, 7, 8)
+    assert found.history.stopped_early
+    assert found.history.planned_epochs == found.plan.epochs.value == 40
+    assert seen[-1].finished
+    again = run(of, checkpoint_dir=tmp_path)
+    assert same(found, again)
 
 
 def test_without_validation_images_the_last_epoch_is_kept(tmp_path: Path) -> None:

@@ -27,6 +27,20 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """Between which values a curve truly lies, an epoch each, and epochs `first` to `last`.
+
+    They count from 1 and cannot be told from the best.
+    """
+
+    low: Sequence[float]
+    high: Sequence[float]
+    colour: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dots:
     """One series of shares with intervals, a row each; None where it is not known."""
 
@@ -47,8 +61,12 @@ def curves(
     kept_label: str,
     x_label: str,
     percent: bool,
+    band: Band | None = None,
 ) -> str:
-    """Curves over epochs, each named at its end, the kept epoch marked on every one."""
+    """Curves over epochs, each named at its end, the kept epoch marked on every one.
+
+    A `band` is shaded behind them, and a bar at the foot spans the epochs that are alike.
+    """
     right = 26 + max(text_width(line.name) for line in lines)
     canvas = Canvas(420, 270, left=46, right=right, top=26, bottom=42)
     axes = canvas.axes
@@ -65,6 +83,8 @@ def curves(
             solid_capstyle="round",
         )
     _span(axes, lines)
+    if band is not None:
+        _shade(axes, band)
     if kept_epoch:
         _mark(axes, lines, kept_epoch, kept_label)
     if percent:
@@ -143,6 +163,21 @@ def _span(axes: Axes, lines: Sequence[Line]) -> None:
     axes.set_ylim(low - room, high + room)
     side = 0.02 * longest if longest > 1 else 0.5
     axes.set_xlim(1 - side, longest + side)
+
+
+def _shade(axes: Axes, band: Band) -> None:
+    epochs = np.arange(1, len(band.low) + 1)
+    colour = COLOURS[band.colour]
+    axes.fill_between(epochs, band.low, band.high, color=colour, alpha=0.18, linewidth=0, zorder=0)
+    foot = axes.get_ylim()[0]
+    axes.plot(
+        [band.first - 0.3, band.last + 0.3],
+        [foot, foot],
+        color=colour,
+        linewidth=5,
+        solid_capstyle="butt",
+        clip_on=False,
+    )
 
 
 def _mark(axes: Axes, lines: Sequence[Line], epoch: int, label: str) -> None:

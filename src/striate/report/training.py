@@ -2,10 +2,13 @@
 
 import numpy as np
 
-from striate.report.charts import Line, curves
+from striate.report.charts import Band, Line, curves
 from striate.report.language import Words
-from striate.trends import best_epoch
+from striate.trends import best_epoch, smooth
 from striate.values import Block, Epoch, History, Section, Values
+
+# Shorter curves are left as they are.
+SMOOTHED = 4
 
 
 def training_section(values: Values, words: Words) -> Section | None:
@@ -15,6 +18,8 @@ def training_section(values: Values, words: Words) -> Section | None:
         return None
     kept = [epoch for epoch in history.epochs if epoch.epoch == history.kept_epoch]
     lead = words("training.lead", n=len(history.epochs), kept=history.kept_epoch)
+    if values.plan.average.value == "epochs":
+        lead = words("training.lead_mean", n=len(history.epochs), kept=history.kept_epoch)
     if not kept:
         lead = words("training.lead_none", n=len(history.epochs))
     return Section(
@@ -31,22 +36,50 @@ def training_section(values: Values, words: Words) -> Section | None:
 
 
 def _choice(history: History, words: Words) -> tuple[Block, ...]:
-    """What the last epoch would have given, and where the smoothed validation loss is least."""
-    losses = [epoch.val_loss for epoch in history.epochs]
+    """What the last epoch would have given, which epochs are alike, and why it ended early."""
     kept = next((e for e in history.epochs if e.epoch == history.kept_epoch), None)
-    if kept is None or not history.val_images or not np.isfinite(losses).all():
+    losses = _judged_losses(history)
+    if kept is None or losses is None:
         return ()
-    best, last = best_epoch(losses), history.epochs[-1]
+    best, last = best_epoch(losses, among=[kept.epoch - 1]), history.epochs[-1]
     text = words(
         "training.choice",
         kept=kept.epoch,
+        level=best.level,
+        error=best.error,
         value=words.percent(kept.val_accuracy),
+        last_level=best.last,
         last=words.percent(last.val_accuracy),
-        best=history.epochs[best.place].epoch,
         low=history.epochs[best.low].epoch,
         high=history.epochs[best.high].epoch,
     )
-    return (Block(kind="text", text=text),)
+    blocks = [Block(kind="text", text=text)]
+    if history.stopped_early:
+        n, planned = len(history.epochs), history.planned_epochs
+        text = words("training.stopped", n=n, planned=planned)
+        blocks.append(Block(kind="text", text=text))
+    return tuple(blocks)
+
+
+def _judged_losses(history: History) -> list[float] | None:
+    """The validation losses; None where they cannot be smoothed."""
+    losses = [epoch.val_loss for epoch in history.epochs]
+    return losses if history.val_images and np.isfinite(losses).all() else None
+
+
+def _band(figure: str, history: History) -> Band | None:
+    losses = _judged_losses(history)
+    if figure != "loss" or losses is None or len(losses) < SMOOTHED:
+        return None
+    low, high = smooth(losses).band()
+    best = best_epoch(losses)
+    return Band(
+        low=low.tolist(),
+        high=high.tolist(),
+        colour="second",
+        first=best.low + 1,
+        last=best.high + 1,
+    )
 
 
 def _chart(figure: str, history: History, words: Words) -> Block:
@@ -62,6 +95,7 @@ def _chart(figure: str, history: History, words: Words) -> Block:
         if split == "train" or history.val_images
     ]
     first, last = lines[-1].values[0], lines[-1].values[-1]
+    band = _band(figure, history)
     shown = words.percent if figure == "accuracy" else "{:.3f}".format
     svg = curves(
         f"training-{figure}",
@@ -79,8 +113,10 @@ def _chart(figure: str, history: History, words: Words) -> Block:
         kept_label=words("training.kept", epoch=history.kept_epoch),
         x_label=words("training.epoch"),
         percent=figure == "accuracy",
+        band=band,
     )
-    return Block(kind="chart", title=title, svg=svg, severity="half")
+    note = words("training.band") if band else ""
+    return Block(kind="chart", title=title, svg=svg, severity="half", note=note)
 
 
 def _table(history: History, words: Words) -> Block:

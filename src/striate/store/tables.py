@@ -162,6 +162,7 @@ def _history_facts(history: History) -> Facts:
         "kept_epoch": int(history.kept_epoch),
         "train_images": int(history.train_images),
         "val_images": int(history.val_images),
+        "planned_epochs": int(history.planned_epochs),
     }
 
 

@@ -63,6 +63,7 @@ def linear_plan(
         head=Choice(value="exact", why=none, ground="convention"),
         views=Choice(value=1, why=none, ground="convention"),
         head_rate=Choice(value=0.0, why=none, ground="convention"),
+        stopping=Choice(value="never", why=none, ground="convention"),
         precision=_precision(machine),
         threads=_threads(machine),
         inference_batch_size=_inference_batch_size(machine),

@@ -25,17 +25,16 @@ Tensors = dict[str, Tensor]
 class Checkpoint:
     """All that a training needs to go on as if it had never stopped.
 
-    `plan` is the plan as executed so far; `kept` are the weights after `kept_epoch`, the best
-    on validation yet, and `average` is their moving average, empty where the plan has none.
+    `plan` is the plan as executed so far; `held` are the weights after those epochs, by number,
+    of which one will be kept, and `average` is their moving average, empty where the plan has none.
     `fingerprint` names plan and data: a checkpoint of others is not used.
     """
 
     fingerprint: str
     plan: Plan
     epochs: tuple[Epoch, ...]
-    kept_epoch: int
+    held: Mapping[int, Tensors]
     network: Tensors
-    kept: Tensors
     optimizer: Tensors
     average: Tensors = field(default_factory=dict)
 
@@ -50,10 +49,12 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         for part in PARTS
         for name, tensor in getattr(checkpoint, part).items()
     }
+    for number, state in checkpoint.held.items():
+        tensors |= {f"held/{number}/{n}": t.detach().cpu().contiguous() for n, t in state.items()}
     facts = {
         "fingerprint": checkpoint.fingerprint,
         "plan": msgspec.json.encode(checkpoint.plan).decode(),
-        "kept_epoch": checkpoint.kept_epoch,
+        "held": sorted(checkpoint.held),
         "epochs": msgspec.to_builtins(checkpoint.epochs),
     }
     content = safetensors.torch.save(tensors, metadata={"striate": json.dumps(facts)})
@@ -88,9 +89,8 @@ def load(folder: Path, fingerprint: str) -> Checkpoint | None:
             fingerprint=fingerprint,
             plan=msgspec.json.decode(facts["plan"], type=Plan),
             epochs=msgspec.convert(facts["epochs"], tuple[Epoch, ...]),
-            kept_epoch=facts["kept_epoch"],
+            held={number: _part(tensors, f"held/{number}") for number in facts["held"]},
             network=_part(tensors, "network"),
-            kept=_part(tensors, "kept"),
             optimizer=_part(tensors, "optimizer"),
             average=_part(tensors, "average"),
         )
@@ -135,4 +135,4 @@ def _part(tensors: Tensors, part: str) -> Tensors:
 
 
 NAME = "training.safetensors"
-PARTS = ("network", "kept", "optimizer", "average")
+PARTS = ("network", "optimizer", "average")

@@ -24,6 +24,7 @@ from striate.train.diverging import DivergedError, origin
 from striate.train.feed import Feed
 from striate.train.head import Network
 from striate.train.initialise import initialise
+from striate.train.keeping import better, hold, kept_of, over
 from striate.train.loss import loss
 from striate.train.machine import apply
 from striate.train.optimizer import Optimizer
@@ -89,7 +90,7 @@ def train(
     watch: Watch = unwatched,
     deadline_seconds: float | None = None,
 ) -> Trained:
-    """Trains for the plan's epochs and keeps the epoch that is best on validation.
+    """Trains for the plan's epochs and keeps the one with the least smoothed validation loss.
 
     `labels` are class numbers of the index's rows. Strategy `scratch` gives the network its
     first weights; others go on from those that it has, with the statistics of batch
@@ -97,7 +98,8 @@ def train(
     with, to the same bits. Where the machine is over a quarter slower than `deadline_seconds`
     allows, the schedule is brought to its end at an earlier epoch, and `Trained.plan` says so.
     Where the plan has an average of the weights, each epoch counts as the better of the two: it
-    is moving, or the mean with the epochs kept before.
+    is moving, or the mean with the epochs kept before; of such means the best is kept.
+    It ends before, at the same epoch whenever it is repeated, where `seen_enough` says so.
     Raises `DivergedError` where the loss is no longer a number; the network then holds the
     weights of the best epoch before.
     """
@@ -144,7 +146,7 @@ def _train(
     else:
         network.load_state_dict(found.network)
         checkpoints.restore_optimizer(optimizer, found.optimizer)
-    plan, epochs, kept_epoch, kept = found.plan, found.epochs, found.kept_epoch, found.kept
+    plan, epochs, held = found.plan, found.epochs, dict(found.held)
     started, saved = time.monotonic(), time.monotonic()
     upper = above_the_frozen(network, plan, feed, train_rows, val_rows, machine)
     learner, seen = (network, feed) if upper is None else upper
@@ -159,49 +161,65 @@ def _train(
         train_rows=train_rows,
         val_rows=val_rows,
     )
-    while len(epochs) < plan.epochs.value:
+    while not over(plan, epochs):
         try:
             epoch = _epoch(training, plan, epochs)
         except DivergedError as fault:
-            network.load_state_dict(kept)
-            network.eval()
-            fault.history = _history(epochs, kept_epoch, training)
-            fault.state = kept if kept_epoch else None
+            _give_back(fault, network, plan, epochs, held, training)
             raise
         own = averages_of(average) if average and epoch.averaged else _copy(network)
-        if plan.average.value == "epochs" and kept_epoch and len(val_rows):
-            count = averaged_epochs(epochs, _better)
+        if plan.average.value == "epochs" and epochs and len(val_rows):
+            (kept,) = held.values()
+            count = averaged_epochs(epochs, better)
             epoch, own = _with_mean(training, plan, network, epoch, own, kept, count)
         epochs = (*epochs, epoch)
-        if kept_epoch == 0 or _better(epoch, epochs[kept_epoch - 1]):
-            kept_epoch, kept = epoch.epoch, own
+        hold(plan, epochs, own, held)
         if deadline_seconds is not None:
             left = deadline_seconds - (time.monotonic() - started)
             plan = _in_time(plan, epochs, left, deadline_seconds)
-        last = len(epochs) == plan.epochs.value
+        last = over(plan, epochs)
         if folder is not None and (last or time.monotonic() - saved > SAVE_SECONDS):
             state = Checkpoint(
                 fingerprint=name,
                 plan=plan,
                 epochs=epochs,
-                kept_epoch=kept_epoch,
+                held=held,
                 network=network.state_dict(),
-                kept=kept,
                 optimizer=checkpoints.optimizer_tensors(optimizer),
                 average=average.state_dict() if average else {},
             )
             checkpoints.save(folder, state)
             saved = time.monotonic()
-        watch(_progress(plan, epochs))
-    network.load_state_dict(kept)
+        watch(_progress(plan, epochs, last))
+    history = _history(plan, epochs, held, training)
+    network.load_state_dict(held[history.kept_epoch])
     network.eval()
-    return Trained(state=kept, history=_history(epochs, kept_epoch, training), plan=plan)
+    return Trained(state=held[history.kept_epoch], history=history, plan=plan)
 
 
-def _history(epochs: tuple[Epoch, ...], kept_epoch: int, training: _Training) -> History:
+def _give_back(
+    fault: DivergedError,
+    network: Network,
+    plan: Plan,
+    epochs: tuple[Epoch, ...],
+    held: dict[int, Tensors],
+    training: _Training,
+) -> None:
+    """The weights of the best epoch before go into the network and, with it, into the error."""
+    fault.history = _history(plan, epochs, held, training)
+    kept = fault.history.kept_epoch
+    network.load_state_dict(held[kept])
+    network.eval()
+    fault.state = held[kept] if kept else None
+
+
+def _history(
+    plan: Plan, epochs: tuple[Epoch, ...], held: dict[int, Tensors], training: _Training
+) -> History:
     return History(
         epochs=epochs,
-        kept_epoch=kept_epoch,
+        kept_epoch=kept_of(epochs, held),
+        planned_epochs=plan.epochs.value,
         train_images=len(training.train_rows),
         val_images=len(training.val_rows),
     )
@@ -238,7 +256,7 @@ def _epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
         summed += float(loss(logits_NK, labels_N)) * size
         right += int((logits_NK.argmax(dim=1) == labels_N).sum())
     trained_seconds = time.monotonic() - start
-    val_loss, val_accuracy, better = _judged(training, plan)
+    val_loss, val_accuracy, mean = _judged(training, plan)
     if len(training.val_rows) and not math.isfinite(val_loss):
         some = feed.images(training.val_rows[:size])
         raise _diverged(training, plan, some, first + steps, number)
@@ -252,7 +270,7 @@ def _epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
         val_accuracy=val_accuracy,
         seconds=time.monotonic() - start,
         pictures_per_second=steps * size / max(1e-9, trained_seconds),
-        averaged=better,
+        averaged=mean,
     )
 
 
@@ -282,7 +300,7 @@ def _with_mean(
     loss, accuracy = evaluate(training.network, plan, training.feed, training.val_rows)
     network.load_state_dict(current)
     other = replace(epoch, val_loss=loss, val_accuracy=accuracy, averaged=True)
-    return (other, mean) if _better(other, epoch) else (replace(epoch, averaged=False), own)
+    return (other, mean) if better(other, epoch) else (replace(epoch, averaged=False), own)
 
 
 def _diverged(
@@ -307,19 +325,11 @@ def _first_state(
         fingerprint=name,
         plan=plan,
         epochs=(),
-        kept_epoch=0,
+        held={0: _copy(network)},
         network={},
-        kept=_copy(network),
         optimizer={},
         average={},
     )
-
-
-def _better(epoch: Epoch, kept: Epoch) -> bool:
-    """More right, or as many with less loss; without validation images the latest."""
-    if epoch.val_accuracy != epoch.val_accuracy:
-        return True
-    return (epoch.val_accuracy, -epoch.val_loss) > (kept.val_accuracy, -kept.val_loss)
 
 
 def _in_time(plan: Plan, epochs: tuple[Epoch, ...], seconds_left: float, seconds: float) -> Plan:
@@ -344,8 +354,8 @@ def _in_time(plan: Plan, epochs: tuple[Epoch, ...], seconds_left: float, seconds
     )
 
 
-def _progress(plan: Plan, epochs: tuple[Epoch, ...]) -> Progress:
-    left = plan.epochs.value - len(epochs)
+def _progress(plan: Plan, epochs: tuple[Epoch, ...], last: bool) -> Progress:
+    left = 0 if last else plan.epochs.value - len(epochs)
     return Progress(
         stage="train",
         done=len(epochs),

@@ -42,6 +42,12 @@ def awake(epoch: int, epochs: int, groups: int) -> int:
     return min(groups, 1 + math.ceil((groups - 1) * (epoch - 1) / half))
 
 
+def falls_to_zero(schedule: str) -> bool:
+    """Whether a schedule ends with steps of no length."""
+    name, _ = _parse(schedule)
+    return name in SCHEDULES and SCHEDULES[name](1.0) < SMALLEST
+
+
 def constant(done: float) -> float:
     """The peak rate throughout."""
     return 1.0
@@ -122,3 +128,4 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     # Goes by the losses, not by how much is done.
     "plateau": constant,
 }
+SMALLEST = 1e-3

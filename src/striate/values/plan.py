@@ -30,6 +30,8 @@ class Plan:
     how many groups of layers are tuned, counted from the head on; 0 stands for all.
     `preprocess` says what is done to an image before the first layer; whitening whole images
     keeps `whiten_components` directions (0: all) and adds `whiten_eps` mean variances to each.
+    `stopping` says whether the training may end once its validation loss rises: `auto` (not with
+    rates that fall to zero), `never`, `always`.
     `ema` is how much of itself a moving average of the weights keeps a step (0: there is none).
     `l2_sp` pulls tuned layers to where they started instead of to 0 (0: it does not). `unfreeze`
     says when they begin to learn: `at-once`, or `gradual`, the head first. `average` of `epochs`
@@ -77,6 +79,7 @@ class Plan:
     head: Choice[str] = Choice(value="steps", why=USUAL, ground="convention")
     views: Choice[int] = Choice(value=1, why=USUAL, ground="convention")
     head_rate: Choice[float] = Choice(value=1.0, why=USUAL, ground="convention")
+    stopping: Choice[str] = Choice(value="auto", why=USUAL, ground="convention")
     because: tuple[Sentence, ...] = ()
 
 

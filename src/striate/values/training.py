@@ -109,12 +109,21 @@ class LayerCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """How a training went; `kept_epoch` is the one whose weights are the model (0: before any)."""
+    """How a training went; `kept_epoch` is the one whose weights are the model (0: before any).
+
+    `planned_epochs` are those of its plan, more where it was stopped early; 0 where not known.
+    """
 
     epochs: tuple[Epoch, ...]
     kept_epoch: int
     train_images: int
     val_images: int
+    planned_epochs: int = 0
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the validation loss ended it before its last planned epoch."""
+        return 0 < len(self.epochs) < self.planned_epochs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

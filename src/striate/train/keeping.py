@@ -1,0 +1,97 @@
+"""Which epoch's weights are kept, and when a training has seen enough: by its losses alone.
+
+The criterion is that of `striate diagnose`: the least smoothed validation loss. Where it lies is
+known only later, since what comes after an epoch has a say in its level; so the weights of the
+few most promising epochs are held until the end.
+"""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from striate.train.checkpoint import Tensors
+from striate.train.schedule import falls_to_zero
+from striate.trends import best_epoch, ranked
+from striate.values import Epoch, Plan
+
+# Eight lose as little as four, two more (LOG 2026-11-24).
+HELD = 4
+LONG = 128
+PATIENCE, LEAST_EPOCHS = 5, 10
+
+
+def kept_of(epochs: Sequence[Epoch], held: Collection[int]) -> int:
+    """The number of the epoch to keep of those held; without validation images the latest."""
+    losses = _losses(epochs)
+    if not losses or not np.isfinite(losses).all():
+        return max(held)
+    return 1 + best_epoch(losses, among=[number - 1 for number in held if number > 0]).place
+
+
+def least_promising(epochs: Sequence[Epoch], held: Collection[int]) -> int:
+    """The number of the epoch among those held whose weights are given up first.
+
+    Never that of the latest: what comes will tell of it.
+    """
+    losses = _losses(epochs)
+    older = sorted(number for number in held if number < len(epochs))
+    if 0 in older or not np.isfinite(losses).all():
+        return older[0]
+    if len(losses) > LONG:
+        # Smoothing costs the square of the length; far epochs have no say in a level anyway.
+        return max(older, key=lambda number: (_level_around(losses, number - 1), number))
+    levels = ranked(losses)
+    return max(older, key=lambda number: (levels[number - 1], number))
+
+
+def seen_enough(stopping: str, schedule: str, epochs: Sequence[Epoch]) -> bool:
+    """Whether a training ends before its last planned epoch.
+
+    It does when the last five epochs are all worse than the best beyond the 95% band, and there
+    are ten. `stopping` is `never`, `always`, or `auto`: not with rates that fall to zero, whose
+    best epochs are the last ones as a rule, though the middle looks as if nothing came any more.
+    """
+    losses = _losses(epochs)
+    quiet = stopping == "never" or (stopping == "auto" and falls_to_zero(schedule))
+    if quiet or len(losses) < LEAST_EPOCHS or not np.isfinite(losses).all():
+        return False
+    start = max(0, len(losses) - LONG)
+    best = best_epoch(losses[start:])
+    return len(losses) - 1 - (start + best.high) >= PATIENCE
+
+
+def hold(plan: Plan, epochs: tuple[Epoch, ...], own: Tensors, held: dict[int, Tensors]) -> None:
+    """Takes the latest epoch's weights among those held, and gives up the least promising.
+
+    A mean of epochs is built on the best alone, and is smooth by itself.
+    """
+    epoch = epochs[-1]
+    if plan.average.value != "epochs":
+        held[epoch.epoch] = own
+        if 0 in held or len(held) > HELD:
+            del held[least_promising(epochs, held)]
+    elif 0 in held or better(epoch, epochs[max(held) - 1]):
+        held.clear()
+        held[epoch.epoch] = own
+
+
+def over(plan: Plan, epochs: tuple[Epoch, ...]) -> bool:
+    """Whether no epoch follows: the last planned one is done, or enough has been seen."""
+    done = len(epochs) >= plan.epochs.value
+    return done or seen_enough(plan.stopping.value, plan.schedule.value, epochs)
+
+
+def better(epoch: Epoch, kept: Epoch) -> bool:
+    """More right, or as many with less loss; without validation images the latest."""
+    if epoch.val_accuracy != epoch.val_accuracy:
+        return True
+    return (epoch.val_accuracy, -epoch.val_loss) > (kept.val_accuracy, -kept.val_loss)
+
+
+def _losses(epochs: Sequence[Epoch]) -> list[float]:
+    return [epoch.val_loss for epoch in epochs]
+
+
+def _level_around(losses: Sequence[float], place: int) -> float:
+    start = max(0, place - LONG // 2)
+    return float(ranked(losses[start : place + LONG // 2])[place - start])
