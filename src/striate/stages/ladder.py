@@ -1,11 +1,13 @@
 """The ladder: what each step from guessing to the chosen network buys, on the same split.
 
-Every rung below the chosen one is fixed beforehand: nothing is chosen by what it gets right.
+Every rung below the chosen one is fixed beforehand: nothing is chosen by what it gets right. As
+many images learn and judge as the budget has seconds left for; never fewer than some hundreds.
 Legend: `N` images that judge, `D` features.
 """
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,12 +19,14 @@ from striate.data.split import FOLDS
 from striate.learn.linear import spec_on
 from striate.learn.procedure import CLOSED_FORM
 from striate.nets import RANDOM, find_net
+from striate.probe.evidence import probe_taps
 from striate.probe.features import FeatureTable, all_taps, extract
 from striate.probe.ridge import fit_path
 from striate.probe.shallow import shallow_features
 from striate.run import FIRST_MODEL, Run
 from striate.statistics import accuracy_interval, seed_for, some_of
 from striate.store.files import of_arrays
+from striate.strategy.budget import REPORT_SECONDS
 from striate.train.head import Network, assemble
 from striate.values import (
     Cache,
@@ -36,7 +40,6 @@ from striate.values import (
     Rows,
     Rung,
     Split,
-    Tap,
     Values,
 )
 from striate.values.ladder import RungName
@@ -57,6 +60,16 @@ class _Course:
     judges: Rows
     seed: int
 
+    def parts(self) -> Iterator[tuple[NDArray[np.bool_], Rows]]:
+        """Which judges, and the learners for them: all at once, or fold by fold."""
+        folds = self.split.folds
+        if folds is None:
+            yield np.ones(len(self.judges), np.bool_), self.learners
+            return
+        held = folds[self.judges]
+        for fold in np.unique(held):
+            yield held == fold, self.learners[folds[self.learners] != fold]
+
     def interval(self, right: NDArray[np.bool_], rows: Rows) -> Interval:
         """A share right with its interval, made as that of the headline is."""
         folds = FOLDS if self.split.evaluation == "cross-validation" else 0
@@ -75,16 +88,23 @@ def climb(run: Run, values: Values) -> Ladder:
         cache=values.cache,
         machine=values.machine,
         labels=values.index.labels(),
-        learners=every if crossed else some_of(every, MOST_LEARNERS, seed, "ladder learners"),
-        judges=judges if crossed else some_of(judges, MOST_JUDGES, seed, "ladder judges"),
+        learners=every,
+        judges=judges,
         seed=seed,
     )
+    with_pretrained = (
+        values.plan.strategy.value not in CLOSED_FORM and evidence is not None and evidence.net
+    )
+    if not crossed:
+        seconds = run.clock.remaining() - REPORT_SECONDS
+        course = _within(course, every, judges, seconds / (3 if with_pretrained else 2))
     rungs = [
         _majority(course, every, judges),
         _rung(course, "shallow", lambda rows: shallow_features(values.cache.images, rows)),
         _rung(course, "random", _of_network(course, _random(course))),
     ]
-    if values.plan.strategy.value not in CLOSED_FORM and evidence is not None and evidence.net:
+    if with_pretrained:
+        assert evidence is not None
         rungs.append(_pretrained(run, course, evidence))
     rungs.append(_chosen(run, course, values))
     return Ladder(
@@ -94,6 +114,29 @@ def climb(run: Run, values: Values) -> Ladder:
         evaluation=split.evaluation,
         train_images=len(every),
         judge_images=len(judges),
+    )
+
+
+def _within(course: _Course, every: Rows, judges: Rows, seconds: float) -> _Course:
+    """The course with as many images as a rung may take within its seconds, by a small trial.
+
+    Features take time by the images, the linear model by their square and more; the square of
+    the trial's is between. Never fewer than the trial's, never more than are there.
+    """
+    pilot = _some(course, every, judges, PILOT)
+    began = time.monotonic()
+    _rung(pilot, "shallow", lambda rows: shallow_features(course.cache.images, rows))
+    took = time.monotonic() - began
+    most = PILOT * math.sqrt(max(0.0, seconds) / max(took, 1e-3))
+    return _some(course, every, judges, min(MOST_LEARNERS, max(PILOT, int(most))))
+
+
+def _some(course: _Course, every: Rows, judges: Rows, learners: int) -> _Course:
+    """The course with some of its images: half as many judges as learners, but some hundreds."""
+    return replace(
+        course,
+        learners=some_of(every, learners, course.seed, "ladder learners"),
+        judges=some_of(judges, max(PILOT, learners // 2), course.seed, "ladder judges"),
     )
 
 
@@ -144,13 +187,7 @@ def _judged(
 ) -> NDArray[np.bool_]:
     """Which judges are right, by a model that did not see them."""
     right = np.zeros(len(course.judges), np.bool_)
-    folds = course.split.folds
-    held = np.zeros(len(course.judges), np.int64) if folds is None else folds[course.judges]
-    for fold in np.unique(held):
-        asked = held == fold
-        learners = course.learners
-        if folds is not None:
-            learners = learners[folds[learners] != fold]
+    for asked, learners in course.parts():
         fit = fit_path(
             read(learners),
             course.labels[learners],
@@ -195,36 +232,65 @@ def _random(course: _Course) -> tuple[Network, ModelSpec]:
 
 
 def _pretrained(run: Run, course: _Course, evidence: Evidence) -> Rung:
-    """The linear model that was probed, on features that are there already where they are."""
-    best = next(probe for probe in evidence.probes if probe.name == evidence.best_probe)
+    """The linear model on a pretrained network, on features that are there already where they are.
+
+    Which taps it reads was chosen by the training images; in a cross-validation by the learners
+    of each fold, since its judges were among those that the run's own choice looked at.
+    """
+    began = time.monotonic()
     known: FeatureTable = run.read("features.npz", of_arrays(FeatureTable))
-    every = all_taps(tuple(dict.fromkeys(tap.stage for tap in known.taps)))
-    spec = spec_on(
-        evidence.net, evidence.input_size, every, course.index, course.cache, course.machine
+    share = min(1.0, len(course.learners) / len(known.rows))
+    table = _with_judges(known, course, evidence, run.record.settings.weights)
+    best = next(probe for probe in evidence.probes if probe.name == evidence.best_probe)
+    if course.split.folds is None:
+        width = dict(zip(table.taps, table.widths, strict=True))
+        widths = tuple(width[tap] for tap in best.taps)
+        right = _judged(course, lambda rows: table.of(rows, best.taps), widths)
+        dimensions = sum(widths)
+    else:
+        right, dimensions = _chosen_in_folds(course, table)
+    return Rung(
+        name="pretrained",
+        accuracy=course.interval(right, course.judges),
+        seconds=round(time.monotonic() - began + known.seconds * share, 2),
+        train_images=len(course.learners),
+        dimensions=dimensions,
     )
-    weights = run.record.settings.weights
-    network, share = assemble(spec, weights).eval(), len(course.learners) / len(known.rows)
-
-    def read(rows: Rows) -> tuple[NDArray[np.float32], tuple[int, ...]]:
-        new = np.setdiff1d(rows, known.rows)
-        found = extract(network, course.cache, new, spec, course.machine) if len(new) else None
-        tables = [known] if found is None else [known, found]
-        place = {
-            int(row): (t, i) for t, table in enumerate(tables) for i, row in enumerate(table.rows)
-        }
-        columns = known.columns(best.taps)
-        values = np.stack([tables[t].values[i, columns] for t, i in (place[int(r)] for r in rows)])
-        return values, _widths(known, best.taps)
-
-    rung = _rung(course, "pretrained", read)
-    return replace(rung, seconds=round(rung.seconds + known.seconds * min(1.0, share), 2))
 
 
-def _widths(table: FeatureTable, taps: tuple[Tap, ...]) -> tuple[int, ...]:
-    width = dict(zip(table.taps, table.widths, strict=True))
-    return tuple(width[tap] for tap in taps)
+def _chosen_in_folds(course: _Course, table: FeatureTable) -> tuple[NDArray[np.bool_], int]:
+    """Which judges are right by the probe that the others choose; the mean number of features."""
+    right = np.zeros(len(course.judges), np.bool_)
+    widths = []
+    for asked, learners in course.parts():
+        judges, groups = course.judges[asked], course.split.groups
+        classes, seed = len(course.index.classes), course.seed
+        found = probe_taps(table, course.labels, classes, learners, judges[:0], groups, seed)
+        scores = found.fit.scores(table.of(judges, found.best.taps))
+        right[asked] = scores.argmax(axis=1) == course.labels[judges]
+        widths.append(found.best.dimensions)
+    return right, round(float(np.mean(widths)))
+
+
+def _with_judges(
+    known: FeatureTable, course: _Course, evidence: Evidence, weights: str | None
+) -> FeatureTable:
+    """The features that were read before the choice, and those of images that only judge."""
+    new = np.setdiff1d(np.concatenate([course.learners, course.judges]), known.rows)
+    if not len(new):
+        return known
+    taps = all_taps(tuple(dict.fromkeys(tap.stage for tap in known.taps)))
+    spec = spec_on(
+        evidence.net, evidence.input_size, taps, course.index, course.cache, course.machine
+    )
+    found = extract(assemble(spec, weights).eval(), course.cache, new, spec, course.machine)
+    return replace(
+        known,
+        rows=np.concatenate([known.rows, found.rows]),
+        values=np.concatenate([known.values, found.values]),
+    )
 
 
 ASIDE = ("decode", "split", "report", "ladder")
-MOST_LEARNERS, MOST_JUDGES = 2_000, 1_000
+MOST_LEARNERS, PILOT = 2_000, 300
 RANDOM_SIZE = 64

@@ -8,7 +8,7 @@ def training_seconds(remaining_seconds: float, judge_seconds: float = 0.0) -> fl
 
     `judge_seconds` is what predicting the validation and test images will take.
     """
-    spared = _REPORT_SECONDS + _RESERVE * max(0.0, remaining_seconds) + judge_seconds
+    spared = REPORT_SECONDS + _RESERVE * max(0.0, remaining_seconds) + judge_seconds
     return max(0.0, remaining_seconds - spared)
 
 
@@ -70,7 +70,7 @@ def feature_size(
 
 # As many as `train.boundary` keeps.
 MOST_VIEWS = 4
-_REPORT_SECONDS = 8.0
+REPORT_SECONDS = 8.0
 _RESERVE = 0.10
 _TRIAL_SHARE = 0.12
 _TRIAL_MOST_OF_REST = 0.25
