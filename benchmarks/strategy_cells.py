@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.cache import decode_rows, working_channels, working_size
+from striate.data.cache import decode_rows
 from striate.data.duplicates import find_duplicates
+from striate.data.form import working_channels, working_size
 from striate.data.portions import portion, units_of
 from striate.data.scan import read
 from striate.learn.job import Job

@@ -91,7 +91,12 @@ def _images(classifier: Classifier, image: Any) -> Tensor:
     """The image 1 x C x S x S float64 as the network sees it."""
     spec = classifier.spec
     index, pixels = decode_rows(
-        read_images([image]), np.array([0]), spec.cache_size, spec.channels, spec.resize
+        read_images([image]),
+        np.array([0]),
+        spec.cache_size,
+        spec.channels,
+        spec.resize,
+        alpha=spec.alpha,
     )
     (example,) = index.examples
     if example.status != "used":

@@ -123,7 +123,12 @@ class Classifier:
         """Predictions for the used rows of an index, decoded as the training images were."""
         rows = index.used() if rows is None else rows
         images = decode_images(
-            index, rows, self.spec.cache_size, self.spec.channels, self.spec.resize
+            index,
+            rows,
+            self.spec.cache_size,
+            self.spec.channels,
+            self.spec.resize,
+            alpha=self.spec.alpha,
         )
         return self.predictions(images, index, rows)
 

@@ -183,7 +183,7 @@ class ImageClassifier(
         with _alone(), apply(_machine(self.device)):
             for rows in blocks(index.used()):
                 decoded, images = decode_rows(
-                    index, rows, spec.cache_size, spec.channels, spec.resize
+                    index, rows, spec.cache_size, spec.channels, spec.resize, alpha=spec.alpha
                 )
                 refuse_unreadable(decoded)
                 found.append(compute(images))

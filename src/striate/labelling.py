@@ -55,7 +55,13 @@ def _blocks(
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
         found, images = decode_rows(
-            index, block, spec.cache_size, spec.channels, spec.resize, max_pixels
+            index,
+            block,
+            spec.cache_size,
+            spec.channels,
+            spec.resize,
+            max_pixels,
+            alpha=spec.alpha,
         )
         good = np.array([found.examples[row].status == "used" for row in block], np.bool_)
         yield (

@@ -11,6 +11,7 @@ from striate.data.scan import read
 from striate.data.series import find_series, series_notes
 from striate.data.split import split_index
 from striate.errors import StrictError, UsageError
+from striate.learn.asked import form_of
 from striate.learn.procedure import CLOSED_FORM
 from striate.run import Clock, Run
 from striate.stages.conclusion import conclude, write_report
@@ -50,7 +51,10 @@ def fit(
         if run.mode == "done":
             return run
         with run.timed("decode"):
-            index, cache = build_cache(index, options, watch)
+            form = form_of(options)
+            index, cache = build_cache(
+                index, options, watch, channels=form.channels, resize=form.resize
+            )
         _refuse_if_strict(index, options)
         with run.timed("split"):
             groups = find_duplicates(index, cache)

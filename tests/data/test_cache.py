@@ -14,15 +14,10 @@ from tests.data.made_index import made_index
 from tests.data.odd_files import add_odd_files, encoded, scene
 
 from striate.data import cache as cache_module
-from striate.data import cache_folder
-from striate.data.cache import (
-    build_cache,
-    decode_images,
-    decode_rows,
-    working_channels,
-    working_size,
-)
+from striate.data import cache_folder, form
+from striate.data.cache import build_cache, decode_images, decode_rows
 from striate.data.decode import decode
+from striate.data.form import working_channels, working_size
 from striate.data.scan import read, read_images
 from striate.errors import MachineError, SourceError
 from striate.values import Index, Options, Progress
@@ -147,7 +142,7 @@ def test_working_size(sides: list[tuple[int, int]], size: int) -> None:
 
 
 def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch, pets: Path) -> None:
-    monkeypatch.setattr(cache_module, "MOST_BYTES", 12 * 3 * 50 * 50)
+    monkeypatch.setattr(form, "MOST_BYTES", 12 * 3 * 50 * 50)
     index, cache = build_cache(read(pets, OPTIONS), OPTIONS)
     assert cache.size == 48
     assert [note.code for note in index.notes] == ["cache.bounded"]

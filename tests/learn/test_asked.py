@@ -1,15 +1,18 @@
 """Settings that leave nothing of the images are refused before a second is spent on them."""
 
 import itertools
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
+from tests.train import made_training
 
 from striate.errors import UsageError
-from striate.learn.asked import fits, least_size, refuse_too_small, refuse_unfit
+from striate.learn.asked import Form, fits, form_of, least_size, refuse_too_small, refuse_unfit
 from striate.nets import RANDOM, find_net
 from striate.values import Cache, NetSettings, Options
 
@@ -69,8 +72,8 @@ def test_where_no_size_fits_that_is_said() -> None:
         refuse_too_small("compact", settings, 3, 32)
 
 
-def job(**options: Any) -> Any:
-    cache = Cache(images=np.zeros((4, 32, 32, 3), np.uint8), path="")
+def job(channels: int = 3, **options: Any) -> Any:
+    cache = Cache(images=np.zeros((4, 32, 32, channels), np.uint8), path="")
     return SimpleNamespace(cache=cache, given_plan=None, options=Options(**options))
 
 
@@ -102,3 +105,21 @@ def test_a_pull_to_pretrained_weights_is_refused_where_there_are_none() -> None:
         refuse_unfit(job(strategy="scratch", set="l2_sp=0.1"))
     refuse_unfit(job(strategy="scratch", set="l2_sp=0"))
     refuse_unfit(job(strategy="deep", set="l2_sp=0.1"))
+
+
+def test_grey_is_for_three_colours() -> None:
+    refuse_unfit(job(set="augment.grey=1"))
+    with pytest.raises(UsageError, match="these images have 5 channels"):
+        refuse_unfit(job(channels=5, set="augment.grey=1"))
+    refuse_unfit(job(channels=5, set="augment.colour=1"))
+
+
+def test_channels_and_resizing_are_asked_by_name_or_by_a_plan(tmp_path: Path) -> None:
+    assert form_of(Options()) == Form(None, "squash")
+    assert form_of(Options(set="channels=4 resize=pad")) == Form(4, "pad")
+    file = tmp_path / "plan.json"
+    file.write_bytes(msgspec.json.encode(made_training.plan(channels=2, resize="crop")))
+    assert form_of(Options(plan=str(file))) == Form(2, "crop")
+    file.write_bytes(msgspec.json.encode(made_training.plan(resize="stretch")))
+    with pytest.raises(UsageError, match="no way of resizing 'stretch'"):
+        form_of(Options(plan=str(file)))

@@ -75,12 +75,24 @@ def test_the_card_tells_the_truth(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CARDS)
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("channels", [1, 3, 4, 5])
 def test_grey_colour_and_more_channels_are_taken(name: str, channels: int) -> None:
     net = build(name, channels).eval()
     # What carries pretrained weights sees grey three times over, as `normalise` gives it.
     seen = 3 if channels == 1 and CARDS[name].pretrained else channels
     assert net.stages(made(1, seen))[-1].isfinite().all()
+    assert (CARDS[name].channels == "adapted") == bool(CARDS[name].pretrained)
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_every_channel_is_looked_at(name: str) -> None:
+    net, images = build(name, 5).eval(), made(1, 5)
+    with torch.no_grad():
+        before = net.stages(images)[-1]
+        for channel in range(5):
+            changed = images.clone()
+            changed[:, channel] = -changed[:, channel]
+            assert not torch.equal(net.stages(changed)[-1], before), channel
 
 
 def test_an_unknown_name_is_met_with_the_nearest() -> None:

@@ -30,3 +30,10 @@ def test_large_pictures_become_thumbnails() -> None:
     uri = data_uri(image, longest=100)
     assert uri.startswith("data:image/webp;base64,")
     assert decoded(uri).size == (67, 100)
+
+
+def test_other_numbers_of_channels_show_the_first_three_or_the_first() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (28, 28, 7), np.uint8)
+    for channels in (4, 5, 7):
+        assert data_uri(image[..., :channels]) == data_uri(image[..., :3])
+    assert data_uri(image[..., :2]) == data_uri(image[..., 0])

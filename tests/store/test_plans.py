@@ -54,6 +54,11 @@ def strange_strategy(content: Content) -> None:
     content["strategy"]["value"] = "magic"
 
 
+def strange_preprocessing(content: Content) -> None:
+    content["strategy"]["value"] = "scratch"
+    content["preprocess"]["value"] = "own"
+
+
 def one_class(content: Content) -> None:
     content["classes"] = ["only"]
 
@@ -73,6 +78,7 @@ def other_schema(content: Content) -> None:
         (no_epochs, "epochs is -3"),
         (text_for_number, r"batch_size"),
         (strange_strategy, "'magic'"),
+        (strange_preprocessing, "preprocess is 'own'"),
         (one_class, "only"),
         (infinite_rate, "learning_rate"),
         (other_schema, "striate/summary/1"),

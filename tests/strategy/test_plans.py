@@ -85,3 +85,26 @@ def test_a_pretrained_network_keeps_its_own_preprocessing() -> None:
     for plan in plans:
         assert plan.preprocess.value == "own"
         assert plan.preprocess.ground == "convention"
+
+
+def test_channels_and_resizing_stand_in_the_plan_with_a_reason() -> None:
+    codes = {}
+    for channels in (1, 3, 5):
+        measured = replace(evidence(), channels=channels)
+        for name in ("scratch", "deep"):
+            strategy = Choice(value=name, why=say("test.strategy", "so"), ground="measured")
+            plan = training_plan(measured, Options(), MACHINE, strategy, strategy)  # type: ignore[arg-type]
+            assert plan.channels.value == channels
+            codes[channels, name] = plan.channels.why.code
+    assert codes[1, "scratch"] == "plan.channels_grey"
+    assert codes[1, "deep"] == "plan.channels_repeated"
+    assert codes[3, "scratch"] == codes[3, "deep"] == "plan.channels_colour"
+    assert codes[5, "scratch"] == "plan.channels_many"
+    assert codes[5, "deep"] == "plan.channels_adapted"
+    linear = Choice(value="linear", why=say("test.linear", "so"), ground="measured")
+    plan = linear_plan(replace(evidence(), square=True), Options(), MACHINE, linear)
+    assert (plan.resize.value, plan.resize.why.code) == ("squash", "plan.resize_square")
+    asked = Options(set="resize=pad channels=4")
+    plan = linear_plan(replace(evidence(), resize="pad"), asked, MACHINE, linear)
+    assert (plan.resize.value, plan.resize.ground) == ("pad", "asked")
+    assert (plan.channels.value, plan.channels.ground) == (4, "asked")

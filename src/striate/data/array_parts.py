@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.data.header import MOST_CHANNELS
 from striate.data.layout import SPLIT_NAMES
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceError
@@ -86,12 +87,12 @@ def as_pictures(array: NDArray[Any], what: str) -> NDArray[Any]:
     Raises `SourceError` where its shape, its type or its range is not that of pictures.
     """
     pictures = channels_last(array) if array.ndim == 4 else array
-    fits = array.ndim == 3 or (array.ndim == 4 and pictures.shape[3] in CHANNELS)
+    fits = array.ndim == 3 or (array.ndim == 4 and _are_channels(pictures.shape, 3))
     if not fits or array.dtype.kind not in "buif":
         raise SourceError(
             f"{what} has the shape {array.shape} and the type {array.dtype}, "
             "which is no set of images.",
-            "Give N x H x W (grey), N x H x W x C or N x C x H x W (C = 1, 3 or 4).",
+            "Give N x H x W (grey), N x H x W x C or N x C x H x W; C less than H and W.",
         )
     if array.dtype.kind == "f":
         low, high = _range(array)
@@ -104,10 +105,22 @@ def as_pictures(array: NDArray[Any], what: str) -> NDArray[Any]:
 
 
 def channels_last(array: NDArray[Any]) -> NDArray[Any]:
-    """A picture or many with channels last, moved there where only the first axis can be them."""
-    if array.shape[-1] in CHANNELS or array.shape[-3] not in CHANNELS:
+    """A picture or many with channels last, moved there where only the first axis can be them.
+
+    One, three or four are channels wherever they stand; of others, the axis that is the shortest.
+    """
+    last, first = array.shape[-1], array.shape[-3]
+    if last in CHANNELS:
         return array
-    return np.moveaxis(array, -3, -1)
+    if first in CHANNELS or (first < min(array.shape[-2:]) and first <= MOST_CHANNELS):
+        return np.moveaxis(array, -3, -1)
+    return array
+
+
+def _are_channels(shape: tuple[int, ...], axis: int) -> bool:
+    """Whether an axis of pictures N x H x W x C can be channels."""
+    length = shape[axis]
+    return length in CHANNELS or 0 < length < min(*shape[1:3], MOST_CHANNELS + 1)
 
 
 def paths_of(name: str, count: int) -> list[str]:

@@ -1,10 +1,8 @@
 """Index -> Cache: every picture decoded once, in threads, into one memory-mapped uint8 file."""
 
 import hashlib
-import statistics
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -18,8 +16,9 @@ from numpy.typing import NDArray
 
 from striate.data.cache_folder import CacheFolder
 from striate.data.cores import cores
-from striate.data.decode import Resize, Unreadable, decode
-from striate.data.header import GREY_MODES, Header, pillow_hushed, warnings_of
+from striate.data.decode import KEEPING, Resize, Unreadable, decode
+from striate.data.form import MOST_BYTES, Form, form_of, wished_size
+from striate.data.header import ALPHA_MODES, Header, pillow_hushed, warnings_of
 from striate.data.scan import open_row
 from striate.data.tasks import settle_again
 from striate.values import (
@@ -35,9 +34,6 @@ from striate.values import (
     unwatched,
 )
 
-LARGEST_SIDE = 224
-SMALL_SIDE = 64
-MOST_BYTES = 8 << 30
 CHUNK = 32
 LARGE_PIXELS = 25_000_000
 SMALL_PIXELS = 64 * 64
@@ -46,20 +42,28 @@ VERSION = "3"
 Images = NDArray[np.uint8]
 
 
-def build_cache(index: Index, options: Options, watch: Watch = unwatched) -> tuple[Index, Cache]:
+def build_cache(
+    index: Index,
+    options: Options,
+    watch: Watch = unwatched,
+    *,
+    channels: int | None = None,
+    resize: Resize = "squash",
+) -> tuple[Index, Cache]:
     """The cache of all images in use, and the index completed with what decoding found.
 
-    Made once a content, size and version, then found again. An image that cannot be read is
-    set aside and its row holds zeros. Raises `MachineError` where the disk is full or not
-    writable, `SourceError` where too little is left.
+    `channels` are those that the images have, unless given. Made once a content, size and
+    version, then found again. An image that cannot be read is set aside and its row holds zeros.
+    Raises `MachineError` where the disk is full or not writable, `SourceError` where too little
+    is left.
     """
     folder = CacheFolder.open()
     rows = index.used()
-    size, channels = working_size(index), working_channels(index)
-    key = _key(index, rows, size, channels, options.max_pixels)
+    form = form_of(index, channels, resize)
+    key = _key(index, rows, form, options.max_pixels)
     facts = folder.find(key)
     if facts is None:
-        found = _write(index, rows, size, channels, options.max_pixels, folder, key, watch)
+        found = _write(index, rows, form, options.max_pixels, folder, key, watch)
     else:
         found = msgspec.json.decode(facts, type=list[_Found])
     examples = list(index.examples)
@@ -71,10 +75,12 @@ def build_cache(index: Index, options: Options, watch: Watch = unwatched) -> tup
     odd = [e for e in examples if e.status == "used" and e.reason]
     if odd:
         index = replace(index, notes=(*index.notes, _remarked(odd)))
-    if size < _wished_size(index):
-        index = replace(index, notes=(*index.notes, _bounded(size, len(rows))))
+    if form.size < wished_size(index):
+        index = replace(index, notes=(*index.notes, _bounded(form.size, len(rows))))
+    index = replace(index, notes=(*index.notes, *_of_alpha(index, form)))
     images = np.load(folder.images(key), mmap_mode="r")
-    return settle_again(index, options), Cache(images=images, path=str(folder.images(key)))
+    cache = Cache(images=images, path=str(folder.images(key)), resize=form.resize, alpha=form.alpha)
+    return settle_again(index, options), cache
 
 
 def decode_rows(
@@ -84,16 +90,20 @@ def decode_rows(
     channels: int,
     resize: Resize = "squash",
     max_pixels: int = 178_000_000,
+    *,
+    alpha: bool = False,
 ) -> tuple[Index, Images]:
     """Images of some rows, N x S x S x C, by the path that the cache takes, to the same pixels.
 
-    The index comes back with what cannot be read set aside; such rows hold zeros.
+    With `alpha` a picture that has none is taken for opaque. The index comes back with what cannot
+    be read set aside; such rows hold zeros.
     """
     images = np.zeros((len(rows), size, size, channels), np.uint8)
     examples = list(index.examples)
     start = 0
     with pillow_hushed():
-        for block, found in _decoded(index, rows, size, channels, resize, max_pixels):
+        form = Form(size, channels, resize, alpha)
+        for block, found in _decoded(index, rows, form, max_pixels):
             images[start : start + len(block)] = block
             for row, fact in zip(rows[start : start + len(block)], found, strict=True):
                 examples[row] = replace(
@@ -107,27 +117,16 @@ def decode_rows(
 
 
 def decode_images(
-    index: Index, rows: Rows, size: int, channels: int, resize: Resize = "squash"
+    index: Index,
+    rows: Rows,
+    size: int,
+    channels: int,
+    resize: Resize = "squash",
+    *,
+    alpha: bool = False,
 ) -> Images:
     """Images of some rows, N x S x S x C; those that cannot be read are zeros."""
-    return decode_rows(index, rows, size, channels, resize)[1]
-
-
-def working_size(index: Index) -> int:
-    """Side of the cached images: that of the images where small, at most 224 pixels.
-
-    Up to 64 pixels the commonest longer side, above the median one; smaller where all
-    together would take more than 8 GiB.
-    """
-    rows = max(1, len(index.examples))
-    bound = int((MOST_BYTES / (rows * working_channels(index))) ** 0.5)
-    return min(_wished_size(index), max(32, bound - bound % 8))
-
-
-def working_channels(index: Index) -> int:
-    """1 where every image in use is grey, else 3."""
-    used = (example for example in index.examples if example.status == "used")
-    return 1 if all(example.mode in GREY_MODES for example in used) else 3
+    return decode_rows(index, rows, size, channels, resize, alpha=alpha)[1]
 
 
 class _Found(msgspec.Struct, array_like=True):
@@ -138,21 +137,12 @@ class _Found(msgspec.Struct, array_like=True):
     pixels_hash: str
 
 
-def _wished_size(index: Index) -> int:
-    sides = [max(e.width, e.height) for e in index.examples if e.status == "used"]
-    if not sides:
-        return SMALL_SIDE
-    median = statistics.median_low(sides)
-    if median > SMALL_SIDE:
-        return min(LARGEST_SIDE, median)
-    counts = Counter(side for side in sides if side <= SMALL_SIDE)
-    return max(counts, key=lambda side: (counts[side], side))
-
-
-def _key(index: Index, rows: Rows, size: int, channels: int, max_pixels: int) -> str:
+def _key(index: Index, rows: Rows, form: Form, max_pixels: int) -> str:
     """Names a cache by all that its bytes depend on."""
     versions = f"{VERSION}/{PIL.__version__}/{simplejpeg.__version__}"
-    head = f"{versions}/{len(index.examples)}/{size}/{channels}/{max_pixels}"
+    head = f"{versions}/{len(index.examples)}/{form.size}/{form.channels}/{max_pixels}"
+    if form.resize != "squash" or form.alpha:
+        head += f"/{form.resize}/{form.alpha}"
     digest = hashlib.sha256(head.encode())
     for row in rows:
         digest.update(f"{row}:{index.examples[row].bytes_hash}\n".encode())
@@ -162,19 +152,18 @@ def _key(index: Index, rows: Rows, size: int, channels: int, max_pixels: int) ->
 def _write(
     index: Index,
     rows: Rows,
-    size: int,
-    channels: int,
+    form: Form,
     max_pixels: int,
     folder: CacheFolder,
     key: str,
     watch: Watch,
 ) -> list["_Found"]:
     """Decodes all rows into the folder's file `key`, in order, and keeps the facts beside it."""
-    shape = (len(index.examples), size, size, channels)
+    shape = (len(index.examples), form.size, form.size, form.channels)
     began = time.perf_counter()
     found: list[_Found] = []
     with pillow_hushed(), folder.writer(key, shape) as writer:
-        for block, facts in _decoded(index, rows, size, channels, "squash", max_pixels):
+        for block, facts in _decoded(index, rows, form, max_pixels):
             for row, image in zip(rows[len(found) :], block, strict=False):
                 writer.put(int(row), image)
             found += facts
@@ -187,13 +176,13 @@ def _write(
 
 
 def _decoded(
-    index: Index, rows: Rows, size: int, channels: int, resize: Resize, max_pixels: int
+    index: Index, rows: Rows, form: Form, max_pixels: int
 ) -> Iterator[tuple[Images, list[_Found]]]:
     """Blocks of decoded rows in order, made in threads, few at a time in memory."""
 
     def chunk(part: Rows) -> tuple[Images, list[_Found]]:
-        block = np.zeros((len(part), size, size, channels), np.uint8)
-        return block, [_decode_row(index, int(row), block[i], resize, max_pixels)
+        block = np.zeros((len(part), form.size, form.size, form.channels), np.uint8)
+        return block, [_decode_row(index, int(row), block[i], form, max_pixels)
                        for i, row in enumerate(part)]  # fmt: skip
 
     workers = 1 if _all_small(index, rows) else cores()
@@ -215,7 +204,7 @@ def _all_small(index: Index, rows: Rows) -> bool:
     return bool(pixels) and 0 < sum(pixels) < SMALL_PIXELS * len(pixels)
 
 
-def _decode_row(index: Index, row: int, target: Images, resize: Resize, max_pixels: int) -> _Found:
+def _decode_row(index: Index, row: int, target: Images, form: Form, max_pixels: int) -> _Found:
     """Decodes one row into `target`; what cannot be read leaves zeros and a reason."""
     example = index.examples[row]
     warnings_of()
@@ -224,11 +213,12 @@ def _decode_row(index: Index, row: int, target: Images, resize: Resize, max_pixe
         with _TURN if large else nullcontext():
             decoded = decode(
                 open_row(index, row),
-                target.shape[0],
-                target.shape[2],
+                form.size,
+                form.channels,
                 max_pixels=max_pixels,
-                resize=resize,
+                resize=form.resize,
                 header=_header(example),
+                alpha=form.alpha,
             )
     except Unreadable as error:
         return _Found("set_aside", "; ".join(filter(None, (error.reason, warnings_of()))), "")
@@ -268,6 +258,21 @@ def _bounded(size: int, images: int) -> Sentence:
         size=size,
         gib=MOST_BYTES / (1 << 30),
     )
+
+
+def _of_alpha(index: Index, form: Form) -> tuple[Sentence, ...]:
+    """That transparency was laid over white, where some is there and it is not kept."""
+    seen = [e for e in index.examples if e.status == "used" and e.mode in ALPHA_MODES]
+    if not seen or form.channels in KEEPING:
+        return ()
+    note = say(
+        "cache.over_white",
+        "Images with an alpha channel: {n:,}. They are seen over white; --set channels={kept} "
+        "keeps it as a channel of its own.",
+        n=len(seen),
+        kept=2 if form.channels == 1 else 4,
+    )
+    return (note,)
 
 
 # Up to half a gigabyte each, JPEGs apart, which are decoded smaller: one at a time then.

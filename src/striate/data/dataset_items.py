@@ -60,7 +60,11 @@ def as_array(image: Any) -> NDArray[Any]:
     tensor = image.detach().cpu()
     tensor = tensor.float() if tensor.dtype.is_floating_point else tensor
     array = tensor.numpy()
-    return np.moveaxis(array, 0, -1) if array.ndim == 3 and array.shape[0] in CHANNELS else array
+    # A tensor's channels come first, even where its last axis is as long as channels may be.
+    first = array.ndim == 3 and array.shape[0] in CHANNELS
+    if first:
+        return np.moveaxis(array, 0, -1)
+    return channels_last(array) if array.ndim == 3 else array
 
 
 def label_of(label: Any, what: str) -> int | str:

@@ -22,7 +22,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Decoded:
-    """A decoded picture: `pixels` H x W x C, C 1 or 3, and what was found on the way.
+    """A decoded picture: `pixels` H x W x C, and what was found on the way.
 
     `pixels_hash` is over the upright pixels before resizing: the full size, except for large
     JPEGs, which are decoded at a half, a quarter or an eighth of it where that is enough.
@@ -45,11 +45,14 @@ def decode(
     max_pixels: int = 178_000_000,
     resize: Resize = "squash",
     header: Header | None = None,
+    alpha: bool = False,
 ) -> Decoded:
-    """The picture at `size` x `size` (its own size where None), with 1 or 3 channels.
+    """The picture at `size` x `size` (its own size where None), with `channels` channels.
 
-    Rotated as its EXIF says; alpha laid over white; the first frame of an animation; 16-bit,
-    float, palette, CMYK and YCCK brought to 8 bits a channel. Raises `Unreadable`.
+    Rotated as its EXIF says; the first frame of an animation; 16-bit, float, palette, CMYK and
+    YCCK brought to 8 bits a channel. Alpha is laid over white, unless 2 or 4 channels are asked
+    for: then it is kept, and with `alpha` a picture without any is opaque. Raises `Unreadable`,
+    also where no honest way leads to this number of channels.
     """
     header = header or read_header(content)
     if header.width * header.height > max_pixels:
@@ -57,9 +60,11 @@ def decode(
             f"a bomb? {header.width} x {header.height} pixels are more than {max_pixels:,}"
         )
     try:
-        upright = _upright(content, header, size if resize != "pad" else None)
+        upright = _upright(content, header, size if resize != "pad" else None, channels)
         square = upright if size is None else resized(upright, size, resize)
-        pixels = _with_channels(square, channels)
+        pixels = with_channels(square, channels, alpha=alpha)
+    except Unreadable:
+        raise
     except Exception as error:  # Whatever a damaged file makes of a decoder, the run goes on.
         raise Unreadable(reason_for(error)) from None
     return Decoded(
@@ -73,10 +78,10 @@ def decode(
     )
 
 
-def _upright(content: Content, header: Header, size: int | None) -> Pixels:
-    """Upright pixels H x W x C, C 1 or 3, not smaller than `size` on either side if scaled."""
+def _upright(content: Content, header: Header, size: int | None, channels: int | None) -> Pixels:
+    """Upright pixels H x W x C, not smaller than `size` on either side if scaled."""
     if isinstance(content, np.ndarray):
-        return _from_array(content)
+        return _from_array(content, channels)
     if isinstance(content, bytes) and header.format in {"JPEG", "MPO"}:
         jpeg = _from_jpeg(content, header, size)
         if jpeg is not None:
@@ -85,7 +90,7 @@ def _upright(content: Content, header: Header, size: int | None) -> Pixels:
     image.load()
     # Asked after loading: Pillow has turned TIFF and AVIF by then and dropped the tag.
     orientation = orientation_of(image) if header.orientation != 1 else 1
-    return _turned(_from_image(image), orientation)
+    return _turned(_from_image(image, keep_alpha=channels in KEEPING), orientation)
 
 
 def _from_jpeg(content: bytes, header: Header, size: int | None) -> Pixels | None:
@@ -103,12 +108,14 @@ def _from_jpeg(content: bytes, header: Header, size: int | None) -> Pixels | Non
     return pixels
 
 
-def _from_image(image: Image.Image) -> Pixels:
+def _from_image(image: Image.Image, *, keep_alpha: bool) -> Pixels:
     """The pixels of a loaded PIL image of any mode, not turned yet."""
     if image.mode in DEEP_MODES:
         return _three_axes(grey_of_image(image))
     if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
         grey = image.mode in GREY_MODES
+        if keep_alpha:
+            return np.asarray(image.convert("LA" if grey else "RGBA"))
         return _over_white(np.asarray(image.convert("RGBA")), grey=grey)
     if image.mode in {"L", "RGB"}:
         return _three_axes(np.asarray(image))
@@ -122,8 +129,11 @@ def _from_image(image: Image.Image) -> Pixels:
     return _three_axes(np.asarray(image.convert("RGB")))
 
 
-def _from_array(array: NDArray[Any]) -> Pixels:
-    """H x W or H x W x C: bool, uint8, deeper integers, or floats in [0, 1]."""
+def _from_array(array: NDArray[Any], channels: int | None) -> Pixels:
+    """H x W or H x W x C: bool, uint8, deeper integers, or floats in [0, 1].
+
+    Of two or four channels the last is taken for alpha, unless as many are asked for.
+    """
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * 255
     elif array.dtype.kind == "f":
@@ -134,6 +144,8 @@ def _from_array(array: NDArray[Any]) -> Pixels:
         small = array.dtype.kind == "i" and array.min() >= 0 and array.max() <= 255
         array = array.astype(np.uint8) if small else to_8_bit(array)
     array = _three_axes(array)
+    if array.shape[2] == channels:
+        return array
     if array.shape[2] == 2:
         array = np.concatenate([np.repeat(array[..., :1], 3, 2), array[..., 1:]], 2)
         return _over_white(array, grey=True)
@@ -159,9 +171,23 @@ def _turned(pixels: Pixels, orientation: int) -> Pixels:
     return pixels
 
 
-def _with_channels(pixels: Pixels, channels: int | None) -> Pixels:
-    if channels is None or channels == pixels.shape[2]:
+def with_channels(pixels: Pixels, channels: int | None, *, alpha: bool = False) -> Pixels:
+    """A picture H x W x C with another number of channels; raises `Unreadable` where it has none.
+
+    Grey is repeated for colour and colours are weighed for grey; `alpha` adds opaque alpha.
+    """
+    there = pixels.shape[2]
+    if channels is None or channels == there:
         return pixels
+    opaque = alpha and channels in KEEPING
+    if not opaque and not (channels in PLAIN and there in PLAIN):
+        has = "1 channel" if there == 1 else f"{there} channels"
+        raise Unreadable(f"it has {has} where {channels} {'is' if channels == 1 else 'are'} due")
+    if opaque:
+        seen, last = (pixels[..., :-1], pixels[..., -1:]) if there in KEEPING else (pixels, None)
+        if last is None:
+            last = np.full_like(pixels[..., :1], 255)
+        return np.concatenate([with_channels(seen, channels - 1), last], axis=2)
     if channels == 3:
         return np.repeat(pixels, 3, axis=2)
     return _three_axes(np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).convert("L")))
@@ -169,3 +195,7 @@ def _with_channels(pixels: Pixels, channels: int | None) -> Pixels:
 
 def _three_axes(array: NDArray[Any]) -> NDArray[Any]:
     return array[..., None] if array.ndim == 2 else array
+
+
+PLAIN = (1, 3)
+KEEPING = (2, 4)

@@ -21,6 +21,11 @@ from striate.data.unreadable import Unreadable, reason_for, reason_for_content
 Content = bytes | NDArray[Any] | Image.Image
 
 DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+ARRAY = "array"
+# An array of five channels and more has the mode "5 channels": nobody knows what they are.
+MANY = " channels"
+MOST_CHANNELS = 64
 GREY_MODES = frozenset({"1", "L", "LA", "La"}) | DEEP_MODES
 
 # No EPS and no WMF: opening them would start another program.
@@ -185,10 +190,12 @@ def _frames(image: Image.Image) -> int:
 
 def _array_header(array: NDArray[Any]) -> Header:
     channels = 1 if array.ndim == 2 else array.shape[-1] if array.ndim == 3 else 0
-    if channels not in _ARRAY_MODES or 0 in array.shape or array.dtype.kind not in "buif":
+    mode = _ARRAY_MODES.get(channels, f"{channels}{MANY}")
+    few = channels in _ARRAY_MODES or 0 < channels < min(*array.shape[:2], MOST_CHANNELS + 1)
+    if not few or 0 in array.shape or array.dtype.kind not in "buif":
         raise Unreadable(f"an array {array.dtype} of shape {array.shape} is not a picture")
     height, width = array.shape[:2]
-    return Header(format="array", mode=_ARRAY_MODES[channels], width=width, height=height)
+    return Header(format=ARRAY, mode=mode, width=width, height=height)
 
 
 _ARRAY_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}

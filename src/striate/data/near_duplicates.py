@@ -100,7 +100,7 @@ def _small(cache: Cache, rows: Rows) -> tuple[NDArray[np.uint8], Floats, Floats]
     if cache.size > SIDE:
         images = np.stack([_shrunk(image) for image in images])
     levels: Floats = images.astype(np.float32)
-    grey: Floats = levels[..., 0] if cache.channels == 1 else levels @ _LUMA
+    grey: Floats = levels @ _LUMA if cache.channels == 3 else levels.mean(3)
     areas = _areas(images.shape[1])
     coarse = (areas @ grey @ areas.T).astype(np.float32, copy=False)
     hues: Floats = levels - levels.mean(3, keepdims=True)
@@ -109,9 +109,15 @@ def _small(cache: Cache, rows: Rows) -> tuple[NDArray[np.uint8], Floats, Floats]
 
 
 def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    small = np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX))
-    return small.reshape(SIDE, SIDE, -1)
+    # Four channels would be taken for colours with alpha, and more for nothing at all.
+    parts = [image] if image.shape[2] == 3 else np.moveaxis(image, 2, 0)
+    small = [
+        np.asarray(
+            Image.fromarray(np.ascontiguousarray(part)).resize((SIDE, SIDE), Image.Resampling.BOX)
+        )
+        for part in parts
+    ]
+    return np.dstack(small)
 
 
 @cache_result

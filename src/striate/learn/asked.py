@@ -4,8 +4,9 @@ A shape that leaves nothing of the images is found by sending none through: on t
 device a forward pass knows every size and computes nothing.
 """
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 
@@ -14,7 +15,37 @@ from striate.errors import UsageError
 from striate.learn.job import Job
 from striate.nets import RANDOM, NetFamily, find_net
 from striate.overrides import SETTINGS, parsed
-from striate.values import NetSettings
+from striate.spelling import did_you_mean
+from striate.store.plans import read_plan
+from striate.values import NetSettings, Options
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How images are asked to be brought into the cache; `channels` None: as they have them."""
+
+    channels: int | None = None
+    resize: Literal["squash", "crop", "pad"] = "squash"
+
+
+def form_of(options: Options) -> Form:
+    """What `--plan` or `--set` says of channels and resizing. Raises what reading a plan raises."""
+    if options.plan is not None:
+        plan = read_plan(Path(options.plan))
+        return Form(plan.channels.value or None, as_resize(plan.resize.value))
+    asked = parsed(options.set) if options.set else {}
+    return Form(asked.get("channels"), as_resize(asked.get("resize", "squash")))
+
+
+def as_resize(name: str) -> Literal["squash", "crop", "pad"]:
+    """A way of resizing by its name. Raises `UsageError` for a name that a plan made up."""
+    for known in WAYS:
+        if name == known:
+            return known
+    raise UsageError(
+        f"There is no way of resizing {name!r}{did_you_mean(name, WAYS)}",
+        f"There are: {', '.join(WAYS)}.",
+    )
 
 
 def refuse_unfit(job: Job) -> None:
@@ -29,6 +60,13 @@ def refuse_unfit(job: Job) -> None:
         raise UsageError(
             "--set l2_sp pulls to pretrained weights, and --strategy scratch has none.",
             "Leave l2_sp out, or take --strategy deep.",
+        )
+    augment = plan.augment.value if plan else asked
+    if channels not in (1, 3) and (augment.get("grey") or augment.get("augment.grey")):
+        raise UsageError(
+            f"The augmentation grey weighs red, green and blue, and these images have {channels} "
+            "channels.",
+            "Leave it out; colour changes the brightness of all channels alike.",
         )
     if strategy not in ("scratch", "auto"):
         if "preprocess" in asked:
@@ -110,6 +148,7 @@ def _shaping(settings: NetSettings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in SHAPING}
 
 
+WAYS: tuple[Literal["squash", "crop", "pad"], ...] = ("squash", "crop", "pad")
 COMPACT = "compact"
 SHAPING = ("kernel_size", "stride", "padding", "dilation", "pool_size", "depth")
 USUAL = _shaping(NetSettings())

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from striate.data.cache import decode_rows, working_channels, working_size
+from striate.data.cache import decode_rows
 from striate.data.cache_folder import CacheFolder
 from striate.data.duplicates import find_duplicates
+from striate.data.form import form_of
 from striate.data.portions import portion, units_of
 from striate.data.split import FEWEST_TEST, FEWEST_TEST_A_CLASS, MOST_VAL, VAL_SHARE
 from striate.errors import MachineError, SourceError
@@ -116,13 +117,14 @@ def _identity(index: Index, row: int) -> tuple[str, str, str]:
 
 def _decoded(index: Index, options: Options, folder: Path) -> tuple[Index, Cache]:
     """The index completed by decoding, and all images in one memory-mapped file."""
-    size, channels = working_size(index), working_channels(index)
+    form = form_of(index)
+    size, channels = form.size, form.channels
     kept = CacheFolder(path=folder)
     try:
         with kept.writer("images", (len(index.examples), size, size, channels)) as writer:
             for rows in blocks(index.used()):
                 index, images = decode_rows(
-                    index, rows, size, channels, max_pixels=options.max_pixels
+                    index, rows, size, channels, max_pixels=options.max_pixels, alpha=form.alpha
                 )
                 refuse_unreadable(index)
                 for row, image in zip(rows, images, strict=True):
@@ -136,7 +138,7 @@ def _decoded(index: Index, options: Options, folder: Path) -> tuple[Index, Cache
     examples = tuple(replace(e, path=f"{row:09d}") for row, e in enumerate(index.examples))
     path = kept.images("images")
     return replace(index, examples=examples), Cache(
-        images=np.load(path, mmap_mode="r"), path=str(path)
+        images=np.load(path, mmap_mode="r"), path=str(path), alpha=form.alpha
     )
 
 

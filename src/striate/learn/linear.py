@@ -9,6 +9,7 @@ import torch
 from striate.classifier import Classifier
 from striate.learn.job import Job
 from striate.nets import find_net
+from striate.nets.pretrained import adapted_scaling
 from striate.probe.evidence import WHOLE, Probed, fit_taps, probe_taps
 from striate.probe.features import FeatureTable, all_taps, extract
 from striate.probe.ridge import RidgeFit
@@ -74,18 +75,19 @@ def spec_on(
     net: str, size: int, taps: tuple[Tap, ...], index: Index, cache: Cache, machine: Machine
 ) -> ModelSpec:
     """The specification of a model on a network's taps, its images scaled as its card says."""
-    card = find_net(net).card(net)
+    mean, std = adapted_scaling(find_net(net).card(net), cache.channels)
     return ModelSpec(
         net=net,
         settings=NetSettings(),
         classes=index.classes,
         task=index.task,
-        channels=len(card.mean),
+        channels=len(mean),
         input_size=size,
         cache_size=cache.size,
         resize=cache.resize,
-        mean=card.mean,
-        std=card.std,
+        mean=mean,
+        std=std,
+        alpha=cache.alpha,
         preprocess=Preprocessing(kind=OWN),
         taps=taps,
         precision=machine.precision,

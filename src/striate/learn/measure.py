@@ -42,6 +42,7 @@ def gather_evidence(job: Job, linear: Linear | None, *, trials: bool = True) -> 
         channels=job.cache.channels,
         speeds=_features_speed(linear),
     )
+    evidence = replace(evidence, resize=job.cache.resize, square=job.index.square)
     if job.given_plan is not None:
         return evidence
     evidence = _placed(job, linear, evidence)

@@ -160,6 +160,8 @@ def _evidence(job: Job, table: FeatureTable, net: str, size: int) -> Evidence:
         majority=0.0 if number else float(targets.mean()),
         image_size=job.cache.size,
         channels=job.cache.channels,
+        resize=job.cache.resize,
+        square=job.index.square,
         net=net,
         input_size=size,
         val_images=len(job.val),

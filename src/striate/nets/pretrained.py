@@ -57,6 +57,16 @@ class Outline:
     top_dimensions: int
 
 
+def adapted_scaling(card: NetCard, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel as a pretrained network wants them, C each.
+
+    Repeated in turn, as the filters of its first layer are; grey is seen three times over.
+    """
+    count = len(card.mean) if channels in (1, len(card.mean)) else channels
+    turn = [k % len(card.mean) for k in range(count)]
+    return tuple(card.mean[k] for k in turn), tuple(card.std[k] for k in turn)
+
+
 def _build(name: str, settings: NetSettings, channels: int, weights: str | None) -> nn.Module:
     # Grey images are repeated to three channels, where pretrained weights know what to do.
     channels = 3 if channels in (1, 3) else channels
@@ -178,6 +188,7 @@ def _card(name: str) -> NetCard:
         stages=backbone.stage_names,
         pretrained=(config.tag or "") if config else "",
         weights_at_hand=bool(config and config.hf_hub_id and cached(config.hf_hub_id)),
+        channels="adapted",
         licence=(config.license or "") if config else "",
         source=f"https://huggingface.co/{config.hf_hub_id}" if config and config.hf_hub_id else "",
     )

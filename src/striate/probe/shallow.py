@@ -57,9 +57,12 @@ def gradients(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
 def colours(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Shares of the pixels in 4 levels of each channel together, as square roots.
 
-    Square roots make the distance of two histograms that of Hellinger; grey has 16 levels.
+    Square roots make the distance of two histograms that of Hellinger; grey has 16 levels, and
+    so has each of more than three channels, by itself.
     """
     count, channels = len(images_NHWC), images_NHWC.shape[3]
+    if channels > 3:
+        return np.hstack([colours(images_NHWC[..., k : k + 1]) for k in range(channels)])
     levels = LEVELS if channels > 1 else LEVELS**2
     steps = (images_NHWC.astype(np.int64) * levels) >> 8
     numbers = np.zeros(steps.shape[:3], np.int64)
@@ -92,16 +95,21 @@ def _blocks(cells: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _small(images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Images at 64 x 64 pixels."""
-    grey = images_NHWC.shape[3] == 1
-    resized = [
+    return np.stack([_shrunk(image) for image in images_NHWC])
+
+
+def _shrunk(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """One image at 64 x 64, its colours together or, of other counts, each channel by itself."""
+    parts = [image_HWC] if image_HWC.shape[2] == 3 else np.moveaxis(image_HWC, 2, 0)
+    small = [
         np.asarray(
-            Image.fromarray(image[..., 0] if grey else image).resize(
+            Image.fromarray(np.ascontiguousarray(part)).resize(
                 (SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0
             )
         )
-        for image in images_NHWC
+        for part in parts
     ]
-    return np.stack(resized).reshape(len(images_NHWC), SIDE, SIDE, -1)
+    return np.dstack(small)
 
 
 def _blank(images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:

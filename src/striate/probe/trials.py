@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from striate import statistics
 from striate.data.batches import batches
 from striate.nets import find_net
+from striate.nets.pretrained import adapted_scaling
 from striate.statistics import seed_for
 from striate.train.boundary import above_the_frozen
 from striate.train.feed import Feed
@@ -39,7 +40,9 @@ def training_speed(
     """
     pretrained = plan.strategy.value != "scratch"
     net = plan.net.value
-    channels = len(find_net(net).card(net).mean) if pretrained else cache.channels
+    channels = cache.channels
+    if pretrained:
+        channels = len(adapted_scaling(find_net(net).card(net), channels)[0])
     grey = (0.5,) * channels
     feed = Feed(
         cache=cache,

@@ -13,10 +13,13 @@ SMALL = 64
 def data_uri(image: NDArray[np.uint8], longest: int = 160) -> str:
     """The picture as a data URI, at most `longest` pixels wide and high.
 
-    `image` is uint8 H x W, H x W x 1 or H x W x 3. Small pictures are kept to the pixel as PNG
+    `image` is uint8 H x W or H x W x C. Two channels show the first, more than three the first
+    three as red, green and blue: the page says so. Small pictures are kept to the pixel as PNG
     (the page shows them enlarged, with square pixels); larger ones become WebP.
     """
-    picture = Image.fromarray(np.squeeze(image, 2) if image.shape[2:] == (1,) else image)
+    if image.ndim == 3 and image.shape[2] != 3:
+        image = image[..., 0] if image.shape[2] < 3 else np.ascontiguousarray(image[..., :3])
+    picture = Image.fromarray(image)
     if max(picture.size) <= SMALL:
         return _encoded(picture, "PNG", optimize=True)
     picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)

@@ -114,6 +114,13 @@ def _spread(values: Values, words: Words) -> Block:
     )
 
 
+def _of_channels(channels: int, words: Words) -> str:
+    """How images that are neither grey nor of three colours are shown, all over the page."""
+    if channels in (1, 3):
+        return ""
+    return words("source.two_channels" if channels == 2 else "source.channels", n=channels)
+
+
 def _samples(values: Values, words: Words) -> Block:
     """One training picture of each class, of the largest classes where they are many."""
     marks = values.index.targets()[values.split.train] > 0
@@ -130,5 +137,6 @@ def _samples(values: Values, words: Words) -> Block:
             for k in classes[chosen]
         ),
         alts=tuple(words("source.alt", name=values.index.classes[k]) for k in classes[chosen]),
+        note=_of_channels(values.cache.channels, words),
         severity="samples sharp" if values.cache.size <= SMALL else "samples",
     )

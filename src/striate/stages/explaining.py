@@ -10,7 +10,7 @@ from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
 from striate.data.split import split_index
 from striate.errors import UsageError
-from striate.learn.asked import refuse_unfit
+from striate.learn.asked import form_of, refuse_unfit
 from striate.learn.job import Job
 from striate.learn.linear import probe_pretrained
 from striate.learn.measure import gather_evidence
@@ -31,7 +31,8 @@ def explain(source: object, options: Options, watch: Watch, clock: Clock) -> tup
         raise UsageError(
             "--explain-plan is for one label an image.", "Leave it out: nothing is trained here."
         )
-    index, cache = build_cache(index, options, watch)
+    form = form_of(options)
+    index, cache = build_cache(index, options, watch, channels=form.channels, resize=form.resize)
     split = split_index(index, find_duplicates(index, cache), options)
     parts = FOLDS_AND_MODEL if split.evaluation == "cross-validation" else 1
     machine = measure_machine(options.device)

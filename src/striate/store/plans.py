@@ -9,7 +9,7 @@ import msgspec
 from striate.errors import ModelError, UsageError
 from striate.overrides import CHOICES, out_of_range
 from striate.store.files import Codec, Facts, from_json, put, same_schema, to_json
-from striate.values import STRATEGIES, Plan
+from striate.values import PREPROCESSING, STRATEGIES, Plan
 
 
 def plan_content(plan: Plan) -> dict[str, Any]:
@@ -54,6 +54,9 @@ def _plan(content: Any) -> Plan:
 def _check(plan: Plan) -> None:
     if plan.strategy.value not in STRATEGIES:
         raise ValueError(f"its strategy is {plan.strategy.value!r}, not one of {STRATEGIES}")
+    kind = plan.preprocess.value
+    if plan.strategy.value == "scratch" and kind not in PREPROCESSING:
+        raise ValueError(f"its preprocess is {kind!r}, not one of {', '.join(PREPROCESSING)}")
     for name, choice in ((name, getattr(plan, name)) for name in (*CHOICES, "alpha")):
         fault = out_of_range(name, choice.value)
         if fault:

@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 from striate.overrides import overridden
+from striate.strategy.input_choices import channels_choice, resize_choice, with_preprocessing
 from striate.strategy.recipes import DEEP, SCRATCH, Recipe
 from striate.values import (
-    OWN,
-    WHITENING,
     BalanceGain,
     Choice,
     Evidence,
@@ -67,8 +66,11 @@ def linear_plan(
         precision=_precision(machine),
         threads=_threads(machine),
         inference_batch_size=_inference_batch_size(machine),
+        channels=channels_choice(evidence.channels, "linear"),
+        resize=resize_choice(evidence),
     )
-    return _with_preprocessing(overridden(plan, options.set, only=("balance",)))
+    heeded = ("balance", "channels", "resize")
+    return with_preprocessing(overridden(plan, options.set, only=heeded))
 
 
 def training_plan(
@@ -113,8 +115,10 @@ def training_plan(
         threads=_threads(machine),
         inference_batch_size=_inference_batch_size(machine),
         tuned=_tuned(strategy.value),
+        channels=channels_choice(evidence.channels, strategy.value),
+        resize=resize_choice(evidence),
     )
-    return _with_preprocessing(overridden(plan, options.set))
+    return with_preprocessing(overridden(plan, options.set))
 
 
 def best_probe(evidence: Evidence) -> Probe | None:
@@ -133,48 +137,6 @@ def _tuned(strategy: str) -> Choice[int]:
         return Choice(value=0, why=why, ground="convention")
     why = say("plan.tuned_last", "the last stages and the head; the stages below are general")
     return Choice(value=SHALLOW_GROUPS, why=why, ground="convention")
-
-
-def _with_preprocessing(plan: Plan) -> Plan:
-    """The plan with the reason of its preprocessing, where nobody asked for another.
-
-    A pretrained network keeps its own, whatever is asked of one that is trained from scratch.
-    """
-    if plan.strategy.value != "scratch":
-        why = say(
-            "plan.preprocess_own", "what the network was trained with, or its weights mislead"
-        )
-        unused = _whiten_unused(plan)
-        return replace(unused, preprocess=Choice(value=OWN, why=why, ground="convention"))
-    if plan.preprocess.ground != "asked":
-        why = say(
-            "plan.preprocess",
-            "every channel with mean 0 and deviation 1 over the training images: it costs nothing",
-        )
-        plan = replace(plan, preprocess=replace(plan.preprocess, why=why))
-    if plan.preprocess.value not in WHITENING:
-        return _whiten_unused(plan)
-    kept = say("plan.whiten_components", "all directions in which training images differ")
-    bound = say(
-        "plan.whiten_eps",
-        "a share of the mean variance, so that faint directions are not blown up; CIFAR-10 was "
-        "whitened so by Goodfellow et al. 2013",
-    )
-    reasons = {"whiten_components": (kept, "convention"), "whiten_eps": (bound, "paper")}
-    for name, (why, ground) in reasons.items():
-        choice = getattr(plan, name)
-        if choice.ground != "asked":
-            plan = replace(plan, **{name: replace(choice, why=why, ground=ground)})
-    return plan
-
-
-def _whiten_unused(plan: Plan) -> Plan:
-    why = say("plan.no_whitening", "only whitening of whole images has a use for it")
-    return replace(
-        plan,
-        whiten_components=replace(plan.whiten_components, why=why),
-        whiten_eps=replace(plan.whiten_eps, why=why),
-    )
 
 
 def _net(name: str, options: Options) -> Choice[str]:

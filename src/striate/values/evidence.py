@@ -192,7 +192,8 @@ class Evidence:
     there are no classes, and `images_per_class` is one count. `shift` says of every stage how
     far the images are from those that the network was trained on; `neighbour` and `class_mean`
     are the shares that the nearest image and the nearest mean of a class get right; `growth`
-    tells what more images would bring.
+    tells what more images would bring. `resize` is how images came to their squares, and `square`
+    that every one of them was a square before.
     """
 
     schema: str = "striate/evidence/1"
@@ -218,3 +219,5 @@ class Evidence:
     corner: Corner | None = None
     growth: Growth | None = None
     rates: RateSearch | None = None
+    resize: str = "squash"
+    square: bool = False

@@ -95,6 +95,11 @@ class Index:
         """Rows of the examples in use, ascending."""
         return np.array([i for i, e in enumerate(self.examples) if e.status == "used"], np.int64)
 
+    @property
+    def square(self) -> bool:
+        """Whether every image in use is a square: then any way to bring it to one is the same."""
+        return all(e.width == e.height for e in self.examples if e.status == "used")
+
     def firsts(self, rows: Rows) -> NDArray[np.bool_]:
         """Which of `rows` are the first with their picture and label: copies count once.
 
@@ -153,12 +158,14 @@ class Index:
 class Cache:
     """Every image decoded once: `images` is uint8, a row an index row, N x H x W x C.
 
-    Rows that are not in use hold zeros. `resize` is how an image came to this size.
+    Rows that are not in use hold zeros. `resize` is how an image came to this size; `alpha` tells
+    that the last channel says how opaque a pixel is.
     """
 
     images: NDArray[np.uint8]
     path: str
     resize: Literal["squash", "crop", "pad"] = "squash"
+    alpha: bool = False
 
     @property
     def size(self) -> int:
@@ -167,7 +174,7 @@ class Cache:
 
     @property
     def channels(self) -> int:
-        """Channels of the cached images: 1 where every image is grey, else 3."""
+        """Channels of the cached images: 1 for grey, 3 for colour, others as the images have."""
         return int(self.images.shape[3])
 
 

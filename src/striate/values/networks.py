@@ -31,7 +31,12 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetCard:
-    """What is known of a network before it is built."""
+    """What is known of a network before it is built.
+
+    `channels` tells how images that are neither grey nor of three colours are taken: `any` number
+    alike, or `adapted`: the pretrained filters of the first layer are repeated in turn and
+    multiplied by 3 / C (timm's rule). Pretrained networks see grey three times over.
+    """
 
     name: str
     family: str
@@ -46,6 +51,7 @@ class NetCard:
     weights_at_hand: bool = False
     licence: str = ""
     source: str = ""
+    channels: Literal["any", "adapted"] = "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +108,7 @@ class Preprocessing:
 class ModelSpec:
     """All that rebuilds a model beside its weights: the content of `model.json`.
 
+    `alpha` tells that the last channel says how opaque a pixel is.
     `mean` and `std` are by channel; what `preprocess` fits to whole images lies with the weights.
     `thresholds` are those of several labels, in the order of `classes`. `held_out` says what
     is kept beside it to act on its answers; models of earlier versions have None.
@@ -125,6 +132,7 @@ class ModelSpec:
     strategy: str = "linear"
     mirror: bool = False
     preprocess: Preprocessing = Preprocessing()
+    alpha: bool = False
     task: Task = "label"
     thresholds: tuple[float, ...] = ()
     held_out: HeldOutCard | None = None

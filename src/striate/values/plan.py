@@ -32,6 +32,8 @@ class Plan:
     keeps `whiten_components` directions (0: all) and adds `whiten_eps` mean variances to each.
     `stopping` says whether the training may end once its validation loss rises: `auto` (not with
     rates that fall to zero), `never`, `always`.
+    `channels` are those of the images (0: as they have them) and `resize` says how an image comes
+    to its square: `squash`, `crop` or `pad`.
     `ema` is how much of itself a moving average of the weights keeps a step (0: there is none).
     `l2_sp` pulls tuned layers to where they started instead of to 0 (0: it does not). `unfreeze`
     says when they begin to learn: `at-once`, or `gradual`, the head first. `average` of `epochs`
@@ -70,6 +72,8 @@ class Plan:
     tuned: Choice[int] = Choice(value=0, why=USUAL, ground="convention")
     balance: Choice[str] = Choice(value="none", why=USUAL, ground="convention")
     ema: Choice[float] = Choice(value=0.0, why=USUAL, ground="convention")
+    channels: Choice[int] = Choice(value=0, why=USUAL, ground="convention")
+    resize: Choice[str] = Choice(value="squash", why=USUAL, ground="convention")
     preprocess: Choice[str] = Choice(value="normalise", why=USUAL, ground="convention")
     whiten_components: Choice[int] = Choice(value=0, why=USUAL, ground="convention")
     whiten_eps: Choice[float] = Choice(value=0.1, why=USUAL, ground="convention")

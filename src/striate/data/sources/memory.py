@@ -115,7 +115,7 @@ def _judged(images: Images) -> Images:
     if images.ndim not in {3, 4}:
         raise UsageError(
             f"An array of shape {images.shape} is no set of pictures.",
-            "Give N x H x W (grey) or N x H x W x C (C = 1, 3 or 4).",
+            "Give N x H x W (grey) or N x H x W x C.",
         )
     if images.dtype.kind == "f" and images.size and not (images.min() >= 0 and images.max() <= 1):
         raise UsageError(

@@ -1,0 +1,71 @@
+"""How pictures come into an array: the size, the channels, the way to a square, and alpha."""
+
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+
+from striate.data.decode import KEEPING
+from striate.data.header import ARRAY, GREY_MODES, MANY
+from striate.data.resize import Resize
+from striate.values import Index
+
+LARGEST_SIDE = 224
+SMALL_SIDE = 64
+MOST_BYTES = 8 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a picture is brought into an array."""
+
+    size: int
+    channels: int
+    resize: Resize
+    alpha: bool
+
+
+def form_of(index: Index, channels: int | None = None, resize: Resize = "squash") -> Form:
+    """How an index's pictures come into the cache; `channels` as they have them unless given."""
+    channels = channels or working_channels(index)
+    return Form(working_size(index, channels), channels, resize, keeps_alpha(index, channels))
+
+
+def working_size(index: Index, channels: int | None = None) -> int:
+    """Side of the cached images: that of the images where small, at most 224 pixels.
+
+    Up to 64 pixels the commonest longer side, above the median one; smaller where all
+    together would take more than 8 GiB.
+    """
+    rows = max(1, len(index.examples))
+    bound = int((MOST_BYTES / (rows * (channels or working_channels(index)))) ** 0.5)
+    return min(wished_size(index), max(32, bound - bound % 8))
+
+
+def working_channels(index: Index) -> int:
+    """1 where every image in use is grey, 3 for colours; of arrays with more, what most have.
+
+    An image with another number of channels is set aside then.
+    """
+    modes = Counter(example.mode for example in index.examples if example.status == "used")
+    many = {mode: count for mode, count in modes.items() if mode.endswith(MANY)}
+    if many:
+        return int(max(many, key=lambda mode: (many[mode], mode)).removesuffix(MANY))
+    return 1 if all(mode in GREY_MODES for mode in modes) else 3
+
+
+def keeps_alpha(index: Index, channels: int) -> bool:
+    """Whether the last of 2 or 4 channels is alpha: so it is of files, of arrays nobody knows."""
+    used = (example for example in index.examples if example.status == "used")
+    return channels in KEEPING and any(example.format != ARRAY for example in used)
+
+
+def wished_size(index: Index) -> int:
+    """Side of the cached images before memory is thought of."""
+    sides = [max(e.width, e.height) for e in index.examples if e.status == "used"]
+    if not sides:
+        return SMALL_SIDE
+    median = statistics.median_low(sides)
+    if median > SMALL_SIDE:
+        return min(LARGEST_SIDE, median)
+    counts = Counter(side for side in sides if side <= SMALL_SIDE)
+    return max(counts, key=lambda side: (counts[side], side))
