@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from striate import statistics
 from striate.score import score
 from striate.statistics import (
     accuracy_interval,
@@ -322,3 +323,36 @@ def test_some_rows_are_drawn_for_one_purpose() -> None:
     np.testing.assert_array_equal(some, some_of(rows, 20, 0, "look"))
     assert list(some) != list(some_of(rows, 20, 0, "another look"))
     assert len(some_of(rows, -1, 0, "look")) == 0
+
+
+def _stated(n: int, off: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Answers of two classes whose stated probability is too high by `off`, and the truth."""
+    generator = np.random.default_rng(seed)
+    sure = generator.uniform(0.7, 0.95, n)
+    right = generator.random(n) < sure - off
+    return np.stack([sure, 1 - sure], axis=1), np.where(right, 0, 1)
+
+
+@pytest.mark.parametrize("off", [0.0, 0.05, 0.2])
+def test_the_interval_of_the_calibration_error_holds_the_truth(off: float) -> None:
+    held = []
+    for seed in range(40):
+        low, high = statistics.calibration_interval(*_stated(300, off, seed), draws=200)
+        held.append(low <= off <= high)
+        assert 0 <= low <= high <= 1
+    assert np.mean(held) >= 0.9
+
+
+def test_a_large_calibration_error_is_told_from_none() -> None:
+    assert statistics.calibration_interval(*_stated(2000, 0.2, 0))[0] > 0.1
+
+
+def test_images_of_one_group_are_one_witness_of_the_calibration() -> None:
+    table, truth = _stated(100, 0.1, 0)
+    repeated = np.repeat(table, 10, axis=0), np.repeat(truth, 10)
+    alone = statistics.calibration_interval(*repeated)
+    together = statistics.calibration_interval(*repeated, np.repeat(np.arange(100), 10))
+    assert together[1] - together[0] > 1.5 * (alone[1] - alone[0])
+    wider = statistics.calibration_interval(*repeated, folds=5)
+    assert wider[1] >= alone[1]
+    assert statistics.calibration_interval(table[:1], truth[:1]) == (0.0, 1.0)

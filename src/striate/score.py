@@ -66,6 +66,9 @@ def score(
         balanced_accuracy=statistics.balanced_accuracy(truth, predictions.predicted[counts]),
         log_loss=statistics.log_loss(probabilities, truth),
         calibration_error=statistics.expected_calibration_error(probabilities, truth),
+        calibration_interval=statistics.calibration_interval(
+            probabilities, truth, None if groups is None else groups[counts], seed, folds
+        ),
         with_leaked=leaked,
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests import made
 
-from striate.decision.slices import properties, slices
+from striate.decision.slices import group_slices, properties, slices
 from striate.diagnose.weak_slice import CHECK
 from striate.report.language import words
 from striate.report.slices import slices_section
@@ -80,3 +80,31 @@ def test_the_report_lists_them(lang: str) -> None:
     assert section is not None
     assert section.blocks[0].rows[0][0] == words(lang)("slice.dark")
     assert slices_section(made.values(images=60), words(lang)) is None
+
+
+def test_groups_are_named_worst_first() -> None:
+    names = ["a"] * 30 + ["b"] * 30 + ["c"] * 5 + [""] * 35
+    right = np.ones(100, np.bool_)
+    right[30:45] = False
+    found = group_slices(right, names, np.arange(100))
+    assert [one.name for one in found] == ["b", "a"]
+    assert found[0].accuracy.value == 0.5
+    assert found[0].others.value == 1.0
+    assert not group_slices(right, ["a"] * 100, np.arange(100))
+
+
+def test_the_report_has_a_table_of_groups() -> None:
+    values, light = run_with_light(0)
+    right = np.ones(len(light), np.bool_)
+    plain = answered(values, right)
+    section = slices_section(plain, words("en"))
+    assert section is not None
+    assert len(section.blocks) == 1
+    examples = tuple(
+        replace(example, group=f"film {row % 3}")
+        for row, example in enumerate(plain.index.examples)
+    )
+    grouped = replace(plain, index=replace(plain.index, examples=examples))
+    section = slices_section(grouped, words("zh"))
+    assert section is not None
+    assert {row[0] for row in section.blocks[1].rows} == {"film 0", "film 1", "film 2"}

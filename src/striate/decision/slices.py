@@ -1,8 +1,9 @@
 """Where a model is worse: kinds of images by what can be measured of them without the model.
 
-Legend: `N` judged images. A slice is the lowest or the highest quarter of a property.
+Legend: `N` judged images. A slice is the lowest or the highest quarter of a property, or a group.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +75,39 @@ def slices(
                     )
                 )
     return tuple(found)
+
+
+def group_slices(
+    right: NDArray[np.bool_],
+    names: Sequence[str],
+    groups: Rows,
+    *,
+    seed: int = 0,
+    folds: int = 0,
+    level: float = 0.95,
+) -> tuple[Slice, ...]:
+    """The named groups of at least 10 images, the one that is least often right first.
+
+    `names` N are the source's own, empty where an image has none. An interval is for more
+    images of this very group, which are taken for independent; none where fewer than two groups
+    can be told apart.
+    """
+    named = np.array(names, object)
+    kinds = [name for name in sorted(set(names) - {""}) if (named == name).sum() >= LEAST]
+    found = []
+    for name in kinds if len(kinds) > 1 else []:
+        inside = np.asarray(named == name, np.bool_)
+        found.append(
+            Slice(
+                name=name,
+                inside=inside,
+                accuracy=statistics.accuracy_interval(right[inside], None, seed, level, folds),
+                others=statistics.accuracy_interval(
+                    right[~inside], groups[~inside], seed, level, folds
+                ),
+            )
+        )
+    return tuple(sorted(found, key=lambda one: one.accuracy.value))
 
 
 def _of_pixels(image_HWC: NDArray[np.uint8]) -> tuple[float, float, float]:

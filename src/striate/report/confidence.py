@@ -24,9 +24,11 @@ def confidence_section(values: Values, words: Words) -> Section | None:
     truth = values.predictions.truth[values.counted]
     sure = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == truth
-    lead = words(
-        "confidence.lead", error=words.percent(score.calibration_error), loss=score.log_loss
-    )
+    figures = {"error": words.percent(score.calibration_error), "loss": score.log_loss}
+    lead = words("confidence.lead", **figures)
+    if score.calibration_interval is not None:
+        span = words.span(*score.calibration_interval)
+        lead = words("confidence.lead_span", span=span, **figures)
     judged = _Judged(
         sure=sure,
         right=right,

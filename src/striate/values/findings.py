@@ -74,6 +74,7 @@ class Score:
     `metric` is `accuracy`; of several labels `mean_average_precision`, of numbers
     `mean_absolute_error`, whose interval is in units of the number. `beside` are other figures
     of these tasks; `guessing` is what the metric is without a look at the image.
+    `calibration_interval` is that of the calibration error, where it was made.
     """
 
     metric: str = "accuracy"
@@ -90,6 +91,7 @@ class Score:
     with_leaked: WithLeaked | None = None
     beside: tuple[Measure, ...] = ()
     guessing: float | None = None
+    calibration_interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
