@@ -118,3 +118,27 @@ def test_the_logistic_fit_stays_finite(marks: np.ndarray) -> None:
         slope, offset = measures.fit_logistic(scores, marks)
         assert slope > 0
         assert np.isfinite([slope, offset]).all()
+
+
+def test_better_answers_have_little_chance_of_luck_and_equal_ones_all() -> None:
+    rng = np.random.default_rng(5)
+    marks = (rng.random((80, 3)) < 0.4).astype(float)
+    good, bad = (marks + noise * rng.normal(size=marks.shape) for noise in (0.3, 1.5))
+    new, old, chance = measures.compared_labels(good, bad, marks, draws=300)
+    assert new > old
+    assert chance < 0.01
+    assert measures.compared_labels(bad, good, marks, draws=300)[2] > 0.99
+    assert measures.compared_labels(good, good, marks, draws=300)[2] == 1.0
+    assert measures.compared_numbers(good[:, 0], bad[:, 0], marks[:, 0], draws=300)[2] < 0.01
+    assert measures.compared_numbers(good[:, 0], good[:, 0], marks[:, 0], draws=300)[2] == 1.0
+
+
+def test_a_gain_on_one_group_is_the_gain_of_one_witness() -> None:
+    truth = np.zeros(40)
+    old, new = np.ones(40), np.where(np.arange(40) < 20, 0.0, 1.1)
+    alone = measures.compared_numbers(new, old, truth, draws=500)[2]
+    grouped = measures.compared_numbers(
+        new, old, truth, np.r_[np.zeros(20), np.arange(1, 21)], draws=500
+    )[2]
+    assert alone < 0.01
+    assert grouped > 0.2

@@ -15,13 +15,13 @@ from striate.run import Run
 from striate.values import Options
 
 COLOURS = {"blue": 2, "green": 1, "red": 0}
-IMAGES = 150
+IMAGES, MANY = 150, 420
 
 
-def pictures(folder: Path) -> np.ndarray:
+def pictures(folder: Path, images: int) -> np.ndarray:
     """Grey noise with up to three coloured squares, N x 3 which; their share is the number."""
     generator = np.random.default_rng(0)
-    marks = generator.random((IMAGES, 3)) < (0.5, 0.4, 0.3)
+    marks = generator.random((images, 3)) < (0.5, 0.4, 0.3)
     for number, row in enumerate(marks):
         pixels = generator.integers(60, 120, (32, 32, 3))
         for place, channel in enumerate(COLOURS.values()):
@@ -33,10 +33,9 @@ def pictures(folder: Path) -> np.ndarray:
     return marks
 
 
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tasks")
-    marks = pictures(folder)
+def with_tables(folder: Path, images: int) -> Path:
+    """Pictures with a table of their labels and one of their numbers."""
+    marks = pictures(folder, images)
     for name in ("labels", "numbers"):
         with (folder / f"{name}.csv").open("w", newline="") as file:
             writer = csv.writer(file)
@@ -47,6 +46,16 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     (f"{number:03}.png", names if name == "labels" else row.sum() * 2.5)
                 )
     return folder
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return with_tables(tmp_path_factory.mktemp("tasks"), IMAGES)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return with_tables(tmp_path_factory.mktemp("many"), MANY)
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +93,10 @@ def test_a_number_is_learnt_and_judged(runs: dict[str, Run]) -> None:
     assert score.balanced_accuracy is None
 
 
-def test_the_plan_says_that_only_linear_is_there(runs: dict[str, Run]) -> None:
+def test_without_validation_images_the_exact_head_stays(runs: dict[str, Run]) -> None:
     for run in runs.values():
         assert run.plan.strategy.value == "linear"
-        assert "targets.linear_only" in [sentence.code for sentence in run.plan.because]
+        assert "choose.no_validation" in [sentence.code for sentence in run.plan.because]
 
 
 def test_predictions_come_back_from_their_file_as_they_were(runs: dict[str, Run]) -> None:
@@ -157,7 +166,7 @@ def test_the_same_again_gives_the_same_file(tables: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--strategy", "deep"], "--strategy deep is not there yet"),
+        (["--set", "balance=weights"], "of several labels one cannot be drawn without"),
         (["--min-accuracy", "0.9"], "there is no accuracy"),
     ],
 )
@@ -166,3 +175,41 @@ def test_what_is_not_there_is_said_in_one_sentence(
 ) -> None:
     assert cli.run(["fit", str(tables / "labels.csv"), *flags]) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "told"),
+    [
+        ("labels", "labels", "Validation mean AP"),
+        ("number", "numbers", "Validation R²"),
+    ],
+)
+def test_training_by_steps_serves_the_same_verbs(
+    many: Path, tmp_path: Path, task: str, name: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = str(many / f"{name}.csv"), tmp_path / "run"
+    options = Options(
+        minutes=1, task=task, strategy="scratch", set="epochs=6 width=0.25 mix=mixup", out=str(out)
+    )
+    run = fit(source, options)
+    score = run.summary.test
+    assert score is not None
+    assert (score.evaluation, score.n) == ("test-split", 63)
+    assert run.plan.strategy.value == "scratch"
+    if task == "labels":
+        assert score.value > 0.8
+        thresholds = msgspec.json.decode((run.model / "model.json").read_bytes())["thresholds"]
+        assert len(set(thresholds)) == 3
+    else:
+        assert score.value < 0.6 * (score.guessing or 0)
+    val = run.summary.val
+    assert val is not None
+    kept = run.read("history.csv").epochs[(run.summary.kept_epoch or 0) - 1]
+    wanted = val.value if task == "labels" else val.beside[0].value
+    assert kept.val_accuracy == pytest.approx(wanted, abs=0.02)
+    page = (run.folder / "report.html").read_text("utf-8")
+    assert told in page
+    again = run.predict([str(many / f"{n:03}.png") for n in range(3)])
+    assert len(again.labels) == 3
+    assert cli.run(["evaluate", str(out), source, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)

@@ -5,14 +5,14 @@ Legend: `N` images, `K` labels, `B` draws. `scores_NK` are any real numbers, hig
 whole groups where a group holds several (Davison & Hinkley 1997, section 3.8).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.statistics import crossed_factor, rng, wilson
-from striate.values import Measure
+from striate.values import Interval, Measure
 
 Floats = NDArray[np.float64]
 
@@ -124,6 +124,55 @@ def number_measures(
     return tuple(_measured(name, one[k], many[:, k]) for k, name in enumerate(names))
 
 
+def compared_labels(
+    new_NK: NDArray[np.float32],
+    old_NK: NDArray[np.float32],
+    marks_NK: Floats,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+    draws: int = 2000,
+) -> tuple[float, float, float]:
+    """Mean average precision of new and of old scores, and the chance that new is no better.
+
+    The share of paired bootstrap draws in which it is not; a draw is of whole groups.
+    """
+    count, labels = marks_NK.shape
+    draws = max(_FEWEST_DRAWS, min(draws, _MOST_WORK // max(1, 2 * count * labels)))
+
+    def both(weights_BN: NDArray[np.float32]) -> Floats:
+        kinds = [
+            [average_precision(scores[:, k], marks_NK[:, k], weights_BN) for k in range(labels)]
+            for scores in (new_NK, old_NK)
+        ]
+        return _mean(np.array(kinds).transpose(2, 1, 0))  # B x 2
+
+    return _compared(both, count, groups, seed, draws, sign=1.0)
+
+
+def compared_numbers(
+    new_N: ArrayLike,
+    old_N: ArrayLike,
+    truth_N: ArrayLike,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+    draws: int = 2000,
+) -> tuple[float, float, float]:
+    """Mean absolute error of new and of old answers, and the chance that new is no better."""
+    truth = np.asarray(truth_N, np.float64)
+    wrong_N2 = np.abs(np.stack([np.asarray(new_N), np.asarray(old_N)], axis=1) - truth[:, None])
+
+    def both(weights_BN: NDArray[np.float32]) -> Floats:
+        return np.asarray(weights_BN @ wrong_N2 / weights_BN.sum(axis=1, keepdims=True))
+
+    return _compared(both, len(truth), groups, seed, draws, sign=-1.0)
+
+
+def as_share(found: Measure, n: int) -> Interval:
+    """A measure as an interval within [0, 1], of `n` images."""
+    value, low, high = (min(1.0, max(0.0, x)) for x in (found.value, found.low, found.high))
+    return Interval(value=value, low=low, high=high, n=n, method="bootstrap")
+
+
 def crossed(found: Measure, folds: int) -> Measure:
     """The measure of `folds`-fold cross-validation: wider on both sides, as shares are there.
 
@@ -184,6 +233,21 @@ def fit_logistic(scores_N: ArrayLike, marks_N: ArrayLike) -> tuple[float, float]
 
 def _loss(logits: Floats, targets: Floats) -> float:
     return float((np.logaddexp(0, logits) - targets * logits).sum())
+
+
+def _compared(
+    both: Callable[[NDArray[np.float32]], Floats],
+    count: int,
+    groups: ArrayLike | None,
+    seed: int,
+    draws: int,
+    sign: float,
+) -> tuple[float, float, float]:
+    """New, old, and the share of draws in which `sign` times new is not above old."""
+    new, old = both(np.ones((1, count), np.float32))[0]
+    many = np.concatenate([both(part) for part in _weights(count, groups, draws, seed)])
+    chance = float((sign * (many[:, 0] - many[:, 1]) <= 0).mean())
+    return float(new), float(old), chance
 
 
 def _mean(table_BKM: Floats) -> Floats:

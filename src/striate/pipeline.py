@@ -12,11 +12,11 @@ from striate.data.series import find_series, series_notes
 from striate.data.split import split_index
 from striate.errors import StrictError, UsageError
 from striate.learn.asked import form_of
-from striate.learn.procedure import CLOSED_FORM
 from striate.run import Clock, Run
 from striate.stages.conclusion import conclude, write_report
 from striate.stages.fitting import fit_and_predict
 from striate.store.files import of_arrays
+from striate.strategy.targets import refuse_unfit
 from striate.train.machine import apply, measure_machine
 from striate.values import (
     Cache,
@@ -126,12 +126,7 @@ def _refuse_unfit(index: Index, options: Options) -> None:
     if index.task == "label":
         return
     named = "several labels" if index.task == "labels" else "a number"
-    if options.strategy not in ("auto", *CLOSED_FORM):
-        raise UsageError(
-            f"--strategy {options.strategy} is not there yet where an image has {named}; linear "
-            "and layers are.",
-            "Leave --strategy out.",
-        )
+    refuse_unfit(index.task, options)
     if options.min_accuracy is not None:
         raise UsageError(
             f"--min-accuracy: where an image has {named} there is no accuracy.",

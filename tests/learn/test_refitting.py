@@ -23,6 +23,7 @@ TRAIN, VAL = np.arange(120), np.arange(120, 180)
 
 def job(**changes: Any) -> Any:
     values: dict[str, Any] = {
+        "index": SimpleNamespace(task="label"),
         "cache": CACHE,
         "labels": LABELS,
         "groups": np.arange(len(LABELS)),

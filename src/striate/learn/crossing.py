@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from striate.classifier import answers
-from striate.learn.job import Job, Keep
+from striate.learn.job import Job, Keep, Learned
 from striate.learn.procedure import learn
 from striate.store.contents import CODECS
 from striate.store.files import Codec, of_array
@@ -56,16 +56,21 @@ def _fold(job: Job, held_out: NDArray[np.bool_], fold: int) -> NDArray[np.float3
     )
     learned = learn(inner)
     rows = job.train[held_out]
+    found = _answers(job, learned, rows)
+    if job.index.task != "labels":
+        return found
+    said = found >= np.asarray(learned.classifier.spec.thresholds, np.float32)
+    return np.concatenate([found, said.astype(np.float32)], axis=1)
+
+
+def _answers(job: Job, learned: Learned, rows: Rows) -> NDArray[np.float32]:
+    """What the fold's model says of the others, from their features where they are there."""
     if learned.table is None:
         return learned.classifier.probabilities(job.cache.images, rows)
     network, spec = learned.classifier.network, learned.classifier.spec
     with torch.inference_mode():
         logits = network.classify(torch.from_numpy(learned.table.of(rows, spec.taps)))
-    found = answers(spec, logits.numpy())
-    if spec.task != "labels":
-        return found
-    said = found >= np.asarray(spec.thresholds, np.float32)
-    return np.concatenate([found, said.astype(np.float32)], axis=1)
+    return answers(spec, logits.numpy())
 
 
 def _width(index: Index) -> int:

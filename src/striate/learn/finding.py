@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from striate.learn.job import Job
-from striate.learn.linear import Linear
+from striate.learn.kinds import kind_of
+from striate.learn.linear import Read
 from striate.learn.tuned import spec_of, start
 from striate.overrides import finds_rate
 from striate.store.files import of_json
@@ -12,7 +13,7 @@ from striate.values import Choice, Evidence, Plan, RateSearch, say
 
 
 def with_found_rate(
-    job: Job, plan: Plan, linear: Linear | None, evidence: Evidence
+    job: Job, plan: Plan, linear: Read | None, evidence: Evidence
 ) -> tuple[Plan, Evidence]:
     """The plan with the rate that was found, and the evidence with its curve; else both as given.
 
@@ -30,7 +31,8 @@ def with_found_rate(
             job.cache,
             job.train,
             job.machine,
-            labels=job.labels,
+            labels=kind_of(job).lesson(job),
+            task=job.index.task,
             mean=spec.mean,
             std=spec.std,
             steps=_steps(job, plan, evidence),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -34,6 +35,25 @@ from striate.values import (
 )
 
 PRETRAINED = "efficientnet-lite0"
+
+
+class Read(Protocol):
+    """A pretrained network that has read the images: where tuning finds its features."""
+
+    @property
+    def net(self) -> str:
+        """The network's name."""
+        ...
+
+    @property
+    def input_size(self) -> int:
+        """The size at which it saw the images."""
+        ...
+
+    @property
+    def table(self) -> FeatureTable:
+        """The features of every stage."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,6 +9,7 @@ from striate.classifier import Classifier
 from striate.learn.balancing import measure_balance
 from striate.learn.flipping import measure_flips
 from striate.learn.job import Job
+from striate.learn.kinds import kind_of
 from striate.learn.linear import Linear, fit_on, pretrained_spec
 from striate.learn.tuned import run, spec_of, start
 from striate.nets import RANDOM
@@ -49,7 +50,7 @@ def gather_evidence(job: Job, linear: Linear | None, *, trials: bool = True) -> 
     if linear is not None and not sets(job.options.set, "balance"):
         evidence = replace(evidence, balance=measure_balance(job, linear))
     wanted = worth_measuring(evidence, job.seconds_left(), job.options)
-    speeds, precisions = _speeds(job, evidence, wanted)
+    speeds, precisions = training_speeds(job, evidence, wanted)
     flips = None
     if wanted and not sets(job.options.set, "augment"):
         flips = measure_flips(job, linear, FLIPS_SHARE * job.seconds_left())
@@ -105,7 +106,7 @@ def _features_speed(linear: Linear | None) -> dict[str, float]:
     return {"features": len(linear.table.rows) / linear.table.seconds}
 
 
-def _speeds(
+def training_speeds(
     job: Job, evidence: Evidence, wanted: tuple[str, ...]
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Images per second of a training step for each strategy that could follow, and in what."""
@@ -134,7 +135,15 @@ def _speed(job: Job, evidence: Evidence, strategy: str, precision: str) -> float
         Choice(value=1, why=why, ground="measured"),
     )
     network = assemble(spec_of(job, plan), RANDOM)
-    return training_speed(network, plan, job.cache, job.train, job.machine, labels=job.labels)
+    return training_speed(
+        network,
+        plan,
+        job.cache,
+        job.train,
+        job.machine,
+        labels=kind_of(job).lesson(job),
+        task=job.index.task,
+    )
 
 
 def _try(job: Job, candidate: Candidate, linear: Linear | None) -> Trial | None:

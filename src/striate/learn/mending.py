@@ -8,7 +8,8 @@ from dataclasses import replace
 from striate.classifier import Classifier
 from striate.errors import UsageError
 from striate.learn.job import Job
-from striate.learn.linear import Linear
+from striate.learn.kinds import kind_of
+from striate.learn.linear import Read
 from striate.learn.tuned import spec_of, start, train_plan
 from striate.train.diverging import DivergedError
 from striate.train.head import Network
@@ -16,7 +17,7 @@ from striate.values import Choice, Evidence, History, Plan, say
 
 
 def train_or_mend(
-    job: Job, plan: Plan, linear: Linear | None, evidence: Evidence
+    job: Job, plan: Plan, linear: Read | None, evidence: Evidence
 ) -> tuple[Classifier, History, Plan]:
     """`train_plan`; where the loss stops being a number, once more by `mended`, which is said.
 
@@ -74,18 +75,18 @@ def _steering(plan: Plan) -> tuple[Choice[float] | Choice[str], ...]:
     return plan.learning_rate, plan.clip, plan.optimizer, plan.initialisation, plan.schedule
 
 
-def _keep(job: Job, plan: Plan, linear: Linear | None, fault: DivergedError) -> None:
+def _keep(job: Job, plan: Plan, linear: Read | None, fault: DivergedError) -> None:
     """The best epoch's weights become a usable model, where there is none yet."""
     if fault.state is not None:
         job.usable(_classifier(job, plan, linear, fault))
 
 
-def _classifier(job: Job, plan: Plan, linear: Linear | None, fault: DivergedError) -> Classifier:
+def _classifier(job: Job, plan: Plan, linear: Read | None, fault: DivergedError) -> Classifier:
     spec = spec_of(job, plan)
     network: Network = start(job, plan, spec, linear)
     assert fault.state is not None
     network.load_state_dict(fault.state)
-    return Classifier(spec=spec, network=network.eval())
+    return kind_of(job).finished(job, spec, network)
 
 
 SLOWER = 10.0

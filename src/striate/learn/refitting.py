@@ -28,11 +28,12 @@ def refitted(job: Job, learned: Learned) -> Learned:
 
     It is better with more wins than losses, a group being one witness; a tie leaves the head as
     the steps made it. Where the head was asked for, or is that of a given plan, nothing is
-    weighed. Of networks trained from scratch the head is never solved anew.
+    weighed. Of networks trained from scratch, of several labels and of a number the head is
+    never solved anew.
     """
     plan = learned.plan
     decided = job.given_plan is not None or plan.head.ground == "asked"
-    if plan.strategy.value not in TUNED or not len(job.val):
+    if plan.strategy.value not in TUNED or not len(job.val) or job.index.task != "label":
         return learned
     if decided and plan.head.value != "exact":
         return learned

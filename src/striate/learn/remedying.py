@@ -10,7 +10,7 @@ from striate import statistics
 from striate.diagnose import CURVE_FAULTS, curves_of_history, diagnose_curves
 from striate.errors import StriateError
 from striate.learn.job import Job, Learned
-from striate.learn.linear import Linear
+from striate.learn.linear import Read
 from striate.learn.tuned import probabilities, train_plan
 from striate.store.files import of_json
 from striate.strategy.promise import GATE_LEVEL
@@ -41,17 +41,20 @@ class _Tried:
     right: Truths
 
 
-def remedied(job: Job, learned: Learned, linear: Linear | None) -> Learned:
+def remedied(job: Job, learned: Learned, linear: Read | None) -> Learned:
     """The trained model, or a better one where a remedy helped on the validation images.
 
     Every trial starts where the training did and sees the same images in the same order; it is
     held against the training, or, where there is time for fewer epochs only, against one of the
     same plan with as few. A remedy helps where the paired sign test says so, at the level of the
     gate shared by all that were tried. The one that helped most is then carried out in full and
-    must be better than the model that is there.
+    must be better than the model that is there. Of several labels or a number nothing is tried:
+    the sign test counts right images.
     """
     given = job.given_plan is not None and not job.options.remedy
     if learned.history is None or not len(job.val) or job.options.no_remedy or given:
+        return learned
+    if job.index.task != "label":
         return learned
     # What the clock decided stays decided where the run is gone on with.
     decided = job.keep("remedies.json", lambda: _decide(job, learned), of_json(Remedying))
@@ -99,7 +102,7 @@ def _decide(job: Job, learned: Learned) -> Remedying:
 def _chosen(
     job: Job,
     learned: Learned,
-    linear: Linear | None,
+    linear: Read | None,
     trials: list[_Tried],
     old: Truths,
     decided: Remedying,
@@ -145,7 +148,7 @@ def _train(
     plan: Plan,
     name: str,
     learned: Learned,
-    linear: Linear | None,
+    linear: Read | None,
     *,
     publish: bool = False,
 ) -> Learned | None:

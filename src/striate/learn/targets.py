@@ -1,20 +1,20 @@
-"""Several labels or a number: ridge regression on the features of a pretrained network.
+"""Several labels or a number: the exact head, and a training by steps where it may do better.
 
-Legend: `N` images, `K` labels (of a number 1). The targets of several labels are 1 and 0, which
-gives the order of the scores that 1 and -1 would give; ridge does not care for the scale of a
-number either, since its intercept is not penalised.
+Legend: `N` images, `K` labels (of a number 1).
 """
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from striate import measures
-from striate.classifier import Classifier, answers
+from striate.classifier import answers
+from striate.learn.asked import refuse_unfit
 from striate.learn.doubting import publish_outliers
+from striate.learn.finding import with_found_rate
 from striate.learn.job import Job, Learned
 from striate.learn.linear import (
     PRETRAINED,
@@ -23,109 +23,144 @@ from striate.learn.linear import (
     read_features,
     read_network,
 )
+from striate.learn.measure import training_speeds
+from striate.learn.stepping import learn_by_steps
+from striate.learn.target_heads import Floats, solve, solved_classifier
 from striate.probe.evidence import tap_sets
 from striate.probe.features import FeatureTable
-from striate.probe.ridge import RidgeFit, prepare
+from striate.probe.ridge import prepare
+from striate.probe.shift import layer_shift
 from striate.statistics import some_of
 from striate.store.files import of_json
 from striate.store.plans import PLAN
-from striate.strategy.plans import linear_plan
+from striate.strategy.targets import CLOSED_FORM, choose_for_targets, exact_plan, worth_a_training
 from striate.train.head import Network
-from striate.values import Choice, Evidence, Interval, Plan, Probe, Rows, Sentence, Tap, say
-
-Floats = NDArray[np.float64]
+from striate.values import Choice, Evidence, Interval, Plan, Probe, Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Solved:
-    """A ridge solution whose scores are logits of each label, or the number itself."""
+class _Features:
+    """A pretrained network and what every stage of it says of the images."""
 
-    fit: RidgeFit
-    thresholds: tuple[float, ...]
+    net: str
+    input_size: int
+    network: Network
+    table: FeatureTable
 
 
 def learn_targets(job: Job) -> Learned:
-    """The linear model on the taps that leave-one-out prefers, fitted on all images at hand."""
+    """The linear model on the taps that leave-one-out prefers, or a network that is better."""
+    refuse_unfit(job)
+    given = job.given_plan
+    asked = given.strategy.value if given else job.options.strategy
+    read = None if asked == "scratch" else _read(job)
+    if read is not None:
+        publish_outliers(job, read.table)
+    evidence = job.keep("measured.json", lambda: _evidence(job, read), of_json(Evidence))
+    plan = given or job.keep("chosen.json", lambda: _plan(job, evidence), PLAN, also=job.minutes)
+    if plan.strategy.value not in CLOSED_FORM:
+        plan, evidence = with_found_rate(job, plan, read, evidence)
+    job.publish("evidence.json", evidence)
+    job.publish("plan.json", plan)
+    if read is None:
+        return learn_by_steps(job, plan, evidence, None, None)
+    if plan.strategy.value in CLOSED_FORM:
+        return _closed_form(job, read, plan, evidence)
+    beside = _exact_plan(job, evidence, plan.strategy)
+    first = solve(job, read.table, beside.taps.value, job.train)
+    job.usable(solved_classifier(job, read.network, beside, first))
+    return learn_by_steps(job, plan, evidence, read, partial(_linear, job, read))
+
+
+def _read(job: Job) -> _Features:
     given = job.given_plan
     net = PRETRAINED if job.options.net == "auto" else job.options.net
     net = given.net.value if given else net
     size = given.input_size.value if given else input_size_for(job, net)
     network = read_network(job, net, size)
     table = read_features(job, net, network, size, job.feature_rows, "features.npz")
-    publish_outliers(job, table)
-    evidence = job.keep(
-        "measured.json", lambda: _evidence(job, table, net, size), of_json(Evidence)
-    )
-    plan = given or job.keep("chosen.json", lambda: _plan(job, evidence), PLAN, also=job.minutes)
-    job.publish("evidence.json", evidence)
-    job.publish("plan.json", plan)
+    return _Features(net=net, input_size=size, network=network, table=table)
+
+
+def _closed_form(job: Job, read: _Features, plan: Plan, evidence: Evidence) -> Learned:
+    """The linear model fitted on training and validation images; judged on validation without."""
     taps = plan.taps.value
-    by_train = _solve(job, table, taps, job.train)
-    job.usable(_classifier(job, network, plan, by_train))
+    by_train = solve(job, read.table, taps, job.train)
+    first = solved_classifier(job, read.network, plan, by_train)
+    job.usable(first)
     final, found = by_train, None
     if len(job.val):
-        spec = _classifier(job, network, plan, by_train).spec
-        found = answers(spec, by_train.fit.scores(table.of(job.val, taps)))
-        final = _solve(job, table, taps, np.sort(np.concatenate([job.train, job.val])))
+        found = answers(first.spec, by_train.fit.scores(read.table.of(job.val, taps)))
+        rows = np.sort(np.concatenate([job.train, job.val]))
+        final = solve(job, read.table, taps, rows)
     return Learned(
-        classifier=_classifier(job, network, plan, final),
+        classifier=solved_classifier(job, read.network, plan, final),
         plan=plan,
         evidence=evidence,
         history=None,
         val_probabilities=found,
-        table=table,
+        table=read.table,
     )
 
 
-def _solve(job: Job, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows) -> _Solved:
-    width = dict(zip(table.taps, table.widths, strict=True))
-    targets = job.index.targets()[rows]
-    path = prepare(
-        table.of(rows, taps),
-        targets,
-        targets.shape[1],
-        job.groups[rows],
-        [width[tap] for tap in taps],
+def _linear(job: Job, read: _Features, evidence: Evidence, choice: Choice[str]) -> Learned:
+    """The linear model that a training is held against."""
+    return _closed_form(job, read, _exact_plan(job, evidence, choice), evidence)
+
+
+def _exact_plan(job: Job, evidence: Evidence, choice: Choice[str]) -> Plan:
+    """The plan of the linear model beside a training."""
+    linear = replace(choice, value="linear")
+    return exact_plan(evidence, job.options, job.machine, linear, job.index.task)
+
+
+def _plan(job: Job, evidence: Evidence) -> Plan:
+    options, machine = job.options, job.machine
+    return choose_for_targets(evidence, job.seconds_left(), options, machine, job.index.task)
+
+
+def _evidence(job: Job, read: _Features | None) -> Evidence:
+    """The probes, and the speed of what may be trained by steps."""
+    targets, number = job.index.targets()[job.train], job.index.task == "number"
+    probes, best = ((), "") if read is None else _probes(job, read)
+    counts = [len(job.train)] if number else targets.sum(axis=0)
+    evidence = Evidence(
+        probes=probes,
+        best_probe=best,
+        trials=(),
+        speeds=_features_speed(read),
+        images_per_class=tuple(int(count) for count in counts),
+        majority=0.0 if number else float(targets.mean()),
+        image_size=job.cache.size,
+        channels=job.cache.channels,
+        resize=job.cache.resize,
+        square=job.index.square,
+        net=read.net if read else "",
+        input_size=read.input_size if read else 0,
+        val_images=len(job.val),
+        classes=job.index.classes,
+        metric="r_squared" if number else "mean_average_precision",
     )
-    fit = path.fit()
-    if job.index.task == "number":
-        return _Solved(fit=fit, thresholds=())
-    fit = _calibrated(fit, targets)
-    chances = measures.logistic(fit.loo_scores)
-    return _Solved(fit=fit, thresholds=measures.best_thresholds(chances, targets))
+    if job.given_plan is not None:
+        return evidence
+    if read is not None and job.options.strategy == "auto" and len(job.val):
+        spec = pretrained_spec(job, read.net, read.input_size, read.network.taps)
+        shift = layer_shift(read.network, job.cache, job.train, spec, job.options.seed)
+        evidence = replace(evidence, shift=shift)
+    name = worth_a_training(evidence, job.options)
+    speeds, precisions = training_speeds(job, evidence, (name,) if name else ())
+    return replace(evidence, speeds={**evidence.speeds, **speeds}, precisions=precisions)
 
 
-def _calibrated(fit: RidgeFit, targets_NK: Floats) -> RidgeFit:
-    """The fit with scores that are logits: a slope and an offset a label, by left-out images."""
-    pairs = [
-        measures.fit_logistic(fit.loo_scores[:, k], targets_NK[:, k])
-        for k in range(targets_NK.shape[1])
-    ]
-    slopes, offsets = np.array(pairs, np.float32).T
-    return replace(
-        fit,
-        weights=fit.weights * slopes,
-        bias=fit.bias * slopes + offsets,
-        loo_scores=fit.loo_scores * slopes + offsets,
-    )
+def _features_speed(read: _Features | None) -> dict[str, float]:
+    if read is None or not read.table.seconds:
+        return {}
+    return {"features": len(read.table.rows) / read.table.seconds}
 
 
-def _classifier(job: Job, network: Network, plan: Plan, solved: _Solved) -> Classifier:
-    taps, fit = plan.taps.value, solved.fit
-    spec = pretrained_spec(job, plan.net.value, plan.input_size.value, taps)
-    spec = replace(spec, strategy=plan.strategy.value, thresholds=solved.thresholds)
-    own = Network(network.backbone, taps, spec.outputs)
-    own.set_head(
-        torch.from_numpy(fit.weights),
-        torch.from_numpy(fit.bias),
-        torch.from_numpy(fit.shift),
-        torch.from_numpy(fit.scale),
-    )
-    return Classifier(spec=spec, network=own.eval())
-
-
-def _evidence(job: Job, table: FeatureTable, net: str, size: int) -> Evidence:
-    rows = _some(job.train, job.options.seed)
+def _probes(job: Job, read: _Features) -> tuple[tuple[Probe, ...], str]:
+    """A linear model on every set of taps, judged by leave-one-out; the name of the best."""
+    table, rows = read.table, _some(job.train, job.options.seed)
     targets = job.index.targets()[rows]
     path = prepare(table.of(rows), targets, targets.shape[1], job.groups[rows], table.widths)
     errors, probes = [], []
@@ -149,25 +184,7 @@ def _evidence(job: Job, table: FeatureTable, net: str, size: int) -> Evidence:
             )
         )
     usable = [k for k, probe in enumerate(probes) if _allowed(job, probe)]
-    number = job.index.task == "number"
-    counts = [len(job.train)] if number else job.index.targets()[job.train].sum(axis=0)
-    return Evidence(
-        probes=tuple(probes),
-        best_probe=probes[min(usable, key=lambda k: errors[k])].name,
-        trials=(),
-        speeds={"features": len(table.rows) / table.seconds} if table.seconds else {},
-        images_per_class=tuple(int(count) for count in counts),
-        majority=0.0 if number else float(targets.mean()),
-        image_size=job.cache.size,
-        channels=job.cache.channels,
-        resize=job.cache.resize,
-        square=job.index.square,
-        net=net,
-        input_size=size,
-        val_images=len(job.val),
-        classes=job.index.classes,
-        metric="r_squared" if number else "mean_average_precision",
-    )
+    return tuple(probes), probes[min(usable, key=lambda k: errors[k])].name
 
 
 def _allowed(job: Job, probe: Probe) -> bool:
@@ -183,49 +200,7 @@ def _share(job: Job, scores_NK: NDArray[np.float32], targets_NK: Floats, rows: R
         said = np.zeros(scores_NK.shape, np.bool_)
         table = measures.label_measures(scores_NK, said, targets_NK, groups, seed, _DRAWS)
         found = table[-1][0]
-    value, low, high = (min(1.0, max(0.0, x)) for x in (found.value, found.low, found.high))
-    return Interval(value=value, low=low, high=high, n=len(rows), method="bootstrap")
-
-
-def _plan(job: Job, evidence: Evidence) -> Plan:
-    best = next(probe for probe in evidence.probes if probe.name == evidence.best_probe)
-    why = _why(job)
-    asked = job.options.strategy != "auto"
-    name = job.options.strategy if asked else "linear"
-    strategy = Choice(value=name, why=why[0], ground="asked" if asked else "convention")
-    plan = linear_plan(evidence, job.options, job.machine, strategy)
-    taps = replace(plan.taps, why=_which(job, best, len(evidence.probes)))
-    return replace(plan, taps=taps, because=(*why, taps.why))
-
-
-def _why(job: Job) -> tuple[Sentence, ...]:
-    if job.options.strategy != "auto":
-        return (say("choose.asked", "You asked for {strategy}.", strategy=job.options.strategy),)
-    return (
-        say(
-            "targets.linear_only",
-            "For several labels or a number only the linear model on pretrained features is "
-            "there so far; training by steps was not tried.",
-        ),
-    )
-
-
-def _which(job: Job, best: Probe, probes: int) -> Sentence:
-    if job.index.task == "number":
-        return say(
-            "targets.taps_number",
-            "'{name}' is best of {n} by leave-one-out: it explains {share:.1%} of the variance",
-            name=best.name,
-            n=probes,
-            share=best.loo_accuracy.value,
-        )
-    return say(
-        "targets.taps_labels",
-        "'{name}' is best of {n} by leave-one-out: mean average precision {share:.1%}",
-        name=best.name,
-        n=probes,
-        share=best.loo_accuracy.value,
-    )
+    return measures.as_share(found, len(rows))
 
 
 def _some(rows: Rows, seed: int) -> Rows:

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from striate import statistics
 from striate.classifier import Classifier
 from striate.data.batches import normalise, to_device
 from striate.data.preprocess import channel_scaling
 from striate.data.whole_images import components_kept, fit_layer
 from striate.learn.job import Job
-from striate.learn.linear import Linear, fit_on, pretrained_spec, read_features
+from striate.learn.kinds import kind_of
+from striate.learn.linear import Read, pretrained_spec, read_features
 from striate.nets import RANDOM
 from striate.train.head import Network, assemble
 from striate.train.layer_states import layer_states
@@ -32,9 +32,9 @@ from striate.values import (
 
 
 def train_plan(
-    job: Job, plan: Plan, linear: Linear | None, evidence: Evidence, folder: str = "training"
+    job: Job, plan: Plan, linear: Read | None, evidence: Evidence, folder: str = "training"
 ) -> tuple[Classifier, History, Plan]:
-    """The network of a plan, trained; its temperature is fitted on the validation images.
+    """The network of a plan, trained and calibrated on the validation images.
 
     The plan that comes back is the one that was executed: shorter where the machine was slower.
     """
@@ -44,11 +44,7 @@ def train_plan(
     trained = run(job, plan, spec, network, job.checkpoints / folder, seconds)
     network.load_state_dict(trained.state)
     job.publish("layers.json", _layers(job, spec, network))
-    classifier = Classifier(spec=spec, network=network.eval())
-    if len(job.val):
-        logits = classifier.logits(job.cache.images, job.val)
-        temperature = statistics.fit_temperature(logits, job.labels[job.val])
-        classifier = Classifier(spec=replace(spec, temperature=temperature), network=network)
+    classifier = kind_of(job).finished(job, spec, network)
     return classifier, trained.history, trained.plan
 
 
@@ -63,7 +59,8 @@ def _layers(job: Job, spec: ModelSpec, network: Network) -> LayerStates:
         spec.input_size,
     )
     with settled(job.machine.threads):
-        return layer_states(network, images, torch.from_numpy(job.labels[rows]))
+        lesson = torch.from_numpy(kind_of(job).lesson(job)[rows])
+        return layer_states(network, images, lesson, job.index.task)
 
 
 def run(
@@ -82,7 +79,8 @@ def run(
         job.train,
         job.val,
         job.machine,
-        labels=job.labels,
+        labels=kind_of(job).lesson(job),
+        task=job.index.task,
         mean=spec.mean,
         std=spec.std,
         checkpoint_dir=checkpoints,
@@ -107,6 +105,7 @@ def spec_of(job: Job, plan: Plan) -> ModelSpec:
         net=plan.net.value,
         settings=plan.settings.value,
         classes=job.index.classes,
+        task=job.index.task,
         channels=job.cache.channels,
         input_size=plan.input_size.value,
         cache_size=job.cache.size,
@@ -134,7 +133,7 @@ def _preprocessing(job: Job, plan: Plan) -> Preprocessing:
     return Preprocessing(kind=kind, components=kept, eps=plan.whiten_eps.value)
 
 
-def start(job: Job, plan: Plan, spec: ModelSpec, linear: Linear | None) -> Network:
+def start(job: Job, plan: Plan, spec: ModelSpec, linear: Read | None) -> Network:
     """The network before its first step: random for `scratch`, else where the probe ended.
 
     The exact head is fitted anew at the plan's input size, since features shift with it.
@@ -152,12 +151,10 @@ def start(job: Job, plan: Plan, spec: ModelSpec, linear: Linear | None) -> Netwo
         if linear is not None and same
         else read_features(job, spec.net, network, size, rows, f"features-{size}.npz")
     )
-    fit = fit_on(job, table, plan.taps.value, job.train, plan.balance.value)
-    # Softmax of the scores over the temperature is what the exact head means by them: the
-    # training then starts at a calibrated model instead of at timid scores between 0 and 1.
+    fit = kind_of(job).head(job, table, plan)
     network.set_head(
-        torch.from_numpy(fit.weights / fit.temperature),
-        torch.from_numpy(fit.bias / fit.temperature),
+        torch.from_numpy(fit.weights),
+        torch.from_numpy(fit.bias),
         torch.from_numpy(fit.shift),
         torch.from_numpy(fit.scale),
     )

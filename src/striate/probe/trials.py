@@ -18,7 +18,7 @@ from striate.train.feed import Feed
 from striate.train.head import Network
 from striate.train.machine import apply
 from striate.train.steps import prepare, step, training_mode
-from striate.values import Cache, History, Machine, Plan, Rows, Sentence, Trial
+from striate.values import Cache, History, Machine, Plan, Rows, Sentence, Targets, Task, Trial
 
 
 def training_speed(
@@ -28,9 +28,10 @@ def training_speed(
     train_rows: Rows,
     machine: Machine,
     *,
-    labels: Rows,
+    labels: Targets,
     seconds: float = 2.0,
     clock: Callable[[], float] = time.perf_counter,
+    task: Task = "label",
 ) -> float:
     """Images per second of the plan's training step, by the median step of about `seconds`.
 
@@ -52,6 +53,7 @@ def training_speed(
         std=grey,
         device=machine.device,
         layout=machine.layout,
+        task=task,
     )
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with apply(replace(machine, threads=plan.threads.value)):

@@ -5,17 +5,18 @@ import numpy as np
 from striate.report.charts import Band, Line, curves
 from striate.report.language import Words
 from striate.trends import best_epoch, smooth
-from striate.values import Block, Epoch, History, Section, Values
+from striate.values import Block, Epoch, History, Section, Task, Values
 
 # Shorter curves are left as they are.
 SMOOTHED = 4
 
 
 def training_section(values: Values, words: Words) -> Section | None:
-    """Accuracy and loss over the epochs, drawn and as a table; None where nothing was trained."""
+    """Accuracy, or what stands for it, and loss over the epochs; None where nothing was trained."""
     history = values.history
     if history is None or not history.epochs:
         return None
+    metric = METRICS[values.index.task]
     kept = [epoch for epoch in history.epochs if epoch.epoch == history.kept_epoch]
     lead = words("training.lead", n=len(history.epochs), kept=history.kept_epoch)
     if values.plan.average.value == "epochs":
@@ -27,15 +28,15 @@ def training_section(values: Values, words: Words) -> Section | None:
         title=words("training.title"),
         lead=lead,
         blocks=(
-            _chart("accuracy", history, words),
-            _chart("loss", history, words),
-            *_choice(history, words),
-            _table(history, words),
+            _chart("accuracy", metric, history, words),
+            _chart("loss", "loss", history, words),
+            *_choice(metric, history, words),
+            _table(metric, history, words),
         ),
     )
 
 
-def _choice(history: History, words: Words) -> tuple[Block, ...]:
+def _choice(metric: str, history: History, words: Words) -> tuple[Block, ...]:
     """What the last epoch would have given, which epochs are alike, and why it ended early."""
     kept = next((e for e in history.epochs if e.epoch == history.kept_epoch), None)
     losses = _judged_losses(history)
@@ -43,7 +44,7 @@ def _choice(history: History, words: Words) -> tuple[Block, ...]:
         return ()
     best, last = best_epoch(losses, among=[kept.epoch - 1]), history.epochs[-1]
     text = words(
-        "training.choice",
+        "training.choice" if metric == "accuracy" else f"training.choice_{metric}",
         kept=kept.epoch,
         level=best.level,
         error=best.error,
@@ -82,8 +83,8 @@ def _band(figure: str, history: History) -> Band | None:
     )
 
 
-def _chart(figure: str, history: History, words: Words) -> Block:
-    title = words(f"training.{figure}")
+def _chart(figure: str, name: str, history: History, words: Words) -> Block:
+    title = words(f"training.{name}")
     lines = [
         Line(
             name=words(f"training.{split}"),
@@ -119,14 +120,14 @@ def _chart(figure: str, history: History, words: Words) -> Block:
     return Block(kind="chart", title=title, svg=svg, severity="half", note=note)
 
 
-def _table(history: History, words: Words) -> Block:
+def _table(metric: str, history: History, words: Words) -> Block:
     judged = ("val_loss", "val_accuracy") if history.val_images else ()
     names = ("epoch", "lr", "train_loss", "train_accuracy", *judged, "seconds")
     kept = [i for i, epoch in enumerate(history.epochs) if epoch.epoch == history.kept_epoch]
     return Block(
         kind="table",
         title=words("training.table"),
-        header=tuple(words(f"training.{name}") for name in names),
+        header=tuple(words(f"training.{name.replace('accuracy', metric)}") for name in names),
         rows=tuple(_row(epoch, names, words) for epoch in history.epochs),
         marked=tuple(kept),
         folded=True,
@@ -144,3 +145,10 @@ def _row(epoch: Epoch, names: tuple[str, ...], words: Words) -> tuple[str, ...]:
         "seconds": f"{epoch.seconds:.1f}",
     }
     return tuple(cells[name] for name in names)
+
+
+METRICS: dict[Task, str] = {
+    "label": "accuracy",
+    "labels": "mean_average_precision",
+    "number": "r_squared",
+}

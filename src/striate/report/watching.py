@@ -56,7 +56,7 @@ class Lines:
         if progress.note is not None and not progress.finished:
             self._print(plain(self.say.sentence(progress.note)))
         if progress.epoch is not None:
-            self._print(epoch_line(progress.epoch, progress.total, self.say))
+            self._print(epoch_line(progress.epoch, progress.total, self.say, progress.metric))
         if progress.finished:
             self._print(stage_line(progress, seconds, self.say))
 
@@ -145,8 +145,8 @@ def stage_line(progress: Progress, seconds: float, say: Words) -> str:
     return plain("  ".join(parts))
 
 
-def epoch_line(epoch: Epoch, total: int, say: Words) -> str:
-    """An epoch: losses, accuracies, speed."""
+def epoch_line(epoch: Epoch, total: int, say: Words, metric: str = "accuracy") -> str:
+    """An epoch: losses, accuracies or what stands for them, speed."""
     judged = math.isfinite(epoch.val_accuracy)
     return plain(
         say(
@@ -154,6 +154,7 @@ def epoch_line(epoch: Epoch, total: int, say: Words) -> str:
             epoch=epoch.epoch,
             total=total or "?",
             train_loss=epoch.train_loss,
+            measure=say(f"measure.{metric}"),
             train_accuracy=say.percent(epoch.train_accuracy),
             val_loss=epoch.val_loss,
             val_accuracy=say.percent(epoch.val_accuracy),
@@ -178,6 +179,8 @@ def detail(progress: Progress, say: Words) -> str:
         parts.append(say("terminal.rate", n=round(progress.rate)))
     if progress.epoch is not None and math.isfinite(progress.epoch.val_accuracy):
         share = say.percent(progress.epoch.val_accuracy)
+        if progress.metric != "accuracy":
+            share = f"{say(f'measure.{progress.metric}')} {share}"
         parts.append(say("terminal.validation_accuracy", share=share))
     if progress.seconds_left is not None:
         parts.append(say("terminal.left", time=say.seconds(progress.seconds_left)))

@@ -46,11 +46,12 @@ def fit_and_predict(
     """
     crossed = split.evaluation == "cross-validation"
     job = make_job(run, index, split, cache, machine, watch)
-    # Other tasks are solved in closed form: more minutes may only change the input's size.
-    earlier = put_by(run) if index.task == "label" else None
+    earlier = put_by(run)
     with run.timed("train"):
         learned = learn(job)
-    if earlier and keep_earlier(run, earlier, learned.val_probabilities, job.labels[job.val]):
+    found, task = learned.val_probabilities, index.task
+    truth = (index.labels() if task == "label" else index.targets())[job.val]
+    if earlier and keep_earlier(run, earlier, found, truth, task):
         run.write("evidence.json", learned.evidence)
         run.write("trials.jsonl", learned.evidence.trials)
         return

@@ -1,17 +1,22 @@
 """More minutes for a finished run: what it had is put by, and wins unless the new is better."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate import measures
 from striate.run import Run
 from striate.store.files import Codec, of_array
 from striate.store.plans import PLAN
 from striate.store.tables import HISTORY, PREDICTIONS
-from striate.values import History, Plan, Predictions, Rows, say
+from striate.values import History, Plan, Predictions, Sentence, Task, say
+
+Answers = NDArray[np.float32]
+Truth = NDArray[np.int64] | NDArray[np.float64]
 
 _KEPT: dict[str, Codec[Any]] = {
     "plan.json": PLAN,
@@ -58,23 +63,17 @@ def put_by(run: Run) -> Earlier | None:
 
 
 def keep_earlier(
-    run: Run, earlier: Earlier, found: NDArray[np.float32] | None, truth: Rows
+    run: Run, earlier: Earlier, found: Answers | None, truth: Truth, task: Task = "label"
 ) -> bool:
-    """Puts the earlier model back where the new one gets fewer validation images right."""
+    """Puts the earlier model back where the new one does worse on the validation images.
+
+    `truth` is their class numbers N, or of other tasks their targets N x K.
+    """
     if found is None or len(earlier.val_probabilities) != len(truth):
         return False
-    before = int((earlier.val_probabilities.argmax(axis=1) == truth).sum())
-    now = int((found.argmax(axis=1) == truth).sum())
-    if now >= before:
+    why = WORSE[task](found, earlier.val_probabilities, truth)
+    if why is None:
         return False
-    why = say(
-        "improve.not_kept",
-        "With more minutes {now} of {n} validation images were right, before {before}: the "
-        "earlier model stays.",
-        now=now,
-        before=before,
-        n=len(truth),
-    )
     plan = replace(earlier.plan, because=(*earlier.plan.because, why))
     shutil.copytree(run.checkpoints / "earlier" / "model", run.model, dirs_exist_ok=True)
     run.write("plan.json", plan)
@@ -82,3 +81,52 @@ def keep_earlier(
     run.write("predictions.csv", earlier.predictions)
     run.write("val.npy", earlier.val_probabilities, of_array())
     return True
+
+
+def _fewer_right(found: Answers, earlier: Answers, truth: Truth) -> Sentence | None:
+    now, before = (int((each.argmax(axis=1) == truth).sum()) for each in (found, earlier))
+    if now >= before:
+        return None
+    return say(
+        "improve.not_kept",
+        "With more minutes {now} of {n} validation images were right, before {before}: the "
+        "earlier model stays.",
+        now=now,
+        before=before,
+        n=len(truth),
+    )
+
+
+def _less_precise(found: Answers, earlier: Answers, truth: Truth) -> Sentence | None:
+    now, before, _ = measures.compared_labels(found, earlier, np.asarray(truth, np.float64))
+    if now >= before:
+        return None
+    return say(
+        "improve.not_kept_labels",
+        "With more minutes the mean average precision on {n} validation images was {now:.1%}, "
+        "before {before:.1%}: the earlier model stays.",
+        now=now,
+        before=before,
+        n=len(truth),
+    )
+
+
+def _further_off(found: Answers, earlier: Answers, truth: Truth) -> Sentence | None:
+    now, before, _ = measures.compared_numbers(found[:, 0], earlier[:, 0], truth[:, 0])
+    if now <= before:
+        return None
+    return say(
+        "improve.not_kept_number",
+        "With more minutes answers on {n} validation images were off by {now:.3g} on average, "
+        "before by {before:.3g}: the earlier model stays.",
+        now=now,
+        before=before,
+        n=len(truth),
+    )
+
+
+WORSE: dict[Task, Callable[[Answers, Answers, Truth], Sentence | None]] = {
+    "label": _fewer_right,
+    "labels": _less_precise,
+    "number": _further_off,
+}

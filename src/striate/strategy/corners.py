@@ -33,7 +33,7 @@ def rule_of_thumb(*, large: bool, similar: bool) -> str:
     return "linear" if similar else "layers"
 
 
-def to_try(image_size: int, images_per_class: float, shift: float) -> str:
+def to_try(image_size: float, images_per_class: float, shift: float) -> str:
     """What may beat the linear model and is worth a training; "" for nothing.
 
     Small images lose most by being enlarged for a pretrained network, and train fast from

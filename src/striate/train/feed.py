@@ -9,7 +9,8 @@ from torch import Tensor
 
 from striate.augment import augment
 from striate.data.batches import normalise, resized, to_device
-from striate.values import Cache, Rows
+from striate.train.objective import Objective, objective_of
+from striate.values import Cache, Rows, Targets, Task
 
 
 class Source(Protocol):
@@ -29,13 +30,14 @@ class Source(Protocol):
 class Feed:
     """Where images and labels come from, and how a network wants them.
 
-    `labels` are class numbers of the cache's rows; `mean` and `std` are in units of 0..1.
+    `labels` are class numbers of the cache's rows, or what else `task` learns of them; `mean`
+    and `std` are in units of 0..1.
     `kept` stands for the images where a frozen part of the network has looked at them already.
     `class_weights` say how much an image of each class counts in the loss; empty: all alike.
     """
 
     cache: Cache
-    labels: Rows
+    labels: Targets
     input_size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -43,6 +45,12 @@ class Feed:
     layout: str = "channels_last"
     kept: Source | None = None
     class_weights: tuple[float, ...] = ()
+    task: Task = "label"
+
+    @property
+    def objective(self) -> Objective:
+        """What outputs are held against the labels by."""
+        return objective_of(self.task)
 
     def images(
         self,
@@ -68,5 +76,5 @@ class Feed:
         return torch.tensor(self.class_weights, device=self.device) if self.class_weights else None
 
     def targets(self, rows: Rows) -> Tensor:
-        """Class numbers N int64 on the device."""
+        """Class numbers N int64 on the device, or float32 N x K."""
         return torch.from_numpy(self.labels[rows]).to(self.device)

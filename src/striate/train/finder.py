@@ -13,10 +13,9 @@ from striate.train.feed import Feed
 from striate.train.head import Network
 from striate.train.initialise import initialise
 from striate.train.loop import FIRST_LOOK
-from striate.train.loss import loss
 from striate.train.machine import apply
 from striate.train.steps import NotFiniteError, prepare, step, training_mode
-from striate.values import Cache, Machine, Plan, RateSearch, Rows
+from striate.values import Cache, Machine, Plan, RateSearch, Rows, Targets, Task
 
 
 def find_rate(
@@ -26,10 +25,11 @@ def find_rate(
     train_rows: Rows,
     machine: Machine,
     *,
-    labels: Rows,
+    labels: Targets,
     mean: tuple[float, ...],
     std: tuple[float, ...],
     steps: int = 100,
+    task: Task = "label",
 ) -> RateSearch:
     """Losses of batches at rates that grow evenly in their logarithm, and the rate chosen.
 
@@ -44,6 +44,7 @@ def find_rate(
         std=std,
         device=machine.device,
         layout=machine.layout,
+        task=task,
     )
     low, high = plan.learning_rate.value * LOWEST, plan.learning_rate.value * HIGHEST
     rates = [low * (high / low) ** (k / (steps - 1)) for k in range(steps)]
@@ -94,10 +95,10 @@ def _losses(
     seen: list[float] = []
     for rate, rows in zip(rates, _forever(plan, train_rows), strict=False):
         try:
-            logits_NK, labels_N = step(network, optimizer, plan, feed, rows, generator, rate)
+            logits_NK, labels = step(network, optimizer, plan, feed, rows, generator, rate)
         except NotFiniteError:
             return
-        seen.append(float(loss(logits_NK, labels_N)))
+        seen.append(float(feed.objective.loss(logits_NK, labels, 0.0, None)))
         smooth = smoothed(seen)
         if not math.isfinite(seen[-1]) or smooth[-1] > EXPLODED * min(smooth):
             return

@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from striate.values import LayerState, LayerStates
+from striate.train.objective import objective_of
+from striate.values import LayerState, LayerStates, Task
 
 SILENT = (nn.ReLU, nn.ReLU6, nn.Threshold)
 BOUNDED = {nn.Tanh: (-1.0, 1.0), nn.Sigmoid: (0.0, 1.0), nn.Hardtanh: (-1.0, 1.0)}
@@ -15,7 +15,9 @@ BOUNDED = {nn.Tanh: (-1.0, 1.0), nn.Sigmoid: (0.0, 1.0), nn.Hardtanh: (-1.0, 1.0
 EDGE = 0.005
 
 
-def layer_states(network: nn.Module, images_NCHW: Tensor, labels_N: Tensor) -> LayerStates:
+def layer_states(
+    network: nn.Module, images_NCHW: Tensor, labels: Tensor, task: Task = "label"
+) -> LayerStates:
     """One forward and one backward pass on some images in evaluation mode, with no randomness.
 
     A unit is a channel; it is dead where it gives 0 for every image at every place, and saturated
@@ -29,7 +31,7 @@ def layer_states(network: nn.Module, images_NCHW: Tensor, labels_N: Tensor) -> L
     for name, module in net.named_modules():
         if type(module) in (*SILENT, *BOUNDED):
             module.register_forward_hook(_counter(counted, name))
-    loss = F.cross_entropy(net(images_NCHW), labels_N)
+    loss = objective_of(task).loss(net(images_NCHW), labels, 0.0, None)
     torch.autograd.backward(loss)
     layers = [
         _state(name, module, counted.get(name))

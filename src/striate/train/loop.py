@@ -25,7 +25,6 @@ from striate.train.feed import Feed
 from striate.train.head import Network
 from striate.train.initialise import initialise
 from striate.train.keeping import better, hold, kept_of, over
-from striate.train.loss import loss
 from striate.train.machine import apply
 from striate.train.optimizer import Optimizer
 from striate.train.schedule import rate, shortened
@@ -46,6 +45,8 @@ from striate.values import (
     Plan,
     Progress,
     Rows,
+    Targets,
+    Task,
     Watch,
     unwatched,
 )
@@ -83,22 +84,24 @@ def train(
     val_rows: Rows,
     machine: Machine,
     *,
-    labels: Rows,
+    labels: Targets,
     mean: tuple[float, ...],
     std: tuple[float, ...],
     checkpoint_dir: Path | None = None,
     watch: Watch = unwatched,
     deadline_seconds: float | None = None,
+    task: Task = "label",
 ) -> Trained:
     """Trains for the plan's epochs and keeps the one with the least smoothed validation loss.
 
-    `labels` are class numbers of the index's rows. Strategy `scratch` gives the network its
-    first weights; others go on from those that it has, with the statistics of batch
-    normalisation as they are. A checkpoint of the same training in `checkpoint_dir` is gone on
-    with, to the same bits. Where the machine is over a quarter slower than `deadline_seconds`
-    allows, the schedule is brought to its end at an earlier epoch, and `Trained.plan` says so.
-    Where the plan has an average of the weights, each epoch counts as the better of the two: it
-    is moving, or the mean with the epochs kept before; of such means the best is kept.
+    `labels` are class numbers of the index's rows, or the targets that `train.objective` names
+    for another task. Strategy `scratch` gives the network its first weights; others go on from
+    those that it has, with the statistics of batch normalisation as they are. A checkpoint of
+    the same training in `checkpoint_dir` is gone on with, to the same bits. Where the machine is
+    over a quarter slower than `deadline_seconds` allows, the schedule is brought to its end at
+    an earlier epoch, and `Trained.plan` says so. Where the plan has an average of the weights,
+    each epoch counts as the better of the two: it is moving, or the mean with the epochs kept
+    before; of such means the best is kept.
     It ends before, at the same epoch whenever it is repeated, where `seen_enough` says so.
     Raises `DivergedError` where the loss is no longer a number; the network then holds the
     weights of the best epoch before.
@@ -112,6 +115,7 @@ def train(
         device=machine.device,
         layout=machine.layout,
         class_weights=weights_of(plan, labels[train_rows]),
+        task=task,
     )
     with apply(replace(machine, threads=plan.threads.value)), _own_randomness(machine):
         return _train(
@@ -190,7 +194,7 @@ def _train(
             )
             checkpoints.save(folder, state)
             saved = time.monotonic()
-        watch(_progress(plan, epochs, last))
+        watch(_progress(plan, epochs, last, feed.objective.metric))
     history = _history(plan, epochs, held, training)
     network.load_state_dict(held[history.kept_epoch])
     network.eval()
@@ -236,7 +240,7 @@ def _epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
     size = min(plan.batch_size.value, len(train_rows))
     steps = len(train_rows) // size
     first = (number - 1) * steps
-    learning_rate, summed, right = 0.0, 0.0, 0
+    objective, learning_rate, summed, seen = feed.objective, 0.0, 0.0, []
     wake(training.optimizer, plan, number)
     training_mode(network, plan)
     drawn = drawn_rows(plan, feed.labels, train_rows, number)
@@ -246,15 +250,15 @@ def _epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
         share = rate(plan.schedule.value, first + k, steps, plan.epochs.value, losses)
         learning_rate = plan.learning_rate.value * share
         try:
-            logits_NK, labels_N = step(
+            logits_NK, labels = step(
                 network, training.optimizer, plan, feed, rows, generator, learning_rate
             )
         except NotFiniteError as fault:
             raise _diverged(training, plan, fault.images_NCHW, first + k + 1, number) from None
         if training.average is not None:
             training.average.update_parameters(network)
-        summed += float(loss(logits_NK, labels_N)) * size
-        right += int((logits_NK.argmax(dim=1) == labels_N).sum())
+        summed += float(objective.loss(logits_NK, labels, 0.0, None)) * size
+        seen.append(objective.noted(logits_NK, labels))
     trained_seconds = time.monotonic() - start
     val_loss, val_accuracy, mean = _judged(training, plan)
     if len(training.val_rows) and not math.isfinite(val_loss):
@@ -265,7 +269,7 @@ def _epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
         step=first + steps,
         lr=learning_rate,
         train_loss=summed / (steps * size),
-        train_accuracy=right / (steps * size),
+        train_accuracy=objective.measure(torch.cat(seen)),
         val_loss=val_loss,
         val_accuracy=val_accuracy,
         seconds=time.monotonic() - start,
@@ -275,7 +279,7 @@ def _epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
 
 
 def _judged(training: _Training, plan: Plan) -> tuple[float, float, bool]:
-    """Validation loss and accuracy of the weights or of their average, and whether it is that."""
+    """Validation loss and measure of the weights or of their average, and whether it is that."""
     found = evaluate(training.network, plan, training.feed, training.val_rows)
     if training.average is None or not len(training.val_rows):
         return *found, False
@@ -354,7 +358,7 @@ def _in_time(plan: Plan, epochs: tuple[Epoch, ...], seconds_left: float, seconds
     )
 
 
-def _progress(plan: Plan, epochs: tuple[Epoch, ...], last: bool) -> Progress:
+def _progress(plan: Plan, epochs: tuple[Epoch, ...], last: bool, metric: str) -> Progress:
     left = 0 if last else plan.epochs.value - len(epochs)
     return Progress(
         stage="train",
@@ -364,6 +368,7 @@ def _progress(plan: Plan, epochs: tuple[Epoch, ...], last: bool) -> Progress:
         rate=epochs[-1].pictures_per_second,
         seconds_left=left * epochs[-1].seconds,
         epoch=epochs[-1],
+        metric=metric,
         finished=left == 0,
     )
 

@@ -10,21 +10,24 @@ from striate.values import Plan
 
 
 def mixed(
-    images_NCHW: Tensor, labels_N: Tensor, plan: Plan, generator: torch.Generator
+    images_NCHW: Tensor, labels: Tensor, plan: Plan, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """The batch as the plan mixes it, with shares N x K as labels; as it is for `none`.
+
+    `labels` are class numbers N, or N x K: 0 or 1 for each of several labels, or a number, which
+    are mixed in the same shares as the pixels.
 
     Raises `UsageError` for a way of mixing that does not exist.
     """
     name = plan.mix.value
     if name == "none":
-        return images_NCHW, labels_N
+        return images_NCHW, labels
     if name not in MIXES:
         raise UsageError(
             f"There is no mix {name!r}{did_you_mean(name, MIXES)}",
             f"There are: none, {', '.join(MIXES)}.",
         )
-    shares_NK = F.one_hot(labels_N, len(plan.classes)).float()
+    shares_NK = labels if labels.ndim > 1 else F.one_hot(labels, len(plan.classes)).float()
     return MIXES[name](images_NCHW, shares_NK, generator)
 
 

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 from striate.data.batches import batches
 from striate.train.feed import Feed
 from striate.train.head import Network
-from striate.train.loss import loss
 from striate.train.mixing import mixed
 from striate.train.optimizer import Optimizer, build_optimizer
 from striate.train.schedule import awake
@@ -73,22 +72,23 @@ def step(
     generator: torch.Generator,
     learning_rate: float,
 ) -> tuple[Tensor, Tensor]:
-    """Forward, loss, backward, step on one batch; its logits N x K and labels N.
+    """Forward, loss, backward, step on one batch; its logits N x K and labels.
 
     Raises `NotFiniteError` where the loss is no number, before any weight is moved by it.
     """
     images_NCHW = feed.images(rows, plan.augment.value, generator)
-    labels_N = feed.targets(rows)
-    images_NCHW, targets = mixed(images_NCHW, labels_N, plan, generator)
+    labels = feed.targets(rows)
+    images_NCHW, targets = mixed(images_NCHW, labels, plan, generator)
     logits_NK = forward(network, plan, feed, images_NCHW)
-    found = loss(logits_NK, targets, plan.label_smoothing.value, feed.weights())
+    smoothing, weights = plan.label_smoothing.value, feed.weights()
+    found = feed.objective.loss(logits_NK, targets, smoothing, weights)
     if not torch.isfinite(found):
         raise NotFiniteError(images_NCHW)
     torch.autograd.backward(found)
     if plan.clip.value:
         optimizer.clip(plan.clip.value)
     optimizer.step(learning_rate)
-    return logits_NK.detach(), labels_N
+    return logits_NK.detach(), labels
 
 
 def forward(network: nn.Module, plan: Plan, feed: Feed, images_NCHW: Tensor) -> Tensor:
@@ -99,18 +99,18 @@ def forward(network: nn.Module, plan: Plan, feed: Feed, images_NCHW: Tensor) -> 
 
 
 def evaluate(network: nn.Module, plan: Plan, feed: Feed, rows: Rows) -> tuple[float, float]:
-    """Cross-entropy and accuracy of the network as it stands; two NaN where there are no rows."""
+    """Loss and measure of the network as it stands; two NaN where there are no rows."""
     if not len(rows):
         return float("nan"), float("nan")
     network.eval()
-    summed, right = 0.0, 0
+    objective, summed, seen = feed.objective, 0.0, []
     with torch.inference_mode():
         for part in batches(rows, max(plan.batch_size.value, EVALUATION_BATCH)):
-            labels_N = feed.targets(part)
+            labels = feed.targets(part)
             logits_NK = forward(network, plan, feed, feed.images(part))
-            summed += float(loss(logits_NK, labels_N)) * len(part)
-            right += int((logits_NK.argmax(dim=1) == labels_N).sum())
-    return summed / len(rows), right / len(rows)
+            summed += float(objective.loss(logits_NK, labels, 0.0, None)) * len(part)
+            seen.append(objective.noted(logits_NK, labels))
+    return summed / len(rows), objective.measure(torch.cat(seen))
 
 
 def _precision(plan: Plan, feed: Feed) -> torch.autocast:

@@ -21,7 +21,8 @@ class Progress:
     """What a watcher is told while a fit goes on.
 
     `stage` is the stage's name; `done` of `total` `unit`s are finished; `rate` is units (or
-    images, while training) per second; `note` is a short line for people.
+    images, while training) per second; `note` is a short line for people. `metric` is what the
+    accuracies of `epoch` are.
     """
 
     stage: str
@@ -32,6 +33,7 @@ class Progress:
     seconds_left: float | None = None
     note: Sentence | None = None
     epoch: Epoch | None = None
+    metric: str = "accuracy"
     finished: bool = False
 
 

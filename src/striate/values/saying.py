@@ -12,6 +12,9 @@ T = TypeVar("T")
 Rows = NDArray[np.int64]
 
 
+Targets = NDArray[np.int64] | NDArray[np.float32]
+
+
 Figure = float | int | str | None
 
 

@@ -15,6 +15,9 @@ UNKNOWN = "unknown"
 class Epoch:
     """A row of `history.csv`; losses are natural-log cross-entropy without regularisation.
 
+    Of several labels it is summed over them, and the mean average precision stands for the
+    accuracy; of a number it is Huber's loss in units of its spread, and R² not below 0.
+
     `averaged` says that validation judged the moving average of the weights, which was better.
     """
 

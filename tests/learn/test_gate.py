@@ -1,4 +1,4 @@
-"""What the procedure keeps: the trained network where held-out images prefer it, else the exact."""
+"""What the gate keeps: the trained network where held-out images prefer it, else the exact."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests import made
 
-from striate.learn import procedure
+from striate.learn.gate import gate
 from striate.learn.job import Learned
 from striate.values import Epoch, History
 
@@ -26,6 +26,7 @@ def probabilities(right: int) -> np.ndarray:
 def job() -> Any:
     values = made.values(classes=K)
     return SimpleNamespace(
+        index=SimpleNamespace(task="label"),
         labels=TRUTH,
         val=np.arange(N),
         groups=np.arange(N),
@@ -69,10 +70,9 @@ def learned(right: int, strategy: str) -> Learned:
     ],
 )
 def test_the_gate_keeps_what_held_out_images_prefer(
-    job: Any, monkeypatch: pytest.MonkeyPatch, trained: int, exact: int, kept: str
+    job: Any, trained: int, exact: int, kept: str
 ) -> None:
-    monkeypatch.setattr(procedure, "_closed_form", lambda *_: learned(exact, "linear"))
-    found = procedure._gate(job, None, learned(trained, "scratch"))
+    found = gate(job, learned(trained, "scratch"), learned(exact, "linear"))
     assert found.plan.strategy.value == kept
     assert found.classifier.name == kept
     trial = found.evidence.trials[-1]
@@ -83,11 +83,34 @@ def test_the_gate_keeps_what_held_out_images_prefer(
     assert str(exact) in found.plan.because[-1].text
 
 
-def test_images_of_one_group_are_one_witness_at_the_gate(
-    job: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(procedure, "_closed_form", lambda *_: learned(80, "linear"))
+def test_images_of_one_group_are_one_witness_at_the_gate(job: Any) -> None:
     job.groups = np.where((np.arange(N) >= 80) & (np.arange(N) < 95), 80, np.arange(N))
-    found = procedure._gate(job, None, learned(95, "scratch"))
+    found = gate(job, learned(95, "scratch"), learned(80, "linear"))
     assert found.plan.strategy.value == "linear"
     assert found.evidence.trials[-1].accuracy.method == "cluster-bootstrap"
+
+
+@pytest.mark.parametrize(("noise", "kept"), [(0.05, "scratch"), (0.5, "linear"), (1.0, "linear")])
+@pytest.mark.parametrize("task", ["labels", "number"])
+def test_other_tasks_are_held_to_their_own_measure(
+    job: Any, task: str, noise: float, kept: str
+) -> None:
+    rng = np.random.default_rng(0)
+    targets = (rng.random((N, 2)) < 0.4).astype(float) if task == "labels" else 9 * TRUTH[:, None]
+    spread = targets.std() * 2
+    job.index = SimpleNamespace(task=task, targets=lambda: targets)
+
+    def answers(noise: float) -> np.ndarray:
+        said = targets + spread * noise * rng.normal(size=targets.shape)
+        return said.astype(np.float32)
+
+    new, old = (
+        replace(learned(80, name), val_probabilities=answers(noise))
+        for name, noise in (("scratch", noise), ("linear", 0.5))
+    )
+    found = gate(job, new, old)
+    assert found.classifier.name == kept
+    code = f"gate.{'kept' if kept == 'scratch' else 'not_kept'}_{task}"
+    assert found.plan.because[-1].code == code
+    trial = found.evidence.trials[-1]
+    assert 0 <= trial.accuracy.low <= trial.accuracy.value <= trial.accuracy.high <= 1
