@@ -435,6 +435,7 @@ def made_score(
         n=share.n,
         looks=1,
         balanced_accuracy=share.value - 0.004,
+        balanced_interval=(max(0.0, share.low - 0.01), min(1.0, share.high + 0.01)),
         log_loss=0.25,
         calibration_error=0.021,
         with_leaked=leaked,

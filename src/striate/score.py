@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import measures, statistics
+from striate.recalls import balanced_interval
 from striate.values import Measure, Predictions, Rows, Score, WithLeaked
 
 
@@ -70,6 +71,12 @@ def score(
             probabilities, truth, None if groups is None else groups[counts], seed, folds
         ),
         with_leaked=leaked,
+        balanced_interval=balanced_interval(
+            truth,
+            predictions.predicted[counts],
+            None if groups is None else groups[counts],
+            folds=folds,
+        ),
     )
 
 

@@ -46,13 +46,19 @@ def wilson(k: int, n: int, level: float = 0.95) -> Interval:
         raise ValueError(f"{k} of {n} is not a share")
     if n == 0:
         return Interval(value=0.0, low=0.0, high=1.0, n=0, level=level, method="wilson")
+    low, high = wilson_ends(k / n, n, level)
+    return Interval(value=k / n, low=low, high=high, n=n, level=level, method="wilson")
+
+
+def wilson_ends(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """The ends of Wilson's interval of a share of `n` images, which need not be a whole number."""
     z = _quantile(level)
-    share, weight = k / n, z * z / n
+    weight = z * z / n
     centre = (share + weight / 2) / (1 + weight)
     half = z * math.sqrt(share * (1 - share) / n + weight / (4 * n)) / (1 + weight)
-    low = 0.0 if k == 0 else max(0.0, centre - half)
-    high = 1.0 if k == n else min(1.0, centre + half)
-    return Interval(value=share, low=low, high=high, n=n, level=level, method="wilson")
+    low = 0.0 if share == 0 else max(0.0, centre - half)
+    high = 1.0 if share == 1 else min(1.0, centre + half)
+    return low, high
 
 
 def cluster_bootstrap(

@@ -161,7 +161,8 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
         return
     yield (
         f"Accuracy {score.value:.1%}, {score.level:.0%} interval {low:.1%} to {high:.1%} "
-        f"({score.method}), {score.n:,} images. Balanced accuracy {score.balanced_accuracy:.1%}."
+        f"({score.method}), {score.n:,} images. Balanced accuracy {score.balanced_accuracy:.1%}"
+        f"{_balanced(score)}."
     )
     if evaluation.cost and evaluation.cost_of_likeliest:
         cost, other = evaluation.cost, evaluation.cost_of_likeliest
@@ -188,6 +189,13 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
     if confused:
         yield ""
         yield from table_lines([("is", "taken for", "images"), *confused], right=(2,))
+
+
+def _balanced(score: Score) -> str:
+    if score.balanced_interval is None:
+        return ""
+    low, high = score.balanced_interval
+    return f" ({low:.1%} to {high:.1%})"
 
 
 def _other_lines(evaluation: Evaluation, score: Score) -> Iterator[str]:

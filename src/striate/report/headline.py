@@ -66,7 +66,7 @@ def _scale(values: Values, score: Score, words: Words) -> Block:
     truth = values.predictions.truth[values.counted]
     majority = float(np.bincount(truth).max() / len(truth))
     facts = [
-        (words("answer.balanced"), words.percent(score.balanced_accuracy)),
+        (words("answer.balanced"), _balanced(score, words)),
     ]
     if score.with_leaked is not None:
         facts.append(
@@ -82,6 +82,14 @@ def _scale(values: Values, score: Score, words: Words) -> Block:
         rows=tuple(facts),
         captions=(words("answer.guessing", share=words.percent(majority)),),
     )
+
+
+def _balanced(score: Score, words: Words) -> str:
+    """The balanced accuracy, with its interval where the run knows it."""
+    shown = words.percent(score.balanced_accuracy)
+    if score.balanced_interval is None:
+        return shown
+    return f"{shown} ({words.span(*score.balanced_interval)})"
 
 
 def verdict_block(

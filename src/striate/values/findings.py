@@ -75,6 +75,7 @@ class Score:
     `mean_absolute_error`, whose interval is in units of the number. `beside` are other figures
     of these tasks; `guessing` is what the metric is without a look at the image.
     `calibration_interval` is that of the calibration error, where it was made.
+    `balanced_interval` is that of the balanced accuracy, at the same level.
     """
 
     metric: str = "accuracy"
@@ -92,6 +93,7 @@ class Score:
     beside: tuple[Measure, ...] = ()
     guessing: float | None = None
     calibration_interval: tuple[float, float] | None = None
+    balanced_interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
