@@ -29,7 +29,7 @@ def answers(right: int) -> np.ndarray:
 
 def job(folder: Path, seconds: float = 1e6, **options: Any) -> Any:
     values = made.values(classes=K)
-    index = SimpleNamespace(labels=lambda: TRUTH, classes=("a", "b", "c"))
+    index = SimpleNamespace(task="label", labels=lambda: TRUTH, classes=("a", "b", "c"))
     return Job(
         index=index,
         cache=values.cache,

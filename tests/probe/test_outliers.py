@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from striate.probe.outliers import deviations, distances, find_outliers
+from striate.probe.outliers import deviations, distances, find_outliers, scaled
 from striate.statistics import rng
-from striate.values import Example, Index
+from striate.values import Example, Index, Task
 
 COUNT = 300
 
@@ -23,9 +23,13 @@ def stages(seed: int) -> dict[str, NDArray[np.float32]]:
     }
 
 
-def index() -> Index:
-    examples = tuple(Example(path=f"{n:03}.png", label="a") for n in range(COUNT))
-    return Index(root="", name="", kind="memory", classes=("a",), examples=examples)
+def index(rare: int = 0, task: Task = "label") -> Index:
+    """All images of one class, but for the first few."""
+    examples = tuple(
+        Example(path=f"{n:03}.png", label="rare" if n < rare else "a") for n in range(COUNT)
+    )
+    classes = ("a", "rare")
+    return Index(root="", name="", kind="memory", classes=classes, examples=examples, task=task)
 
 
 ROWS = np.arange(COUNT)
@@ -55,6 +59,45 @@ def test_a_copy_does_not_vouch_for_it() -> None:
     assert {outlier.row for outlier in found} == set(range(17, 24))
 
 
+@pytest.mark.parametrize("rare", [2, 3, 4, 5, 6])
+def test_a_rare_class_of_its_own_kind_is_not_named_for_being_rare(rare: int) -> None:
+    given = stages(1)
+    for table in given.values():
+        table[:rare] += 12
+    assert not find_outliers(given, index(rare), ROWS, ROWS)
+    # Without the labels nobody could know.
+    assert {outlier.row for outlier in find_outliers(given, index(), ROWS, ROWS)} == set(
+        range(rare)
+    )
+
+
+def test_rare_classes_of_healthy_sets_hear_next_to_nothing() -> None:
+    named = 0
+    for seed in range(20):
+        given = stages(seed)
+        for table in given.values():
+            table[:4] += 12
+        named += len(find_outliers(given, index(4), ROWS, ROWS))
+    assert named <= 3
+
+
+def test_a_foreign_picture_in_a_rare_class_is_named() -> None:
+    given = stages(1)
+    for table in given.values():
+        table[:4] += 12
+        table[0] -= 24
+    assert {outlier.row for outlier in find_outliers(given, index(4), ROWS, ROWS)} == {0}
+
+
+def test_copies_in_a_rare_class_do_not_vouch_for_each_other() -> None:
+    given = stages(1)
+    for table in given.values():
+        table[:4] += 12
+    groups = np.where(ROWS < 4, 0, ROWS)
+    found = find_outliers(given, index(4), ROWS, groups)
+    assert {outlier.row for outlier in found} == set(range(4))
+
+
 def test_where_nothing_can_be_told_nobody_is_named() -> None:
     given = {name: table[:40] for name, table in stages(0).items()}
     given["low"][3] += 50
@@ -68,7 +111,7 @@ def test_where_nothing_can_be_told_nobody_is_named() -> None:
 
 def test_distances_and_deviations_by_hand() -> None:
     line = np.arange(8, dtype=np.float32)[:, None] ** 2
-    found = distances(line, np.arange(8)) * line.std()
+    found = distances(scaled(line), np.arange(8)) * line.std()
     assert found[0] == pytest.approx((1 + 4 + 9 + 16 + 25) / 5, rel=1e-5)
     logs = np.exp(np.array([-1.0, 0.0, 1.0, 5.0, -0.5]))
     assert deviations(logs)[3] == pytest.approx(5 / 1.4826)
