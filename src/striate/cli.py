@@ -156,11 +156,12 @@ def predict(
     typed = wanted(more)
     from striate.command.answers import block_lines, patterns_to_paths
     from striate.data.scan import read_images
-    from striate.decision.acting import asked
+    from striate.decision.acting import asked, told
     from striate.run import Run
 
     model = Run.load(run)
     acts = asked(model.classifier, **typed)
+    click.echo("".join(f"{line}\n" for line in told(acts)), err=True, nl=False)
     listed = sys.stdin.buffer.read() if "-" in paths else None
     index = read_images(patterns_to_paths(paths, listed))
     # Bars and lines of CSV on one screen would be in each other's way.

@@ -141,3 +141,42 @@ def test_evaluate_tells_what_the_answers_cost(
     code, _, err = told(capsys, "evaluate", small_run, source, "--costs", costs)
     assert code == 2
     assert "lacks red; has too many blue" in err
+
+
+def test_thresholds_are_told_and_kept(
+    small_run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--precision", "0.9", "--recall", "0.9", "-q")
+    code, out, err = told(capsys, "predict", small_run, pictures, *asked)
+    assert code == 0
+    lines = [line.split(",") for line in out.split("\r\n")]
+    assert lines[0][:5] == ["path", "predicted", "probability", "familiarity", "flagged"]
+    assert {line[1] for line in lines[1:4]} <= {"green", "red", "unsure"}
+    assert lines[1][4] in {"green", "green|red"}
+    said = [line for line in err.splitlines() if "held-out images" in line]
+    assert len([line for line in said if "precision" in line]) == 2
+    assert len([line for line in said if "recall" in line]) == 2
+    code, out, _ = told(capsys, "predict", small_run, pictures, *asked, "--json")
+    assert "green" in json.loads(out.splitlines()[0])["flagged"]
+
+
+@pytest.mark.parametrize("value", ["0", "1", "2", "much", "nan", "-0.5"])
+@pytest.mark.parametrize("flag", ["--precision", "--recall"])
+def test_a_share_out_of_bounds_is_told(
+    small_run: Path, capsys: pytest.CaptureFixture[str], flag: str, value: str
+) -> None:
+    code, _, err = told(capsys, "predict", small_run, "x.png", f"{flag}={value}")
+    assert code == 2
+    assert flag in err
+    assert "Traceback" not in err
+
+
+def test_precision_and_costs_exclude_each_other(
+    small_run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    costs = pictures / "costs.csv"
+    costs.write_text("true,green,red\ngreen,0,1\nred,1,0\n")
+    asked = ("--precision", "0.9", "--costs", costs)
+    code, _, err = told(capsys, "predict", small_run, pictures, *asked)
+    assert code == 2
+    assert "only one of them" in err

@@ -66,6 +66,9 @@ def json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
         if predictions.sets is not None:
             held = predictions.sets[place]
             answer["set"] = [classes[k] for k in highest(row, len(classes)) if held[k]]
+        if predictions.flagged is not None:
+            above = predictions.flagged[place]
+            answer["flagged"] = [classes[k] for k in highest(row, len(classes)) if above[k]]
         if predictions.decided is not None:
             answer["expected_cost"] = float(f"{predictions.decided[place, 1]:.6g}")
         answer["probabilities"] = {classes[k]: float(str(row[k])) for k in order}

@@ -16,14 +16,18 @@ class Wanted(TypedDict):
 
     coverage: float | None
     unknown: float | None
+    precision: float | None
+    recall: float | None
     costs: str | None
 
 
 def deciding_flags(verb: F) -> F:
-    """Adds `--coverage`, `--unknown` and `--costs` to a verb."""
+    """Adds `--coverage`, `--unknown`, `--precision`, `--recall` and `--costs` to a verb."""
     options = (
         click.option("--coverage", metavar="C", help="Sets of classes: the true one is in C."),
         click.option("--unknown", metavar="RATE", help="Say unknown, of known images to RATE."),
+        click.option("--precision", metavar="P", help="Say unsure unless right in P of answers."),
+        click.option("--recall", metavar="R", help="Flag classes so that R of each are found."),
         click.option("--costs", metavar="FILE", type=click.Path(), help="What answers cost."),
     )
     for option in reversed(options):
@@ -37,6 +41,8 @@ def wanted(given: dict[str, str | None]) -> Wanted:
     found = Wanted(
         coverage=_share("--coverage", given["coverage"], faults),
         unknown=_share("--unknown", given["unknown"], faults),
+        precision=_share("--precision", given["precision"], faults),
+        recall=_share("--recall", given["recall"], faults),
         costs=given["costs"],
     )
     if faults:

@@ -1,6 +1,8 @@
 """What was asked of an answer, and the answer that follows from it."""
 
+import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -10,8 +12,9 @@ import numpy as np
 from striate.decision.conformal import most_coverage, prediction_sets, threshold
 from striate.decision.costs import Floats, cheapest, read_costs
 from striate.decision.familiarity import least_rate
+from striate.decision.thresholds import Threshold, flagged, said_surely, thresholds
 from striate.errors import ModelError, UsageError
-from striate.values import UNKNOWN, HeldOut, ModelSpec, Predictions
+from striate.values import UNKNOWN, UNSURE, HeldOut, ModelSpec, Predictions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -19,12 +22,15 @@ class Asked:
     """What to make of probabilities, beyond the most probable class.
 
     `least` is the probability that a class needs to be in a set, `unknown` the familiarity at
-    or below which an image is none of the classes, `costs` K x K what answers cost.
+    or below which an image is none of the classes, `costs` K x K what answers cost. Below the
+    thresholds of `precise` the answer is `unsure`; every class above its one of `found` is named.
     """
 
     least: float | None = None
     unknown: float | None = None
     costs: Floats | None = None
+    precise: tuple[Threshold, ...] = ()
+    found: tuple[Threshold, ...] = ()
 
 
 NOTHING = Asked()
@@ -50,6 +56,8 @@ def asked(
     coverage: float | None = None,
     unknown: float | None = None,
     costs: str | os.PathLike[str] | None = None,
+    precision: float | None = None,
+    recall: float | None = None,
 ) -> Asked:
     """What is asked of a model's answers, with all that follows from its held-out images.
 
@@ -57,26 +65,41 @@ def asked(
     promise, or the costs do not match; `ModelError` where no images were kept with the model.
     """
     spec = model.spec
-    if coverage is None and unknown is None and costs is None:
+    shares = {"coverage": coverage, "unknown": unknown, "precision": precision, "recall": recall}
+    if costs is None and all(share is None for share in shares.values()):
         return NOTHING
     faults = [
         f"{flag} is {share:g}; it must lie between 0 and 1, both excluded."
-        for flag, share in (("coverage", coverage), ("unknown", unknown))
+        for flag, share in shares.items()
         if share is not None and not 0 < share < 1
     ]
     if faults:
         raise UsageError("\n".join(faults), "Such as coverage 0.95, unknown 0.01.")
     if spec.task != "label":
         raise UsageError(
-            "coverage, unknown and costs are for models that give an image one class.",
+            "coverage, unknown, precision, recall and costs are for models that give an image "
+            "one class.",
             "Leave them out.",
         )
     if unknown is not None:
         _must_be_told_apart(model, unknown)
+    if precision is not None and costs is not None:
+        raise UsageError(
+            "precision and costs both decide what is said; only one of them can.",
+            "Leave one out.",
+        )
+    if precision is not None and UNSURE in spec.classes:
+        raise UsageError(
+            f"A class of this model is called {UNSURE!r}, so unsure answers could not be told "
+            "from it.",
+            "Leave precision out.",
+        )
     return Asked(
         least=None if coverage is None else _least(model, coverage),
         unknown=unknown,
         costs=None if costs is None else read_costs(Path(costs), spec.classes),
+        precise=() if precision is None else _thresholds(model, "precision", precision),
+        found=() if recall is None else _thresholds(model, "recall", recall),
     )
 
 
@@ -90,7 +113,39 @@ def act(predictions: Predictions, wanted: Asked) -> Predictions:
     if wanted.unknown is not None and found.familiarity is not None:
         # A share of held-out images in float32 may lie a rounding error above the rate.
         found = replace(found, unknown=found.familiarity <= wanted.unknown * (1 + 1e-6))
+    if wanted.precise:
+        sure = said_surely(found.probabilities, _least_of(wanted.precise))
+        found = replace(found, unsure=~sure)
+    if wanted.found:
+        found = replace(found, flagged=flagged(found.probabilities, _least_of(wanted.found)))
     return found
+
+
+def told(wanted: Asked) -> Iterator[str]:
+    """A line a class: from which probability on it is said, and what that reaches."""
+    for kind, rows in (("precision", wanted.precise), ("recall", wanted.found)):
+        for each in rows:
+            what = f"said from {each.least:.3f} on"
+            if math.isinf(each.least):
+                what = "never said, since no held-out answer is sure enough"
+            reached = ""
+            if each.reached is not None:
+                share = each.reached
+                reached = (
+                    f"; {kind} {share.value:.1%} ({share.low:.1%} to {share.high:.1%}) on "
+                    f"{share.n:,} held-out images that did not choose it"
+                )
+            yield f"{each.name}: {what}{reached}"
+
+
+def _least_of(rows: tuple[Threshold, ...]) -> Floats:
+    return np.array([each.least for each in rows])
+
+
+def _thresholds(model: Model, kind: str, wanted: float) -> tuple[Threshold, ...]:
+    known = _kept(model.held_out)
+    names = model.spec.classes
+    return thresholds(kind, names, known.probabilities, known.truth, known.groups, wanted)
 
 
 def _least(model: Model, coverage: float) -> float:

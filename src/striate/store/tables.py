@@ -91,6 +91,8 @@ def _acts(predictions: Predictions) -> dict[str, Sequence[str]]:
         found["familiarity"] = [f"{share:.4g}" for share in predictions.familiarity]
     if predictions.sets is not None:
         found["set"] = predictions.set_names
+    if predictions.flagged is not None:
+        found["flagged"] = predictions.flagged_names
     if predictions.decided is not None:
         found["expected_cost"] = [f"{cost:.6g}" for cost in predictions.decided[:, 1]]
     return found

@@ -64,6 +64,7 @@ from striate.values.saying import (
 )
 from striate.values.training import (
     UNKNOWN,
+    UNSURE,
     Epoch,
     Explanation,
     Gradients,
@@ -83,6 +84,7 @@ __all__ = [
     "STRATEGIES",
     "TASKS",
     "UNKNOWN",
+    "UNSURE",
     "USUAL",
     "WHITENING",
     "Aside",

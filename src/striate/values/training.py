@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from striate.values.saying import Rows, Sentence, Task
 
 UNKNOWN = "unknown"
+UNSURE = "unsure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,8 @@ class Predictions:
     `familiarity` N tells of how many of a hundred images of the known kinds are as strange.
     Where it was asked for: `sets` N x K hold the true class as often as promised, `unknown` N
     are images that are none of the classes, and `decided` N x 2 holds the class that costs least
-    and what it costs on average.
+    and what it costs on average; `unsure` N are answers below their class's threshold of
+    precision, and `flagged` N x K are the classes at or above theirs of recall.
     """
 
     classes: tuple[str, ...]
@@ -159,6 +161,8 @@ class Predictions:
     sets: NDArray[np.bool_] | None = None
     unknown: NDArray[np.bool_] | None = None
     decided: NDArray[np.float64] | None = None
+    unsure: NDArray[np.bool_] | None = None
+    flagged: NDArray[np.bool_] | None = None
 
     @property
     def said(self) -> NDArray[np.bool_]:
@@ -188,7 +192,8 @@ class Predictions:
     def labels(self) -> tuple[str, ...]:
         """Name of the most probable class of every image; `a|b` of several, or the number.
 
-        `unknown` where it was asked for and the image is none of the classes.
+        `unknown` where it was asked for and the image is none of the classes, and `unsure` where
+        the answer does not reach its class's threshold.
         """
         if self.task == "number":
             return tuple(str(number) for number in self.numbers)
@@ -198,20 +203,28 @@ class Predictions:
                 for row in self.said
             )
         names = [self.classes[k] for k in self.predicted]
-        if self.unknown is None:
-            return tuple(names)
-        pairs = zip(names, self.unknown, strict=True)
-        return tuple(UNKNOWN if strange else name for name, strange in pairs)
+        for marks, word in ((self.unsure, UNSURE), (self.unknown, UNKNOWN)):
+            if marks is not None:
+                names = [word if m else name for name, m in zip(names, marks, strict=True)]
+        return tuple(names)
 
     @property
     def set_names(self) -> tuple[str, ...]:
         """The classes in every image's set, the most probable first: `a|b`; none without sets."""
-        if self.sets is None:
+        return self._named(self.sets)
+
+    @property
+    def flagged_names(self) -> tuple[str, ...]:
+        """The classes at or above their threshold of recall, as `set_names`; some have none."""
+        return self._named(self.flagged)
+
+    def _named(self, marks: NDArray[np.bool_] | None) -> tuple[str, ...]:
+        if marks is None:
             return ()
         order = np.argsort(-self.probabilities, axis=1, kind="stable")
         return tuple(
             "|".join(self.classes[k] for k in ranked if held[k])
-            for ranked, held in zip(order, self.sets, strict=True)
+            for ranked, held in zip(order, marks, strict=True)
         )
 
     def to_frame(self) -> Any:
@@ -227,6 +240,8 @@ class Predictions:
                 frame["familiarity"] = self.familiarity
             if self.sets is not None:
                 frame["set"] = self.set_names
+            if self.flagged is not None:
+                frame["flagged"] = self.flagged_names
             if self.decided is not None:
                 frame["expected_cost"] = self.decided[:, 1]
         for k, name in enumerate(self.classes):
