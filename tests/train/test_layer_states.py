@@ -1,5 +1,6 @@
 """Dead and saturated units and gradients are counted, and the network is left as it was."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -47,3 +48,28 @@ def test_the_network_stays_as_it_was() -> None:
     assert not network[0].weight.requires_grad
     assert all(torch.equal(before[n], t) for n, t in network.state_dict().items())
     assert not network[1]._forward_hooks
+
+
+def test_outputs_are_those_before_a_later_layer_changes_them() -> None:
+    network = net(nn.ReLU(inplace=True))
+    with torch.no_grad():
+        given = network[0](images())
+    found = layer_states(network, images(), torch.arange(8) % 2).layers
+    assert found[0].mean == pytest.approx(float(given.mean()), abs=1e-6)
+    assert found[0].deviation == pytest.approx(float(given.std()), rel=1e-5)
+    assert found[1].mean == pytest.approx(float(given.relu().mean()), abs=1e-6)
+
+
+@pytest.mark.parametrize(("by_batch", "spread"), [(True, 1.0), (False, 10.0)])
+def test_before_any_step_batch_normalisation_goes_by_the_images(
+    by_batch: bool, spread: float
+) -> None:
+    class Echo(nn.Conv2d):
+        pass
+
+    normed = nn.Sequential(nn.BatchNorm2d(3), Echo(3, 3, 1, bias=False), nn.Flatten())
+    nn.init.dirac_(normed[1].weight)
+    network = nn.Sequential(normed, nn.Linear(108, 2))
+    found = layer_states(network, 10 * images(64), torch.arange(64) % 2, by_batch=by_batch)
+    assert found.layers[0].deviation == pytest.approx(spread, rel=0.05)
+    assert int(normed[0].num_batches_tracked) == 0, "the network itself is left alone"

@@ -1,5 +1,6 @@
 """The part that trains by steps: a network assembled for its plan, trained, calibrated."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,22 +9,19 @@ import torch
 from numpy.typing import NDArray
 
 from striate.classifier import Classifier
-from striate.data.batches import normalise, to_device
 from striate.data.preprocess import channel_scaling
 from striate.data.whole_images import components_kept, fit_layer
 from striate.learn.job import Job
 from striate.learn.kinds import kind_of
 from striate.learn.linear import Read, pretrained_spec, read_features
+from striate.learn.standing import Standing
 from striate.nets import RANDOM
 from striate.train.head import Network, assemble
-from striate.train.layer_states import layer_states
 from striate.train.loop import Trained, train
-from striate.train.settled import settled
 from striate.values import (
     WHITENING,
     Evidence,
     History,
-    LayerStates,
     ModelSpec,
     Plan,
     Preprocessing,
@@ -41,26 +39,14 @@ def train_plan(
     spec = spec_of(job, plan)
     network = start(job, plan, spec, linear)
     seconds = job.training_seconds(evidence, plan.strategy.value, plan.views.value)
-    trained = run(job, plan, spec, network, job.checkpoints / folder, seconds)
+    standing = Standing(job, spec, job.checkpoints / folder)
+    trained = run(
+        job, plan, spec, network, job.checkpoints / folder, seconds, standing.note(network)
+    )
     network.load_state_dict(trained.state)
-    job.publish("layers.json", _layers(job, spec, network))
+    job.publish("layers.json", standing.in_the_end(network))
     classifier = kind_of(job).finished(job, spec, network)
     return classifier, trained.history, trained.plan
-
-
-def _layers(job: Job, spec: ModelSpec, network: Network) -> LayerStates:
-    """How the layers stand at the end of a training, on a few of its images."""
-    rows = np.sort(job.train)[:: max(1, len(job.train) // LOOKED_AT)][:LOOKED_AT]
-    images = normalise(
-        to_device(job.cache.images[rows], "cpu", "contiguous"),
-        spec.mean,
-        spec.std,
-        torch.float32,
-        spec.input_size,
-    )
-    with settled(job.machine.threads):
-        lesson = torch.from_numpy(kind_of(job).lesson(job)[rows])
-        return layer_states(network, images, lesson, job.index.task)
 
 
 def run(
@@ -70,6 +56,7 @@ def run(
     network: Network,
     checkpoints: Path,
     deadline_seconds: float | None,
+    begun: Callable[[Network], None] | None = None,
 ) -> Trained:
     """One training, checkpointed in a folder of its own."""
     return train(
@@ -86,6 +73,7 @@ def run(
         checkpoint_dir=checkpoints,
         deadline_seconds=deadline_seconds,
         watch=job.watch,
+        begun=begun,
     )
 
 
@@ -164,6 +152,3 @@ def start(job: Job, plan: Plan, spec: ModelSpec, linear: Read | None) -> Network
 def probabilities(job: Job, classifier: Classifier, rows: Rows) -> NDArray[np.float32]:
     """The probabilities of some cached rows."""
     return classifier.probabilities(job.cache.images, rows)
-
-
-LOOKED_AT = 64

@@ -10,6 +10,7 @@ from striate.report.headline import answer, headline
 from striate.report.labels import label_mistakes, labels_section
 from striate.report.ladder import ladder_section
 from striate.report.language import Words, words
+from striate.report.layers import layers_section
 from striate.report.mistakes import mistakes_section
 from striate.report.numbers import number_mistakes, numbers_section
 from striate.report.outliers import outliers_section
@@ -47,6 +48,7 @@ def compose(
         choices_section(values, say),
         rates_section(values, say),
         training_section(values, say),
+        layers_section(values, say),
         seeing_section(explanations, say),
         source_section(values, say),
         aside_section(values, say),

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,6 +91,7 @@ def train(
     watch: Watch = unwatched,
     deadline_seconds: float | None = None,
     task: Task = "label",
+    begun: Callable[[Network], None] | None = None,
 ) -> Trained:
     """Trains for the plan's epochs and keeps the one with the least smoothed validation loss.
 
@@ -99,7 +100,8 @@ def train(
     those that it has, with the statistics of batch normalisation as they are. A checkpoint of
     the same training in `checkpoint_dir` is gone on with, to the same bits. Where the machine is
     over a quarter slower than `deadline_seconds` allows, the schedule is brought to its end at
-    an earlier epoch, and `Trained.plan` says so. Where the plan has an average of the weights,
+    an earlier epoch, and `Trained.plan` says so. `begun` is shown the network with its first
+    weights, unless a checkpoint is gone on with. Where the plan has an average of the weights,
     each epoch counts as the better of the two: it is moving, or the mean with the epochs kept
     before; of such means the best is kept.
     It ends before, at the same epoch whenever it is repeated, where `seen_enough` says so.
@@ -128,6 +130,7 @@ def train(
             checkpoint_dir,
             watch,
             deadline_seconds,
+            begun,
         )
 
 
@@ -141,12 +144,15 @@ def _train(
     folder: Path | None,
     watch: Watch,
     deadline_seconds: float | None,
+    begun: Callable[[Network], None] | None,
 ) -> Trained:
     optimizer = prepare(network, plan, feed)
     name = _fingerprint(plan, feed, train_rows, val_rows)
     found = checkpoints.load(folder, name) if folder is not None else None
     if found is None:
         found = _first_state(network, plan, feed, train_rows, name)
+        if begun is not None:
+            begun(network)
     else:
         network.load_state_dict(found.network)
         checkpoints.restore_optimizer(optimizer, found.optimizer)

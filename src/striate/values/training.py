@@ -74,12 +74,12 @@ class Gradients:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerState:
-    """How one layer stood at the end of a training, on some training images.
+    """How one layer stood at one moment of a training, on some training images.
 
     Of `units` of an activation, `dead` gave 0 for every image, and of `saturated` most of what
     they gave lay at the flat ends of their curve. Of a layer with weights, `weight` and
     `gradient` are the Euclidean lengths of its weights and of their gradient; 0 where it has
-    none.
+    none. `mean` and `deviation` are those of all numbers that the layer gave.
     """
 
     layer: str
@@ -89,16 +89,25 @@ class LayerState:
     saturated: int = 0
     weight: float = 0.0
     gradient: float = 0.0
+    mean: float = 0.0
+    deviation: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerStates:
-    """The content of `layers.json`: every layer, from the image on, on so many images."""
+    """The content of `layers.json`: every layer, from the image on, on so many images.
+
+    `layers` are those of the model after training, `begun` the same at the first step, and
+    `drawn` as they were drawn before the initialisation looked at them; empty where that is not
+    known, or nothing was drawn.
+    """
 
     schema: str = "striate/layers/1"
     images: int
     loss: float
     layers: tuple[LayerState, ...]
+    begun: tuple[LayerState, ...] = ()
+    drawn: tuple[LayerState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

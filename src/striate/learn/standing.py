@@ -1,0 +1,74 @@
+"""How the layers stand as drawn, at the first step, and after training, on some training images."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from striate.data.batches import normalise, to_device
+from striate.learn.job import Job
+from striate.learn.kinds import kind_of
+from striate.store.files import from_json, to_json, write_whole
+from striate.train.head import Network
+from striate.train.layer_states import layer_states
+from striate.train.settled import settled
+from striate.values import LayerStates, ModelSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """Looks at the layers of one training; its beginning is kept beside the checkpoint."""
+
+    job: Job
+    spec: ModelSpec
+    folder: Path
+
+    def note(self, network: Network) -> Callable[[Network], None]:
+        """Notes the network as it was drawn, now, and with its first weights, when called.
+
+        A training that starts from trained weights draws nothing. One that is gone on with
+        finds what was noted then.
+        """
+        path = self.folder / BEGINNING
+        drawn = None
+        if self.spec.strategy == "scratch" and not path.exists():
+            drawn = self._states(network)
+
+        def begun(network: Network) -> None:
+            states = self._states(network)
+            first = replace(states, begun=states.layers, drawn=drawn.layers if drawn else ())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, to_json(replace(first, layers=())))
+
+        return begun
+
+    def in_the_end(self, network: Network) -> LayerStates:
+        """The trained network's layers, and those of its beginning where it was noted."""
+        states = self._states(network, by_batch=False)
+        path = self.folder / BEGINNING
+        if not path.exists():
+            return states
+        first = from_json(path.read_bytes(), LayerStates, path)
+        return replace(states, begun=first.begun, drawn=first.drawn)
+
+    def _states(self, network: Network, by_batch: bool | None = None) -> LayerStates:
+        job, spec = self.job, self.spec
+        rows = np.sort(job.train)[:: max(1, len(job.train) // LOOKED_AT)][:LOOKED_AT]
+        images = normalise(
+            to_device(job.cache.images[rows], "cpu", "contiguous"),
+            spec.mean,
+            spec.std,
+            torch.float32,
+            spec.input_size,
+        )
+        lesson = torch.from_numpy(kind_of(job).lesson(job)[rows])
+        if by_batch is None:
+            by_batch = spec.strategy == "scratch" and len(rows) > 1
+        with settled(job.machine.threads):
+            return layer_states(network, images, lesson, job.index.task, by_batch=by_batch)
+
+
+LOOKED_AT = 64
+BEGINNING = "layers-begun.json"
