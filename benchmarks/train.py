@@ -24,7 +24,7 @@ from striate.data.duplicates import find_duplicates
 from striate.data.preprocess import fit_scaling
 from striate.data.scan import read
 from striate.data.split import split_index
-from striate.learn.flipping import flips_of_some
+from striate.learn.copying import copies_of_some
 from striate.nets import RANDOM
 from striate.overrides import sets
 from striate.probe.evidence import gather
@@ -49,7 +49,7 @@ from striate.values import (
     say,
 )
 
-FLIPS_SECONDS = 12.0
+COPIES_SECONDS = 18.0
 
 
 def main() -> None:
@@ -109,19 +109,30 @@ def _course(source: str, options: Options, machine: Machine) -> Course:
         channels=cache.channels,
         speeds={},
     )
-    flips = None
+    copies = None
     if not sets(options.set, "augment"):
-        flips = flips_of_some(
-            index, cache, split.train, split.val, split.groups, machine, FLIPS_SECONDS, options.seed
+        copies = copies_of_some(
+            index,
+            cache,
+            split.train,
+            split.val,
+            split.groups,
+            machine,
+            COPIES_SECONDS,
+            options.seed,
         )
-        print(f"{source}: {flips}", flush=True)
+        print(f"{source}: {copies}", flush=True)
     return Course(
         index=index,
         cache=cache,
         split=split,
         machine=machine,
         options=options,
-        evidence=replace(evidence, flips=flips),
+        evidence=replace(
+            evidence,
+            flips=copies.flips if copies else None,
+            rotations=copies.rotations if copies else None,
+        ),
     )
 
 

@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 
+import pytest
 from tests.strategy.evidences import MACHINE, evidence
 
 from striate.strategy.plans import linear_plan, training_plan
-from striate.values import BalanceGain, Choice, FlipGain, Options, Plan, say
+from striate.values import BalanceGain, Choice, CopyGain, Options, Plan, say
 
 
 def test_mirroring_is_added_where_it_was_measured_to_help() -> None:
-    gain = FlipGain(
+    gain = CopyGain(
         helps=True, gain=0.05, error=0.01, log_loss=0.4, right_plain=80, right_mirrored=85, n=100
     )
     epochs = Choice(value=3, why=say("test.epochs", "three"), ground="measured")
@@ -25,6 +26,28 @@ def test_mirroring_is_added_where_it_was_measured_to_help() -> None:
     assert found["helps"].ground == found["not"].ground == "measured"
     assert found["not"].value == found["none"].value
     assert "0.050" in found["not"].why.text
+
+
+@pytest.mark.parametrize("flips", [True, False])
+@pytest.mark.parametrize("turns", [True, False])
+@pytest.mark.parametrize("trained", ["deep", "scratch"])
+def test_each_kind_of_copy_is_used_where_it_helps(flips: bool, turns: bool, trained: str) -> None:
+    gain = CopyGain(
+        helps=True, gain=0.05, error=0.01, log_loss=0.4, right_plain=80, right_mirrored=85, n=100
+    )
+    measured = replace(
+        evidence(),
+        flips=replace(gain, helps=flips),
+        rotations=replace(gain, helps=turns, gain=0.07),
+    )
+    epochs = Choice(value=3, why=say("test.epochs", "three"), ground="measured")
+    strategy = Choice(value=trained, why=say("test.scratch", "so"), ground="measured")
+    found = training_plan(measured, Options(), MACHINE, strategy, epochs).augment
+    assert ("flip" in found.value, "rotate" in found.value) == (flips, turns and trained == "deep")
+    assert found.ground == "measured"
+    assert ("safe" in found.why.text) == (turns and trained == "scratch")
+    assert "0.050 ± 0.010" in found.why.text
+    assert "0.070 ± 0.010" in found.why.text
 
 
 def test_class_weights_are_taken_where_they_were_measured_to_help() -> None:

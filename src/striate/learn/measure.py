@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from striate.classifier import Classifier
 from striate.learn.balancing import measure_balance
-from striate.learn.flipping import measure_flips
+from striate.learn.copying import measure_copies
 from striate.learn.job import Job
 from striate.learn.kinds import kind_of
 from striate.learn.linear import Linear, fit_on, pretrained_spec
@@ -51,11 +51,15 @@ def gather_evidence(job: Job, linear: Linear | None, *, trials: bool = True) -> 
         evidence = replace(evidence, balance=measure_balance(job, linear))
     wanted = worth_measuring(evidence, job.seconds_left(), job.options)
     speeds, precisions = training_speeds(job, evidence, wanted)
-    flips = None
+    copies = None
     if wanted and not sets(job.options.set, "augment"):
-        flips = measure_flips(job, linear, FLIPS_SHARE * job.seconds_left())
+        copies = measure_copies(job, linear, COPIES_SHARE * job.seconds_left())
     evidence = replace(
-        evidence, speeds={**evidence.speeds, **speeds}, precisions=precisions, flips=flips
+        evidence,
+        speeds={**evidence.speeds, **speeds},
+        precisions=precisions,
+        flips=copies.flips if copies else None,
+        rotations=copies.rotations if copies else None,
     )
     if not trials:
         return evidence
@@ -165,6 +169,7 @@ def _try(job: Job, candidate: Candidate, linear: Linear | None) -> Trial | None:
     return as_trial(plan, history, groups, candidate.why, right)
 
 
-FLIPS_SHARE = 0.05
+# Of the time that is left, for mirrored and turned copies together.
+COPIES_SHARE = 0.08
 MOST_LOOKED_AT = 2000
 MOST_GROWN = 5000

@@ -4,6 +4,7 @@ from striate.report.choices import choices_section
 from striate.report.classes import classes_section
 from striate.report.confidence import confidence_section
 from striate.report.confusion import confusion_section
+from striate.report.copies import copies_section
 from striate.report.doubts import doubts_section
 from striate.report.findings import findings_section
 from striate.report.headline import answer, headline
@@ -46,6 +47,7 @@ def compose(
         findings_section(findings, values.summary.verdict, say),
         *middle,
         choices_section(values, say),
+        copies_section(values, say),
         rates_section(values, say),
         training_section(values, say),
         layers_section(values, say),

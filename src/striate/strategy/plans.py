@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 from striate.overrides import overridden
+from striate.strategy.augmentation import augmentation
 from striate.strategy.input_choices import channels_choice, resize_choice, with_preprocessing
 from striate.strategy.recipes import DEEP, SCRATCH, Recipe
 from striate.values import (
     BalanceGain,
     Choice,
+    CopyGain,
     Evidence,
-    FlipGain,
     Machine,
     NetSettings,
     Options,
@@ -108,7 +109,7 @@ def training_plan(
         schedule=recipe.schedule,
         label_smoothing=recipe.label_smoothing,
         dropout=recipe.dropout,
-        augment=_augment(recipe, evidence.flips),
+        augment=augmentation(recipe, evidence, strategy.value),
         balance=_balance(evidence.balance),
         views=_views(strategy.value, evidence.flips),
         precision=_training_precision(evidence, strategy.value, machine),
@@ -185,29 +186,7 @@ def _batch(recipe: Recipe, train_images: int) -> tuple[Choice[int], Choice[float
     )
 
 
-def _augment(recipe: Recipe, flips: FlipGain | None) -> Choice[dict[str, float]]:
-    """The recipe's augmentation, and mirroring where it was measured to keep labels true."""
-    if flips is None:
-        return recipe.augment
-    figures = {"gain": flips.gain, "error": flips.error, "loss": flips.log_loss, "n": flips.n}
-    if flips.helps:
-        why = say(
-            "plan.flips",
-            "mirrored copies lower a linear model's log loss by {gain:.3f} ± {error:.3f} from "
-            "{loss:.3f} on {n:,} images as they are",
-            **figures,
-        )
-        return Choice(value={**recipe.augment.value, "flip": 1.0}, why=why, ground="measured")
-    why = say(
-        "plan.no_flips",
-        "small shifts keep every label true; mirrored copies do not help a linear model (log "
-        "loss lower by {gain:.3f} ± {error:.3f} from {loss:.3f} on {n:,} images)",
-        **figures,
-    )
-    return Choice(value=recipe.augment.value, why=why, ground="measured")
-
-
-def _views(strategy: str, flips: FlipGain | None) -> Choice[int]:
+def _views(strategy: str, flips: CopyGain | None) -> Choice[int]:
     """Both mirrorings are judged where mirroring keeps labels and twice the pass is cheap."""
     if strategy != "scratch" or flips is None or not flips.helps:
         why = say("plan.one_view", "an image is judged as it is")

@@ -7,10 +7,10 @@ inspection, page.
 from striate.values.curves import BestEpoch, Chosen, Curves, Diagnosis
 from striate.values.evidence import (
     BalanceGain,
+    CopyGain,
     Corner,
     Doubt,
     Evidence,
-    FlipGain,
     Growth,
     GrowthPoint,
     Interval,
@@ -96,6 +96,7 @@ __all__ = [
     "Choice",
     "Chosen",
     "ClassCount",
+    "CopyGain",
     "Corner",
     "Curves",
     "Diagnosis",
@@ -107,7 +108,6 @@ __all__ = [
     "Family",
     "Figure",
     "Finding",
-    "FlipGain",
     "Gradients",
     "Growth",
     "GrowthPoint",

@@ -99,11 +99,12 @@ class RateSearch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlipGain:
-    """What mirrored copies brought a linear model, on `n` images as they are.
+class CopyGain:
+    """What copies, mirrored or turned, brought a linear model, on `n` images as they are.
 
     `gain` is the mean fall in log loss, `error` its standard error, `log_loss` that without
-    copies; `right_plain` and `right_mirrored` count right images without and with them.
+    copies; `right_plain` and `right_mirrored` count right images without and with them (mirrored
+    copies came first, so the name).
     """
 
     helps: bool
@@ -211,7 +212,8 @@ class Evidence:
     val_images: int = 0
     classes: tuple[str, ...] = ()
     precisions: dict[str, str] = field(default_factory=dict)
-    flips: FlipGain | None = None
+    flips: CopyGain | None = None
+    rotations: CopyGain | None = None
     balance: BalanceGain | None = None
     metric: str = "accuracy"
     neighbour: Interval | None = None

@@ -1,24 +1,24 @@
-"""Whether mirrored copies keep their label: the gain that they bring on images as they are."""
+"""Whether mirrored or turned copies keep their label: what they bring on images as they are."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate import statistics
 from striate.probe.ridge import RidgeFit, fit_path
-from striate.values import FlipGain, Rows
+from striate.values import CopyGain, Rows
 
 
-def flip_gain(
+def copy_gain(
     features_plain: NDArray[np.float32],
-    features_mirrored: NDArray[np.float32],
+    features_copied: NDArray[np.float32],
     labels: Rows,
     train: Rows,
     val: Rows,
     groups: Rows | None = None,
-) -> FlipGain:
-    """What mirrored copies of the training images bring to a linear model.
+) -> CopyGain:
+    """What copies of the training images, mirrored or turned, bring to a linear model.
 
-    Features are N x D of the same images as they are and mirrored; `labels` and `groups` are
+    Features are N x D of the same images as they are and of their copies; `labels` and `groups` are
     theirs, `train` and `val` number their rows. A ridge model is fitted without copies and with
     them. Both are judged on the same images as they are: those of training, each left out of
     the fit with its copy and its group, and those of validation. Copies help where the mean
@@ -30,7 +30,7 @@ def flip_gain(
     own = np.arange(len(labels)) if groups is None else groups
     plain = fit_path(features_plain[train], labels[train], classes, groups=own[train])
     doubled = fit_path(
-        np.concatenate([features_plain[train], features_mirrored[train]]),
+        np.concatenate([features_plain[train], features_copied[train]]),
         np.concatenate([labels[train], labels[train]]),
         classes,
         groups=np.concatenate([own[train], own[train]]),
@@ -45,7 +45,7 @@ def flip_gain(
     # Of images on which the two differ each is as likely to be won as lost by chance.
     chance = float((old_right != new_right).sum()) ** 0.5
     least = max(error, LEAST_GAIN * float(old_losses.mean()))
-    return FlipGain(
+    return CopyGain(
         helps=bool(gains.mean() > least and new >= old - chance),
         gain=float(gains.mean()),
         error=error,

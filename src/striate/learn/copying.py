@@ -1,0 +1,150 @@
+"""Whether mirroring and turning keep these labels true: measured before a training does so."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate.augment.rotate import rotate
+from striate.learn.job import Job
+from striate.learn.linear import PRETRAINED, Linear, spec_on
+from striate.nets import find_net
+from striate.probe.copies import copy_gain
+from striate.probe.evidence import WHOLE, probe_taps
+from striate.probe.features import FeatureTable, all_taps, extract
+from striate.statistics import seed_for, some_of
+from striate.strategy.budget import feature_size
+from striate.train.head import Network, assemble
+from striate.values import Cache, CopyGain, Index, Machine, ModelSpec, Rows, Tap
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """What mirrored copies bring, and what copies do that are turned as a training turns them."""
+
+    flips: CopyGain
+    rotations: CopyGain
+
+
+def measure_copies(job: Job, linear: Linear | None, seconds: float) -> Copied | None:
+    """The gains by copies; None where no time or too few images are there to tell.
+
+    Of large sets as many training images are copied as `seconds` hold, at most `MOST`. Where
+    no features were computed, those of some images are.
+    """
+    seed, groups = job.options.seed, job.groups
+    if linear is None:
+        return copies_of_some(
+            job.index, job.cache, job.train, job.val, groups, job.machine, seconds, seed
+        )
+    speed = len(linear.table.rows) / max(1e-6, linear.table.seconds)
+    train = some_of(job.train, min(MOST, int(seconds * speed / KINDS)), seed, "flips")
+    if len(train) < LEAST_A_CLASS * len(job.index.classes):
+        return None
+    spec = spec_on(
+        linear.net, linear.input_size, linear.network.taps, job.index, job.cache, job.machine
+    )
+    taps = linear.probed.best.taps
+    looks = _Looks(linear.network, spec, job.cache, job.machine, linear.table, taps)
+    return _gains(looks, job.labels, groups, train, job.val, seed)
+
+
+def copies_of_some(
+    index: Index,
+    cache: Cache,
+    train: Rows,
+    val: Rows,
+    groups: Rows,
+    machine: Machine,
+    seconds: float,
+    seed: int,
+) -> Copied | None:
+    """The gains by copies of some images, read by the pretrained network for this alone.
+
+    At most `MOST` of the training images and half as many of validation, fewer where `seconds`
+    do not hold them at the least size; None where too few are left to tell, or no weights are
+    at hand.
+    """
+    card = find_net(PRETRAINED).card(PRETRAINED)
+    if not card.weights_at_hand:
+        return None
+    speed = machine.speeds.get("features", 50.0)
+    looks = (1 + KINDS) * min(MOST, len(train)) + min(MOST // 2, len(val))
+    size = feature_size(looks, cache.size, speed, seconds, card.input_size)
+    within = speed * (card.input_size / size) ** 2 * seconds / looks
+    share = min(1.0, within)
+    train = some_of(train, int(share * min(MOST, len(train))), seed, "flips")
+    val = some_of(val, int(share * min(MOST // 2, len(val))), seed, "flips val")
+    if len(train) < LEAST_A_CLASS * len(index.classes):
+        return None
+    spec = spec_on(PRETRAINED, size, all_taps(card.stages), index, cache, machine)
+    network = assemble(spec)
+    table = extract(network, cache, np.sort(np.concatenate([train, val])), spec, machine)
+    labels, classes = index.labels(), len(index.classes)
+    probed = probe_taps(table, labels, classes, train, val, groups, seed, only=WHOLE)
+    seen = _Looks(network, spec, cache, machine, table, probed.best.taps)
+    return _gains(seen, labels, groups, train, val, seed)
+
+
+def mirrored(images_NHWC: Pixels) -> Pixels:
+    """The images, left and right exchanged."""
+    return images_NHWC[:, :, ::-1]
+
+
+def turned(images_NHWC: Pixels, generator: torch.Generator) -> Pixels:
+    """The images, each turned by an angle of its own, up to 15 degrees each way."""
+    found = np.empty_like(images_NHWC)
+    for start in range(0, len(found), AT_ONCE):
+        some = torch.from_numpy(images_NHWC[start : start + AT_ONCE]).permute(0, 3, 1, 2)
+        made = rotate(some.float(), STRENGTH, generator).round().clamp(0, 255)
+        found[start : start + AT_ONCE] = made.to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Looks:
+    """How images are read: a network, and the features that it gave of them as they are."""
+
+    network: Network
+    spec: ModelSpec
+    cache: Cache
+    machine: Machine
+    table: FeatureTable
+    taps: tuple[Tap, ...]
+
+    def of_copies(self, copies: Pixels) -> NDArray[np.float32]:
+        """Features of copies, N x D."""
+        cache = replace(self.cache, images=copies)
+        rows = np.arange(len(copies))
+        found = extract(self.network, cache, rows, self.spec, self.machine).values
+        return found[:, self.table.columns(self.taps)]
+
+
+def _gains(looks: _Looks, labels: Rows, groups: Rows, train: Rows, val: Rows, seed: int) -> Copied:
+    rows = np.concatenate([train, val])
+    plain = looks.table.of(rows, looks.taps)
+    # Only the pixels of the rows in question are copied, to bound the memory.
+    images = looks.cache.images[train]
+    generator = torch.Generator().manual_seed(seed_for(seed, "rotations"))
+
+    def gain(copies: Pixels) -> CopyGain:
+        return copy_gain(
+            plain,
+            looks.of_copies(copies),
+            labels[rows],
+            np.arange(len(train)),
+            np.arange(len(train), len(rows)),
+            groups[rows],
+        )
+
+    return Copied(flips=gain(mirrored(images)), rotations=gain(turned(images, generator)))
+
+
+KINDS = 2
+MOST = 2_000
+LEAST_A_CLASS = 5
+AT_ONCE = 256
+STRENGTH = 1.0

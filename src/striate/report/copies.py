@@ -1,0 +1,114 @@
+"""Whether mirrored and turned copies keep their label: some images with their copies, the gains."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from striate.report.language import Words
+from striate.report.pixels import SMALL, data_uri
+from striate.values import Block, CopyGain, Section, Values
+
+
+def copies_section(values: Values, words: Words) -> Section | None:
+    """A few training images beside their copies, and what the copies bring; None if unmeasured."""
+    measured = _measured(values)
+    if not measured:
+        return None
+    lead = [words(f"copies.{name}_{_told(name, gain, values)}") for name, gain in measured]
+    return Section(
+        key="copies",
+        title=words("copies.title"),
+        lead=words("unit.space").join([*lead, words("copies.lead")]),
+        blocks=(
+            _gallery(values, [name for name, _ in measured], words),
+            _table(measured, values, words),
+        ),
+    )
+
+
+def _measured(values: Values) -> list[tuple[str, CopyGain]]:
+    evidence = values.evidence
+    if evidence is None:
+        return []
+    pairs = (("flips", evidence.flips), ("rotations", evidence.rotations))
+    return [(name, gain) for name, gain in pairs if gain is not None]
+
+
+def _told(name: str, gain: CopyGain, values: Values) -> str:
+    """The end of the sentence's name: `help`, `no`, or `safe` where it helps and is not used."""
+    if not gain.helps:
+        return "no"
+    return "safe" if name == "rotations" and values.plan.strategy.value == "scratch" else "help"
+
+
+def _gallery(values: Values, names: list[str], words: Words) -> Block:
+    """The first training image of some classes as it is, and every copy of it."""
+    images, captions, alts = [], [], []
+    for row in _shown(values):
+        picture, label = values.cache.images[row], values.index.examples[row].label
+        for kind in ("plain", *names):
+            images.append(data_uri(COPIES[kind](picture)))
+            captions.append("\n".join((label, words(f"copies.{kind}"))))
+            alts.append(f"{values.index.examples[row].path}: {words(f'copies.{kind}')}")
+    return Block(
+        kind="gallery",
+        title=words("copies.gallery"),
+        images=tuple(images),
+        captions=tuple(captions),
+        alts=tuple(alts),
+        note=words("copies.gallery_note"),
+        severity="samples sharp" if values.cache.size <= SMALL else "samples",
+    )
+
+
+def _shown(values: Values) -> list[int]:
+    """Rows of training images, one a class, of classes evenly chosen where they are many."""
+    labels = values.index.labels()[values.split.train]
+    classes = np.unique(labels)
+    some = classes[np.linspace(0, len(classes) - 1, min(MOST, len(classes))).round().astype(int)]
+    return [int(values.split.train[np.argmax(labels == one)]) for one in some]
+
+
+def _table(measured: list[tuple[str, CopyGain]], values: Values, words: Words) -> Block:
+    names = ("copy", "gain", "log_loss", "right", "decision")
+    return Block(
+        kind="table",
+        title=words("copies.table"),
+        note=words("copies.table_note", n=f"{measured[0][1].n:,}"),
+        header=tuple(words(f"copies.{name}") for name in names),
+        rows=tuple(
+            (
+                words(f"copies.{name}"),
+                f"{gain.gain:+.3f} ± {gain.error:.3f}",
+                f"{gain.log_loss:.3f} → {gain.log_loss - gain.gain:.3f}",
+                f"{gain.right_plain:,} → {gain.right_mirrored:,}",
+                words("copies.used" if _told(name, gain, values) == "help" else "copies.unused"),
+            )
+            for name, gain in measured
+        ),
+    )
+
+
+def _as_it_is(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return image
+
+
+def mirrored(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The image, left and right exchanged."""
+    return np.ascontiguousarray(image[:, ::-1])
+
+
+def turned(image: NDArray[np.uint8], degrees: float = 15.0) -> NDArray[np.uint8]:
+    """The image turned about its centre, its edges mirrored, as a training turns it at most."""
+    height, width = image.shape[:2]
+    edges = ((height // 2, height // 2), (width // 2, width // 2), *(((0, 0),) * (image.ndim - 2)))
+    wide = np.pad(image, edges, mode="symmetric")
+    flat = np.squeeze(wide, 2) if wide.shape[2:] == (1,) else wide
+    made = Image.fromarray(flat).rotate(degrees, Image.Resampling.BILINEAR)
+    found = np.asarray(made).reshape(wide.shape)
+    top, left = height // 2, width // 2
+    return np.ascontiguousarray(found[top : top + height, left : left + width])
+
+
+COPIES = {"plain": _as_it_is, "flips": mirrored, "rotations": turned}
+MOST = 4
