@@ -16,7 +16,7 @@ Moment = tuple[str, tuple[LayerState, ...]]
 def layers_section(values: Values, words: Words) -> Section | None:
     """Spread of outputs and length of gradients by layer; None where nothing was trained."""
     states = values.layers
-    if states is None or values.history is None or not _weighted(states.layers):
+    if states is None or values.history is None or not _weighted(states):
         return None
     moments = _moments(states)
     return Section(
@@ -24,8 +24,8 @@ def layers_section(values: Values, words: Words) -> Section | None:
         title=words("layers.title"),
         lead=_lead(states, moments, words),
         blocks=(
-            _chart("deviation", moments, words),
-            _chart("gradient", moments, words),
+            _chart("deviation", states, moments, words),
+            _chart("gradient", states, _learning(moments), words),
             _table(states, words),
         ),
     )
@@ -37,15 +37,24 @@ def _moments(states: LayerStates) -> list[Moment]:
     return [(name, layers) for name, layers in known if layers]
 
 
-def _weighted(layers: Sequence[LayerState]) -> list[LayerState]:
-    """Layers with weights: those of activations have no gradient of their own."""
-    return [layer for layer in layers if layer.weight]
+def _weighted(states: LayerStates) -> list[int]:
+    """Places of the layers with weights: those of activations have no gradient of their own."""
+    return [place for place, layer in enumerate(states.layers) if layer.weight]
+
+
+def _figures(layers: Sequence[LayerState], places: Sequence[int], figure: str) -> list[float]:
+    return [getattr(layers[place], figure) for place in places if place < len(layers)]
+
+
+def _learning(moments: Sequence[Moment]) -> list[Moment]:
+    """The moments with gradients: below a head that was drawn as zeros there are none."""
+    return [moment for moment in moments if any(layer.gradient for layer in moment[1])]
 
 
 def _lead(states: LayerStates, moments: Sequence[Moment], words: Words) -> str:
     spans = []
     for name, layers in moments:
-        found = [layer.deviation for layer in _weighted(layers)]
+        found = [value for value in _figures(layers, _weighted(states), "deviation") if value]
         spans.append(words(f"layers.span_{name}", low=_short(min(found)), high=_short(max(found))))
     lead = words("layers.lead", n=states.images, spans=words.listed(spans))
     acting = [layer for layer in states.layers if layer.units and not layer.weight]
@@ -55,13 +64,13 @@ def _lead(states: LayerStates, moments: Sequence[Moment], words: Words) -> str:
     if not worst.dead:
         return lead + words("unit.space") + words("layers.none_dead")
     share = words.percent(worst.dead / worst.units, 0)
-    return lead + words("unit.space") + words("layers.dead", share=share, layer=worst.layer)
+    return lead + words("unit.space") + words("layers.dead", share=share, layer=_name(worst))
 
 
-def _chart(figure: str, moments: Sequence[Moment], words: Words) -> Block:
+def _chart(figure: str, states: LayerStates, moments: Sequence[Moment], words: Words) -> Block:
     title = words(f"layers.{figure}")
     lines = [
-        (words(f"layers.{name}"), [getattr(layer, figure) for layer in _weighted(layers)])
+        (words(f"layers.{name}"), _figures(layers, _weighted(states), figure))
         for name, layers in moments
     ]
     about = words("layers.about", figure=title, layers=len(lines[0][1]), moments=len(lines))
@@ -108,7 +117,9 @@ def profile(
             fontsize=12,
         )
         x += 40 + text_width(name)
-    axes.yaxis.set_major_locator(LogLocator(numticks=6))
+    low, high = axes.get_ylim()
+    between = (1.0, 2.0, 5.0) if high < FEW_DECADES * low else (1.0,)
+    axes.yaxis.set_major_locator(LogLocator(subs=between, numticks=7))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_minor_locator(NullLocator())
@@ -122,12 +133,12 @@ def _table(states: LayerStates, words: Words) -> Block:
     moments = _moments(states)
     rows = []
     for place, layer in enumerate(states.layers):
-        cells = [layer.layer or "–", layer.kind]
+        cells = [_name(layer), layer.kind]
         for _, layers in moments:
             one = layers[place] if place < len(layers) else None
             cells.append(f"{_short(one.mean)} ± {_short(one.deviation)}" if one else "–")
         cells.append(_dead(layer, words))
-        for _, layers in moments:
+        for _, layers in _learning(moments):
             one = layers[place] if place < len(layers) else None
             cells.append(_short(one.gradient) if one and one.weight else "–")
         rows.append(tuple(cells))
@@ -141,11 +152,18 @@ def _table(states: LayerStates, words: Words) -> Block:
             words("layers.kind"),
             *(words("layers.output", moment=name) for name in names),
             words("layers.dead_share"),
-            *(words("layers.gradient_at", moment=name) for name in names),
+            *(
+                words("layers.gradient_at", moment=words(f"layers.{name}"))
+                for name, _ in _learning(moments)
+            ),
         ),
         rows=tuple(rows),
         folded=True,
     )
+
+
+def _name(layer: LayerState) -> str:
+    return layer.layer.removeprefix("backbone.") or "–"
 
 
 def _dead(layer: LayerState, words: Words) -> str:
@@ -158,5 +176,6 @@ def _short(value: float) -> str:
     return f"{value:.2g}" if 1e-3 <= abs(value) < 1e4 or not value else f"{value:.0e}"
 
 
+FEW_DECADES = 100
 # The last line is the trained one, whatever stands before it.
 STYLES: tuple[tuple[str, str], ...] = (("soft", ":"), ("second", "--"), ("accent", "-"))
