@@ -27,7 +27,8 @@ def looked_at(**moments: tuple[LayerState, ...]) -> Values:
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_three_moments_are_drawn_and_tabled(lang: str) -> None:
-    asleep = tuple(replace(one, gradient=0.0) for one in states(0, 0.01, 0.0))
+    *below, head = states(0, 0.01, 0.0)
+    asleep = (*(replace(one, gradient=0.0) for one in below), head)
     found = looked_at(drawn=asleep, begun=states(1, 1.0, 0.2))
     section = layers_section(found, words(lang))
     assert section is not None

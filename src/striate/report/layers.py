@@ -48,7 +48,7 @@ def _figures(layers: Sequence[LayerState], places: Sequence[int], figure: str) -
 
 def _learning(moments: Sequence[Moment]) -> list[Moment]:
     """The moments with gradients: below a head that was drawn as zeros there are none."""
-    return [moment for moment in moments if any(layer.gradient for layer in moment[1])]
+    return [moment for moment in moments if sum(layer.gradient > 0 for layer in moment[1]) > 1]
 
 
 def _lead(states: LayerStates, moments: Sequence[Moment], words: Words) -> str:
