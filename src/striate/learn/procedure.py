@@ -7,6 +7,7 @@ from striate.classifier import Classifier
 from striate.learn.asked import refuse_unfit
 from striate.learn.doubting import doubts_of, publish_outliers
 from striate.learn.finding import with_found_rate
+from striate.learn.forcing import with_cost
 from striate.learn.job import Job, Learned
 from striate.learn.linear import Linear, fit_on, linear_classifier, probe_pretrained, refit
 from striate.learn.measure import gather_evidence
@@ -40,10 +41,11 @@ def learn(job: Job) -> Learned:
     job.publish("plan.json", plan)
     if plan.strategy.value in CLOSED_FORM:
         assert linear is not None
-        return _closed_form(job, linear, plan, evidence)
+        return with_cost(job, linear, _closed_form(job, linear, plan, evidence))
     if linear is None:
-        return learn_by_steps(job, plan, evidence, None, None)
-    return learn_by_steps(job, plan, evidence, linear, partial(_exact, job, linear))
+        return with_cost(job, None, learn_by_steps(job, plan, evidence, None, None))
+    exact = partial(_exact, job, linear)
+    return with_cost(job, linear, learn_by_steps(job, plan, evidence, linear, exact))
 
 
 def _exact(job: Job, linear: Linear, evidence: Evidence, choice: Choice[str]) -> Learned:

@@ -62,6 +62,7 @@ def result(
     sentences = [
         (_metric_name(summary.test, say), _accuracy(summary.test, say)),
         *_model(plan, say),
+        *_forced(plan, say),
         (say("terminal.verdict"), Text(plain(verdict_text(summary.verdict, say)))),
     ]
     advice = _advice(summary, findings, say)
@@ -83,8 +84,17 @@ def _model(plan: Plan | None, say: Words) -> list[tuple[str, Text]]:
     if plan is None:
         return []
     name = say.named("strategy", plan.strategy.value)
-    why = f" – {say.sentence(plan.because[-1])}" if plan.because else ""
+    reasons = [reason for reason in plan.because if not reason.code.startswith(FORCED)]
+    why = f" – {say.sentence(reasons[-1])}" if reasons else ""
     return [(say("terminal.model"), Text(plain(f"{name}{why}")))]
+
+
+def _forced(plan: Plan | None, say: Words) -> list[tuple[str, Text]]:
+    """What it cost that a strategy or a choice was asked for."""
+    told = [say.sentence(r) for r in plan.because if r.code.startswith(FORCED)] if plan else []
+    if not told:
+        return []
+    return [(say("terminal.forced"), Text(plain(say("unit.space").join(told))))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +172,6 @@ def _place(name: str, place: str, width: int) -> Text:
 
 def _name(name: str, width: int) -> Text:
     return Text().append(name + " " * (width - cell_len(name)), style="dim")
+
+
+FORCED = "forced."

@@ -1,0 +1,119 @@
+"""What it cost that a person forced a strategy or a choice: measured where evidence is at hand."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate import statistics
+from striate.learn.job import Job, Learned
+from striate.learn.linear import Linear, fit_on
+from striate.overrides import parsed
+from striate.strategy.plans import best_probe
+from striate.strategy.promise import GATE_LEVEL, nothing_to_win
+from striate.values import Sentence, say
+
+
+def with_cost(job: Job, linear: Linear | None, learned: Learned) -> Learned:
+    """The model, its plan with sentences on what forcing cost; unchanged where nothing was forced.
+
+    A strategy is held against the linear model that auto's evidence prefers, which it delivers
+    unless a training beats it, on the same validation images. Nothing is trained for this.
+    """
+    told = (*_of_strategy(job, linear, learned), *_of_settings(job))
+    plan = replace(learned.plan, because=(*learned.plan.because, *told))
+    return replace(learned, plan=plan) if told else learned
+
+
+def _of_strategy(job: Job, linear: Linear | None, learned: Learned) -> tuple[Sentence, ...]:
+    if job.options.strategy == "auto" and job.given_plan is None:
+        return ()
+    name = learned.plan.strategy.value
+    if linear is None:
+        why = say(
+            "forced.alone",
+            "What forcing {strategy} cost was not measured: no pretrained network was read, whose "
+            "linear model auto would have held it against.",
+            strategy=name,
+        )
+    elif learned.val_probabilities is None:
+        why = say(
+            "forced.no_validation",
+            "What forcing {strategy} cost was not measured: no images could be spared for "
+            "validation.",
+            strategy=name,
+        )
+    elif name == "linear" or (name == "layers" and _reads_the_best(learned, linear)):
+        why = _as_auto(learned, name)
+    else:
+        why = _against_linear(job, linear, learned, learned.val_probabilities)
+    return (why,)
+
+
+def _as_auto(learned: Learned, name: str) -> Sentence:
+    """The linear model is where auto begins; whether it would have stayed there."""
+    probe = best_probe(learned.evidence)
+    if probe is None or probe.val_accuracy is None or nothing_to_win(learned.evidence, probe):
+        return say(
+            "forced.same",
+            "Forcing {strategy} cost nothing: by the same evidence auto delivers this model too.",
+            strategy=name,
+        )
+    n = probe.val_accuracy.n
+    return say(
+        "forced.untried",
+        "What forcing {strategy} cost was not measured: auto would have asked whether a training "
+        "does better, and none was tried. This model misses {wrong} of {n:,} validation images, "
+        "so a training could win no more than {most:.1f} points there.",
+        strategy=name,
+        wrong=round((1 - probe.val_accuracy.value) * n),
+        n=n,
+        most=100 * (1 - probe.val_accuracy.value),
+    )
+
+
+def _against_linear(
+    job: Job, linear: Linear, learned: Learned, found: NDArray[np.float32]
+) -> Sentence:
+    taps, truth = linear.probed.best.taps, job.labels[job.val]
+    fit = fit_on(job, linear.table, taps, job.train)
+    old = fit.scores(linear.table.of(job.val, taps)).argmax(axis=1) == truth
+    new = found.argmax(axis=1) == truth
+    groups = job.groups[job.val]
+    gain = statistics.paired_difference(new, old, groups, seed=job.options.seed)
+    kept = statistics.better(new, old, groups) < GATE_LEVEL
+    measured = (
+        "Forced, {strategy} got {new:,} of {n:,} validation images right, and the linear model "
+        "that auto begins with {old:,}: {gain:+.1f} points ({low:+.1f} to {high:+.1f}). "
+    )
+    end = "Auto would have kept it too." if kept else "Auto would have delivered the linear model."
+    return say(
+        "forced.kept" if kept else "forced.cost",
+        measured + end,
+        strategy=learned.plan.strategy.value,
+        new=int(new.sum()),
+        old=int(old.sum()),
+        n=len(new),
+        gain=100 * gain.value,
+        low=100 * gain.low,
+        high=100 * gain.high,
+    )
+
+
+def _of_settings(job: Job) -> tuple[Sentence, ...]:
+    names = sorted(parsed(job.options.set)) if job.options.set else []
+    names += ["net"] if job.options.net != "auto" else []
+    if not names:
+        return ()
+    return (
+        say(
+            "forced.settings",
+            "You set {names}. What that cost against auto's own choice was not measured: it would "
+            "take another training.",
+            names=", ".join(names),
+        ),
+    )
+
+
+def _reads_the_best(learned: Learned, linear: Linear) -> bool:
+    return learned.plan.taps.value == linear.probed.best.taps
