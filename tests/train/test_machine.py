@@ -234,3 +234,12 @@ def test_a_containers_share_of_the_processors_counts(monkeypatch: pytest.MonkeyP
     assert look_up().threads == 3
     monkeypatch.setattr(processor, "_lines", lambda path: ["max 100000"])
     assert look_up().threads == 64
+
+
+@pytest.mark.parametrize("net", ["compact", "lenet-5", "resnet-20", "vgg-small"])
+def test_every_network_that_is_listed_has_a_speed(
+    net: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "ROUNDS", 1)
+    monkeypatch.setattr(measuring, "LEAST_AT_ONCE", 4)
+    assert measuring.speed_of(net, replace(FOUND, fused=False, threads=1)) > 0

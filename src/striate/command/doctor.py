@@ -112,15 +112,16 @@ def examination_lines(found: Examination) -> Iterator[str]:
 
 
 def nets_at_hand() -> NetsFile:
-    """Every network that is listed, with its speed here where that was measured."""
-    from striate.train.machine import measure_machine
+    """Every network that is listed, with its speed here, measured now where it was not before."""
+    from striate.train.machine import apply, measure_machine
+    from striate.train.measuring import speed_of
 
     families = catalog.collect("nets", "NET").values()
     cards = tuple(card for family in families for card in family.cards())
-    measured = measure_machine().speeds
-    return NetsFile(
-        nets=cards, speeds={c.name: measured[c.name] for c in cards if c.name in measured}
-    )
+    machine = measure_machine()
+    with apply(machine):
+        measured = {c.name: machine.speeds.get(c.name) or speed_of(c.name, machine) for c in cards}
+    return NetsFile(nets=cards, speeds={name: speed for name, speed in measured.items() if speed})
 
 
 def nets_lines(found: NetsFile) -> Iterator[str]:
