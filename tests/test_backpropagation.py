@@ -55,6 +55,22 @@ def test_every_layer_has_a_gradient_that_finite_differences_confirm() -> None:
         assert layer.gradient > 0
 
 
+def test_the_first_layer_is_counted_as_four_kinds_of_layer() -> None:
+    model = smooth()
+    (first, *_) = [m for m in model.network.modules() if isinstance(m, torch.nn.Conv2d)]
+    costs = gradients_of(model, picture(), "green").costs
+    assert [cost.kind for cost in costs] == [
+        "fully connected",
+        "locally connected",
+        "one shared filter",
+        "shared filters",
+    ]
+    maps = first(torch.zeros(1, 3, 24, 24))
+    assert costs[-1].output == tuple(maps.shape[1:])
+    assert costs[-1].weights == first.weight.numel()
+    assert costs[0].weights == 3 * 24 * 24 * maps[0].numel()
+
+
 def test_the_layers_of_a_run_are_those_that_its_model_reads(run: striate.Run) -> None:
     found = striate.gradients(run, picture(), "green")
     head = found.layers[-1]

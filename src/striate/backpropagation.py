@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.classifier import Classifier
+from striate.counting import layer_costs
 from striate.data.batches import normalise, to_device
 from striate.data.cache import decode_rows
 from striate.data.scan import read_images
 from striate.errors import SourceError, UsageError
 from striate.spelling import did_you_mean
 from striate.statistics import seed_for
-from striate.values import Gradients, LayerGradient
+from striate.values import Gradients, LayerCost, LayerGradient
 
 
 def gradients_of(classifier: Classifier, image: Any, label: str | None = None) -> Gradients:
@@ -45,6 +46,26 @@ def gradients_of(classifier: Classifier, image: Any, label: str | None = None) -
         label=classifier.spec.classes[number],
         loss=float(loss.detach()),
         layers=tuple(_layers(network, again)),
+        costs=_costs(network, images),
+    )
+
+
+def _costs(network: nn.Module, images_1CHW: Tensor) -> tuple[LayerCost, ...]:
+    """What fully connected, locally connected and shared weights cost as the first layer."""
+    first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
+    if first is None:
+        return ()
+    _, channels, height, width = images_1CHW.shape
+    kernel = first.kernel_size[0]
+    padding = first.padding[0] if isinstance(first.padding[0], int) else kernel // 2
+    return layer_costs(
+        height,
+        width,
+        channels,
+        kernel_size=kernel,
+        filters=first.out_channels,
+        stride=first.stride[0],
+        padding=padding,
     )
 
 

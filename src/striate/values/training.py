@@ -64,12 +64,27 @@ class LayerGradient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCost:
+    """Weights and multiplications of one kind of layer from an image of one size to another."""
+
+    kind: str
+    output: tuple[int, int, int]
+    weights: int
+    multiplications: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gradients:
-    """One image's loss (natural log), the label it was computed for, and every layer's gradient."""
+    """One image's loss (natural log), the label it was computed for, and every layer's gradient.
+
+    `costs` tell what four kinds of layer cost from this image to the maps of the network's first
+    convolution; empty where it has none.
+    """
 
     label: str
     loss: float
     layers: tuple[LayerGradient, ...]
+    costs: tuple[LayerCost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +123,6 @@ class LayerStates:
     layers: tuple[LayerState, ...]
     begun: tuple[LayerState, ...] = ()
     drawn: tuple[LayerState, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerCost:
-    """Weights and multiplications of one kind of layer from an image of one size to another."""
-
-    kind: str
-    output: tuple[int, int, int]
-    weights: int
-    multiplications: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
