@@ -3,12 +3,13 @@
 import ast
 import string
 from collections.abc import Iterator
+from dataclasses import fields as fields_of
 from pathlib import Path
 
 import pytest
 
 from striate.report.language import pick_language, plain, words
-from striate.values import Finding, Sentence, say
+from striate.values import Finding, Plan, Sentence, say
 
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "striate"
 ENGLISH, CHINESE = words("en"), words("zh")
@@ -167,3 +168,11 @@ def test_the_locale_picks_the_language(
     monkeypatch.setenv("LANG", locale)
     assert pick_language("auto") == lang
     assert pick_language("zh") == "zh"
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_choice_of_a_plan_has_a_name_for_people(lang: str) -> None:
+    say = words(lang)
+    choices = [field.name for field in fields_of(Plan) if "Choice" in str(field.type)]
+    assert len(choices) > 20
+    assert not [name for name in choices if say.named("choice", name) == name]

@@ -40,7 +40,8 @@ def _figure_columns(rows: tuple[tuple[str, ...], ...]) -> tuple[bool, ...]:
 
 
 def _is_figure(text: str) -> bool:
-    return text[:1].isdigit() or text[:1] == "<" or text in ("–", "")
+    bare = text[1:] if text[:1] in ("+", "-", "−") else text
+    return bare[:1].isdigit() or text[:1] == "<" or text in ("–", "")
 
 
 def _shade(share: float) -> str:
