@@ -3,8 +3,7 @@
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from striate.train.keeping import better, hold, kept_of, over
 from striate.train.machine import apply
 from striate.train.optimizer import Optimizer
 from striate.train.schedule import rate, shortened
+from striate.train.settled import own_randomness
 from striate.train.steps import (
     NotFiniteError,
     evaluate,
@@ -119,7 +119,7 @@ def train(
         class_weights=weights_of(plan, labels[train_rows]),
         task=task,
     )
-    with apply(replace(machine, threads=plan.threads.value)), _own_randomness(machine):
+    with apply(replace(machine, threads=plan.threads.value)), own_randomness(machine.device):
         return _train(
             network,
             plan,
@@ -391,14 +391,6 @@ def _fingerprint(plan: Plan, feed: Feed, train_rows: Rows, val_rows: Rows) -> st
 
 def _copy(network: Network) -> Tensors:
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-
-
-@contextmanager
-def _own_randomness(machine: Machine) -> Iterator[None]:
-    """Puts torch's global generators back afterwards; dropout knows no others."""
-    device = torch.device(machine.device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield
 
 
 SAVE_SECONDS = 5.0

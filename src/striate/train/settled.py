@@ -21,3 +21,11 @@ def settled(threads: int) -> Iterator[None]:
     finally:
         torch.set_num_threads(before)
         torch.use_deterministic_algorithms(deterministic)
+
+
+@contextmanager
+def own_randomness(device: str) -> Iterator[None]:
+    """Puts torch's global generators back afterwards; dropout knows no others."""
+    of = torch.device(device)
+    with torch.random.fork_rng(devices=[of] if of.type == "cuda" else []):
+        yield
