@@ -117,6 +117,16 @@ def test_a_gap_that_chance_explains_is_no_overfitting() -> None:
     assert said(replace(values, history=history), "overfitting").outcome == "passed"
 
 
+def test_a_gap_that_few_validation_images_hide_is_no_overfitting() -> None:
+    values = healthy()
+    assert values.summary.val is not None
+    low = made.wilson(0.95, 120)
+    val = replace(values.summary.val, value=0.95, interval=(low.low, low.high), n=120)
+    history = made.made_history(2000, 120, 0.95, train_accuracy=1.0)
+    values = replace(values, history=history, summary=replace(values.summary, val=val))
+    assert said(values, "overfitting").outcome == "passed"
+
+
 def test_a_training_that_broke_down_is_not_called_overfitting() -> None:
     history = made.made_history(2800, 600, overfit=0.6)
     broken = tuple(replace(epoch, train_loss=epoch.val_loss) for epoch in history.epochs)
@@ -214,6 +224,18 @@ def test_a_close_choice_on_few_images_is_told() -> None:
         said(replace(values, summary=replace(values.summary, val=val)), "small_validation").outcome
         == "found"
     )
+
+
+def test_a_choice_against_an_unproved_lead_is_close_too() -> None:
+    values = made.values(images=300, strategy="deep")
+    assert values.evidence is not None
+    assert values.summary.val is not None
+    n = len(values.split.val)
+    ahead = replace(values.evidence.trials[0], accuracy=made.wilson((n - 2) / n, n))
+    val = replace(values.summary.val, value=(n - 3) / n)
+    evidence = replace(values.evidence, probes=(), trials=(ahead,))
+    values = replace(values, evidence=evidence, summary=replace(values.summary, val=val))
+    assert said(values, "small_validation").outcome == "found"
 
 
 def test_the_least_provable_lead_is_right() -> None:

@@ -74,3 +74,17 @@ def test_natural_pictures_are_not_suspected(seed: int) -> None:
 
 def test_few_images_cannot_tell() -> None:
     assert CHECK.run(made.values(images=30, size=SIZE)).outcome == "not_applicable"
+
+
+def test_a_mark_that_is_now_and_then_of_another_class_is_found() -> None:
+    values = natural()
+    # The middle tells nothing, so that the mark is judged against noise.
+    rng = np.random.default_rng(1)
+    images = values.cache.images.copy()
+    images[:, 8:24, 8:24] = rng.integers(0, 256, (len(images), 1, 1, 3))
+    labels = values.index.labels()
+    swapped = rng.random(len(labels)) < 0.1
+    marks = np.where(swapped, (labels + 1) % 3, labels)
+    images[:, :4, :4] = (40 + 80 * marks)[:, None, None, None]
+    told = CHECK.run(replace(values, cache=Cache(images=images, path="")))
+    assert (told.outcome, told.variant) == ("found", "top_left_corner")

@@ -1,8 +1,9 @@
 """Not converged: the validation loss was still falling when the training ended."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from striate import statistics, trends
+from striate import trends
 from striate.diagnose import ASSUMED_IMAGES, Check, finding, kept_fit, whole
 from striate.values import Curves, Figure, Finding, Interval, Values
 
@@ -10,7 +11,7 @@ LEAST = 5
 
 
 def run(values: Values) -> Finding:
-    """Compares the last fifth of the epochs with the fifth before it."""
+    """Whether the smoothed validation loss still falls over the last fifth of the epochs."""
     history, fit = values.history, kept_fit(values)
     if history is None or fit is None:
         return finding(
@@ -23,13 +24,10 @@ def run(values: Values) -> Finding:
     if len(history.epochs) < LEAST:
         return _short(len(history.epochs), fit[1])
     loss = np.array([epoch.val_loss for epoch in history.epochs])
-    width = max(2, len(loss) // 5)
-    before, last = float(loss[-2 * width : -width].mean()), float(loss[-width:].mean())
-    noise = 3 * statistics.jitter(loss) * np.sqrt(2 / width)
-    # Losses of single images scatter about as much as their mean, as an exponential's do.
-    sampling = 2.576 * last / np.sqrt(history.val_images)
+    fell, error, before, last = _fall(loss)
+    sampling = trends.mean_loss_error(max(0.0, last), history.val_images)
     figures = {"before": before, "last": last, "epochs": len(loss)}
-    if before - last > max(noise, sampling):
+    if trends.beyond(fell, error) and fell > sampling:
         return finding(
             "not_converged",
             "found",
@@ -50,6 +48,20 @@ def run(values: Values) -> Finding:
     )
 
 
+def _place_before(loss: NDArray[np.float64]) -> int:
+    """Where the last fifth of the epochs begins."""
+    return len(loss) - 1 - max(2, len(loss) // 5)
+
+
+def _fall(loss: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """How far the smoothed loss fell over the last fifth, the error of that, and both levels."""
+    if not np.isfinite(loss).all():
+        return 0.0, 0.0, float(loss[_place_before(loss)]), float(loss[-1])
+    trend, before = trends.smooth(loss), _place_before(loss)
+    fell, error = trend.apart(before, len(loss) - 1)
+    return fell, error, float(trend.level[before]), float(trend.level[-1])
+
+
 def of_curves(curves: Curves) -> Finding:
     """Whether the smoothed validation loss still falls over the last fifth of a log."""
     val = whole(curves.val_loss)
@@ -62,16 +74,14 @@ def of_curves(curves: Curves) -> Finding:
             meaning="There are too few epochs with a validation loss to see where it was heading.",
             variant="log",
         )
-    trend, before = trends.smooth(val), len(val) - 1 - max(2, len(val) // 5)
-    fell, error = trend.apart(before, len(val) - 1)
+    fell, error, level, last = _fall(val)
+    before = _place_before(val)
     figures: dict[str, Figure] = {
-        "before": float(trend.level[before]),
-        "last": float(trend.level[-1]),
+        "before": level,
+        "last": last,
         "epoch": curves.epochs[before],
     }
-    sampling = trends.mean_loss_error(
-        max(0.0, trend.level[-1]), curves.val_images or ASSUMED_IMAGES
-    )
+    sampling = trends.mean_loss_error(max(0.0, last), curves.val_images or ASSUMED_IMAGES)
     if trends.beyond(fell, error) and fell > sampling:
         return finding(
             "not_converged",

@@ -34,8 +34,9 @@ def run(values: Values) -> Finding:
     rise = rise_after_best(values.history)
     if rise is not None:
         return _late(rise, figures)
-    # The errors that only new images bring outweigh those that training images have too.
-    if gap.low > 1 - train.low:
+    # The errors that only new images bring outweigh those that training images have too, and
+    # what so few validation images hide.
+    if gap.low > max(1 - train.low, (val.high - val.low) / 2):
         return _gap(figures)
     return finding(
         "overfitting",

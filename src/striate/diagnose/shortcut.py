@@ -176,7 +176,10 @@ def _told(figures_NF: NDArray[np.float64], labels: Rows, groups: Rows) -> NDArra
     far = squares[:, None] + squares - 2 * points @ points.T
     far[groups[:, None] == groups] = np.inf
     voters = min(VOTERS, len(labels) - 1)
-    near = np.argsort(far, axis=1, kind="stable")[:, :voters]
+    # Of equally near ones some drawn by lot: rows stand class by class, and a mark is the same
+    # in hundreds of images, of which the first would always be of the first class.
+    lot = statistics.rng(0, "ties").permutation(len(labels))
+    near = lot[np.argsort(far[:, lot], axis=1, kind="stable")[:, :voters]]
     weights = 1 + 0.01 * np.arange(voters, 0, -1)
     votes = np.zeros((len(labels), int(labels.max()) + 1))
     for voter in range(voters):

@@ -30,7 +30,8 @@ def run(values: Values) -> Finding:
         "lead": 100 * (best - other),
         "points": 100 * needed / n,
     }
-    if 0 < best - other < needed / n and first == values.plan.strategy.value:
+    # Whichever of the two was taken: the one behind too, where its head is cheaper or exact.
+    if best - other < needed / n and values.plan.strategy.value in (first, second):
         return finding(
             "small_validation",
             "found",
