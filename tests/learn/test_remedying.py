@@ -92,6 +92,15 @@ def test_the_fault_is_read_from_the_curves() -> None:
     assert fault_of(made.made_history(4000, 600, 0.97, train_accuracy=0.985)) == ""
 
 
+def test_a_training_too_short_for_curves_underfits_where_training_images_are_wrong() -> None:
+    few = made.made_history(1000, 600, 0.25, train_accuracy=0.27)
+    few = replace(few, epochs=few.epochs[-4:], kept_epoch=few.epochs[-1].epoch)
+    assert fault_of(few) == "underfitting"
+    learnt = made.made_history(1000, 600, 0.97, train_accuracy=0.985)
+    learnt = replace(learnt, epochs=learnt.epochs[-4:], kept_epoch=learnt.epochs[-1].epoch)
+    assert fault_of(learnt) == ""
+
+
 def test_a_remedy_that_helps_is_adopted(tmp_path: Path, trainings: Any) -> None:
     trainings(lambda plan: 180 if plan.dropout.value == 0.5 else 150)
     found = remedied(job(tmp_path), trained(OVERFIT), None)

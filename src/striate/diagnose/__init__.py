@@ -157,19 +157,25 @@ def kept_fit(values: Values) -> tuple[Interval, Interval] | None:
 
     Training accuracy is the mean over the kept epoch, of augmented images: a lower bound.
     """
-    history = values.history
-    if history is None or not history.val_images or values.plan.strategy.value in CLOSED_FORM:
+    if values.history is None or values.plan.strategy.value in CLOSED_FORM:
         return None
+    fit = fit_of_history(values.history)
+    if fit is None or values.summary.val is None:
+        return fit
+    return fit[0], judged(values.summary.val)
+
+
+def fit_of_history(history: History) -> tuple[Interval, Interval] | None:
+    """The same of a training's kept epoch alone, each image an independent witness."""
     kept = next((e for e in history.epochs if e.epoch == history.kept_epoch), None)
-    if kept is None:
+    if kept is None or not history.val_images:
         return None
-    trained = statistics.wilson(
-        round(kept.train_accuracy * history.train_images), history.train_images, LEVEL
+    shares = (
+        (kept.train_accuracy, history.train_images),
+        (kept.val_accuracy, history.val_images),
     )
-    if values.summary.val is not None:
-        return trained, judged(values.summary.val)
-    right = round(kept.val_accuracy * history.val_images)
-    return trained, statistics.wilson(right, history.val_images, LEVEL)
+    trained, new = (statistics.wilson(round(share * n), n, LEVEL) for share, n in shares)
+    return trained, new
 
 
 def curves_of(values: Values) -> Curves | None:

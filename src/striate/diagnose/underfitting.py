@@ -11,16 +11,13 @@ def run(values: Values) -> Finding:
     if fit is None:
         return _linear(values)
     train, val = fit
-    gap = statistics.difference(train, val)
     figures: dict[str, Figure] = {
         "train": train.value,
         "val": val.value,
         "error": 1 - train.value,
         "n": val.n,
     }
-    visible = (val.high - val.low) / 2
-    # Training images are augmented: where validation does clearly better, they were only harder.
-    if gap.high > 0 and 1 - train.high > max(gap.high, visible):
+    if errs_on_training(train, val):
         return finding(
             "underfitting",
             "found",
@@ -44,6 +41,14 @@ def run(values: Values) -> Finding:
     )
 
 
+def errs_on_training(train: Interval, val: Interval) -> bool:
+    """Whether more is wrong on training images than the gap to validation images could be."""
+    gap = statistics.difference(train, val)
+    visible = (val.high - val.low) / 2
+    # Training images are augmented: where validation does clearly better, they were only harder.
+    return gap.high > 0 and 1 - train.high > max(gap.high, visible)
+
+
 def of_curves(curves: Curves) -> Finding:
     """Whether the errors at the end of a log are there on training images already."""
     train, val = whole(curves.train_accuracy), whole(curves.val_accuracy)
@@ -59,13 +64,12 @@ def of_curves(curves: Curves) -> Finding:
         )
     learnt = end_share(train, curves.train_images)
     new = end_share(val, curves.val_images)
-    gap = statistics.difference(learnt, new)
     figures: dict[str, Figure] = {
         "train": learnt.value,
         "val": new.value,
         "error": 1 - learnt.value,
     }
-    if gap.high > 0 and 1 - learnt.high > max(gap.high, (new.high - new.low) / 2):
+    if errs_on_training(learnt, new):
         return finding(
             "underfitting",
             "found",

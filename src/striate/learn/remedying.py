@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import statistics
-from striate.diagnose import CURVE_FAULTS, curves_of_history, diagnose_curves
+from striate.diagnose import (
+    CURVE_FAULTS,
+    LEAST_EPOCHS,
+    curves_of_history,
+    diagnose_curves,
+    fit_of_history,
+)
+from striate.diagnose.underfitting import errs_on_training
 from striate.errors import StriateError
 from striate.learn.job import Job, Learned
 from striate.learn.linear import Read
@@ -75,10 +82,17 @@ def remedied(job: Job, learned: Learned, linear: Read | None) -> Learned:
 
 
 def fault_of(history: History) -> str:
-    """The gravest fault that a training's curves show; empty where there is none."""
+    """The gravest fault that a training's curves show; empty where there is none.
+
+    Of a training too short for curves the kept epoch tells whether it underfits.
+    """
     findings = diagnose_curves(curves_of_history(history))
     found = {finding.code for finding in findings if finding.outcome == "found"}
-    return next((code for code in CURVE_FAULTS if code in found), "")
+    code = next((code for code in CURVE_FAULTS if code in found), "")
+    if code or len(history.epochs) >= LEAST_EPOCHS:
+        return code
+    fit = fit_of_history(history)
+    return "underfitting" if fit is not None and errs_on_training(*fit) else ""
 
 
 def _decide(job: Job, learned: Learned) -> Remedying:
