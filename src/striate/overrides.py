@@ -112,7 +112,7 @@ def _kinds() -> dict[str, type]:
 
 
 FIND = "find"
-FLAGS = ("strategy", "net", "classes", "because")
+FLAGS = ("strategy", "net", "weights", "classes", "because")
 RANGES: Mapping[str, tuple[float, float]] = {
     "input_size": (8, 1024),
     "batch_size": (1, 65_536),

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+from pathlib import Path
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def summarise(
         plan=PlanSummary(
             strategy=plan.strategy.value,
             net=plan.net.value,
-            weights="none" if plan.strategy.value == "scratch" else "ImageNet",
+            weights="none" if plan.strategy.value == "scratch" else _weights(plan),
             input_size=plan.input_size.value,
             because=tuple(sentence.text for sentence in plan.because),
         ),
@@ -89,6 +90,11 @@ def summarise(
         ),
         versions=versions(),
     )
+
+
+def _weights(plan: Plan) -> str:
+    """Which weights the training began with: the name of their file, or ImageNet."""
+    return Path(plan.weights.value).name or "ImageNet"
 
 
 def versions() -> dict[str, str]:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from striate.classifier import answers
 from striate.learn.job import Job, Keep, Learned
+from striate.learn.linear import FEATURES
+from striate.learn.networks import NETWORKS
 from striate.learn.procedure import learn
 from striate.store.contents import CODECS
 from striate.store.files import Codec, of_array
@@ -90,11 +92,11 @@ def _in_folder(keep: Keep, folder: str) -> Keep:
         inputs: Sequence[str] | None = None,
         also: Any = None,
     ) -> T:
-        own = name if name == SHARED else f"{folder}/{name}"
+        own = name if name.startswith(SHARED) else f"{folder}/{name}"
         value: T = keep(own, make, codec or CODECS[name], inputs=inputs, also=also)
         return value
 
     return kept
 
 
-SHARED = "features.npz"
+SHARED = (FEATURES, NETWORKS)

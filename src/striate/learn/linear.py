@@ -30,11 +30,14 @@ from striate.values import (
     Preprocessing,
     Probe,
     Rows,
+    Sentence,
     Tap,
+    Trial,
     say,
 )
 
 PRETRAINED = "efficientnet-lite0"
+FEATURES = "features.npz"
 
 
 class Read(Protocol):
@@ -65,25 +68,51 @@ class Linear:
     network: Network
     table: FeatureTable
     probed: Probed
+    weights: str | None = None
+    features: str = FEATURES
+    networks: tuple[Trial, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
 
-def probe_pretrained(job: Job) -> Linear:
-    """Reads every stage of the pretrained network once and judges linear models on them."""
-    net = PRETRAINED if job.options.net == "auto" else job.options.net
-    if job.given_plan:
-        net = job.given_plan.net.value if job.given_plan.strategy.value != "scratch" else net
-    size = job.given_plan.input_size.value if job.given_plan else input_size_for(job, net)
-    network = read_network(job, net, size)
-    table = read_features(job, net, network, size, job.feature_rows, "features.npz")
-    probed = _probe(job, table, job.train, job.val)
-    return Linear(net=net, input_size=size, network=network, table=table, probed=probed)
+def probe_network(
+    job: Job, net: str, size: int, weights: str | None, features: str = FEATURES
+) -> Linear:
+    """Reads every stage of a pretrained network once and judges linear models on them.
+
+    `features` names what holds them in the run folder.
+    """
+    network = network_with(job, net, size, weights)
+    table = read_features(job, net, network, size, job.feature_rows, features)
+    return Linear(
+        net=net,
+        input_size=size,
+        network=network,
+        table=table,
+        probed=_probe(job, table, job.train, job.val),
+        weights=weights,
+        features=features,
+        notes=notes_of(network),
+    )
 
 
 def read_network(job: Job, net: str, size: int) -> Network:
-    """The pretrained network with every stage tapped, its head at zero."""
+    """The pretrained network that was asked for with the weights that were asked for."""
+    return network_with(job, net, size, job.options.weights)
+
+
+def network_with(job: Job, net: str, size: int, weights: str | None) -> Network:
+    """A pretrained network with every stage tapped, its head at zero.
+
+    `weights` are a file, or None for those at hand by the network's name.
+    """
     card = find_net(net).card(net)
     spec = pretrained_spec(job, net, size, all_taps(card.stages))
-    return assemble(spec, job.options.weights)
+    return assemble(spec, weights)
+
+
+def notes_of(network: Network) -> tuple[Sentence, ...]:
+    """What was left out or adapted when its weights were read."""
+    return tuple(getattr(network.backbone, "notes", ()))
 
 
 def pretrained_spec(job: Job, net: str, size: int, taps: tuple[Tap, ...]) -> ModelSpec:
@@ -125,7 +154,7 @@ def read_features(
         lambda: extract(network, job.cache, rows, spec, job.machine, job.watch),
         of_arrays(FeatureTable),
         inputs=(),  # Frozen features depend on the images alone, whatever was kept before.
-        also=(size, rows.tolist()),
+        also=(net, size, rows.tolist()),
     )
 
 
@@ -231,11 +260,15 @@ def fit_on(
 
 
 def input_size_for(job: Job, net: str) -> int:
-    """The size at which a network reads the images within its share of the budget."""
-    card = find_net(net).card(net)
+    """The size at which a network reads the images within its share of the budget.
+
+    Its speed is the machine's with the network that comes with striate, by multiplications.
+    """
+    card, usual = find_net(net).card(net), find_net(PRETRAINED).card(PRETRAINED)
     images = len(job.feature_rows) + job.judge_images
-    seconds = _SHARE_OF_BUDGET * 60 * job.minutes
+    seconds = SHARE_OF_BUDGET * 60 * job.minutes
     speed = job.machine.speeds.get("features", 50.0)
+    speed *= usual.multiply_adds / max(1, card.multiply_adds)
     return feature_size(images, job.cache.size, speed, seconds, card.input_size)
 
 
@@ -244,6 +277,6 @@ def _with_temperature(spec: ModelSpec, temperature: float) -> ModelSpec:
 
 
 # Features are the base of all that follows, but must leave most of the time to training.
-_SHARE_OF_BUDGET = 0.25
+SHARE_OF_BUDGET = 0.25
 _MOST_TO_CHOOSE_AGAIN = 5000
 _LEAST_PROBED, _MOST_PROBED, _MOST_SCORES = 2000, 10_000, 2_000_000

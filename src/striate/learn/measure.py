@@ -44,6 +44,14 @@ def gather_evidence(job: Job, linear: Linear | None, *, trials: bool = True) -> 
         speeds=_features_speed(linear),
     )
     evidence = replace(evidence, resize=job.cache.resize, square=job.index.square)
+    if linear is not None:
+        evidence = replace(
+            evidence,
+            weights=linear.weights or "",
+            networks=linear.networks,
+            notes=linear.notes,
+            features=linear.features,
+        )
     if job.given_plan is not None:
         return evidence
     evidence = _placed(job, linear, evidence)

@@ -9,8 +9,9 @@ from striate.learn.doubting import doubts_of, publish_outliers
 from striate.learn.finding import with_found_rate
 from striate.learn.forcing import with_cost
 from striate.learn.job import Job, Learned
-from striate.learn.linear import Linear, fit_on, linear_classifier, probe_pretrained, refit
+from striate.learn.linear import Linear, fit_on, linear_classifier, refit
 from striate.learn.measure import gather_evidence
+from striate.learn.networks import best_network, probe_first
 from striate.learn.stepping import learn_by_steps
 from striate.learn.targets import learn_targets
 from striate.probe.evidence import Probed
@@ -28,9 +29,10 @@ def learn(job: Job) -> Learned:
     if job.index.task != "label":
         return learn_targets(job)
     refuse_unfit(job)
-    linear = probe_pretrained(job) if _needs_pretrained(job) else None
+    linear = probe_first(job) if _needs_pretrained(job) else None
     if linear is not None:
         job.usable(_first(job, linear, linear.probed))
+        linear = best_network(job, linear)
         job.publish("doubts.csv", doubts_of(job, linear))
         publish_outliers(job, linear.table)
     evidence = job.keep("measured.json", lambda: gather_evidence(job, linear), of_json(Evidence))
@@ -65,7 +67,8 @@ def _first(job: Job, linear: Linear, probed: Probed) -> Classifier:
 def _plan(job: Job, evidence: Evidence) -> Plan:
     if job.given_plan is not None:
         return job.given_plan
-    return choose(evidence, job.seconds_left(), job.options, job.machine)
+    plan = choose(evidence, job.seconds_left(), job.options, job.machine)
+    return replace(plan, because=(*evidence.notes, *plan.because))
 
 
 def _closed_form(job: Job, linear: Linear, plan: Plan, evidence: Evidence) -> Learned:

@@ -136,6 +136,7 @@ def _evidence(job: Job, read: _Features | None) -> Evidence:
         resize=job.cache.resize,
         square=job.index.square,
         net=read.net if read else "",
+        weights=job.options.weights or "" if read else "",
         input_size=read.input_size if read else 0,
         val_images=len(job.val),
         classes=job.index.classes,

@@ -130,7 +130,7 @@ def start(job: Job, plan: Plan, spec: ModelSpec, linear: Read | None) -> Network
         network = assemble(spec, RANDOM)
         fit_layer(network.preprocess, spec.preprocess, job.cache, job.train, spec.input_size)
         return network
-    network = assemble(spec, job.options.weights)
+    network = assemble(spec, plan.weights.value or None)
     size = plan.input_size.value
     rows = np.sort(job.train)
     same = linear is not None and (linear.net, linear.input_size) == (spec.net, size)

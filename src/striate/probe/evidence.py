@@ -118,7 +118,7 @@ def best_of(
     `hits` tells for each probe which training images it got right when they were left out.
     """
     first = max(range(len(probes)), key=lambda i: hits[i].sum())
-    near = [i for i in range(len(probes)) if _as_good(hits[i], hits[first], groups)]
+    near = [i for i in range(len(probes)) if as_good(hits[i], hits[first], groups)]
     return min(near, key=lambda i: probes[i].loo_log_loss)
 
 
@@ -176,7 +176,7 @@ def tap_sets(taps: tuple[Tap, ...]) -> list[tuple[str, tuple[Tap, ...]]]:
 WHOLE = ("top", "taps", "all")
 
 
-def _as_good(hits: NDArray[np.bool_], best: NDArray[np.bool_], groups: Rows | None) -> bool:
+def as_good(hits: NDArray[np.bool_], best: NDArray[np.bool_], groups: Rows | None) -> bool:
     """Whether `hits` falls short of `best` by no more than a standard error of the difference."""
     gap = best.astype(np.float64) - hits
     if groups is not None:

@@ -1,7 +1,7 @@
 """Features of every image by one pass of a network: its taps, pooled, in float32."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from striate.train.head import Network
 from striate.train.head import all_taps as all_taps
 from striate.train.inference import fast
-from striate.train.passes import features_of
+from striate.train.passes import features_of, images_at_once
 from striate.values import Cache, Machine, ModelSpec, Rows, Tap, Watch, unwatched
 
 
@@ -79,3 +79,29 @@ def extract(
         values=values,
         seconds=time.perf_counter() - begun,
     )
+
+
+def pass_speed(
+    network: Network,
+    cache: Cache,
+    rows: Rows,
+    spec: ModelSpec,
+    machine: Machine,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Images per second of such a pass: the fastest of some over a batch for every core.
+
+    The fastest, since what else is at work on the machine can only slow a pass down; the first,
+    in which kernels are built, does not count.
+    """
+    some = np.resize(rows, images_at_once(spec) * max(1, machine.threads))
+    quick = fast(network, machine=machine, precision=spec.precision)
+    seconds = []
+    for _ in range(TIMED + 1):
+        begun = clock()
+        features_of(quick, cache.images, some, spec, machine)
+        seconds.append(clock() - begun)
+    return len(some) / max(1e-9, min(seconds[1:]))
+
+
+TIMED = 3

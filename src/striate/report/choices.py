@@ -62,7 +62,7 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
         rows.append(
             _row(
                 words.named("probe", probe.name),
-                words("choices.net_pretrained"),
+                evidence.net or words("choices.net_pretrained"),
                 words("choices.by_leaving_out"),
                 probe.loo_accuracy,
                 probe.seconds + feature_seconds(evidence),
@@ -70,6 +70,13 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
             )
         )
         bars.append(_bar(probe.loo_accuracy))
+    for raced in evidence.networks:
+        judged = words("choices.by_leaving_out")
+        name = words(
+            "choices.raced", speed=words.number(float(raced.settings["images_per_second"] or 0))
+        )
+        rows.append(_row(name, raced.net, judged, raced.accuracy, raced.seconds, words))
+        bars.append(_bar(raced.accuracy))
     for trial in evidence.trials:
         if trial.kept and values.plan.strategy.value == trial.strategy:
             marked = len(rows)
@@ -103,7 +110,8 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
 def _outcomes(values: Values, evidence: Evidence, words: Words) -> list[Block]:
     """Why each trial was taken up or not, unless the reasons above say it already."""
     said = {sentence.code for sentence in values.plan.because}
-    reasons = [trial.why for trial in evidence.trials if trial.why.code not in said]
+    every = (*evidence.networks, *evidence.trials)
+    reasons = [trial.why for trial in every if trial.why.code not in said]
     rows = tuple((words.sentence(reason),) for reason in reasons if reason.text)
     return [Block(kind="list", rows=rows)] if rows else []
 

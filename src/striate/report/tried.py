@@ -21,6 +21,10 @@ def tried(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:
             marked = best and plan.strategy.value in LINEAR
             seconds = probe.seconds + feature_seconds(evidence)
             found.append((marked, say.named("probe", probe.name), probe.loo_accuracy, seconds))
+    for raced in evidence.networks:
+        speed = say.number(float(raced.settings["images_per_second"] or 0))
+        name = f"{raced.net}: {say('choices.raced', speed=speed)}"
+        found.append((False, name, raced.accuracy, raced.seconds))
     for trial in evidence.trials:
         marked = trial.kept and trial.strategy == plan.strategy.value
         found.append((marked, called(trial, say), trial.accuracy, trial.seconds))

@@ -1,6 +1,7 @@
 """What would be done with a source, and why: everything is measured, nothing is trained."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from striate.data.split import split_index
 from striate.errors import UsageError
 from striate.learn.asked import form_of, refuse_unfit
 from striate.learn.job import Job
-from striate.learn.linear import probe_pretrained
 from striate.learn.measure import gather_evidence
+from striate.learn.networks import best_network, probe_first
 from striate.stages.fitting import FOLDS_AND_MODEL
 from striate.store.clock import Clock
 from striate.strategy.choose import choose
@@ -57,6 +58,8 @@ def explain(source: object, options: Options, watch: Watch, clock: Clock) -> tup
             watch=watch,
         )
         refuse_unfit(job)
-        linear = probe_pretrained(job) if options.strategy != "scratch" else None
+        linear = probe_first(job) if options.strategy != "scratch" else None
+        linear = best_network(job, linear) if linear is not None else None
         evidence = gather_evidence(job, linear, trials=False)
-        return evidence, choose(evidence, job.seconds_left(), options, machine)
+        plan = choose(evidence, job.seconds_left(), options, machine)
+        return evidence, replace(plan, because=(*evidence.notes, *plan.because))

@@ -1,7 +1,7 @@
 """From a split to a model on disk and predictions of the images that judge it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,8 @@ from striate.store.files import Codec, of_array
 from striate.store.plans import read_plan
 from striate.values import (
     Cache,
+    Choice,
+    Evidence,
     History,
     Index,
     Machine,
@@ -29,7 +31,9 @@ from striate.values import (
     Predictions,
     Rows,
     Split,
+    Trial,
     Watch,
+    say,
 )
 
 T = TypeVar("T")
@@ -53,7 +57,7 @@ def fit_and_predict(
     truth = (index.labels() if task == "label" else index.targets())[job.val]
     if earlier and keep_earlier(run, earlier, found, truth, task):
         run.write("evidence.json", learned.evidence)
-        run.write("trials.jsonl", learned.evidence.trials)
+        run.write("trials.jsonl", _tried(learned.evidence))
         return
     with run.timed("predict"):
         held_out = held_out_of(job, learned)
@@ -113,6 +117,9 @@ def given_plan(options: Options, index: Index) -> Plan | None:
     if options.plan is None:
         return None
     plan = read_plan(Path(options.plan))
+    if options.weights is not None:
+        why = say("plan.weights_file", "the file that you named")
+        plan = replace(plan, weights=Choice(value=options.weights, why=why, ground="asked"))
     if plan.classes != index.classes:
         other = sorted(set(plan.classes) ^ set(index.classes))
         raise UsageError(
@@ -177,10 +184,14 @@ def _write_learned(run: Run, learned: Learned) -> None:
     nothing = History(epochs=(), kept_epoch=0, train_images=0, val_images=0)
     run.write("evidence.json", learned.evidence)
     run.write("plan.json", learned.plan)
-    run.write("trials.jsonl", learned.evidence.trials)
+    run.write("trials.jsonl", _tried(learned.evidence))
     run.write("history.csv", learned.history or nothing)
     if learned.val_probabilities is not None:
         run.write("val.npy", learned.val_probabilities, of_array())
+
+
+def _tried(evidence: Evidence) -> tuple[Trial, ...]:
+    return (*evidence.networks, *evidence.trials)
 
 
 def _predictions(

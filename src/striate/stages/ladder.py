@@ -238,9 +238,9 @@ def _pretrained(run: Run, course: _Course, evidence: Evidence) -> Rung:
     of each fold, since its judges were among those that the run's own choice looked at.
     """
     began = time.monotonic()
-    known: FeatureTable = run.read("features.npz", of_arrays(FeatureTable))
+    known: FeatureTable = run.read(evidence.features, of_arrays(FeatureTable))
     share = min(1.0, len(course.learners) / len(known.rows))
-    table = _with_judges(known, course, evidence, run.record.settings.weights)
+    table = _with_judges(known, course, evidence)
     best = next(probe for probe in evidence.probes if probe.name == evidence.best_probe)
     if course.split.folds is None:
         width = dict(zip(table.taps, table.widths, strict=True))
@@ -272,9 +272,7 @@ def _chosen_in_folds(course: _Course, table: FeatureTable) -> tuple[NDArray[np.b
     return right, round(float(np.mean(widths)))
 
 
-def _with_judges(
-    known: FeatureTable, course: _Course, evidence: Evidence, weights: str | None
-) -> FeatureTable:
+def _with_judges(known: FeatureTable, course: _Course, evidence: Evidence) -> FeatureTable:
     """The features that were read before the choice, and those of images that only judge."""
     new = np.setdiff1d(np.concatenate([course.learners, course.judges]), known.rows)
     if not len(new):
@@ -283,7 +281,8 @@ def _with_judges(
     spec = spec_on(
         evidence.net, evidence.input_size, taps, course.index, course.cache, course.machine
     )
-    found = extract(assemble(spec, weights).eval(), course.cache, new, spec, course.machine)
+    network = assemble(spec, evidence.weights or None)
+    found = extract(network.eval(), course.cache, new, spec, course.machine)
     return replace(
         known,
         rows=np.concatenate([known.rows, found.rows]),

@@ -19,6 +19,7 @@ from striate.values import (
     Tap,
     say,
 )
+from striate.values.plan import WEIGHTS_AT_HAND
 
 
 def linear_plan(
@@ -36,7 +37,8 @@ def linear_plan(
         seed=options.seed,
         classes=evidence.classes,
         strategy=strategy,
-        net=_net(evidence.net, options),
+        net=_net(evidence, evidence.net, options),
+        weights=_weights(evidence),
         settings=Choice(value=NetSettings(), why=none, ground="convention"),
         taps=_probe_taps(probe, len(evidence.probes)),
         alpha=_alpha(probe),
@@ -94,7 +96,8 @@ def training_plan(
         seed=options.seed,
         classes=evidence.classes,
         strategy=strategy,
-        net=_net(evidence.net if tuned else COMPACT, options),
+        net=_net(evidence, evidence.net if tuned else COMPACT, options),
+        weights=_weights(evidence) if tuned else _no_weights(),
         settings=recipe.settings,
         taps=_probe_taps(probe, len(evidence.probes)) if tuned and probe else recipe.taps,
         alpha=_alpha(probe) if tuned and probe else _no_alpha(),
@@ -140,7 +143,10 @@ def _tuned(strategy: str) -> Choice[int]:
     return Choice(value=SHALLOW_GROUPS, why=why, ground="convention")
 
 
-def _net(name: str, options: Options) -> Choice[str]:
+def _net(evidence: Evidence, name: str, options: Options) -> Choice[str]:
+    if options.net != "auto" and name not in (options.net, COMPACT):
+        why = say("plan.net_instead", "the weights of {net} cannot be had", net=options.net)
+        return Choice(value=name, why=why, ground="measured")
     if options.net != "auto":
         return Choice(
             value=options.net,
@@ -149,9 +155,28 @@ def _net(name: str, options: Options) -> Choice[str]:
         )
     if name == COMPACT:
         why = say("plan.net_compact", "small, and quick to train on a small machine")
+    elif evidence.networks:
+        why = say(
+            "plan.net_raced",
+            "of {n} networks the best, or as good as the best and faster",
+            n=len(evidence.networks),
+        )
+        return Choice(value=name, why=why, ground="measured")
     else:
         why = say("plan.net_pretrained", "its weights are at hand without a network")
     return Choice(value=name, why=why, ground="convention")
+
+
+def _weights(evidence: Evidence) -> Choice[str]:
+    if not evidence.weights:
+        return WEIGHTS_AT_HAND
+    why = say("plan.weights_file", "the file that you named")
+    return Choice(value=evidence.weights, why=why, ground="asked")
+
+
+def _no_weights() -> Choice[str]:
+    why = say("plan.no_weights", "trained from scratch: no weights are taken over")
+    return Choice(value="", why=why, ground="convention")
 
 
 def _batch(recipe: Recipe, train_images: int) -> tuple[Choice[int], Choice[float]]:

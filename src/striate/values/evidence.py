@@ -195,6 +195,10 @@ class Evidence:
     are the shares that the nearest image and the nearest mean of a class get right; `growth`
     tells what more images would bring. `resize` is how images came to their squares, and `square`
     that every one of them was a square before.
+    `networks` are the pretrained networks that were held
+    against each other, if more than one was at hand, and `notes` what else is to be said of
+    them; `weights` is the file of the one that was probed, "" for those at hand by its name, and
+    `features` names what holds its features in the run folder.
     """
 
     schema: str = "striate/evidence/1"
@@ -223,3 +227,7 @@ class Evidence:
     rates: RateSearch | None = None
     resize: str = "squash"
     square: bool = False
+    weights: str = ""
+    networks: tuple[Trial, ...] = ()
+    notes: tuple[Sentence, ...] = ()
+    features: str = "features.npz"

@@ -17,6 +17,9 @@ class Choice(Generic[T]):
 
 
 USUAL = say("plan.usual", "as usual; ask for another with --set")
+WEIGHTS_AT_HAND = Choice(
+    value="", why=say("plan.weights_usual", "those at hand by its name"), ground="convention"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,7 @@ class Plan:
     rates that fall to zero), `never`, `always`.
     `channels` are those of the images (0: as they have them) and `resize` says how an image comes
     to its square: `squash`, `crop` or `pad`.
+    `weights` is the file of the network's first weights, "" for those at hand by its name.
     `ema` is how much of itself a moving average of the weights keeps a step (0: there is none).
     `l2_sp` pulls tuned layers to where they started instead of to 0 (0: it does not). `unfreeze`
     says when they begin to learn: `at-once`, or `gradual`, the head first. `average` of `epochs`
@@ -84,6 +88,7 @@ class Plan:
     views: Choice[int] = Choice(value=1, why=USUAL, ground="convention")
     head_rate: Choice[float] = Choice(value=1.0, why=USUAL, ground="convention")
     stopping: Choice[str] = Choice(value="auto", why=USUAL, ground="convention")
+    weights: Choice[str] = WEIGHTS_AT_HAND
     because: tuple[Sentence, ...] = ()
 
 
