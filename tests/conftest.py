@@ -13,6 +13,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; each keeps t
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Weights that the hub left on this machine would compete: no test depends on what lies there.
+os.environ["HF_HUB_CACHE"] = str(Path(__file__).parent / "no-hub-cache")
 
 ROOT = Path(__file__).resolve().parents[1]
 ARCHIVES = ROOT.parent / "shared" / "data"

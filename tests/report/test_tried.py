@@ -1,12 +1,16 @@
 """The table of what was tried, and the explanation of a plan, as a terminal shows them."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console, RenderableType
 
 import made
+from striate.report.choices import choices_section
+from striate.report.language import words
 from striate.report.tried import explained, tried
+from striate.values import Trial, Values, say
 
 
 def shown(thing: RenderableType) -> str:
@@ -32,3 +36,46 @@ def test_a_plan_is_explained_with_the_rule_of_thumb_beside(lang: str) -> None:
     assert "0.15" in text  # the shift
     assert "200" in text  # as many images more
     assert "{" not in text
+
+
+def raced() -> Values:
+    """A fit before which two networks were held against each other."""
+    values = made.values(strategy="linear")
+    assert values.evidence is not None
+    networks = tuple(
+        Trial(
+            strategy="linear",
+            net=net,
+            settings={"input_size": 128, "images_per_second": speed, "taps": "all"},
+            accuracy=made.wilson(share, 400),
+            log_loss=0.3,
+            epochs=0,
+            seconds=4.0,
+            kept=share > 0.9,
+            why=say("made.raced", "{net} ran.", net=net),
+        )
+        for net, speed, share in (("resnet10t (mine.pt)", 318, 0.84), ("lite", 96, 0.93))
+    )
+    return replace(values, evidence=replace(values.evidence, networks=networks))
+
+
+@pytest.mark.parametrize(("lang", "speed"), [("en", "318 images/s"), ("zh", "每秒 318 张")])
+def test_networks_that_ran_have_their_line_with_their_speed(lang: str, speed: str) -> None:
+    values = raced()
+    assert values.evidence is not None
+    lines = shown(tried(values.evidence, values.plan, lang)).splitlines()
+    (line,) = [line for line in lines if "resnet10t (mine.pt)" in line]
+    assert speed in line
+    assert "84.0" in line
+    assert len([line for line in lines if line.startswith("▸")]) == 1
+
+
+def test_the_report_tells_of_networks_that_ran_and_why() -> None:
+    blocks = choices_section(raced(), words("en")).blocks
+    table = next(block for block in blocks if block.kind == "table")
+    (row,) = [row for row in table.rows if row[1] == "resnet10t (mine.pt)"]
+    assert "318" in row[0]
+    assert row[3].startswith("84.0")
+    assert any(
+        "lite ran." in row[0] for block in blocks if block.kind == "list" for row in block.rows
+    )

@@ -23,7 +23,7 @@ def tried(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:
             found.append((marked, say.named("probe", probe.name), probe.loo_accuracy, seconds))
     for raced in evidence.networks:
         speed = say.number(float(raced.settings["images_per_second"] or 0))
-        name = f"{raced.net}: {say('choices.raced', speed=speed)}"
+        name = f"{raced.net}, {say('choices.raced_speed', speed=speed)}"
         found.append((False, name, raced.accuracy, raced.seconds))
     for trial in evidence.trials:
         marked = trial.kept and trial.strategy == plan.strategy.value
