@@ -17,7 +17,13 @@ def build(name: str, weights: str | None = RANDOM, channels: int = 3) -> nn.Modu
     return find_net(name).build(name, NetSettings(), channels, weights)
 
 
-@pytest.mark.parametrize("name", [SMALL, "mobilenetv3_small_050", "convnext_atto", "densenet121"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(SMALL, "mobilenetv3_small_050", "convnext_atto", "densenet121", "efficientnet_b0"),
+        *("regnetx_002", "vgg11_bn", "ghostnet_050", "dla46_c"),
+    ],
+)
 def test_any_network_of_timm_shows_its_stages(name: str) -> None:
     net = build(name)
     card = find_net(name).card(name)
@@ -43,6 +49,43 @@ def test_the_card_costs_no_forward_pass_and_is_kept() -> None:
 def test_an_unknown_network_is_a_wrong_command() -> None:
     with pytest.raises(UsageError, match="resnet_that_is_not"):
         find_net("resnet_that_is_not")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("resnet_18", "resnet18"), ("EfficientNet-B0", "efficientnet_b0"), ("resnet18.a1_in2k", "a1")],
+)
+def test_a_misspelt_network_is_met_with_the_nearest_of_timm(name: str, near: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        find_net(name)
+    assert f"Did you mean {near}" in caught.value.hint or near in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "name", ["vit_tiny_patch16_224", "deit_tiny_patch16_224", "twins_svt_small"]
+)
+def test_a_transformer_is_refused_with_another_to_take(name: str) -> None:
+    with pytest.raises(UsageError, match="no convolutional network") as caught:
+        find_net(name).card(name)
+    assert "--net resnet18" in caught.value.hint
+
+
+def test_a_network_with_several_tops_is_refused() -> None:
+    with pytest.raises(UsageError, match="several maps"):
+        find_net("hrnet_w18_small").card("hrnet_w18_small")
+
+
+def test_a_network_that_does_not_take_every_size_is_refused() -> None:
+    with pytest.raises(UsageError, match="pixels alone"):
+        find_net("bat_resnext26ts").card("bat_resnext26ts")
+
+
+def test_preprocessing_and_size_are_those_of_the_weights() -> None:
+    card = find_net("tf_efficientnetv2_b0").card("tf_efficientnetv2_b0")
+    assert (card.input_size, card.mean) == (192, (0.485, 0.456, 0.406))
+    card = find_net("mobilenetv3_large_100.miil_in21k").card("mobilenetv3_large_100.miil_in21k")
+    assert (card.mean, card.std) == ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    assert card.pretrained == "miil_in21k"
 
 
 def test_more_channels_than_three_are_taken() -> None:

@@ -170,7 +170,7 @@ def net_faults(net: str | None) -> list[str]:
     from striate.nets import find_net
 
     try:
-        find_net(net)
+        find_net(net).card(net)
     except UsageError as error:
         return [f"--net: {error.sentence} {error.hint}"]
     return []

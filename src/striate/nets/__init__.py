@@ -40,7 +40,8 @@ class NetFamily:
 
     `cards` lists what to offer and is cheap; `matches` may know more names than are listed.
     `build(name, settings, channels, weights)` gives a module that is a `Backbone`; weights are
-    None for the best at hand, `RANDOM`, or a file.
+    None for the best at hand, `RANDOM`, or a file. `names` are all that it knows, for a name that
+    nobody does; to give them may take a second.
     """
 
     name: str
@@ -48,6 +49,7 @@ class NetFamily:
     matches: Callable[[str], bool]
     card: Callable[[str], NetCard]
     build: Callable[[str, NetSettings, int, str | None], nn.Module]
+    names: Callable[[], tuple[str, ...]] = tuple
 
 
 def find_net(name: str) -> NetFamily:
@@ -62,7 +64,8 @@ def find_net(name: str) -> NetFamily:
     for family in families.values():
         if family.matches(name):
             return family
-    near = difflib.get_close_matches(name, listed, n=1, cutoff=0.5)
+    every = (*listed, *(known for family in families.values() for known in family.names()))
+    near = difflib.get_close_matches(name.lower(), every, n=1, cutoff=0.5)
     guess = f"Did you mean {near[0]}? " if near else ""
     raise UsageError(
         f"There is no network called {name!r}.",

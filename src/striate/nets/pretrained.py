@@ -31,7 +31,7 @@ class TimmBackbone(nn.Module):
 
     def stages(self, images_NCHW: Tensor) -> list[Tensor]:
         """Maps N x C x H x W from shallow to deep; the last is what the classifier would see."""
-        top, maps = self.net.forward_intermediates(images_NCHW, output_fmt="NCHW")  # type: ignore[operator]
+        top, maps = _read(self.net, images_NCHW)
         return [*maps[: len(self.stage_names) - 1], _as_map(top, self.top_dimensions)]
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
@@ -83,6 +83,7 @@ def _create(name: str, channels: int, *, hub: bool, device: str = "cpu") -> nn.M
     """The bare timm network; from the hub with `hub`, else as it is born, from a fixed seed."""
     import timm
 
+    _must_be_convolutional(name)
     config = timm.get_pretrained_cfg(name)
     if hub:
         if config is None or not config.hf_hub_id:
@@ -129,8 +130,19 @@ def _outline(name: str) -> Outline:
     net = _create(name, 3, hub=False, device="meta").eval()
     size = _input_size(name)
     with torch.no_grad():
-        images = torch.zeros(1, 3, size, size, device="meta")
-        top, maps = net.forward_intermediates(images, output_fmt="NCHW")  # type: ignore[operator]
+        try:
+            for smaller in OTHER_SIZES:
+                _read(net, torch.zeros(1, 3, smaller, smaller, device="meta"))
+            top, maps = _read(net, torch.zeros(1, 3, size, size, device="meta"))
+        except (RuntimeError, AssertionError) as error:
+            raise UsageError(
+                f"The net {name} takes images of {size} pixels alone, or not of every size.",
+                INSTEAD,
+            ) from error
+    if not isinstance(top, Tensor):
+        raise UsageError(f"The net {name} ends in several maps; striate reads one.", INSTEAD)
+    if top.ndim == 3 or top.shape[1] < top.shape[-1]:
+        raise _no_cnn(name)
     dimensions = top.ndim
     top = _as_map(top, dimensions)
     names = [str(info["module"]).replace(".", "_") for info in net.feature_info]  # type: ignore[union-attr]
@@ -142,6 +154,12 @@ def _outline(name: str) -> Outline:
     return Outline(names=(*names, "top"), widths=tuple(widths), top_dimensions=dimensions)
 
 
+def _read(net: nn.Module, images_NCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """The top and the maps on the way to it."""
+    top, maps = net.forward_intermediates(images_NCHW, output_fmt="NCHW")  # type: ignore[operator]
+    return top, maps
+
+
 def _input_size(name: str) -> int:
     import timm
 
@@ -150,12 +168,8 @@ def _input_size(name: str) -> int:
 
 
 def _as_map(top: Tensor, dimensions: int) -> Tensor:
-    """A vector is a map of one pixel; tokens N x T x C are a map of T x 1 pixels."""
-    if dimensions == 2:
-        return top[:, :, None, None]
-    if dimensions == 3:
-        return top.transpose(1, 2)[..., None]
-    return top
+    """A vector is a map of one pixel."""
+    return top[:, :, None, None] if dimensions == 2 else top
 
 
 def _is_sequence(module: nn.Module) -> bool:
@@ -163,9 +177,33 @@ def _is_sequence(module: nn.Module) -> bool:
 
 
 def _known(name: str) -> bool:
+    """Whether timm knows it, with the weights that it names after a dot."""
     import timm
 
-    return bool(timm.is_model(name))
+    return bool(timm.is_model_pretrained(name) if "." in name else timm.is_model(name))
+
+
+def _names() -> tuple[str, ...]:
+    import timm
+
+    return (*timm.list_models(), *timm.list_models(pretrained=True))
+
+
+def _must_be_convolutional(name: str) -> None:
+    """Raises `UsageError` where a network reads patches of an image of one size as tokens."""
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    if config is not None and config.fixed_input_size:
+        raise _no_cnn(name)
+
+
+def _no_cnn(name: str) -> UsageError:
+    return UsageError(
+        f"The net {name} is no convolutional network: it reads patches of an image, such as a "
+        "transformer does, and has no maps at every size.",
+        INSTEAD,
+    )
 
 
 @functools.cache
@@ -199,6 +237,9 @@ def _first_line(error: Exception) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
+# The smallest sizes at which features are read, and one between them and the usual.
+OTHER_SIZES = (96, 160)
+INSTEAD = "Take a convolutional one, such as --net resnet18, convnext_atto or efficientnet_b0."
 WITHOUT_HUB = "Give a weights file with --weights FILE, or take --net efficientnet-lite0."
 
 NET = NetFamily(
@@ -207,4 +248,5 @@ NET = NetFamily(
     matches=_known,
     card=_card,
     build=_build,
+    names=_names,
 )
