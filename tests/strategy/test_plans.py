@@ -131,6 +131,8 @@ def test_channels_and_resizing_stand_in_the_plan_with_a_reason() -> None:
     plan = linear_plan(replace(evidence(), resize="pad"), asked, MACHINE, linear)
     assert (plan.resize.value, plan.resize.ground) == ("pad", "asked")
     assert (plan.channels.value, plan.channels.ground) == (4, "asked")
+
+
 def test_a_network_that_could_not_be_had_is_not_said_to_be_the_one_asked_for() -> None:
     options, probed = Options(net="resnet18"), evidence()
     asked = Choice(value="linear", why=say("a", "b"), ground="measured")

@@ -54,11 +54,11 @@ def test_a_hub_that_never_answers_is_passed_over(monkeypatch: pytest.MonkeyPatch
 def test_the_time_that_a_hub_has_reaches_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
 
-    def refuses(request: urllib.request.Request, timeout: float) -> None:
-        asked.update(method=request.get_method(), timeout=timeout)
+    def refuses(address: str, timeout: float) -> None:
+        asked.update(address=address, timeout=timeout)
         raise OSError
 
     monkeypatch.setattr(urllib.request, "urlopen", refuses)
     assert not hub.answers("http://hub.invalid/config.json", 7.0)
-    assert asked == {"method": "HEAD", "timeout": 7.0}
+    assert asked == {"address": "http://hub.invalid/config.json", "timeout": 7.0}
     assert hub.HUB_SECONDS == 10
