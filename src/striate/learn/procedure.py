@@ -1,5 +1,6 @@
 """The procedure: measure, choose, train, and keep what held-out images prefer."""
 
+from dataclasses import replace
 from functools import partial
 
 from striate import statistics
