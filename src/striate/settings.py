@@ -48,6 +48,7 @@ class Settings(TypedDict, total=False):
     set: str | None
     remedy: bool
     no_remedy: bool
+    race: bool
 
 
 def checked(
@@ -235,11 +236,13 @@ _RULES: dict[str, Callable[[object], object]] = {
     "set": _overrides,
     "remedy": _switch,
     "no_remedy": _switch,
+    "race": _switch,
 }
 
 _EXCLUDE = (
     ("plan", "strategy", "the plan says the strategy"),
     ("plan", "net", "the plan says the network"),
+    ("plan", "race", "the plan says all that a race would choose"),
     ("remedy", "no_remedy", "one tries remedies, the other does not"),
     ("group", "group_pattern", "each says what the groups are"),
 )

@@ -18,7 +18,7 @@ FAULTS = "striate.faults"
 # Settings that say how to train, where nothing is trained.
 TRAINING = (
     *("strategy", "net", "weights", "plan", "out", "restart", "min_accuracy", "weight", "set"),
-    *("remedy", "no_remedy"),
+    *("remedy", "no_remedy", "race"),
 )
 
 
@@ -284,6 +284,7 @@ FLAGS: dict[str, Flag] = {
     "set": Flag(metavar="CHOICES", about="Choices of the plan, such as 'activation=elu l1=1e-4'."),
     "remedy": Flag(about="Try remedies for over- and underfitting, whatever the time."),
     "no_remedy": Flag(about="Never try remedies."),
+    "race": Flag(about="Race a few settings against the recipe before training."),
     "root": Flag(metavar="FOLDER", about="Where a table's paths begin.  [the table's folder]"),
     "data_root": Flag(
         metavar="FOLDER",

@@ -13,6 +13,7 @@ from striate.learn.job import Job, Learned
 from striate.learn.linear import Linear, fit_on, linear_classifier, refit
 from striate.learn.measure import gather_evidence
 from striate.learn.networks import best_network, probe_first
+from striate.learn.racing import raced
 from striate.learn.stepping import learn_by_steps
 from striate.learn.targets import learn_targets
 from striate.probe.evidence import Probed
@@ -40,6 +41,7 @@ def learn(job: Job) -> Learned:
     plan = job.keep("chosen.json", lambda: _plan(job, evidence), PLAN, also=job.minutes)
     if plan.strategy.value not in CLOSED_FORM:
         plan, evidence = with_found_rate(job, plan, linear, evidence)
+        plan, evidence = raced(job, plan, linear, evidence)
     job.publish("evidence.json", evidence)
     job.publish("plan.json", plan)
     if plan.strategy.value in CLOSED_FORM:

@@ -1,7 +1,6 @@
 """Remedies that are tried: short trainings from the same start, kept only if they helped."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from striate.diagnose import (
 )
 from striate.diagnose.underfitting import errs_on_training
 from striate.errors import StriateError
+from striate.learn.apart import apart
 from striate.learn.job import Job, Learned
 from striate.learn.linear import Read
 from striate.learn.tuned import probabilities, train_plan
@@ -170,14 +170,11 @@ def _train(
 
     One that was carried out in full already is found again in its checkpoint.
     """
-    apart = replace(
-        job,
-        checkpoints=job.checkpoints / f"remedy-{name}-{plan.epochs.value}",
-        seconds_left=lambda: PLENTY,
-        publish=job.publish if publish else _unpublished,
-    )
+    beside = apart(job, f"remedy-{name}-{plan.epochs.value}")
+    if publish:
+        beside = replace(beside, publish=job.publish)
     try:
-        classifier, history, plan = train_plan(apart, plan, linear, learned.evidence)
+        classifier, history, plan = train_plan(beside, plan, linear, learned.evidence)
     except StriateError:
         return None
     return replace(
@@ -187,10 +184,6 @@ def _train(
         plan=plan,
         val_probabilities=probabilities(job, classifier, job.val),
     )
-
-
-def _unpublished(name: str, value: Any) -> None:
-    """What a trial leaves is not the run's."""
 
 
 def _at(plan: Plan, epochs: int, full: int) -> Plan:
@@ -236,6 +229,3 @@ def _as_trial(job: Job, each: _Tried, helped: bool, why: Sentence) -> Trial:
         kept=helped,
         why=why,
     )
-
-
-PLENTY = 1e9

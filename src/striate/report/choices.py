@@ -118,6 +118,10 @@ def _outcomes(values: Values, evidence: Evidence, words: Words) -> list[Block]:
 
 def called(trial: Trial, words: Words) -> str:
     """The name of a trial: short, or in full."""
+    arm = trial.settings.get("arm")
+    if arm is not None:
+        epochs = trial.settings["epochs"]
+        return words("choices.raced_arm", arm=words.named("arm", str(arm)), epochs=epochs)
     name = words.named("strategy", trial.strategy)
     return words("choices.full" if trial.why.code.startswith(GATE) else "choices.trial", name=name)
 

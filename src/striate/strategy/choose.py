@@ -127,13 +127,7 @@ def _train(
 ) -> Plan:
     least = 1 if evidence.speeds.get(strategy) else recipe_for(strategy).least_epochs
     epochs = max(least, full_epochs(evidence, strategy, remaining_seconds))
-    why = say(
-        "choose.train",
-        "So {strategy} is trained for {epochs} epochs, and kept only if it is better on "
-        "validation images.",
-        strategy=strategy,
-        epochs=epochs,
-    )
+    why = to_be_trained(strategy, epochs)
     if asked:
         choice = Choice(value=strategy, why=said[0], ground="asked")
         because = said
@@ -144,6 +138,17 @@ def _train(
         evidence, options, machine, choice, epochs_choice(evidence, strategy, epochs)
     )
     return replace(plan, because=because)
+
+
+def to_be_trained(strategy: str, epochs: int) -> Sentence:
+    """What follows from the choice of a strategy that trains by steps."""
+    return say(
+        "choose.train",
+        "So {strategy} is trained for {epochs} epochs, and kept only if it is better on "
+        "validation images.",
+        strategy=strategy,
+        epochs=epochs,
+    )
 
 
 def _what_linear_does(probe: Probe) -> Sentence:

@@ -41,6 +41,7 @@ class Options:
     set: str | None = None
     remedy: bool = False
     no_remedy: bool = False
+    race: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,159 @@
+"""Does a race of settings pay for the epochs that it takes?
+
+    python benchmarks/racing.py SOURCE... --images 300 --epochs 64 --seeds 1 2 3
+
+Of each source (a folder, or `demo`) some training images are drawn once a seed. Both ways have
+the same epochs: the recipe of `scratch` trained for all of them, and a race that takes a quarter
+of them before what it chose is trained for the rest. Both see the same validation images and are
+judged on training images that neither trained nor chose; no test image is looked at. One line a
+seed; then the mean difference with its spread.
+"""
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean, stdev
+
+import numpy as np
+
+from striate.data.cache import build_cache
+from striate.data.duplicates import find_duplicates
+from striate.data.scan import read
+from striate.data.split import split_index
+from striate.learn.apart import apart
+from striate.learn.job import Job
+from striate.learn.racing import raced
+from striate.learn.tuned import train_plan
+from striate.probe.evidence import gather
+from striate.statistics import some_of
+from striate.strategy.plans import training_plan
+from striate.train.machine import measure_machine
+from striate.values import (
+    Cache,
+    Choice,
+    Evidence,
+    Index,
+    Options,
+    Plan,
+    Rows,
+    Split,
+    say,
+    unwatched,
+)
+
+JUDGES = 1_000
+
+
+def main() -> None:
+    """Trains both ways on each source and prints what they reached."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sources", nargs="+")
+    parser.add_argument("--images", type=int, default=300, help="to train on")
+    parser.add_argument("--val", type=int, default=200, help="validation images, at most")
+    parser.add_argument("--epochs", type=int, default=64)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--set", help="choices asked for, as of `striate fit`")
+    given = parser.parse_args()
+    for source in given.sources:
+        options = Options(strategy="scratch", set=given.set)
+        index, cache = build_cache(read(source, options), options)
+        split = split_index(index, find_duplicates(index, cache), options)
+        gains = []
+        for seed in given.seeds:
+            with tempfile.TemporaryDirectory() as folder:
+                of_seed = replace(options, seed=seed)
+                job, judges = _job(
+                    index, cache, split, of_seed, given.images, given.val, Path(folder)
+                )
+                gains.append(_compare(source, job, judges, given.epochs))
+        spread = stdev(gains) if len(gains) > 1 else float("nan")
+        print(
+            f"{source}: raced - recipe {100 * fmean(gains):+.2f} ± {100 * spread:.2f} points, "
+            f"n={len(gains)}",
+            flush=True,
+        )
+
+
+def _job(
+    index: Index,
+    cache: Cache,
+    split: Split,
+    options: Options,
+    images: int,
+    val_images: int,
+    folder: Path,
+) -> tuple[Job, Rows]:
+    """A job on some of the training images, and others of them that judge."""
+    train = some_of(split.train, images, options.seed, "racing train")
+    judges = some_of(np.setdiff1d(split.train, train), JUDGES, options.seed, "racing judges")
+    val = some_of(split.val, val_images, options.seed, "racing val")
+    job = Job(
+        index=index,
+        cache=cache,
+        train=train,
+        val=val,
+        groups=split.groups,
+        feature_rows=train,
+        options=replace(options, race=True),
+        machine=measure_machine(),
+        given_plan=None,
+        checkpoints=folder,
+        keep=lambda name, make, codec=None, **_: make(),
+        publish=lambda name, value: None,
+        minutes=5.0,
+        seconds_left=lambda: 1e9,
+        judge_images=0,
+        usable=lambda classifier: None,
+        watch=unwatched,
+    )
+    return job, judges
+
+
+def _compare(source: str, job: Job, judges: Rows, epochs: int) -> float:
+    """Accuracy on the judges of what was raced for, minus that of the recipe."""
+    evidence = gather(
+        None,
+        labels=job.labels,
+        train_rows=job.train,
+        val_rows=job.val,
+        classes=job.index.classes,
+        net="",
+        input_size=0,
+        image_size=job.cache.size,
+        channels=job.cache.channels,
+        speeds={"scratch": 1e3},
+    )
+    why = say("benchmark.why", "for a benchmark")
+    recipe = training_plan(
+        evidence,
+        job.options,
+        job.machine,
+        Choice(value="scratch", why=why, ground="asked"),
+        Choice(value=epochs, why=why, ground="measured"),
+    )
+    plan, seen = raced(job, recipe, None, evidence)
+    old, new = (_reached(job, one, evidence, judges) for one in (recipe, plan))
+    kept = [str(trial.settings["arm"]) for trial in seen.trials if trial.kept]
+    told = ", ".join(
+        f"{trial.settings['arm']} {trial.epochs}: {trial.accuracy.value:.3f}"
+        for trial in seen.trials
+    )
+    print(
+        f"{source} seed {job.options.seed}: recipe {old:.4f} in {recipe.epochs.value} epochs, "
+        f"raced {new:.4f} in {plan.epochs.value} ({kept[0] if kept else 'recipe kept'}; "
+        f"n={len(judges)}; {told})",
+        flush=True,
+    )
+    return new - old
+
+
+def _reached(job: Job, plan: Plan, evidence: Evidence, judges: Rows) -> float:
+    folder = f"full-{plan.epochs.value}"
+    classifier, _, _ = train_plan(apart(job, folder), plan, None, evidence)
+    found = classifier.probabilities(job.cache.images, judges).argmax(axis=1)
+    return float((found == job.labels[judges]).mean())
+
+
+if __name__ == "__main__":
+    main()
