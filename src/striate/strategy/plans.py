@@ -1,7 +1,5 @@
 """A strategy and its epochs in, the full plan out: every setting with its ground."""
 
-from dataclasses import replace
-
 from striate.overrides import overridden
 from striate.strategy.augmentation import augmentation
 from striate.strategy.input_choices import channels_choice, resize_choice, with_preprocessing
@@ -91,7 +89,6 @@ def training_plan(
     probe = best_probe(evidence)
     tuned = strategy.value != "scratch" and probe is not None
     size = evidence.input_size if tuned else evidence.image_size
-    batch_size, learning_rate = _batch(recipe, sum(evidence.images_per_class))
     plan = Plan(
         seed=options.seed,
         classes=evidence.classes,
@@ -103,8 +100,8 @@ def training_plan(
         alpha=_alpha(probe) if tuned and probe else _no_alpha(),
         input_size=_input_size(size, evidence.image_size),
         epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
+        batch_size=_batch(recipe, sum(evidence.images_per_class)),
+        learning_rate=recipe.learning_rate,
         layer_decay=recipe.layer_decay,
         head_rate=recipe.head_rate,
         weight_decay=recipe.weight_decay,
@@ -179,14 +176,17 @@ def _no_weights() -> Choice[str]:
     return Choice(value="", why=why, ground="convention")
 
 
-def _batch(recipe: Recipe, train_images: int) -> tuple[Choice[int], Choice[float]]:
-    """Batch size and rate; small sets get smaller batches, so that an epoch has some steps."""
-    size, rate = recipe.batch_size.value, recipe.learning_rate.value
-    smaller = size
+def _batch(recipe: Recipe, train_images: int) -> Choice[int]:
+    """Batch size; small sets get smaller batches, so that an epoch has some steps.
+
+    The rate stays: Muon's steps have one length whatever the gradient, and 0.12 was as good as
+    less, or better, at batches of 16 on three sets (LOG 2026-11-24, "small batches want").
+    """
+    size = smaller = recipe.batch_size.value
     while smaller > _LEAST_BATCH and train_images < _LEAST_STEPS * smaller:
         smaller //= 2
     if smaller == size:
-        return recipe.batch_size, recipe.learning_rate
+        return recipe.batch_size
     why = say(
         "plan.smaller_batch",
         "{n:,} training images: a smaller batch than {size} gives an epoch at least {steps} steps",
@@ -194,21 +194,7 @@ def _batch(recipe: Recipe, train_images: int) -> tuple[Choice[int], Choice[float
         size=size,
         steps=min(_LEAST_STEPS, -(-train_images // smaller)),
     )
-    share = smaller / size
-    if recipe.optimizer.value == "muon":
-        # The noise of a step of fixed length falls with the root of the batch, as for Adam
-        # (Malladi et al. 2022).
-        share **= 0.5
-    slower = say(
-        "plan.smaller_rate",
-        "{rate:g} is for batches of {size}; it shrinks with the batch",
-        rate=rate,
-        size=size,
-    )
-    return (
-        Choice(value=smaller, why=why, ground="convention"),
-        replace(recipe.learning_rate, value=rate * share, why=slower, ground="paper"),
-    )
+    return Choice(value=smaller, why=why, ground="convention")
 
 
 def _views(strategy: str, flips: CopyGain | None) -> Choice[int]:

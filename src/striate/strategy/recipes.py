@@ -9,8 +9,7 @@ from striate.values import Choice, NetSettings, Tap, say
 class Recipe:
     """The settings of one strategy; `least_epochs` and `most_epochs` bound what is sensible.
 
-    The learning rate is that for `batch_size`; smaller batches scale it down: in proportion, or
-    for Muon, whose steps have one length whatever the gradient, by the root of the share.
+    The learning rate holds for smaller batches than `batch_size` too.
     """
 
     settings: Choice[NetSettings]
