@@ -140,3 +140,12 @@ def test_an_epoch_that_no_image_judged_shows_no_empty_numbers() -> None:
     line = epoch_line(epoch, 2, words("en"))
     assert line.startswith("epoch 1/2")
     assert "nan" not in line
+
+
+def test_r_squared_is_no_share() -> None:
+    history = made.values().history
+    assert history is not None
+    epoch = replace(history.epochs[0], train_accuracy=0.75, val_accuracy=0.5)
+    line = epoch_line(epoch, 2, words("en"), "r_squared")
+    assert ("0.750" in line, "0.500" in line, "%" in line) == (True, True, False)
+    assert "75.0 %" in epoch_line(epoch, 2, words("en")).replace("\u202f", " ").replace("\xa0", " ")

@@ -155,12 +155,17 @@ def epoch_line(epoch: Epoch, total: int, say: Words, metric: str = "accuracy") -
             total=total or "?",
             train_loss=epoch.train_loss,
             measure=say(f"measure.{metric}"),
-            train_accuracy=say.percent(epoch.train_accuracy),
+            train_accuracy=_shown(epoch.train_accuracy, metric, say),
             val_loss=epoch.val_loss,
-            val_accuracy=say.percent(epoch.val_accuracy),
+            val_accuracy=_shown(epoch.val_accuracy, metric, say),
             rate=round(epoch.pictures_per_second),
         )
     )
+
+
+def _shown(value: float, metric: str, say: Words) -> str:
+    """A share as per cent; R² is none, and stands as it is."""
+    return f"{value:.3f}" if metric == "r_squared" else say.percent(value)
 
 
 def running_line(progress: Progress, say: Words) -> str:
@@ -178,7 +183,7 @@ def detail(progress: Progress, say: Words) -> str:
     if progress.rate:
         parts.append(say("terminal.rate", n=round(progress.rate)))
     if progress.epoch is not None and math.isfinite(progress.epoch.val_accuracy):
-        share = say.percent(progress.epoch.val_accuracy)
+        share = _shown(progress.epoch.val_accuracy, progress.metric, say)
         if progress.metric != "accuracy":
             share = f"{say(f'measure.{progress.metric}')} {share}"
         parts.append(say("terminal.validation_accuracy", share=share))
