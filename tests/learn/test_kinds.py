@@ -40,7 +40,7 @@ def job(task: str, targets: np.ndarray, val: np.ndarray) -> Any:
 
 
 def network(task: str, classes: tuple[str, ...]) -> tuple[ModelSpec, Network]:
-    spec = ModelSpec(**SPEC, task=task, classes=classes)  # type: ignore[arg-type]
+    spec = ModelSpec(**SPEC, task=task, classes=classes)
     net = assemble(spec, RANDOM)
     torch.manual_seed(0)
     torch.nn.init.normal_(net.head.weight)

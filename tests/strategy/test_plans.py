@@ -116,7 +116,7 @@ def test_channels_and_resizing_stand_in_the_plan_with_a_reason() -> None:
         measured = replace(evidence(), channels=channels)
         for name in ("scratch", "deep"):
             strategy = Choice(value=name, why=say("test.strategy", "so"), ground="measured")
-            plan = training_plan(measured, Options(), MACHINE, strategy, strategy)  # type: ignore[arg-type]
+            plan = training_plan(measured, Options(), MACHINE, strategy, strategy)
             assert plan.channels.value == channels
             codes[channels, name] = plan.channels.why.code
     assert codes[1, "scratch"] == "plan.channels_grey"

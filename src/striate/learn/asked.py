@@ -6,14 +6,14 @@ device a forward pass knows every size and computes nothing.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 
 from striate.data.whole_images import refuse_too_large
 from striate.errors import UsageError
 from striate.learn.job import Job
-from striate.nets import RANDOM, NetFamily, find_net
+from striate.nets import RANDOM, Backbone, NetFamily, find_net
 from striate.overrides import SETTINGS, parsed
 from striate.spelling import did_you_mean
 from striate.store.plans import read_plan
@@ -122,7 +122,7 @@ def fits(family: NetFamily, net: str, settings: NetSettings, channels: int, size
         with torch.device("meta"), torch.no_grad():
             network = family.build(net, settings, channels, RANDOM).eval()
             images = torch.zeros(1, channels, size, size)
-            maps = network.stages(images)  # type: ignore[operator]
+            maps = cast(Backbone, network).stages(images)
     except RuntimeError:  # torch says in many words that a kernel is larger than its map
         return False
     return all(0 not in map_NCHW.shape for map_NCHW in maps)

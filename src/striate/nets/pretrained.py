@@ -3,6 +3,7 @@
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -156,7 +157,7 @@ def _outline(name: str) -> Outline:
 
 def _read(net: nn.Module, images_NCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
     """The top and the maps on the way to it."""
-    top, maps = net.forward_intermediates(images_NCHW, output_fmt="NCHW")  # type: ignore[operator]
+    top, maps = cast(Any, net).forward_intermediates(images_NCHW, output_fmt="NCHW")
     return top, maps
 
 
