@@ -18,7 +18,6 @@ from striate.statistics import (
     cluster_bootstrap,
     crossed_interval,
     expected_calibration_error,
-    fit_temperature,
     log_loss,
     paired_difference,
     rng,
@@ -176,49 +175,6 @@ def test_softmax_rows_are_shares_in_the_order_of_the_scores(scores: np.ndarray, 
     assert np.allclose(table.sum(axis=1), 1, atol=1e-6)
     assert np.allclose(table, softmax(scores + 3, heat), atol=1e-6)
     assert (table[np.arange(7), scores.argmax(axis=1)] == table.max(axis=1)).all()
-
-
-def test_temperature_is_found_again():
-    generator = rng(0, "temperature")
-    logits = generator.normal(0, 2, (20_000, 6))
-    labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
-    assert fit_temperature(logits, labels) == pytest.approx(1.0, rel=0.03)
-    assert fit_temperature(logits * 7, labels) == pytest.approx(
-        7 * fit_temperature(logits, labels), rel=1e-6
-    )
-
-
-def test_temperature_is_the_least_loss_of_all():
-    generator = rng(1, "temperature")
-    scores = generator.normal(size=(300, 4))
-    labels = (scores + generator.normal(size=scores.shape)).argmax(axis=1)
-    smooth = np.full((300, 4), 1 / 302 / 3)
-    smooth[np.arange(300), labels] = 301 / 302
-
-    def loss(heat: float) -> float:
-        powers = np.exp(scores / heat)
-        return float(-(smooth * np.log(powers / powers.sum(axis=1, keepdims=True))).sum())
-
-    found = fit_temperature(scores, labels)
-    assert loss(found) <= min(loss(found * factor) for factor in (0.5, 0.999, 1.001, 2))
-
-
-def test_temperature_without_a_mistake_is_not_certainty():
-    table = softmax(
-        np.eye(3)[[0, 1, 2] * 10], fit_temperature(np.eye(3)[[0, 1, 2] * 10], [0, 1, 2] * 10)
-    )
-    assert table.max() == pytest.approx(31 / 32, abs=1e-3)
-
-
-@pytest.mark.parametrize("scores", [np.zeros((4, 3)), np.ones((4, 1)), np.empty((0, 3))])
-def test_temperature_of_scores_that_say_nothing_is_one(scores: np.ndarray):
-    assert fit_temperature(scores, np.zeros(len(scores), int)) == 1.0
-
-
-def test_temperature_of_scores_that_are_wrong_makes_them_say_little():
-    scores = np.eye(4)[[1, 2, 3, 0] * 5]
-    heat = fit_temperature(scores, [0, 1, 2, 3] * 5)
-    assert softmax(scores, heat).max() < 0.26
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ def gradients_of(classifier: Classifier, image: Any, label: str | None = None) -
 
     Computed in float64, where a finite difference has digits to show. At a corner of ReLU or of a
     maximum, such as two equal pixels under one, slope and difference may differ: there the loss
-    has no single slope. Raises `UsageError` for
+    has no single slope. The loss is that of the softmax at the model's temperature, before any
+    further calibration. Raises `UsageError` for
     a class that the model does not know, `SourceError` for an image that cannot be read.
     """
     network = copy.deepcopy(classifier.network).cpu().double().eval()

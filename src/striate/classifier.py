@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from striate import statistics
+from striate.calibration import calibrated
 from striate.data.batches import normalise, to_device
 from striate.data.cache import decode_images
 from striate.decision.familiarity import familiarity
@@ -161,7 +161,7 @@ def answers(spec: ModelSpec, logits_NK: NDArray[np.float32]) -> NDArray[np.float
         return logits_NK
     if spec.task == "labels":
         return logistic(logits_NK)
-    return statistics.softmax(logits_NK, spec.temperature)
+    return calibrated(logits_NK, spec.temperature, spec.calibration)
 
 
 def as_predictions(

@@ -1,4 +1,4 @@
-"""Formulas only: seeds, intervals, paired tests, calibration.
+"""Formulas only: seeds, intervals, paired tests, calibration errors.
 
 Legend: `N` images, `K` classes, `G` groups. `correct` is a vector of N truths (0 or 1),
 `probabilities_NK` has rows that sum to 1, `scores_NK` are any real numbers, higher is likelier.
@@ -231,42 +231,6 @@ def softmax(scores_NK: ArrayLike, temperature: float = 1.0) -> NDArray[np.float3
     scores = np.asarray(scores_NK, np.float64) / temperature
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
-
-
-def fit_temperature(scores_NK: ArrayLike, labels: ArrayLike) -> float:
-    """The temperature with the least log-loss of `softmax(scores, temperature)`, above 0.
-
-    Guo et al. 2017, section 4.2, with the targets of Platt 1999 (a right answer counts
-    (N + 1) / (N + 2), the rest is shared by the other classes), so that scores without one
-    mistake do not ask for certainty. Convex in 1 / temperature; Newton's steps within a
-    bracket, with no randomness. Scores that say nothing (all equal) give 1.
-    """
-    scores = np.asarray(scores_NK, np.float64)
-    truth = np.asarray(labels, np.int64)
-    count, classes = scores.shape
-    spread = float(scores.std()) if scores.size else 0.0
-    if spread == 0.0 or classes < 2:
-        return 1.0
-    scores = (scores - scores.max(axis=1, keepdims=True)) / spread
-    true = scores[np.arange(count), truth]
-    share = (count + 1) / (count + 2)
-    others = (scores.sum(axis=1) - true) / (classes - 1)
-    target = float((share * true + (1 - share) * others).mean())
-    low, high, inverse = 1e-3, 1e4, 1.0
-    for _ in range(60):
-        powers = np.exp(inverse * scores)
-        weights = powers / powers.sum(axis=1, keepdims=True)
-        mean = (weights * scores).sum(axis=1)
-        slope = float(mean.mean()) - target
-        bend = float(((weights * scores * scores).sum(axis=1) - mean * mean).mean())
-        low, high = (inverse, high) if slope < 0 else (low, inverse)
-        step = inverse - slope / bend if bend > 0 else math.inf
-        # A step out of the bracket is replaced by its middle on the scale of logarithms.
-        following = step if low < step < high else math.sqrt(low * high)
-        if abs(following - inverse) <= 1e-10 * inverse:
-            break
-        inverse = following
-    return spread / inverse
 
 
 def better(

@@ -8,11 +8,14 @@ import pytest
 import torch
 
 from striate import measures
+from striate.calibration import calibrated
+from striate.learn import kinds
 from striate.learn.kinds import KINDS
 from striate.nets import RANDOM
 from striate.probe.features import FeatureTable
+from striate.statistics import softmax
 from striate.train.head import Network, assemble
-from striate.values import Cache, ModelSpec, NetSettings, Tap
+from striate.values import Cache, Calibration, ModelSpec, NetSettings, Options, Tap, say
 
 N, TAPS = 60, (Tap(stage="top", pool="mean"),)
 SPEC: dict[str, Any] = {
@@ -84,6 +87,33 @@ def test_each_label_is_said_from_the_threshold_best_on_validation() -> None:
         measures.best_thresholds(chances, marks[it.val]), abs=1e-3
     )
     assert chances.mean() == pytest.approx(marks[it.val].mean(), abs=0.05)
+
+
+def test_scores_become_probabilities_as_the_validation_images_prefer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    how = Calibration(intercept=1.0, why=say("calibration.two", "chosen"))
+    asked: list[Any] = []
+
+    def choose(scores: Any, labels: Any, groups: Any, temperature: float, seed: int) -> Calibration:
+        asked.append((scores, labels, groups, temperature, seed))
+        return how
+
+    monkeypatch.setattr(kinds, "choose_calibration", choose)
+    labels = np.arange(N) % 2
+    it = job("label", labels, np.arange(40, 60))
+    it.labels, it.groups, it.options = labels, np.arange(N) // 2, Options(seed=5)
+    spec, net = network("label", ("a", "b"))
+    found = KINDS["label"].finished(it, spec, net)
+    ((scores, truth, groups, temperature, seed),) = asked
+    assert scores == pytest.approx(found.logits(it.cache.images, it.val), abs=1e-6)
+    assert truth.tolist() == labels[40:].tolist()
+    assert groups.tolist() == (np.arange(40, N) // 2).tolist()
+    assert seed == 5
+    assert (found.spec.calibration, found.spec.temperature) == (how, temperature)
+    chances = found.probabilities(it.cache.images, it.val)
+    assert chances == pytest.approx(calibrated(scores, temperature, how), abs=1e-6)
+    assert np.abs(chances - softmax(scores, temperature)).max() > 1e-3
 
 
 def test_without_validation_images_a_label_is_said_from_a_half_on() -> None:

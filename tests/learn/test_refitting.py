@@ -89,6 +89,10 @@ def test_a_head_that_learnt_nothing_gives_way_to_the_exact_one() -> None:
     assert said.code == "refit.kept"
     assert str(right(found)) in said.text
     assert found.classifier.network.backbone is net.backbone
+    how = found.classifier.spec.calibration
+    assert how is not None
+    assert how.why is not None
+    assert how.why.figures["n"] == len(VAL)
     again = probabilities(given, found.classifier, VAL)
     assert np.array_equal(again, found.val_probabilities)
 

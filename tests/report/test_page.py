@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import made
+from striate.calibration import choose_calibration
 from striate.diagnose import diagnose, verdict
 from striate.report.classes import class_scores
 from striate.report.compose import compose
@@ -67,6 +68,24 @@ def test_the_number_comes_first_as_a_sentence(usual: Values) -> None:
     assert made_report.headline == "Of 41 new images like these, about 38 would be right"
     assert made_report.subline == "92.7\u202f%, 95\u202f% interval 80.6–97.5"
     assert report(usual, "zh").headline == "若有 41 张与此同类的新图像，大约会答对 38 张"
+
+
+@pytest.mark.parametrize(("lang", "words_of_it"), [("en", "One temperature"), ("zh", "一个温度")])
+def test_how_scores_become_probabilities_is_said(
+    usual: Values, lang: str, words_of_it: str
+) -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (200, 3))
+    truth = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
+    how = choose_calibration(logits, truth, np.arange(200), 1.0)
+    changed = replace(usual, model=replace(usual.model, calibration=how))
+    leads = {
+        which: next(s.lead for s in report(of, lang).sections if s.key == "confidence")
+        for which, of in (("old", usual), ("new", changed))
+    }
+    assert leads["new"].startswith(leads["old"])
+    assert words_of_it in leads["new"]
+    assert words_of_it not in leads["old"]
 
 
 def test_a_fit_without_a_judge_says_so(usual: Values) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from striate import measures, statistics
+from striate import measures
+from striate.calibration import choose_calibration, fit_temperature
 from striate.classifier import Classifier
 from striate.learn.job import Job
 from striate.learn.linear import fit_on
@@ -78,14 +79,16 @@ def _number_head(job: Job, table: FeatureTable, plan: Plan) -> RidgeFit:
     return replace(fit, weights=fit.weights / spread, bias=(fit.bias - mean) / spread)
 
 
-def _with_temperature(job: Job, spec: ModelSpec, network: Network) -> Classifier:
-    """Probabilities by the temperature that fits the validation images."""
+def _with_true_probabilities(job: Job, spec: ModelSpec, network: Network) -> Classifier:
+    """Probabilities by the temperature, or the two steps, that the validation images prefer."""
     classifier = Classifier(spec=spec, network=network.eval())
     if not len(job.val):
         return classifier
-    logits = classifier.logits(job.cache.images, job.val)
-    temperature = statistics.fit_temperature(logits, job.labels[job.val])
-    return Classifier(spec=replace(spec, temperature=temperature), network=network)
+    logits, truth = classifier.logits(job.cache.images, job.val), job.labels[job.val]
+    temperature = fit_temperature(logits, truth)
+    how = choose_calibration(logits, truth, job.groups[job.val], temperature, job.options.seed)
+    spec = replace(spec, temperature=temperature, calibration=how)
+    return Classifier(spec=spec, network=network)
 
 
 def _with_thresholds(job: Job, spec: ModelSpec, network: Network) -> Classifier:
@@ -120,7 +123,7 @@ def _rescale(network: Network, slope: float, offset: float) -> None:
 
 
 KINDS: dict[Task, Kind] = {
-    "label": Kind(lesson=_classes, head=_class_head, finished=_with_temperature),
+    "label": Kind(lesson=_classes, head=_class_head, finished=_with_true_probabilities),
     "labels": Kind(lesson=_marks, head=_label_head, finished=_with_thresholds),
     "number": Kind(lesson=_standard_numbers, head=_number_head, finished=_in_own_unit),
 }

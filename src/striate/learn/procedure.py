@@ -3,8 +3,10 @@
 from dataclasses import replace
 from functools import partial
 
-from striate import statistics
-from striate.classifier import Classifier
+import numpy as np
+
+from striate.calibration import calibrated, choose_calibration
+from striate.classifier import Classifier, copy_with
 from striate.learn.asked import refuse_unfit
 from striate.learn.doubting import doubts_of, publish_outliers
 from striate.learn.finding import with_found_rate
@@ -17,11 +19,12 @@ from striate.learn.racing import raced
 from striate.learn.stepping import learn_by_steps
 from striate.learn.targets import learn_targets
 from striate.probe.evidence import Probed
+from striate.probe.ridge import RidgeFit
 from striate.store.files import of_json
 from striate.store.plans import PLAN
 from striate.strategy.choose import choose
 from striate.strategy.plans import linear_plan
-from striate.values import Choice, Evidence, Plan
+from striate.values import Calibration, Choice, Evidence, Plan, Rows
 
 CLOSED_FORM = ("linear", "layers")
 
@@ -79,14 +82,22 @@ def _closed_form(job: Job, linear: Linear, plan: Plan, evidence: Evidence) -> Le
     found = None
     if len(job.val):
         fit = fit_on(job, linear.table, plan.taps.value, job.train, plan.balance.value)
-        found = fit.probabilities(linear.table.of(job.val, plan.taps.value))
+        scores = fit.scores(linear.table.of(job.val, plan.taps.value))
+        found = calibrated(scores, fit.temperature, _calibration(job, fit, job.train))
     classifier, plan, fit = refit(job, linear, plan)
+    how = _calibration(job, fit, np.sort(np.concatenate([job.train, job.val])))
     return Learned(
-        classifier=classifier,
+        classifier=copy_with(classifier, calibration=how),
         plan=plan,
         evidence=evidence,
         history=None,
         val_probabilities=found,
         table=linear.table,
-        left_out=statistics.softmax(fit.loo_scores, fit.temperature),
+        left_out=calibrated(fit.loo_scores, fit.temperature, how),
     )
+
+
+def _calibration(job: Job, fit: RidgeFit, rows: Rows) -> Calibration:
+    """What the left-out scores of the rows that a model learnt from prefer."""
+    labels, groups = job.labels[rows], job.groups[rows]
+    return choose_calibration(fit.loo_scores, labels, groups, fit.temperature, job.options.seed)

@@ -2,7 +2,7 @@
 
 Tuning moves the features from under the head that it started with, and a few epochs of small steps
 need not bring the head after them. Leave-one-out lies on tuned features, since they know their
-training images: the penalty, the temperature and whether the new head is taken are all decided
+training images: the penalty, the calibration and whether the new head is taken are all decided
 on the validation images.
 """
 
@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from striate import statistics
-from striate.classifier import Classifier
+from striate.calibration import calibrated, choose_calibration
+from striate.classifier import Classifier, copy_with
 from striate.learn.job import Job, Learned
-from striate.learn.tuned import probabilities
 from striate.overrides import parsed
 from striate.probe.features import extract
 from striate.probe.held_out import fit_held_out
@@ -48,8 +48,12 @@ def refitted(job: Job, learned: Learned) -> Learned:
     )
     spec = replace(learned.classifier.spec, temperature=fit.temperature)
     classifier = Classifier(spec=spec, network=exact.eval())
+    logits, truth = classifier.logits(job.cache.images, job.val), job.labels[job.val]
+    how = choose_calibration(logits, truth, job.groups[job.val], fit.temperature, job.options.seed)
     found = replace(
-        learned, classifier=classifier, val_probabilities=probabilities(job, classifier, job.val)
+        learned,
+        classifier=copy_with(classifier, calibration=how),
+        val_probabilities=calibrated(logits, fit.temperature, how),
     )
     return _better_of(job, learned, found, fit.alpha, decided=decided)
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.calibration import fit_temperature
 from striate.probe.ridge import RidgeFit, prepare
-from striate.statistics import fit_temperature
 from striate.values import Rows
 
 

@@ -29,6 +29,9 @@ def confidence_section(values: Values, words: Words) -> Section | None:
     if score.calibration_interval is not None:
         span = words.span(*score.calibration_interval)
         lead = words("confidence.lead_span", span=span, **figures)
+    how = values.model.calibration
+    if how is not None and how.why is not None:
+        lead = f"{lead} {words.sentence(how.why)}"
     judged = _Judged(
         sure=sure,
         right=right,

@@ -105,10 +105,33 @@ class Preprocessing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What scores over their temperature go through to become probabilities; nothing by default.
+
+    The temperature of an image is the model's times `sure` to the power 1 - h times `unsure` to
+    the power h, where h in [0, 1] is the entropy of its probabilities at the model's own. Then
+    the log-odds of its best class are multiplied by `slope`, above 0, and `intercept` is added.
+    `why` says what held-out images had to say of it.
+    """
+
+    sure: float = 1.0
+    unsure: float = 1.0
+    slope: float = 1.0
+    intercept: float = 0.0
+    why: Sentence | None = None
+
+    @property
+    def neutral(self) -> bool:
+        """Whether one temperature alone makes the probabilities."""
+        return (self.sure, self.unsure, self.slope, self.intercept) == (1.0, 1.0, 1.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """All that rebuilds a model beside its weights: the content of `model.json`.
 
     `alpha` tells that the last channel says how opaque a pixel is.
+    `calibration` is what scores over `temperature` go through; None in earlier versions' models.
     `mean` and `std` are by channel; what `preprocess` fits to whole images lies with the weights.
     `thresholds` are those of several labels, in the order of `classes`. `held_out` says what
     is kept beside it to act on its answers; models of earlier versions have None.
@@ -136,6 +159,7 @@ class ModelSpec:
     task: Task = "label"
     thresholds: tuple[float, ...] = ()
     held_out: HeldOutCard | None = None
+    calibration: Calibration | None = None
     version: str = ""
 
     @property

@@ -1,0 +1,144 @@
+"""Is one temperature enough? Calibration error of one, of two steps, and of what is chosen.
+
+`python benchmarks/calibration.py SETS/gtsrb32 SETS/dtd10 … --seeds 0 1 2` reads each set once with
+the network that striate carries. For every seed 30 % of the groups are drawn to judge; the exact
+head learns from the others, and its leave-one-group-out scores choose, as in a linear fit. A set
+with a split of its own is judged by that as well (`own`). `perfect` is the error that a model
+would show whose answers are right exactly as often as stated, drawn 200 times.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.calibration import calibrated, choose_calibration, fit_calibration
+from striate.data.cache import build_cache
+from striate.data.duplicates import find_duplicates
+from striate.data.scan import read
+from striate.learn.linear import PRETRAINED, spec_on
+from striate.nets import find_net
+from striate.probe.evidence import probe_taps
+from striate.probe.features import FeatureTable, all_taps, extract
+from striate.statistics import calibration_interval, expected_calibration_error, log_loss, rng
+from striate.train.head import assemble
+from striate.train.machine import apply, measure_machine
+from striate.values import Index, Options, Rows
+
+# Tracks of one sign, characters of one writer: without them the promise is for the same ones.
+PATTERNS = {"gtsrb32": r"(\d{5}_\d{5})_", "chinese_digits": r"input_(\d+)_"}
+WAYS = ("one temperature", "two steps", "chosen")
+DRAWS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Looked:
+    """A set as the network sees it, and which images belong together."""
+
+    name: str
+    index: Index
+    groups: Rows
+    table: FeatureTable
+
+
+def main() -> None:
+    """Reads, splits, fits, judges; prints a row a cut."""
+    given = _parsed()
+    print(
+        "| set | cut | n | groups held out | right | two steps | "
+        + " | ".join(WAYS)
+        + " | perfect | log loss, one | log loss, chosen |"
+    )
+    print("|---" * 11 + "|")
+    for source in given.sources:
+        looked = _look(source, given.size)
+        for cut, learn, judge in _cuts(looked, given.seeds):
+            print(_row(looked, cut, learn, judge), flush=True)
+
+
+def _look(source: Path, size: int) -> Looked:
+    pattern = PATTERNS.get(source.name)
+    options = Options(group_pattern=pattern)
+    index, cache = build_cache(read(str(source), options), options)
+    machine = measure_machine(options.device)
+    card = find_net(PRETRAINED).card(PRETRAINED)
+    size = min(size, card.input_size)
+    with apply(machine):
+        spec = spec_on(PRETRAINED, size, all_taps(card.stages), index, cache, machine)
+        table = extract(assemble(spec), cache, index.used(), spec, machine)
+    groups = find_duplicates(index, cache)
+    return Looked(name=source.name, index=index, groups=groups, table=table)
+
+
+def _cuts(looked: Looked, seeds: list[int]) -> Iterator[tuple[str, Rows, Rows]]:
+    rows = looked.index.used()
+    rows = rows[looked.index.firsts(rows)]
+    own = np.array([looked.index.examples[row].split == "test" for row in rows])
+    if own.any():
+        # A test image with a copy among the others does not count.
+        seen = np.isin(looked.groups[rows], looked.groups[rows[~own]])
+        yield "own", rows[~own], rows[own & ~seen]
+    names = np.unique(looked.groups[rows])
+    for seed in seeds:
+        some = rng(seed, "judges").permutation(names)[: round(0.3 * len(names))]
+        judge = np.isin(looked.groups[rows], some)
+        yield f"seed {seed}", rows[~judge], rows[judge]
+
+
+def _row(looked: Looked, cut: str, learn: Rows, judge: Rows) -> str:
+    index, groups, labels = looked.index, looked.groups, looked.index.labels()
+    classes = len(index.classes)
+    found = probe_taps(looked.table, labels, classes, learn, judge, groups)
+    left, heat = found.fit.loo_scores, found.fit.temperature
+    how = choose_calibration(left, labels[learn], groups[learn], heat)
+    both = fit_calibration(left, labels[learn], heat)
+    tables = [calibrated(found.val_scores, heat, each) for each in (None, both, how)]
+    truth = labels[judge]
+    low, high = calibration_interval(tables[2], truth, groups[judge])
+    errors = [f"{expected_calibration_error(table, truth):.4f}" for table in tables]
+    errors[2] += f" ({low:.3f}–{high:.3f})"
+    figures = how.why.figures if how.why is not None else {}
+    change = "–" if "change" not in figures else "{change:+.4f} ± {error:.4f}".format(**figures)
+    right = float((tables[0].argmax(axis=1) == truth).mean())
+    cells = [
+        looked.name,
+        cut,
+        f"{len(judge):,}",
+        f"{len(np.unique(groups[learn])):,}",
+        f"{right:.1%}",
+        change + ("" if how.neutral else ", taken"),
+        *errors,
+        _perfect(tables[2]),
+        f"{log_loss(tables[0], truth):.4f}",
+        f"{log_loss(tables[2], truth):.4f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _perfect(table_NK: NDArray[np.float32]) -> str:
+    """Mean and 95th percentile of the errors of truths drawn from the probabilities."""
+    generator = rng(0, "perfect")
+    steps = table_NK.astype(np.float64).cumsum(axis=1)
+    steps /= steps[:, -1:]
+    errors = []
+    for _ in range(DRAWS):
+        truth = (generator.random((len(steps), 1)) > steps).sum(axis=1)
+        errors.append(expected_calibration_error(table_NK, truth))
+    return f"{np.mean(errors):.4f} (below {np.quantile(errors, 0.95):.4f})"
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sources", nargs="+", type=Path)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--size", type=int, default=160)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    main()
