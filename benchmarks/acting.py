@@ -2,7 +2,8 @@
 
 `python benchmarks/acting.py SETS/flowers SETS/gtsrb32 … --runs FOLDER --minutes 1` fits each set
 (or finds its run), holds the test split against promises of 80, 90, 95 and 99 %, and against the
-images of all other sets given. The band holds 95 % of binomial draws at the promise.
+images of all other sets given. The band holds 95 % of binomial draws at the promise. Where a model
+has more than one temperature the error is given without the rest too, in brackets.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import striate
+from striate.classifier import copy_with
 from striate.data.scan import read
 from striate.decision.acting import asked
 from striate.decision.conformal import prediction_sets
@@ -32,6 +34,8 @@ def main() -> None:
     for source in given.sources:
         out = given.runs / f"{source.name}-{given.strategy}"
         settings = {"minutes": given.minutes, "strategy": given.strategy}
+        if given.set:
+            settings["set"] = given.set
         if source.name in PATTERNS:
             settings["group_pattern"] = PATTERNS[source.name]
         run = striate.fit(source, out=str(out), seed=given.seed, **settings)
@@ -51,7 +55,7 @@ def _coverage(name: str, run: Run) -> None:
     right = float((table.argmax(axis=1) == truth).mean())
     print(
         f"{name}: {run.plan.strategy.value}, {how}; n = {len(truth)}, right {right:.4f}, "
-        f"calibration error {error:.4f} ({_spread(table, truth)})",
+        f"calibration error {error:.4f} ({_spread(table, truth)}){_plain(run, index, counted)}",
         flush=True,
     )
     for promise in PROMISES:
@@ -68,6 +72,21 @@ def _coverage(name: str, run: Run) -> None:
             f"  {promise}: plain {plain.mean():.4f}, with the best {held.mean():.4f}, "
             f"band {low:.4f}–{high:.4f}, classes in a set {sets.sum(axis=1).mean():.2f}"
         )
+
+
+def _plain(run: Run, index: Index, counted: NDArray[np.bool_]) -> str:
+    how = run.classifier.spec.calibration
+    why = "" if how is None or how.why is None else f"\n  {how.why.text}"
+    if how is None or how.neutral:
+        return why
+    paths = [
+        path for path, one in zip(run.read("predictions.csv").paths, counted, strict=True) if one
+    ]
+    place = {example.path: row for row, example in enumerate(index.examples)}
+    rows = np.array([place[path] for path in paths])
+    found = copy_with(run.classifier, calibration=None).predict(index, rows)
+    error = expected_calibration_error(found.probabilities, found.truth)
+    return f" [one temperature: {error:.4f}]{why}"
 
 
 def _outsiders(source: Path, run: Run, others: list[Path]) -> None:
@@ -130,6 +149,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--strategy", default="auto")
+    parser.add_argument("--set", default="")
     parser.add_argument("--outsiders", default="flowers")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()

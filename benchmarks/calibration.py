@@ -2,9 +2,10 @@
 
 `python benchmarks/calibration.py SETS/gtsrb32 SETS/dtd10 … --seeds 0 1 2` reads each set once with
 the network that striate carries. For every seed 30 % of the groups are drawn to judge; the exact
-head learns from the others, and its leave-one-group-out scores choose, as in a linear fit. A set
-with a split of its own is judged by that as well (`own`). `perfect` is the error that a model
-would show whose answers are right exactly as often as stated, drawn 200 times.
+head learns from the others, weighed by class where that helps, and its leave-one-group-out scores
+choose, as in a linear fit. A set with a split of its own is judged by that as well (`own`).
+`perfect` is the error that a model would show whose answers are right exactly as often as stated,
+and as alike within a group as these are: mean and 95th percentile of 400 draws.
 """
 
 import argparse
@@ -22,9 +23,16 @@ from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
 from striate.learn.linear import PRETRAINED, spec_on
 from striate.nets import find_net
-from striate.probe.evidence import probe_taps
+from striate.probe.balance import balance_gain
+from striate.probe.evidence import fit_taps, probe_taps
 from striate.probe.features import FeatureTable, all_taps, extract
-from striate.statistics import calibration_interval, expected_calibration_error, log_loss, rng
+from striate.statistics import (
+    balanced_weights,
+    calibration_interval,
+    expected_calibration_error,
+    log_loss,
+    rng,
+)
 from striate.train.head import assemble
 from striate.train.machine import apply, measure_machine
 from striate.values import Index, Options, Rows
@@ -32,7 +40,7 @@ from striate.values import Index, Options, Rows
 # Tracks of one sign, characters of one writer: without them the promise is for the same ones.
 PATTERNS = {"gtsrb32": r"(\d{5}_\d{5})_", "chinese_digits": r"input_(\d+)_"}
 WAYS = ("one temperature", "two steps", "chosen")
-DRAWS = 200
+DRAWS, BINS = 400, 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,11 +57,11 @@ def main() -> None:
     """Reads, splits, fits, judges; prints a row a cut."""
     given = _parsed()
     print(
-        "| set | cut | n | groups held out | right | two steps | "
+        "| set | cut | n | their groups | groups held out | right | two steps | "
         + " | ".join(WAYS)
         + " | perfect | log loss, one | log loss, chosen |"
     )
-    print("|---" * 11 + "|")
+    print("|---" * 12 + "|")
     for source in given.sources:
         looked = _look(source, given.size)
         for cut, learn, judge in _cuts(looked, given.seeds):
@@ -92,11 +100,15 @@ def _cuts(looked: Looked, seeds: list[int]) -> Iterator[tuple[str, Rows, Rows]]:
 def _row(looked: Looked, cut: str, learn: Rows, judge: Rows) -> str:
     index, groups, labels = looked.index, looked.groups, looked.index.labels()
     classes = len(index.classes)
-    found = probe_taps(looked.table, labels, classes, learn, judge, groups)
-    left, heat = found.fit.loo_scores, found.fit.temperature
+    best = probe_taps(looked.table, labels, classes, learn, judge[:0], groups)
+    taps, weights = best.best.taps, balanced_weights(labels[learn])
+    fit = fit_taps(looked.table, taps, learn, labels, classes, groups, weights)
+    weighed = balance_gain(best.fit, fit, labels[learn], groups[learn]).helps
+    fit = fit if weighed else best.fit
+    left, heat, scores = fit.loo_scores, fit.temperature, fit.scores(looked.table.of(judge, taps))
     how = choose_calibration(left, labels[learn], groups[learn], heat)
     both = fit_calibration(left, labels[learn], heat)
-    tables = [calibrated(found.val_scores, heat, each) for each in (None, both, how)]
+    tables = [calibrated(scores, heat, each) for each in (None, both, how)]
     truth = labels[judge]
     low, high = calibration_interval(tables[2], truth, groups[judge])
     errors = [f"{expected_calibration_error(table, truth):.4f}" for table in tables]
@@ -106,29 +118,43 @@ def _row(looked: Looked, cut: str, learn: Rows, judge: Rows) -> str:
     right = float((tables[0].argmax(axis=1) == truth).mean())
     cells = [
         looked.name,
-        cut,
+        cut + (", weighed" if weighed else ""),
         f"{len(judge):,}",
+        f"{len(np.unique(groups[judge])):,}",
         f"{len(np.unique(groups[learn])):,}",
         f"{right:.1%}",
         change + ("" if how.neutral else ", taken"),
         *errors,
-        _perfect(tables[2]),
+        _perfect(tables[2], truth, groups[judge]),
         f"{log_loss(tables[0], truth):.4f}",
         f"{log_loss(tables[2], truth):.4f}",
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-def _perfect(table_NK: NDArray[np.float32]) -> str:
-    """Mean and 95th percentile of the errors of truths drawn from the probabilities."""
-    generator = rng(0, "perfect")
-    steps = table_NK.astype(np.float64).cumsum(axis=1)
-    steps /= steps[:, -1:]
-    errors = []
+def _perfect(table_NK: NDArray[np.float32], truth: Rows, groups: Rows) -> str:
+    """Errors of answers that are right as often as stated, alike within groups as `truth` is.
+
+    Each image is right where a draw is below its probability; with the square root of the
+    correlation of residuals within groups as its chance the draw is the group's.
+    """
+    sure = table_NK.max(axis=1).astype(np.float64)
+    left = (table_NK.argmax(axis=1) == truth) - sure
+    _, owner = np.unique(groups, return_inverse=True)
+    sums, sizes = np.bincount(owner, left), np.bincount(owner)
+    pairs = float((sizes * (sizes - 1)).sum())
+    alike = (float((sums * sums).sum()) - float(left @ left)) / max(1.0, pairs)
+    alike = min(1.0, max(0.0, alike / float(left @ left / len(left))))
+    generator, errors = rng(0, "perfect"), []
+    order = np.argsort(sure)
     for _ in range(DRAWS):
-        truth = (generator.random((len(steps), 1)) > steps).sum(axis=1)
-        errors.append(expected_calibration_error(table_NK, truth))
-    return f"{np.mean(errors):.4f} (below {np.quantile(errors, 0.95):.4f})"
+        shared = generator.random(len(sizes))[owner]
+        own = generator.random(len(sure))
+        draw = np.where(generator.random(len(sure)) < np.sqrt(alike), shared, own)
+        gaps = (sure - (draw < sure))[order]
+        sums_B = [part.sum() for part in np.array_split(gaps, BINS)]
+        errors.append(float(np.abs(sums_B).sum()) / len(gaps))
+    return f"{np.mean(errors):.3f} (to {np.quantile(errors, 0.95):.3f}), alike {alike:.2f}"
 
 
 def _parsed() -> argparse.Namespace:

@@ -16,7 +16,7 @@ LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 
 def confidence_section(values: Values, words: Words) -> Section | None:
-    """The reliability chart and a table of accuracy above thresholds of the probability."""
+    """A reliability chart, the accuracy above thresholds, and how scores become probabilities."""
     score = values.summary.test
     if score is None:
         return None
@@ -29,9 +29,6 @@ def confidence_section(values: Values, words: Words) -> Section | None:
     if score.calibration_interval is not None:
         span = words.span(*score.calibration_interval)
         lead = words("confidence.lead_span", span=span, **figures)
-    how = values.model.calibration
-    if how is not None and how.why is not None:
-        lead = f"{lead} {words.sentence(how.why)}"
     judged = _Judged(
         sure=sure,
         right=right,
@@ -43,6 +40,9 @@ def confidence_section(values: Values, words: Words) -> Section | None:
     blocks = [_thresholds(judged, words)] if (sure >= LEVELS[0]).any() else []
     if len(sure) >= 3 * BIN_IMAGES:
         blocks.insert(0, _chart(judged, words))
+    how = values.model.calibration
+    if how is not None and how.why is not None:
+        blocks.append(Block(kind="text", text=words.sentence(how.why)))
     return Section(
         key="confidence", title=words("confidence.title"), lead=lead, blocks=tuple(blocks)
     )
