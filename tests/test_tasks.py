@@ -213,3 +213,16 @@ def test_training_by_steps_serves_the_same_verbs(
     assert len(again.labels) == 3
     assert cli.run(["evaluate", str(out), source, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)
+
+
+def test_a_network_that_cannot_be_fetched_is_passed_over_as_for_one_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("striate.weights.hub.cached", lambda hub_id: False)
+    tables = with_tables(tmp_path, 60)
+    options = Options(minutes=0.5, net="resnet18", strategy="linear", out=str(tmp_path / "run"))
+    run = fit(str(tables / "labels.csv"), options)
+    assert run.plan.net.value == "efficientnet-lite0"
+    assert run.plan.because[0].code == "networks.passed_over"
+    assert "HF_HUB_OFFLINE" in run.plan.because[0].text

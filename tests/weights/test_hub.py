@@ -1,5 +1,8 @@
 import socket
+import threading
 import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +65,77 @@ def test_the_time_that_a_hub_has_reaches_the_socket(monkeypatch: pytest.MonkeyPa
     assert not hub.answers("http://hub.invalid/config.json", 7.0)
     assert asked == {"address": "http://hub.invalid/config.json", "timeout": 7.0}
     assert hub.HUB_SECONDS == 10
+
+
+class Hub(BaseHTTPRequestHandler):
+    """A hub whose models have one file; of `stalls` only half is sent."""
+
+    content = b"w" * 4000
+    ended = threading.Event()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.begin()
+
+    def do_GET(self) -> None:
+        there = self.begin()
+        if not there:
+            return
+        half = "stalls" in self.path and "config.json" not in self.path
+        self.wfile.write(self.content[: 2000 if half else None])
+        self.wfile.flush()
+        if half:
+            self.ended.wait(20)
+
+    def begin(self) -> bool:
+        there = not self.path.endswith("model.safetensors") or "old" not in self.path
+        self.send_response(200 if there else 404)
+        if not there:
+            self.send_header("X-Error-Code", "EntryNotFound")
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("ETag", '"abc"')
+        self.send_header("Content-Length", str(len(self.content) if there else 0))
+        self.end_headers()
+        return there
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A hub on this machine and an empty cache."""
+    Hub.ended.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr(hub, "HUB_SECONDS", 1.0)
+        yield tmp_path
+        Hub.ended.set()
+        server.shutdown()
+
+
+def test_a_download_that_stands_still_half_way_is_given_up(served: Path) -> None:
+    with pytest.raises(HubError, match=r"stood still for 1\.0 seconds") as caught:
+        hub.reach("resnet18", "timm/stalls", "Type this.")
+    assert caught.value.hint == "Type this."
+    assert not hub.cached("timm/stalls")
+
+
+def test_a_download_that_goes_through_lies_in_the_cache(served: Path) -> None:
+    hub.reach("resnet18", "timm/goes", "")
+    assert hub.cached("timm/goes")
+    assert hub.cached_models() == ("goes",)
+
+
+def test_a_model_without_the_newer_file_is_fetched_by_the_older(served: Path) -> None:
+    hub.reach("resnet18", "timm/old", "")
+    assert hub.cached("timm/old")
+
+
+def test_a_model_without_the_files_cannot_be_had(served: Path) -> None:
+    with pytest.raises(HubError, match="cannot be had"):
+        hub.reach("resnet18", "timm/old", "", ("model.safetensors",))

@@ -95,11 +95,6 @@ def probe_network(
     )
 
 
-def read_network(job: Job, net: str, size: int) -> Network:
-    """The pretrained network that was asked for with the weights that were asked for."""
-    return network_with(job, net, size, job.options.weights)
-
-
 def network_with(job: Job, net: str, size: int, weights: str | None) -> Network:
     """A pretrained network with every stage tapped, its head at zero.
 

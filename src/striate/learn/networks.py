@@ -5,9 +5,10 @@ against it by a linear model with leave-one-out, on some of the images at the sa
 one that cannot be told from the best and is faster wins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ from striate.statistics import some_of
 from striate.store.files import of_json
 from striate.train.head import Network
 from striate.values import Figure, Probe, Progress, Rows, Sentence, Trial, say
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,20 +67,40 @@ def probe_first(job: Job) -> Linear:
     One whose weights cannot be fetched is passed over with a sentence, unless a plan names it.
     Raises `ModelError` where a file of weights does not fit.
     """
-    offers = _offers(job)
+
+    def probed(offer: Offer, size: int) -> Linear:
+        return probe_network(job, offer.net, size, offer.weights)
+
+    found, notes = first_at_hand(job, _offers(job), probed)
+    return replace(found, notes=(*notes, *found.notes))
+
+
+def first_at_hand(
+    job: Job, offers: Sequence[Offer], read: Callable[[Offer, int], T]
+) -> tuple[T, tuple[Sentence, ...]]:
+    """What `read` makes of the first offer that can be had, at its input size; who was passed over.
+
+    Raises `HubError` where none can.
+    """
     notes: list[Sentence] = []
     for place, offer in enumerate(offers):
         size = job.given_plan.input_size.value if job.given_plan else input_size_for(job, offer.net)
         try:
-            found = probe_network(job, offer.net, size, offer.weights)
+            return read(offer, size), tuple(notes)
         except HubError as error:
             if place + 1 == len(offers):
                 raise
             notes.append(_passed_over(error, offers[place + 1]))
             job.watch(Progress(stage="features", note=notes[-1]))
-            continue
-        return replace(found, notes=(*notes, *found.notes))
     raise AssertionError("there is always an offer")
+
+
+def offers_for_one(job: Job) -> tuple[Offer, ...]:
+    """As where one is read and none compete: a file's network without a name is what it fits."""
+    weights = job.options.weights
+    if job.given_plan is None and job.options.net == "auto" and weights is not None:
+        return (offer_of_file(weights),)
+    return _offers(job)[:2]
 
 
 def best_network(job: Job, first: Linear) -> Linear:

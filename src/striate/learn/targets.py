@@ -16,14 +16,10 @@ from striate.learn.asked import refuse_unfit
 from striate.learn.doubting import publish_outliers
 from striate.learn.finding import with_found_rate
 from striate.learn.job import Job, Learned
-from striate.learn.linear import (
-    PRETRAINED,
-    input_size_for,
-    pretrained_spec,
-    read_features,
-    read_network,
-)
+from striate.learn.linear import network_with, notes_of, pretrained_spec, read_features
 from striate.learn.measure import training_speeds
+from striate.learn.networks import first_at_hand, offers_for_one
+from striate.learn.offers import Offer
 from striate.learn.stepping import learn_by_steps
 from striate.learn.target_heads import Floats, solve, solved_classifier
 from striate.probe.evidence import tap_sets
@@ -35,7 +31,7 @@ from striate.store.files import of_json
 from striate.store.plans import PLAN
 from striate.strategy.targets import CLOSED_FORM, choose_for_targets, exact_plan, worth_a_training
 from striate.train.head import Network
-from striate.values import Choice, Evidence, Interval, Plan, Probe, Rows
+from striate.values import Choice, Evidence, Interval, Plan, Probe, Rows, Sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,9 +39,11 @@ class _Features:
     """A pretrained network and what every stage of it says of the images."""
 
     net: str
+    weights: str | None
     input_size: int
     network: Network
     table: FeatureTable
+    notes: tuple[Sentence, ...] = ()
 
 
 def learn_targets(job: Job) -> Learned:
@@ -73,13 +71,22 @@ def learn_targets(job: Job) -> Learned:
 
 
 def _read(job: Job) -> _Features:
-    given = job.given_plan
-    net = PRETRAINED if job.options.net == "auto" else job.options.net
-    net = given.net.value if given else net
-    size = given.input_size.value if given else input_size_for(job, net)
-    network = read_network(job, net, size)
-    table = read_features(job, net, network, size, job.feature_rows, "features.npz")
-    return _Features(net=net, input_size=size, network=network, table=table)
+    """The features of the network asked for, or of the one that comes along if it cannot be had."""
+
+    def features(offer: Offer, size: int) -> _Features:
+        network = network_with(job, offer.net, size, offer.weights)
+        table = read_features(job, offer.net, network, size, job.feature_rows, "features.npz")
+        return _Features(
+            net=offer.net,
+            weights=offer.weights,
+            input_size=size,
+            network=network,
+            table=table,
+            notes=notes_of(network),
+        )
+
+    found, notes = first_at_hand(job, offers_for_one(job), features)
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def _closed_form(job: Job, read: _Features, plan: Plan, evidence: Evidence) -> Learned:
@@ -116,7 +123,8 @@ def _exact_plan(job: Job, evidence: Evidence, choice: Choice[str]) -> Plan:
 
 def _plan(job: Job, evidence: Evidence) -> Plan:
     options, machine = job.options, job.machine
-    return choose_for_targets(evidence, job.seconds_left(), options, machine, job.index.task)
+    plan = choose_for_targets(evidence, job.seconds_left(), options, machine, job.index.task)
+    return replace(plan, because=(*evidence.notes, *plan.because))
 
 
 def _evidence(job: Job, read: _Features | None) -> Evidence:
@@ -136,7 +144,8 @@ def _evidence(job: Job, read: _Features | None) -> Evidence:
         resize=job.cache.resize,
         square=job.index.square,
         net=read.net if read else "",
-        weights=job.options.weights or "" if read else "",
+        weights=read.weights or "" if read else "",
+        notes=read.notes if read else (),
         input_size=read.input_size if read else 0,
         val_images=len(job.val),
         classes=job.index.classes,

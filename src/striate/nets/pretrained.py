@@ -89,7 +89,8 @@ def _create(name: str, channels: int, *, hub: bool, device: str = "cpu") -> nn.M
     if hub:
         if config is None or not config.hf_hub_id:
             raise ModelError(f"timm knows no pretrained weights for {name}.", WITHOUT_HUB)
-        reach(name, config.hf_hub_id, WITHOUT_HUB)
+        own = (config.hf_hub_filename,) if config.hf_hub_filename else ()
+        reach(name, config.hf_hub_id, WITHOUT_HUB, own)
     with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(0)
         try:

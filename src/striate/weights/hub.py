@@ -1,9 +1,12 @@
-"""The hub of weights: what of it lies on this machine, and whether it answers in time."""
+"""The hub of weights: what of it lies on this machine, and whether it answers and gives in time."""
 
 import os
 import re
 import threading
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from striate.errors import HubError
 
@@ -28,10 +31,11 @@ def cached_models(owner: str = "timm") -> tuple[str, ...]:
     return tuple(sorted(name for name in names if cached(f"{owner}/{name}")))
 
 
-def reach(name: str, hub_id: str, hint: str) -> None:
-    """Returns if the weights are in the hub's cache or the hub answers in time.
+def reach(name: str, hub_id: str, hint: str, files: Sequence[str] = ()) -> None:
+    """Brings the weights into the hub's cache, if they do not lie there.
 
-    Raises `HubError` else.
+    They are the first of some files that the model has. Raises `HubError` where the hub does not
+    answer in time, stands still in the middle, or has none of them.
     """
     if cached(hub_id):
         return
@@ -41,13 +45,14 @@ def reach(name: str, hub_id: str, hint: str) -> None:
             "forbids to fetch them.",
             hint,
         )
-    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    hub = _hub()
     if not answers(f"{hub}/{hub_id}/resolve/main/config.json", HUB_SECONDS):
         raise HubError(
             f"The pretrained weights of {name} are not on this machine, and {hub} did not answer "
             f"within {HUB_SECONDS} seconds.",
             hint,
         )
+    _fetch(name, hub_id, hint, files or FILES)
 
 
 def answers(address: str, seconds: float) -> bool:
@@ -71,5 +76,89 @@ def answers(address: str, seconds: float) -> bool:
     return answered.is_set()
 
 
+def _fetch(name: str, hub_id: str, hint: str, files: Sequence[str]) -> None:
+    """The download, watched: it may last, but not stand still."""
+    download = _Download(hub_id, files)
+    thread = threading.Thread(target=download.run, daemon=True)
+    thread.start()
+    while thread.is_alive() and not download.stalls():
+        thread.join(min(0.2, HUB_SECONDS / 4))
+    if thread.is_alive():
+        download.given_up = True
+        raise HubError(
+            f"The pretrained weights of {name} are not on this machine, and their download from "
+            f"{_hub()} stood still for {HUB_SECONDS} seconds.",
+            hint,
+        )
+    if download.fault is not None:
+        raise HubError(
+            f"The pretrained weights of {name} cannot be had: {_first_line(download.fault)}.", hint
+        ) from download.fault
+
+
+class _Download:
+    """A download that tells when its last bytes came, and ends once it is given up."""
+
+    def __init__(self, hub_id: str, files: Sequence[str]) -> None:
+        self.hub_id, self.files = hub_id, files
+        self.moved = time.monotonic()
+        self.given_up = False
+        self.fault: Exception | None = None
+
+    def stalls(self) -> bool:
+        """Whether no byte has come for too long."""
+        return time.monotonic() - self.moved > HUB_SECONDS
+
+    def run(self) -> None:
+        """Fetches the first file that is there."""
+        from huggingface_hub import constants, hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError
+
+        # Its pieces of 10 MB would look like a standstill on a slow line.
+        constants.DOWNLOAD_CHUNK_SIZE = min(constants.DOWNLOAD_CHUNK_SIZE, PIECE_BYTES)
+        for file in self.files:
+            self.moved = time.monotonic()
+            try:
+                hf_hub_download(
+                    self.hub_id, file, endpoint=_hub(), tqdm_class=_bar_that_tells(self._tell)
+                )
+                self.fault = None
+                return
+            except EntryNotFoundError as fault:
+                self.fault = fault
+            except Exception as fault:  # what the hub's client raises is not in our hands
+                self.fault = fault
+                return
+
+    def _tell(self) -> None:
+        self.moved = time.monotonic()
+        if self.given_up:
+            raise InterruptedError("another network is taken meanwhile")
+
+
+def _bar_that_tells(tell: Callable[[], None]) -> type[Any]:
+    """The hub's progress bar, which every arriving piece moves."""
+    from huggingface_hub.utils.tqdm import tqdm
+
+    class Bar(tqdm):
+        def update(self, n: float | None = 1) -> bool | None:
+            if n:
+                tell()
+            moved: bool | None = super().update(n)
+            return moved
+
+    return Bar
+
+
+def _hub() -> str:
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
 HUB_SECONDS = 10
+PIECE_BYTES = 2**16
 FILES = ("model.safetensors", "pytorch_model.bin")
