@@ -62,13 +62,15 @@ ILL: dict[str, dict[str, Recipe]] = {
             images=400, wrong=0.3, width=256, epochs=50, schedule=constant, decay=0.0
         ),
     },
-    "underfitting": {"two units": Recipe(width=2, depth=1), "weight decay 0.2": Recipe(decay=0.2)},
+    "underfitting": {"two units": Recipe(width=2, depth=1), "weight decay 0.3": Recipe(decay=0.3)},
     "learning_rate_high": {
         "tanh, SGD at 2": Recipe(activation=nn.Tanh, lr=2.0, schedule=constant),
         "tanh, SGD at 5": Recipe(activation=nn.Tanh, lr=5.0, schedule=constant),
     },
     "learning_rate_low": {
         "SGD at 5e-6": Recipe(lr=5e-6, schedule=constant),
+        # As far in all as the one above: the rates of a cosine add up to half of a constant one.
+        "SGD at 1e-5, cosine": Recipe(lr=1e-5),
         "SGD at 2e-5, cosine": Recipe(lr=2e-5),
     },
     "not_converged": {"stopped early": Recipe(lr=2e-3, epochs=10, schedule=constant)},
@@ -97,6 +99,8 @@ HEALTHY = {
     "tanh": Recipe(activation=nn.Tanh),
     "five layers": Recipe(depth=5),
     "4,000 points, 16 epochs": Recipe(images=4000, epochs=16),
+    # It ends above the loss of a coin toss, as far down as such labels allow.
+    "half of the labels by lot": Recipe(images=4000, wrong=0.5),
 }
 
 
@@ -130,11 +134,11 @@ def network(recipe: Recipe) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(before, CLASSES))
 
 
-def trained(recipe: Recipe, seed: int) -> tuple[Curves, LayerStates]:
-    """The curves of one training and how its layers stand at the end."""
+def trained(recipe: Recipe, seed: int, val: int = VAL) -> tuple[Curves, LayerStates]:
+    """The curves of one training, judged by `val` points, and how its layers stand at the end."""
     torch.manual_seed(statistics.seed_for(seed, "weights") % 2**32)
     x, y = points(recipe, seed, recipe.images, "train")
-    val_x, val_y = points(recipe, seed, VAL, "val")
+    val_x, val_y = points(recipe, seed, val, "val")
     net = network(recipe)
     optimizer = torch.optim.SGD(
         net.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.decay
@@ -156,8 +160,8 @@ def trained(recipe: Recipe, seed: int) -> tuple[Curves, LayerStates]:
             right += float((logits.argmax(1) == y[part]).sum())
         with torch.no_grad():
             out = net(val_x)
-            val = float(F.cross_entropy(out, val_y)), float((out.argmax(1) == val_y).float().mean())
-        rows.append((loss_sum / len(x), val[0], right / len(x), val[1], rate))
+            new = float(F.cross_entropy(out, val_y)), float((out.argmax(1) == val_y).float().mean())
+        rows.append((loss_sum / len(x), new[0], right / len(x), new[1], rate))
     columns = [tuple(column) for column in zip(*rows, strict=True)]
     names = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "lr")
     curves = Curves(
@@ -165,7 +169,7 @@ def trained(recipe: Recipe, seed: int) -> tuple[Curves, LayerStates]:
         epochs=tuple(range(1, recipe.epochs + 1)),
         **dict(zip(names, columns, strict=True)),
     )
-    curves = replace(curves, train_images=recipe.images, val_images=VAL)
+    curves = replace(curves, train_images=recipe.images, val_images=val)
     return curves, layer_states(net, x[:64], y[:64])
 
 

@@ -17,6 +17,7 @@ from striate.statistics import (
     better,
     cluster_bootstrap,
     crossed_interval,
+    difference,
     expected_calibration_error,
     log_loss,
     paired_difference,
@@ -207,6 +208,19 @@ def test_better_is_rarely_deceived_by_two_alike():
         generator = rng(case, "alike")
         deceived += better(generator.random(150) < 0.9, generator.random(150) < 0.9) < 0.1
     assert deceived / 500 < 0.13
+
+
+def test_difference_of_shares_and_of_a_multiple():
+    first, second = wilson(90, 100), wilson(80, 100)
+    once, twice = difference(first, second), difference(first, second, times=2)
+    # Newcombe 1998, method 10, by hand from Wilson's ends.
+    down = math.hypot(0.9 - first.low, second.high - 0.8)
+    assert once.value == pytest.approx(0.1)
+    assert once.low == pytest.approx(0.1 - down)
+    assert twice.value == pytest.approx(1.0)
+    assert twice.low == pytest.approx(1.0 - math.hypot(2 * (0.9 - first.low), second.high - 0.8))
+    assert twice.high == pytest.approx(1.0 + math.hypot(2 * (first.high - 0.9), 0.8 - second.low))
+    assert difference(wilson(9, 9), wilson(0, 9), times=2).high == 2.0
 
 
 def test_paired_difference():

@@ -293,31 +293,23 @@ def paired_difference(
     )
 
 
-def difference(first: Interval, second: Interval) -> Interval:
-    """Share `first` minus share `second` of other images, in [-1, 1]; both at the same level.
+def difference(first: Interval, second: Interval, times: float = 1.0) -> Interval:
+    """Share `first`, so many `times`, minus share `second` of other images, in [-1, `times`].
 
-    Newcombe 1998, method 10: the interval comes from those of the two shares.
+    Both are at the same level. The interval comes from those of the two shares: Newcombe 1998,
+    method 10, and for other `times` Zou & Donner 2008.
     """
-    value = first.value - second.value
-    down = math.hypot(first.value - first.low, second.high - second.value)
-    up = math.hypot(first.high - first.value, second.value - second.low)
+    value = times * first.value - second.value
+    down = math.hypot(times * (first.value - first.low), second.high - second.value)
+    up = math.hypot(times * (first.high - first.value), second.value - second.low)
     return Interval(
         value=value,
         low=max(-1.0, value - down),
-        high=min(1.0, value + up),
+        high=min(times, value + up),
         n=min(first.n, second.n),
         level=first.level,
         method="newcombe",
     )
-
-
-def jitter(curve: ArrayLike) -> float:
-    """Standard deviation of the noise on a smooth curve, at least 0; 0 for fewer than 3 points.
-
-    From the median size of its second differences, whose deviation is sqrt(6) that of the noise.
-    """
-    bends = np.abs(np.diff(np.asarray(curve, np.float64), 2))
-    return float(np.median(bends) / (0.6745 * math.sqrt(6))) if len(bends) else 0.0
 
 
 def _truths(correct: ArrayLike) -> NDArray[np.bool_]:

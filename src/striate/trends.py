@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.statistics import jitter, rng
+from striate.statistics import rng
 from striate.values import BestEpoch
 
 Floats = NDArray[np.float64]
@@ -107,6 +107,15 @@ def smooth(curve: ArrayLike) -> Trend:
     free = len(rest) - 2 * np.trace(found) + float(np.square(found).sum())
     noise = math.sqrt(float(np.square(rest).sum()) / max(1.0, free))
     return Trend(y, level, found, noise, spikes)
+
+
+def jitter(curve: ArrayLike) -> float:
+    """Standard deviation of the noise on a smooth curve, at least 0; 0 for fewer than 3 points.
+
+    From the median size of its second differences, whose deviation is sqrt(6) that of the noise.
+    """
+    bends = np.abs(np.diff(np.asarray(curve, np.float64), 2))
+    return float(np.median(bends) / (0.6745 * math.sqrt(6))) if len(bends) else 0.0
 
 
 def spikes_of(curve: ArrayLike) -> Truths:

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from striate import statistics
 from striate.diagnose import diagnose_curves, verdict_of_curves
+from striate.diagnose.underfitting import errs_on_training
 from striate.values import Curves, Finding
 
 EPOCHS = 40
@@ -100,3 +102,38 @@ def test_what_a_log_does_not_tell_is_not_judged() -> None:
     by_code = {f.code: f.outcome for f in diagnose_curves(bare)}
     assert by_code["overfitting"] == by_code["underfitting"] == "not_applicable"
     assert by_code["diverged"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "new_wrong", "images", "is_found"),
+    [
+        # Errors on 300 validation images, of which most are there in training too.
+        (0.062, 0.067, 300, True),
+        (0.295, 0.487, 300, True),
+        # So few validation images tell nothing; here most errors are new; these are few.
+        (0.062, 0.067, 30, False),
+        (0.062, 0.187, 300, False),
+        (0.004, 0.006, 300, False),
+        # Augmented training images, much harder than those of validation.
+        (0.300, 0.050, 300, False),
+    ],
+)
+def test_underfitting_weighs_both_errors(
+    wrong: float, new_wrong: float, images: int, is_found: bool
+) -> None:
+    train = statistics.wilson(round((1 - wrong) * 2000), 2000, 0.99)
+    val = statistics.wilson(round((1 - new_wrong) * images), images, 0.99)
+    assert errs_on_training(train, val) == is_found
+
+
+def test_what_annealing_brings_is_no_low_rate() -> None:
+    # The noise of the steps keeps the loss up; as the rate goes to 0 it falls, along little way.
+    rate = (1 + np.cos(np.pi * E / EPOCHS)) / 2
+    held_up = 1.0 + 0.6 * np.exp(-E / 3) + 0.35 * rate + noise(0.003)
+    assert "learning_rate_low" not in found(healthy(train_loss=held_up, lr=rate))
+
+
+def test_a_low_rate_that_is_annealed() -> None:
+    rate = (1 + np.cos(np.pi * E / EPOCHS)) / 2
+    crawling = 1.5 - 0.01 * np.cumsum(rate) + noise(0.001)
+    assert "learning_rate_low" in found(healthy(train_loss=crawling, lr=rate))

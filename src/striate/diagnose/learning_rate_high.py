@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from striate import statistics, trends
+from striate import trends
 from striate.diagnose import ASSUMED_IMAGES, Check, curves_of, finding, rates, whole
 from striate.values import Curves, Finding, Values
 
@@ -30,7 +30,7 @@ def of_curves(curves: Curves) -> Finding:
     if len(some) < LEAST:
         return _nothing()
     share = trends.lost_again(some)
-    jitter = statistics.jitter(some)
+    jitter = trends.jitter(some)
     images = curves.train_images or ASSUMED_IMAGES
     expected = float(np.median(some)) / math.sqrt(images)
     figures = {"share": share, "jitter": jitter, "expected": expected}

@@ -18,15 +18,18 @@ def run(values: Values) -> Finding:
 def of_curves(curves: Curves) -> Finding:
     """Compares what a step brings in the last third of the way with the first third.
 
-    The way is the sum of the learning rates, so that a schedule's small end is no slowness.
-    A training that gets somewhere slows down; one whose slope is surely more than half of what
-    it was has not come through one time constant of an exponential. It must also be no better
-    than a coin toss yet, ln 2.
+    The way is the sum of the learning rates over the epochs at half of the highest or more: at
+    a schedule's small end the loss falls because the noise of the steps does. A training that
+    gets somewhere slows down; one whose slope is surely more than half of what it was has not
+    come through one time constant of an exponential. It must also be no better than a coin toss
+    yet, ln 2.
     """
-    train = whole(curves.train_loss, LEAST)
-    if train is None:
+    train, rate = whole(curves.train_loss), rates(curves)
+    high = rate >= HIGH
+    if train is None or high.sum() < LEAST:
         return _nothing()
-    way = np.cumsum(rates(curves))
+    end = float(train[-1])
+    train, way = train[high], np.cumsum(rate[high])
     first, last = way <= way[-1] / 3, way >= way[-1] * 2 / 3
     if min(first.sum(), last.sum()) < 3:
         return _nothing()
@@ -37,10 +40,10 @@ def of_curves(curves: Curves) -> Finding:
         "early": -early,
         "late": -late,
         "first": float(train[0]),
-        "last": float(train[-1]),
+        "last": end,
     }
     falls = trends.beyond(-early, early_error) and trends.beyond(-late, late_error)
-    far = train[-1] > COIN
+    far = end > COIN
     if falls and far and trends.beyond(left, math.hypot(late_error, early_error / 2)):
         return finding(
             "learning_rate_low",
@@ -70,11 +73,12 @@ def _nothing() -> Finding:
         "not_applicable",
         "info",
         title="Learning rate not too low",
-        meaning="There are too few epochs to tell a slow start from a slow training.",
+        meaning="There are too few epochs at a high learning rate to tell a slow start from a "
+        "slow training.",
     )
 
 
-LEAST = 9
+LEAST, HIGH = 9, 0.5
 COIN = math.log(2)
 
 CHECK = Check(code="learning_rate_low", run=run, of_curves=of_curves)

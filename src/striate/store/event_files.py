@@ -1,59 +1,173 @@
-"""TensorBoard's event files -> columns of numbers; its package is an extra."""
+"""TensorBoard's event files -> columns of numbers, read without its package."""
 
+import struct
+from bisect import bisect_left
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from striate.errors import MachineError, SourceError
-from striate.store.log_columns import Points
+from striate.errors import SourceError
+from striate.store.log_columns import Points, gone_on
 
-EVERY = {"scalars": 0, "tensors": 0}
+Series = list[tuple[float, float]]
+HINT = "Name an event file of TensorBoard, or a folder with a training's log."
+# Numbers of the fields that are read of TensorFlow's event.proto, summary.proto, tensor.proto.
+STEP, VERSION, SUMMARY, VALUE, TAG, SIMPLE, TENSOR = 2, 3, 5, 1, 1, 2, 8
+FORMATS = {1: "f", 2: "d"}
+CONTENT, NUMBERS = 4, {1: 5, 2: 6}
+VARINT, WIDE, BYTES, NARROW = 0, 1, 2, 5
 
 
 def event_points(path: Path) -> list[Points]:
     """The scalars of an event file, or of all in a folder, by tag; a sub-folder precedes its tags.
 
-    So `validation/epoch_loss`, as Keras writes it, is what it says. Raises `MachineError` where
-    the package is not there, and `SourceError` where no scalar is found.
+    So `validation/epoch_loss`, as Keras writes it, is what it says. Where a file has a scalar
+    `epoch`, as Lightning's have, points stand at their epoch, else at their step. Raises
+    `SourceError` where a file is no event file, or no scalar is found.
     """
-    try:
-        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    except ImportError as error:
-        raise MachineError(
-            f"{path} is of TensorBoard, whose package is not installed.",
-            "Type: pip install 'striate[tensorboard]'",
-        ) from error
     files = [path] if path.is_file() else sorted(path.rglob("*tfevents*"))
-    if not files:
-        raise SourceError(f"{path} holds no event files of TensorBoard.", "Name a CSV file.")
-    found: dict[str, list[tuple[float, float]]] = {}
+    found: dict[str, Series] = {}
     for file in files:
-        events = EventAccumulator(str(file), size_guidance=EVERY)
-        events.Reload()
         folder = "" if path.is_file() else file.parent.relative_to(path).as_posix()
         before = "" if folder in ("", ".") else f"{folder}/"
-        for tag, points in _scalars(events):
+        for tag, points in _by_epoch(_scalars(file)).items():
             found.setdefault(before + tag, []).extend(points)
     if not found:
-        raise SourceError(f"{path} holds no scalars.", "Name a folder with a training's log.")
+        raise SourceError(f"{path} holds no scalars.", HINT)
     return [_column(name, points) for name, points in found.items()]
 
 
-def _scalars(events: Any) -> list[tuple[str, list[tuple[float, float]]]]:
-    """Scalars by tag; newer writers store them as tensors of one number."""
-    tags = events.Tags()
-    found = [
-        (tag, [(float(e.step), float(e.value)) for e in events.Scalars(tag)])
-        for tag in tags["scalars"]
-    ]
-    from tensorboard.util.tensor_util import make_ndarray
+def _column(name: str, points: Series) -> Points:
+    order = sorted(gone_on(points), key=lambda point: point[0])
+    return Points(name=name, places=tuple(p for p, _ in order), values=tuple(v for _, v in order))
 
-    for tag in tags["tensors"]:
-        arrays = [(float(e.step), make_ndarray(e.tensor_proto)) for e in events.Tensors(tag)]
-        if arrays and all(a.size == 1 and a.dtype.kind == "f" for _, a in arrays):
-            found.append((tag, [(step, float(a)) for step, a in arrays]))
+
+def _by_epoch(scalars: dict[str, Series]) -> dict[str, Series]:
+    """Scalars by tag, each at the epoch that the file tells for its step or the next one told."""
+    epochs = sorted(scalars.pop("epoch", []))
+    if not epochs or not scalars:
+        return scalars
+    steps = [step for step, _ in epochs]
+    last = len(steps) - 1
+    return {
+        tag: [(epochs[min(last, bisect_left(steps, step))][1], value) for step, value in points]
+        for tag, points in scalars.items()
+    }
+
+
+def _scalars(file: Path) -> dict[str, Series]:
+    """Scalars by tag, (step, value) each, in the order written."""
+    found: dict[str, Series] = {}
+    try:
+        for event in _records(file):
+            fields = list(_fields(event))
+            # A step of 0 is not written.
+            step = next((float(_int(value)) for field, value in fields if field == STEP), 0.0)
+            for field, summary in fields:
+                if field == SUMMARY:
+                    for tag, value in _values(_bytes(summary)):
+                        found.setdefault(tag, []).append((step, value))
+    except (ValueError, struct.error, IndexError) as error:
+        raise SourceError(f"{file} is no event file of TensorBoard, or damaged.", HINT) from error
+    except OSError as error:
+        reason = str(error.strerror).lower()
+        raise SourceError(f"{file} cannot be read: {reason}.", HINT) from error
     return found
 
 
-def _column(name: str, points: list[tuple[float, float]]) -> Points:
-    order = sorted(points)
-    return Points(name=name, places=tuple(p for p, _ in order), values=tuple(v for _, v in order))
+def _records(file: Path) -> Iterator[bytes]:
+    """The events of a file: length, its checksum, the event, its checksum (TFRecord).
+
+    One that is cut short ends the file: a training that goes on is still writing it.
+    """
+    with file.open("rb") as opened:
+        first = True
+        while len(head := opened.read(12)) == 12:
+            (length,) = struct.unpack("<Q", head[:8])
+            if first and length > MOST_FIRST:
+                raise ValueError(f"a first record of {length} bytes")
+            event = opened.read(length)
+            if len(event) < length or len(opened.read(4)) < 4:
+                return
+            if first and VERSION not in dict(_fields(event)):
+                raise ValueError("no version")
+            first = False
+            yield event
+
+
+def _values(summary: bytes) -> Iterator[tuple[str, float]]:
+    """Tags and numbers of a summary; newer writers store them as tensors of one number."""
+    for field, value in _fields(summary):
+        if field != VALUE:
+            continue
+        parts = dict(_fields(_bytes(value)))
+        number = None
+        if SIMPLE in parts:
+            (number,) = struct.unpack("<f", _bytes(parts[SIMPLE]))
+        elif TENSOR in parts:
+            number = _single(_bytes(parts[TENSOR]))
+        if number is not None and TAG in parts:
+            yield _bytes(parts[TAG]).decode(), float(number)
+
+
+def _single(tensor: bytes) -> float | None:
+    """The number of a tensor of one float or double; None for any other."""
+    parts = dict(_fields(tensor))
+    kind = parts.get(1)
+    if not isinstance(kind, int) or kind not in FORMATS:
+        return None
+    held = parts.get(CONTENT) or parts.get(NUMBERS[kind])
+    form = f"<{FORMATS[kind]}"
+    if not isinstance(held, bytes) or len(held) != struct.calcsize(form):
+        return None
+    return float(struct.unpack(form, held)[0])
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Numbers and contents of a protocol buffer's fields; `ValueError` where it is none."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        kind = key & 7
+        if kind == VARINT:
+            number, at = _varint(message, at)
+            yield key >> 3, number
+            continue
+        if kind == BYTES:
+            length, at = _varint(message, at)
+        elif kind in (WIDE, NARROW):
+            length = 8 if kind == WIDE else 4
+        else:
+            raise ValueError(f"wire type {kind}")
+        if at + length > len(message):
+            raise ValueError("a field beyond the end")
+        yield key >> 3, message[at : at + length]
+        at += length
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    """A number of seven bits a byte, the least first, and where it ends."""
+    number = shift = 0
+    while True:
+        byte = message[at]
+        number |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return number, at
+        if shift > 63:
+            raise ValueError("a number of more than 64 bits")
+
+
+def _int(value: int | bytes) -> int:
+    if isinstance(value, bytes):
+        raise ValueError("bytes where a number stands")
+    return value
+
+
+def _bytes(value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        raise ValueError("a number where bytes stand")
+    return value
+
+
+# The first event tells the version and, in newer files, who wrote it.
+MOST_FIRST = 10_000

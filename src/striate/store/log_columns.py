@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from striate.errors import SourceError
 from striate.store.log_records import records
 
@@ -70,15 +72,14 @@ def _short(name: str) -> str:
 def _points(path: Path, head: list[str], rows: list[list[str]]) -> list[Points]:
     names = [name.strip().lower() for name in head]
     along = next((names.index(name) for name in ALONG if name in names), None)
-    places = [math.nan if along is None else _place(row[along]) for row in rows]
-    places = [place if math.isfinite(place) else float(i) for i, place in enumerate(places)]
+    places = _filled([math.nan if along is None else _place(row[along]) for row in rows])
     found = []
     for k, name in enumerate(head):
         if k == along:
             continue
         says_nan = all(_known(row[k]) for row in rows)
         cells = [(places[i], _number(row[k])) for i, row in enumerate(rows) if not _missing(row[k])]
-        cells = _gone_on([(p, v) for p, v in cells if v == v or says_nan])
+        cells = gone_on([(p, v) for p, v in cells if v == v or says_nan])
         if cells:
             column, values = zip(*sorted(cells, key=lambda pair: pair[0]), strict=True)
             found.append(Points(name=name.strip(), places=column, values=values))
@@ -87,7 +88,19 @@ def _points(path: Path, head: list[str], rows: list[list[str]]) -> list[Points]:
     return found
 
 
-def _gone_on(cells: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def _filled(places: Sequence[float]) -> list[float]:
+    """A row that names no epoch, as of Lightning's rates, belongs to the next that does.
+
+    After the last that does it belongs to that; where none does, rows count as epochs.
+    """
+    known = [i for i, place in enumerate(places) if math.isfinite(place)]
+    if not known:
+        return [float(i) for i in range(len(places))]
+    nexts = np.searchsorted(known, np.arange(len(places))).clip(max=len(known) - 1)
+    return [places[known[k]] for k in nexts]
+
+
+def gone_on(cells: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """What stands after a training went back to an epoch counts, not what it replaces."""
     kept: list[tuple[float, float]] = []
     seen: set[float] = set()
