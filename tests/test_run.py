@@ -472,9 +472,8 @@ def test_two_at_once_do_not_mix() -> None:
 def test_killed_at_any_moment_nothing_is_half(tmp_path: Path) -> None:
     """A process that keeps everything over and over is killed; the folder is always whole."""
     moments = random.Random(1)
-    again = (
-        "while True:\n    test_run.keep_all(run)\n    run._change(files={})\n    run._chain = []"
-    )
+    change = "run._shelf.change(files={})\n    run._shelf._chain = []"
+    again = f"while True:\n    test_run.keep_all(run)\n    {change}"
     for _ in range(5):
         other = other_process(again)
         time.sleep(moments.uniform(0.0, 0.15))

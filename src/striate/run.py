@@ -12,24 +12,21 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from striate.card import card
 from striate.decision.acting import NOTHING, Asked, act, asked
-from striate.errors import ModelError, StriateError
+from striate.errors import StriateError
 from striate.evaluation import Evaluation, evaluation
 from striate.labelling import in_blocks, labelled
 from striate.store import files
 from striate.store.clock import Clock as Clock
-from striate.store.contents import CODECS
 from striate.store.files import Codec
 from striate.store.place import Mode, Place, find_place
 from striate.store.record import (
-    CHECKPOINTS,
-    NAMES,
     RUN,
-    FileRecord,
     RunRecord,
     SourceRecord,
     new_record,
     read_record,
 )
+from striate.store.shelf import Shelf
 from striate.store.upkeep import clear, sweep, take_back, take_lock
 from striate.summary import versions
 from striate.values import (
@@ -66,11 +63,9 @@ class Run:
     def __init__(
         self, folder: Path, record: RunRecord, mode: Mode = "done", clock: Clock | None = None
     ) -> None:
-        self.folder = folder
-        self.record = record
+        self._shelf = Shelf(folder, record)
         self.mode: Mode = mode
         self.clock = clock or Clock(record.minutes)
-        self._chain: list[str] = []
         self._place: Place | None = None
         self._lock: IO[bytes] | None = None
 
@@ -124,71 +119,39 @@ class Run:
         inputs: Sequence[str] | None = None,
         also: object = None,
     ) -> T:
-        """The value that the folder holds under `name`, or what `make` gives, written whole.
+        """The value that the folder holds under `name`, or what `make` gives: `Shelf.keep`."""
+        return self._shelf.keep(name, make, codec, inputs=inputs, also=also)
 
-        A stored value counts where its file is as it was written and came from the same
-        settings, the same content of the kept files in `inputs` (by default of all that this
-        process has kept before) and the same `also`.
-        """
-        codec = codec or CODECS[name]
-        made_from = self._chain if inputs is None else [self._digest(n) for n in inputs]
-        key = files.digest_of(self.record.settings_key, made_from, also)
-        known = self.record.files.get(name)
-        if known and known.key == key:
-            with contextlib.suppress(Exception):  # whatever is wrong with it, it is made again
-                value = self._stored(name, known, codec)
-                self._chain.append(f"{name} {known.digest}")
-                return value
-        value = make()
-        self.write(name, value, codec, key=key)
-        self._chain.append(f"{name} {self.record.files[name].digest}")
-        return value
-
-    def write(self, name: str, value: T, codec: Codec[T] | None = None, *, key: str = "") -> None:
-        """Writes a value under `name`, whole or not at all, and notes what it was made from."""
-        codec = codec or CODECS[name]
-        path = self.path(name)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise files.not_written(path, error) from error
-        with files.whole(path) as file:
-            codec.write(value, file)
-        entry = FileRecord(key=key, digest=files.digest(path), facts=codec.facts(value))
-        self._change(files={**self.record.files, name: entry})
+    def write(self, name: str, value: T, codec: Codec[T] | None = None) -> None:
+        """Writes a value under `name`, whole or not at all."""
+        self._shelf.write(name, value, codec)
 
     def read(self, name: str, codec: Codec[T] | None = None) -> T:
-        """The value that the folder holds under `name`, whatever it was made from.
-
-        Raises `ModelError` where it is missing or damaged.
-        """
-        path = self.path(name)
-        known = self.record.files.get(name, FileRecord(key="", digest=""))
-        try:
-            return (codec or CODECS[name]).read(path, known.facts)
-        except FileNotFoundError:
-            raise ModelError(
-                f"{self.folder} has no {name}"
-                + ("." if self.record.finished else ": its fit has not come so far."),
-                f"Go on with it: {self.record.command}",
-            ) from None
-        except ModelError:
-            raise
-        except Exception as error:
-            raise files.damaged(path, error) from error
+        """The value that the folder holds under `name`; raises `ModelError` where it has none."""
+        return self._shelf.read(name, codec)
 
     def holds(self, name: str) -> bool:
         """Whether something was written under `name`."""
-        return name in self.record.files and self.path(name).exists()
+        return self._shelf.holds(name)
 
     def path(self, name: str) -> Path:
         """Where a value of this name stands: public files on top, all else in `checkpoints/`."""
-        return self.folder / name if name in NAMES else self.checkpoints / name
+        return self._shelf.path(name)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self._shelf.folder
+
+    @property
+    def record(self) -> RunRecord:
+        """What `run.json` says now."""
+        return self._shelf.record
 
     @property
     def checkpoints(self) -> Path:
         """The folder for what resuming needs."""
-        return self.folder / CHECKPOINTS
+        return self._shelf.checkpoints
 
     @property
     def model(self) -> Path:
@@ -210,7 +173,7 @@ class Run:
     def stage_done(self, name: str, seconds: float) -> None:
         """Adds seconds to a stage's; a stage that was broken off counts both parts."""
         spent = self.record.stages.get(name, 0.0) + seconds
-        self._change(stages={**self.record.stages, name: round(spent, 3)})
+        self._shelf.change(stages={**self.record.stages, name: round(spent, 3)})
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -231,9 +194,9 @@ class Run:
             short = MachineSummary(
                 device=machine.device, threads=machine.threads, precision=machine.precision
             )
-            self._change(machine=short)
+            self._shelf.change(machine=short)
         if content_hash:
-            self._change(source=replace(self.record.source, content_hash=content_hash))
+            self._shelf.change(source=replace(self.record.source, content_hash=content_hash))
 
     def look(self, plan: Plan) -> int:
         """Counts a look at the test split by a plan, before it happens; says which look it is.
@@ -242,13 +205,13 @@ class Run:
         """
         judged = files.digest_of(plan)
         if judged not in self.record.looks:
-            self._change(looks=(*self.record.looks, judged))
+            self._shelf.change(looks=(*self.record.looks, judged))
         return len(self.record.looks)
 
     def finish(self, summary: Summary) -> None:
         """Writes the summary and marks the run as finished."""
         self.write("summary.json", summary)
-        self._change(finished=True, rounds=self.record.rounds + 1)
+        self._shelf.change(finished=True, rounds=self.record.rounds + 1)
         self.close()
 
     def abandon(self) -> None:
@@ -364,30 +327,13 @@ class Run:
         self._place = place
         try:
             self._lock = take_lock(self.folder)
-            self._save()  # before anything goes, so that a crash in between leaves a new run
+            self._shelf.save()  # before anything goes, so that a crash in between leaves a new run
             sweep(self.folder)
             if place.mode == "new":
                 clear(self.folder)
         except BaseException:
             self.abandon() if place.begun else self.close()
             raise
-
-    def _stored(self, name: str, known: FileRecord, codec: Codec[T]) -> T:
-        path = self.path(name)
-        if files.digest(path) != known.digest:
-            raise ValueError(f"{path} was changed")
-        return codec.read(path, known.facts)
-
-    def _digest(self, name: str) -> str:
-        known = self.record.files.get(name)
-        return f"{name} {known.digest if known else ''}"
-
-    def _change(self, **changes: Any) -> None:
-        self.record = replace(self.record, **changes)
-        self._save()
-
-    def _save(self) -> None:
-        files.write_whole(self.folder / RUN, files.to_json(self.record))
 
 
 # A wrong command, a useless source, a misfit model: the same command will fail the same way.
