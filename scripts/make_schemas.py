@@ -9,8 +9,8 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from striate.command.answers import EvaluationFile
 from striate.command.doctor import Examination, NetsFile
+from striate.command.judging import EvaluationFile
 from striate.store.contents import FindingsFile, TrialLine
 from striate.store.record import RunRecord
 from striate.store.tables import columns

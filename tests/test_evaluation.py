@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from striate.command.answers import evaluation_lines
+from striate.command.judging import evaluation_lines
 from striate.errors import SourceError
 from striate.evaluation import evaluation
 from striate.score import score

@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 
 import made
-from striate.command.answers import evaluation_file
 from striate.command.doctor import examine, nets_at_hand
+from striate.command.judging import evaluation_file
 from striate.evaluation import evaluation
 from striate.run import Run
 from striate.store.files import to_json

@@ -40,7 +40,7 @@ from striate.errors import SourceError, StriateError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from striate.values import Example, Watch
+    from striate.values import Watch
 
 STARTED = time.monotonic()
 INTERRUPTED = 130
@@ -153,7 +153,7 @@ def predict(
     PATHS are files, folders, globs, or - for a list on standard input.
     """
     most = whole_number("--top", top, "Type: striate predict --help")
-    typed = wanted(more)
+    typed = wanted(more, "predict")
     from striate.command.answers import block_lines, patterns_to_paths
     from striate.data.scan import read_images
     from striate.decision.acting import asked, told
@@ -173,7 +173,7 @@ def predict(
             yield from block_lines(
                 model.predict_in_blocks(index, watch, acts), as_json, most, aside
             )
-        _tell_left_out(aside)
+        click.echo("".join(f"{line}\n" for line in left_out_lines(aside)), err=True, nl=False)
         if len(aside) == len(index.examples):
             raise SourceError(f"None of {len(aside):,} images could be read.", "Name others.")
 
@@ -185,22 +185,23 @@ def predict(
 )
 @click.argument("run", metavar="RUN", required=False, type=click.Path())
 @click.argument("source", metavar="SOURCE", required=False, type=click.Path())
-@click.option("--costs", metavar="FILE", type=click.Path(), help="What answers cost.")
+@deciding_flags
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
-def evaluate(run: str, source: str, costs: str | None, as_json: bool) -> None:
+def evaluate(run: str, source: str, as_json: bool, **more: Any) -> None:
     """Say how good the model of RUN is on the labelled images of SOURCE.
 
     \b
     striate evaluate runs/flowers-1 more-flowers
+    striate evaluate runs/flowers-1 more-flowers --coverage 0.95 --precision 0.9
 
     Images that the model was trained on are recognised and not counted.
     """
-    from striate.command.answers import evaluation_file, evaluation_lines
+    typed = wanted(more, "evaluate")
+    from striate.command.judging import evaluation_file, evaluation_lines
     from striate.run import Run
 
-    found = Run.load(run).evaluate(source, costs=costs)
-    shown = evaluation_file(run, source, found) if as_json else found
-    _answer(shown, evaluation_lines, as_json)
+    found = Run.load(run).evaluate(source, **typed)
+    _answer(evaluation_file(run, source, found) if as_json else found, evaluation_lines, as_json)
 
 
 @main.command(
@@ -391,8 +392,3 @@ def _deliver(lines: Iterable[str], out: str | None) -> None:
     with whole(Path(out)) as file:
         for line in lines:
             file.write(line.encode("utf-8", "backslashreplace"))
-
-
-def _tell_left_out(examples: "Sequence[Example]") -> None:
-    for line in left_out_lines(examples):
-        click.echo(line, err=True)

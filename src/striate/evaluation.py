@@ -7,10 +7,25 @@ from numpy.typing import NDArray
 
 from striate import statistics
 from striate.data.duplicates import known_groups
+from striate.decision.acting import NOTHING, Asked
 from striate.decision.costs import mean_cost
+from striate.decision.faults import (
+    Confused,
+    Kind,
+    Mistake,
+    kinds,
+    most_confused,
+    surest_mistakes,
+    worst_groups,
+)
+from striate.decision.observed import NOTHING_OBSERVED, Observed, observed
+from striate.decision.slices import Floats
 from striate.errors import SourceError
 from striate.score import label_table, score
 from striate.values import Index, Interval, Measure, Predictions, Rows, Score
+
+# Fewer images are not cut into kinds.
+LEAST = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +59,10 @@ class Evaluation:
     down, predicted across, of the counted images. `set_aside` pairs path and reason.
     Where images have several labels, `labels` stand for `classes`; there is no confusion then,
     nor for a number. Where costs decided the answers, `cost` is what one cost on average, and
-    `cost_of_likeliest` what the most probable classes would have cost.
+    `cost_of_likeliest` what the most probable classes would have cost. `observed` is what other
+    wishes came to. `mistakes` are the surest, `confused` the most frequent pairs, `kinds` the
+    outer quarters of brightness, contrast, sharpness and size (of 60 images or more), and
+    `worst_groups` those of the source's own groups that hold at least 10 images.
     """
 
     score: Score | None
@@ -58,18 +76,25 @@ class Evaluation:
     groups: int = 0
     cost: Measure | None = None
     cost_of_likeliest: Measure | None = None
+    observed: Observed = NOTHING_OBSERVED
+    mistakes: tuple[Mistake, ...] = ()
+    confused: tuple[Confused, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    worst_groups: tuple[Kind, ...] = ()
 
 
 def evaluation(
     predictions: Predictions,
     index: Index,
     trained_on: Index | None = None,
-    costs_KK: NDArray[np.float64] | None = None,
+    wanted: Asked = NOTHING,
+    measured: dict[str, Floats] | None = None,
 ) -> Evaluation:
     """The evaluation of `predictions` for the used rows of `index`.
 
-    `trained_on` is the index of the run, `costs_KK` what decided the answers. Raises
-    `SourceError` where no label is a class of the model, or where one is not.
+    `trained_on` is the index of the run, `wanted` what was asked of the answers, `measured` N
+    each what `decision.slices.properties` tells of the images. Raises `SourceError` where no
+    label is a class of the model, or where one is not.
     """
     strangers = sorted(set(index.classes) - set(predictions.classes))
     if strangers:
@@ -106,11 +131,20 @@ def evaluation(
     likeliest = predictions.probabilities[counted].argmax(axis=1)
     paid = [
         None
-        if costs_KK is None or not len(truth)
-        else mean_cost(answers, truth, costs_KK, groups[counted])
+        if wanted.costs is None or not len(truth)
+        else mean_cost(answers, truth, wanted.costs, groups[counted])
         for answers in (said, likeliest)
     ]
+    right, together = truth == said, groups[counted]
+    several_kinds = len(truth) >= LEAST
+    own = [index.examples[row].group for row in rows[counted]]
+    cut = {name: of_all[counted] for name, of_all in (measured or {}).items()}
     return Evaluation(
+        observed=observed(wanted, predictions, counted, groups),
+        mistakes=surest_mistakes(predictions, counted),
+        confused=most_confused(predictions.classes, truth, said, together),
+        kinds=kinds(cut, right, together) if several_kinds else (),
+        worst_groups=worst_groups(own, right, together) if several_kinds else (),
         cost=paid[0],
         cost_of_likeliest=paid[1],
         score=judged,

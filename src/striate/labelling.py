@@ -1,7 +1,7 @@
 """A model and an index -> predictions, block by block, with what could not be read named."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from striate.values import (
 )
 
 BLOCK = 256
+Look = Callable[[NDArray[np.uint8], list[Example]], None]
 
 
 class Model(Protocol):
@@ -43,14 +44,14 @@ def in_blocks(
 
     With each come those of its images that turned out to be unreadable.
     """
-    for predictions, examples in _blocks(model, index, max_pixels, watch):
+    for predictions, examples, _ in _blocks(model, index, max_pixels, watch):
         yield predictions, tuple(e for e in examples if e.status != "used")
 
 
 def _blocks(
     model: Model, index: Index, max_pixels: int, watch: Watch = unwatched
-) -> Iterator[tuple[Predictions, tuple[Example, ...]]]:
-    """Predictions of each block, and all its images as decoding found them."""
+) -> Iterator[tuple[Predictions, tuple[Example, ...], NDArray[np.uint8]]]:
+    """Predictions of each block, all its images as decoding found them, and pixels of the good."""
     spec, rows, began = model.spec, index.used(), time.monotonic()
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
@@ -67,18 +68,26 @@ def _blocks(
         yield (
             model.predictions(images[good], found, block[good]),
             tuple(found.examples[row] for row in block),
+            images[good],
         )
         done = start + len(block)
         rate = done / max(1e-6, time.monotonic() - began)
         watch(Progress(stage="predict", done=done, total=len(rows), unit="images", rate=rate))
 
 
-def labelled(model: Model, index: Index, max_pixels: int) -> tuple[Predictions, Index]:
+def labelled(
+    model: Model, index: Index, max_pixels: int, look: Look | None = None
+) -> tuple[Predictions, Index]:
     """Predictions for the used rows, and the index with their pixels' hashes.
 
-    What could not be read is set aside in it.
+    What could not be read is set aside in it. `look` is shown the images that could be, as
+    they were decoded, block by block in the order of the predictions.
     """
-    parts = list(_blocks(model, index, max_pixels))
+    parts = []
+    for found, block, images in _blocks(model, index, max_pixels):
+        parts.append((found, block))
+        if look is not None:
+            look(images, [example for example in block if example.status == "used"])
     decoded = {example.path: example for _, block in parts for example in block}
     spec = model.spec
     nothing = np.empty((0, len(spec.classes)), np.float32)

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from striate.card import card
 from striate.decision.acting import NOTHING, Asked, act, asked
+from striate.decision.slices import Floats, joined, properties
 from striate.errors import StriateError
 from striate.evaluation import Evaluation, evaluation
 from striate.labelling import in_blocks, labelled
@@ -271,20 +272,31 @@ class Run:
         *,
         coverage: float | None = None,
         unknown: float | None = None,
+        precision: float | None = None,
+        recall: float | None = None,
         costs: str | os.PathLike[str] | None = None,
     ) -> Predictions:
         """Predictions for images: paths, PIL images, arrays N x H x W [x C], or lists of them.
 
-        With `coverage` each has a set of classes that holds the true one so often; at a
-        familiarity of at most `unknown` the answer is `unknown`; `costs` names a CSV file of what
-        answers cost, and the class that costs least is predicted.
+        With `coverage` each has a set of classes (`sets`) that holds the true one so often; at a
+        familiarity of at most `unknown` the answer is `unknown`; with `precision` answers that
+        are not sure enough for it are `unsure`; with `recall` every class that may be true at
+        that rate is `flagged`; `costs` names a CSV file of what answers cost, and the class that
+        costs least is predicted.
         Images that cannot be read are left out; their paths are not in the result.
         """
         from striate.data.scan import read_images
 
         alone = isinstance(images, str | os.PathLike) or hasattr(images, "getbands")
         index = read_images([images] if alone else list(images))
-        wanted = asked(self.classifier, coverage=coverage, unknown=unknown, costs=costs)
+        wanted = asked(
+            self.classifier,
+            coverage=coverage,
+            unknown=unknown,
+            costs=costs,
+            precision=precision,
+            recall=recall,
+        )
         return act(labelled(self.classifier, index, self.record.settings.max_pixels)[0], wanted)
 
     def predict_in_blocks(
@@ -297,19 +309,43 @@ class Run:
         blocks = in_blocks(self.classifier, index, self.record.settings.max_pixels, watch)
         return ((act(found, wanted), unreadable) for found, unreadable in blocks)
 
-    def evaluate(self, source: Any, *, costs: str | os.PathLike[str] | None = None) -> Evaluation:
+    def evaluate(
+        self,
+        source: Any,
+        *,
+        coverage: float | None = None,
+        unknown: float | None = None,
+        precision: float | None = None,
+        recall: float | None = None,
+        costs: str | os.PathLike[str] | None = None,
+    ) -> Evaluation:
         """How good the model is on labelled images, those left out that it was trained on.
 
-        With `costs` as in `predict`, the answers are those that cost least.
+        What is asked for as in `predict` follows from the run's held-out images; `observed`
+        tells what it then gave on these. With `costs` the answers are those that cost least.
         """
         from striate.data.scan import read_to_judge
 
+        # What cannot be promised is said before any image is read.
+        wanted = asked(
+            self.classifier,
+            coverage=coverage,
+            unknown=unknown,
+            costs=costs,
+            precision=precision,
+            recall=recall,
+        )
         settings = replace(self.record.settings, task=self.classifier.spec.task)
         index = read_to_judge(source, settings)
         trained_on = self.read("index.csv") if self.holds("index.csv") else None
-        wanted = asked(self.classifier, costs=costs)
-        predictions, index = labelled(self.classifier, index, settings.max_pixels)
-        return evaluation(act(predictions, wanted), index, trained_on, wanted.costs)
+        parts: list[dict[str, Floats]] = []
+        predictions, index = labelled(
+            self.classifier,
+            index,
+            settings.max_pixels,
+            lambda images, examples: parts.append(properties(images, examples)),
+        )
+        return evaluation(act(predictions, wanted), index, trained_on, wanted, joined(parts))
 
     def __del__(self) -> None:
         self.close()

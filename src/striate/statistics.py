@@ -312,8 +312,23 @@ def difference(first: Interval, second: Interval, times: float = 1.0) -> Interva
     )
 
 
+def fewer_by_chance(right: int, n: int, all_right: int, total: int) -> float:
+    """How often `n` of `total` images drawn by lot hold at most `right` of those `all_right`.
+
+    The lower tail of the hypergeometric distribution, as in Fisher's exact test (1935).
+    """
+    wrong = total - all_right
+    some = range(max(0, n - wrong), right + 1)
+    logs = [_log_comb(all_right, k) + _log_comb(wrong, n - k) - _log_comb(total, n) for k in some]
+    return min(1.0, math.fsum(map(math.exp, logs)))
+
+
 def _truths(correct: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(correct).astype(bool).ravel()
+
+
+def _log_comb(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def _quantile(level: float) -> float:

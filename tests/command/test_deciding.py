@@ -1,4 +1,4 @@
-"""`predict` with sets, unknown and costs, on a real small run; what an older run says."""
+"""`predict` and `evaluate` with wishes, on a real small run; what an older run says."""
 
 import json
 import shutil
@@ -141,6 +141,117 @@ def test_evaluate_tells_what_the_answers_cost(
     code, _, err = told(capsys, "evaluate", small_run, source, "--costs", costs)
     assert code == 2
     assert "lacks red; has too many blue" in err
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Seventy new pictures of each colour, every seventh in the wrong folder."""
+    generator = np.random.default_rng(6)
+    for channel, colour in enumerate(("green", "red")):
+        for number in range(70):
+            pixels = generator.integers(0, 100, (24, 24, 3), np.uint8)
+            pixels[..., channel if number % 7 == 0 else 1 - channel] += 60
+            path = tmp_path / "labelled" / colour / f"{number:02}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    return tmp_path / "labelled"
+
+
+WISHES = ("--coverage", "0.9", "--precision", "0.9", "--recall", "0.9", "--unknown", "0.05")
+
+
+def test_evaluate_tells_what_wishes_came_to(
+    small_run: Path, labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = told(capsys, "evaluate", small_run, labelled, *WISHES)
+    assert (code, err) == (0, "")
+    assert "Sets that hold the true class in 0.9 of cases: they held it in 85.7%" in out
+    assert "Answers that are right in 0.9 of cases: " in out
+    assert "Flags that find 0.9 of each class: " in out
+    assert "Unknown, of known images to 0.05:" in out
+    for head in ("said from", "flagged from", "taken for", "kind", "The surest mistakes:"):
+        assert head in out
+    assert "Darkest quarter" in out
+    plain = told(capsys, "evaluate", small_run, labelled)[1]
+    assert "Sets that hold" not in plain
+    assert "The surest mistakes:" in plain
+
+
+def test_evaluate_gives_the_same_as_json_and_in_python(
+    small_run: Path, labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = told(capsys, "evaluate", small_run, labelled, *WISHES, "--json")
+    shown = json.loads(out)
+    found = striate.load(small_run).evaluate(
+        labelled, coverage=0.9, precision=0.9, recall=0.9, unknown=0.05
+    )
+    assert code == 0
+    seen = found.observed
+    assert seen.coverage is not None
+    assert seen.precision is not None
+    assert shown["observed"]["coverage"]["holds"]["value"] == seen.coverage.holds.value
+    assert seen.coverage.holds.value == pytest.approx(6 / 7)
+    assert [each.name for each in seen.precision.classes] == ["green", "red"]
+    assert len(shown["mistakes"]) == 12
+    assert {pair["images"] for pair in shown["confused"]} == {10}
+    assert {kind["name"] for kind in shown["kinds"]} >= {"dark", "bright"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--coverage", "1"), 2, "--coverage takes a number between 0 and 1"),
+        (("--precision", "95%"), 2, "--precision takes a number between 0 and 1"),
+        (("--recall", "0", "--coverage", "9"), 2, "--recall takes a number between 0 and 1"),
+        (("--coverage", "0.9999"), 2, "can back at most"),
+        (("--costs", "none.csv"), 3, "none.csv is not there"),
+        (("--precision", "0.9", "--costs", "none.csv"), 2, "only one of them"),
+    ],
+)
+def test_evaluate_refuses_what_cannot_be(
+    small_run: Path,
+    labelled: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: int,
+    said: str,
+) -> None:
+    ended, out, err = told(capsys, "evaluate", small_run, labelled, *words)
+    assert (ended, out) == (code, "")
+    assert said in err
+    assert "predict" not in err
+
+
+def test_evaluate_refuses_a_folder_that_says_no_class(
+    small_run: Path, labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder, said in (
+        (labelled / "green", "stand in no class folder"),
+        (labelled, "does not know blue"),
+    ):
+        if folder == labelled:
+            (labelled / "red").rename(labelled / "blue")
+        code, out, err = told(capsys, "evaluate", small_run, folder, "--coverage", "0.9")
+        assert (code, out) == (3, "")
+        assert said in err
+        assert len(err.splitlines()) == 2
+
+
+def test_python_refuses_the_same(small_run: Path, labelled: Path) -> None:
+    run = striate.load(small_run)
+    with pytest.raises(ValueError, match="precision is 1; it must lie between 0 and 1"):
+        run.predict(labelled / "red" / "00.png", precision=1)
+    with pytest.raises(ValueError, match="recall is -1; it must lie between 0 and 1"):
+        run.evaluate(labelled, recall=-1)
+
+
+def test_python_predicts_with_precision_and_recall(small_run: Path, labelled: Path) -> None:
+    found = striate.load(small_run).predict(
+        [labelled / "red" / "01.png"], precision=0.9, recall=0.9
+    )
+    assert found.unsure is not None
+    assert found.flagged is not None
+    assert found.flagged.shape == (1, 2)
 
 
 def test_thresholds_are_told_and_kept(

@@ -1,22 +1,16 @@
-"""Values -> what `predict` and `evaluate` answer: CSV, JSON lines, plain tables."""
+"""Values -> what `predict` answers: CSV and JSON lines; and plain tables."""
 
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from striate.errors import SourceMissingError, UsageError
-from striate.evaluation import ClassScore, Evaluation, LabelScore
-from striate.report.language import plain, words
-from striate.report.task_answer import measure_text, metric_line
 from striate.spelling import did_you_mean
 from striate.store.files import to_json
 from striate.store.tables import csv_line, highest, predictions_rows
-from striate.values import Example, Interval, Measure, Predictions, Score, names_in
-
-MOST_CONFUSED = 12
+from striate.values import Example, Predictions, names_in
 
 
 def block_lines(
@@ -115,131 +109,6 @@ def patterns_to_paths(words: Sequence[str], listed: bytes | None = None) -> list
     return paths
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationFile:
-    """What `striate evaluate --json` prints."""
-
-    schema: str = "striate/evaluation/1"
-    run: str
-    source: str
-    score: Score | None
-    seen_in_training: int
-    classes: tuple[ClassScore, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    set_aside: tuple[tuple[str, str], ...]
-    labels: tuple[LabelScore, ...] = ()
-    copies: int = 0
-    groups: int = 0
-    cost: Measure | None = None
-    cost_of_likeliest: Measure | None = None
-
-
-def evaluation_file(run: str, source: str, evaluation: Evaluation) -> EvaluationFile:
-    """An evaluation as it is printed by `--json`; `confusion` has true classes down."""
-    return EvaluationFile(
-        run=run,
-        source=source,
-        score=evaluation.score,
-        seen_in_training=evaluation.seen_in_training,
-        classes=evaluation.classes,
-        confusion=tuple(tuple(map(int, row)) for row in evaluation.confusion),
-        set_aside=evaluation.set_aside,
-        labels=evaluation.labels,
-        copies=evaluation.copies,
-        groups=evaluation.groups,
-        cost=evaluation.cost,
-        cost_of_likeliest=evaluation.cost_of_likeliest,
-    )
-
-
-def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
-    """An evaluation for people: accuracy, what was left out, classes, what is confused."""
-    score = evaluation.score
-    if score is None:
-        yield "No image is left to judge by: all of them were trained on."
-        return
-    low, high = score.interval
-    if score.metric != "accuracy":
-        yield from _other_lines(evaluation, score)
-        return
-    yield (
-        f"Accuracy {score.value:.1%}, {score.level:.0%} interval {low:.1%} to {high:.1%} "
-        f"({score.method}), {score.n:,} images. Balanced accuracy {score.balanced_accuracy:.1%}"
-        f"{_balanced(score)}."
-    )
-    if evaluation.cost and evaluation.cost_of_likeliest:
-        cost, other = evaluation.cost, evaluation.cost_of_likeliest
-        yield (
-            f"An answer cost {cost.value:.4g} on average, 95% interval {cost.low:.4g} to "
-            f"{cost.high:.4g}; always the most probable class would have cost {other.value:.4g} "
-            f"({other.low:.4g} to {other.high:.4g})."
-        )
-    if evaluation.seen_in_training:
-        beside = ""
-        if score.with_leaked:
-            beside = f"; with them the accuracy is {score.with_leaked.value:.1%}"
-        yield (
-            f"{evaluation.seen_in_training:,} images are not counted, because the model was "
-            f"trained or chosen on them{beside}."
-        )
-    yield from _witnesses(evaluation)
-    yield ""
-    rows = [("class", "images", "found (recall)", "right when said (precision)")]
-    for each in evaluation.classes:
-        rows.append((each.name, f"{each.images:,}", _share(each.recall), _share(each.precision)))
-    yield from table_lines(rows, right=(1,))
-    confused = _most_confused(evaluation)
-    if confused:
-        yield ""
-        yield from table_lines([("is", "taken for", "images"), *confused], right=(2,))
-
-
-def _balanced(score: Score) -> str:
-    if score.balanced_interval is None:
-        return ""
-    low, high = score.balanced_interval
-    return f" ({low:.1%} to {high:.1%})"
-
-
-def _other_lines(evaluation: Evaluation, score: Score) -> Iterator[str]:
-    """An evaluation of several labels, with a line a label, or of a number."""
-    say = words("en")
-    yield f"{plain(metric_line(score, say))} ({score.method}), {score.n:,} images."
-    for each in score.beside:
-        yield f"{say.named('metric', each.name)}: {plain(measure_text(each, say))}."
-    if evaluation.seen_in_training:
-        yield (
-            f"{evaluation.seen_in_training:,} images are not counted, because the model was "
-            "trained or chosen on them."
-        )
-    yield from _witnesses(evaluation)
-    if evaluation.labels:
-        rows = [("label", "images", "average precision", "F1")]
-        for label in evaluation.labels:
-            precise, f1 = (
-                plain(measure_text(m, say)) if label.images else "–"
-                for m in (label.precise, label.f1)
-            )
-            rows.append((label.name, f"{label.images:,}", precise, f1))
-        yield ""
-        yield from table_lines(rows, right=(1,))
-
-
-def _witnesses(evaluation: Evaluation) -> Iterator[str]:
-    """What does not count, and what the interval takes for independent."""
-    if evaluation.set_aside:
-        yield f"{len(evaluation.set_aside):,} images could not be read and are not counted."
-    if evaluation.copies:
-        yield f"{evaluation.copies:,} images are copies of others; of several copies one counts."
-    if evaluation.groups:
-        yield f"The images are of {evaluation.groups:,} groups; a group is one witness."
-    else:
-        yield (
-            "No groups are known here, so each image counts as independent: where several show "
-            "one object, person or film, the interval is too narrow."
-        )
-
-
 def table_lines(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> Iterator[str]:
     """Rows as aligned columns; wide characters count two."""
     from rich.cells import cell_len
@@ -251,20 +120,6 @@ def table_lines(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> Ite
             space = " " * (widths[k] - cell_len(cell))
             cells.append(space + cell if k in right else cell + space)
         yield "  ".join(cells).rstrip()
-
-
-def _share(interval: Interval | None) -> str:
-    if interval is None:
-        return "–"
-    return f"{interval.value:6.1%}  ({interval.low:.1%} to {interval.high:.1%})"
-
-
-def _most_confused(evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    names = [each.name for each in evaluation.classes]
-    counts = evaluation.confusion
-    pairs = [(int(counts[i, j]), i, j) for i, j in zip(*counts.nonzero(), strict=True) if i != j]
-    pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
-    return [(names[i], names[j], f"{n:,}") for n, i, j in pairs[:MOST_CONFUSED]]
 
 
 def _listed(content: bytes) -> list[str]:

@@ -35,7 +35,7 @@ def deciding_flags(verb: F) -> F:
     return verb
 
 
-def wanted(given: dict[str, str | None]) -> Wanted:
+def wanted(given: dict[str, str | None], verb: str) -> Wanted:
     """The numbers and the file behind these flags; raises `UsageError` with every fault."""
     faults: list[str] = []
     found = Wanted(
@@ -46,7 +46,7 @@ def wanted(given: dict[str, str | None]) -> Wanted:
         costs=given["costs"],
     )
     if faults:
-        raise UsageError("\n".join(faults), "Type: striate predict --help")
+        raise UsageError("\n".join(faults), f"Type: striate {verb} --help")
     return found
 
 

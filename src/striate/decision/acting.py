@@ -24,6 +24,7 @@ class Asked:
     `least` is the probability that a class needs to be in a set, `unknown` the familiarity at
     or below which an image is none of the classes, `costs` K x K what answers cost. Below the
     thresholds of `precise` the answer is `unsure`; every class above its one of `found` is named.
+    `coverage`, `precision` and `recall` are the shares that were wished for.
     """
 
     least: float | None = None
@@ -31,6 +32,9 @@ class Asked:
     costs: Floats | None = None
     precise: tuple[Threshold, ...] = ()
     found: tuple[Threshold, ...] = ()
+    coverage: float | None = None
+    precision: float | None = None
+    recall: float | None = None
 
 
 NOTHING = Asked()
@@ -100,6 +104,9 @@ def asked(
         costs=None if costs is None else read_costs(Path(costs), spec.classes),
         precise=() if precision is None else _thresholds(model, "precision", precision),
         found=() if recall is None else _thresholds(model, "recall", recall),
+        coverage=coverage,
+        precision=precision,
+        recall=recall,
     )
 
 

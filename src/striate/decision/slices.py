@@ -43,6 +43,13 @@ def properties(images_NHWC: NDArray[np.uint8], examples: list[Example]) -> dict[
     }
 
 
+def joined(parts: Sequence[dict[str, Floats]]) -> dict[str, Floats]:
+    """What `properties` told of several blocks of images, as of one."""
+    return (
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+    )
+
+
 def slices(
     measured: dict[str, Floats],
     right: NDArray[np.bool_],
@@ -108,6 +115,28 @@ def group_slices(
             )
         )
     return tuple(sorted(found, key=lambda one: one.accuracy.value))
+
+
+def weaker(tried: Sequence[Slice]) -> tuple[Slice, ...]:
+    """The slices that lie below all other images by more than their intervals explain."""
+    return tuple(one for one in tried if statistics.difference(one.others, one.accuracy).low > 0)
+
+
+def weak_groups(tried: Sequence[Slice], error: float) -> tuple[Slice, ...]:
+    """The groups with fewer right answers than chance gives so many of all images.
+
+    By Fisher's exact test against all others, one-sided, at `error` over the number of groups
+    tried (Bonferroni), so that a false alarm from any of them comes at most so often. It holds
+    for small groups, where intervals at such levels do not.
+    """
+    return tuple(one for one in tried if _by_chance(one) <= error / len(tried))
+
+
+def _by_chance(one: Slice) -> float:
+    inside, others = (round(share.value * share.n) for share in (one.accuracy, one.others))
+    return statistics.fewer_by_chance(
+        inside, one.accuracy.n, inside + others, one.accuracy.n + one.others.n
+    )
 
 
 def _of_pixels(image_HWC: NDArray[np.uint8]) -> tuple[float, float, float]:
