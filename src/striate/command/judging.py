@@ -254,7 +254,7 @@ def _kind_lines(what: str, named: list[tuple[str, Kind]]) -> Iterator[str]:
     rows = [(what, "images", "right", "others", "")]
     for name, kind in named:
         mark = "harder, beyond chance" if kind.weaker else ""
-        shares = (_share(kind.accuracy), f"{kind.others.value:6.1%}")
+        shares = (_share(kind.accuracy), _share(kind.others))
         rows.append((name, f"{kind.accuracy.n:,}", *shares, mark))
     yield ""
     yield from table_lines(rows, right=(1,))
