@@ -40,7 +40,7 @@ from striate.errors import SourceError, StriateError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from striate.values import Watch
+    from striate.values import Example, Watch
 
 STARTED = time.monotonic()
 INTERRUPTED = 130
@@ -173,7 +173,7 @@ def predict(
             yield from block_lines(
                 model.predict_in_blocks(index, watch, acts), as_json, most, aside
             )
-        click.echo("".join(f"{line}\n" for line in left_out_lines(aside)), err=True, nl=False)
+        _tell_left_out(aside)
         if len(aside) == len(index.examples):
             raise SourceError(f"None of {len(aside):,} images could be read.", "Name others.")
 
@@ -392,3 +392,8 @@ def _deliver(lines: Iterable[str], out: str | None) -> None:
     with whole(Path(out)) as file:
         for line in lines:
             file.write(line.encode("utf-8", "backslashreplace"))
+
+
+def _tell_left_out(examples: "Sequence[Example]") -> None:
+    for line in left_out_lines(examples):
+        click.echo(line, err=True)
