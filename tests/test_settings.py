@@ -96,7 +96,9 @@ def test_a_file_that_is_not_there_is_told_with_its_neighbour(tmp_path: Path, nam
         checked({name: str(tmp_path / "no" / "where.json")})
 
 
-@pytest.mark.parametrize("other", [{"strategy": "deep"}, {"net": "compact"}])
+@pytest.mark.parametrize(
+    "other", [{"strategy": "deep"}, {"net": "compact"}, {"set": "dropout=0.2"}]
+)
 def test_a_plan_excludes_what_it_says_itself(tmp_path: Path, other: dict[str, str]) -> None:
     (tmp_path / "plan.json").write_text("{}")
     with pytest.raises(UsageError, match="exclude each other"):

@@ -242,6 +242,8 @@ _RULES: dict[str, Callable[[object], object]] = {
 _EXCLUDE = (
     ("plan", "strategy", "the plan says the strategy"),
     ("plan", "net", "the plan says the network"),
+    ("plan", "weights", "the plan says the file of weights"),
+    ("plan", "set", "the plan says every choice; change it there"),
     ("plan", "race", "the plan says all that a race would choose"),
     ("remedy", "no_remedy", "one tries remedies, the other does not"),
     ("group", "group_pattern", "each says what the groups are"),

@@ -149,3 +149,9 @@ def test_r_squared_is_no_share() -> None:
     line = epoch_line(epoch, 2, words("en"), "r_squared")
     assert ("0.750" in line, "0.500" in line, "%" in line) == (True, True, False)
     assert "75.0 %" in epoch_line(epoch, 2, words("en")).replace("\u202f", " ").replace("\xa0", " ")
+
+
+def test_a_path_with_spaces_is_quoted_where_it_is_to_be_typed() -> None:
+    text = shown(result(made.values().summary, "my runs/a-1"), width=200)
+    assert "striate predict 'my runs/a-1' NEW-IMAGES/" in text
+    assert "  my runs/a-1/report.html" in text

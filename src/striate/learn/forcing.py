@@ -9,9 +9,10 @@ from striate import statistics
 from striate.learn.job import Job, Learned
 from striate.learn.linear import Linear, fit_on
 from striate.overrides import parsed
+from striate.strategy.idle import idle, idle_choices
 from striate.strategy.plans import best_probe
 from striate.strategy.promise import GATE_LEVEL, nothing_to_win
-from striate.values import Sentence, say
+from striate.values import Plan, Sentence, say
 
 
 def with_cost(job: Job, linear: Linear | None, learned: Learned) -> Learned:
@@ -20,7 +21,7 @@ def with_cost(job: Job, linear: Linear | None, learned: Learned) -> Learned:
     A strategy is held against the linear model that auto's evidence prefers, which it delivers
     unless a training beats it, on the same validation images. Nothing is trained for this.
     """
-    told = (*_of_strategy(job, linear, learned), *_of_settings(job))
+    told = (*_of_strategy(job, linear, learned), *_of_settings(job, learned.plan))
     plan = replace(learned.plan, because=(*learned.plan.because, *told))
     return replace(learned, plan=plan) if told else learned
 
@@ -100,8 +101,18 @@ def _against_linear(
     )
 
 
-def _of_settings(job: Job) -> tuple[Sentence, ...]:
-    names = sorted(parsed(job.options.set)) if job.options.set else []
+def with_idle(job: Job, learned: Learned) -> Learned:
+    """The model, its plan with sentences on what was asked for in vain; a given plan says all."""
+    if job.given_plan is not None:
+        return learned
+    told = idle(job.options, learned.plan, job.index.task, len(job.val))
+    plan = replace(learned.plan, because=(*learned.plan.because, *told))
+    return replace(learned, plan=plan) if told else learned
+
+
+def _of_settings(job: Job, plan: Plan) -> tuple[Sentence, ...]:
+    asked = parsed(job.options.set) if job.options.set else {}
+    names = sorted(set(asked) - set(idle_choices(job.options, plan)))
     names += ["net"] if job.options.net != "auto" else []
     if not names:
         return ()

@@ -10,7 +10,7 @@ from striate.classifier import Classifier, copy_with
 from striate.learn.asked import refuse_unfit
 from striate.learn.doubting import doubts_of, publish_outliers
 from striate.learn.finding import with_found_rate
-from striate.learn.forcing import with_cost
+from striate.learn.forcing import with_cost, with_idle
 from striate.learn.job import Job, Learned
 from striate.learn.linear import Linear, fit_on, linear_classifier, refit
 from striate.learn.measure import gather_evidence
@@ -31,8 +31,10 @@ CLOSED_FORM = ("linear", "layers")
 
 def learn(job: Job) -> Learned:
     """The best model that the budget and the held-out images allow."""
-    if job.index.task != "label":
-        return learn_targets(job)
+    return with_idle(job, _learn_label(job) if job.index.task == "label" else learn_targets(job))
+
+
+def _learn_label(job: Job) -> Learned:
     refuse_unfit(job)
     linear = probe_first(job) if _needs_pretrained(job) else None
     if linear is not None:

@@ -1,6 +1,7 @@
 """How to do it again: the commands, the seed, the versions, the machine, where the time went."""
 
 import shlex
+from collections.abc import Sequence
 
 from striate.report.language import Words
 from striate.values import Block, Options, Section, Values
@@ -12,12 +13,14 @@ def repeat_section(values: Values, words: Words) -> Section:
     run = shlex.quote(summary.run)
     source = shlex.quote(values.index.address or values.index.root or "SOURCE")
     minutes = 2 * values.options.minutes
+    more = _seed(values.options) + _flags(values.options, OF_THE_RUN)
     commands = "\n".join(
         (
             f"# {words('repeat.again')}",
-            f"striate fit {source} --plan {run}/plan.json --seed {values.plan.seed}",
+            f"striate fit {source} --plan {run}/plan.json --seed {values.plan.seed}"
+            f"{_flags(values.options, OF_THE_SOURCE)}",
             f"# {words('repeat.improve')}",
-            f"striate fit {source} --minutes {minutes:g}{_flags(values.options)}",
+            f"striate fit {source} --minutes {minutes:g}{more}",
             f"# {words('repeat.predict')}",
             f"striate predict {run} {words('repeat.images')}",
         )
@@ -50,14 +53,18 @@ def repeat_section(values: Values, words: Words) -> Section:
     )
 
 
-def _flags(options: Options) -> str:
-    """The flags that differ from their defaults, minutes aside."""
-    plain = Options()
-    flags = f" --seed {options.seed}" if options.seed else ""
-    for name in ("strategy", "net", "weights", "split", "out"):
+def _seed(options: Options) -> str:
+    return f" --seed {options.seed}" if options.seed else ""
+
+
+def _flags(options: Options, names: Sequence[str]) -> str:
+    """Those of these flags that differ from their defaults."""
+    usual, flags = Options(), ""
+    for name in names:
         value = getattr(options, name)
-        if value != getattr(plain, name):
-            flags += f" --{name} {shlex.quote(str(value))}"
+        if value != getattr(usual, name):
+            given = "" if value is True else f" {shlex.quote(str(value))}"
+            flags += f" --{name.replace('_', '-')}{given}"
     return flags
 
 
@@ -74,3 +81,14 @@ def _stages(values: Values, words: Words) -> Block:
         ),
         folded=True,
     )
+
+
+# What the images are and how they are divided: no plan holds it.
+OF_THE_SOURCE = (
+    *("task", "split", "image", "label", "split_column", "weight", "root", "data_root"),
+    *("group", "group_pattern", "drop_rare", "max_pixels"),
+)
+OF_THE_RUN = (
+    *("strategy", "net", "weights", "plan", "device", "set", "remedy", "no_remedy", "race", "out"),
+    *OF_THE_SOURCE,
+)

@@ -1,5 +1,6 @@
 """Values -> lines for a terminal: what was found, how it goes, what came out."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ def result(
         sentences.append((say("terminal.advice"), Text(plain(advice))))
     places = [
         (say("terminal.report"), f"{run_path}/report.html"),
-        (say("terminal.next"), f"striate predict {run_path} {say('repeat.images')}"),
+        (say("terminal.next"), f"striate predict {shlex.quote(run_path)} {say('repeat.images')}"),
     ]
     width = 2 + max(cell_len(name) for name, _ in (*sentences, *places))
     return Group(
