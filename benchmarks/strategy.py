@@ -30,7 +30,11 @@ import numpy as np
 from numpy.typing import NDArray
 from strategy_cells import NET, SETS, SIZE, Cell, Whole, cut, load, spec
 
+from striate.calibration import fit_temperature
+from striate.classifier import Classifier
+from striate.learn.job import Learned
 from striate.learn.linear import Linear, fit_on
+from striate.learn.refitting import TUNED, refitted
 from striate.learn.tuned import spec_of, start
 from striate.nets import RANDOM
 from striate.probe.evidence import Probed, gather, probe_taps
@@ -39,7 +43,7 @@ from striate.probe.held_out import fit_held_out
 from striate.probe.neighbours import class_mean, nearest_neighbour
 from striate.probe.shift import layer_shift
 from striate.probe.trials import training_speed
-from striate.statistics import accuracy_interval
+from striate.statistics import accuracy_interval, log_loss, softmax
 from striate.strategy.budget import epoch_seconds, epochs_within, frozen_seconds
 from striate.strategy.plans import recipe_for, training_plan
 from striate.train.head import Network, assemble
@@ -47,7 +51,7 @@ from striate.train.inference import fast
 from striate.train.loop import train
 from striate.train.machine import measure_machine
 from striate.train.passes import logits_of
-from striate.values import Choice, Evidence, ModelSpec, Plan, Probe, say
+from striate.values import Choice, Evidence, ModelSpec, Plan, Probe, Rows, say
 
 TRAINED = ("scratch", "shallow", "deep", "fastai")
 WHY = say("benchmark.why", "the benchmark asks for it")
@@ -244,8 +248,14 @@ def _trained(cell: Cell, strategy: str, budget: float) -> list[Row]:
     else:
         history = _train(cell, network, plan, model)
     trained = time.process_time() - begun
-    rows = [_judged(cell, strategy, network, model, trained)]
-    if strategy != "scratch":
+    if strategy in TUNED:
+        rows = [
+            _judged(cell, f"{strategy} as tuned", network, model, trained),
+            _delivered(cell, plan, evidence, network, model, trained),
+        ]
+    else:
+        rows = [_judged(cell, strategy, network, model, trained)]
+    if strategy == "fastai":
         rows.append(_refitted(cell, f"{strategy}+refit", network, model, trained))
     facts = {"epochs": plan.epochs.value, "kept": history[0], "curve": history[1]}
     return [row | facts for row in rows]
@@ -295,7 +305,9 @@ def _in_budget(cell: Cell, plan: Plan, budget: float) -> Plan:
 
 def _fastai(plan: Plan) -> list[Plan]:
     """The head alone for an epoch, then all layers at half its rate, a hundredth below."""
-    cycle = replace(plan, schedule=_choice("one-cycle"))
+    cycle = replace(
+        plan, schedule=_choice("one-cycle"), head_rate=_choice(1.0), batch_size=_choice(32)
+    )
     return [
         replace(cycle, tuned=_choice(1), epochs=_choice(1), learning_rate=_choice(2e-3)),
         replace(cycle, learning_rate=_choice(1e-3), layer_decay=_choice(0.01 ** (1 / 8))),
@@ -334,6 +346,33 @@ def _judged(cell: Cell, name: str, network: Network, model: ModelSpec, seconds: 
     return _row(cell, name, scores[0], scores[1], seconds)
 
 
+def _delivered(
+    cell: Cell, plan: Plan, evidence: Evidence, network: Network, model: ModelSpec, seconds: float
+) -> Row:
+    """What `striate fit --strategy` delivers: an exact head, as far on the way as is best."""
+    job = cell.job
+    classifier = Classifier(spec=model, network=network.eval())
+    tuned = Learned(
+        classifier=classifier,
+        plan=plan,
+        evidence=evidence,
+        history=None,
+        val_probabilities=classifier.probabilities(job.cache.images, job.val),
+    )
+    begun = time.process_time()
+    found = refitted(job, tuned)
+    seconds += time.process_time() - begun
+    assert found.val_probabilities is not None
+    row = _row(
+        cell,
+        plan.strategy.value,
+        found.classifier.logits(job.cache.images, cell.test),
+        np.log(np.maximum(found.val_probabilities, 1e-12)),
+        seconds,
+    )
+    return row | {"share": found.plan.interpolation.value, "head": found.plan.head.value}
+
+
 def _refitted(cell: Cell, name: str, network: Network, model: ModelSpec, seconds: float) -> Row:
     """The exact head on the tuned features, its penalty picked by the validation images."""
     job = cell.job
@@ -366,14 +405,39 @@ def _row(
     right = test_NK.argmax(axis=1) == labels[cell.test]
     val = val_NK.argmax(axis=1) == labels[cell.job.val]
     said = accuracy_interval(right, cell.job.groups[cell.test], cell.seed)
+    _keep_scores(cell, name, test_NK, val_NK)
     return _named(*cell.key, name) | {
         "first": round(float(right[cell.first].mean()), 5),
         "second": round(float(right[~cell.first].mean()), 5),
         "n": [int(cell.first.sum()), int((~cell.first).sum())],
         "test": [round(v, 4) for v in (said.value, said.low, said.high)],
         "val": _bits(val),
+        "loss": _loss(val_NK, labels[cell.job.val]),
         "seconds": round(seconds, 2),
     }
+
+
+def _keep_scores(
+    cell: Cell, name: str, test_NK: NDArray[np.float32], val_NK: NDArray[np.float32]
+) -> None:
+    """What every model said of every image, for questions that come later."""
+    folder = cell.whole.store / "scores"
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = cell.job.labels
+    np.savez(
+        folder / f"{'-'.join(str(part) for part in cell.key)}-{name}.npz",
+        test=test_NK.astype(np.float32),
+        val=val_NK.astype(np.float32),
+        test_truth=labels[cell.test],
+        val_truth=labels[cell.job.val],
+        first=cell.first,
+        val_groups=cell.job.groups[cell.job.val],
+    )
+
+
+def _loss(scores_NK: NDArray[np.float32], truth: Rows) -> float:
+    """Log loss on validation at the temperature that suits it best: alike for all strategies."""
+    return round(log_loss(softmax(scores_NK, fit_temperature(scores_NK, truth)), truth), 4)
 
 
 def _bits(hits: Hits) -> str:

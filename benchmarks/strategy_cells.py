@@ -53,6 +53,7 @@ class Whole:
     table: FeatureTable
     input_size: int
     feature_seconds: float
+    store: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -108,6 +109,7 @@ def load(sets: Path, store: Path, name: str, machine: Machine, pixels: int = SIZ
         table=table,
         input_size=size,
         feature_seconds=table.seconds / len(used),
+        store=store,
     )
 
 

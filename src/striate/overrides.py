@@ -130,6 +130,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "ema": (0, 0.99999),
     "views": (1, 2),
     "head_rate": (0, 100),
+    "interpolation": (0, 1),
     "width": (0.05, 16),
     "depth": (1, 20),
     "kernel_size": (1, 15),

@@ -36,7 +36,7 @@ def job(strategy: str = "auto", **options: Any) -> Any:
 def linear(monkeypatch: pytest.MonkeyPatch, count: int) -> Any:
     """A linear model that gets so many validation images right."""
     monkeypatch.setattr(
-        forcing, "fit_on", lambda *_: SimpleNamespace(scores=lambda _: right(count))
+        forcing, "fit_on", lambda *_: SimpleNamespace(probabilities=lambda _: right(count))
     )
     table = SimpleNamespace(of=lambda *_: None)
     return SimpleNamespace(table=table, probed=SimpleNamespace(best=SimpleNamespace(taps=())))
@@ -93,7 +93,12 @@ def test_a_forced_linear_model_tells_what_a_training_could_win(
 ) -> None:
     model = learned("linear", 80)
     probes = tuple(
-        replace(probe, val_accuracy=made.wilson(accuracy, 100)) for probe in model.evidence.probes
+        replace(
+            probe,
+            val_accuracy=made.wilson(accuracy, 100),
+            loo_accuracy=made.wilson(accuracy, 100),
+        )
+        for probe in model.evidence.probes
     )
     model = replace(model, evidence=replace(model.evidence, probes=probes))
     found = with_cost(job("linear"), linear(monkeypatch, 80), model)

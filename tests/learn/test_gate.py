@@ -114,3 +114,27 @@ def test_other_tasks_are_held_to_their_own_measure(
     assert found.plan.because[-1].code == code
     trial = found.evidence.trials[-1]
     assert 0 <= trial.accuracy.low <= trial.accuracy.value <= trial.accuracy.high <= 1
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "kept"), [(0.9, 0.4, "deep"), (0.6, 0.6, "linear"), (0.4, 0.9, "linear")]
+)
+def test_a_tuned_network_is_held_against_the_linear_model_by_log_loss(
+    job: Any, right: float, wrong: float, kept: str
+) -> None:
+    """Both get the same images right; what tells them apart is which knows its mistakes."""
+    exact, tuned = learned(90, "linear"), learned(90, "deep")
+    exact = replace(exact, val_probabilities=_said(0.6, 0.6))
+    tuned = replace(tuned, val_probabilities=_said(right, wrong))
+    found = gate(job, tuned, exact)
+    assert found.plan.strategy.value == kept
+    assert found.plan.because[-1].code == f"gate.{'kept' if kept == 'deep' else 'not_kept'}_tuned"
+
+
+def _said(right: float, wrong: float) -> np.ndarray:
+    """Probabilities of the class that is answered, for 90 images rightly and for ten wrongly."""
+    of_said = np.where(np.arange(N) < 90, right, wrong)
+    place = np.where(np.arange(N) < 90, TRUTH, (TRUTH + 1) % K)
+    said = np.repeat((1 - of_said)[:, None] / (K - 1), K, axis=1)
+    said[np.arange(N), place] = of_said
+    return said.astype(np.float32)

@@ -1,4 +1,4 @@
-"""The exact head on tuned features is taken where validation images prefer it, and only there."""
+"""The exact head on tuned features, how far the tuning is followed, and where neither is done."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -12,8 +12,9 @@ from tests.train.made_training import CLASSES, MACHINE, MEAN, STD, network, plan
 
 from striate.classifier import Classifier
 from striate.learn.job import Learned
-from striate.learn.refitting import refitted
+from striate.learn.refitting import _on_the_way, refitted
 from striate.learn.tuned import probabilities
+from striate.statistics import log_loss
 from striate.train.head import Network
 from striate.values import Choice, ModelSpec, Options, Plan, say
 
@@ -88,24 +89,61 @@ def test_a_head_that_learnt_nothing_gives_way_to_the_exact_one() -> None:
     said = found.plan.because[-1]
     assert said.code == "refit.kept"
     assert str(right(found)) in said.text
-    assert found.classifier.network.backbone is net.backbone
     how = found.classifier.spec.calibration
     assert how is not None
     assert how.why is not None
     assert how.why.figures["n"] == len(VAL)
-    again = probabilities(given, found.classifier, VAL)
-    assert np.array_equal(again, found.val_probabilities)
 
 
-def test_a_head_as_good_as_the_exact_one_stays() -> None:
+def test_a_head_that_is_plainly_better_stays() -> None:
     given = job()
     net, of = lazy()
-    exact = refitted(given, learned(net, of, given))
-    before = learned(exact.classifier.network, of, given)
+    with torch.no_grad():
+        for parameter in net.backbone.parameters():
+            parameter.zero_()
+    whole = Choice(value=1.0, why=say("plan.set", "you asked for it"), ground="asked")
+    before = learned(net, replace(of, interpolation=whole), given)
+    sure = np.eye(3, dtype=np.float32)[LABELS[VAL]]
+    before = replace(before, val_probabilities=sure)
     found = refitted(given, before)
     assert found.classifier is before.classifier
     assert found.plan.head.value == "steps"
     assert found.plan.because[-1].code == "refit.not_kept"
+
+
+def test_the_delivered_head_learnt_from_the_images_that_judged_the_one_before() -> None:
+    given = job()
+    net, of = lazy()
+    found = refitted(given, learned(net, of, given))
+    assert found.val_probabilities is not None
+    knowing = log_loss(probabilities(given, found.classifier, VAL), LABELS[VAL])
+    assert knowing < log_loss(found.val_probabilities, LABELS[VAL])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_the_backbone_goes_as_far_as_was_asked(share: float) -> None:
+    given = job()
+    net, of = lazy()
+    tuned = net.backbone.state_dict()
+    first = {name: v + 1 if v.is_floating_point() else v for name, v in tuned.items()}
+    between = _on_the_way(net, first, share).backbone.state_dict()
+    for name, value in tuned.items():
+        due = value + 1 - share if value.is_floating_point() else value
+        assert torch.allclose(between[name], due, atol=1e-5)
+    asked = Choice(value=share, why=say("plan.set", "you asked for it"), ground="asked")
+    found = refitted(given, learned(net, replace(of, interpolation=asked), given))
+    assert found.plan.interpolation == asked
+
+
+def test_tuning_that_spoilt_the_features_is_followed_half_the_way() -> None:
+    given = job()
+    net, of = lazy()
+    with torch.no_grad():
+        for parameter in net.backbone.parameters():
+            parameter.mul_(1e-9)
+    found = refitted(given, learned(net, of, given))
+    assert found.plan.interpolation.value == 0.5
+    assert found.plan.interpolation.ground == "measured"
 
 
 def test_the_plan_that_comes_of_it_gives_the_same_answers_again() -> None:
@@ -115,6 +153,7 @@ def test_the_plan_that_comes_of_it_gives_the_same_answers_again() -> None:
     repeated = job(given_plan=found.plan)
     again = refitted(repeated, learned(net, found.plan, repeated))
     assert again.plan.alpha == found.plan.alpha
+    assert again.plan.interpolation == found.plan.interpolation
     assert again.val_probabilities is not None
     assert found.val_probabilities is not None
     assert np.allclose(again.val_probabilities, found.val_probabilities)
@@ -123,8 +162,10 @@ def test_the_plan_that_comes_of_it_gives_the_same_answers_again() -> None:
 def test_images_of_one_group_are_one_witness() -> None:
     given = job(groups=np.where(np.isin(np.arange(len(LABELS)), VAL), -1, np.arange(len(LABELS))))
     net, of = lazy()
-    bad = learned(net, of, given)
-    assert refitted(given, bad).plan.head.value == "exact"  # One witness, and it says yes.
+    before = learned(net, of, given)
+    sure = replace(before, val_probabilities=np.eye(3, dtype=np.float32)[LABELS[VAL]])
+    # One witness for the head as it was tuned is no proof.
+    assert refitted(given, sure).plan.head.value == "exact"
 
 
 @pytest.mark.parametrize("asked", ["steps", "exact"])

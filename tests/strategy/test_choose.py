@@ -24,8 +24,8 @@ def codes(plan: Plan) -> list[str]:
     ("case", "seconds", "strategy", "code"),
     [
         # The linear model leaves too little to win, or nothing to judge by.
-        (evidence(val=1.0), 100, "linear", "choose.nothing_to_win"),
-        (evidence(val=0.99, val_images=200), 100, "linear", "choose.nothing_to_win"),
+        (evidence(linear=1.0, val=1.0), 100, "linear", "choose.nothing_to_win"),
+        (evidence(linear=0.997, val=1.0), 100, "linear", "choose.nothing_to_win"),
         (evidence(val_images=0), 100, "linear", "choose.no_validation"),
         # Small images and a trial that may pass: gtsrb32.
         (
@@ -103,7 +103,8 @@ def test_a_trial_is_for_images_that_leave_something_to_win():
 @pytest.mark.parametrize(
     ("case", "options"),
     [
-        (evidence(val=1.0), OPTIONS),
+        (evidence(linear=1.0, val=1.0), OPTIONS),
+        (evidence(val=0.99, val_images=200), OPTIONS),
         (evidence(val_images=0), OPTIONS),
         (evidence(train=700, size=224, scratch=10.0), OPTIONS),
         (evidence(linear=None), OPTIONS),
@@ -121,7 +122,9 @@ def test_no_trial_where_it_could_change_nothing(case: Evidence, options: Options
 
 def test_what_was_asked_for_is_done():
     for strategy in ("linear", "layers", "shallow", "deep", "scratch"):
-        plan = choose(evidence(val=1.0), 60, replace(OPTIONS, strategy=strategy), MACHINE)
+        plan = choose(
+            evidence(linear=1.0, val=1.0), 60, replace(OPTIONS, strategy=strategy), MACHINE
+        )
         assert plan.strategy.value == strategy
         assert plan.strategy.ground == "asked"
         assert codes(plan)[0] == "choose.asked"
@@ -157,7 +160,7 @@ def test_a_net_that_was_asked_for_is_the_net():
 
 
 def test_a_linear_plan_is_the_best_probe():
-    plan = choose(evidence(val=1.0), 60, OPTIONS, MACHINE)
+    plan = choose(evidence(linear=1.0, val=1.0), 60, OPTIONS, MACHINE)
     assert plan.taps.value == ALL
     assert plan.alpha.value == 10.0
     assert plan.input_size.value == 224

@@ -47,27 +47,41 @@ def test_without_a_shift_there_is_no_corner() -> None:
         (200, 0.3, 32, "scratch"),
     ],
 )
-def test_what_is_tried_contends_when_there_is_time(
+def test_what_several_labels_and_numbers_try(
     each: int, shift: float, size: int, tried: str
 ) -> None:
     assert to_try(size, each, shift) == tried
-    found = at(each, shift, size)
-    may, _ = contenders(found, 3600, OPTIONS)
-    assert (tried in may) if tried else (set(may) <= {"scratch"})
-    assert set(may) <= {tried, "scratch", "shallow", "deep"}
-    assert not {"shallow", "deep"} <= set(may)
-    assert set(may) <= set(worth_measuring(found, 3600, OPTIONS))
 
 
-def test_too_few_images_to_tune_are_said_to_be() -> None:
-    plan = choose(at(20, 0.05), 3600, OPTIONS, MACHINE)
+@pytest.mark.parametrize("each", [20, 200])
+@pytest.mark.parametrize("shift", [0.05, 0.3])
+def test_all_layers_are_tuned_where_there_is_time_else_the_last(each: int, shift: float) -> None:
+    found = at(each, shift)
+    assert contenders(found, 3600, OPTIONS)[0] == ("scratch", "deep")
+    assert worth_measuring(found, 3600, OPTIONS) == ("scratch", "deep")
+    slow = replace(found, speeds={**FAST, "deep": each / 20})
+    assert contenders(slow, 60, OPTIONS)[0] == ("scratch", "shallow")
+
+
+def test_a_slow_network_has_both_ways_of_tuning_measured() -> None:
+    hoped = replace(at(200, 0.05), speeds={"features": 50.0})
+    assert "shallow" in worth_measuring(hoped, 600, OPTIONS)
+
+
+def test_too_few_validation_images_to_judge_a_tuning_are_said_to_be() -> None:
+    found = replace(
+        evidence(train=20, val_images=4, linear=0.7, val=0.75, size=224, **FAST),
+        shift={"block1": 0.1, "top": 0.1},
+    )
+    plan = choose(found, 3600, OPTIONS, MACHINE)
     said = {sentence.code: sentence for sentence in plan.because}
     assert plan.strategy.value == "linear"
-    assert said["out.tuning_few"].figures["each"] == 20
+    assert said["out.tuning_few"].figures["n"] == 4
 
 
 def test_the_last_stages_are_tuned_within_their_time() -> None:
-    plan = choose(at(60, 0.05), 120, OPTIONS, MACHINE)
+    slow = replace(at(60, 0.05), speeds={**FAST, "deep": 5.0})
+    plan = choose(slow, 120, OPTIONS, MACHINE)
     assert plan.strategy.value == "shallow"
     assert plan.tuned.value > 0
     passes = (4 * 600 + 500) / FAST["features"]

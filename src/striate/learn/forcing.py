@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import statistics
+from striate.learn.gate import passes
 from striate.learn.job import Job, Learned
 from striate.learn.linear import Linear, fit_on
 from striate.overrides import parsed
 from striate.strategy.idle import idle, idle_choices
 from striate.strategy.plans import best_probe
-from striate.strategy.promise import GATE_LEVEL, nothing_to_win
+from striate.strategy.promise import nothing_to_win
 from striate.values import Plan, Sentence, say
 
 
@@ -78,11 +79,11 @@ def _against_linear(
 ) -> Sentence:
     taps, truth = linear.probed.best.taps, job.labels[job.val]
     fit = fit_on(job, linear.table, taps, job.train)
-    old = fit.scores(linear.table.of(job.val, taps)).argmax(axis=1) == truth
-    new = found.argmax(axis=1) == truth
+    exact = fit.probabilities(linear.table.of(job.val, taps))
+    old, new = exact.argmax(axis=1) == truth, found.argmax(axis=1) == truth
     groups = job.groups[job.val]
     gain = statistics.paired_difference(new, old, groups, seed=job.options.seed)
-    kept = statistics.better(new, old, groups) < GATE_LEVEL
+    _, kept = passes(learned.plan.strategy.value, found, exact, truth, groups)
     measured = (
         "Forced, {strategy} got {new:,} of {n:,} validation images right, and the linear model "
         "that auto begins with {old:,}: {gain:+.1f} points ({low:+.1f} to {high:+.1f}). "

@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import measures, statistics
+from striate.calibration import fit_temperature
+from striate.comparing import less_loss
 from striate.learn.job import Job, Learned
-from striate.strategy.promise import GATE_LEVEL
-from striate.values import Interval, Plan, Sentence, Task, Trial, say
+from striate.strategy.promise import GATE_LEVEL, TUNING_COSTS
+from striate.values import Interval, Plan, Rows, Sentence, Task, Trial, say
 
 Answers = NDArray[np.float32]
 
@@ -28,8 +30,10 @@ def gate(job: Job, learned: Learned, exact: Learned) -> Learned:
 
     Better means a chance of luck below 0.1, one-sided: on so few images a smaller difference is
     chance, and then the model with the cheaper and exact head is kept. Of one label it is the
-    mid-p of a paired sign test; of several labels or a number the share of bootstrap draws, of
-    whole groups, in which the mean average precision or the mean absolute error is no better.
+    mid-p of a paired sign test; for a tuned network, which has the linear model's kind of head,
+    the paired test of log losses, both models at the temperature that suits these images. Of
+    several labels or a number it is the share of bootstrap draws, of whole groups, in which the
+    mean average precision or the mean absolute error is no better.
     """
     new, old = learned.val_probabilities, exact.val_probabilities
     assert new is not None
@@ -42,11 +46,24 @@ def gate(job: Job, learned: Learned, exact: Learned) -> Learned:
     return replace(delivered, plan=plan, evidence=evidence)
 
 
+def passes(
+    strategy: str, new_NK: Answers, old_NK: Answers, truth: Rows, groups: Rows
+) -> tuple[float, bool]:
+    """The chance that luck alone put a trained network's classes first, and whether it is kept."""
+    if strategy in TUNING_COSTS:
+        chance = less_loss(_losses(new_NK, truth), _losses(old_NK, truth), groups)
+    else:
+        new, old = new_NK.argmax(axis=1) == truth, old_NK.argmax(axis=1) == truth
+        chance = statistics.better(new, old, groups)
+    return chance, chance < GATE_LEVEL
+
+
 def _on_classes(job: Job, plan: Plan, new_NK: Answers, old_NK: Answers) -> Judged:
     truth, groups = job.labels[job.val], job.groups[job.val]
     new, old = new_NK.argmax(axis=1) == truth, old_NK.argmax(axis=1) == truth
-    chance = statistics.better(new, old, groups)
-    kept = chance < GATE_LEVEL
+    if plan.strategy.value in TUNING_COSTS:
+        return _on_tuned(job, plan, new_NK, old_NK)
+    chance, kept = passes(plan.strategy.value, new_NK, old_NK, truth, groups)
     template = (
         "Trained, {strategy} got {new} of {n} validation images right and the linear model "
         "{old}: it is kept (chance of that by luck: {chance:.3f})."
@@ -65,6 +82,43 @@ def _on_classes(job: Job, plan: Plan, new_NK: Answers, old_NK: Answers) -> Judge
     )
     found = statistics.accuracy_interval(new, groups, job.options.seed)
     return Judged(kept=kept, why=why, found=found)
+
+
+def _on_tuned(job: Job, plan: Plan, new_NK: Answers, old_NK: Answers) -> Judged:
+    truth, groups = job.labels[job.val], job.groups[job.val]
+    new, old = _losses(new_NK, truth), _losses(old_NK, truth)
+    right = new_NK.argmax(axis=1) == truth
+    chance, kept = passes(plan.strategy.value, new_NK, old_NK, truth, groups)
+    start = (
+        "Tuned, {strategy} gets {right} of {n} validation images right at a log loss of {new:.3f}, "
+        "the linear model {old_right} at {old:.3f}: "
+    )
+    end = (
+        "it is kept (chance of that by luck: {chance:.3f})."
+        if kept
+        else "not enough to tell from luck ({chance:.2f}), so the linear model is delivered."
+    )
+    why = say(
+        "gate.kept_tuned" if kept else "gate.not_kept_tuned",
+        start + end,
+        strategy=plan.strategy.value,
+        right=int(right.sum()),
+        old_right=int((old_NK.argmax(axis=1) == truth).sum()),
+        n=len(truth),
+        new=float(new.mean()),
+        old=float(old.mean()),
+        chance=chance,
+    )
+    found = statistics.accuracy_interval(right, groups, job.options.seed)
+    return Judged(kept=kept, why=why, found=found)
+
+
+def _losses(found_NK: Answers, truth: Rows) -> NDArray[np.float64]:
+    """Log loss of each image, at the temperature that suits them best."""
+    scores_NK = np.log(np.maximum(found_NK, 1e-12))
+    found = statistics.softmax(scores_NK, fit_temperature(scores_NK, truth))
+    of_truth = found[np.arange(len(truth)), truth].astype(np.float64)
+    return np.asarray(-np.log(np.maximum(of_truth, 1e-12)))
 
 
 def _on_labels(job: Job, plan: Plan, new_NK: Answers, old_NK: Answers) -> Judged:

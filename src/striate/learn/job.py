@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from striate.classifier import Classifier
 from striate.probe.features import FeatureTable
 from striate.store.files import Codec
-from striate.strategy.budget import STEPS_PER_JUDGING, training_seconds
+from striate.strategy.budget import STEPS_PER_JUDGING, refit_seconds, training_seconds
 from striate.values import (
     Cache,
     Evidence,
@@ -77,7 +77,10 @@ class Job:
         speed = evidence.speeds.get("features") or self.machine.speeds.get("features", 100.0)
         if strategy == "scratch":
             speed = STEPS_PER_JUDGING * evidence.speeds.get("scratch", speed / STEPS_PER_JUDGING)
-        return training_seconds(self.seconds_left(), views * self.judge_images / speed)
+        spared = views * self.judge_images / speed
+        if strategy in ("shallow", "deep"):
+            spared += refit_seconds(len(self.train), len(self.val), speed)
+        return training_seconds(self.seconds_left(), spared)
 
     @property
     def labels(self) -> Rows:

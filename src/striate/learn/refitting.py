@@ -1,79 +1,124 @@
-"""A tuned network's head solved anew on the tuned features: a candidate that held-out images judge.
+"""How far to follow a tuning: heads solved anew on the way from the first weights to the tuned.
 
 Tuning moves the features from under the head that it started with, and a few epochs of small steps
-need not bring the head after them. Leave-one-out lies on tuned features, since they know their
-training images: the penalty, the calibration and whether the new head is taken are all decided
-on the validation images.
+need not bring the head after them: it is solved anew on the tuned features. And half-way between
+the pretrained and the tuned weights features are often better than at either end (Wortsman et al.
+2022). Leave-one-out lies on tuned features, since they know their training images: the penalty,
+the temperature and how far to go are all decided on the validation images. Then the head is solved
+once more, with them too.
 """
 
-from dataclasses import replace
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from striate import statistics
 from striate.calibration import calibrated, choose_calibration
-from striate.classifier import Classifier, copy_with
+from striate.classifier import Classifier
 from striate.learn.job import Job, Learned
 from striate.overrides import parsed
-from striate.probe.features import extract
+from striate.probe.evidence import fit_taps
+from striate.probe.features import FeatureTable, extract
 from striate.probe.held_out import fit_held_out
 from striate.probe.ridge import RidgeFit
-from striate.train.head import Network
+from striate.strategy.budget import shares
+from striate.strategy.promise import GATE_LEVEL
+from striate.train.head import Network, assemble
 from striate.values import Choice, Plan, say
 
 
-def refitted(job: Job, learned: Learned) -> Learned:
-    """The trained model, or the same with the exact head where that is better on validation.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Solved:
+    """The exact head on features a share of the way to the tuned ones.
 
-    It is better with more wins than losses, a group being one witness; a tie leaves the head as
-    the steps made it. Where the head was asked for, or is that of a given plan, nothing is
-    weighed. Of networks trained from scratch, of several labels and of a number the head is
-    never solved anew.
+    `scores` are those of the validation images and `loss` their log loss.
+    """
+
+    share: float
+    network: Network
+    table: FeatureTable
+    fit: RidgeFit
+    scores: NDArray[np.float32]
+    loss: float
+
+
+def refitted(job: Job, learned: Learned) -> Learned:
+    """The network with an exact head on its features, unless the one that was tuned is better.
+
+    How far to go towards the tuned weights is decided by the log loss of the validation images.
+    The head as tuned was kept at its best epoch for these images and never learnt from them: it
+    stays where it gets more of them right, with a chance of luck below `GATE_LEVEL`. Where the
+    head and the share of the way were asked for, or are those of a given plan, nothing is weighed.
+    Of networks trained from scratch, of several labels and of a number the head is never solved
+    anew.
     """
     plan = learned.plan
-    decided = job.given_plan is not None or plan.head.ground == "asked"
     if plan.strategy.value not in TUNED or not len(job.val) or job.index.task != "label":
         return learned
+    decided = job.given_plan is not None or plan.head.ground == "asked"
     if decided and plan.head.value != "exact":
         return learned
-    fit = _solved(job, learned, _penalties(job, plan))
-    network = learned.classifier.network
-    exact = Network(network.backbone, network.taps, len(plan.classes), plan.dropout.value)
-    exact.set_head(
-        torch.from_numpy(fit.weights),
-        torch.from_numpy(fit.bias),
-        torch.from_numpy(fit.shift),
-        torch.from_numpy(fit.scale),
-    )
-    spec = replace(learned.classifier.spec, temperature=fit.temperature)
-    classifier = Classifier(spec=spec, network=exact.eval())
-    logits, truth = classifier.logits(job.cache.images, job.val), job.labels[job.val]
-    how = choose_calibration(logits, truth, job.groups[job.val], fit.temperature, job.options.seed)
-    found = replace(
-        learned,
-        classifier=copy_with(classifier, calibration=how),
-        val_probabilities=calibrated(logits, fit.temperature, how),
-    )
-    return _better_of(job, learned, found, fit.alpha, decided=decided)
+    first = _first_weights(learned)
+    best: Solved | None = None
+    for share in _shares(job, plan):
+        solved = _solved(job, learned, first, share)
+        if best is None or solved.loss < best.loss:
+            best = solved
+    assert best is not None
+    found = _told(job, plan, best, _right(job, learned.val_probabilities), decided=decided)
+    if found.head.value != "exact":
+        return replace(learned, plan=found)
+    return _exact(job, learned, best, found)
 
 
-def _solved(job: Job, learned: Learned, alphas: list[float] | None) -> RidgeFit:
-    """The head on the tuned features of the training images, its penalty the best of `alphas`."""
-    model, labels = learned.classifier, job.labels
+def _shares(job: Job, plan: Plan) -> Sequence[float]:
+    if job.given_plan is not None or plan.interpolation.ground == "asked":
+        return (plan.interpolation.value,)
+    return shares(len(job.train))
+
+
+def _first_weights(learned: Learned) -> Mapping[str, Tensor]:
+    """The backbone as it was before its first step."""
+    spec = learned.classifier.spec
+    return assemble(spec, learned.plan.weights.value or None).backbone.state_dict()
+
+
+def _solved(job: Job, learned: Learned, first: Mapping[str, Tensor], share: float) -> Solved:
+    """The head on the training images' features, its penalty the best on validation."""
+    model, labels, plan = learned.classifier, job.labels, learned.plan
+    network = _on_the_way(model.network, first, share)
     rows = np.sort(np.concatenate([job.train, job.val]))
-    table = extract(model.network, job.cache, rows, model.spec, job.machine, job.watch)
-    even = learned.plan.balance.value == "none"
-    return fit_held_out(
+    table = extract(network, job.cache, rows, model.spec, job.machine, job.watch)
+    fit = fit_held_out(
         table.of(job.train),
         labels[job.train],
         table.of(job.val),
         labels[job.val],
-        len(learned.plan.classes),
+        len(plan.classes),
         table.widths,
-        weights=None if even else statistics.balanced_weights(labels[job.train]),
-        alphas=alphas,
+        weights=_weights(job, plan, job.train),
+        alphas=_penalties(job, plan),
     )
+    scores = fit.scores(table.of(job.val))
+    loss = statistics.log_loss(statistics.softmax(scores, fit.temperature), labels[job.val])
+    return Solved(share=share, network=network, table=table, fit=fit, scores=scores, loss=loss)
+
+
+def _on_the_way(tuned: Network, first: Mapping[str, Tensor], share: float) -> Network:
+    """The network with every number of its backbone a share of the way to where it was tuned."""
+    if share == 1:
+        return tuned
+    between = copy.deepcopy(tuned)
+    with torch.no_grad():
+        for name, value in between.backbone.state_dict().items():
+            if value.is_floating_point():
+                value.copy_(torch.lerp(first[name].to(value), value, share))
+    return between.eval()
 
 
 def _penalties(job: Job, plan: Plan) -> list[float] | None:
@@ -84,42 +129,83 @@ def _penalties(job: Job, plan: Plan) -> list[float] | None:
     return None
 
 
-def _better_of(
-    job: Job, learned: Learned, exact: Learned, alpha: float, *, decided: bool
-) -> Learned:
-    truth, groups = job.labels[job.val], job.groups[job.val]
-    assert learned.val_probabilities is not None
-    assert exact.val_probabilities is not None
-    old = learned.val_probabilities.argmax(axis=1) == truth
-    new = exact.val_probabilities.argmax(axis=1) == truth
-    better = statistics.better(new, old, groups) < EVEN
-    kept = decided or better
+def _weights(job: Job, plan: Plan, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    even = plan.balance.value == "none"
+    return None if even else statistics.balanced_weights(job.labels[rows])
+
+
+def _right(job: Job, found: NDArray[np.float32] | None) -> NDArray[np.bool_]:
+    assert found is not None
+    return np.asarray(found.argmax(axis=1) == job.labels[job.val])
+
+
+def _told(job: Job, plan: Plan, best: Solved, old: NDArray[np.bool_], *, decided: bool) -> Plan:
+    """The plan with the head that is taken, and why."""
+    new = _right(job, best.scores)
+    stays = not decided and statistics.better(old, new, job.groups[job.val]) < GATE_LEVEL
+    end = (
+        "it stays as it was tuned."
+        if stays
+        else "the new one is taken, and solved once more with these images too."
+    )
     why = say(
-        "refit.kept" if kept else "refit.not_kept",
-        "The head solved anew on the tuned features gets {new} of {n} validation images right, "
-        "the head that was tuned {old}: the new one is taken."
-        if kept
-        else "The head solved anew on the tuned features gets {new} of {n} validation images "
-        "right, the head that was tuned {old}: it stays as it was tuned.",
+        "refit.not_kept" if stays else "refit.kept",
+        "A head solved anew on features {share:.0%} of the way from the first weights to the tuned "
+        "ones gets {new} of {n} validation images right, the head that was tuned {old}: " + end,
+        share=best.share,
         new=int(new.sum()),
+        n=len(new),
         old=int(old.sum()),
+    )
+    plan = replace(plan, because=(*plan.because, why))
+    if decided or stays:
+        return plan
+    picked = say(
+        "refit.alpha",
+        "the least error on {n} validation images: leave-one-out lies on tuned features",
         n=len(new),
     )
-    because = (*learned.plan.because, why)
-    if not kept:
-        return replace(learned, plan=replace(learned.plan, because=because))
-    plan = replace(exact.plan, because=because)
-    if not decided:
-        picked = say(
-            "refit.alpha",
-            "the least error on {n} validation images: leave-one-out lies on tuned features",
-            n=len(new),
-        )
-        plan = replace(plan, head=Choice(value="exact", why=why, ground="measured"))
-        plan = replace(plan, alpha=Choice(value=alpha, why=picked, ground="measured"))
-    return replace(exact, plan=plan)
+    plan = replace(
+        plan,
+        head=Choice(value="exact", why=why, ground="measured"),
+        alpha=Choice(value=best.fit.alpha, why=picked, ground="measured"),
+    )
+    if plan.interpolation.ground == "asked":
+        return plan
+    return replace(plan, interpolation=Choice(value=best.share, why=why, ground="measured"))
+
+
+def _exact(job: Job, learned: Learned, best: Solved, plan: Plan) -> Learned:
+    """The model with the head on the features of training and validation images together.
+
+    Its probabilities of the validation images are those of the head that did not know them.
+    """
+    rows = best.table.rows
+    fit = fit_taps(
+        best.table,
+        best.network.taps,
+        rows,
+        job.labels,
+        len(plan.classes),
+        weights=_weights(job, plan, rows),
+        alphas=[best.fit.alpha],
+    )
+    exact = Network(best.network.backbone, best.network.taps, len(plan.classes), plan.dropout.value)
+    exact.set_head(
+        torch.from_numpy(fit.weights),
+        torch.from_numpy(fit.bias),
+        torch.from_numpy(fit.shift),
+        torch.from_numpy(fit.scale),
+    )
+    temperature, truth = best.fit.temperature, job.labels[job.val]
+    how = choose_calibration(best.scores, truth, job.groups[job.val], temperature, job.options.seed)
+    spec = replace(learned.classifier.spec, temperature=temperature, calibration=how)
+    return replace(
+        learned,
+        classifier=Classifier(spec=spec, network=exact.eval()),
+        val_probabilities=calibrated(best.scores, temperature, how),
+        plan=plan,
+    )
 
 
 TUNED = ("shallow", "deep")
-# The chance by luck where wins and losses are equal is a half, but for rounding.
-EVEN = 0.4999

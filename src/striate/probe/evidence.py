@@ -93,10 +93,11 @@ def fit_taps(
     classes: int,
     groups: Rows | None = None,
     weights: NDArray[np.float64] | None = None,
+    alphas: Sequence[float] | None = None,
 ) -> RidgeFit:
     """The ridge solution on some taps and some rows of the index, as a probe would fit it.
 
-    `weights` say how much each of the rows counts.
+    `weights` say how much each of the rows counts; `alphas` are as in `RidgePath.fit`.
     """
     width = dict(zip(table.taps, table.widths, strict=True))
     return fit_path(
@@ -104,6 +105,7 @@ def fit_taps(
         labels[rows],
         classes,
         None if groups is None else groups[rows],
+        alphas,
         widths=[width[tap] for tap in taps],
         weights=weights,
     )

@@ -40,6 +40,17 @@ def frozen_seconds(train_images: int, val_images: int, images_per_second: float)
     return (MOST_VIEWS * train_images + val_images) / images_per_second
 
 
+def refit_seconds(train_images: int, val_images: int, images_per_second: float) -> float:
+    """Seconds that an exact head on tuned features takes: a pass for each share of the way."""
+    passes = len(shares(train_images))
+    return passes * (train_images + val_images) / images_per_second
+
+
+def shares(train_images: int) -> tuple[float, ...]:
+    """How far towards tuned weights to try; with many images each try is a pass too many."""
+    return SHARES if train_images <= _MOST_INTERPOLATED else SHARES[:1]
+
+
 def epochs_within(seconds: float, seconds_per_epoch: float, most: int) -> int:
     """Whole epochs that fit, at most `most`; 0 where not even one does."""
     return max(0, min(most, math.floor(seconds / seconds_per_epoch + 1e-9)))
@@ -68,6 +79,10 @@ def feature_size(
     return min(wanted)
 
 
+# How far to go towards tuned weights: 0.25 and 0.75 too were no better (LOG 2026-11-24).
+SHARES = (1.0, 0.5)
+# Images from which on each more of these passes costs more than it brings.
+_MOST_INTERPOLATED = 5000
 # As many as `train.boundary` keeps.
 MOST_VIEWS = 4
 REPORT_SECONDS = 8.0

@@ -61,6 +61,7 @@ def linear_plan(
         unfreeze=Choice(value="at-once", why=none, ground="convention"),
         average=Choice(value="none", why=none, ground="convention"),
         head=Choice(value="exact", why=none, ground="convention"),
+        interpolation=Choice(value=0.0, why=none, ground="convention"),
         views=Choice(value=1, why=none, ground="convention"),
         head_rate=Choice(value=0.0, why=none, ground="convention"),
         stopping=Choice(value="never", why=none, ground="convention"),

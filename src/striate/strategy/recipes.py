@@ -174,6 +174,6 @@ DEEP = Recipe(
         why=say("recipe.deep.augment", "small shifts keep every label true"),
         ground="convention",
     ),
-    least_epochs=4,
+    least_epochs=2,
     most_epochs=30,
 )

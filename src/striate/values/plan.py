@@ -43,7 +43,8 @@ class Plan:
     says when they begin to learn: `at-once`, or `gradual`, the head first. `average` of `epochs`
     tries the mean of the good epochs' weights beside each epoch. `head` is the head of a tuned
     network: as its `steps` left it, or `exact`, solved anew on the tuned features with `alpha`;
-    `head_rate` is what share of the learning rate it gets while it is tuned.
+    `head_rate` is what share of the learning rate it gets while it is tuned. `interpolation` is how
+    far an exact head's features lie on the way from the first weights to the tuned ones.
     `views` is how an image is judged: 1 as it is, 2 by the mean with its mirror image.
     """
 
@@ -85,6 +86,7 @@ class Plan:
     unfreeze: Choice[str] = Choice(value="at-once", why=USUAL, ground="convention")
     average: Choice[str] = Choice(value="none", why=USUAL, ground="convention")
     head: Choice[str] = Choice(value="steps", why=USUAL, ground="convention")
+    interpolation: Choice[float] = Choice(value=1.0, why=USUAL, ground="convention")
     views: Choice[int] = Choice(value=1, why=USUAL, ground="convention")
     head_rate: Choice[float] = Choice(value=1.0, why=USUAL, ground="convention")
     stopping: Choice[str] = Choice(value="auto", why=USUAL, ground="convention")
