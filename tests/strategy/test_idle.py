@@ -64,7 +64,7 @@ def test_a_choice_is_in_the_plan_or_named_as_idle(strategy: str, name: str) -> N
         ("linear", "preprocess=zca dropout=0.2 balance=weights", ("dropout", "preprocess")),
         ("linear", "resize=crop", ()),
         ("deep", "activation=elu learning_rate=0.01", ("activation",)),
-        ("deep", "head=exact alpha=3", ()),
+        ("deep", "head=exact alpha=3 interpolation=0.5", ()),
         ("scratch", "l2_sp=10 whiten_eps=0.2 activation=elu", ("l2_sp", "whiten_eps")),
         ("scratch", "preprocess=zca whiten_eps=0.2", ()),
     ],

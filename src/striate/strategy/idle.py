@@ -30,7 +30,7 @@ def _heeded(name: str, plan: Plan) -> bool:
     strategy = plan.strategy.value
     if strategy in CLOSED_FORM:
         return name in IN_CLOSED_FORM
-    if name == "alpha":
+    if name in OF_EXACT_HEAD:
         return strategy != "scratch" and plan.head.value == "exact"
     if strategy != "scratch":
         return name not in SETTINGS and name not in FROM_SCRATCH
@@ -55,14 +55,14 @@ def _of_choices(names: Sequence[str], plan: Plan) -> Sentence:
             "forced.idle_pretrained",
             "You set {names}, which has no effect on this model: a pretrained network keeps its "
             "own layers, first weights and preprocessing. --strategy scratch heeds layers, first "
-            "weights and preprocessing; alpha takes head=exact.",
+            "weights and preprocessing; alpha and interpolation take head=exact.",
             names=listed,
         )
     return say(
         "forced.idle_scratch",
         "You set {names}, which has no effect on this model, trained from scratch: alpha, "
-        "head and l2_sp are for pretrained networks, whiten_components and whiten_eps for "
-        "preprocess=pca or zca.",
+        "head, interpolation and l2_sp are for pretrained networks, whiten_components and "
+        "whiten_eps for preprocess=pca or zca.",
         names=listed,
     )
 
@@ -106,3 +106,4 @@ IN_CLOSED_FORM = ("balance", "channels", "resize")
 WHITEN = ("whiten_components", "whiten_eps")
 FROM_SCRATCH = ("initialisation", "preprocess", *WHITEN)
 FROM_PRETRAINED = ("head", "l2_sp")
+OF_EXACT_HEAD = ("alpha", "interpolation")
