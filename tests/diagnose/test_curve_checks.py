@@ -137,3 +137,12 @@ def test_a_low_rate_that_is_annealed() -> None:
     rate = (1 + np.cos(np.pi * E / EPOCHS)) / 2
     crawling = 1.5 - 0.01 * np.cumsum(rate) + noise(0.001)
     assert "learning_rate_low" in found(healthy(train_loss=crawling, lr=rate))
+
+
+def test_a_steep_start_makes_no_fall_of_a_flat_end() -> None:
+    # Of a training that was done: smoothing lays its line through the steep start (0.0044 at the
+    # end), while the bare epochs have stood still for long.
+    tail = (0.00686, 0.00678, 0.00602, 0.00541, 0.00545, 0.00513, 0.00513)
+    loss = (0.01245, 0.00829, 0.01512, 0.01081, *tail, 0.00501, 0.00498, 0.00495, 0.00495, 0.00495)
+    flat = Curves(name="log.csv", epochs=tuple(range(16)), val_loss=loss, val_images=600)
+    assert "not_converged" not in found(flat)

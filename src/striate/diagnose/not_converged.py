@@ -24,10 +24,9 @@ def run(values: Values) -> Finding:
     if len(history.epochs) < LEAST:
         return _short(len(history.epochs), fit[1])
     loss = np.array([epoch.val_loss for epoch in history.epochs])
-    fell, error, before, last = _fall(loss)
-    sampling = trends.mean_loss_error(max(0.0, last), history.val_images)
+    falling, before, last = _falls(loss, history.val_images)
     figures = {"before": before, "last": last, "epochs": len(loss)}
-    if trends.beyond(fell, error) and fell > sampling:
+    if falling:
         return finding(
             "not_converged",
             "found",
@@ -53,13 +52,22 @@ def _place_before(loss: NDArray[np.float64]) -> int:
     return len(loss) - 1 - max(2, len(loss) // 5)
 
 
-def _fall(loss: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """How far the smoothed loss fell over the last fifth, the error of that, and both levels."""
+def _falls(loss: NDArray[np.float64], images: int) -> tuple[bool, float, float]:
+    """Whether the loss falls over the last fifth beyond chance, and its smoothed levels there.
+
+    The smoothed loss must fall beyond its error, and both it and a line through the bare epochs
+    by more than the sampling error of the last loss: what a steep start makes of a curve that
+    has flattened out is no fall.
+    """
+    before = _place_before(loss)
     if not np.isfinite(loss).all():
-        return 0.0, 0.0, float(loss[_place_before(loss)]), float(loss[-1])
-    trend, before = trends.smooth(loss), _place_before(loss)
+        return False, float(loss[before]), float(loss[-1])
+    trend = trends.smooth(loss)
+    level, last = float(trend.level[before]), float(trend.level[-1])
     fell, error = trend.apart(before, len(loss) - 1)
-    return fell, error, float(trend.level[before]), float(trend.level[-1])
+    bare = -trends.slope(loss[before:])[0] * (len(loss) - 1 - before)
+    sampling = trends.mean_loss_error(max(0.0, last), images)
+    return trends.beyond(fell, error) and min(fell, bare) > sampling, level, last
 
 
 def of_curves(curves: Curves) -> Finding:
@@ -74,15 +82,14 @@ def of_curves(curves: Curves) -> Finding:
             meaning="There are too few epochs with a validation loss to see where it was heading.",
             variant="log",
         )
-    fell, error, level, last = _fall(val)
+    falling, level, last = _falls(val, curves.val_images or ASSUMED_IMAGES)
     before = _place_before(val)
     figures: dict[str, Figure] = {
         "before": level,
         "last": last,
         "epoch": curves.epochs[before],
     }
-    sampling = trends.mean_loss_error(max(0.0, last), curves.val_images or ASSUMED_IMAGES)
-    if trends.beyond(fell, error) and fell > sampling:
+    if falling:
         return finding(
             "not_converged",
             "found",
