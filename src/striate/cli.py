@@ -35,7 +35,7 @@ from striate.command.flags import (
     typed_options,
     whole_number,
 )
-from striate.errors import SourceError, StriateError
+from striate.errors import StriateError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -154,7 +154,7 @@ def predict(
     """
     most = whole_number("--top", top, "Type: striate predict --help")
     typed = wanted(more, "predict")
-    from striate.command.answers import block_lines, patterns_to_paths
+    from striate.command.answers import block_lines, patterns_to_paths, refuse_unanswered
     from striate.data.scan import read_images
     from striate.decision.acting import asked, told
     from striate.run import Run
@@ -174,8 +174,7 @@ def predict(
                 model.predict_in_blocks(index, watch, acts), as_json, most, aside
             )
         _tell_left_out(aside)
-        if len(aside) == len(index.examples):
-            raise SourceError(f"None of {len(aside):,} images could be read.", "Name others.")
+        refuse_unanswered(index, aside)
 
     _deliver(lines(), out)
 

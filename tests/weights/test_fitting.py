@@ -121,3 +121,16 @@ def test_grey_weights_see_grey_images_of_three_channels_as_before() -> None:
     assert note.code == "weights.channels"
     images = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(net[0](images.expand(-1, 3, -1, -1)), grey[0](images), atol=1e-5)
+
+
+def test_a_file_that_lacks_tensors_is_to_be_replaced_by_a_whole_one() -> None:
+    net = small()
+    given = {name: tensor for name, tensor in tensors(net).items() if name != "2.bias"}
+    with pytest.raises(ModelError, match=r"2\.bias is missing") as caught:
+        fit_weights(net, given, "FILE")
+    assert "holds all tensors" in caught.value.hint
+    wrong = {**tensors(net), "2.weight": torch.zeros(5, 4, 3, 3)}
+    with pytest.raises(ModelError) as caught:
+        fit_weights(net, wrong, "FILE")
+    assert "--net" in caught.value.hint
+    assert "all tensors" not in caught.value.hint

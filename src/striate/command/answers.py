@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from striate.errors import SourceMissingError, UsageError
+from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.spelling import did_you_mean
 from striate.store.files import to_json
 from striate.store.tables import csv_line, highest, predictions_rows
-from striate.values import Example, Predictions, names_in
+from striate.values import Example, Index, Predictions, names_in
 
 
 def block_lines(
@@ -107,6 +107,18 @@ def patterns_to_paths(words: Sequence[str], listed: bytes | None = None) -> list
     if not paths:
         raise UsageError("The list on standard input is empty.", "Give a path on each line.")
     return paths
+
+
+def refuse_unanswered(index: Index, aside: Sequence[Example]) -> None:
+    """Raises `SourceError` where no image was there to be answered for, or all were set aside."""
+    others = sum(example.status == "ignored" for example in index.examples)
+    if len(index.examples) == others:
+        met = f"; {others:,} other files were ignored" if others else ""
+        raise SourceError(
+            f"No image was found{met}.", "Name image files, or a folder that holds some."
+        )
+    if len(aside) == len(index.examples) - others:
+        raise SourceError(f"None of {len(aside):,} images could be read.", "Name others.")
 
 
 def table_lines(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> Iterator[str]:

@@ -3,6 +3,8 @@
 import codecs
 import re
 
+from striate.data.tiff_bands import bands_of
+
 _CONVERT = "save it as JPEG or PNG"
 _SIGNS: tuple[tuple[bytes, str], ...] = (
     (rb"%PDF", "it is a PDF document; save its pages as PNG"),
@@ -34,6 +36,7 @@ _SIGNS: tuple[tuple[bytes, str], ...] = (
     (rb"version https://git-lfs", "it is a Git LFS pointer; fetch the picture with git lfs pull"),
     (rb"\x00{16}", "it begins with zeros only (a copy that failed?)"),
 )
+MOST_BANDS = 4
 _PICTURES = rb"\xff\xd8|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0\*|BM|\x00\x00\x00\x0cjP"
 
 
@@ -67,6 +70,14 @@ def reason_for_content(content: bytes) -> str:
     for sign, reason in _SIGNS:
         if re.match(sign, content[:512], re.DOTALL | re.IGNORECASE):
             return f"not a picture: {reason}"
+    bands, bits = bands_of(content)
+    if bands > MOST_BANDS:
+        return (
+            f"it is a TIFF of {bands} bands, and pictures have up to {MOST_BANDS}; save the bands "
+            "of all images as one array in an .npz file, which may have more"
+        )
+    if bands > 1 and bits > 8:
+        return f"it is a TIFF of {bands} bands of {bits} bits; save it with 8 bits a band"
     if re.match(_PICTURES, content, re.DOTALL):
         return "it is damaged, or of a kind that is not read"
     if _is_text(content[:256]):

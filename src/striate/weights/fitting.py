@@ -125,7 +125,7 @@ def _misfits(wanted: Tensors, tensors: Tensors) -> list[str]:
         given = tensors.get(name)
         if given is None:
             if not _counts(name):  # how many batches were seen: older files do not say
-                faults.append(f"{name} is missing")
+                faults.append(f"{name}{MISSING}")
         elif given.shape != mine.shape:
             faults.append(f"{name} is {_shape(given)} where the net has {_shape(mine)}")
         elif mine.is_floating_point() and not given.is_floating_point():
@@ -138,7 +138,7 @@ def _refusal(faults: list[str], tensors: int, source: str) -> ModelError:
     another = "are of another network" if len(faults) > tensors / 2 else "do not fit the network"
     return ModelError(
         f"The weights in {source} {another}: {'; '.join(faults[:NAMED])}{more}.",
-        "Name the net that these weights were trained for with --net.",
+        CUT if all(fault.endswith(MISSING) for fault in faults) else OTHER_NET,
     )
 
 
@@ -160,6 +160,9 @@ def _shape(tensor: Tensor) -> str:
     return "x".join(str(n) for n in tensor.shape) or "a number"
 
 
+MISSING = " is missing"
+OTHER_NET = "Name the net that these weights were trained for with --net."
+CUT = f"Take a file that holds all tensors. If they are for another net: {OTHER_NET}"
 NAMED = 3
 LEAST_KNOWN = 0.1
 """The share of a network's names that a file must know to be read by names."""
