@@ -73,6 +73,46 @@ def test_chance_names_no_slice() -> None:
     assert found.count("passed") >= 19
 
 
+def in_groups(values: Values, size: int = 20) -> tuple[Values, np.ndarray]:
+    """The same run with a patient behind every so many judged images, and who that is."""
+    owner = np.arange(len(values.test_rows)) // size
+    examples = list(values.index.examples)
+    for row, patient in zip(values.test_rows, owner, strict=True):
+        examples[row] = replace(examples[row], group=f"patient {patient:02}")
+    return replace(values, index=replace(values.index, examples=tuple(examples))), owner
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_patient_that_the_model_fails_on_is_named(seed: int) -> None:
+    values, owner = in_groups(run_with_light(seed)[0])
+    right = np.random.default_rng(seed + 300).random(len(owner)) < np.where(owner == 3, 0.3, 0.95)
+    told = CHECK.run(answered(values, right))
+    assert (told.outcome, told.variant) == ("found", "group")
+    assert told.figures["name"] == "patient 03"
+    assert told.figures["failing"] == 1
+    assert told.figures["groups"] == len(np.unique(owner))
+    for lang in ("en", "zh"):
+        assert "patient 03" in words(lang).finding(told)[1]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_dark_images_are_named_where_there_are_groups_too(seed: int) -> None:
+    values, light = run_with_light(seed)
+    rng = np.random.default_rng(seed + 100)
+    right = rng.random(len(light)) < np.where(light < np.quantile(light, 0.25), 0.6, 0.95)
+    assert CHECK.run(answered(in_groups(values)[0], right)).variant == "dark"
+
+
+def test_chance_names_no_group() -> None:
+    found = []
+    for seed in range(20):
+        values, owner = in_groups(run_with_light(seed)[0], 12)
+        right = np.random.default_rng(seed + 400).random(len(owner)) < 0.9
+        told = CHECK.run(answered(values, right))
+        found.append((told.outcome, told.variant))
+    assert found.count(("passed", "groups")) >= 19
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_report_lists_them(lang: str) -> None:
     values, light = run_with_light(0)

@@ -102,23 +102,23 @@ def most_confused(
 def kinds(measured: dict[str, Floats], right: Truths, groups: Rows) -> tuple[Kind, ...]:
     """The outer quarters of what was measured of the images."""
     strict = slices(measured, right, groups, level=1 - ERROR / len(SLICES))
-    return _as_kinds(slices(measured, right, groups), weaker(strict))
+    weak = tuple(one.name for one in weaker(strict))
+    return _as_kinds(slices(measured, right, groups), weak)
 
 
 def worst_groups(names: Sequence[str], right: Truths, groups: Rows) -> tuple[Kind, ...]:
     """The source's own groups of at least 10 images, the worst first."""
-    tried = group_slices(right, names, groups)
-    return _as_kinds(tried[:GROUPS], weak_groups(tried, ERROR))
+    weak, _ = weak_groups(right, names, ERROR)
+    return _as_kinds(group_slices(right, names, groups, most=GROUPS), weak)
 
 
-def _as_kinds(tried: tuple[Slice, ...], weak: tuple[Slice, ...]) -> tuple[Kind, ...]:
-    marked = {one.name for one in weak}
+def _as_kinds(tried: tuple[Slice, ...], weak: tuple[str, ...]) -> tuple[Kind, ...]:
     return tuple(
         Kind(
             name=one.name,
             accuracy=one.accuracy,
             others=one.others,
-            weaker=one.name in marked,
+            weaker=one.name in weak,
         )
         for one in tried
     )

@@ -92,17 +92,17 @@ def group_slices(
     seed: int = 0,
     folds: int = 0,
     level: float = 0.95,
+    most: int | None = None,
 ) -> tuple[Slice, ...]:
     """The named groups of at least 10 images, the one that is least often right first.
 
-    `names` N are the source's own, empty where an image has none. An interval is for more
-    images of this very group, which are taken for independent; none where fewer than two groups
-    can be told apart.
+    `names` N are the source's own, empty where an image has none; at most `most` are given. An
+    interval is for more images of this very group, which are taken for independent; none where
+    fewer than two groups can be told apart.
     """
     named = np.array(names, object)
-    kinds = [name for name in sorted(set(names) - {""}) if (named == name).sum() >= LEAST]
     found = []
-    for name in kinds if len(kinds) > 1 else []:
+    for name, _, _ in _counted(right, names)[:most]:
         inside = np.asarray(named == name, np.bool_)
         found.append(
             Slice(
@@ -114,7 +114,20 @@ def group_slices(
                 ),
             )
         )
-    return tuple(sorted(found, key=lambda one: one.accuracy.value))
+    return tuple(found)
+
+
+def _counted(right: NDArray[np.bool_], names: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Name, images right and images of the groups that can be judged, the worst first."""
+    kinds, owner = np.unique(np.array(names, str), return_inverse=True)
+    hits = np.bincount(owner, right, len(kinds)).astype(int)
+    sizes = np.bincount(owner, minlength=len(kinds))
+    found = [
+        (str(name), int(k), int(n))
+        for name, k, n in zip(kinds, hits, sizes, strict=True)
+        if name and n >= LEAST
+    ]
+    return sorted(found, key=lambda one: one[1] / one[2]) if len(found) > 1 else []
 
 
 def weaker(tried: Sequence[Slice]) -> tuple[Slice, ...]:
@@ -122,21 +135,24 @@ def weaker(tried: Sequence[Slice]) -> tuple[Slice, ...]:
     return tuple(one for one in tried if statistics.difference(one.others, one.accuracy).low > 0)
 
 
-def weak_groups(tried: Sequence[Slice], error: float) -> tuple[Slice, ...]:
-    """The groups with fewer right answers than chance gives so many of all images.
+def weak_groups(
+    right: NDArray[np.bool_], names: Sequence[str], error: float
+) -> tuple[tuple[str, ...], int]:
+    """The groups with fewer right answers than chance gives, and how many groups were tried.
 
-    By Fisher's exact test against all others, one-sided, at `error` over the number of groups
-    tried (Bonferroni), so that a false alarm from any of them comes at most so often. It holds
-    for small groups, where intervals at such levels do not.
+    By Fisher's exact test against all other images, one-sided, at `error` over the number of
+    groups tried (Bonferroni): a false alarm from any of them comes at most so often. It holds
+    for small groups, where intervals at such levels do not. The images of a group are taken for
+    independent, so it says of these very groups that they are worse, not why. Worst first.
     """
-    return tuple(one for one in tried if _by_chance(one) <= error / len(tried))
-
-
-def _by_chance(one: Slice) -> float:
-    inside, others = (round(share.value * share.n) for share in (one.accuracy, one.others))
-    return statistics.fewer_by_chance(
-        inside, one.accuracy.n, inside + others, one.accuracy.n + one.others.n
+    tried = _counted(right, names)
+    all_right, total = int(right.sum()), len(right)
+    found = tuple(
+        name
+        for name, k, n in tried
+        if statistics.fewer_by_chance(k, n, all_right, total) <= error / len(tried)
     )
+    return found, len(tried)
 
 
 def _of_pixels(image_HWC: NDArray[np.uint8]) -> tuple[float, float, float]:

@@ -1,7 +1,17 @@
-"""Weak slice: dark, blurred, small … images that are found less often than the others."""
+"""Weak slice: dark, blurred, small … images or groups that are found less often than others."""
 
-from striate import statistics
-from striate.decision.slices import SLICES, properties, slices
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.decision.slices import (
+    SLICES,
+    Slice,
+    group_slices,
+    properties,
+    slices,
+    weak_groups,
+    weaker,
+)
 from striate.diagnose import LEVEL, Check, finding
 from striate.values import Finding, Values
 
@@ -19,7 +29,11 @@ WORDS = (
 
 
 def run(values: Values) -> Finding:
-    """Holds each outer quarter against all other images, at a level that allows for eight."""
+    """Holds each outer quarter against all other images, and each of the source's own groups.
+
+    The error of the check is shared: among the eight quarters, and where there are groups half
+    of it among these.
+    """
     rows = values.test_rows[values.counted]
     if len(rows) < LEAST:
         return finding(
@@ -31,6 +45,9 @@ def run(values: Values) -> Finding:
             figures={"n": len(rows)},
         )
     right = (values.predictions.predicted == values.predictions.truth)[values.counted]
+    names = [values.index.examples[row].group for row in rows]
+    failing, groups = weak_groups(right, names, (1 - LEVEL) / 2)
+    error = (1 - LEVEL) / (2 if groups else 1)
     measured = properties(values.cache.images[rows], [values.index.examples[row] for row in rows])
     # Bonferroni: each of the eight gets an eighth of the error.
     tried = slices(
@@ -39,37 +56,96 @@ def run(values: Values) -> Finding:
         values.counted_groups,
         seed=values.options.seed,
         folds=values.folds,
-        level=1 - (1 - LEVEL) / len(SLICES),
+        level=1 - error / len(SLICES),
     )
-    weak = [one for one in tried if statistics.difference(one.others, one.accuracy).low > 0]
+    weak = weaker(tried)
+    # A kind says more of why than a group does.
     if weak:
-        worst = min(weak, key=lambda one: one.accuracy.value)
-        number = SLICES.index(worst.name)
+        return _weak_kind(min(weak, key=lambda one: one.accuracy.value))
+    if failing:
+        return _weak_group(failing, groups, right, names, values)
+    return _passed(len(rows), groups)
+
+
+def _weak_group(
+    failing: tuple[str, ...],
+    groups: int,
+    right: NDArray[np.bool_],
+    names: list[str],
+    values: Values,
+) -> Finding:
+    (worst,) = group_slices(
+        right,
+        names,
+        values.counted_groups,
+        seed=values.options.seed,
+        folds=values.folds,
+        most=1,
+    )
+    return finding(
+        "weak_slice",
+        "found",
+        "advice",
+        title="Some groups are harder",
+        meaning="Of the {n:,} judged images of group {name} {share:.1%} are right, of the others "
+        "{others:.1%}. {failing:,} of {groups:,} groups with enough images are worse than chance "
+        "explains, though so many were looked at; images of one group were taken for independent.",
+        advice="Look at the images of these groups: what sets them apart (light, device, place, "
+        "hand)? Collect more groups like them; until then trust answers on such groups less.",
+        variant="group",
+        figures={
+            "name": worst.name,
+            "share": worst.accuracy.value,
+            "others": worst.others.value,
+            "n": worst.accuracy.n,
+            "failing": len(failing),
+            "groups": groups,
+        },
+    )
+
+
+def _weak_kind(worst: Slice) -> Finding:
+    number = SLICES.index(worst.name)
+    return finding(
+        "weak_slice",
+        "found",
+        "advice",
+        title="Some kinds of images are harder",
+        meaning="Of {name} of the judged images {share:.1%} are right, of the others "
+        "{others:.1%}: more apart than chance explains, though eight kinds were looked at.",
+        advice="Collect more images of this kind, or augment with it; until then trust its "
+        "answers less.",
+        variant=(
+            "dark",
+            "bright",
+            "flat",
+            "harsh",
+            "blurred",
+            "detailed",
+            "small",
+            "large",
+        )[number],
+        figures={
+            "name": WORDS[number],
+            "share": worst.accuracy.value,
+            "others": worst.others.value,
+            "n": worst.accuracy.n,
+        },
+    )
+
+
+def _passed(images: int, groups: int) -> Finding:
+    if groups:
         return finding(
             "weak_slice",
-            "found",
-            "advice",
-            title="Some kinds of images are harder",
-            meaning="Of {name} of the judged images {share:.1%} are right, of the others "
-            "{others:.1%}: more apart than chance explains, though eight kinds were looked at.",
-            advice="Collect more images of this kind, or augment with it; until then trust its "
-            "answers less.",
-            variant=(
-                "dark",
-                "bright",
-                "flat",
-                "harsh",
-                "blurred",
-                "detailed",
-                "small",
-                "large",
-            )[number],
-            figures={
-                "name": WORDS[number],
-                "share": worst.accuracy.value,
-                "others": worst.others.value,
-                "n": worst.accuracy.n,
-            },
+            "passed",
+            "info",
+            title="Weak slices",
+            meaning="Neither dark nor bright, flat nor harsh, blurred nor detailed, small nor "
+            "large images, nor those of any of {groups:,} groups are worse than the others by "
+            "more than chance explains ({n:,} images).",
+            variant="groups",
+            figures={"n": images, "groups": groups},
         )
     return finding(
         "weak_slice",
@@ -78,7 +154,7 @@ def run(values: Values) -> Finding:
         title="Weak slices",
         meaning="Neither dark nor bright, flat nor harsh, blurred nor detailed, small nor large "
         "images are worse than the others by more than chance explains ({n:,} images).",
-        figures={"n": len(rows)},
+        figures={"n": images},
     )
 
 

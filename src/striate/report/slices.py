@@ -27,15 +27,15 @@ def slices_section(values: Values, words: Words) -> Section | None:
         values.counted_groups,
         seed=values.options.seed,
         folds=values.folds,
+        most=GROUPS,
     )
     blocks = []
     if found:
         titles = [words.named("slice", one.name) for one in found]
         blocks.append(_table(found, titles, right, words, "kind", "note"))
     if named:
-        worst = named[:GROUPS]
-        titles = [one.name for one in worst]
-        blocks.append(_table(worst, titles, right, words, "group", "groups_note"))
+        titles = [one.name for one in named]
+        blocks.append(_table(named, titles, right, words, "group", "groups_note"))
     if not blocks:
         return None
     return Section(
