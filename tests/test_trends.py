@@ -91,3 +91,13 @@ def test_ground_lost_again() -> None:
 def test_wilder_than_chance() -> None:
     assert trends.wilder(3.0, 1.0, 20)
     assert not trends.wilder(1.2, 1.0, 20)
+
+
+def test_losses_that_ran_away_are_smoothed_as_small_ones_are() -> None:
+    curve = noisy(decay(), 0.05)
+    small, huge = trends.smooth(curve), trends.smooth(curve * 1e300)
+    assert np.allclose(huge.level / 1e300, small.level)
+    assert np.allclose(huge.errors / 1e300, small.errors)
+    assert trends.best_epoch(curve * 1e300).place == trends.best_epoch(curve).place
+    value, error = trends.slope(curve * 1e300)
+    assert (value / 1e300, error / 1e300) == pytest.approx(trends.slope(curve))

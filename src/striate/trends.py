@@ -26,6 +26,7 @@ SPIKE = 4.0
 # Breiman and others 1984, keeps epochs that are truly worse (LOG 2026-11-24).
 TIE = 0.0
 ROUNDING = 1e-12
+HUGE = 1e100
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ class Trend:
         """
         held = np.clip(1 - np.diag(self.hat), 0.05, 1.0)
         rest = ((self.curve - self.level) / held)[~self.spikes]
-        noise = max(self.noise, float(np.sqrt(np.square(rest).mean())) if len(rest) else 0.0)
+        size = max(1.0, float(np.abs(rest).max(initial=0.0)) / HUGE)
+        spread = size * float(np.sqrt(np.square(rest / size).mean())) if len(rest) else 0.0
+        noise = max(self.noise, spread)
         found: Floats = noise * np.linalg.norm(self._twice, axis=1)
         return found
 
@@ -87,6 +90,11 @@ def smooth(curve: ArrayLike) -> Trend:
     Epochs that stand out above both sides by four deviations of the noise are spikes.
     """
     y = np.asarray(curve, np.float64)
+    size = float(np.abs(y).max(initial=0.0))
+    if math.isfinite(size) and size > HUGE:
+        # Squares of such losses would overflow.
+        small = smooth(y / size)
+        return Trend(y, small.level * size, small.hat, small.noise * size, small.spikes)
     spikes = spikes_of(y)
     if len(y) < 4:
         return Trend(y, y.copy(), np.eye(len(y)), jitter(y), spikes)
@@ -205,6 +213,10 @@ def slope(curve: ArrayLike, along: ArrayLike | None = None) -> tuple[float, floa
     x = np.arange(len(y), dtype=np.float64) if along is None else np.asarray(along, np.float64)
     if len(y) < 3 or float(np.ptp(x)) == 0:
         return 0.0, math.inf
+    size = float(np.abs(y).max())
+    if math.isfinite(size) and size > HUGE:
+        value, error = slope(y / size, x)
+        return value * size, error * size
     centred = x - x.mean()
     spread = float(np.square(centred).sum())
     value = float((centred * y).sum()) / spread

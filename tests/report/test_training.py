@@ -1,10 +1,12 @@
 """The curves' section: the kept epoch, its band, what the last epoch would have given."""
 
+import re
 from dataclasses import replace
 
 import pytest
 from tests import made
 
+from striate.diagnose import curves_of_history, diagnose_curves
 from striate.report.language import words
 from striate.report.training import training_section
 from striate.values import History, Values
@@ -43,3 +45,19 @@ def test_it_says_that_a_training_was_stopped() -> None:
 
 def test_without_validation_images_there_is_nothing_to_say() -> None:
     assert shown(replace(LONG, val_images=0))[0] == ""
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_losses_that_ran_away_stay_short(lang: str) -> None:
+    epochs = tuple(
+        replace(e, train_loss=e.train_loss * 1e300, val_loss=e.val_loss * 1e300)
+        for e in LONG.epochs
+    )
+    values: Values = replace(made.values(classes=3), history=replace(LONG, epochs=epochs))
+    section = training_section(values, words(lang))
+    assert section is not None
+    told = str([(block.text, block.note, block.rows, block.svg) for block in section.blocks])
+    assert "e+300" in told
+    assert not re.search(r"\d{20}", told)
+    for finding in diagnose_curves(curves_of_history(replace(LONG, epochs=epochs))):
+        assert not re.search(r"\d{20}", " ".join(words(lang).finding(finding)) + finding.meaning)

@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 
 from striate import statistics
 from striate.catalog import collect
-from striate.values import Curves, Figure, Finding, History, Interval, Score, Values, Verdict
+from striate.values import (
+    Curves,
+    Figure,
+    Finding,
+    History,
+    Interval,
+    Score,
+    Values,
+    Verdict,
+    filled,
+)
 
 # A dozen checks look at one run; at this level each, a healthy run hears a false alarm from any
 # of them less often than one time in ten.
@@ -106,10 +116,10 @@ def finding(
         code=code,
         outcome=outcome,
         severity=severity,
-        title=title.format(**figures),
+        title=filled(title, figures),
         figures=figures,
-        meaning=meaning.format(**figures),
-        advice=advice.format(**figures),
+        meaning=filled(meaning, figures),
+        advice=filled(advice, figures),
         see=f"docs/reference/checks.md#{code.replace('_', '-')}",
         variant=variant,
     )
@@ -257,7 +267,7 @@ def _against_guessing(score: Score) -> Verdict:
     if not learnt:
         sentence += " That is no difference beyond chance."
     ending = "learnt" if learnt else "guessed"
-    return _said(f"{code}_{ending}", sentence.format(**figures), figures)
+    return _said(f"{code}_{ending}", filled(sentence, figures), figures)
 
 
 def _of(source: Finding, code: str) -> Verdict:

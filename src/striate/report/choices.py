@@ -18,6 +18,7 @@ from striate.values import (
     Tap,
     Trial,
     Values,
+    shown,
 )
 
 LINEAR = ("linear", "layers")
@@ -214,7 +215,7 @@ def _stages(evidence: Evidence, words: Words) -> Block:
                 f"{probe.dimensions:,}",
                 _share(probe.loo_accuracy, words),
                 _share(probe.val_accuracy, words),
-                f"{probe.loo_log_loss:.3f}",
+                shown(probe.loo_log_loss),
             )
             for name, probe in zip(names, probes, strict=True)
         ),

@@ -6,7 +6,7 @@ from PIL import Image
 
 from striate.report.language import Words
 from striate.report.pixels import SMALL, data_uri
-from striate.values import Block, CopyGain, Section, Values
+from striate.values import Block, CopyGain, Section, Values, shown
 
 
 def copies_section(values: Values, words: Words) -> Section | None:
@@ -80,7 +80,7 @@ def _table(measured: list[tuple[str, CopyGain]], values: Values, words: Words) -
             (
                 words(f"copies.{name}"),
                 f"{gain.gain:+.3f} ± {gain.error:.3f}",
-                f"{gain.log_loss:.3f} → {gain.log_loss - gain.gain:.3f}",
+                f"{shown(gain.log_loss)} → {shown(gain.log_loss - gain.gain)}",
                 f"{gain.right_plain:,} → {gain.right_mirrored:,}",
                 words("copies.used" if _told(name, gain, values) == "help" else "copies.unused"),
             )

@@ -10,10 +10,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from striate.values import Figure, Finding, Sentence
+from striate.values import Figure, Finding, Sentence, filled, shown
 
 LANGUAGES = ("en", "zh")
 OTHER_TASK = "task"
+LONG = 1e9
 NARROW_SPACE = "\u202f"
 
 
@@ -41,7 +42,7 @@ class Words:
         template = self._template(key, figures)
         if template is None:
             raise KeyError(key)
-        return self.typeset(template.format(**figures))
+        return self.typeset(filled(template, figures))
 
     def sentence(self, sentence: Sentence) -> str:
         """A sentence in this language: the template under its code, else its own English."""
@@ -72,15 +73,20 @@ class Words:
 
     def percent(self, share: float | None, digits: int = 1) -> str:
         """A share as a percentage."""
-        return "–" if share is None else self.typeset(f"{share:.{digits}%}")
+        return "–" if share is None else self.typeset(shown(share, f".{digits}%"))
 
     def span(self, low: float, high: float) -> str:
         """An interval of shares in per cent, without the sign."""
         return f"{100 * low:.1f}–{100 * high:.1f}"
 
     def number(self, value: float) -> str:
-        """A number in its own unit with three significant digits, no fewer than its whole part."""
+        """A number in its own unit with three significant digits, no fewer than its whole part.
+
+        From a thousand million on it is written with a power of ten.
+        """
         size = abs(value)
+        if size >= LONG:
+            return f"{value:.3g}"
         digits = 2 - math.floor(math.log10(size)) if size > 0 else 0
         return f"{value:,.{min(12, max(0, digits))}f}"
 
@@ -111,7 +117,7 @@ class Words:
         if template is None:
             return self.typeset(english)
         try:
-            return self.typeset(template.format(**figures))
+            return self.typeset(filled(template, figures))
         except (KeyError, ValueError, TypeError, IndexError):
             # A run written by an older striate may lack a figure: its own English still holds.
             return self.typeset(english)

@@ -4,7 +4,7 @@ from matplotlib.ticker import MaxNLocator
 
 from striate.report.canvas import COLOURS, Canvas, drawn
 from striate.report.language import Words
-from striate.values import Block, RateSearch, Section, Values
+from striate.values import Block, RateSearch, Section, Values, shown
 
 
 def rates_section(values: Values, words: Words) -> Section | None:
@@ -21,7 +21,7 @@ def rates_section(values: Values, words: Words) -> Section | None:
         svg=_curve(search, title, about, words),
         header=(words("rates.rate"), words("rates.loss")),
         rows=tuple(
-            (f"{rate:.2g}", f"{loss:.3f}")
+            (f"{rate:.2g}", shown(loss))
             for rate, loss in list(zip(search.rates, search.losses, strict=True))[::every]
         ),
     )

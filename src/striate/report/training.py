@@ -5,7 +5,7 @@ import numpy as np
 from striate.report.charts import Band, Line, curves
 from striate.report.language import Words
 from striate.trends import best_epoch, smooth
-from striate.values import Block, Epoch, History, Section, Task, Values
+from striate.values import Block, Epoch, History, Section, Task, Values, shown
 
 # Shorter curves are left as they are.
 SMOOTHED = 4
@@ -97,7 +97,7 @@ def _chart(figure: str, name: str, history: History, words: Words) -> Block:
     ]
     first, last = lines[-1].values[0], lines[-1].values[-1]
     band = _band(figure, history)
-    shown = words.percent if figure == "accuracy" else "{:.3f}".format
+    text = words.percent if figure == "accuracy" else shown
     svg = curves(
         f"training-{figure}",
         title,
@@ -105,8 +105,8 @@ def _chart(figure: str, name: str, history: History, words: Words) -> Block:
             "training.about",
             figure=title,
             epochs=len(history.epochs),
-            first=shown(first),
-            last=shown(last),
+            first=text(first),
+            last=text(last),
             kept=history.kept_epoch,
         ),
         lines,
@@ -138,9 +138,9 @@ def _row(epoch: Epoch, names: tuple[str, ...], words: Words) -> tuple[str, ...]:
     cells = {
         "epoch": str(epoch.epoch),
         "lr": f"{epoch.lr:.2g}",
-        "train_loss": f"{epoch.train_loss:.3f}",
+        "train_loss": shown(epoch.train_loss),
         "train_accuracy": words.percent(epoch.train_accuracy),
-        "val_loss": f"{epoch.val_loss:.3f}",
+        "val_loss": shown(epoch.val_loss),
         "val_accuracy": words.percent(epoch.val_accuracy),
         "seconds": f"{epoch.seconds:.1f}",
     }

@@ -11,7 +11,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from striate.report.language import Words, plain, words
-from striate.values import Epoch, Progress, Watch, unwatched
+from striate.values import Epoch, Progress, Watch, shown, unwatched
 
 MODES = ("auto", "live", "notebook", "plain", "quiet")
 
@@ -165,7 +165,7 @@ def epoch_line(epoch: Epoch, total: int, say: Words, metric: str = "accuracy") -
 
 def _shown(value: float, metric: str, say: Words) -> str:
     """A share as per cent; R² is none, and stands as it is."""
-    return f"{value:.3f}" if metric == "r_squared" else say.percent(value)
+    return shown(value) if metric == "r_squared" else say.percent(value)
 
 
 def running_line(progress: Progress, say: Words) -> str:

@@ -60,8 +60,10 @@ from striate.values.saying import (
     T,
     Targets,
     Task,
+    filled,
     names_in,
     say,
+    shown,
 )
 from striate.values.training import (
     UNKNOWN,
@@ -161,7 +163,9 @@ __all__ = [
     "Verdict",
     "Watch",
     "WithLeaked",
+    "filled",
     "names_in",
     "say",
+    "shown",
     "unwatched",
 ]

@@ -1,7 +1,9 @@
 """Words with figures, and the short names of types that all values use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from string import Formatter
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +42,35 @@ class Sentence:
 
 
 def say(code: str, template: str, **figures: Figure) -> Sentence:
-    """A sentence whose English text is `template` filled with `figures` by `str.format`."""
-    return Sentence(code=code, figures=figures, text=template.format(**figures))
+    """A sentence whose English text is `template` filled with `figures`."""
+    return Sentence(code=code, figures=figures, text=filled(template, figures))
+
+
+def filled(template: str, figures: Mapping[str, Figure]) -> str:
+    """The template filled as by `str.format`, but with every figure as `shown` shows it."""
+    return _SHORT.vformat(template, (), figures)
+
+
+def shown(figure: Any, how: str = ".3f") -> str:
+    """A figure as `format` shows it; a float of a million or more with three digits: 1.5e+300.
+
+    A loss that ran away would have hundreds of digits.
+    """
+    fixed = how.endswith(("f", "%"))
+    if fixed and isinstance(figure, float) and abs(figure) >= LONG:
+        return f"{figure * 100:.3g}%" if how.endswith("%") else f"{figure:.3g}"
+    return format(figure, how)
+
+
+class _Short(Formatter):
+    """Fills templates, with figures that stay short."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return shown(value, format_spec)
+
+
+_SHORT = _Short()
+LONG = 1e6
 
 
 def names_in(label: str) -> tuple[str, ...]:
