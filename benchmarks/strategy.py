@@ -16,21 +16,19 @@ results is not measured again. `benchmarks/strategy_regret.py` draws the conclus
 """
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch count the cores
 
 import numpy as np
-from numpy.typing import NDArray
-from strategy_cells import NET, SETS, SIZE, Cell, Whole, cut, load, spec
+from strategy_cells import NET, SETS, Cell, Whole, cut, load, spec
+from strategy_rows import Places, Row, chance_of_luck, judged_row, named
 
-from striate.calibration import fit_temperature
 from striate.classifier import Classifier
 from striate.learn.job import Learned
 from striate.learn.linear import Linear, fit_on
@@ -43,7 +41,7 @@ from striate.probe.held_out import fit_held_out
 from striate.probe.neighbours import class_mean, nearest_neighbour
 from striate.probe.shift import layer_shift
 from striate.probe.trials import training_speed
-from striate.statistics import accuracy_interval, log_loss, softmax
+from striate.statistics import accuracy_interval
 from striate.strategy.budget import epoch_seconds, epochs_within, frozen_seconds
 from striate.strategy.plans import recipe_for, training_plan
 from striate.train.head import Network, assemble
@@ -51,35 +49,10 @@ from striate.train.inference import fast
 from striate.train.loop import train
 from striate.train.machine import measure_machine
 from striate.train.passes import logits_of
-from striate.values import Choice, Evidence, ModelSpec, Plan, Probe, Rows, say
+from striate.values import Choice, Evidence, ModelSpec, Plan, Probe, say
 
 TRAINED = ("scratch", "shallow", "deep", "fastai")
 WHY = say("benchmark.why", "the benchmark asks for it")
-
-Hits = NDArray[np.bool_]
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where the sets lie, where what is computed once is kept, and where the results go."""
-
-    sets: Path
-    store: Path
-    results: Path
-
-    def rows(self) -> list[Row]:
-        """What was measured so far."""
-        return json.loads(self.results.read_text())["rows"] if self.results.exists() else []
-
-    def add(self, rows: Sequence[Row], budget: float) -> None:
-        """Writes the results with more rows, a row a line, whole and then renamed."""
-        every = sorted([*self.rows(), *rows], key=_order)
-        head = {"net": NET, "size": SIZE, "budget": budget, "clock": "process CPU, 1 thread"}
-        lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in every)
-        fresh = self.results.with_suffix(".new")
-        fresh.write_text(f'{{"setup":{json.dumps(head)},"rows":[\n{lines}\n]}}\n')
-        fresh.replace(self.results)
 
 
 def main() -> None:
@@ -107,7 +80,7 @@ def main() -> None:
         wholes[name] = whole
         cell = cut(whole, size, seed, machine)
         if cell is None:
-            rows = [_named(name, size, seed, "left out")]
+            rows = [named(name, size, seed, "left out")]
             done.add((name, size, seed, "left out"))
         elif strategy == "closed":
             rows = _closed(cell)
@@ -162,7 +135,7 @@ def _closed(cell: Cell) -> list[Row]:
     near = nearest_neighbour(tops, labels[every], owners, cell.seed)
     means = class_mean(tops, labels[every], len(job.index.classes), owners)
     rows.append(
-        _named(*cell.key, "evidence")
+        named(*cell.key, "evidence")
         | {
             "best": probed.best.name,
             "shift": {stage: round(value, 3) for stage, value in shift.items()},
@@ -203,7 +176,7 @@ def _linear(cell: Cell, name: str, probe: Probe) -> Row:
     fitted = time.process_time() - begun
     right = whole.loo_scores.argmax(axis=1) == job.labels[every]
     said = accuracy_interval(right, job.groups[every], cell.seed)
-    return _row(
+    return judged_row(
         cell,
         name,
         whole.scores(table.of(cell.test, probe.taps)),
@@ -258,7 +231,7 @@ def _trained(cell: Cell, strategy: str, budget: float) -> list[Row]:
     if strategy == "fastai":
         rows.append(_refitted(cell, f"{strategy}+refit", network, model, trained))
     facts = {"epochs": plan.epochs.value, "kept": history[0], "curve": history[1]}
-    return [row | facts for row in rows]
+    return [row | facts | {"chance": chance_of_luck(whole.store, row)} for row in rows]
 
 
 def _evidence(cell: Cell, probed: Probed) -> Evidence:
@@ -343,7 +316,7 @@ def _judged(cell: Cell, name: str, network: Network, model: ModelSpec, seconds: 
         logits_of(quick, job.cache.images, rows, model, job.machine)
         for rows in (cell.test, job.val)
     ]
-    return _row(cell, name, scores[0], scores[1], seconds)
+    return judged_row(cell, name, scores[0], scores[1], seconds)
 
 
 def _delivered(
@@ -363,14 +336,14 @@ def _delivered(
     found = refitted(job, tuned)
     seconds += time.process_time() - begun
     assert found.val_probabilities is not None
-    row = _row(
+    found_row = judged_row(
         cell,
         plan.strategy.value,
         found.classifier.logits(job.cache.images, cell.test),
         np.log(np.maximum(found.val_probabilities, 1e-12)),
         seconds,
     )
-    return row | {"share": found.plan.interpolation.value, "head": found.plan.head.value}
+    return found_row | {"share": found.plan.interpolation.value, "head": found.plan.head.value}
 
 
 def _refitted(cell: Cell, name: str, network: Network, model: ModelSpec, seconds: float) -> Row:
@@ -391,66 +364,7 @@ def _refitted(cell: Cell, name: str, network: Network, model: ModelSpec, seconds
     )
     seconds += taken + time.process_time() - begun
     scores = [fit.scores(table.of(rows)) for rows in (cell.test, job.val)]
-    return _row(cell, name, scores[0], scores[1], seconds)
-
-
-def _row(
-    cell: Cell,
-    name: str,
-    test_NK: NDArray[np.float32],
-    val_NK: NDArray[np.float32],
-    seconds: float,
-) -> Row:
-    labels = cell.job.labels
-    right = test_NK.argmax(axis=1) == labels[cell.test]
-    val = val_NK.argmax(axis=1) == labels[cell.job.val]
-    said = accuracy_interval(right, cell.job.groups[cell.test], cell.seed)
-    _keep_scores(cell, name, test_NK, val_NK)
-    return _named(*cell.key, name) | {
-        "first": round(float(right[cell.first].mean()), 5),
-        "second": round(float(right[~cell.first].mean()), 5),
-        "n": [int(cell.first.sum()), int((~cell.first).sum())],
-        "test": [round(v, 4) for v in (said.value, said.low, said.high)],
-        "val": _bits(val),
-        "loss": _loss(val_NK, labels[cell.job.val]),
-        "seconds": round(seconds, 2),
-    }
-
-
-def _keep_scores(
-    cell: Cell, name: str, test_NK: NDArray[np.float32], val_NK: NDArray[np.float32]
-) -> None:
-    """What every model said of every image, for questions that come later."""
-    folder = cell.whole.store / "scores"
-    folder.mkdir(parents=True, exist_ok=True)
-    labels = cell.job.labels
-    np.savez(
-        folder / f"{'-'.join(str(part) for part in cell.key)}-{name}.npz",
-        test=test_NK.astype(np.float32),
-        val=val_NK.astype(np.float32),
-        test_truth=labels[cell.test],
-        val_truth=labels[cell.job.val],
-        first=cell.first,
-        val_groups=cell.job.groups[cell.job.val],
-    )
-
-
-def _loss(scores_NK: NDArray[np.float32], truth: Rows) -> float:
-    """Log loss on validation at the temperature that suits it best: alike for all strategies."""
-    return round(log_loss(softmax(scores_NK, fit_temperature(scores_NK, truth)), truth), 4)
-
-
-def _bits(hits: Hits) -> str:
-    """Which validation images were right: four a hexadecimal digit, the count before."""
-    return f"{len(hits)}:{np.packbits(hits).tobytes().hex()}"
-
-
-def _named(name: str, size: int, seed: int, strategy: str) -> Row:
-    return {"set": name, "kind": SETS[name], "size": size, "seed": seed, "strategy": strategy}
-
-
-def _order(row: Row) -> tuple[Any, ...]:
-    return (list(SETS).index(row["set"]), row["size"] or 10**6, row["seed"], row["strategy"])
+    return judged_row(cell, name, scores[0], scores[1], seconds)
 
 
 def _choice(value: Any) -> Choice[Any]:

@@ -6,12 +6,12 @@ Regret is the best strategy's accuracy minus that of the strategy that a rule ta
 The best is picked on one half of the test images and scored on the other, and the halves are
 swapped, so that luck on the images that pick it does not count. It may so be below 0. Only cells
 (set, size, seed) where every strategy was run, on the same images, count; the mean is over sets,
-sizes within a set alike. `auto` keeps the linear model on several stages unless the trained one
-that it tries is better on validation by a sign test. Three ways of telling what to try:
-*raced*, as `striate fit` does it: an eighth of a training from scratch, and the whole of it
-where that may pass the linear model; no setting of it was found on these sets. By *thresholds*
-on the images' side and number, as `striate/strategy/corners.py` has them, and such thresholds set
-leave-one-set-out: those of least regret on the other sets.
+cells within a set alike. `auto` does what `striate fit` does: nothing where the linear model has
+next to nothing to win; else an eighth of a training from scratch, where one could be seen to win;
+then the whole of it, or a tuning of all layers, whichever promises more, and the other where the
+first does not pass the gate; the linear model stays where neither does. What a tuning leaves of
+the linear model's errors (`DEEP_KEEPS`) was found on these sets: so it is also set
+leave-one-set-out, and with it the level of the gate.
 """
 
 import argparse
@@ -25,15 +25,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.statistics import better, sign_test, wilson
-from striate.strategy.corners import to_try
-from striate.strategy.promise import GATE_LEVEL, LEARNING_EXPONENT
+from striate.statistics import sign_test, wilson
+from striate.strategy.promise import DEEP_KEEPS, GATE_LEVEL, JUDGES, LEARNING_EXPONENT, LITTLE
 
 ARMS = ("linear", "layers", "shallow", "deep", "scratch", "fastai")
 LARGE = 50
-SMALL_SIDES = (0, 32, 40, 64, 100)
-TUNED_FROM = (10**6, 100, 50, 20)
-LEVELS = (0.05, 0.1, 0.2, 0.4)
+KEEPS = (None, 0.7, 0.85, 1.0)
+LEVELS = (0.05, 0.1, 0.2, 0.3, 0.5)
 TRIAL = 1 / 8
 
 Cell = dict[str, dict[str, Any]]
@@ -50,21 +48,22 @@ def main() -> None:
     given = parser.parse_args()
     cells = _cells(json.loads(given.results.read_text())["rows"])
     run = {k: c for k, c in cells.items() if set(given.arms) <= set(c) and "evidence" in c}
-    whole = {k: c for k, c in run.items() if _alike(c, given.arms)}
+    whole = {k: _with_counts(c) for k, c in run.items() if _alike(c, given.arms)}
     for key in sorted(set(run) - set(whole)):
         print(f"left out, judged on different images: {key}")
     sets = sorted({key[0] for key in whole})
     print(f"{len(whole)} cells of {len(cells)} hold all of {', '.join(given.arms)}: {sets}")
     rules: dict[str, Rule] = {f"always {arm}": _always(arm) for arm in given.arms}
-    rules["course's table by counts"] = _course
-    rules["auto, raced as fit does it"] = _raced
-    rules["auto, by thresholds"] = _auto(None, None, GATE_LEVEL)
+    if "shallow" in given.arms:
+        rules["course's table by counts"] = _course
+    rules["auto, as fit does it"] = auto(DEEP_KEEPS, GATE_LEVEL)
+    rules["auto, without tuning"] = auto(None, GATE_LEVEL)
     print("| rule | regret | worst cell | accuracy | CPU seconds | share of all arms' |")
     print("|---|---|---|---|---|---|")
     for name, rule in rules.items():
         print(_line(name, whole, dict.fromkeys(whole, rule), given.arms))
     free = _held_out(whole, sets, given.arms)
-    print(_line("auto, thresholds set leave-one-set-out", whole, free, given.arms))
+    print(_line("auto, its numbers set leave-one-set-out", whole, free, given.arms))
 
 
 def _cells(rows: Sequence[dict[str, Any]]) -> dict[Key, Cell]:
@@ -73,6 +72,12 @@ def _cells(rows: Sequence[dict[str, Any]]) -> dict[Key, Cell]:
         if row["strategy"] != "left out":
             cells[(row["set"], row["size"], row["seed"])][row["strategy"]] = row
     return {key: cell for key, cell in cells.items() if cell}
+
+
+def _with_counts(cell: Cell) -> Cell:
+    """The cell, its linear model knowing how many images it learnt from while it was judged."""
+    linear = cell["best probe"] | {"trained": cell["evidence"]["train"]}
+    return {**cell, "best probe": linear}
 
 
 def _alike(cell: Cell, arms: Sequence[str]) -> bool:
@@ -85,24 +90,6 @@ def _always(arm: str) -> Rule:
     return lambda cell: (arm, {arm: 1.0})
 
 
-def _raced(cell: Cell) -> tuple[str, dict[str, float]]:
-    """The trial, read off the training's curve where an eighth of its epochs were done.
-
-    A trial of its own would be better by then, since its rate would have fallen to 0.
-    """
-    old = _hits(cell["layers"])
-    if sign_test(int((~old).sum()), 0) >= GATE_LEVEL:
-        return "layers", {"layers": 1.0}
-    curve = [accuracy for _, accuracy in cell["scratch"]["curve"]]
-    done = max(1, int(TRIAL * len(curve)))
-    tried = wilson(round(max(curve[:done]) * len(old)), len(old))
-    best_case = 1 - (1 - tried.high) * (done / len(curve)) ** LEARNING_EXPONENT
-    if best_case <= old.mean():
-        return "layers", {"layers": 1.0, "scratch": done / len(curve)}
-    won = better(_hits(cell["scratch"]), old) < GATE_LEVEL
-    return ("scratch" if won else "layers"), {"layers": 1.0, "scratch": 1.0}
-
-
 def _course(cell: Cell) -> tuple[str, dict[str, float]]:
     """Small or large by images a class; similar or not by what the set is said to be."""
     large = cell["evidence"]["train"] / cell["evidence"]["classes"] >= LARGE
@@ -111,24 +98,53 @@ def _course(cell: Cell) -> tuple[str, dict[str, float]]:
     return arm, {arm: 1.0}
 
 
-def _auto(side: int | None, tuned_from: int | None, level: float) -> Rule:
-    """What is tried by the settings (None: by striate's own rule), kept if better by `level`."""
+def auto(keeps: float | None, level: float) -> Rule:
+    """What `striate fit` does, where tuning is said to leave `keeps` of the linear model's errors.
+
+    With None nothing is tuned.
+    """
 
     def rule(cell: Cell) -> tuple[str, dict[str, float]]:
-        facts = cell["evidence"]
-        each = facts["train"] / facts["classes"]
-        if side is None or tuned_from is None:
-            tried = to_try(facts["image_size"], each, fmean(facts["shift"].values()))
-        else:
-            tried = "scratch" if facts["image_size"] <= side else ""
-            tried = tried or ("shallow" if each >= tuned_from else "")
-        if not tried:
-            return "layers", {"layers": 1.0}
-        new, old = _hits(cell[tried]), _hits(cell["layers"])
-        won = better(new, old) < level
-        return (tried if won else "layers"), {"layers": 1.0, tried: 1.0}
+        linear = cell["best probe"]
+        hits = _hits(linear)
+        if _missed(linear, hits) <= LITTLE:
+            return "best probe", {"best probe": 1.0}
+        spent = {"best probe": 1.0}
+        promises = {}
+        if keeps is not None and len(hits) >= JUDGES:
+            promises["deep"] = 1 - keeps * (1 - hits.mean())
+        if sign_test(int((~hits).sum()), 0) < GATE_LEVEL:
+            spent["scratch"], promised, best_case = _trial(cell["scratch"], len(hits))
+            if best_case > hits.mean():
+                promises["scratch"] = promised
+        if not promises:
+            return "best probe", spent
+        for taken in sorted(promises, key=lambda name: promises[name], reverse=True):
+            spent[taken] = 1.0
+            if cell[taken]["chance"] < level:
+                return taken, spent
+        return "best probe", spent
 
     return rule
+
+
+def _missed(linear: dict[str, Any], hits: NDArray[np.bool_]) -> float:
+    """Share of the images that the linear model did not learn from and gets wrong."""
+    train = linear["trained"]
+    return ((1 - linear["loo"][0]) * train + int((~hits).sum())) / (train + len(hits))
+
+
+def _trial(scratch: dict[str, Any], val: int) -> tuple[float, float, float]:
+    """Share of a training that a trial takes, the accuracy that it promises and may bring at best.
+
+    It is read off the training's curve where an eighth of its epochs were done: a trial of its own
+    would be better by then, since its rate would have fallen to 0.
+    """
+    curve = [accuracy for _, accuracy in scratch["curve"]]
+    done = max(1, int(TRIAL * len(curve)))
+    tried = wilson(round(max(curve[:done]) * val), val)
+    shrink = (done / len(curve)) ** LEARNING_EXPONENT
+    return done / len(curve), 1 - (1 - tried.value) * shrink, 1 - (1 - tried.high) * shrink
 
 
 def _hits(row: dict[str, Any]) -> NDArray[np.bool_]:
@@ -156,19 +172,19 @@ def _mean_over_sets(values: dict[Key, float]) -> float:
 
 def _held_out(cells: dict[Key, Cell], sets: Sequence[str], arms: Sequence[str]) -> dict[Key, Rule]:
     """For each cell the rule whose settings lose least on the other sets."""
-    settings = [(s, t, v) for s in SMALL_SIDES for t in TUNED_FROM for v in LEVELS]
+    settings = [(keeps, level) for keeps in KEEPS for level in LEVELS]
     taken: dict[str, Rule] = {}
     for name in sets:
         others = {key: cell for key, cell in cells.items() if key[0] != name}
         lost = {
             one: _mean_over_sets(
-                {key: _regret(cell, _auto(*one)(cell)[0], arms) for key, cell in others.items()}
+                {key: _regret(cell, auto(*one)(cell)[0], arms) for key, cell in others.items()}
             )
             for one in settings
         }
         best = min(settings, key=lambda one: lost[one])
-        taken[name] = _auto(*best)
-        print(f"left out {name}: scratch up to {best[0]} px, tuned from {best[1]}, level {best[2]}")
+        taken[name] = auto(*best)
+        print(f"left out {name}: tuning keeps {best[0]} of the errors, level {best[1]}")
     return {key: taken[key[0]] for key in cells}
 
 

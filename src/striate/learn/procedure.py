@@ -15,6 +15,7 @@ from striate.learn.job import Job, Learned
 from striate.learn.linear import Linear, fit_on, linear_classifier, refit
 from striate.learn.measure import gather_evidence
 from striate.learn.networks import best_network, probe_first
+from striate.learn.next_best import or_next_best
 from striate.learn.racing import raced
 from striate.learn.stepping import learn_by_steps
 from striate.learn.targets import learn_targets
@@ -55,7 +56,9 @@ def _learn_label(job: Job) -> Learned:
     if linear is None:
         return with_cost(job, None, learn_by_steps(job, plan, evidence, None, None))
     exact = partial(_exact, job, linear)
-    return with_cost(job, linear, learn_by_steps(job, plan, evidence, linear, exact))
+    learned = learn_by_steps(job, plan, evidence, linear, exact)
+    learned = or_next_best(job, learned, plan.strategy.value, linear, exact)
+    return with_cost(job, linear, learned)
 
 
 def _exact(job: Job, linear: Linear, evidence: Evidence, choice: Choice[str]) -> Learned:

@@ -52,12 +52,17 @@ def what_to_try(
 
 
 def choose(
-    evidence: Evidence, remaining_seconds: float, options: Options, machine: Machine
+    evidence: Evidence,
+    remaining_seconds: float,
+    options: Options,
+    machine: Machine,
+    without: tuple[str, ...] = (),
 ) -> Plan:
     """The plan for the time that is left; `because` says in sentences how it came about.
 
     A plan that trains by steps promises more than the linear model at hand; whether it keeps
-    the promise is judged after training, on the validation images.
+    the promise is judged after training, on the validation images. Strategies in `without` are
+    left out: they were tried.
     Raises `UsageError` where the strategy asked for needs a pretrained network and none is there.
     """
     if options.strategy != "auto":
@@ -71,6 +76,7 @@ def choose(
     if nothing is not None:
         return _stay(evidence, options, machine, (*said, nothing))
     may, out = contenders(evidence, remaining_seconds, options)
+    may = tuple(strategy for strategy in may if strategy not in without)
     promises = [promise(evidence, strategy, remaining_seconds, probe) for strategy in may]
     said = (*said, *out, *(found.why for found in promises))
     hopeful = [found for found in promises if found.hopeful]

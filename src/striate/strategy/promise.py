@@ -132,7 +132,7 @@ def promise(evidence: Evidence, strategy: str, remaining_seconds: float, probe: 
             else "Tuning all layers starts at the linear model's head, so it may gain a little."
         )
         why = say("promise.shallow" if some else "promise.deep", template)
-        accuracy = 1 - _DEEP_KEEPS * (1 - linear)
+        accuracy = 1 - DEEP_KEEPS * (1 - linear)
         return Promise(strategy=strategy, accuracy=accuracy, hopeful=True, why=why)
     images, size = sum(evidence.images_per_class), evidence.image_size
     hopeful = size <= SMALL_IMAGE or images >= _MANY_IMAGES
@@ -296,6 +296,6 @@ def _epoch_seconds(evidence: Evidence, strategy: str) -> float | None:
 
 _MANY_IMAGES = 2000
 # Of the errors of the linear model this share was left at 20 images a class (LOG 2026-11-24).
-_DEEP_KEEPS = 0.85
+DEEP_KEEPS = 0.85
 # Validation and test images are predicted once more at the end.
 _SETS_TO_JUDGE = 2

@@ -1,0 +1,104 @@
+"""A second training where the first did not pass, and only there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests import made
+
+from strategy.evidences import MACHINE, evidence, trial
+from striate.learn import next_best
+from striate.learn.job import Learned
+from striate.learn.next_best import or_next_best
+from striate.strategy.choose import choose
+from striate.values import Machine, Options, Plan, say
+
+SPEEDS = {"features": 4000.0, "scratch": 2000.0, "deep": 500.0}
+HOPEFUL = evidence(train=700, size=224, trials=(trial(0.95, epochs=20),), **SPEEDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    given_plan: Plan | None
+    options: Options
+    machine: Machine
+    minutes: float
+    seconds_left: Callable[[], float]
+    keep: Callable[..., Any]
+    checkpoints: Path
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """The plans that are trained; each is delivered."""
+    plans: list[Plan] = []
+
+    def by_steps(job: Any, plan: Plan, found: Any, read: Any, exact: Any) -> Learned:
+        assert job.checkpoints.name == "next"
+        plans.append(plan)
+        return replace(learned(plan.strategy.value), plan=plan)
+
+    monkeypatch.setattr(next_best, "learn_by_steps", by_steps)
+    return plans
+
+
+def job(seconds: float = 900, strategy: str = "auto", given: Plan | None = None) -> Any:
+    kept = SimpleNamespace(made=None)
+
+    def keep(name: str, make: Any, codec: Any = None, **_: Any) -> Any:
+        kept.made = kept.made or make()
+        return kept.made
+
+    return _Job(
+        given_plan=given,
+        options=Options(strategy=strategy),
+        machine=MACHINE,
+        minutes=10.0,
+        seconds_left=lambda: seconds,
+        keep=keep,
+        checkpoints=Path("checkpoints"),
+    )
+
+
+def learned(strategy: str) -> Learned:
+    plan = choose(HOPEFUL, 900, Options(strategy=strategy), MACHINE)
+    return Learned(
+        classifier=SimpleNamespace(),
+        plan=replace(plan, because=(say("gate.not_kept", "not kept"),)),
+        evidence=HOPEFUL,
+        history=None,
+        val_probabilities=None,
+    )
+
+
+@pytest.mark.parametrize(("tried", "then"), [("scratch", "deep"), ("deep", "scratch")])
+def test_what_is_next_in_promise_is_trained_where_the_first_did_not_pass(
+    trained: list[Plan], tried: str, then: str
+) -> None:
+    found = or_next_best(job(), learned("linear"), tried, None, None)
+    (plan,) = trained
+    assert plan.strategy.value == found.plan.strategy.value == then
+    codes = [sentence.code for sentence in plan.because]
+    assert codes[:2] == ["gate.not_kept", "next.try"]
+    texts = [sentence.text for sentence in plan.because]
+    assert len(set(texts)) == len(texts)
+
+
+def test_nothing_follows_a_training_that_passed(trained: list[Plan]) -> None:
+    first = learned("deep")
+    assert or_next_best(job(), first, "deep", None, None) is first
+    assert not trained
+
+
+@pytest.mark.parametrize(
+    "of", [job(seconds=8.5), job(strategy="deep"), job(given=made.values().plan)]
+)
+def test_nothing_follows_without_time_nor_where_the_way_was_given(
+    trained: list[Plan], of: Any
+) -> None:
+    first = learned("linear")
+    assert or_next_best(of, first, "deep", None, None) is first
+    assert not trained
