@@ -14,7 +14,7 @@ from striate.report.classes import class_scores
 from striate.report.compose import compose
 from striate.report.html import render
 from striate.report.language import words
-from striate.report.mistakes import worst_mistakes
+from striate.report.mistakes import mistakes_section, one_a_group, worst_mistakes
 from striate.report.training import training_section
 from striate.values import Finding, Report, Values
 
@@ -185,6 +185,17 @@ def test_mistakes_are_sorted_and_exclude_leaked_images(usual: Values) -> None:
     sure = usual.predictions.probabilities[places].max(axis=1)
     assert (np.diff(sure) <= 0).all()
     assert not np.isin(usual.test_rows[places], usual.split.leaked).any()
+
+
+def test_of_mistakes_in_one_group_the_surest_is_shown(usual: Values) -> None:
+    places, groups = np.array([5, 3, 9, 1]), np.array([7, 2, 7, 2])
+    assert one_a_group(places, groups).tolist() == [5, 3]
+    one = np.zeros(len(usual.split.groups), np.int64)
+    together = replace(usual, split=replace(usual.split, groups=one))
+    section = mistakes_section(together, words("en"))
+    assert section is not None
+    assert len(section.blocks[0].images) == 1
+    assert section.blocks[0].note == words("en")("mistakes.one_a_group")
 
 
 def test_scores_of_classes_add_up(usual: Values) -> None:

@@ -1,5 +1,7 @@
 """The most confident mistakes, as pictures: the quickest way to see what goes wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from striate.report.language import Words
@@ -19,11 +21,14 @@ def mistakes_section(values: Values, words: Words) -> Section | None:
         text = words("mistakes.none", n=judged)
         blocks: tuple[Block, ...] = (Block(kind="text", text=text),)
         return Section(key="mistakes", title=words("mistakes.title"), blocks=blocks)
+    shown = one_a_group(wrong, values.split.groups[values.test_rows[wrong]])
+    note = words("mistakes.one_a_group") if len(shown) < len(wrong) else ""
+    gallery = _gallery(shown[:SHOWN], values, words)
     return Section(
         key="mistakes",
         title=words("mistakes.title"),
         lead=words("mistakes.lead", n=len(wrong), judged=judged),
-        blocks=(_gallery(wrong[:SHOWN], values, words),),
+        blocks=(replace(gallery, note=note),),
     )
 
 
@@ -34,6 +39,13 @@ def worst_mistakes(values: Values) -> Rows:
     places = np.flatnonzero(wrong)
     sure = predictions.probabilities[places].max(axis=1)
     return places[np.argsort(-sure, kind="stable")]
+
+
+def one_a_group(places: Rows, groups: Rows) -> Rows:
+    """The first place of every group, in their order: pictures of one group look alike."""
+    _, first = np.unique(groups, return_index=True)
+    found: Rows = places[np.sort(first)]
+    return found
 
 
 def _gallery(places: Rows, values: Values, words: Words) -> Block:
