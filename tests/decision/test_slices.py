@@ -148,3 +148,4 @@ def test_the_report_has_a_table_of_groups() -> None:
     section = slices_section(grouped, words("zh"))
     assert section is not None
     assert {row[0] for row in section.blocks[1].rows} == {"film 0", "film 1", "film 2"}
+    assert section.blocks[1].title == words("zh")("slices.groups_title")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 import made
-from striate.report.confusion import confusion, confusion_section, group_classes
+from striate.report.confusion import PAIRS, confusion, confusion_section, group_classes
 from striate.report.language import words
 
 ENGLISH = words("en")
@@ -34,7 +34,7 @@ def test_many_classes_are_shown_in_groups_and_pairs() -> None:
     assert section is not None
     matrix, pairs = section.blocks
     assert len(matrix.rows) == 16
-    assert len(pairs.rows) == 30
+    assert len(pairs.rows) == PAIRS
 
 
 def test_groups_find_planted_blocks_and_are_of_one_size() -> None:

@@ -9,7 +9,7 @@ from striate.report.language import Words
 from striate.statistics import rng
 from striate.values import Block, Section, Values
 
-WHOLE, PAIRS, MOST_CUTS, STEPS = 20, 30, 4, 200
+WHOLE, PAIRS, MOST_CUTS, STEPS = 20, 12, 4, 200
 
 
 def confusion_section(values: Values, words: Words) -> Section | None:

@@ -1,5 +1,7 @@
 """How often the model is right on dark, blurred, small … images, and on each group."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +37,8 @@ def slices_section(values: Values, words: Words) -> Section | None:
         blocks.append(_table(found, titles, right, words, "kind", "note"))
     if named:
         titles = [one.name for one in named]
-        blocks.append(_table(named, titles, right, words, "group", "groups_note"))
+        table = _table(named, titles, right, words, "group", "groups_note")
+        blocks.append(replace(table, title=words("slices.groups_title")))
     if not blocks:
         return None
     return Section(
