@@ -370,7 +370,7 @@ RUNS: dict[str, dict[str, Made]] = {
     },
     "other_world": {"test 20 points harder": Made(harder=0.2)},
     "outliers": {"two strangers": Made(strangers=2)},
-    # 600 images to validate, as in the benchmark of curves; fewer hide such faults at times.
+    # 600 images to validate, as in the benchmark of curves; fewer often hide such faults.
     **{
         code: {name: Made(images=4000, recipe=recipe) for name, recipe in ILL[code].items()}
         for code in ("overfitting", "underfitting")
