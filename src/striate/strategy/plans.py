@@ -3,6 +3,7 @@
 from striate.overrides import overridden
 from striate.strategy.augmentation import augmentation
 from striate.strategy.input_choices import channels_choice, resize_choice, with_preprocessing
+from striate.strategy.rates import with_rate
 from striate.strategy.recipes import DEEP, SCRATCH, Recipe
 from striate.values import (
     BalanceGain,
@@ -120,7 +121,7 @@ def training_plan(
         channels=channels_choice(evidence.channels, strategy.value),
         resize=resize_choice(evidence),
     )
-    return with_preprocessing(overridden(plan, options.set))
+    return with_preprocessing(with_rate(overridden(plan, options.set)))
 
 
 def best_probe(evidence: Evidence) -> Probe | None:
