@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch count th
 
 import numpy as np
 from strategy_cells import NET, SETS, Cell, Whole, cut, load, spec
-from strategy_rows import Places, Row, chance_of_luck, judged_row, named
+from strategy_rows import Places, Row, chances, judged_row, named
 
 from striate.classifier import Classifier
 from striate.learn.job import Learned
@@ -231,7 +231,7 @@ def _trained(cell: Cell, strategy: str, budget: float) -> list[Row]:
     if strategy == "fastai":
         rows.append(_refitted(cell, f"{strategy}+refit", network, model, trained))
     facts = {"epochs": plan.epochs.value, "kept": history[0], "curve": history[1]}
-    return [row | facts | {"chance": chance_of_luck(whole.store, row)} for row in rows]
+    return [row | facts | chances(whole.store, row) for row in rows]
 
 
 def _evidence(cell: Cell, probed: Probed) -> Evidence:

@@ -8,10 +8,9 @@ swapped, so that luck on the images that pick it does not count. It may so be be
 (set, size, seed) where every strategy was run, on the same images, count; the mean is over sets,
 cells within a set alike. `auto` does what `striate fit` does: nothing where the linear model has
 next to nothing to win; else an eighth of a training from scratch, where one could be seen to win;
-then the whole of it, or a tuning of all layers, whichever promises more, and the other where the
-first does not pass the gate; the linear model stays where neither does. What a tuning leaves of
-the linear model's errors (`DEEP_KEEPS`) was found on these sets: so it is also set
-leave-one-set-out, and with it the level of the gate.
+then the whole of it and a tuning of all layers, the more promising first, the second where it may
+pass what the first brought; what is delivered must pass the gate. `DEEP_KEEPS` only says which
+comes first; the level of the gate is a convention.
 """
 
 import argparse
@@ -119,13 +118,22 @@ def auto(keeps: float | None, level: float) -> Rule:
                 promises["scratch"] = promised
         if not promises:
             return "best probe", spent
+        best = "best probe"
         for taken in sorted(promises, key=lambda name: promises[name], reverse=True):
+            if best != "best probe" and not _may_pass(cell, taken, best):
+                continue
             spent[taken] = 1.0
-            if cell[taken]["chance"] < level:
-                return taken, spent
-        return "best probe", spent
+            if cell[taken]["chance" if best == "best probe" else f"chance over {best}"] < level:
+                best = taken
+        return best, spent
 
     return rule
+
+
+def _may_pass(cell: Cell, taken: str, best: str) -> bool:
+    """Whether the next training promises more than what was reached."""
+    hits = _hits(cell[best])
+    return taken == "deep" or _trial(cell["scratch"], len(hits))[2] > hits.mean()
 
 
 def _missed(linear: dict[str, Any], hits: NDArray[np.bool_]) -> float:

@@ -12,7 +12,6 @@ from strategy_cells import NET, SETS, SIZE, Cell
 
 from striate.calibration import fit_temperature
 from striate.learn.gate import passes
-from striate.learn.refitting import TUNED
 from striate.statistics import accuracy_interval, log_loss, softmax
 from striate.values import Rows
 
@@ -89,15 +88,27 @@ def _loss(scores_NK: NDArray[np.float32], truth: Rows) -> float:
     return round(log_loss(softmax(scores_NK, fit_temperature(scores_NK, truth)), truth), 4)
 
 
-def chance_of_luck(store: Path, row: Row) -> float:
-    """What the gate of `striate fit` says of a row against the linear model: luck's chance."""
+def chances(store: Path, row: Row) -> dict[str, float]:
+    """What the gate of `striate fit` says of a row: luck's chance to put it before another model.
+
+    That is the linear model, and `deep` and `scratch` where they were run before.
+    """
+    found = {}
+    for name, rival in (("chance", "best probe"), *((f"chance over {r}", r) for r in RIVALS)):
+        old, new = _scores(store, row, rival), _scores(store, row, row["strategy"])
+        if old is None or new is None or rival == row["strategy"]:
+            continue
+        chance, _ = passes(
+            softmax(new["val"]), softmax(old["val"]), new["val_truth"], new["val_groups"]
+        )
+        found[name] = round(chance, 4)
+    return found
+
+
+def _scores(store: Path, row: Row, strategy: str) -> Any:
     key = "-".join(str(row[name]) for name in ("set", "size", "seed"))
-    new = np.load(store / "scores" / f"{key}-{row['strategy']}.npz")
-    old = np.load(store / "scores" / f"{key}-best probe.npz")
-    found = [softmax(z["val"], fit_temperature(z["val"], z["val_truth"])) for z in (new, old)]
-    name = "deep" if row["strategy"] in TUNED else "scratch"
-    chance, _ = passes(name, found[0], found[1], new["val_truth"], new["val_groups"])
-    return round(chance, 4)
+    path = store / "scores" / f"{key}-{strategy}.npz"
+    return np.load(path) if path.exists() else None
 
 
 def _bits(hits: Hits) -> str:
@@ -112,3 +123,6 @@ def named(name: str, size: int, seed: int, strategy: str) -> Row:
 
 def _order(row: Row) -> tuple[Any, ...]:
     return (list(SETS).index(row["set"]), row["size"] or 10**6, row["seed"], row["strategy"])
+
+
+RIVALS = ("deep", "scratch")

@@ -1,4 +1,4 @@
-"""A second training where the first did not pass, and only there."""
+"""A second training where it may still be better and time is left, and only there."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from tests import made
 
@@ -87,10 +88,21 @@ def test_what_is_next_in_promise_is_trained_where_the_first_did_not_pass(
     assert len(set(texts)) == len(texts)
 
 
-def test_nothing_follows_a_training_that_passed(trained: list[Plan]) -> None:
+def test_after_a_training_that_passed_the_next_must_promise_more(trained: list[Plan]) -> None:
     first = learned("deep")
-    assert or_next_best(job(), first, "deep", None, None) is first
+    first = replace(first, val_probabilities=np.eye(3, dtype=np.float32))
+    poor, good = _reached(first, 0.80), _reached(first, 0.999)
+    assert or_next_best(job(), good, "deep", None, None) is good
     assert not trained
+    or_next_best(job(), poor, "deep", None, None)
+    (plan,) = trained
+    assert plan.strategy.value == "scratch"
+
+
+def _reached(model: Learned, accuracy: float) -> Learned:
+    """The model after it passed the gate with this accuracy."""
+    kept = replace(trial(accuracy), strategy="deep", kept=True)
+    return replace(model, evidence=replace(HOPEFUL, trials=(*HOPEFUL.trials, kept)))
 
 
 @pytest.mark.parametrize(

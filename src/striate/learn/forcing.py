@@ -83,7 +83,7 @@ def _against_linear(
     old, new = exact.argmax(axis=1) == truth, found.argmax(axis=1) == truth
     groups = job.groups[job.val]
     gain = statistics.paired_difference(new, old, groups, seed=job.options.seed)
-    _, kept = passes(learned.plan.strategy.value, found, exact, truth, groups)
+    _, kept = passes(found, exact, truth, groups)
     measured = (
         "Forced, {strategy} got {new:,} of {n:,} validation images right, and the linear model "
         "that auto begins with {old:,}: {gain:+.1f} points ({low:+.1f} to {high:+.1f}). "

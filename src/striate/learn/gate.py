@@ -10,8 +10,8 @@ from striate import measures, statistics
 from striate.calibration import fit_temperature
 from striate.comparing import less_loss
 from striate.learn.job import Job, Learned
-from striate.strategy.promise import GATE_LEVEL, TUNING_COSTS
-from striate.values import Interval, Plan, Rows, Sentence, Task, Trial, say
+from striate.strategy.promise import GATE_LEVEL
+from striate.values import Figure, Interval, Plan, Rows, Sentence, Task, Trial, say
 
 Answers = NDArray[np.float32]
 
@@ -30,87 +30,73 @@ def gate(job: Job, learned: Learned, exact: Learned) -> Learned:
 
     Better means a chance of luck below 0.1, one-sided: on so few images a smaller difference is
     chance, and then the model with the cheaper and exact head is kept. Of one label it is the
-    mid-p of a paired sign test; for a tuned network, which has the linear model's kind of head,
-    the paired test of log losses, both models at the temperature that suits these images. Of
-    several labels or a number it is the share of bootstrap draws, of whole groups, in which the
-    mean average precision or the mean absolute error is no better.
+    paired test of the log losses of the images, both models at the temperature that suits them: it
+    tells more than counting who is right, where images are few. Of several labels or a number it
+    is the share of bootstrap draws, of whole groups, in which the mean average precision or the
+    mean absolute error is no better. `exact` may be a trained model that passed before.
     """
     new, old = learned.val_probabilities, exact.val_probabilities
     assert new is not None
     assert old is not None
-    judged = JUDGES[job.index.task](job, learned.plan, new, old)
+    judged = JUDGES[job.index.task](job, learned.plan, exact.plan.strategy.value, new, old)
     trial = _as_trial(learned, judged)
-    evidence = replace(learned.evidence, trials=(*learned.evidence.trials, trial))
+    before = learned.evidence.trials
+    if judged.kept:
+        before = tuple(replace(earlier, kept=False) for earlier in before)
+    evidence = replace(learned.evidence, trials=(*before, trial))
     delivered = learned if judged.kept else exact
     plan = replace(delivered.plan, because=(*learned.plan.because, judged.why))
     return replace(delivered, plan=plan, evidence=evidence)
 
 
-def passes(
-    strategy: str, new_NK: Answers, old_NK: Answers, truth: Rows, groups: Rows
-) -> tuple[float, bool]:
-    """The chance that luck alone put a trained network's classes first, and whether it is kept."""
-    if strategy in TUNING_COSTS:
-        chance = less_loss(_losses(new_NK, truth), _losses(old_NK, truth), groups)
-    else:
-        new, old = new_NK.argmax(axis=1) == truth, old_NK.argmax(axis=1) == truth
-        chance = statistics.better(new, old, groups)
+def passes(new_NK: Answers, old_NK: Answers, truth: Rows, groups: Rows) -> tuple[float, bool]:
+    """The chance that luck alone made a trained network's losses smaller; whether it is kept."""
+    chance = less_loss(_losses(new_NK, truth), _losses(old_NK, truth), groups)
     return chance, chance < GATE_LEVEL
 
 
-def _on_classes(job: Job, plan: Plan, new_NK: Answers, old_NK: Answers) -> Judged:
+def _on_classes(job: Job, plan: Plan, rival: str, new_NK: Answers, old_NK: Answers) -> Judged:
     truth, groups = job.labels[job.val], job.groups[job.val]
-    new, old = new_NK.argmax(axis=1) == truth, old_NK.argmax(axis=1) == truth
-    if plan.strategy.value in TUNING_COSTS:
-        return _on_tuned(job, plan, new_NK, old_NK)
-    chance, kept = passes(plan.strategy.value, new_NK, old_NK, truth, groups)
-    template = (
-        "Trained, {strategy} got {new} of {n} validation images right and the linear model "
-        "{old}: it is kept (chance of that by luck: {chance:.3f})."
-        if kept
-        else "Trained, {strategy} got {new} of {n} validation images right and the linear model "
-        "{old}: not enough to tell from luck ({chance:.2f}), so the linear model is delivered."
-    )
-    why = say(
-        "gate.kept" if kept else "gate.not_kept",
-        template,
-        strategy=plan.strategy.value,
-        new=int(new.sum()),
-        old=int(old.sum()),
-        n=len(new),
-        chance=float(chance),
-    )
-    found = statistics.accuracy_interval(new, groups, job.options.seed)
-    return Judged(kept=kept, why=why, found=found)
-
-
-def _on_tuned(job: Job, plan: Plan, new_NK: Answers, old_NK: Answers) -> Judged:
-    truth, groups = job.labels[job.val], job.groups[job.val]
-    new, old = _losses(new_NK, truth), _losses(old_NK, truth)
     right = new_NK.argmax(axis=1) == truth
-    chance, kept = passes(plan.strategy.value, new_NK, old_NK, truth, groups)
-    start = (
-        "Tuned, {strategy} gets {right} of {n} validation images right at a log loss of {new:.3f}, "
-        "the linear model {old_right} at {old:.3f}: "
-    )
-    end = (
-        "it is kept (chance of that by luck: {chance:.3f})."
-        if kept
-        else "not enough to tell from luck ({chance:.2f}), so the linear model is delivered."
-    )
-    why = say(
-        "gate.kept_tuned" if kept else "gate.not_kept_tuned",
-        start + end,
-        strategy=plan.strategy.value,
-        right=int(right.sum()),
-        old_right=int((old_NK.argmax(axis=1) == truth).sum()),
-        n=len(truth),
-        new=float(new.mean()),
-        old=float(old.mean()),
-        chance=chance,
-    )
+    chance, kept = passes(new_NK, old_NK, truth, groups)
+    figures: dict[str, Figure] = {
+        "strategy": plan.strategy.value,
+        "right": int(right.sum()),
+        "old_right": int((old_NK.argmax(axis=1) == truth).sum()),
+        "n": len(truth),
+        "new": float(_losses(new_NK, truth).mean()),
+        "old": float(_losses(old_NK, truth).mean()),
+        "chance": chance,
+    }
+    if rival not in ("linear", "layers"):
+        why = _over_a_trained_one(kept, rival, figures)
+    else:
+        start = (
+            "Trained, {strategy} gets {right} of {n} validation images right at a log loss of "
+            "{new:.3f}, the linear model {old_right} at {old:.3f}: "
+        )
+        end = (
+            "it is kept (chance of that by luck: {chance:.3f})."
+            if kept
+            else "not enough to tell from luck ({chance:.2f}), so the linear model is delivered."
+        )
+        why = say("gate.kept" if kept else "gate.not_kept", start + end, **figures)
     found = statistics.accuracy_interval(right, groups, job.options.seed)
     return Judged(kept=kept, why=why, found=found)
+
+
+def _over_a_trained_one(kept: bool, rival: str, figures: dict[str, Figure]) -> Sentence:
+    start = (
+        "Trained, {strategy} gets {right} of {n} validation images right at a log loss of "
+        "{new:.3f}, {rival} {old_right} at {old:.3f}: "
+    )
+    end = (
+        "{strategy} is delivered (chance of that by luck: {chance:.3f})."
+        if kept
+        else "not enough to tell from luck ({chance:.2f}), so {rival} stays."
+    )
+    code = "gate.kept_over" if kept else "gate.not_kept_over"
+    return say(code, start + end, rival=rival, **figures)
 
 
 def _losses(found_NK: Answers, truth: Rows) -> NDArray[np.float64]:
@@ -121,7 +107,7 @@ def _losses(found_NK: Answers, truth: Rows) -> NDArray[np.float64]:
     return np.asarray(-np.log(np.maximum(of_truth, 1e-12)))
 
 
-def _on_labels(job: Job, plan: Plan, new_NK: Answers, old_NK: Answers) -> Judged:
+def _on_labels(job: Job, plan: Plan, _: str, new_NK: Answers, old_NK: Answers) -> Judged:
     marks, groups, seed = job.index.targets()[job.val], job.groups[job.val], job.options.seed
     new, old, chance = measures.compared_labels(new_NK, old_NK, marks, groups, seed)
     kept = chance < GATE_LEVEL
@@ -147,7 +133,7 @@ def _on_labels(job: Job, plan: Plan, new_NK: Answers, old_NK: Answers) -> Judged
     return Judged(kept=kept, why=why, found=measures.as_share(found, len(marks)))
 
 
-def _on_numbers(job: Job, plan: Plan, new_N1: Answers, old_N1: Answers) -> Judged:
+def _on_numbers(job: Job, plan: Plan, _: str, new_N1: Answers, old_N1: Answers) -> Judged:
     truth = job.index.targets()[job.val, 0]
     groups, seed = job.groups[job.val], job.options.seed
     new, old, chance = measures.compared_numbers(new_N1[:, 0], old_N1[:, 0], truth, groups, seed)
@@ -190,7 +176,7 @@ def _as_trial(learned: Learned, judged: Judged) -> Trial:
     )
 
 
-JUDGES: dict[Task, Callable[[Job, Plan, Answers, Answers], Judged]] = {
+JUDGES: dict[Task, Callable[[Job, Plan, str, Answers, Answers], Judged]] = {
     "label": _on_classes,
     "labels": _on_labels,
     "number": _on_numbers,

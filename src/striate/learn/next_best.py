@@ -1,39 +1,65 @@
-"""Where the first training did not pass the gate: the next promising one, if there is time left."""
+"""After the first training the next promising one, if there is time left: the best is delivered."""
 
 from dataclasses import replace
+from functools import partial
 
 from striate.learn.job import Job, Learned
 from striate.learn.linear import Read
 from striate.learn.stepping import Exact, learn_by_steps
 from striate.store.plans import PLAN
 from striate.strategy.choose import choose
-from striate.values import Plan, say
+from striate.strategy.plans import best_probe
+from striate.values import Choice, Evidence, Plan, say
 
 
 def or_next_best(job: Job, learned: Learned, tried: str, read: Read, exact: Exact) -> Learned:
-    """The model as it is, or that of the next training, held against the linear one in its turn.
+    """The model as it is, or that of the next training where it is better.
 
-    `tried` is the strategy that was trained. Only where `auto` chose it and the linear model was
-    delivered instead: then whatever else may still pass it and fits into the time that is left.
+    `tried` is the strategy that was trained first; what came of it, or the linear model in its
+    place, is what the next must beat. Only where `auto` chose: whatever else may still be better
+    and fits into the time that is left. Which of two promises more is told badly before they are
+    trained, by a short trial and a habit.
     """
-    free = job.given_plan is None and job.options.strategy == "auto"
-    if not free or learned.plan.strategy.value == tried:
+    if job.given_plan is not None or job.options.strategy != "auto":
+        return learned
+    passed = learned.plan.strategy.value == tried
+    if passed and learned.val_probabilities is None:
         return learned
     plan = job.keep("next.json", lambda: _next(job, learned, tried), PLAN, also=job.minutes)
     if not plan.epochs.value:
         return learned
     beside = replace(job, checkpoints=job.checkpoints / "next")
-    return learn_by_steps(beside, plan, learned.evidence, read, exact)
+    rival = partial(_as_it_is, learned) if passed else exact
+    return learn_by_steps(beside, plan, learned.evidence, read, rival)
+
+
+def _as_it_is(learned: Learned, evidence: Evidence, _: Choice[str]) -> Learned:
+    return replace(learned, evidence=evidence)
 
 
 def _next(job: Job, learned: Learned, tried: str) -> Plan:
     """What is chosen without the strategy that was tried; no reason is told twice."""
-    plan = choose(learned.evidence, job.seconds_left(), job.options, job.machine, without=(tried,))
-    told = {sentence.text for sentence in learned.plan.because}
+    evidence = learned.evidence
+    if learned.plan.strategy.value == tried:
+        evidence = _to_beat(evidence)
+    plan = choose(evidence, job.seconds_left(), job.options, job.machine, without=(tried,))
+    told = {sentence.code for sentence in learned.plan.because}
     why = say(
         "next.try",
         "There is time left, so {strategy} is tried next.",
         strategy=plan.strategy.value,
     )
-    new = tuple(sentence for sentence in plan.because if sentence.text not in told)
+    new = tuple(sentence for sentence in plan.because if sentence.code not in told - {TRAIN})
     return replace(plan, because=(*learned.plan.because, why, *new))
+
+
+def _to_beat(evidence: Evidence) -> Evidence:
+    """The evidence with the accuracy of what passed in the place of the linear model's."""
+    best, passed = best_probe(evidence), evidence.trials[-1].accuracy
+    probes = tuple(
+        replace(probe, val_accuracy=passed) if probe is best else probe for probe in evidence.probes
+    )
+    return replace(evidence, probes=probes)
+
+
+TRAIN = "choose.train"
