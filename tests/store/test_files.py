@@ -141,3 +141,11 @@ def test_arrays_are_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{}], object), allow_pickle=True)
     with pytest.raises(ValueError, match="Python objects"):
         files.of_array().read(tmp_path / "a.npy", {})
+
+
+def test_an_empty_table_is_called_empty_and_named_once() -> None:
+    for error in (StopIteration(), RuntimeError("generator raised StopIteration")):
+        assert files.damaged("doubts.csv", error).sentence == "doubts.csv is damaged: it is empty."
+    cut = ValueError("doubts.csv has a row that is cut short.")
+    told = files.damaged("doubts.csv", cut).sentence
+    assert told == "doubts.csv is damaged: it has a row that is cut short."

@@ -140,6 +140,10 @@ def from_json(content: bytes | str, kind: type[T], about: object) -> T:
 def damaged(about: object, error: Exception) -> ModelError:
     """What to tell a person whose file does not hold what it should."""
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    if "StopIteration" in reason:  # a table without even its first line
+        reason = "it is empty"
+    if reason.startswith(f"{about} "):
+        reason = f"it {reason.removeprefix(f'{about} ')}"
     return ModelError(
         f"{about} is damaged: {reason}.",
         "Take a copy that is whole, or begin anew with `striate fit SOURCE --restart`.",
