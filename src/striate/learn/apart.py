@@ -1,9 +1,16 @@
-"""A training beside the main one: in a folder of its own, out of sight of the run and its clock."""
+"""Work beside the main training: in a folder of its own, out of the way of the run's values."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from striate.learn.job import Job
+from striate.learn.job import Job, Keep
+from striate.learn.linear import FEATURES
+from striate.learn.networks import NETWORKS
+from striate.store.contents import CODECS
+from striate.store.files import Codec
+
+T = TypeVar("T")
 
 
 def apart(job: Job, folder: str) -> Job:
@@ -20,4 +27,23 @@ def _unpublished(name: str, value: Any) -> None:
     """What a trial leaves is not the run's."""
 
 
+def kept_in(keep: Keep, folder: str) -> Keep:
+    """The same habit for a fold's own values, or a second training's; features are everybody's."""
+
+    def kept(
+        name: str,
+        make: Callable[[], T],
+        codec: Codec[T] | None = None,
+        *,
+        inputs: Sequence[str] | None = None,
+        also: Any = None,
+    ) -> T:
+        own = name if name.startswith(SHARED) else f"{folder}/{name}"
+        value: T = keep(own, make, codec or CODECS[name], inputs=inputs, also=also)
+        return value
+
+    return kept
+
+
 PLENTY = 1e9
+SHARED = (FEATURES, NETWORKS)

@@ -1,21 +1,18 @@
 """Tiny sets: the whole procedure once for each fold, judged on the images it did not see."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from striate.classifier import answers
-from striate.learn.job import Job, Keep, Learned
-from striate.learn.linear import FEATURES
-from striate.learn.networks import NETWORKS
+from striate.learn.apart import kept_in
+from striate.learn.job import Job, Learned
 from striate.learn.procedure import learn
-from striate.store.contents import CODECS
-from striate.store.files import Codec, of_array
+from striate.store.files import of_array
 from striate.values import Index, Progress, Rows
 
 T = TypeVar("T")
@@ -52,7 +49,7 @@ def _fold(job: Job, held_out: NDArray[np.bool_], fold: int) -> NDArray[np.float3
         job,
         train=job.train[~held_out],
         checkpoints=job.checkpoints / f"fold-{fold}",
-        keep=_in_folder(job.keep, f"fold-{fold}"),
+        keep=kept_in(job.keep, f"fold-{fold}"),
         publish=lambda name, value: None,
         usable=lambda classifier: None,
     )
@@ -79,24 +76,3 @@ def _width(index: Index) -> int:
     if index.task == "number":
         return 1
     return len(index.classes) * (2 if index.task == "labels" else 1)
-
-
-def _in_folder(keep: Keep, folder: str) -> Keep:
-    """The same habit for a fold's own values; frozen features are everybody's."""
-
-    def kept(
-        name: str,
-        make: Callable[[], T],
-        codec: Codec[T] | None = None,
-        *,
-        inputs: Sequence[str] | None = None,
-        also: Any = None,
-    ) -> T:
-        own = name if name.startswith(SHARED) else f"{folder}/{name}"
-        value: T = keep(own, make, codec or CODECS[name], inputs=inputs, also=also)
-        return value
-
-    return kept
-
-
-SHARED = (FEATURES, NETWORKS)

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from functools import partial
 
+from striate.learn.apart import kept_in
+from striate.learn.finding import with_found_rate
 from striate.learn.job import Job, Learned
 from striate.learn.linear import Read
 from striate.learn.stepping import Exact, learn_by_steps
@@ -28,9 +30,10 @@ def or_next_best(job: Job, learned: Learned, tried: str, read: Read, exact: Exac
     plan = job.keep("next.json", lambda: _next(job, learned, tried), PLAN, also=job.minutes)
     if not plan.epochs.value:
         return learned
-    beside = replace(job, checkpoints=job.checkpoints / "next")
+    beside = replace(job, checkpoints=job.checkpoints / "next", keep=kept_in(job.keep, "next"))
+    plan, evidence = with_found_rate(beside, plan, read, learned.evidence)
     rival = partial(_as_it_is, learned) if passed else exact
-    return learn_by_steps(beside, plan, learned.evidence, read, rival)
+    return learn_by_steps(beside, plan, evidence, read, rival)
 
 
 def _as_it_is(learned: Learned, evidence: Evidence, _: Choice[str]) -> Learned:
