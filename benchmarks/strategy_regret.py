@@ -7,10 +7,10 @@ The best is picked on one half of the test images and scored on the other, and t
 swapped, so that luck on the images that pick it does not count. It may so be below 0. Only cells
 (set, size, seed) where every strategy was run, on the same images, count; the mean is over sets,
 cells within a set alike. `auto` does what `striate fit` does: nothing where the linear model has
-next to nothing to win; else an eighth of a training from scratch, where one could be seen to win;
-then the whole of it and a tuning of all layers, the more promising first, the second where it may
-pass what the first brought; what is delivered must pass the gate. `DEEP_KEEPS` only says which
-comes first; the level of the gate is a convention.
+next to nothing to win; else a trial from scratch of an eighth of the time, where a training could
+be seen to win; then the whole of it and a tuning of all layers, the more promising first, the
+second where it may pass what the first brought; what is delivered must pass the gate.
+`DEEP_KEEPS` only says which comes first; the level of the gate is a convention.
 """
 
 import argparse
@@ -31,7 +31,6 @@ ARMS = ("linear", "layers", "shallow", "deep", "scratch", "fastai")
 LARGE = 50
 KEEPS = (None, 0.7, 0.85, 1.0)
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.5)
-TRIAL = 1 / 8
 
 Cell = dict[str, dict[str, Any]]
 Key = tuple[str, int, int]
@@ -46,7 +45,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", default=list(ARMS))
     given = parser.parse_args()
     cells = _cells(json.loads(given.results.read_text())["rows"])
-    run = {k: c for k, c in cells.items() if set(given.arms) <= set(c) and "evidence" in c}
+    run = {k: c for k, c in cells.items() if {*given.arms, "trial", "evidence"} <= set(c)}
     whole = {k: _with_counts(c) for k, c in run.items() if _alike(c, given.arms)}
     for key in sorted(set(run) - set(whole)):
         print(f"left out, judged on different images: {key}")
@@ -113,7 +112,8 @@ def auto(keeps: float | None, level: float) -> Rule:
         if keeps is not None and len(hits) >= JUDGES:
             promises["deep"] = 1 - keeps * (1 - hits.mean())
         if sign_test(int((~hits).sum()), 0) < GATE_LEVEL:
-            spent["scratch"], promised, best_case = _trial(cell["scratch"], len(hits))
+            spent["trial"] = 1.0
+            promised, best_case = _trial(cell)
             if best_case > hits.mean():
                 promises["scratch"] = promised
         if not promises:
@@ -132,8 +132,7 @@ def auto(keeps: float | None, level: float) -> Rule:
 
 def _may_pass(cell: Cell, taken: str, best: str) -> bool:
     """Whether the next training promises more than what was reached."""
-    hits = _hits(cell[best])
-    return taken == "deep" or _trial(cell["scratch"], len(hits))[2] > hits.mean()
+    return taken == "deep" or _trial(cell)[1] > _hits(cell[best]).mean()
 
 
 def _missed(linear: dict[str, Any], hits: NDArray[np.bool_]) -> float:
@@ -142,17 +141,12 @@ def _missed(linear: dict[str, Any], hits: NDArray[np.bool_]) -> float:
     return ((1 - linear["loo"][0]) * train + int((~hits).sum())) / (train + len(hits))
 
 
-def _trial(scratch: dict[str, Any], val: int) -> tuple[float, float, float]:
-    """Share of a training that a trial takes, the accuracy that it promises and may bring at best.
-
-    It is read off the training's curve where an eighth of its epochs were done: a trial of its own
-    would be better by then, since its rate would have fallen to 0.
-    """
-    curve = [accuracy for _, accuracy in scratch["curve"]]
-    done = max(1, int(TRIAL * len(curve)))
-    tried = wilson(round(max(curve[:done]) * val), val)
-    shrink = (done / len(curve)) ** LEARNING_EXPONENT
-    return done / len(curve), 1 - (1 - tried.value) * shrink, 1 - (1 - tried.high) * shrink
+def _trial(cell: Cell) -> tuple[float, float]:
+    """The accuracy that a short trial of `scratch` promises for all of it, and at best."""
+    hits = _hits(cell["trial"])
+    tried = wilson(int(hits.sum()), len(hits))
+    shrink = min(1.0, cell["trial"]["epochs"] / cell["scratch"]["epochs"]) ** LEARNING_EXPONENT
+    return 1 - (1 - tried.value) * shrink, 1 - (1 - tried.high) * shrink
 
 
 def _hits(row: dict[str, Any]) -> NDArray[np.bool_]:
