@@ -10,7 +10,8 @@ cells within a set alike. `auto` does what `striate fit` does: nothing where the
 next to nothing to win; else a trial from scratch of an eighth of the time, where a training could
 be seen to win; then the whole of it and a tuning of all layers, the more promising first, the
 second where it may pass what the first brought; what is delivered must pass the gate.
-`DEEP_KEEPS` only says which comes first; the level of the gate is a convention.
+For images up to `SMALL_IMAGE` pixels no trial is too poor. `DEEP_KEEPS` only says which comes
+first; the level of the gate is a convention.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.statistics import sign_test, wilson
+from striate.strategy.corners import SMALL_IMAGE
 from striate.strategy.promise import DEEP_KEEPS, GATE_LEVEL, JUDGES, LEARNING_EXPONENT, LITTLE
 
 ARMS = ("linear", "layers", "shallow", "deep", "scratch", "fastai")
@@ -114,7 +116,7 @@ def auto(keeps: float | None, level: float) -> Rule:
         if sign_test(int((~hits).sum()), 0) < GATE_LEVEL:
             spent["trial"] = 1.0
             promised, best_case = _trial(cell)
-            if best_case > hits.mean():
+            if best_case > hits.mean() or _small(cell):
                 promises["scratch"] = promised
         if not promises:
             return "best probe", spent
@@ -132,7 +134,11 @@ def auto(keeps: float | None, level: float) -> Rule:
 
 def _may_pass(cell: Cell, taken: str, best: str) -> bool:
     """Whether the next training promises more than what was reached."""
-    return taken == "deep" or _trial(cell)[1] > _hits(cell[best]).mean()
+    return taken == "deep" or _small(cell) or _trial(cell)[1] > _hits(cell[best]).mean()
+
+
+def _small(cell: Cell) -> bool:
+    return bool(cell["evidence"]["image_size"] <= SMALL_IMAGE)
 
 
 def _missed(linear: dict[str, Any], hits: NDArray[np.bool_]) -> float:

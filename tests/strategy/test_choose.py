@@ -37,7 +37,9 @@ def codes(plan: Plan) -> list[str]:
         # A trial below, yet so short that the full training should pass.
         (evidence(trials=(trial(0.87, epochs=5),)), 60, "scratch", "promise.hopeful"),
         # A trial far below; tuning has no time.
-        (evidence(trials=(trial(0.5, epochs=9),)), 60, "linear", "promise.hopeless"),
+        (evidence(trials=(trial(0.5, epochs=9),), size=224), 60, "linear", "promise.hopeless"),
+        # The same with small images: the trial is too short to tell.
+        (evidence(trials=(trial(0.5, epochs=9),)), 60, "scratch", "promise.small"),
         # Large images, few of them: only tuning, if there is time for it.
         (evidence(train=700, size=224), 60, "linear", "promise.scratch_unproven"),
         (evidence(train=700, size=224), 600, "deep", "promise.deep"),
