@@ -6,7 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 from tests import made
 
@@ -90,9 +89,10 @@ def test_what_is_next_in_promise_is_trained_where_the_first_did_not_pass(
 
 def test_after_a_training_that_passed_the_next_must_promise_more(trained: list[Plan]) -> None:
     first = learned("deep")
-    first = replace(first, val_probabilities=np.eye(3, dtype=np.float32))
-    poor, good = _reached(first, 0.80), _reached(first, 0.999)
+    poor, good, all_right = (_reached(first, accuracy) for accuracy in (0.80, 0.99, 1.0))
     assert or_next_best(job(), good, "deep", None, None) is good
+    done = replace(all_right, plan=learned("scratch").plan)
+    assert or_next_best(job(), done, "scratch", None, None) is done
     assert not trained
     or_next_best(job(), poor, "deep", None, None)
     (plan,) = trained

@@ -11,6 +11,7 @@ from striate.learn.stepping import Exact, learn_by_steps
 from striate.store.plans import PLAN
 from striate.strategy.choose import choose
 from striate.strategy.plans import best_probe
+from striate.strategy.promise import LITTLE
 from striate.values import Choice, Evidence, Plan, say
 
 
@@ -19,13 +20,13 @@ def or_next_best(job: Job, learned: Learned, tried: str, read: Read, exact: Exac
 
     `tried` is the strategy that was trained first; what came of it, or the linear model in its
     place, is what the next must beat. Only where `auto` chose: whatever else may still be better
-    and fits into the time that is left. Which of two promises more is told badly before they are
-    trained, by a short trial and a habit.
+    and fits into the time that is left, unless hardly a validation image is missed. Which of two
+    promises more is told badly before they are trained, by a short trial and a habit.
     """
     if job.given_plan is not None or job.options.strategy != "auto":
         return learned
     passed = learned.plan.strategy.value == tried
-    if passed and learned.val_probabilities is None:
+    if passed and learned.evidence.trials[-1].accuracy.value >= 1 - LITTLE:
         return learned
     plan = job.keep("next.json", lambda: _next(job, learned, tried), PLAN, also=job.minutes)
     if not plan.epochs.value:
