@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy counts the cores
 
@@ -93,10 +94,10 @@ def _judge(cell: Cell) -> dict[str, Judged]:
     losses = {n: log_loss(softmax(m.left_out, heats[n]), truth) for n, m in models.items()}
     right = {n: m.left_out.argmax(axis=1) == truth for n, m in models.items()}
     three = ("top", "taps", "all")
-    seen = [SimpleNamespace(loo_log_loss=losses[n]) for n in three]
+    seen: Any = [SimpleNamespace(loo_log_loss=losses[n]) for n in three]
     path = ("top", *(f"top {share:.0%}" for share in SHARES), "taps")
     picks = {
-        "chosen: now": three[best_of(seen, [right[n] for n in three], owners)],  # type: ignore[arg-type]
+        "chosen: now": three[best_of(seen, [right[n] for n in three], owners)],
         "chosen: share by log loss": min(path, key=losses.__getitem__),
         "chosen: share by evidence": max(path, key=lambda n: models[n].evidence),
         "chosen: average too": min((*three, "scores averaged"), key=losses.__getitem__),

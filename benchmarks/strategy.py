@@ -33,7 +33,7 @@ from strategy_rows import Places, Row, chances, judged_row, named
 from striate.classifier import Classifier
 from striate.learn.job import Learned
 from striate.learn.linear import Linear, fit_on
-from striate.learn.refitting import TUNED, refitted
+from striate.learn.refitting import refitted
 from striate.learn.tuned import spec_of, start
 from striate.nets import RANDOM
 from striate.probe.evidence import Probed, gather, probe_taps
@@ -50,7 +50,7 @@ from striate.train.inference import fast
 from striate.train.loop import train
 from striate.train.machine import measure_machine
 from striate.train.passes import logits_of
-from striate.values import Choice, Evidence, ModelSpec, Plan, Probe, say
+from striate.values import TUNED, Choice, Evidence, ModelSpec, Plan, Probe, say
 
 TRAINED = ("scratch", "trial", "shallow", "deep", "fastai")
 STANDS_FOR = {"fastai": "deep", "trial": "scratch"}
@@ -113,7 +113,7 @@ def _pieces(
 
 def _closed(cell: Cell) -> list[Row]:
     """Everything in closed form: a row a probe, the two strategies, and the evidence."""
-    probed = _probed(cell)
+    probed = probed_of(cell)
     job, table, labels = cell.job, cell.whole.table, cell.whole.index.labels()
     rows = []
     for probe in probed.probes:
@@ -157,7 +157,8 @@ def _closed(cell: Cell) -> list[Row]:
     return rows
 
 
-def _probed(cell: Cell) -> Probed:
+def probed_of(cell: Cell) -> Probed:
+    """The probes of a cell's training images."""
     job = cell.job
     return probe_taps(
         cell.whole.table,
@@ -195,13 +196,13 @@ def _linear(cell: Cell, name: str, probe: Probe) -> Row:
 
 def _trained(cell: Cell, strategy: str, budget: float) -> list[Row]:
     """A strategy that trains by steps, its network as it is and with its head fitted anew."""
-    probed = _probed(cell)
+    probed = probed_of(cell)
     job, whole = cell.job, cell.whole
-    evidence = _evidence(cell, probed)
+    evidence = evidence_of(cell, probed)
     name = STANDS_FOR.get(strategy, strategy)
     budget *= TRIAL if strategy == "trial" else 1
-    plan = _in_budget(
-        cell, training_plan(evidence, job.options, job.machine, _choice(name), _choice(1)), budget
+    plan = in_budget(
+        cell, training_plan(evidence, job.options, job.machine, choice(name), choice(1)), budget
     )
     model = spec_of(job, plan)
     begun = time.process_time()
@@ -222,9 +223,9 @@ def _trained(cell: Cell, strategy: str, budget: float) -> list[Row]:
         network.head.weight.data.zero_()
         network.head.bias.data.zero_()
         for stage in _fastai(plan):
-            history = _train(cell, network, stage, model)
+            history = train_in_place(cell, network, stage, model)
     else:
-        history = _train(cell, network, plan, model)
+        history = train_in_place(cell, network, plan, model)
     trained = time.process_time() - begun
     if strategy in TUNED:
         rows = [
@@ -239,7 +240,8 @@ def _trained(cell: Cell, strategy: str, budget: float) -> list[Row]:
     return [row | facts | chances(whole.store, row) for row in rows]
 
 
-def _evidence(cell: Cell, probed: Probed) -> Evidence:
+def evidence_of(cell: Cell, probed: Probed) -> Evidence:
+    """What a plan is made from, as far as a recipe heeds it."""
     job = cell.job
     return gather(
         probed,
@@ -255,13 +257,13 @@ def _evidence(cell: Cell, probed: Probed) -> Evidence:
     )
 
 
-def _in_budget(cell: Cell, plan: Plan, budget: float) -> Plan:
+def in_budget(cell: Cell, plan: Plan, budget: float) -> Plan:
     """The plan in the precision that trains faster, with the epochs that the budget holds."""
     job, best = cell.job, (0.0, "float32")
     for precision in dict.fromkeys((job.machine.precision, "float32")):
         key = (cell.whole.name, plan.strategy.value, plan.batch_size.value, precision)
         if key not in SPEEDS:
-            tried = replace(plan, precision=_choice(precision))
+            tried = replace(plan, precision=choice(precision))
             SPEEDS[key] = training_speed(
                 assemble(spec_of(job, tried), RANDOM),
                 tried,
@@ -278,21 +280,21 @@ def _in_budget(cell: Cell, plan: Plan, budget: float) -> Plan:
         speed = 1 / cell.whole.feature_seconds
         budget -= frozen_seconds(len(job.train), len(job.val), speed)
     epochs = max(1, epochs_within(budget, seconds, recipe_for(plan.strategy.value).most_epochs))
-    return replace(plan, epochs=_choice(epochs), precision=_choice(best[1]))
+    return replace(plan, epochs=choice(epochs), precision=choice(best[1]))
 
 
 def _fastai(plan: Plan) -> list[Plan]:
     """The head alone for an epoch, then all layers at half its rate, a hundredth below."""
     cycle = replace(
-        plan, schedule=_choice("one-cycle"), head_rate=_choice(1.0), batch_size=_choice(32)
+        plan, schedule=choice("one-cycle"), head_rate=choice(1.0), batch_size=choice(32)
     )
     return [
-        replace(cycle, tuned=_choice(1), epochs=_choice(1), learning_rate=_choice(2e-3)),
-        replace(cycle, learning_rate=_choice(1e-3), layer_decay=_choice(0.01 ** (1 / 8))),
+        replace(cycle, tuned=choice(1), epochs=choice(1), learning_rate=choice(2e-3)),
+        replace(cycle, learning_rate=choice(1e-3), layer_decay=choice(0.01 ** (1 / 8))),
     ]
 
 
-def _train(
+def train_in_place(
     cell: Cell, network: Network, plan: Plan, model: ModelSpec
 ) -> tuple[int, list[list[float]]]:
     """Trains in place; the kept epoch, and loss and accuracy on validation after each."""
@@ -372,7 +374,8 @@ def _refitted(cell: Cell, name: str, network: Network, model: ModelSpec, seconds
     return judged_row(cell, name, scores[0], scores[1], seconds)
 
 
-def _choice(value: Any) -> Choice[Any]:
+def choice(value: Any) -> Choice[Any]:
+    """A value that the benchmark asks for."""
     return Choice(value=value, why=WHY, ground="asked")
 
 

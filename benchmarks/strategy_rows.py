@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from strategy_cells import NET, SETS, SIZE, Cell
 
 from striate.calibration import fit_temperature
-from striate.learn.gate import passes
+from striate.learn.gate import held_against
 from striate.statistics import accuracy_interval, log_loss, softmax
 from striate.values import Rows
 
@@ -98,10 +98,10 @@ def chances(store: Path, row: Row) -> dict[str, float]:
         old, new = _scores(store, row, rival), _scores(store, row, row["strategy"])
         if old is None or new is None or rival == row["strategy"]:
             continue
-        chance, _ = passes(
+        held = held_against(
             softmax(new["val"]), softmax(old["val"]), new["val_truth"], new["val_groups"]
         )
-        found[name] = round(chance, 4)
+        found[name] = round(held.chance, 4)
     return found
 
 

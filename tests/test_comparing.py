@@ -31,6 +31,11 @@ def test_images_of_one_group_are_one_witness() -> None:
     assert less_loss(np.full(50, 0.5), np.ones(50)) == 0.0
 
 
+def test_differences_that_are_alike_but_for_rounding_leave_nothing_to_chance() -> None:
+    assert less_loss([1.1] * 3, [3.0] * 3) == 0.0
+    assert less_loss([3.0] * 3, [1.1] * 3) == 1.0
+
+
 def test_different_images_cannot_be_compared() -> None:
     with pytest.raises(ValueError, match="3 and 2 images"):
         less_loss([1, 2, 3], [1, 2])

@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
 
 from striate.measures import fit_logistic
-from striate.statistics import rng, softmax
+from striate.statistics import log_losses, rng, softmax
 from striate.values import Calibration, Rows, say
 
 Floats = NDArray[np.float64]
@@ -33,8 +34,8 @@ def calibrated(
     odds = calibration.slope * odds + calibration.intercept
     # At these odds the best class is as likely as the second.
     odds = np.maximum(odds, np.log(rest_NK.max(axis=1)) + AHEAD)
-    table = rest_NK * _logistic(-odds)[:, None]
-    table[np.arange(len(table)), scores.argmax(axis=1)] = _logistic(odds)
+    table: Floats = rest_NK * expit(-odds)[:, None]
+    table[np.arange(len(table)), scores.argmax(axis=1)] = expit(odds)
     return table.astype(np.float32)
 
 
@@ -170,19 +171,13 @@ def _gain(scores_NK: Floats, truth: Rows, owner: Rows, seed: int) -> tuple[float
         temperature = fit_temperature(scores_NK[given], truth[given])
         both = fit_calibration(scores_NK[given], truth[given], temperature)
         one, two = (
-            _losses(calibrated(scores_NK[judged], temperature, how), truth[judged])
+            log_losses(calibrated(scores_NK[judged], temperature, how), truth[judged])
             for how in (None, both)
         )
         gains[judged] = one - two
     mean = float(gains.mean())
     left = np.bincount(owner, gains - mean)
     return mean, math.sqrt(groups / (groups - 1) * float(left @ left)) / len(gains)
-
-
-def _losses(table_NK: NDArray[np.float32], truth: Rows) -> Floats:
-    true = table_NK[np.arange(len(truth)), truth].astype(np.float64)
-    losses: Floats = -np.log(np.clip(true, 1e-12, 1.0))
-    return losses
 
 
 def _tempered(scores_NK: Floats, calibration: Calibration) -> Floats:
@@ -229,11 +224,6 @@ def _targets(scores_NK: Floats, truth: Rows) -> Floats:
     share = (count + 1) / (count + 2)
     others = (scores_NK.sum(axis=1) - true) / (classes - 1)
     found: Floats = share * true + (1 - share) * others
-    return found
-
-
-def _logistic(odds: Floats) -> Floats:
-    found: Floats = 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
     return found
 
 

@@ -1,8 +1,7 @@
-"""Is one model better than another, by what both said of the same images?"""
+"""Is one better than another beyond chance? Tests of scipy, imported when asked: a second each."""
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 
 def less_loss(loss_new: ArrayLike, loss_old: ArrayLike, groups: ArrayLike | None = None) -> float:
@@ -13,6 +12,8 @@ def less_loss(loss_new: ArrayLike, loss_old: ArrayLike, groups: ArrayLike | None
     several images, each group is one witness with its mean difference. Losses are any numbers
     that are better when smaller; 0.5 where the two never differ or there is but one witness.
     """
+    from scipy import stats
+
     new, old = np.asarray(loss_new, np.float64), np.asarray(loss_old, np.float64)
     if new.shape != old.shape:
         raise ValueError(f"{len(new)} and {len(old)} images are not the same images")
@@ -22,6 +23,20 @@ def less_loss(loss_new: ArrayLike, loss_old: ArrayLike, groups: ArrayLike | None
         saved = np.bincount(owners, saved) / np.bincount(owners)
     if len(saved) < 2 or not saved.any():
         return 0.5
-    if not saved.std():
+    if saved.std() <= ROUNDING * np.abs(saved).max():  # all alike: nothing is left to chance
         return 0.0 if saved[0] > 0 else 1.0
     return float(stats.ttest_1samp(saved, 0, alternative="greater").pvalue)
+
+
+def fewer_by_chance(right: int, n: int, all_right: int, total: int) -> float:
+    """How often `n` of `total` images drawn by lot hold at most `right` of those `all_right`.
+
+    The lower tail of the hypergeometric distribution, as in Fisher's exact test (1935).
+    """
+    from scipy import stats
+
+    return float(stats.hypergeom.cdf(right, total, all_right, n))
+
+
+# Spread of differences, by their size, that is rounding and no spread.
+ROUNDING = 1e-9

@@ -167,6 +167,22 @@ def compared_numbers(
     return _compared(both, len(truth), groups, seed, draws, sign=-1.0)
 
 
+def mean_of_groups(
+    name: str, values_N: ArrayLike, groups: ArrayLike, seed: int = 0, draws: int = 2000
+) -> Measure:
+    """A mean over images, with the percentile interval of a bootstrap over their groups."""
+    values = np.asarray(values_N, np.float64)
+    _, owner = np.unique(groups, return_inverse=True)
+    sums, sizes = np.bincount(owner, values), np.bincount(owner)
+    generator, found = rng(seed, name.replace("_", " ")), np.empty(draws)
+    for draw in range(draws):
+        some = generator.integers(0, len(sums), len(sums))
+        found[draw] = sums[some].sum() / sizes[some].sum()
+    low, high = np.quantile(found, (0.025, 0.975))
+    value = float(values.mean())
+    return Measure(name=name, value=value, low=min(float(low), value), high=max(float(high), value))
+
+
 def as_share(found: Measure, n: int) -> Interval:
     """A measure as an interval within [0, 1], of `n` images."""
     value, low, high = (min(1.0, max(0.0, x)) for x in (found.value, found.low, found.high))

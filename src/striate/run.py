@@ -326,7 +326,8 @@ class Run:
         """
         from striate.data.scan import read_to_judge
 
-        # What cannot be promised is said before any image is read.
+        # What cannot be promised is said before any image is read. The wishes are spelled out here
+        # as in `predict`: a person reads them in an editor and by help().
         wanted = asked(
             self.classifier,
             coverage=coverage,

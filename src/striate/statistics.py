@@ -150,12 +150,17 @@ def balanced_weights(labels: ArrayLike) -> Floats:
 
 def log_loss(probabilities_NK: ArrayLike, labels: ArrayLike) -> float:
     """Mean natural-log loss of the true class, at least 0; probabilities are held above 1e-12."""
+    losses = log_losses(probabilities_NK, labels)
+    return float(losses.mean()) if len(losses) else 0.0
+
+
+def log_losses(probabilities_NK: ArrayLike, labels: ArrayLike) -> Floats:
+    """Natural-log loss of each image's true class, N, as in `log_loss`."""
     table = np.asarray(probabilities_NK, np.float64)
     truth = np.asarray(labels, np.int64)
-    if not len(truth):
-        return 0.0
     true = table[np.arange(len(truth)), truth]
-    return float(-np.log(np.clip(true, 1e-12, 1.0)).mean())
+    losses: Floats = -np.log(np.clip(true, 1e-12, 1.0))
+    return losses
 
 
 def expected_calibration_error(
@@ -312,23 +317,8 @@ def difference(first: Interval, second: Interval, times: float = 1.0) -> Interva
     )
 
 
-def fewer_by_chance(right: int, n: int, all_right: int, total: int) -> float:
-    """How often `n` of `total` images drawn by lot hold at most `right` of those `all_right`.
-
-    The lower tail of the hypergeometric distribution, as in Fisher's exact test (1935).
-    """
-    wrong = total - all_right
-    some = range(max(0, n - wrong), right + 1)
-    logs = [_log_comb(all_right, k) + _log_comb(wrong, n - k) - _log_comb(total, n) for k in some]
-    return min(1.0, math.fsum(map(math.exp, logs)))
-
-
 def _truths(correct: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(correct).astype(bool).ravel()
-
-
-def _log_comb(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def _quantile(level: float) -> float:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from striate.comparing import fewer_by_chance
 from striate.decision.faults import kinds, most_confused, surest_mistakes, worst_groups
-from striate.statistics import fewer_by_chance
 from striate.values import Predictions
 
 

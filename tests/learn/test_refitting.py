@@ -12,7 +12,7 @@ from tests.train.made_training import CLASSES, MACHINE, MEAN, STD, network, plan
 
 from striate.classifier import Classifier
 from striate.learn.job import Learned
-from striate.learn.refitting import _on_the_way, refitted
+from striate.learn.refitting import on_the_way, refitted
 from striate.learn.tuned import probabilities
 from striate.statistics import log_loss
 from striate.train.head import Network
@@ -126,7 +126,7 @@ def test_the_backbone_goes_as_far_as_was_asked(share: float) -> None:
     net, of = lazy()
     tuned = net.backbone.state_dict()
     first = {name: v + 1 if v.is_floating_point() else v for name, v in tuned.items()}
-    between = _on_the_way(net, first, share).backbone.state_dict()
+    between = on_the_way(net, first, share).backbone.state_dict()
     for name, value in tuned.items():
         due = value + 1 - share if value.is_floating_point() else value
         assert torch.allclose(between[name], due, atol=1e-5)

@@ -1,6 +1,7 @@
 """The commands that a report offers name the same images and the same settings as the run."""
 
 from dataclasses import replace
+from typing import Any
 
 from tests import made
 
@@ -8,10 +9,10 @@ from striate.report.language import words
 from striate.report.repeat import repeat_section
 
 
-def commands(**options: object) -> tuple[str, str]:
+def commands(**options: Any) -> tuple[str, str]:
     """What does it again, and what improves it."""
     values = made.values()
-    values = replace(values, options=replace(values.options, **options))  # type: ignore[arg-type]
+    values = replace(values, options=replace(values.options, **options))
     lines = (repeat_section(values, words("en")).blocks[0].code or "").splitlines()
     return lines[1], lines[3]
 

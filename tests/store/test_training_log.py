@@ -95,6 +95,12 @@ def test_a_log_without_the_columns_names_those_it_has(tmp_path: Path, text: str,
         read_log(written(tmp_path, text))
 
 
+def test_a_log_without_a_row_says_why_a_linear_model_has_none(tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as caught:
+        read_log(written(tmp_path, "epoch,train_loss,val_loss\n"))
+    assert "A linear model is solved at once" in caught.value.hint
+
+
 def test_no_such_log(tmp_path: Path) -> None:
     with pytest.raises(SourceMissingError, match="There is no"):
         read_log(tmp_path / "none.csv")

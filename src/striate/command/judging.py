@@ -21,7 +21,11 @@ from striate.values import Interval, Measure, Score
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationFile:
-    """What `striate evaluate --json` prints."""
+    """What `striate evaluate --json` prints.
+
+    Its fields are spelled out although most are those of `Evaluation`: other programs rely on
+    them, so a change of the value must not change the file unseen.
+    """
 
     schema: str = "striate/evaluation/1"
     run: str

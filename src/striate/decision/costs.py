@@ -5,10 +5,10 @@ import math
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from striate.errors import SourceMissingError, UsageError
-from striate.statistics import rng
+from striate.measures import mean_of_groups
 from striate.values import Measure, Rows
 
 Floats = NDArray[np.float64]
@@ -49,22 +49,6 @@ def mean_cost(
 ) -> Measure:
     """What an answer cost on average, with the percentile interval of a bootstrap over groups."""
     return mean_of_groups("mean_cost", costs_KK[truth, said], groups, seed, draws)
-
-
-def mean_of_groups(
-    name: str, values_N: ArrayLike, groups: Rows, seed: int = 0, draws: int = 2000
-) -> Measure:
-    """A mean over images, with the percentile interval of a bootstrap over their groups."""
-    values = np.asarray(values_N, np.float64)
-    _, owner = np.unique(groups, return_inverse=True)
-    sums, sizes = np.bincount(owner, values), np.bincount(owner)
-    generator, found = rng(seed, name.replace("_", " ")), np.empty(draws)
-    for draw in range(draws):
-        some = generator.integers(0, len(sums), len(sums))
-        found[draw] = sums[some].sum() / sizes[some].sum()
-    low, high = np.quantile(found, (0.025, 0.975))
-    value = float(values.mean())
-    return Measure(name=name, value=value, low=min(float(low), value), high=max(float(high), value))
 
 
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:

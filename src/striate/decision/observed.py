@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from striate import statistics
 from striate.decision.acting import Asked
-from striate.decision.costs import mean_of_groups
 from striate.decision.thresholds import Threshold
+from striate.measures import mean_of_groups
 from striate.values import Interval, Measure, Predictions, Rows
 
 Truths = NDArray[np.bool_]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import statistics
+from striate.comparing import fewer_by_chance
 from striate.values import Example, Interval, Rows
 
 Floats = NDArray[np.float64]
@@ -150,7 +151,7 @@ def weak_groups(
     found = tuple(
         name
         for name, k, n in tried
-        if statistics.fewer_by_chance(k, n, all_right, total) <= error / len(tried)
+        if fewer_by_chance(k, n, all_right, total) <= error / len(tried)
     )
     return found, len(tried)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from striate import statistics
 from striate.catalog import collect
 from striate.values import (
+    CLOSED_FORM,
     Curves,
     Figure,
     Finding,
@@ -24,7 +25,6 @@ from striate.values import (
 # A dozen checks look at one run; at this level each, a healthy run hears a false alarm from any
 # of them less often than one time in ten.
 LEVEL = 0.99
-CLOSED_FORM = ("linear", "layers")
 VARIANT = "task"
 LEAST_EPOCHS = 6
 # So many images are assumed where a log's reader was not told how many there were.

@@ -1,8 +1,8 @@
 """Dead units: most of a layer gives nothing, or stands at the flat end of its curve."""
 
 from striate import statistics
-from striate.diagnose import CLOSED_FORM, LEVEL, Check, finding
-from striate.values import Figure, Finding, LayerStates, Values
+from striate.diagnose import LEVEL, Check, finding
+from striate.values import CLOSED_FORM, Figure, Finding, LayerStates, Values
 
 
 def run(values: Values) -> Finding:

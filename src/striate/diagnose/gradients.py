@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from striate import trends
-from striate.diagnose import CLOSED_FORM, Check, finding
-from striate.values import Figure, Finding, LayerStates, Values
+from striate.diagnose import Check, finding
+from striate.values import CLOSED_FORM, Figure, Finding, LayerStates, Values
 
 
 def run(values: Values) -> Finding:

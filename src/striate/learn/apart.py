@@ -1,6 +1,6 @@
 """Work beside the main training: in a folder of its own, out of the way of the run's values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -30,16 +30,9 @@ def _unpublished(name: str, value: Any) -> None:
 def kept_in(keep: Keep, folder: str) -> Keep:
     """The same habit for a fold's own values, or a second training's; features are everybody's."""
 
-    def kept(
-        name: str,
-        make: Callable[[], T],
-        codec: Codec[T] | None = None,
-        *,
-        inputs: Sequence[str] | None = None,
-        also: Any = None,
-    ) -> T:
+    def kept(name: str, make: Callable[[], T], codec: Codec[T] | None = None, **how: Any) -> T:
         own = name if name.startswith(SHARED) else f"{folder}/{name}"
-        value: T = keep(own, make, codec or CODECS[name], inputs=inputs, also=also)
+        value: T = keep(own, make, codec or CODECS[name], **how)
         return value
 
     return kept

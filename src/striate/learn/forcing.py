@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import statistics
-from striate.learn.gate import passes
+from striate.learn.gate import held_against
 from striate.learn.job import Job, Learned
 from striate.learn.linear import Linear, fit_on
 from striate.overrides import parsed
@@ -83,7 +83,7 @@ def _against_linear(
     old, new = exact.argmax(axis=1) == truth, found.argmax(axis=1) == truth
     groups = job.groups[job.val]
     gain = statistics.paired_difference(new, old, groups, seed=job.options.seed)
-    _, kept = passes(found, exact, truth, groups)
+    kept = held_against(found, exact, truth, groups).kept
     measured = (
         "Forced, {strategy} got {new:,} of {n:,} validation images right, and the linear model "
         "that auto begins with {old:,}: {gain:+.1f} points ({low:+.1f} to {high:+.1f}). "

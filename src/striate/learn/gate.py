@@ -11,7 +11,7 @@ from striate.calibration import fit_temperature
 from striate.comparing import less_loss
 from striate.learn.job import Job, Learned
 from striate.strategy.promise import GATE_LEVEL
-from striate.values import Figure, Interval, Plan, Rows, Sentence, Task, Trial, say
+from striate.values import CLOSED_FORM, Figure, Interval, Plan, Rows, Sentence, Task, Trial, say
 
 Answers = NDArray[np.float32]
 
@@ -49,27 +49,40 @@ def gate(job: Job, learned: Learned, exact: Learned) -> Learned:
     return replace(delivered, plan=plan, evidence=evidence)
 
 
-def passes(new_NK: Answers, old_NK: Answers, truth: Rows, groups: Rows) -> tuple[float, bool]:
-    """The chance that luck alone made a trained network's losses smaller; whether it is kept."""
-    chance = less_loss(_losses(new_NK, truth), _losses(old_NK, truth), groups)
-    return chance, chance < GATE_LEVEL
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Two models held against each other: their mean losses, luck's chance, whether it is kept."""
+
+    new: float
+    old: float
+    chance: float
+    kept: bool
+
+
+def held_against(new_NK: Answers, old_NK: Answers, truth: Rows, groups: Rows) -> Held:
+    """Whether the losses of the new model are smaller, and by luck alone how often."""
+    new, old = (_losses(found, truth) for found in (new_NK, old_NK))
+    chance = less_loss(new, old, groups)
+    return Held(
+        new=float(new.mean()), old=float(old.mean()), chance=chance, kept=chance < GATE_LEVEL
+    )
 
 
 def _on_classes(job: Job, plan: Plan, rival: str, new_NK: Answers, old_NK: Answers) -> Judged:
     truth, groups = job.labels[job.val], job.groups[job.val]
     right = new_NK.argmax(axis=1) == truth
-    chance, kept = passes(new_NK, old_NK, truth, groups)
+    held = held_against(new_NK, old_NK, truth, groups)
     figures: dict[str, Figure] = {
         "strategy": plan.strategy.value,
         "right": int(right.sum()),
         "old_right": int((old_NK.argmax(axis=1) == truth).sum()),
         "n": len(truth),
-        "new": float(_losses(new_NK, truth).mean()),
-        "old": float(_losses(old_NK, truth).mean()),
-        "chance": chance,
+        "new": held.new,
+        "old": held.old,
+        "chance": held.chance,
     }
-    if rival not in ("linear", "layers"):
-        why = _over_a_trained_one(kept, rival, figures)
+    if rival not in CLOSED_FORM:
+        why = _over_a_trained_one(held.kept, rival, figures)
     else:
         start = (
             "Trained, {strategy} gets {right} of {n} validation images right at a log loss of "
@@ -77,12 +90,12 @@ def _on_classes(job: Job, plan: Plan, rival: str, new_NK: Answers, old_NK: Answe
         )
         end = (
             "it is kept (chance of that by luck: {chance:.3f})."
-            if kept
+            if held.kept
             else "not enough to tell from luck ({chance:.2f}), so the linear model is delivered."
         )
-        why = say("gate.kept" if kept else "gate.not_kept", start + end, **figures)
+        why = say("gate.kept" if held.kept else "gate.not_kept", start + end, **figures)
     found = statistics.accuracy_interval(right, groups, job.options.seed)
-    return Judged(kept=kept, why=why, found=found)
+    return Judged(kept=held.kept, why=why, found=found)
 
 
 def _over_a_trained_one(kept: bool, rival: str, figures: dict[str, Figure]) -> Sentence:
@@ -103,8 +116,7 @@ def _losses(found_NK: Answers, truth: Rows) -> NDArray[np.float64]:
     """Log loss of each image, at the temperature that suits them best."""
     scores_NK = np.log(np.maximum(found_NK, 1e-12))
     found = statistics.softmax(scores_NK, fit_temperature(scores_NK, truth))
-    of_truth = found[np.arange(len(truth)), truth].astype(np.float64)
-    return np.asarray(-np.log(np.maximum(of_truth, 1e-12)))
+    return statistics.log_losses(found, truth)
 
 
 def _on_labels(job: Job, plan: Plan, _: str, new_NK: Answers, old_NK: Answers) -> Judged:

@@ -17,10 +17,9 @@ from striate.data.portions import portion, units_of
 from striate.data.split import FEWEST_TEST, FEWEST_TEST_A_CLASS, MOST_VAL, VAL_SHARE
 from striate.errors import MachineError, SourceError
 from striate.learn.job import Job
-from striate.learn.procedure import CLOSED_FORM
 from striate.store.clock import Clock
 from striate.store.files import Codec, digest_of
-from striate.values import Cache, Index, Machine, Options, Rows, Watch
+from striate.values import CLOSED_FORM, Cache, Index, Machine, Options, Rows, Watch
 
 T = TypeVar("T")
 

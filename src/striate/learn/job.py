@@ -13,6 +13,7 @@ from striate.probe.features import FeatureTable
 from striate.store.files import Codec
 from striate.strategy.budget import STEPS_PER_JUDGING, refit_seconds, training_seconds
 from striate.values import (
+    TUNED,
     Cache,
     Evidence,
     History,
@@ -78,7 +79,7 @@ class Job:
         if strategy == "scratch":
             speed = STEPS_PER_JUDGING * evidence.speeds.get("scratch", speed / STEPS_PER_JUDGING)
         spared = views * self.judge_images / speed
-        if strategy in ("shallow", "deep"):
+        if strategy in TUNED:
             spared += refit_seconds(len(self.train), len(self.val), speed)
         return training_seconds(self.seconds_left(), spared)
 

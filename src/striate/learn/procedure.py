@@ -25,9 +25,7 @@ from striate.store.files import of_json
 from striate.store.plans import PLAN
 from striate.strategy.choose import choose
 from striate.strategy.plans import linear_plan
-from striate.values import Calibration, Choice, Evidence, Plan, Rows
-
-CLOSED_FORM = ("linear", "layers")
+from striate.values import CLOSED_FORM, Calibration, Choice, Evidence, Plan, Rows
 
 
 def learn(job: Job) -> Learned:

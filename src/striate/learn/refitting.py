@@ -29,7 +29,7 @@ from striate.probe.ridge import RidgeFit
 from striate.strategy.budget import shares
 from striate.strategy.promise import GATE_LEVEL
 from striate.train.head import Network, assemble
-from striate.values import Choice, Plan, say
+from striate.values import TUNED, Choice, Plan, say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,7 +91,7 @@ def _first_weights(learned: Learned) -> Mapping[str, Tensor]:
 def _solved(job: Job, learned: Learned, first: Mapping[str, Tensor], share: float) -> Solved:
     """The head on the training images' features, its penalty the best on validation."""
     model, labels, plan = learned.classifier, job.labels, learned.plan
-    network = _on_the_way(model.network, first, share)
+    network = on_the_way(model.network, first, share)
     rows = np.sort(np.concatenate([job.train, job.val]))
     table = extract(network, job.cache, rows, model.spec, job.machine, job.watch)
     fit = fit_held_out(
@@ -109,7 +109,7 @@ def _solved(job: Job, learned: Learned, first: Mapping[str, Tensor], share: floa
     return Solved(share=share, network=network, table=table, fit=fit, scores=scores, loss=loss)
 
 
-def _on_the_way(tuned: Network, first: Mapping[str, Tensor], share: float) -> Network:
+def on_the_way(tuned: Network, first: Mapping[str, Tensor], share: float) -> Network:
     """The network with every number of its backbone a share of the way to where it was tuned."""
     if share == 1:
         return tuned
@@ -206,6 +206,3 @@ def _exact(job: Job, learned: Learned, best: Solved, plan: Plan) -> Learned:
         val_probabilities=calibrated(best.scores, temperature, how),
         plan=plan,
     )
-
-
-TUNED = ("shallow", "deep")

@@ -29,9 +29,9 @@ from striate.probe.shift import layer_shift
 from striate.statistics import some_of
 from striate.store.files import of_json
 from striate.store.plans import PLAN
-from striate.strategy.targets import CLOSED_FORM, choose_for_targets, exact_plan, worth_a_training
+from striate.strategy.targets import choose_for_targets, exact_plan, worth_a_training
 from striate.train.head import Network
-from striate.values import Choice, Evidence, Interval, Plan, Probe, Rows, Sentence
+from striate.values import CLOSED_FORM, Choice, Evidence, Interval, Plan, Probe, Rows, Sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

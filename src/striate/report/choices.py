@@ -7,6 +7,7 @@ from striate.report.charts import Dots, stages
 from striate.report.language import Words
 from striate.report.placing import corner_blocks, growth_block
 from striate.values import (
+    CLOSED_FORM,
     Block,
     Choice,
     Evidence,
@@ -21,7 +22,6 @@ from striate.values import (
     shown,
 )
 
-LINEAR = ("linear", "layers")
 UNUSED = ("plan.closed_form", "plan.no_whitening")
 GATE = "gate."
 
@@ -58,7 +58,7 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
         bars.append((evidence.majority, evidence.majority, evidence.majority))
     marked = -1
     for probe in _worth_showing(evidence):
-        if probe.name == evidence.best_probe and values.plan.strategy.value in LINEAR:
+        if probe.name == evidence.best_probe and values.plan.strategy.value in CLOSED_FORM:
             marked = len(rows)
         rows.append(
             _row(

@@ -7,7 +7,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from striate.report.canvas import COLOURS, Canvas, drawn, text_width
 from striate.report.language import Words, plain
-from striate.values import Block, Interval, Ladder, Rung, Section, Values
+from striate.values import CLOSED_FORM, Block, Interval, Ladder, Rung, Section, Values
 
 WIDTH, ROW = 660, 50
 HEADER = ("step", "accuracy", "interval", "gain", "seconds", "learnt", "judged", "features")
@@ -142,7 +142,7 @@ def _gain(ladder: Ladder, k: int, words: Words) -> str:
 
 
 def _name(ladder: Ladder, rung: Rung, words: Words) -> str:
-    if rung.name == "chosen" and ladder.strategy in ("linear", "layers"):
+    if rung.name == "chosen" and ladder.strategy in CLOSED_FORM:
         return words("rung.pretrained")
     return words.named("rung", rung.name)
 

@@ -2,7 +2,7 @@
 
 from striate.report.language import Words
 from striate.report.placing_charts import corners, growth
-from striate.values import Block, Evidence, Growth, GrowthPoint, Plan
+from striate.values import CLOSED_FORM, TUNED, Block, Evidence, Growth, GrowthPoint, Plan
 
 
 def corner_blocks(evidence: Evidence, plan: Plan, words: Words) -> list[Block]:
@@ -115,5 +115,5 @@ def _point(point: GrowthPoint, ground: str, words: Words) -> tuple[str, ...]:
     return f"{point.images:,}", f"{words.percent(point.error)} ({span})", ground
 
 
-RULES = ("linear", "layers", "shallow", "deep")
+RULES = (*CLOSED_FORM, *TUNED)
 HARDLY = 0.003

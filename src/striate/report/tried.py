@@ -6,9 +6,7 @@ from rich.text import Text
 from striate.report.choices import called, feature_seconds
 from striate.report.language import Words, plain, words
 from striate.report.placing import corner_blocks, growth_sentence
-from striate.values import Evidence, Interval, Plan
-
-LINEAR = ("linear", "layers")
+from striate.values import CLOSED_FORM, Evidence, Interval, Plan
 
 
 def tried(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:
@@ -18,7 +16,7 @@ def tried(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:
     for probe in evidence.probes:
         best = probe.name == evidence.best_probe
         if best or probe.name in ("top", "taps", "all"):
-            marked = best and plan.strategy.value in LINEAR
+            marked = best and plan.strategy.value in CLOSED_FORM
             seconds = probe.seconds + feature_seconds(evidence)
             found.append((marked, say.named("probe", probe.name), probe.loo_accuracy, seconds))
     for raced in evidence.networks:

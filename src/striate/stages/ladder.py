@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from striate.data.preprocess import fit_scaling
 from striate.data.split import FOLDS
 from striate.learn.linear import spec_on
-from striate.learn.procedure import CLOSED_FORM
 from striate.nets import RANDOM, find_net
 from striate.probe.evidence import probe_taps
 from striate.probe.features import FeatureTable, all_taps, extract
@@ -29,6 +28,7 @@ from striate.store.files import of_arrays
 from striate.strategy.budget import REPORT_SECONDS
 from striate.train.head import Network, assemble
 from striate.values import (
+    CLOSED_FORM,
     Cache,
     Evidence,
     Index,

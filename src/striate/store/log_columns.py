@@ -27,6 +27,10 @@ HINT = (
     "val_accuracy, lr; the logs of Keras, Lightning, Ultralytics and of Hugging Face's Trainer "
     "do too."
 )
+NOTHING_YET = (
+    "A training adds a row an epoch. A linear model is solved at once and has none: "
+    "its promise is judged in its report."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,7 @@ def text_points(path: Path) -> list[Points]:
     if text.lstrip()[0] in "{[":
         rows = records(path, text)
         if not rows:
-            raise SourceError(f"{path} lists no epoch.", HINT)
+            raise SourceError(f"{path} lists no epoch.", NOTHING_YET)
         head = list(dict.fromkeys(name for row in rows for name in row))
         return _points(path, head, [[_cell(row, name) for name in head] for row in rows])
     return _points(path, *_table(path, text))
@@ -140,7 +144,7 @@ def _table(path: Path, text: str) -> tuple[list[str], list[list[str]]]:
         raise SourceError(f"{path} has no header; its first line is {first}.", HINT)
     rows = [(row + [""] * len(head))[: len(head)] for row in rows if row != head]
     if not rows:
-        raise SourceError(f"{path} has a header and no epoch{named(head)}", HINT)
+        raise SourceError(f"{path} has a header and no epoch{named(head)}", NOTHING_YET)
     return head, rows
 
 

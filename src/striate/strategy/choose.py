@@ -14,7 +14,18 @@ from striate.strategy.promise import (
     nothing_to_win,
     promise,
 )
-from striate.values import Candidate, Choice, Evidence, Machine, Options, Plan, Probe, Sentence, say
+from striate.values import (
+    CLOSED_FORM,
+    Candidate,
+    Choice,
+    Evidence,
+    Machine,
+    Options,
+    Plan,
+    Probe,
+    Sentence,
+    say,
+)
 
 
 def what_to_try(
@@ -98,7 +109,7 @@ def _asked(
             f"The strategy {name} needs a pretrained network, and none is at hand.",
             "Type --strategy scratch, or name a network with --net.",
         )
-    if name in ("linear", "layers"):
+    if name in CLOSED_FORM:
         strategy = Choice(value=name, why=why, ground="asked")
         plan = linear_plan(_only_layers(evidence, name), options, machine, strategy)
         return replace(plan, because=(why,))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from striate.overrides import SETTINGS, parsed
-from striate.values import WHITENING, Options, Plan, Sentence, Task, say
+from striate.values import CLOSED_FORM, WHITENING, Options, Plan, Sentence, Task, say
 
 
 def idle_choices(options: Options, plan: Plan) -> tuple[str, ...]:
@@ -101,7 +101,6 @@ def _mentions(plan: Plan, prefix: str) -> bool:
     return any(reason.code.startswith(prefix) for reason in plan.because)
 
 
-CLOSED_FORM = ("linear", "layers")
 IN_CLOSED_FORM = ("balance", "channels", "resize")
 WHITEN = ("whiten_components", "whiten_eps")
 FROM_SCRATCH = ("initialisation", "preprocess", *WHITEN)

@@ -6,9 +6,21 @@ from striate.statistics import sign_test
 from striate.strategy import budget
 from striate.strategy.corners import SMALL_IMAGE as SMALL_IMAGE
 from striate.strategy.plans import best_probe, recipe_for
-from striate.values import Choice, Evidence, Figure, Interval, Options, Probe, Sentence, Trial, say
+from striate.values import (
+    CLOSED_FORM,
+    TUNED,
+    Choice,
+    Evidence,
+    Figure,
+    Interval,
+    Options,
+    Probe,
+    Sentence,
+    Trial,
+    say,
+)
 
-# A network replaces the linear model if "no better" has less than this one-sided mid-p value.
+# A network replaces the linear model if "no better" has less than this one-sided p-value.
 GATE_LEVEL = 0.1
 
 # Of the images that the linear model did not learn from, the share missed that is next to nothing.
@@ -73,7 +85,7 @@ def worth_measuring(
     """
     probe = best_probe(evidence)
     if options.strategy != "auto":
-        return () if options.strategy in ("linear", "layers") else (options.strategy,)
+        return () if options.strategy in CLOSED_FORM else (options.strategy,)
     if probe is not None and nothing_to_win(evidence, probe) is not None:
         return ()
     found = ["scratch"] if _against_scratch(evidence, options) is None else []
@@ -124,7 +136,7 @@ def promise(evidence: Evidence, strategy: str, remaining_seconds: float, probe: 
     trial = next((t for t in evidence.trials if t.strategy == strategy), None)
     if trial is not None:
         return _from_trial(evidence, trial, remaining_seconds, linear)
-    if strategy in TUNING_COSTS:
+    if strategy in TUNED:
         some = strategy == "shallow"
         template = (
             "Tuning the last stages starts at the linear model's head, so it may gain a little."
@@ -170,7 +182,7 @@ def full_epochs(evidence: Evidence, strategy: str, remaining_seconds: float) -> 
     judge_seconds = judged / (budget.STEPS_PER_JUDGING * speed) if speed else 0.0
     features = evidence.speeds.get("features", 0.0)
     images, val_images = sum(evidence.images_per_class), evidence.val_images
-    if strategy in TUNING_COSTS and features:
+    if strategy in TUNED and features:
         judge_seconds += budget.refit_seconds(images, val_images, features)
     if strategy == "shallow" and features:
         judge_seconds += budget.frozen_seconds(images, val_images, features)

@@ -14,9 +14,18 @@ from striate.overrides import parsed
 from striate.strategy.corners import to_try
 from striate.strategy.plans import best_probe, linear_plan, recipe_for, training_plan
 from striate.strategy.promise import epochs_choice, full_epochs
-from striate.values import Choice, Evidence, Figure, Machine, Options, Plan, Sentence, Task, say
-
-CLOSED_FORM = ("linear", "layers")
+from striate.values import (
+    CLOSED_FORM,
+    Choice,
+    Evidence,
+    Figure,
+    Machine,
+    Options,
+    Plan,
+    Sentence,
+    Task,
+    say,
+)
 
 
 def refuse_unfit(task: Task, options: Options) -> None:

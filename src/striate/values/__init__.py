@@ -51,9 +51,11 @@ from striate.values.page import Block, Report, Section
 from striate.values.plan import USUAL, Candidate, Choice, Plan
 from striate.values.progress import Progress, Values, Watch, unwatched
 from striate.values.saying import (
+    CLOSED_FORM,
     SPLITS,
     STRATEGIES,
     TASKS,
+    TUNED,
     Figure,
     Rows,
     Sentence,
@@ -81,11 +83,13 @@ from striate.values.training import (
 )
 
 __all__ = [
+    "CLOSED_FORM",
     "OWN",
     "PREPROCESSING",
     "SPLITS",
     "STRATEGIES",
     "TASKS",
+    "TUNED",
     "UNKNOWN",
     "UNSURE",
     "USUAL",

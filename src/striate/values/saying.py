@@ -29,7 +29,9 @@ SPLITS = ("train", "val", "test")
 TASKS = ("label", "labels", "number")
 
 
-STRATEGIES = ("linear", "layers", "shallow", "deep", "scratch")
+CLOSED_FORM = ("linear", "layers")
+TUNED = ("shallow", "deep")
+STRATEGIES = (*CLOSED_FORM, *TUNED, "scratch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
