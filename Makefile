@@ -6,15 +6,17 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DOCS := $(VENV)/.installed-docs
 ARGS ?=
+FIRE ?= full
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow check docs
+.PHONY: help setup demo test slow fire check docs
 
 help:
 	@echo "make setup   install striate and all that development needs into $(VENV)"
 	@echo "make demo    fit the set that striate carries, in a minute and a half"
 	@echo "make test    the default tests"
-	@echo "make slow    documentation examples, the browser, the wheel in a clean environment"
+	@echo "make slow    documentation examples, the browser, the wheel in a clean environment, some fire"
+	@echo "make fire    kills, damaged files, full disks, jumping clocks: all of it, about an hour"
 	@echo "make check   lint, format, types, floors"
 	@echo "make docs    build the documentation, strictly"
 
@@ -37,7 +39,10 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 slow: $(INSTALLED)
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	STRIATE_FIRE=small $(BIN)/python -m pytest -m 'slow or fire' $(ARGS)
+
+fire: $(INSTALLED)
+	STRIATE_FIRE=$(FIRE) $(BIN)/python -m pytest -m fire $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from PIL import Image
 
 from striate.run import Run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.fire
 
 
 @pytest.fixture
