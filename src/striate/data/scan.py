@@ -29,7 +29,7 @@ from striate.data.picture_names import (
 )
 from striate.data.read_file import located, read_file, shown
 from striate.data.source_file import ends_in
-from striate.data.sources import SourceKind, folder, idx, memory, npz
+from striate.data.sources import SourceKind, archive, folder, idx, memory, npz, table
 from striate.data.tasks import settle_task, task_of, written
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError, UsageError
@@ -73,16 +73,24 @@ def read_to_judge(source: object, options: Options) -> Index:
     raise UsageError(*_no_source(source))
 
 
-def read_images(images: Sequence[Any]) -> Index:
+def read_images(images: Sequence[Any], options: Options = Options()) -> Index:  # noqa: B008
     """The index of pictures without labels, in the order given, folders read whole.
 
     An item is a path, a PIL image or an array; of a pair (image, label) the label is passed
-    over, and files of arrays (`.npz`, IDX images) are read whole. A path that is not there raises
-    `SourceMissingError`; a file that is no picture is set aside (met in a folder: ignored).
+    over. Files of arrays (`.npz`, IDX images) and archives are read whole, and of a table (also a
+    frame) there is a row for each of its rows, in its order; `options` name its column of images
+    and where its paths begin. A path that is not there raises `SourceMissingError`; a file that
+    is no picture is set aside (met in a folder: ignored), and so is one that a table lists and
+    that is not there.
     """
     paths: list[str] = []
     items: list[Any] = []
     for number, item in enumerate(images):
+        if table.matches(item) or ends_in(item, archive.ENDINGS):
+            found = _listed(item, options)
+            paths += [path for path, _ in found]
+            items += [picture for _, picture in found]
+            continue
         if not isinstance(item, str | os.PathLike):
             paths.append(f"{number:0{len(str(len(images)))}d}")
             items.append(item[0] if isinstance(item, tuple) and len(item) == 2 else item)
@@ -93,9 +101,9 @@ def read_images(images: Sequence[Any]) -> Index:
             items.extend(pictures)
         if arrays:
             continue
-        found = _expand(Path(item).expanduser())
-        paths += [shown(path) for path in found]
-        items += found
+        files = _expand(Path(item).expanduser())
+        paths += [shown(path) for path in files]
+        items += files
     return _with_headers(memory.index_of(paths, items, [""] * len(items), [""] * len(items)))
 
 
@@ -157,6 +165,13 @@ def _arrays(path: str | os.PathLike[str]) -> list[tuple[str, NDArray[Any]]]:
     if idx.is_images_file(Path(path).expanduser()):
         return [(shown(path), array) for _, array in idx.arrays_of_images(path)]
     return []
+
+
+def _listed(item: Any, options: Options) -> Sequence[tuple[str, Any]]:
+    """The pictures that a table lists or an archive holds, each with its path."""
+    if table.matches(item):
+        return table.pictures_in_table(item, options)
+    return archive.pictures_in_archive(item)
 
 
 def _expand(path: Path) -> list[Path]:

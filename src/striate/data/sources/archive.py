@@ -1,13 +1,22 @@
 """The source that was packed: class folders or given splits in a zip or tar, read in place."""
 
 from dataclasses import replace
+from functools import partial
 
 from striate.data.header import Content
 from striate.data.layout import lay_out
 from striate.data.opened_archive import NOT_KEPT, OpenedArchive, open_archive
-from striate.data.picture_names import begins_like_picture, looks_like_picture
+from striate.data.picture_names import (
+    UNREAD_FORMATS,
+    begins_like_picture,
+    is_hidden,
+    looks_like_picture,
+    suffix,
+)
+from striate.data.read_file import shown
 from striate.data.source_file import ends_in, source_file, without_ending
 from striate.data.sources import SourceKind
+from striate.data.sources.memory import Stored
 from striate.data.unreadable import Unreadable
 from striate.values import Example, Index, Options
 
@@ -34,9 +43,41 @@ def read_archive(source: object, options: Options) -> Index:
     )
 
 
+def pictures_in_archive(source: object) -> list[tuple[str, Stored]]:
+    """Every picture in an archive, wherever it stands, by path; labels need not be there.
+
+    What looks like a picture and cannot be read is among them. Raises what `read_archive` does.
+    """
+    path = source_file(source)
+    opened = open_archive(path)
+    names = sorted({*opened.readers, *opened.refused})
+    return [
+        (f"{shown(path)}/{name}", Stored(read=partial(_bytes_of, opened, name)))
+        for name in names
+        if _may_be_picture(name, opened)
+    ]
+
+
 def open_archive_row(index: Index, row: int) -> Content:
     """The bytes of one file inside the archive; raises `Unreadable`."""
     return open_archive(index.root).read(index.examples[row].path)
+
+
+def _may_be_picture(name: str, opened: OpenedArchive) -> bool:
+    if any(is_hidden(part) for part in name.split("/")):
+        return False
+    if looks_like_picture(name) or suffix(name) in UNREAD_FORMATS:
+        return True
+    try:
+        return begins_like_picture(opened.read(name)[:16])
+    except Unreadable:
+        return False
+
+
+def _bytes_of(opened: OpenedArchive, name: str) -> bytes:
+    if suffix(name) in UNREAD_FORMATS:
+        raise Unreadable(UNREAD_FORMATS[suffix(name)])
+    return opened.read(name)
 
 
 def _judged(example: Example, opened: OpenedArchive) -> Example:

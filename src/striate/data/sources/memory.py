@@ -1,7 +1,7 @@
 """The source that Python code has: arrays, PIL images or paths in memory, with labels or none."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -33,6 +33,16 @@ class Labelled:
     images: Images
     labels: Sequence[Any]
     groups: Sequence[Any] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stored:
+    """A picture that lies elsewhere, such as in an archive.
+
+    `read` gives its bytes, or raises `Unreadable`.
+    """
+
+    read: Callable[[], bytes]
 
 
 def read_memory(source: object, options: Options) -> Index:
@@ -82,6 +92,8 @@ def open_memory_row(index: Index, row: int) -> Content:
     if index.images is None:
         raise Unreadable("it was given in memory and is not there any more")
     image = index.images[row]
+    if isinstance(image, Stored):
+        return image.read()
     if isinstance(image, str | os.PathLike):
         ending = suffix(os.fspath(image))
         if ending in UNREAD_FORMATS:

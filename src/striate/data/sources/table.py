@@ -5,15 +5,18 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from striate.data.columns import asked, must_have
 from striate.data.header import Content
 from striate.data.layout import SPLIT_NAMES, split_named
+from striate.data.picture_names import UNREAD_FORMATS, suffix
 from striate.data.read_file import located, read_file, shown
 from striate.data.source_file import ends_in, source_file, without_ending
 from striate.data.sources import SourceKind
+from striate.data.sources.memory import Stored
 from striate.data.table_file import READERS, Columns, cell_text, read_table
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError, UsageError
@@ -61,6 +64,29 @@ def read_listed(source: object, options: Options) -> Index:
         )
         index = replace(index, notes=(*index.notes, idle))
     return index
+
+
+def pictures_in_table(source: object, options: Options) -> list[tuple[str, Stored]]:
+    """The picture of every row of a table, in its order, with its path; labels are passed over.
+
+    One that is not there raises `Unreadable` when it is read. Raises what `read_listed` does.
+    """
+    table = _opened(source, options)
+    must_have("image", options.image, list(table.columns), table.title)
+    found = []
+    for number, image in enumerate(table.columns[options.image]):
+        path = _path(image, table)
+        name = shown(Path(table.root, path)) if path else f"(row {number + 1})"
+        found.append((name, Stored(read=partial(_bytes_of, table.root, path))))
+    return found
+
+
+def _bytes_of(root: Path, path: str) -> bytes:
+    if not path:
+        raise Unreadable("no image is named")
+    if suffix(path) in UNREAD_FORMATS:
+        raise Unreadable(UNREAD_FORMATS[suffix(path)])
+    return read_file(located(root, path))
 
 
 def open_listed_row(index: Index, row: int) -> Content:
@@ -227,9 +253,10 @@ def _must_be_there(examples: Sequence[Example], table: _Table) -> None:
     )
 
 
-def _matches(source: object) -> bool:
+def matches(source: object) -> bool:
+    """Whether a source is a file of a table, or a frame."""
     frame = type(source).__module__.partition(".")[0] in {"pandas", "polars"}
     return bool(ends_in(source, ENDINGS)) or (frame and hasattr(source, "columns"))
 
 
-SOURCE = SourceKind(name="table", matches=_matches, read=read_listed, open_row=open_listed_row)
+SOURCE = SourceKind(name="table", matches=matches, read=read_listed, open_row=open_listed_row)
