@@ -1,7 +1,6 @@
 """A trained model on disk and in use: weights and `model.json` in, probabilities out."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from striate.errors import ModelError
 from striate.measures import logistic
 from striate.nets import RANDOM, Backbone
 from striate.probe.strangeness import distances
+from striate.store.files import made, write_whole
 from striate.train.head import Network, assemble, pool
 from striate.train.inference import Fast, fast
 from striate.train.machine import measure_machine
@@ -205,7 +205,7 @@ def save(classifier: Classifier, folder: Path) -> None:
     The specification also travels inside the weights file, and so do held-out images, so that
     nothing can disagree when the machine stops between the two renames.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    made(folder)
     text = msgspec.json.encode(classifier.spec).decode()
     tensors = {
         name: tensor.detach().cpu().contiguous()
@@ -213,8 +213,8 @@ def save(classifier: Classifier, folder: Path) -> None:
     }
     tensors |= _as_tensors(classifier.held_out)
     content = safetensors.torch.save(tensors, metadata={"striate": text})
-    _replace(folder / WEIGHTS, content)
-    _replace(folder / SPEC, msgspec.json.format(text.encode(), indent=2))
+    write_whole(folder / WEIGHTS, content)
+    write_whole(folder / SPEC, msgspec.json.format(text.encode(), indent=2))
 
 
 def load(folder: Path) -> Classifier:
@@ -295,15 +295,6 @@ def _from_tensors(spec: ModelSpec, tensors: dict[str, torch.Tensor]) -> HeldOut 
     arrays = {name: found[HELD_OUT + name].numpy() for name in _HELD_OUT}
     arrays["reference"] = arrays["reference"].astype(np.float32)
     return HeldOut(how=spec.held_out.how, **arrays)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _first_line(error: Exception) -> str:

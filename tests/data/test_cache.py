@@ -20,6 +20,7 @@ from striate.data.decode import decode
 from striate.data.form import working_channels, working_size
 from striate.data.scan import read, read_images
 from striate.errors import MachineError, SourceError
+from striate.store.files import UNFINISHED, whole
 from striate.values import Index, Options, Progress
 
 OPTIONS = Options()
@@ -205,22 +206,10 @@ def test_a_watcher_that_fails_leaves_nothing_behind(pets: Path, cache_home: Path
 def test_a_full_disk_is_told_and_leaves_nothing_behind(
     pets: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fdopen = os.fdopen
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    class Full:
-        def __init__(self, number: int, *rest: Any, **named: Any) -> None:
-            self.file = fdopen(number, *rest, **named)
-
-        def write(self, content: Any) -> int:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        def __enter__(self) -> "Full":
-            return self
-
-        def __exit__(self, *rest: object) -> None:
-            self.file.close()
-
-    monkeypatch.setattr(cache_folder.os, "fdopen", Full)
+    monkeypatch.setattr(cache_folder.Writer, "put", full)
     with pytest.raises(MachineError, match="disk is full") as caught:
         build_cache(read(pets, OPTIONS), OPTIONS)
     assert "STRIATE_CACHE" in caught.value.hint
@@ -232,7 +221,7 @@ def test_a_cache_folder_that_cannot_be_made(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(MachineError, match="cannot be kept"):
+    with pytest.raises(MachineError, match="cannot be written"):
         build_cache(read(pets, OPTIONS), OPTIONS)
 
 
@@ -261,6 +250,32 @@ def test_what_killed_runs_left_behind_is_removed_after_a_day(pets: Path, cache_h
         os.utime(cache_home / name, (time.time() - age,) * 2)
     build_cache(read(pets, OPTIONS), OPTIONS)
     assert {file.name for file in cache_home.glob("*.part")} == {"young.part"}
+
+
+def test_what_a_killed_run_left_goes_at_the_next_start_and_what_is_written_stays(
+    pets: Path, cache_home: Path
+) -> None:
+    cache_home.mkdir(parents=True)
+    left = [cache_home / f".a.npy.12345678{UNFINISHED}", cache_home.parent / f".m.1{UNFINISHED}"]
+    for path in left:
+        path.write_bytes(b"half")
+    with whole(cache_home / "b.npy") as file:
+        build_cache(read(pets, OPTIONS), OPTIONS)
+        file.write(b"all")
+    assert (cache_home / "b.npy").read_bytes() == b"all"
+    assert not any(path.exists() for path in left)
+
+
+def test_facts_that_cannot_be_written_leave_no_images(
+    pets: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise MachineError("The disk is full.", "Make room.")
+
+    monkeypatch.setattr(cache_folder, "write_whole", full)
+    with pytest.raises(MachineError):
+        build_cache(read(pets, OPTIONS), OPTIONS)
+    assert list(cache_home.iterdir()) == []
 
 
 def test_a_large_photo_among_small_ones(pets: Path) -> None:

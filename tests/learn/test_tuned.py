@@ -1,5 +1,7 @@
 """A network trained for its plan: its preprocessing is fitted to training images and kept."""
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import torch
 from tests.train import made_training
 
 from striate.classifier import Classifier, load, save
+from striate.errors import MachineError
 from striate.learn.job import Job
 from striate.learn.tuned import spec_of, start, train_plan
 from striate.overrides import PREPROCESSING
@@ -76,6 +79,22 @@ def test_a_saved_model_answers_as_before_to_the_bit(kind: str, tmp_path: Path) -
     before, after = (c.probabilities(CACHE.images) for c in (classifier, again))
     assert np.array_equal(before, after)
     assert np.isfinite(before).all()
+
+
+def test_a_full_disk_names_the_file_and_leaves_the_model_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = trained(tmp_path, "centre")
+    save(classifier, tmp_path / "model")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+
+    def full(number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(MachineError, match=r"weights\.safetensors could not be written"):
+        save(classifier, tmp_path / "model")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
 
 
 @pytest.mark.parametrize("kind", PREPROCESSING)

@@ -57,6 +57,28 @@ def test_a_writer_that_fails_midway_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_the_writer_could_not_read_is_no_fault_of_the_disk(tmp_path: Path) -> None:
+    def copy(source: str) -> None:
+        with files.whole(tmp_path / "a.bin") as file:
+            file.write((tmp_path / source).read_bytes())
+
+    with pytest.raises(FileNotFoundError) as caught:
+        copy("gone.bin")
+    assert not isinstance(caught.value, MachineError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_dead_ones_leftovers_are_swept_the_living_ones_work_stays(tmp_path: Path) -> None:
+    for name in ("a.csv", "a.csv.b", "b.csv"):
+        (tmp_path / f".{name}.12345678{files.UNFINISHED}").write_bytes(b"half")
+    with files.whole(tmp_path / "a.csv") as file:
+        files.sweep(tmp_path, "b.csv")
+        assert len(list(tmp_path.iterdir())) == 3
+        files.sweep(tmp_path)
+        file.write(b"all")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
 @pytest.mark.parametrize("place", ["absent/a.txt", "file/a.txt"])
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("in the way")

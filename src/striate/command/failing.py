@@ -95,9 +95,11 @@ def silence() -> None:
 def _put_down(text: str, run_folder: str | None) -> Path:
     content = text.encode("utf-8", "backslashreplace")
     if run_folder is not None:
+        from striate.store.files import write_whole
+
         with suppress(OSError):
             place = Path(run_folder) / "crash.txt"
-            place.write_bytes(content)
+            write_whole(place, content)
             return place
     number, name = tempfile.mkstemp(".txt", "striate-crash-")
     with os.fdopen(number, "wb") as file, suppress(OSError):

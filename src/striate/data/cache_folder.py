@@ -1,10 +1,8 @@
 """The folder where decoded images are kept between runs: found again, bounded, never half."""
 
 import contextlib
-import errno
 import math
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +15,11 @@ import platformdirs
 from numpy.typing import NDArray
 
 from striate.errors import MachineError
+from striate.store.files import made, sweep, whole, write_whole
 
 MOST_BYTES = 20 << 30
 ABANDONED_SECONDS = 24 * 3600
-_ADVICE = "Name a folder with room that you can write: export STRIATE_CACHE=/path/to/folder"
+ADVICE = "Name a folder with room that you can write: export STRIATE_CACHE=/path/to/folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +34,9 @@ class CacheFolder:
         named = os.environ.get("STRIATE_CACHE")
         base = Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("striate"))
         folder = base / "images"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _cannot_write(folder, error) from None
+        made(folder, ADVICE)
+        sweep(base)
+        sweep(folder)
         return CacheFolder(path=folder)
 
     def images(self, key: str) -> Path:
@@ -61,26 +59,31 @@ class CacheFolder:
     def writer(self, key: str, shape: tuple[int, ...]) -> Iterator["Writer"]:
         """Writes images of `shape` under `key`; nothing is left behind unless it finishes."""
         self._make_room(int(np.prod(shape)))
-        with _told(self.path):
-            number, name = tempfile.mkstemp(prefix=f"{key}.", suffix=".part", dir=self.path)
+        # Nothing waits for the disk: what can be made again may be lost with the power.
+        with whole(self.images(key), lasting=False, hint=ADVICE) as file:
+            writer = Writer(file=file, shape=shape)
+            yield writer
+            writer.fill()
         try:
-            with os.fdopen(number, "wb", buffering=1 << 20) as file:
-                yield Writer(file=file, folder=self, key=key, shape=shape, name=name)
-        finally:
+            facts = self.path / f"{key}.json"
+            write_whole(facts, writer.facts, lasting=False, hint=ADVICE)
+        except MachineError:
             with contextlib.suppress(OSError):
-                Path(name).unlink()
+                self.images(key).unlink()
+            raise
 
     def _make_room(self, coming: int) -> None:
         """Deletes what was used longest ago until all fits, and what killed runs left behind."""
-        for part in self.path.glob("*.part"):
+        for part in self.path.glob("*.part"):  # of an earlier striate
             with contextlib.suppress(OSError):
                 if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
                     part.unlink()
         kept: list[tuple[float, int, Path]] = []
-        for facts in self.path.glob("*.json"):
+        for images in self.path.glob("*.npy"):
+            facts = images.with_suffix(".json")
             with contextlib.suppress(OSError):
-                size = facts.with_suffix(".npy").stat().st_size
-                kept.append((facts.stat().st_mtime, size, facts))
+                used = facts if facts.exists() else images
+                kept.append((used.stat().st_mtime, images.stat().st_size, facts))
         total = coming + sum(size for _, size, _ in kept)
         for _, size, facts in sorted(kept):
             if total <= MOST_BYTES:
@@ -96,32 +99,23 @@ class Writer:
     """Writes rows in ascending order; rows that are left out become zeros."""
 
     file: IO[bytes]
-    folder: CacheFolder
-    key: str
     shape: tuple[int, ...]
-    name: str
+    facts: bytes = b""
     rows: int = -1
 
     def put(self, row: int, image: NDArray[np.uint8]) -> None:
         """Writes the image of one row; plain writes, since a full disk kills a memory map."""
-        with _told(self.folder.path):
-            self._reach(row)
-            self.file.write(np.ascontiguousarray(image).data)
+        self._reach(row)
+        self.file.write(np.ascontiguousarray(image).data)
         self.rows += 1
 
     def finish(self, facts: bytes) -> None:
-        """Makes the images and the facts appear under their names, whole.
+        """Notes the facts: they appear under their name, whole, once the images do."""
+        self.facts = facts
 
-        Not synced to disk: that takes seconds for what can be made again, and `find` sees a
-        file that is too short.
-        """
-        with _told(self.folder.path):
-            self._reach(self.shape[0])
-            self.file.close()
-            Path(self.name).replace(self.folder.images(self.key))
-            beside = Path(f"{self.name}.facts.part")
-            beside.write_bytes(facts)
-            beside.replace(self.folder.path / f"{self.key}.json")
+    def fill(self) -> None:
+        """Makes the rows that are still due zeros."""
+        self._reach(self.shape[0])
 
     def _reach(self, row: int) -> None:
         if self.rows < 0:
@@ -131,20 +125,3 @@ class Writer:
         for _ in range(row - self.rows):
             self.file.write(bytes(math.prod(self.shape[1:])))
         self.rows = max(row, self.rows)
-
-
-@contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Turns what the system says of writing into an error for people."""
-    try:
-        yield
-    except OSError as error:
-        raise _cannot_write(folder, error) from None
-
-
-def _cannot_write(folder: Path, error: OSError) -> MachineError:
-    if error.errno == errno.ENOSPC:
-        return MachineError(f"The disk is full: no room for decoded images in {folder}.", _ADVICE)
-    return MachineError(
-        f"Decoded images cannot be kept in {folder} ({error.strerror or error}).", _ADVICE
-    )

@@ -10,7 +10,7 @@ import torch
 from striate.data.batches import normalise, to_device
 from striate.learn.job import Job
 from striate.learn.kinds import kind_of
-from striate.store.files import from_json, to_json, write_whole
+from striate.store.files import from_json, made, to_json, write_whole
 from striate.train.head import Network
 from striate.train.layer_states import layer_states
 from striate.train.settled import settled
@@ -39,7 +39,7 @@ class Standing:
         def begun(network: Network) -> None:
             states = self._states(network)
             first = replace(states, begun=states.layers, drawn=drawn.layers if drawn else ())
-            path.parent.mkdir(parents=True, exist_ok=True)
+            made(path.parent)
             write_whole(path, to_json(replace(first, layers=())))
 
         return begun

@@ -1,24 +1,26 @@
 """Values <-> files: a file is written whole or not at all, and read back as the same value."""
 
 import errno
+import glob
 import hashlib
 import json
 import math
 import os
 import re
 import secrets
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import IO, Any, BinaryIO, Generic, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.errors import MachineError, ModelError
+from striate.errors import MachineError, ModelError, StriateError
 
 T = TypeVar("T")
 
@@ -26,6 +28,7 @@ Facts = dict[str, Any]
 
 # A crash between writing and renaming leaves such a name behind; the next start sweeps it.
 UNFINISHED = ".unfinished"
+MOST_OF_NAME = 40
 
 
 def no_facts(value: object) -> Facts:
@@ -48,30 +51,37 @@ class Codec(Generic[T]):
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[BinaryIO]:
+def whole(path: Path, *, lasting: bool = True, hint: str = "") -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` only once it is complete and on disk.
 
-    Raises `MachineError` where the disk is full or the folder cannot be written; then, and when
-    the writer itself fails, what stood at `path` stays as it was and nothing is left beside it.
+    What is not `lasting` can be made again: it is whole to every reader, but nothing waits for
+    the disk. Raises `MachineError`, with `hint` where there is one, where the disk is full or the
+    folder cannot be written; then, and when the writer itself fails, what stood at `path` stays
+    as it was and nothing is left beside it.
     """
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}{UNFINISHED}")
+    file, temporary = _begun(path, hint)
     try:
-        with temporary.open("xb") as file:
+        with file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        settle(path.parent)
+            if lasting:
+                os.fsync(file.fileno())
+            temporary.replace(path)  # still open, so that a sweep sees that it is at work
+        if lasting:
+            settle(path.parent)
     except OSError as error:
-        raise not_written(path, error) from error
+        # The writer's own: an image that is gone is no disk that is full.
+        if isinstance(error, StriateError) or error.filename not in (None, str(temporary)):
+            raise
+        raise not_written(path, error, hint) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, lasting: bool = True, hint: str = "") -> None:
     """Writes `content` to `path`, whole or not at all."""
-    with whole(path) as file:
+    with whole(path, lasting=lasting, hint=hint) as file:
         file.write(content)
 
 
@@ -85,8 +95,29 @@ def settle(folder: Path) -> None:
             os.close(number)
 
 
-def not_written(path: Path, error: OSError) -> MachineError:
-    """What to tell a person whose file could not be written."""
+def sweep(folder: Path, of: str = "") -> None:
+    """Removes what killed processes left half-written in a folder: all, or `of` one file's name.
+
+    What a living process is writing stays: it holds a lock on it.
+    """
+    begin = glob.escape(of[:MOST_OF_NAME]) if of else "*"
+    for path in folder.glob(f".{begin}.*{UNFINISHED}"):
+        with suppress(OSError), path.open("rb") as file:
+            if _held(file):
+                path.unlink()
+
+
+def made(folder: Path, hint: str = "") -> Path:
+    """A folder that is there now; raises `MachineError` where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(folder, error, hint) from error
+    return folder
+
+
+def not_written(path: Path, error: OSError, hint: str = "") -> MachineError:
+    """What to tell a person whose file could not be written; `hint` is what to do about it."""
     if isinstance(error, MachineError):
         return error
     # NumPy tells of a full disk in words alone.
@@ -94,14 +125,46 @@ def not_written(path: Path, error: OSError) -> MachineError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT) or in_words:
         return MachineError(
             f"The disk is full: {path} could not be written.",
-            "Make room and type the same command again, or name a folder on another disk "
+            hint
+            or "Make room and type the same command again, or name a folder on another disk "
             "with --out.",
         )
     reason = (error.strerror or str(error) or type(error).__name__).strip().rstrip(".")
     return MachineError(
         f"{path} cannot be written: {reason[:1].lower()}{reason[1:]}.",
-        "Name a folder that you can write with --out.",
+        hint or "Name a folder that you can write with --out.",
     )
+
+
+def _begun(path: Path, hint: str) -> tuple[BinaryIO, Path]:
+    """A new file beside `path`, open and held, and its name.
+
+    Where a sweep comes between making and holding it, another is made.
+    """
+    while True:
+        name = f".{path.name[:MOST_OF_NAME]}.{secrets.token_hex(4)}{UNFINISHED}"
+        temporary = path.with_name(name)
+        try:
+            file = temporary.open("xb")
+        except OSError as error:
+            raise not_written(path, error, hint) from error
+        _held(file)
+        if os.fstat(file.fileno()).st_nlink:
+            return file, temporary
+        file.close()
+
+
+def _held(file: IO[bytes]) -> bool:
+    """Whether this process holds a file now; false where another does, or no locks are known."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def digest(path: Path) -> str:

@@ -59,10 +59,7 @@ class Shelf:
         """Writes a value under `name`, whole or not at all, and notes what it was made from."""
         codec = codec or CODECS[name]
         path = self.path(name)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise files.not_written(path, error) from error
+        files.made(path.parent)
         with files.whole(path) as file:
             codec.write(value, file)
         entry = FileRecord(key=key, digest=files.digest(path), facts=codec.facts(value))

@@ -3,6 +3,7 @@
 import errno
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -34,7 +35,8 @@ def take_lock(folder: Path) -> IO[bytes]:
 def sweep(folder: Path) -> None:
     """Removes what a killed process left half-written."""
     for path in folder.rglob(f".*{files.UNFINISHED}"):
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # it does no harm
+            path.unlink(missing_ok=True)
 
 
 def clear(folder: Path) -> None:

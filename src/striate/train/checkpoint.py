@@ -1,10 +1,7 @@
 """The state of a training after an epoch, on disk and back: one safetensors file, no pickle."""
 
-import errno
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from striate.errors import MachineError
+from striate.store.files import made, write_whole
 from striate.train.optimizer import Optimizer
 from striate.values import Epoch, Plan
 
@@ -58,22 +55,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         "epochs": msgspec.to_builtins(checkpoint.epochs),
     }
     content = safetensors.torch.save(tensors, metadata={"striate": json.dumps(facts)})
-    path = folder / NAME
-    temporary = folder / f".{NAME}.new"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise MachineError(
-            f"The state of the training cannot be written to {path}: {error.strerror}.",
-            "Free some space." if error.errno == errno.ENOSPC else "Name a folder with --out.",
-        ) from error
+    write_whole(made(folder) / NAME, content)
 
 
 def load(folder: Path, fingerprint: str) -> Checkpoint | None:

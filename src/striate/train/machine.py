@@ -4,7 +4,6 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 
 from striate.data.cache_folder import CacheFolder
 from striate.errors import MachineError, UsageError
+from striate.store.files import write_whole
 from striate.train.measuring import measure
 from striate.train.processor import Processor, look_up
 from striate.train.settled import settled
@@ -45,7 +45,7 @@ def _remembered(device: str, processor: Processor, folder: str) -> Machine:
     machine = measure(device, processor)
     if path is not None:
         with contextlib.suppress(OSError):  # Not remembered is only slower.
-            _write(path, msgspec.json.format(msgspec.json.encode(machine), indent=2))
+            write_whole(path, msgspec.json.format(msgspec.json.encode(machine), indent=2))
     return machine
 
 
@@ -77,15 +77,6 @@ def _key(device: str, processor: Processor) -> str:
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
     facts = msgspec.json.encode([device, name, processor, versions, METHOD])
     return hashlib.blake2b(facts, digest_size=8).hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 # Raised when what is measured, or how it is judged, changes.
