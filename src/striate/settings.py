@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from striate.errors import UsageError
 from striate.overrides import parsed
+from striate.patterns import fault_of
 from striate.spelling import did_you_mean
 from striate.values import STRATEGIES, TASKS, Options
 
@@ -177,12 +178,9 @@ def _pattern(value: object) -> object:
     if value is None:
         return None
     pattern = str(_text(value))
-    try:
-        captures = re.compile(pattern.replace("{class}", "(?:class)")).groups
-    except (re.error, OverflowError, RecursionError) as fault:
-        raise ValueError(f"is {shown(value)}, which is no regular expression: {fault}.") from None
-    if not captures:
-        raise ValueError(f"is {shown(value)}, which captures nothing; put the group in ( ).")
+    fault = fault_of(pattern)
+    if fault:
+        raise ValueError(f"is {shown(value)}, which {fault}.")
     return pattern
 
 

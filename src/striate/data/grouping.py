@@ -1,14 +1,13 @@
 """Index -> the Index with what must stay on one side named: by a pattern in the paths."""
 
-import re
 from collections import defaultdict
 from dataclasses import replace
-from functools import cache
 
 from striate.errors import SourceError
+from striate.patterns import CLASS, Pattern
 from striate.values import Example, Index, Options, Sentence, say
 
-CLASS = "{class}"
+FLAG = "--group-pattern"
 
 
 def grouped(index: Index, options: Options) -> Index:
@@ -38,13 +37,15 @@ def grouped_to_judge(index: Index, pattern: str | None) -> Index:
     """The index with the groups that the pattern of an earlier run finds in its paths, if any."""
     if pattern is None:
         return index
-    examples = tuple(replace(e, group=_group(e, pattern) or e.group) for e in index.examples)
+    found = Pattern(pattern, FLAG)
+    examples = tuple(replace(e, group=_group(e, found) or e.group) for e in index.examples)
     return replace(index, examples=examples)
 
 
 def _by_pattern(index: Index, pattern: str) -> Index:
+    found = Pattern(pattern, FLAG)
     examples = tuple(
-        replace(e, group=_group(e, pattern)) if e.status != "ignored" else e for e in index.examples
+        replace(e, group=_group(e, found)) if e.status != "ignored" else e for e in index.examples
     )
     used = [example for example in examples if example.status == "used"]
     if used and not any(example.group for example in used):
@@ -56,18 +57,12 @@ def _by_pattern(index: Index, pattern: str) -> Index:
     return replace(index, examples=examples)
 
 
-def _group(example: Example, pattern: str) -> str:
-    found = _compiled(pattern, example.label).search(example.path)
+def _group(example: Example, pattern: Pattern) -> str:
+    found = pattern.search(example.path, example.label)
     captured = [part or "" for part in found.groups()] if found else []
     if not any(captured):
         return ""
-    return "/".join([example.label, *captured] if CLASS in pattern else captured)
-
-
-@cache
-def _compiled(pattern: str, label: str) -> re.Pattern[str]:
-    # Not a capture, so that \1 still is the first of the user's own.
-    return re.compile(pattern.replace(CLASS, f"(?:{re.escape(label)})"))
+    return "/".join([example.label, *captured] if CLASS in pattern.text else captured)
 
 
 def _notes(used: list[Example], pattern: str | None) -> list[Sentence]:

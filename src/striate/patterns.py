@@ -1,0 +1,97 @@
+"""A person's regular expression: judged before it is used, and looked for within a bound of time.
+
+Python's own `re` can be made to search for years, `(a+)+b$` in a long name, and nothing stops it;
+the package `regex` reads the same expressions and takes a bound.
+"""
+
+import re
+import time
+from functools import cache
+
+import regex
+
+from striate.errors import UsageError
+
+CLASS = "{class}"
+LONGEST = 1_000
+MOST_STEPS = 20_000
+# Seconds that one name may take, that all may, and that each name adds to what all may: ordinary
+# expressions take microseconds.
+A_NAME, ALL_NAMES, EACH_NAME = 2.0, 10.0, 200e-6
+
+
+class Pattern:
+    """A regular expression with what it is called in messages, such as `--group-pattern`."""
+
+    def __init__(self, text: str, flag: str) -> None:
+        self.text, self.flag = text, flag
+        self._left = ALL_NAMES
+
+    def search(self, name: str, label: str = "") -> "regex.Match[str] | None":
+        """Where the expression is found in a name; `{class}` in it stands for `label`.
+
+        Raises `UsageError` where searching takes too long, here or in all names together.
+        """
+        started = time.perf_counter()
+        try:
+            compiled = _compiled(self.text, label if CLASS in self.text else "")
+            found = compiled.search(name, timeout=min(A_NAME, self._left))
+        except TimeoutError:
+            raise self._too_slow(name) from None
+        self._left += EACH_NAME - (time.perf_counter() - started)
+        if self._left <= 0:
+            raise self._too_slow(name)
+        return found
+
+    def _too_slow(self, name: str) -> UsageError:
+        return UsageError(
+            f"{self.flag} {self.text!r} takes too long to search for: it was given up at {name}.",
+            r"Write it without repeats inside repeats: (\w+)_ in the place of (\w+)+_.",
+        )
+
+
+def fault_of(text: str) -> str:
+    """Why a text cannot be searched for or captures nothing; empty where it is in order."""
+    if len(text) > LONGEST:
+        return f"has {len(text):,} characters, and {LONGEST:,} are the most"
+    steps = _steps(text)
+    if steps > MOST_STEPS:
+        return f"repeats something {steps:,} times in all, and {MOST_STEPS:,} are the most"
+    try:
+        captures = _compiled(text, "class").groups
+    except Exception as fault:  # a strange expression makes the compiler raise what it met
+        return f"is no regular expression: {str(fault) or type(fault).__name__}"
+    return "" if captures else "captures nothing; put what is meant in ( )"
+
+
+@cache
+def _compiled(text: str, label: str) -> "regex.Pattern[str]":
+    # Not a capture, so that \1 still is the first of the person's own.
+    return regex.compile(text.replace(CLASS, f"(?:{regex.escape(label)})"))
+
+
+def _steps(text: str) -> int:
+    """About how many single steps an expression has once its counts {n} are written out.
+
+    The compiler writes them out: a{1000000000} would fill the memory.
+    """
+    sums, last = [0], 0
+    for token in _TOKEN.findall(text.replace(CLASS, "")):
+        if token == "(":
+            sums.append(0)
+            last = 0
+        elif token == ")" and len(sums) > 1:
+            last = sums.pop()
+            sums[-1] += last
+        elif count := _COUNT.fullmatch(token):
+            times = max(1, *(int(number) for number in count.groups() if number))
+            sums[-1] += last * (times - 1)
+            last *= times
+        else:
+            last = 1
+            sums[-1] += 1
+    return sum(sums)
+
+
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{\d*,?\d*\}|.", re.DOTALL)
+_COUNT = re.compile(r"\{(\d*),?(\d*)\}")
