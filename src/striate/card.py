@@ -20,6 +20,7 @@ def _lines(summary: Summary) -> list[str]:
     lines = []
     if summary.test:
         lines.append(_accuracy(summary.test))
+        lines += _beside(summary.test)
     images, plan = summary.images, summary.plan
     lines.append(escape(summary.verdict.sentence))
     lines.append(
@@ -42,3 +43,16 @@ def _accuracy(score: Score) -> str:
         + escape(f"{name}, {score.level:.0%} interval {low:{digits}}–{high:{digits}}, ")
         + escape(f"{score.n:,} {kind}" if kind == "test images" else f"{score.n:,} images, {kind}")
     )
+
+
+def _beside(score: Score) -> list[str]:
+    """What stands beside an accuracy: the balanced one, and that of the majority class."""
+    if score.balanced_accuracy is None:
+        return []
+    line = f"balanced accuracy {score.balanced_accuracy:.1%}"
+    if score.balanced_interval is not None:
+        low, high = score.balanced_interval
+        line += f", {score.level:.0%} interval {low:.1%}–{high:.1%}"
+    if score.guessing is not None:
+        line += f" · majority class {score.guessing:.1%}"
+    return [escape(line)]

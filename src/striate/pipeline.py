@@ -167,9 +167,11 @@ def _met(index: Index) -> Sentence:
 
 def _shared_out(split: Split) -> Sentence:
     if split.evaluation == "cross-validation":
+        # What is few are the images, or those of the rarest class: the note of the split says it.
         return say(
             "pipeline.crossed",
-            "{n:,} images are few: each is judged by a model that did not see it, in five parts",
+            "Too few for a test split: each of {n:,} images is judged by a model that did not see "
+            "it, in five parts",
             n=len(split.train),
         )
     return say(

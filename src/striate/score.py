@@ -21,12 +21,14 @@ def score(
     looks: int = 1,
     seed: int = 0,
     folds: int = 0,
+    majority: int | None = None,
 ) -> Score | None:
     """The score of predictions whose truth is known; None where no image counts.
 
     `groups` gives every prediction its group: where groups hold several images the interval is
     a cluster bootstrap. `counted` leaves out leaked images; the accuracy with them is stated
     beside. `distinct` leaves out all but the first of several copies, from both.
+    `majority` is the class that most images learnt from have; its accuracy is the `guessing`.
     `folds` is their number where the predictions are of cross-validation: they make every
     interval wider.
     Of several labels it is the mean average precision, of numbers the mean absolute error, with
@@ -71,6 +73,7 @@ def score(
             probabilities, truth, None if groups is None else groups[counts], seed, folds
         ),
         with_leaked=leaked,
+        guessing=None if majority is None else float((truth == majority).mean()),
         balanced_interval=balanced_interval(
             truth,
             predictions.predicted[counts],

@@ -191,8 +191,63 @@ def test_guessing_is_told_from_knowing() -> None:
     mute = answered(values, np.zeros(len(values.test_rows), np.int64))
     finding = said(mute, "guessing")
     assert (finding.outcome, finding.severity) == ("found", "serious")
-    assert verdict(diagnose(mute), mute).code == "guessing"
+    assert verdict(diagnose(mute), mute).code.startswith("guessing")
     assert said(values, "guessing").outcome == "passed"
+
+
+def of_counts(truth: list[int], predicted: list[int], trained: list[int]) -> Values:
+    """A run that judged images of `truth` so, after learning from so many images of each class."""
+    made_up = made.values(classes=2, images=len(truth) + sum(trained), set_aside=0, leaked=0)
+    labels = [*truth, *(k for k, n in enumerate(trained) for _ in range(n))]
+    names = made_up.index.classes
+    examples = tuple(
+        replace(example, label=names[k])
+        for example, k in zip(made_up.index.examples, labels, strict=False)
+    )
+    rows = np.arange(len(labels))
+    split = replace(made_up.split, test=rows[: len(truth)], train=rows[len(truth) :], val=rows[:0])
+    sure = np.where(np.eye(2)[predicted] > 0, 0.9, 0.1).astype(np.float32)
+    found = Predictions(
+        classes=names, paths=("",) * len(truth), probabilities=sure, truth=np.array(truth)
+    )
+    score = made.made_score(found, "test-split")
+    return replace(
+        made_up,
+        index=replace(made_up.index, examples=examples),
+        split=split,
+        predictions=found,
+        test_rows=split.test,
+        val_predictions=None,
+        summary=replace(made_up.summary, test=score),
+    )
+
+
+def test_the_baseline_is_the_majority_class_of_the_training_images_everywhere() -> None:
+    values = of_counts([0] * 20 + [1] * 40, [0] * 20 + [1] * 40, trained=[30, 10])
+    share = pytest.approx(20 / 60)
+    assert values.guessing == share
+    assert said(values, "guessing").figures["majority"] == share
+    assert said(values, "guessing").figures["name"] == values.index.classes[0]
+
+
+def test_few_images_all_correct_are_not_said_to_have_learnt_nothing() -> None:
+    values = of_counts([0] * 3 + [1] * 3, [0] * 3 + [1] * 3, trained=[3, 3])
+    finding = said(values, "guessing")
+    assert (finding.outcome, finding.variant, finding.severity) == ("found", "few", "warning")
+    assert "nothing" not in finding.meaning
+    assert "6 of 6" in finding.meaning
+    assert verdict(diagnose(values), values).code == "guessing_few"
+
+
+def test_an_accuracy_at_the_baseline_that_tells_rare_classes_apart_says_both() -> None:
+    truth = [0] * 400 + [1] * 4
+    values = of_counts(truth, truth, trained=[400, 4])
+    finding = said(values, "guessing")
+    assert (finding.variant, finding.severity) == ("rare", "warning")
+    assert finding.figures["balanced"] == 1.0
+    always = of_counts(truth, [0] * 404, trained=[400, 4])
+    assert said(always, "guessing").variant == "always"
+    assert said(always, "guessing").severity == "serious"
 
 
 def test_leaks_are_counted_and_both_numbers_given() -> None:

@@ -16,7 +16,7 @@ from striate.report.html import render
 from striate.report.language import words
 from striate.report.mistakes import mistakes_section, one_a_group, worst_mistakes
 from striate.report.training import training_section
-from striate.values import Finding, Report, Values
+from striate.values import Finding, Report, Values, Verdict
 
 ORDER = (
     "answer findings mistakes classes confusion confidence choices training seeing source aside "
@@ -65,9 +65,19 @@ def test_sections_follow_a_readers_questions(usual: Values) -> None:
 
 def test_the_number_comes_first_as_a_sentence(usual: Values) -> None:
     made_report = report(usual)
-    assert made_report.headline == "Of 41 new images like these, about 38 would be right"
-    assert made_report.subline == "92.7\u202f%, 95\u202f% interval 80.6–97.5"
-    assert report(usual, "zh").headline == "若有 41 张与此同类的新图像，大约会答对 38 张"
+    assert made_report.headline == "38 of 41 images were correct"
+    assert made_report.subline == (
+        "Accuracy 92.7\u202f%, 95\u202f% interval 80.6–97.5, 41 test images"
+    )
+    assert report(usual, "zh").headline == "41 张图像中 38 张正确"
+
+
+def test_an_accuracy_that_is_not_beyond_the_baseline_says_so_before_the_number(
+    usual: Values,
+) -> None:
+    unproved = replace(usual.summary, verdict=Verdict(code="guessing_few", sentence="Few."))
+    made_report = compose(replace(usual, summary=unproved), (), ())
+    assert "majority class" in made_report.headline
 
 
 @pytest.mark.parametrize(("lang", "words_of_it"), [("en", "One temperature"), ("zh", "一个温度")])

@@ -57,6 +57,16 @@ def test_the_result_ends_with_path_and_next_command() -> None:
     assert lines[-1].endswith("striate predict runs/flowers-1 NEW-IMAGES/")
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_balanced_accuracy_and_the_baseline_stand_beside_the_accuracy(lang: str) -> None:
+    summary = made.values().summary
+    assert summary.test is not None
+    summary = replace(summary, test=replace(summary.test, guessing=0.345, balanced_accuracy=0.678))
+    lines = shown(result(summary, "run", lang), width=120).splitlines()
+    assert "34.5" in lines[0]
+    assert "67.8" in lines[1]
+
+
 def test_paths_are_never_broken() -> None:
     path = "a/" * 60 + "run"
     assert f"{path}/report.html" in shown(result(made.values().summary, path), width=40)

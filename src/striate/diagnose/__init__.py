@@ -89,7 +89,7 @@ def verdict(findings: tuple[Finding, ...], values: Values) -> Verdict:
     if values.index.task != "label":
         return _against_guessing(values.summary.test)
     if "guessing" in found:
-        return _of(found["guessing"], "guessing")
+        return _of(found["guessing"], f"guessing_{found['guessing'].variant}".rstrip("_"))
     for code in ("overfitting", "not_converged", "underfitting"):
         if code in found:
             return _of(found[code], f"{code}_{found[code].variant}".rstrip("_"))

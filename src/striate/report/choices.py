@@ -53,9 +53,16 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
     bars: list[tuple[float, float, float]] = []
     if evidence.metric == "accuracy":
         rows.append(
-            (words("choices.majority"), "–", "–", words.percent(evidence.majority), "–", "–")
+            (
+                words("choices.majority"),
+                "–",
+                words("choices.by_judging"),
+                words.percent(values.guessing),
+                "–",
+                "–",
+            )
         )
-        bars.append((evidence.majority, evidence.majority, evidence.majority))
+        bars.append((values.guessing, values.guessing, values.guessing))
     marked = -1
     for probe in _worth_showing(evidence):
         if probe.name == evidence.best_probe and values.plan.strategy.value in CLOSED_FORM:

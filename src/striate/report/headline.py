@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from striate.report.classes import ClassScore, class_scores, recall_interval
 from striate.report.language import Words
 from striate.values import Block, Finding, Score, Section, Values, Verdict
@@ -14,15 +12,21 @@ def headline(values: Values, words: Words) -> tuple[str, str]:
     score = values.summary.test
     if score is None:
         return words("headline.none"), words("headline.none_why")
-    sentence = words("headline.sentence", n=score.n, right=round(score.value * score.n))
     low, high = score.interval
-    line = words(
+    right = round(score.value * score.n)
+    key = "sentence"
+    if values.summary.verdict.code.startswith("guessing"):
+        key = "unproved"  # what the accuracy is not comes before what it is
+    elif score.n < FEW:
+        key = "few"
+    return words(f"headline.{key}", n=score.n, right=right), words(
         "headline.line",
         accuracy=words.percent(score.value),
         level=round(100 * score.level),
         span=words.span(low, high),
+        n=score.n,
+        evaluation=words(f"terminal.{score.evaluation}"),
     )
-    return sentence, line
 
 
 def answer(values: Values, findings: Sequence[Finding], words: Words) -> Section:
@@ -36,6 +40,14 @@ def answer(values: Values, findings: Sequence[Finding], words: Words) -> Section
         blocks.append(_trust(values, words))
         blocks.append(_distrust(values, words))
     return Section(key="answer", title=words("answer.title"), blocks=tuple(blocks))
+
+
+def balanced_text(score: Score, words: Words) -> str:
+    """The balanced accuracy, with its interval where the run knows it."""
+    shown = words.percent(score.balanced_accuracy)
+    if score.balanced_interval is None:
+        return shown
+    return f"{shown} ({words.span(*score.balanced_interval)})"
 
 
 def verdict_text(verdict: Verdict, words: Words) -> str:
@@ -63,10 +75,9 @@ def how_measured(score: Score, words: Words) -> str:
 
 def _scale(values: Values, score: Score, words: Words) -> Block:
     low, high = score.interval
-    truth = values.predictions.truth[values.counted]
-    majority = float(np.bincount(truth).max() / len(truth))
+    majority = values.guessing
     facts = [
-        (words("answer.balanced"), _balanced(score, words)),
+        (words("answer.balanced"), balanced_text(score, words)),
     ]
     if score.with_leaked is not None:
         facts.append(
@@ -82,14 +93,6 @@ def _scale(values: Values, score: Score, words: Words) -> Block:
         rows=tuple(facts),
         captions=(words("answer.guessing", share=words.percent(majority)),),
     )
-
-
-def _balanced(score: Score, words: Words) -> str:
-    """The balanced accuracy, with its interval where the run knows it."""
-    shown = words.percent(score.balanced_accuracy)
-    if score.balanced_interval is None:
-        return shown
-    return f"{shown} ({words.span(*score.balanced_interval)})"
 
 
 def verdict_block(
@@ -117,7 +120,7 @@ def _source(code: str) -> str:
 
 
 def _gravity(code: str) -> str:
-    if code == "guessing":
+    if code in ("guessing", "guessing_always"):
         return "serious"
     if code.startswith("balanced"):
         return "passed"
@@ -159,3 +162,7 @@ def _weakest(values: Values) -> ClassScore | None:
     if len(judged) < 2:
         return None
     return min(judged, key=lambda row: recall_interval(row).low)
+
+
+# So few images that a number of new ones to be correct would promise too much.
+FEW = 60

@@ -61,7 +61,8 @@ def result(
     """
     say = words(lang)
     sentences = [
-        (_metric_name(summary.test, say), _accuracy(summary.test, say)),
+        (_metric_name(summary.test, say), _accuracy(summary, say)),
+        *_balanced(summary.test, say),
         *_model(plan, say),
         *_forced(plan, say),
         (say("terminal.verdict"), Text(plain(verdict_text(summary.verdict, say)))),
@@ -120,12 +121,29 @@ def _metric_name(score: Score | None, say: Words) -> str:
     return say(f"terminal.{score.metric}")
 
 
-def _accuracy(score: Score | None, say: Words) -> Text:
+def _balanced(score: Score | None, say: Words) -> list[tuple[str, Text]]:
+    """The balanced accuracy: it stands beside every accuracy."""
+    if score is None or score.balanced_accuracy is None:
+        return []
+    line = plain(say.percent(score.balanced_accuracy))
+    if score.balanced_interval is not None:
+        line = say(
+            "terminal.balanced_line",
+            share=line,
+            level=round(100 * score.level),
+            span=say.span(*score.balanced_interval),
+        )
+    return [(say("terminal.balanced"), Text(plain(line)))]
+
+
+def _accuracy(summary: Summary, say: Words) -> Text:
+    score = summary.test
     if score is None:
         return Text(say("headline.none_why"))
     if score.metric != "accuracy":
         return _other_metric(score, say)
-    text = Text(plain(say.percent(score.value)), style="bold green")
+    unproved = summary.verdict.code.startswith("guessing")
+    text = Text(plain(say.percent(score.value)), style="bold yellow" if unproved else "bold green")
     interval = say(
         "terminal.interval",
         level=round(100 * score.level),
@@ -133,6 +151,9 @@ def _accuracy(score: Score | None, say: Words) -> Text:
         n=score.n,
         evaluation=say(f"terminal.{score.evaluation}"),
     )
+    if score.guessing is not None:
+        baseline = say("terminal.guessing", share=say.percent(score.guessing))
+        interval += say("unit.comma") + baseline
     text.append("  " + plain(interval), style="not bold default")
     return text
 

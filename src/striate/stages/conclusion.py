@@ -130,6 +130,7 @@ def _test_score(run: Run, predictions: Predictions, index: Index, split: Split) 
         looks=len(run.record.looks),
         seed=run.record.seed,
         folds=FOLDS if crossed else 0,
+        majority=split.majority(index.labels()) if index.task == "label" else None,
     )
 
 

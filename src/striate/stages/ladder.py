@@ -99,7 +99,7 @@ def climb(run: Run, values: Values) -> Ladder:
         seconds = run.clock.remaining() - REPORT_SECONDS
         course = _within(course, every, judges, seconds / (3 if with_pretrained else 2))
     rungs = [
-        _majority(course, every, judges),
+        _majority(course, values),
         _rung(course, "shallow", lambda rows: shallow_features(values.cache.images, rows)),
         _rung(course, "random", _of_network(course, _random(course))),
     ]
@@ -140,14 +140,13 @@ def _some(course: _Course, every: Rows, judges: Rows, learners: int) -> _Course:
     )
 
 
-def _majority(course: _Course, learners: Rows, judges: Rows) -> Rung:
-    commonest = int(np.bincount(course.labels[learners]).argmax())
-    right = course.labels[judges] == commonest
+def _majority(course: _Course, values: Values) -> Rung:
+    judges = values.test_rows[values.counted]
     return Rung(
         name="majority",
-        accuracy=course.interval(right, judges),
+        accuracy=course.interval(course.labels[judges] == values.majority, judges),
         seconds=0.0,
-        train_images=len(learners),
+        train_images=len(values.split.train) + len(values.split.val),
         dimensions=0,
     )
 

@@ -198,6 +198,14 @@ class Split:
     folds: Rows | None = None
     notes: tuple[Sentence, ...] = ()
 
+    def majority(self, labels: Rows) -> int:
+        """The class that most images learnt from have (training and validation); the first of such.
+
+        `labels` has the class number of every row of the index. It is the one baseline: always
+        answering it, judged on the images that judge the model, is the majority class's accuracy.
+        """
+        return int(np.bincount(labels[np.concatenate([self.train, self.val])]).argmax())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:

@@ -76,6 +76,17 @@ class Values:
         return known & self.index.firsts(self.test_rows)
 
     @property
+    def majority(self) -> int:
+        """The majority class of the images learnt from: what guessing would always answer."""
+        return self.split.majority(self.index.labels())
+
+    @property
+    def guessing(self) -> float:
+        """The accuracy of always answering the majority class, on the images that count."""
+        truth = self.predictions.truth[self.counted]
+        return float((truth == self.majority).mean()) if len(truth) else 0.0
+
+    @property
     def counted_groups(self) -> Rows:
         """The group of every counted prediction: images of one group are one witness."""
         return self.split.groups[self.test_rows][self.counted]
