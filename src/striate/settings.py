@@ -39,6 +39,8 @@ class Settings(TypedDict, total=False):
     lang: str
     group: str
     group_pattern: str | None
+    label_pattern: str | None
+    classes_are_splits: bool
     image: str
     label: str
     split_column: str
@@ -225,6 +227,8 @@ _RULES: dict[str, Callable[[object], object]] = {
     "lang": _Word(LANGUAGES),
     "group": _text,
     "group_pattern": _pattern,
+    "label_pattern": _pattern,
+    "classes_are_splits": _switch,
     "image": _text,
     "label": _text,
     "split_column": _text,
@@ -245,4 +249,5 @@ _EXCLUDE = (
     ("plan", "race", "the plan says all that a race would choose"),
     ("remedy", "no_remedy", "one tries remedies, the other does not"),
     ("group", "group_pattern", "each says what the groups are"),
+    ("label_pattern", "classes_are_splits", "classes are in the files' names, or are folders"),
 )

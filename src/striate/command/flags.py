@@ -274,6 +274,12 @@ FLAGS: dict[str, Flag] = {
         about="What it captures in an image's path is its group, such as 'patient(\\d+)_'; "
         "{class} stands for the class.",
     ),
+    "label_pattern": Flag(
+        metavar="REGEX",
+        about="What it captures in a file's name is its label, such as '^([a-z]+)\\.' of "
+        "cat.1.jpg; one with a / is looked for in the path.",
+    ),
+    "classes_are_splits": Flag(about="Folders named train, val or test are classes here."),
     "image": Flag(metavar="COLUMN", about="A table's column of paths."),
     "label": Flag(
         metavar="COLUMN",

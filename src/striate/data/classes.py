@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 from striate.data.layout import STRAY
+from striate.data.name_labels import pattern_suggested
 from striate.errors import SourceError
 from striate.values import Example, Index, Options, say
 
@@ -88,8 +89,15 @@ def _nothing_there(index: Index) -> tuple[str, str]:
         first = f"{aside[0].path}: {aside[0].reason}"
         return f"None of the {len(aside)} pictures in {index.name} can be read ({first}).", _LAYOUT
     if stray:
-        return f"The {stray} pictures in {index.name} stand in no class folder.", _LAYOUT
+        return f"The {stray} pictures in {index.name} stand in no class folder.", _by_name(aside)
     return f"{index.name} holds no pictures.", _LAYOUT
+
+
+def _by_name(stray: list[Example]) -> str:
+    pattern = pattern_suggested(example.path.rpartition("/")[2] for example in stray)
+    if not pattern:
+        return _LAYOUT
+    return f"Do their names tell what they show? Then add --label-pattern '{pattern}'"
 
 
 def _one_class(index: Index, classes: tuple[str, ...]) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from striate.spelling import nearest
 from striate.values import Options
 
 OF_TABLES = ("group", "image", "label", "split_column", "weight", "root")
+OF_FOLDERS = ("label_pattern", "classes_are_splits")
 OF_ARRAYS = ("group", "image", "label", "split_column")
 
 # What such columns are called elsewhere, to suggest what to type.
@@ -31,6 +32,13 @@ def must_be_of_use(kind: str, options: Options) -> None:
             "(what is here on disk comes before names).",
             "Leave it out, or give a name such as cifar10 or mnist.",
         )
+    for name in OF_FOLDERS:
+        if asked(options, name) and kind not in ("folder", "archive"):
+            raise UsageError(
+                f"--{name.replace('_', '-')}: only a folder, or an archive of one, has labels in "
+                "the names of files and folders, and the source is neither.",
+                "Leave it out, or give the folder.",
+            )
     of_use: tuple[str, ...] = {"table": OF_TABLES, "npz": OF_ARRAYS}.get(kind, ())
     idle = [name for name in OF_TABLES if name not in of_use and asked(options, name)]
     if idle:

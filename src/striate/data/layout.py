@@ -24,19 +24,27 @@ class Layout:
     notes: tuple[Sentence, ...]
 
 
-def lay_out(paths: Iterable[str]) -> Layout:
+def lay_out(paths: Iterable[str], *, splits_are_classes: bool = False) -> Layout:
     """The layout of paths of files with `/` between folders.
 
     The first folder level is the class, or the split and then the class, as in a folder.
     """
     paths = sorted(paths)
-    splits = _given_splits(paths)
+    splits = {} if splits_are_classes else _given_splits(paths)
     examples = tuple(_row(path, splits) for path in paths)
     return Layout(
         examples=examples,
         given_splits=tuple(name for name in SPLIT_NAMES if name in splits.values()),
         notes=tuple(_notes(examples)),
     )
+
+
+def bare_row(path: str) -> Example:
+    """The row of a path whose folders say nothing."""
+    if any(is_hidden(part) for part in path.split("/")):
+        return Example(path=path, status="ignored", reason="hidden")
+    unread = UNREAD_FORMATS.get(suffix(path))
+    return Example(path=path, status="set_aside" if unread else "used", reason=unread or "")
 
 
 def split_named(word: str) -> str:

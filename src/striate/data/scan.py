@@ -30,6 +30,7 @@ from striate.data.picture_names import (
 from striate.data.read_file import located, read_file, shown
 from striate.data.source_file import ends_in
 from striate.data.sources import SourceKind, archive, folder, idx, memory, npz, table
+from striate.data.split_words import refuse_splits_as_classes
 from striate.data.tasks import settle_task, task_of, written
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError, UsageError
@@ -50,8 +51,9 @@ def read(source: object, options: Options) -> Index:
     for kind in _kinds().values():
         if kind.matches(source):
             must_be_of_use(kind.name, options)
-            index = grouped(_told_of_name(kind.read(source, options), source), options)
-            return settle_task(_with_headers(index), options)
+            index = _told_of_name(kind.read(source, options), source)
+            refuse_splits_as_classes(index, options)
+            return settle_task(_with_headers(grouped(index, options)), options)
     raise UsageError(*_no_source(source))
 
 
@@ -113,7 +115,11 @@ def open_row(index: Index, row: int) -> Content:
 
 
 def _to_judge(kind: SourceKind, source: object, options: Options) -> Index:
-    """The source, with the column of groups that the run named where it is here too."""
+    """The source, with the run's pattern of labels and column of groups where they fit here."""
+    if options.label_pattern is not None:
+        with suppress(SourceError):
+            return kind.read(source, to_judge(options))
+        options = replace(options, label_pattern=None)
     if asked(options, "group"):
         with suppress(SourceError):
             return kind.read(source, replace(to_judge(options), group=options.group))

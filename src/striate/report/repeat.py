@@ -86,7 +86,7 @@ def _stages(values: Values, words: Words) -> Block:
 # What the images are and how they are divided: no plan holds it.
 OF_THE_SOURCE = (
     *("task", "split", "image", "label", "split_column", "weight", "root", "data_root"),
-    *("group", "group_pattern", "drop_rare", "max_pixels"),
+    *("group", "group_pattern", "label_pattern", "classes_are_splits", "drop_rare", "max_pixels"),
 )
 OF_THE_RUN = (
     *("strategy", "net", "weights", "plan", "device", "set", "remedy", "no_remedy", "race", "out"),

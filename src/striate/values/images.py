@@ -31,6 +31,8 @@ class Options:
     lang: str = "auto"
     group: str = "group"
     group_pattern: str | None = None
+    label_pattern: str | None = None
+    classes_are_splits: bool = False
     image: str = "image"
     label: str = "label"
     split_column: str = "split"

@@ -4,7 +4,8 @@ from dataclasses import replace
 from functools import partial
 
 from striate.data.header import Content
-from striate.data.layout import lay_out
+from striate.data.layout import Layout, bare_row, lay_out
+from striate.data.name_labels import label_by_name
 from striate.data.opened_archive import NOT_KEPT, OpenedArchive, open_archive
 from striate.data.picture_names import (
     UNREAD_FORMATS,
@@ -31,10 +32,11 @@ def read_archive(source: object, options: Options) -> Index:
     """
     path = source_file(source)
     opened = open_archive(path)
-    layout = lay_out([*opened.readers, *opened.refused])
+    name = without_ending(path, ends_in(source, ENDINGS))
+    layout = _layout([*opened.readers, *opened.refused], options, name)
     return Index(
         root=str(path),
-        name=without_ending(path, ends_in(source, ENDINGS)),
+        name=name,
         kind="archive",
         classes=(),
         examples=tuple(_judged(example, opened) for example in layout.examples),
@@ -78,6 +80,12 @@ def _bytes_of(opened: OpenedArchive, name: str) -> bytes:
     if suffix(name) in UNREAD_FORMATS:
         raise Unreadable(UNREAD_FORMATS[suffix(name)])
     return opened.read(name)
+
+
+def _layout(paths: list[str], options: Options, name: str) -> Layout:
+    if options.label_pattern is None:
+        return lay_out(paths, splits_are_classes=options.classes_are_splits)
+    return label_by_name([bare_row(path) for path in sorted(paths)], options.label_pattern, name)
 
 
 def _judged(example: Example, opened: OpenedArchive) -> Example:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from striate.data.header import Content
 from striate.data.layout import SPLIT_NAMES, STRAY, beside_note, stray_note
+from striate.data.name_labels import label_by_name
 from striate.data.named_sets import NAMED_SETS
 from striate.data.picture_names import UNREAD_FORMATS, is_hidden, looks_like_picture, suffix
 from striate.data.read_file import located, read_file, reason_for_mode, shown
@@ -29,7 +30,9 @@ def read_folder(source: object, options: Options) -> Index:
     """
     root = path_of(source)
     _must_be_folder(root)
-    splits = _given_splits(root)
+    if options.label_pattern is not None:
+        return _read_by_name(root, options.label_pattern)
+    splits = {} if options.classes_are_splits else _given_splits(root)
     examples: list[Example] = []
     for entry in _entries(root):
         split = splits.get(entry.name, "")
@@ -44,13 +47,31 @@ def read_folder(source: object, options: Options) -> Index:
             examples += _class_folder(entry, "", "")
     return Index(
         root=str(root),
-        name=shown(root.resolve().name) or "images",
+        name=_name(root),
         kind="folder",
         classes=(),
         examples=_once_each(sorted(examples, key=lambda example: example.path)),
         given_splits=tuple(name for name in SPLIT_NAMES if name in splits.values()),
         notes=tuple(_notes(root, splits, examples)),
     )
+
+
+def _read_by_name(root: Path, pattern: str) -> Index:
+    rows = [example for _, example in files_below(root)]
+    layout = label_by_name(rows, pattern, _name(root))
+    return Index(
+        root=str(root),
+        name=_name(root),
+        kind="folder",
+        classes=(),
+        examples=_once_each(list(layout.examples)),
+        given_splits=layout.given_splits,
+        notes=layout.notes,
+    )
+
+
+def _name(root: Path) -> str:
+    return shown(root.resolve().name) or "images"
 
 
 def files_below(folder: Path) -> Iterator[tuple[Path, Example]]:

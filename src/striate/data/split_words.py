@@ -1,0 +1,134 @@
+"""Folders named after splits, or after the parts of a set, are no classes unless somebody says so.
+
+A `train` full of loose pictures beside a `test` of the same would be learnt as two classes, and
+told apart without a fault: nothing that is measured later could show it.
+"""
+
+import re
+from collections.abc import Iterable
+
+from striate.data.layout import SPLIT_NAMES
+from striate.data.name_labels import pattern_suggested
+from striate.data.picture_names import looks_like_picture, suffix
+from striate.errors import SourceError
+from striate.values import Index, Options
+
+# Words that name a part of a set, words that do where a split stands beside them, and words that
+# say nothing of their own (train_images, stage_1_test).
+_PARTS = frozenset(
+    (
+        *("fold", "folds", "holdout", "unlabeled", "unlabelled", "labeled", "labelled"),
+        *("trainval", "minival", "annotation", "annotations", "label", "labels", "mask", "masks"),
+        *("bbox", "bboxes", "gt", "groundtruth", "imagesets", "jpegimages"),
+        *("segmentationclass", "segmentationobject", "image", "images", "img", "imgs"),
+        *("picture", "pictures", "pic", "pics", "frames", "jpg", "jpeg", "png", "dataset", "data"),
+    )
+)
+_PARTS_BESIDE_SPLITS = frozenset(
+    (
+        *("extra", "eval", "evaluation", "infer", "inference", "submission", "sample", "samples"),
+        *("split", "chunk", "shard"),
+    )
+)
+_IDLE = frozenset(("set", "stage", "raw", "full", "all", "ground", "truth"))
+_JOINED = re.compile(
+    r"(train|training|test|testing|val|valid|validation|dev)(set|data|images?|img)"
+)
+# Of these a lone one, beside names that are no splits, may well be a class: bus, car, train.
+_MAY_BE_CLASSES = frozenset(("train", "training", "valid", "dev"))
+_SHOWN = 4
+
+
+def refuse_splits_as_classes(index: Index, options: Options) -> None:
+    """Raises `SourceError` where folders became classes whose names are those of splits.
+
+    That is: all have such names (or those of parts of a set: images, labels, fold1); or `train`
+    stands beside `val` or `test`; or a `test` or `val` stands beside classes. A lone `train`,
+    `valid` or `dev` beside others is a class.
+    """
+    if options.classes_are_splits or options.label_pattern or index.kind not in _FOLDERS:
+        return
+    paths = [
+        (example.path, example.label)
+        for example in index.examples
+        if example.status == "used"
+        and (looks_like_picture(example.path) or not suffix(example.path))
+    ]
+    labels = {label for _, label in paths}
+    suspects = _suspects_below(index, paths) if len(labels) == 1 else _suspects(labels)
+    if suspects:
+        raise SourceError(
+            f"{index.name} has {_listed(suspects)}, which {_named(suspects)}; "
+            "nothing says what their images show.",
+            _hint(path.rpartition("/")[2] for path, _ in paths),
+        )
+
+
+def _suspects(names: Iterable[str]) -> list[str]:
+    """Those of some classes that are named after splits, where that makes them suspicious."""
+    labels = set(names)
+    roles = {label: role for label in labels if (role := _role(label))}
+    if roles and roles.keys() == labels and set(roles.values()) - {_BESIDE}:
+        return sorted(roles)
+    splits = {label: role for label, role in roles.items() if role in SPLIT_NAMES}
+    plain = {role for label, role in splits.items() if label.casefold() not in _MAY_BE_CLASSES}
+    together = "train" in splits.values() and len(set(splits.values())) > 1
+    return sorted(splits) if together or plain - {"train"} else []
+
+
+def _suspects_below(index: Index, paths: list[tuple[str, str]]) -> list[str]:
+    """The folder that holds everything, or those in it, where none of them holds folders."""
+    folders = {path.rpartition("/")[0] for path, _ in paths}
+    if index.given_splits or any(folder.count("/") > 1 for folder in folders):
+        return []
+    if all("/" not in folder for folder in folders):
+        return _suspects(folders)
+    top = next(iter(folders)).partition("/")[0]
+    return [f"{top}/{name}" for name in _suspects(_below(folder) for folder in folders)]
+
+
+def _below(folder: str) -> str:
+    return folder.partition("/")[2]
+
+
+def _role(name: str) -> str:
+    """The split or part of a set that a name stands for; empty where it may be a class."""
+    words = re.findall(r"[^\W\d_]+", name.casefold())
+    roles = {_word_role(word) for word in words if word not in _IDLE}
+    if "" in roles:
+        return ""
+    return next((role for role in (*SPLIT_NAMES, _PART, _BESIDE) if role in roles), "")
+
+
+def _word_role(word: str) -> str:
+    joined = _JOINED.fullmatch(word)
+    word = joined[1] if joined else word
+    split = next((split for split, words in SPLIT_NAMES.items() if word in words), "")
+    if split or word in _PARTS:
+        return split or _PART
+    return _BESIDE if word in _PARTS_BESIDE_SPLITS else ""
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    return f"the folder {shown}" if len(names) == 1 else f"the folders {shown}"
+
+
+def _named(names: list[str]) -> str:
+    kind = all(_role(name.rpartition("/")[2]) in SPLIT_NAMES for name in names)
+    if len(names) == 1:
+        return f"is named after {'a split' if kind else 'a part of a set'}, not after a class"
+    return f"are named after {'splits' if kind else 'parts of a set'}, not after classes"
+
+
+def _hint(names: Iterable[str]) -> str:
+    pattern = pattern_suggested(names)
+    by_name = f"--label-pattern '{pattern}'" if pattern else "--label-pattern REGEX"
+    return (
+        f"Say what each shows: a table with the columns image and label, or {by_name} where "
+        "the files' names tell it. If these are classes: --classes-are-splits"
+    )
+
+
+_PART, _BESIDE = "part", "beside splits"
+_FOLDERS = ("folder", "archive")
