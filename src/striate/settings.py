@@ -15,6 +15,7 @@ from striate.values import STRATEGIES, TASKS, Options
 
 SHORTEST_MINUTES = 0.5
 LANGUAGES = ("auto", "en", "zh")
+ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "gb18030", "big5", "shift_jis", "cp1251")
 SPLITTING = ("auto", "pool")
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
@@ -46,6 +47,8 @@ class Settings(TypedDict, total=False):
     split_column: str
     weight: str
     root: str | Path | None
+    encoding: str
+    label_separator: str | None
     task: str
     data_root: str | Path | None
     set: str | None
@@ -163,6 +166,23 @@ def _path(value: object) -> object:
     return None if value is None else _text(value)
 
 
+def _encoding(value: object) -> object:
+    """The name of an encoding of text that Python knows, or `auto`."""
+    name = str(_text(value))
+    try:
+        "".encode(name) if name != "auto" else None
+    except (LookupError, ValueError):
+        near = did_you_mean(name, ENCODINGS)
+        raise ValueError(
+            f"is {shown(value)}; it must be auto or a name such as {', '.join(ENCODINGS)}{near}"
+        ) from None
+    return name
+
+
+def _separator(value: object) -> object:
+    return value if value is None or value == " " else _text(value)
+
+
 def _file(value: object) -> object:
     if value is None:
         return None
@@ -234,6 +254,8 @@ _RULES: dict[str, Callable[[object], object]] = {
     "split_column": _text,
     "weight": _text,
     "root": _path,
+    "encoding": _encoding,
+    "label_separator": _separator,
     "data_root": _path,
     "set": _overrides,
     "remedy": _switch,

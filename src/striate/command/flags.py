@@ -292,6 +292,10 @@ FLAGS: dict[str, Flag] = {
     "no_remedy": Flag(about="Never try remedies."),
     "race": Flag(about="Race a few settings against the recipe before training."),
     "root": Flag(metavar="FOLDER", about="Where a table's paths begin.  [the table's folder]"),
+    "encoding": Flag(metavar="NAME", about="A table's encoding, such as cp1251 or shift_jis."),
+    "label_separator": Flag(
+        metavar="TEXT", about="What stands between several labels in a table's cell, such as ','."
+    ),
     "data_root": Flag(
         metavar="FOLDER",
         about="Where a set known by name lies already; without it, it is fetched.",

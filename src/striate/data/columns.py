@@ -1,21 +1,46 @@
-"""The settings that name columns of a table: who needs them, and what to say where they miss."""
+"""The columns of a table: which serve as image and label, and what to say where they miss."""
 
-from collections.abc import Sequence
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from typing import Any
 
+from striate.data.picture_names import looks_like_picture
 from striate.errors import SourceError, UsageError
 from striate.spelling import nearest
 from striate.values import Options
 
-OF_TABLES = ("group", "image", "label", "split_column", "weight", "root")
+OF_TABLES = (
+    *("group", "image", "label", "split_column", "weight", "root"),
+    *("encoding", "label_separator"),
+)
 OF_FOLDERS = ("label_pattern", "classes_are_splits")
 OF_ARRAYS = ("group", "image", "label", "split_column")
 
-# What such columns are called elsewhere, to suggest what to type.
-_ALSO_CALLED = {
-    "image": ("path", "file", "filename", "file_name", "filepath", "image_path", "img", "id"),
-    "label": ("class", "category", "target", "y", "classname", "species", "diagnosis"),
+# What such columns are called elsewhere, the surer names first.
+_CALLED: dict[str, tuple[frozenset[str], ...]] = {
+    "image": (
+        frozenset(
+            "images path paths file files filename filenames filepath img imgs picture pictures "
+            "photo photos file_name file_path image_path image_file image_name image_filename "
+            "image_file_path img_path img_name img_file 图像 图片 文件 文件名 路径 图像路径".split()
+        ),
+        frozenset("id image_id img_id imageid image_index uuid key 编号".split()),
+    ),
+    "label": (
+        frozenset(
+            "labels class classes category categories target targets y classname class_name "
+            "label_name category_name breed species diagnosis dx tag tags finding_labels disease "
+            "variety 标签 类别 分类 类名".split()
+        ),
+        frozenset("label_id class_id category_id target_id classid labelid".split()),
+    ),
 }
+_SAMPLE = 50
+_NAMED = 20
+YES = ("1", "1.0", "yes", "true", "y", "t")
+NO = ("0", "0.0", "no", "false", "n", "f", "-1", "-1.0")
 
 
 def asked(options: Options, name: str) -> bool:
@@ -56,14 +81,146 @@ def to_judge(options: Options) -> Options:
     return replace(options, split="pool", group=Options().group, group_pattern=None)
 
 
+def names_images(column: str) -> bool:
+    """Whether a column's name is one that columns of images have."""
+    name = _plain(column)
+    return name == "image" or any(name in tier for tier in _CALLED["image"])
+
+
+def image_column(
+    columns: Mapping[str, Sequence[Any]],
+    options: Options,
+    table: str,
+    there: Callable[[Sequence[Any]], Sequence[str]],
+) -> str:
+    """The column of images: the one asked for, else by its name, else by what stands in it.
+
+    `there` gives the file behind each of some cells, or nothing where none is there. Raises
+    `SourceError` where there is none, or where several could be meant.
+    """
+    if asked(options, "image") or options.image in columns:
+        must_have("image", options.image, list(columns), table)
+        return options.image
+    for tier in (frozenset({"image"}), *_CALLED["image"]):
+        named = [column for column in columns if _plain(column) in tier]
+        if len(named) < 2:
+            if named:
+                return named[0]
+            continue
+        files = {column: there(columns[column][:_SAMPLE]) for column in named}
+        found = [column for column in named if any(files[column])]
+        if found and all(files[column] == files[found[0]] for column in found):
+            return found[0]
+        raise _ambiguous("image", found or named, table)
+    # Only what ends like a picture: a class 1 is no image though there may be a file 1.png.
+    some = {c: [v for v in columns[c][:_SAMPLE] if looks_like_picture(str(v))] for c in columns}
+    found = [column for column in columns if any(there(some[column]))]
+    if len(columns) == 1 or len(found) == 1:
+        return (found or list(columns))[0]
+    if found:
+        raise _ambiguous("image", found, table)
+    raise _none("image", options.image, list(columns), table)
+
+
+def label_columns(
+    columns: Mapping[str, Sequence[Any]],
+    options: Options,
+    table: str,
+    image: str,
+    text: Callable[[Any], str],
+) -> tuple[str, ...]:
+    """The column of labels, or the several that say yes or no of a label each.
+
+    The one asked for, else by its name, else the only one that is left. `text` says what stands
+    in a cell. Raises `SourceError` where there is none, or where several could be meant.
+    """
+    several = tuple(name.strip() for name in options.label.split(","))
+    if asked(options, "label") or options.label in columns:
+        wanted = (options.label,) if options.label in columns else several
+        for column in wanted:
+            must_have("label", column, list(columns), table)
+        return wanted
+    others = [
+        column
+        for column in columns
+        if column not in (image, options.split_column, options.group, options.weight)
+        and not column.startswith("(column ")
+    ]
+    for tier in (frozenset({"label"}), *_CALLED["label"]):
+        named = [column for column in others if _plain(column) in tier]
+        if named:
+            return (_one_of(named, columns, table, text),)
+    marks = [c for c in others if {text(v).casefold() for v in columns[c]} <= {*YES, *NO}]
+    if len(others) == 1:
+        return (others[0],)
+    if len(marks) > 1 and any(map(len, columns.values())):
+        raise _marks(marks, columns, table, text)
+    raise _none("label", options.label, list(columns), table)
+
+
+def _one_of(
+    named: list[str],
+    columns: Mapping[str, Sequence[Any]],
+    table: str,
+    text: Callable[[Any], str],
+) -> str:
+    """Of columns that all are called like labels the one to take: they must say the same."""
+    cells = {column: [text(value) for value in columns[column]] for column in named}
+    for column in named[1:]:
+        pairs = set(zip(cells[named[0]], cells[column], strict=True))
+        if not len(pairs) == len(set(cells[named[0]])) == len(set(cells[column])):
+            raise _ambiguous("label", named, table)
+    words = [c for c in named if not all(each.replace(".", "").isdigit() for each in cells[c])]
+    return (words or named)[0]
+
+
 def must_have(name: str, column: str, columns: Sequence[str], table: str) -> None:
     """Raises `SourceError` where a table lacks the column that serves as image or label."""
-    if column in columns:
-        return
-    known = [c for c in columns if c.casefold() in (column.casefold(), *_ALSO_CALLED.get(name, ()))]
+    if column not in columns:
+        raise _none(name, column, columns, table)
+
+
+def _none(name: str, column: str, columns: Sequence[str], table: str) -> SourceError:
+    called = {column.casefold(), *(word for tier in _CALLED.get(name, ()) for word in tier)}
+    known = [each for each in columns if _plain(each) in called]
     guess = known[0] if known else nearest(column, columns) or "NAME"
-    listed = ", ".join(columns[:20]) + (", …" if len(columns) > 20 else "")
-    raise SourceError(
-        f"{table} has no column {column}; it has: {listed or 'none at all'}.",
-        f"Name it: --{name.replace('_', '-')} {guess}",
+    listed = ", ".join(each[:60] for each in columns[:_NAMED])
+    listed += ", …" if len(columns) > _NAMED else ""
+    hint = f"Name it: {_flag(name, guess)}"
+    if len(columns) == 1:
+        hint += "; columns are told apart by a comma, a semicolon, a tab or a |"
+    return SourceError(f"{table} has no column {column}; it has: {listed or 'none at all'}.", hint)
+
+
+def _ambiguous(name: str, columns: Sequence[str], table: str) -> SourceError:
+    return SourceError(
+        f"Which column of {table} holds the {name}s is not clear: {' or '.join(columns)}.",
+        f"Name it: {' or '.join(_flag(name, column) for column in columns)}",
     )
+
+
+def _marks(
+    marks: list[str],
+    columns: Mapping[str, Sequence[Any]],
+    table: str,
+    text: Callable[[Any], str],
+) -> SourceError:
+    rows = zip(*(columns[column] for column in marks), strict=True)
+    once = all(sum(text(cell).casefold() in YES for cell in row) == 1 for row in rows)
+    flags = _flag("label", ",".join(marks))
+    listed = ", ".join(marks[:_NAMED]) + (", …" if len(marks) > _NAMED else "")
+    told = "and one of them yes in every row: a class" if once else "of a label each"
+    return SourceError(
+        f"{table} has no column label; {listed} say yes or no{', ' if once else ' '}{told}.",
+        f"Type: {flags} --task label" if once else f"Type: {flags}",
+    )
+
+
+def _flag(name: str, value: str) -> str:
+    return f"--{name.replace('_', '-')} {shlex.quote(value)}"
+
+
+def _plain(column: str) -> str:
+    """A column's name in one case, with `_` for what stands between its words."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.strip())
+    return re.sub(r"[\W_]+", "_", spaced.casefold()).strip("_")

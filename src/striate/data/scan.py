@@ -34,7 +34,7 @@ from striate.data.split_words import refuse_splits_as_classes
 from striate.data.tasks import settle_task, task_of, written
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError, UsageError
-from striate.values import Example, Index, Options, names_in, say
+from striate.values import Example, Index, Options, Sentence, names_in, say
 
 CHUNK = 128
 SMALL_FILE = 16 << 10
@@ -87,11 +87,13 @@ def read_images(images: Sequence[Any], options: Options = Options()) -> Index:  
     """
     paths: list[str] = []
     items: list[Any] = []
+    notes: list[Sentence] = []
     for number, item in enumerate(images):
         if table.matches(item) or ends_in(item, archive.ENDINGS):
-            found = _listed(item, options)
-            paths += [path for path, _ in found]
-            items += [picture for _, picture in found]
+            listed, told = _listed(item, options)
+            paths += [path for path, _ in listed]
+            items += [picture for _, picture in listed]
+            notes += told
             continue
         if not isinstance(item, str | os.PathLike):
             paths.append(f"{number:0{len(str(len(images)))}d}")
@@ -106,7 +108,9 @@ def read_images(images: Sequence[Any], options: Options = Options()) -> Index:  
         files = _expand(Path(item).expanduser())
         paths += [shown(path) for path in files]
         items += files
-    return _with_headers(memory.index_of(paths, items, [""] * len(items), [""] * len(items)))
+    nothing = [""] * len(items)
+    index = memory.index_of(paths, items, nothing, nothing)
+    return _with_headers(replace(index, notes=tuple(notes)))
 
 
 def open_row(index: Index, row: int) -> Content:
@@ -173,11 +177,11 @@ def _arrays(path: str | os.PathLike[str]) -> list[tuple[str, NDArray[Any]]]:
     return []
 
 
-def _listed(item: Any, options: Options) -> Sequence[tuple[str, Any]]:
-    """The pictures that a table lists or an archive holds, each with its path."""
+def _listed(item: Any, options: Options) -> tuple[Sequence[tuple[str, Any]], tuple[Sentence, ...]]:
+    """The pictures that a table lists or an archive holds, each with its path, and notes."""
     if table.matches(item):
         return table.pictures_in_table(item, options)
-    return archive.pictures_in_archive(item)
+    return archive.pictures_in_archive(item), ()
 
 
 def _expand(path: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """Settles what is to be learnt of an image: one label, several, or a number."""
 
 import math
+import shlex
 from collections import Counter
 from dataclasses import replace
 
@@ -35,9 +36,12 @@ def task_of(index: Index, options: Options) -> Task:
     """The task of an index whose labels stand as the source wrote them."""
     asked = options.task
     if asked != "auto" and asked != index.task and index.task == "labels":
+        flag, means = f"--label {options.label}", "names a column a label"
+        if options.label_separator:
+            flag = f"--label-separator {shlex.quote(options.label_separator)}"
+            means = "says that an image may have several labels"
         raise UsageError(
-            f"--label {options.label} names a column a label, which is not the task {asked}.",
-            "Name one column with --label, or leave --task out.",
+            f"{flag} {means}, which is not the task {asked}.", f"Leave out {flag}, or --task."
         )
     if asked in ("labels", "number") and index.kind not in _CAN_HOLD_MORE:
         raise UsageError(
@@ -65,23 +69,62 @@ def _holds_several(index: Index) -> bool:
 
 
 def _settled_as_classes(index: Index, options: Options) -> Index:
-    numbers = _distinct_numbers(index) if index.kind in _CAN_HOLD_MORE else 0
-    if options.task == "label" or numbers < _MANY_NUMBERS:
-        return settle_classes(index, options)
+    told, hint = (None, "") if options.task == "label" else _perhaps_other(index)
     try:
         index = settle_classes(index, options)
     except SourceError as error:
-        raise SourceError(
-            error.sentence,
-            f"The labels are {numbers:,} different numbers. To learn the number: --task number",
-        ) from None
-    note = say(
-        "read.perhaps_number",
-        "The labels are {n:,} different numbers, and each was taken for a class of its own. If "
-        "it is the number that is to be learnt, add --task number.",
-        n=numbers,
+        raise SourceError(error.sentence, hint or error.hint) from None
+    return _noted(index, told) if told else index
+
+
+def _perhaps_other(index: Index) -> tuple[Sentence | None, str]:
+    """What is said where labels look as if another task was meant, and what to type then."""
+    numbers = _distinct_numbers(index) if index.kind in _CAN_HOLD_MORE else 0
+    if numbers >= _MANY_NUMBERS:
+        told = say(
+            "read.perhaps_number",
+            "The labels are {n:,} different numbers, and each was taken for a class of its own. If "
+            "it is the number that is to be learnt, add --task number.",
+            n=numbers,
+        )
+        hint = f"The labels are {numbers:,} different numbers. To learn the number: --task number"
+        return told, hint
+    separator = _separator(index) if index.kind == "table" else ""
+    if not separator:
+        return None, ""
+    flag = f"--label-separator {shlex.quote(separator)}"
+    label = next(e.label for e in index.examples if e.status == "used" and separator in e.label)
+    told = say(
+        "read.perhaps_labels",
+        "Labels such as {label} look like several labels of one image, and each was taken for a "
+        "class of its own. If an image may have several, add {flag}",
+        label=label,
+        flag=flag,
     )
-    return _noted(index, note)
+    return told, f"Labels such as {label} look like several of one image. If they are: {flag}"
+
+
+def _separator(index: Index) -> str:
+    """What seems to join several labels of one image, or nothing.
+
+    Its parts recur in other labels, and there are no more of them than of labels. Of words with
+    spaces between, as names of classes have, there must be labels of three lengths and more.
+    """
+    labels = [e.label for e in index.examples if e.status == "used" and e.label]
+    for separator in _SEPARATORS:
+        whole = {label: [part.strip() for part in label.split(separator)] for label in set(labels)}
+        counts = Counter(part for parts in whole.values() for part in set(parts))
+        joined = {label: parts for label, parts in whole.items() if len(parts) > 1}
+        several = {part for parts in joined.values() for part in parts}
+        recurring = sum(counts[part] > 1 for part in several)
+        rows = sum(label in joined for label in labels)
+        names = separator == " " and (
+            len(counts) >= len(whole) or len({len(parts) for parts in whole.values()}) < 3
+        )
+        often = joined and rows >= _JOINED * len(labels) and recurring >= _RECURRING * len(several)
+        if often and len(counts) <= len(whole) and "" not in several and not names:
+            return separator
+    return ""
 
 
 def _distinct_numbers(index: Index) -> int:
@@ -90,6 +133,8 @@ def _distinct_numbers(index: Index) -> int:
 
 
 def _with_labels(index: Index, options: Options) -> Index:
+    if options.task == "labels" and index.task != "labels" and not _holds_several(index):
+        _must_not_be_joined(index)
     columns, guessed = index.classes, index.task != "labels" and options.task == "auto"
     index = written(index, "labels")
     used = [example for example in index.examples if example.status == "used"]
@@ -114,6 +159,17 @@ def _with_labels(index: Index, options: Options) -> Index:
     if guessed:
         index = _noted(index, _taken_for_several())
     return replace(index, classes=classes)
+
+
+def _must_not_be_joined(index: Index) -> None:
+    """Raises `UsageError` where labels look joined by something else than `|`."""
+    told, hint = _perhaps_other(index)
+    if told and told.code == "read.perhaps_labels":
+        raise UsageError(
+            f"Labels in {index.name} such as {told.figures['label']} are not joined by |, and "
+            "would be one label each.",
+            f"{hint} (or --label-separator '|' to keep them)",
+        )
 
 
 def _with_numbers(index: Index) -> Index:
@@ -196,6 +252,9 @@ def _taken_for_several() -> Sentence:
     )
 
 
+_SEPARATORS = (",", ";", " ")
+_JOINED = 0.05
+_RECURRING = 0.8
 _CAN_HOLD_MORE = ("table", "memory")
 _MANY_NUMBERS = 20
 _FEWEST = 10

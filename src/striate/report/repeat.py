@@ -87,6 +87,7 @@ def _stages(values: Values, words: Words) -> Block:
 OF_THE_SOURCE = (
     *("task", "split", "image", "label", "split_column", "weight", "root", "data_root"),
     *("group", "group_pattern", "label_pattern", "classes_are_splits", "drop_rare", "max_pixels"),
+    *("encoding", "label_separator"),
 )
 OF_THE_RUN = (
     *("strategy", "net", "weights", "plan", "device", "set", "remedy", "no_remedy", "race", "out"),

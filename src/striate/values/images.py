@@ -38,6 +38,8 @@ class Options:
     split_column: str = "split"
     weight: str = "weight"
     root: str | None = None
+    encoding: str = "auto"
+    label_separator: str | None = None
     task: str = "auto"
     data_root: str | None = None
     set: str | None = None

@@ -1,6 +1,8 @@
 """Tables: columns by any name, splits and groups in them, and what is missing said at once."""
 
 import json
+import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 
 from striate.data.scan import read, read_to_judge
+from striate.data.sources.table import read_listed
 from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.values import Index, Options
 
@@ -40,6 +43,10 @@ def csv(place: Path, text: str, name: str = "pets.csv") -> str:
 
 def listed(index: Index) -> list[tuple[str, str, str]]:
     return [(e.path, e.label, e.group) for e in index.examples]
+
+
+def codes(index: Index) -> list[str]:
+    return [note.code for note in index.notes]
 
 
 HEAD = "image,label,group\n"
@@ -147,8 +154,10 @@ def test_given_splits(place: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said", "hint"),
     [
-        ("file,label\n1,2\n", "has no column image; it has: file, label", "--image file"),
-        ("image,Class\n1,2\n", "has no column label; it has: image, Class", "--label Class"),
+        ("a,b\npictures,2\n", "has no column image; it has: a, b", "--image"),
+        ("image,a,b\npictures/1.png,2,3\n", "has no column label; it has: image", "--label"),
+        ("image label\n1 2\n", "has no column label", "a semicolon"),
+        ("pictures/1.png,cat\n", "is due to name the columns", "image,label"),
         ("", "has no column image; it has: none at all", "--image"),
         ("image,label\na.png,b,c\n", "line 2, cannot be read: it has 3 cells where 2", "line"),
         ('image,label\n"a.png,b\n', "line 2, cannot be read", "Mend"),
@@ -169,17 +178,43 @@ def test_a_faulty_line_of_json_is_told_of(place: Path, line: str) -> None:
 
 
 def test_a_table_that_is_no_text(place: Path) -> None:
+    for content in (b"image,label\n\0,b\n", b"PK\3\4\0\0\0\0"):
+        (place / "pets.csv").write_bytes(content)
+        with pytest.raises(SourceError, match="is no text") as caught:
+            read(str(place / "pets.csv"), OPTIONS)
+        assert "--encoding" in caught.value.hint
     (place / "pets.csv").write_bytes("image,label\né,b\n".encode("latin-1"))
-    with pytest.raises(SourceError, match="is not UTF-8"):
-        read(str(place / "pets.csv"), OPTIONS)
+    with pytest.raises(SourceError, match="is no text in utf-8"):
+        read(str(place / "pets.csv"), Options(encoding="utf-8"))
 
 
-def test_images_that_are_not_there_are_counted_and_three_are_named(place: Path) -> None:
+def test_a_table_in_another_encoding_is_read_and_said_so(place: Path) -> None:
+    text = HEAD + BODY.replace("cat", "gâteau")
+    for codec, told in (("utf-16", "read.encoding"), ("cp1252", "read.encoding_guessed")):
+        (place / "pets.csv").write_bytes(text.encode(codec))
+        index = read(str(place / "pets.csv"), OPTIONS)
+        assert index.classes == ("dog", "gâteau")
+        assert told in codes(index)
+    assert {**index.notes[0].figures} == {
+        "table": "pets.csv",
+        "encoding": "Windows-1252",
+        "sample": "gâteau",
+    }
+    index = read(str(place / "pets.csv"), Options(encoding="cp1252"))
+    assert codes(index) == ["read.groups"]
+
+
+def test_files_that_are_not_there_are_set_aside(place: Path) -> None:
     more = "".join(f"lost/{n}.png,cat,\n" for n in range(5))
-    with pytest.raises(SourceMissingError) as caught:
-        read(csv(place, HEAD + BODY + more), OPTIONS)
-    assert "5 of the 9 images" in caught.value.sentence
-    assert "lost/0.png, lost/1.png, lost/2.png, …" in caught.value.sentence
+    index = read(csv(place, HEAD + BODY + more), OPTIONS)
+    aside = {e.path: e.reason for e in index.examples if e.status == "set_aside"}
+    assert aside == {f"lost/{n}.png": "it is listed and not there" for n in range(5)}
+    told = next(note.figures for note in index.notes if note.code == "read.listed_gone")
+    assert (told["n"], told["of"]) == (5, 9)
+    assert told["paths"] == "lost/0.png, lost/1.png, lost/2.png, …"
+    with pytest.raises(SourceMissingError, match="Not one of the 4 images") as caught:
+        read(csv(place, HEAD + BODY.replace("pictures/", "lost/")), OPTIONS)
+    assert f"{place}/lost/1.png" in caught.value.hint
     assert "--root" in caught.value.hint
     with pytest.raises(SourceMissingError, match="no folder"):
         read(csv(place, HEAD + BODY), Options(root=str(place / "gone")))
@@ -227,3 +262,180 @@ def test_only_tables_have_columns(place: Path, name: str) -> None:
     wanted: dict[str, Any] = {name: "site"}
     with pytest.raises(UsageError, match="only a table has columns"):
         read(str(place), Options(**wanted))
+
+
+# What people have --------------------------------------------------------------------------------
+
+BARE = "".join(f"{n},{'cat' if n < 3 else 'dog'}\n" for n in range(1, 5))
+
+
+def labels(index: Index) -> list[tuple[str, str]]:
+    return [(e.path.removeprefix("pictures/"), e.label) for e in index.examples]
+
+
+WANTED = [("1.png", "cat"), ("2.png", "cat"), ("3.png", "dog"), ("4.png", "dog")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"id,label\n{BARE}",
+        f"image_id,breed\n{BARE}",
+        f"Image,Id\n{BARE}",
+        f"FileName;Class\n{BARE.replace(',', '.PNG;')}",
+        f"img\tsite\ttarget\n{BARE.replace(',', chr(9) + 'here' + chr(9))}",
+        f"image|label\n{BARE.replace(',', '|')}",
+        f"sep=;\nimage;label\n{BARE.replace(',', ';')}",
+        f"# made by hand\n\n#image,label\n{BARE}",
+        f"image,label,\n{BARE.replace(chr(10), ',' + chr(10))}",
+        f",image,label\n{''.join(f'{k},{line}' for k, line in enumerate(BARE.splitlines(True)))}",
+        f"image,label,,\n{BARE}\n\n,,,\n,,,\n".replace("cat\n", "cat,,\n").replace(
+            "dog\n", "dog,,\n"
+        ),
+        f"image,label\r{BARE}".replace("\n", "\r"),
+        f"image,label,note,note\n{BARE}".replace("t\n", 't,"a\nb",\n').replace("g\n", "g,,\n"),
+        f"图片,标签\n{BARE}",
+        f"picture,kind\n{BARE}",
+        f"image,class_id,class_name\n{BARE}".replace(",cat", ",0,cat").replace(",dog", ",1,dog"),
+        f"path,id,label\n{BARE}".replace(",c", ".png,7,c").replace(",d", ".png,8,d"),
+        f"who,where,label\n{BARE}".replace(",c", ".png,7,c").replace(",d", ".png,8,d"),
+    ],
+)
+def test_tables_as_people_have_them_are_understood(place: Path, text: str) -> None:
+    index = read(csv(place, text, "pictures.csv"), OPTIONS)
+    assert labels(index) == WANTED
+    plain = text.startswith(("image|label", "image,label", ",image", "sep=", "# made"))
+    assert {"read.columns", "read.image_column"}.isdisjoint(codes(index)) == plain
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_other_kinds_of_tables_follow_the_same_rules(place: Path, ending: str) -> None:
+    made = pd.DataFrame({"id": [1, 2, 3, 4, 9], "breed": ["cat", "cat", "dog", "dog", "dog"]})
+    file = place / f"pictures.{ending}"
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+        made.to_parquet(file)
+    else:
+        made.to_json(file, orient="records", lines=True)
+    index = read(str(file), OPTIONS)
+    assert labels(index) == [("9", "dog"), *WANTED]
+    assert codes(index) == ["read.columns", "read.found_in", "read.listed_gone"]
+    if ending == "jsonl":
+        made.to_json(file, orient="records")
+        assert labels(read(str(file), OPTIONS)) == [("9", "dog"), *WANTED]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("img,picture,label\n1.png,2.png,a\n", "--image img or --image picture"),
+        ("image,breed,species\n1.png,a,b\n2.png,a,c\n", "--label breed or --label species"),
+        ("image,cat,dog\n1.png,1,0\n2.png,1,1\n", "--label cat,dog"),
+        ("image,cat,dog,site\n1.png,1,0,7\n2.png,0,1,8\n", "--label cat,dog --task label"),
+        ("image,size,site\n1.png,3,7\n2.png,5,8\n", "Name it: --label"),
+    ],
+)
+def test_what_is_not_clear_is_named_with_what_to_type(place: Path, text: str, hint: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        read(csv(place, text), Options(root=str(place / "pictures")))
+    assert hint in caught.value.hint
+    assert caught.value.exit_code == 3
+
+
+def test_a_column_a_class_is_read_as_classes_when_asked(place: Path) -> None:
+    text = "image,cat,dog\n1.png,1,0\n2.png,1,0\n3.png,0,1.0\n4.png,0,1\n"
+    options = Options(label="cat,dog", task="label", root=str(place / "pictures"))
+    index = read(csv(place, text), options)
+    assert (labels(index), index.task, index.classes) == (WANTED, "label", ("cat", "dog"))
+    for wrong in ("0,0", "1,1"):
+        with pytest.raises(SourceError, match="not one class"):
+            read(csv(place, text.replace("0,1.0", wrong)), options)
+
+
+def test_lines_that_cannot_be_read_are_set_aside_while_they_are_few(place: Path) -> None:
+    rows = "".join(f"pictures/{n % 4 + 1}.png,{'cat' if n % 4 < 2 else 'dog'}\n" for n in range(19))
+    text = f"image,label\n{rows}pictures/1.png,a,b\n# a comment\n"
+    index = read(csv(place, text), OPTIONS)
+    assert index.examples[0].path == "(line 21)"
+    assert index.examples[0].reason == "it has 3 cells where 2 are due"
+    assert codes(index) == ["read.comments", "read.repeated"]
+    with pytest.raises(SourceError, match="line 21, cannot be read"):
+        read(csv(place, text + "x\n" * 3), OPTIONS)
+
+
+def test_whole_numbers_are_written_one_way(place: Path) -> None:
+    numbers = BARE.replace("cat", "1").replace("dog", "2").replace("1,1", "1,1.0")
+    index = read(csv(place, "image,label\n" + numbers, "pictures.csv"), OPTIONS)
+    assert index.classes == ("1", "2")
+    assert "read.whole_numbers" in codes(index)
+    made = pd.DataFrame({"image": [f"pictures/{n}.png" for n in (1, 2, 3, 4)]})
+    for column in (np.array([1, 1, 2, 2], np.float32), pd.array([1, 1, 2, 2], "Int64")):
+        assert read(made.assign(label=column), Options(root=str(place))).classes == ("1", "2")
+    versions = made.assign(label=["1.0", "1.0", "1.1", "1.1"])
+    assert read(versions, Options(root=str(place))).classes == ("1.0", "1.1")
+
+
+def test_rows_that_contradict_each_other_are_set_aside(place: Path) -> None:
+    rows = (
+        "image,label,split,group\n1,cat,train,a\n1.png,cat,test,a\n2,cat,train,b\n2,cat,train,c\n"
+    )
+    more = "3,,train,\n3,dog,train,\n4,dog,train,\n4,dog,train,\n"
+    index = read_listed(csv(place, rows + more, "pictures.csv"), OPTIONS)
+    assert {e.path[-5:]: (e.label, e.reason) for e in index.examples} == {
+        "1.png": ("", "it is listed in several splits: train, test"),
+        "2.png": ("", "it is listed in several groups: b, c"),
+        "3.png": ("dog", ""),
+        "4.png": ("dog", ""),
+    }
+    assert [note.figures["n"] for note in index.notes if note.code == "read.repeated"] == [4]
+
+
+@pytest.mark.parametrize(
+    ("rows", "separator"),
+    [
+        ("a;b|a|b|b;a", ";"),
+        ('"a,b"|a|b|"b,c"|c|"a,c"', ","),
+        ("haze primary|clear|clear primary water|haze water|water|primary", " "),
+        ("red car|blue car|red bus|blue bus", ""),
+        ("golden retriever|labrador|border collie|poodle", ""),
+        ('"tench, Tinca tinca"|"goldfish, Carassius auratus"', ""),
+        ("a b|b c|c d", ""),
+    ],
+)
+def test_joined_labels_are_suggested(place: Path, rows: str, separator: str) -> None:
+    each = [row for row in rows.split("|") for _ in (0, 1)]
+    for n in range(len(each)):
+        shutil.copy(place / "pictures" / f"{n % 4 + 1}.png", place / "pictures" / f"x{n}.png")
+    text = "image,label\n" + "".join(f"x{n},{row}\n" for n, row in enumerate(each))
+    source = csv(place, text, "pictures.csv")
+    index = read(source, OPTIONS)
+    flags = [n.figures["flag"] for n in index.notes if n.code == "read.perhaps_labels"]
+    assert flags == ([f"--label-separator {shlex.quote(separator)}"] if separator else [])
+    if not separator:
+        return
+    assert not [n for n in read(source, Options(task="label")).notes if "perhaps" in n.code]
+    with pytest.raises(UsageError, match="not joined by") as caught:
+        read(source, Options(task="labels"))
+    assert flags[0] in caught.value.hint
+    with pytest.raises(UsageError, match="--label-separator"):
+        read(source, Options(task="label", label_separator=separator))
+    found = read(source, Options(label_separator=separator))
+    assert found.task == "labels"
+    names = {n.strip() for row in each for n in row.strip('"').split(separator)}
+    assert found.classes == tuple(sorted(names))
+    once = source.replace("pictures.csv", "once.csv")
+    Path(once).write_text(
+        "image,label\n" + "".join(f"pictures/x{2 * n},{row}\n" for n, row in enumerate(each[::2]))
+    )
+    if separator != " ":
+        with pytest.raises(SourceError) as wrong:
+            read(once, OPTIONS)
+        assert flags[0] in wrong.value.hint
+
+
+def test_lists_in_cells_are_several_labels(place: Path) -> None:
+    images = [f"pictures/{n}.png" for n in (1, 2, 3, 4)]
+    made = pd.DataFrame({"image": images, "label": [["a", "b"], ["a"], ["b"], []]})
+    index = read(made, Options(root=str(place)))
+    assert (index.task, index.classes) == ("labels", ("a", "b"))
+    assert [e.label for e in index.examples] == ["a|b", "a", "b", "|"]

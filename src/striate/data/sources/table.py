@@ -1,92 +1,105 @@
 """The source that lists images: a table file, or a frame of pandas or polars, a row an image."""
 
 import os
+import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from striate.data.columns import asked, must_have
+from striate.data.columns import NO, YES, asked, image_column, label_columns, must_have
 from striate.data.header import Content
 from striate.data.layout import SPLIT_NAMES, split_named
+from striate.data.listed_paths import Found, Listed, find_listed, sample_found
 from striate.data.picture_names import UNREAD_FORMATS, suffix
 from striate.data.read_file import located, read_file, shown
 from striate.data.source_file import ends_in, source_file, without_ending
 from striate.data.sources import SourceKind
 from striate.data.sources.memory import Stored
-from striate.data.table_file import READERS, Columns, cell_text, read_table
+from striate.data.table_file import ENDINGS, TableFile, cell_text, read_table
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError, UsageError
-from striate.values import Example, Index, Options, say
+from striate.values import Example, Index, Options, Sentence, say
 
-ENDINGS = tuple(READERS)
-NAMED = 3
-YES = ("1", "yes", "true", "y", "t")
-NO = ("0", "no", "false", "n", "f", "-1")
+_WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
 
 
 def read_listed(source: object, options: Options) -> Index:
     """A row for every image that a table lists, by the columns that the options name.
 
-    Paths are relative to `options.root`, by default the folder of the table (of a frame: the
-    working folder). Raises `SourceMissingError` where a listed file is not there, and
-    `SourceError` where a column is missing or cannot be read.
+    Columns that are not named are told by their names and by what stands in them. Paths are
+    relative to `options.root`, by default the folder of the table (of a frame: the working
+    folder). Files that are not there are set aside. Raises `SourceMissingError` where all are
+    missing, and `SourceError` where a column is missing or cannot be read.
     """
     table = _opened(source, options)
-    must_have("image", options.image, list(table.columns), table.title)
-    several = _label_columns(table, options)
-    for column in several or (options.label,):
-        must_have("label", column, list(table.columns), table.title)
+    image = _image_column(table, options)
+    labels = label_columns(table.columns, options, table.title, image, cell_text)
+    for column in (image, *labels):
+        _must_be_one(column, table)
     for name in ("group", "split_column", "weight"):
         if asked(options, name):
             must_have(name, getattr(options, name), list(table.columns), table.title)
-    examples = _once_each(list(_rows(table, options)), options.task)
-    _must_be_there(examples, table)
+    found = _found(table, image)
+    several = len(labels) > 1
+    written, label_notes = _labels(table, labels, options)
+    rows = [*_rows(table, found, written, options), *_faults(table)]
+    examples, row_notes = _once_each(rows, options.task)
     given = {example.split for example in examples} - {""}
-    index = Index(
+    marked = several and options.task != "label"
+    return Index(
         root=str(table.root),
         name=table.name,
         kind="table",
-        classes=tuple(sorted(several)),
-        task="labels" if several else "label",
+        classes=tuple(sorted(labels)) if marked else (),
+        task="labels" if marked or options.label_separator else "label",
         examples=tuple(sorted(examples, key=lambda example: example.path)),
         given_splits=tuple(name for name in SPLIT_NAMES if name in given),
+        notes=(
+            *table.file.notes,
+            *_columns_told(table, image, labels, options),
+            *found.notes,
+            *label_notes,
+            *row_notes,
+            *_idle_told(table, options),
+        ),
         address=table.title,
     )
-    if options.weight in table.columns:
-        idle = say(
-            "read.weights_idle",
-            "The column {column} has no effect yet: every image counts the same.",
-            column=options.weight,
-        )
-        index = replace(index, notes=(*index.notes, idle))
-    return index
 
 
-def pictures_in_table(source: object, options: Options) -> list[tuple[str, Stored]]:
+def pictures_in_table(
+    source: object, options: Options
+) -> tuple[list[tuple[str, Stored]], tuple[Sentence, ...]]:
     """The picture of every row of a table, in its order, with its path; labels are passed over.
 
-    One that is not there raises `Unreadable` when it is read. Raises what `read_listed` does.
+    One that is not there raises `Unreadable` when it is read. The sentences say how the table was
+    read. Raises what `read_listed` does.
     """
     table = _opened(source, options)
-    must_have("image", options.image, list(table.columns), table.title)
-    found = []
-    for number, image in enumerate(table.columns[options.image]):
-        path = _path(image, table)
-        name = shown(Path(table.root, path)) if path else f"(row {number + 1})"
-        found.append((name, Stored(read=partial(_bytes_of, table.root, path))))
-    return found
+    image = _image_column(table, options)
+    _must_be_one(image, table)
+    found = _found(table, image)
+    pictures = []
+    for number, each in enumerate(found.images):
+        there = each.path and not each.reason
+        name = shown(Path(table.root, each.path)) if there else each.path
+        read = partial(_bytes_of, table.root, each)
+        pictures.append((name or f"(row {number + 1})", Stored(read=read)))
+    for fault in reversed(table.file.faults):
+        read = partial(_bytes_of, table.root, Listed(path="", reason=fault.why))
+        pictures.insert(fault.before, (f"(line {fault.line})", Stored(read=read)))
+    unlabelled = _columns_told(table, image, (), options)
+    return pictures, (*table.file.notes, *unlabelled, *found.notes)
 
 
-def _bytes_of(root: Path, path: str) -> bytes:
-    if not path:
-        raise Unreadable("no image is named")
-    if suffix(path) in UNREAD_FORMATS:
-        raise Unreadable(UNREAD_FORMATS[suffix(path)])
-    return read_file(located(root, path))
+def _bytes_of(root: Path, listed: Listed) -> bytes:
+    if listed.reason:
+        raise Unreadable(listed.reason)
+    if suffix(listed.path) in UNREAD_FORMATS:
+        raise Unreadable(UNREAD_FORMATS[suffix(listed.path)])
+    return read_file(located(root, listed.path))
 
 
 def open_listed_row(index: Index, row: int) -> Content:
@@ -102,10 +115,15 @@ def open_listed_row(index: Index, row: int) -> Content:
 class _Table:
     """A table and where its paths begin; `title` is what messages call it."""
 
-    columns: Columns
+    file: TableFile
     root: Path
     name: str
     title: str
+
+    @property
+    def columns(self) -> dict[str, Sequence[Any]]:
+        """Its columns by name."""
+        return self.file.columns
 
 
 def _opened(source: object, options: Options) -> _Table:
@@ -114,62 +132,144 @@ def _opened(source: object, options: Options) -> _Table:
         raise SourceMissingError(f"There is no folder {shown(root)}.", "Give another --root.")
     ending = ends_in(source, ENDINGS)
     if not ending:
-        columns = _of_frame(source)
-        return _Table(columns=columns, root=root or Path(), name="table", title="the frame")
+        return _Table(file=_of_frame(source), root=root or Path(), name="table", title="the frame")
     path = source_file(source)
     return _Table(
-        columns=read_table(path, ending),
+        file=read_table(path, ending, options.encoding),
         root=root or path.parent,
         name=without_ending(path, ending),
         title=shown(path),
     )
 
 
-def _of_frame(source: Any) -> Columns:
-    return {str(name): list(source[name]) for name in source.columns}
+def _of_frame(source: Any) -> TableFile:
+    names = [str(name) for name in source.columns]
+    columns: dict[str, Sequence[Any]] = {}
+    for name, own in zip(names, source.columns, strict=True):
+        if names.count(name) == 1:
+            columns[name] = list(source[own])
+    twice = frozenset(name for name in names if names.count(name) > 1)
+    return TableFile(columns=columns, twice=twice)
 
 
-def _rows(table: _Table, options: Options) -> Iterator[Example]:
-    images = table.columns[options.image]
-    several = _label_columns(table, options)
-    labels = _joined(table, several) if several else table.columns[options.label]
-    nothing = [""] * len(images)
+def _image_column(table: _Table, options: Options) -> str:
+    _must_be_one(options.image, table)
+
+    def there(cells: Sequence[Any]) -> list[str]:
+        texts = [_path_text(cell) or "" for cell in cells]
+        return sample_found(texts, table.root, table.name)
+
+    return image_column(table.columns, options, table.title, there)
+
+
+def _must_be_one(column: str, table: _Table) -> None:
+    if column in table.file.twice:
+        raise SourceError(
+            f"{table.title} has several columns named {column}.",
+            "Give each column a name of its own.",
+        )
+
+
+def _found(table: _Table, column: str) -> Found:
+    cells = []
+    for cell in table.columns[column]:
+        text = _path_text(cell)
+        if text is None:
+            raise UsageError(
+                f"{table.title} lists images by {type(cell).__name__}, such as {cell!r:.40}.",
+                "The column of images must hold paths; name another with --image.",
+            )
+        cells.append(text)
+    return find_listed(cells, table.root, table.name)
+
+
+def _path_text(cell: Any) -> str | None:
+    """The path in a cell as text, or None where the cell holds something else."""
+    if isinstance(cell, str | os.PathLike):
+        text = os.fsdecode(cell)
+        try:
+            return shown(text).strip()
+        except UnicodeEncodeError:
+            return cell_text(text)
+    if isinstance(cell, bool | bytes):
+        return None
+    text = cell_text(cell)
+    return text if not text or _WHOLE.fullmatch(text) else None
+
+
+def _rows(
+    table: _Table, found: Found, labels: Sequence[str], options: Options
+) -> Iterator[Example]:
+    nothing = [""] * len(found.images)
     groups: Sequence[Any] = nothing
     if options.group_pattern is None:
         groups = table.columns.get(options.group, nothing)
     splits = _splits(table, options) or nothing
-    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-        path = _path(image, table)
-        example = Example(
-            path=path or f"(row {number + 1})",
+    for number, (image, label) in enumerate(zip(found.images, labels, strict=True)):
+        reason = image.reason or ("" if label else _NO_LABEL)
+        yield Example(
+            path=image.path or f"(row {number + 1})",
             split=splits[number],
-            label=unicodedata.normalize("NFC", cell_text(label)),
+            label=label,
             group=cell_text(groups[number]),
+            status="set_aside" if reason else "used",
+            reason=reason,
         )
-        if not path:
-            example = replace(example, status="set_aside", reason="no image is named")
-        elif not example.label:
-            example = replace(example, status="set_aside", reason="its label is missing")
-        yield example
 
 
-def _path(image: Any, table: _Table) -> str:
-    """A listed path as striate writes it: relative to the root where it lies below."""
-    if not isinstance(image, str | os.PathLike):
-        if cell_text(image) == "":
-            return ""
-        raise UsageError(
-            f"{table.title} lists images by {type(image).__name__}, such as {image!r:.40}.",
-            "The column of images must hold paths; name another with --image.",
-        )
-    text = os.fspath(image)
-    if not str(text).strip():
-        return ""
-    path = Path(text).expanduser()
-    root = table.root.absolute()
-    if path.is_absolute() and path.is_relative_to(root):
-        path = path.relative_to(root)
-    return shown(os.path.normpath(path)).replace(os.sep, "/")
+def _faults(table: _Table) -> Iterator[Example]:
+    for fault in table.file.faults:
+        yield Example(path=f"(line {fault.line})", status="set_aside", reason=fault.why)
+
+
+def _labels(
+    table: _Table, columns: tuple[str, ...], options: Options
+) -> tuple[list[str], tuple[Sentence, ...]]:
+    """What every row says of its image, as the task writes it."""
+    if len(columns) > 1:
+        joined = _joined(table, columns)
+        return (_one_each(joined, table) if options.task == "label" else joined), ()
+    cells = [_label_text(cell) for cell in table.columns[columns[0]]]
+    if options.label_separator:
+        parts = [cell.split(options.label_separator) for cell in cells]
+        cells = [_several(each) if cell else "" for each, cell in zip(parts, cells, strict=True)]
+        return cells, ()
+    return _whole_numbers(cells)
+
+
+def _label_text(cell: Any) -> str:
+    if isinstance(cell, list | tuple) or getattr(cell, "ndim", 0) == 1:
+        return _several([cell_text(part) for part in cell])
+    return unicodedata.normalize("NFC", cell_text(cell))
+
+
+def _several(names: Iterable[str]) -> str:
+    """Labels as the task writes several of one image; `|` where there are none."""
+    return "|".join(filter(None, (name.strip() for name in names))) or "|"
+
+
+def _whole_numbers(cells: list[str]) -> tuple[list[str], tuple[Sentence, ...]]:
+    """Labels with 1.0 written 1 where all are whole numbers, as they are when numbers are typed."""
+    if not all(_WHOLE.fullmatch(cell) for cell in cells if cell):
+        return cells, ()
+    plain = [cell.partition(".")[0] for cell in cells]
+    both = set(cells) & set(plain) and set(cells) - set(plain)
+    if len(set(plain)) == len(set(cells)) or not both:
+        return plain, ()
+    told = say("read.whole_numbers", "Labels such as 1.0 and 1 were taken for one and the same.")
+    return plain, (told,)
+
+
+def _one_each(joined: list[str], table: _Table) -> list[str]:
+    """The one label of every row of a table with a column a class."""
+    for number, label in enumerate(joined):
+        if label == "|" or "|" in label:
+            named = "none" if label == "|" else label.replace("|", " and ")
+            raise SourceError(
+                f"Row {number + 1:,} of {table.title} has not one class but {named}.",
+                "Mend that row, or leave --task label out: an image may have several labels then.",
+            )
+    return joined
 
 
 def _splits(table: _Table, options: Options) -> list[str]:
@@ -194,12 +294,6 @@ def _splits(table: _Table, options: Options) -> list[str]:
     return splits
 
 
-def _label_columns(table: _Table, options: Options) -> tuple[str, ...]:
-    """The columns that `--label a,b,c` names, one a label; none where it names one column."""
-    names = tuple(name.strip() for name in options.label.split(","))
-    return () if len(names) < 2 or options.label in table.columns else names
-
-
 def _joined(table: _Table, columns: tuple[str, ...]) -> list[str]:
     """The labels `a|b` of every row, from columns that say yes or no; `|` where none is yes."""
     found = []
@@ -216,41 +310,74 @@ def _joined(table: _Table, columns: tuple[str, ...]) -> list[str]:
     return found
 
 
-def _once_each(examples: list[Example], task: str) -> list[Example]:
-    """One row a path: a repeated one counts once, one with several labels is set aside.
+def _once_each(
+    examples: Sequence[Example], task: str
+) -> tuple[list[Example], tuple[Sentence, ...]]:
+    """One row a path: a repeated one counts once, one that contradicts itself is set aside.
 
     Where an image may have several labels it has those of all its rows.
     """
-    labels: dict[str, list[str]] = {}
+    rows: dict[str, list[Example]] = {}
     for example in examples:
-        given = labels.setdefault(example.path, [])
-        if example.label not in given:
-            given.append(example.label)
-    kept: dict[str, Example] = {}
-    for example in examples:
-        several = labels[example.path]
-        if len(several) > 1 and task == "labels" and all(several):
-            example = replace(example, label="|".join(several))
-        elif len(several) > 1:
-            reason = f"it is listed with several labels: {', '.join(several)}"
-            example = replace(example, status="set_aside", label="", reason=reason)
-        kept.setdefault(example.path, example)
-    return list(kept.values())
+        rows.setdefault(example.path, []).append(example)
+    kept = [_one_of(each, task) for each in rows.values()]
+    repeated = sum(len(each) - 1 for each in rows.values())
+    contradicting = sum(example.reason.startswith(_SEVERAL["label"]) for example in kept)
+    notes: list[Sentence] = []
+    if repeated:
+        told = "Rows that name an image again, of which each counts once: {n:,}."
+        notes.append(say("read.repeated", told, n=repeated))
+    if contradicting:
+        told = (
+            "Images that are listed with several labels, set aside: {n:,}. If an image may have "
+            "several, add --task labels."
+        )
+        notes.append(say("read.contradicting", told, n=contradicting))
+    return kept, tuple(notes)
 
 
-def _must_be_there(examples: Sequence[Example], table: _Table) -> None:
-    listed = [example for example in examples if not example.path.startswith("(row ")]
-    gone = [e.path for e in listed if not os.path.lexists(located(table.root, e.path))]
-    if not gone:
-        return
-    folders = Counter(str(Path(path).parent) for path in gone)
-    near = shown(table.root.resolve() / folders.most_common(1)[0][0])
-    more = ", …" if len(gone) > NAMED else ""
-    raise SourceMissingError(
-        f"{len(gone):,} of the {len(listed):,} images that {table.title} lists are not there: "
-        f"{', '.join(gone[:NAMED])}{more}",
-        f"They were looked for in {near}; paths begin at the folder that --root names.",
+def _one_of(rows: list[Example], task: str) -> Example:
+    rows = [row for row in rows if row.reason != _NO_LABEL] or rows
+    first = rows[0]
+    if first.status == "set_aside":
+        return first
+    for what, told in _SEVERAL.items():
+        said = list(dict.fromkeys(getattr(row, what) for row in rows))
+        if len(said) < 2:
+            continue
+        if what == "label" and task == "labels" and all(said):
+            first = replace(first, label=_several(said))
+            continue
+        listed = ", ".join(filter(None, said))
+        return replace(first, status="set_aside", label="", reason=f"{told}: {listed}")
+    return first
+
+
+def _columns_told(
+    table: _Table, image: str, labels: tuple[str, ...], options: Options
+) -> tuple[Sentence, ...]:
+    """Which columns were taken where nobody named them."""
+    guessed = (
+        image != options.image,
+        bool(labels) and labels != (options.label,) and not asked(options, "label"),
     )
+    if not labels and guessed[0]:
+        told = "Images are listed in the column {image}; --image names another."
+        return (say("read.image_column", told, image=image),)
+    if any(guessed):
+        told = (
+            "Images are listed in the column {image} and their labels in {label}; --image and "
+            "--label name others."
+        )
+        return (say("read.columns", told, image=image, label=", ".join(labels)),)
+    return ()
+
+
+def _idle_told(table: _Table, options: Options) -> tuple[Sentence, ...]:
+    if options.weight not in table.columns:
+        return ()
+    told = "The column {column} has no effect yet: every image counts the same."
+    return (say("read.weights_idle", told, column=options.weight),)
 
 
 def matches(source: object) -> bool:
@@ -258,5 +385,12 @@ def matches(source: object) -> bool:
     frame = type(source).__module__.partition(".")[0] in {"pandas", "polars"}
     return bool(ends_in(source, ENDINGS)) or (frame and hasattr(source, "columns"))
 
+
+_NO_LABEL = "its label is missing"
+_SEVERAL = {
+    "label": "it is listed with several labels",
+    "split": "it is listed in several splits",
+    "group": "it is listed in several groups",
+}
 
 SOURCE = SourceKind(name="table", matches=matches, read=read_listed, open_row=open_listed_row)

@@ -1,0 +1,355 @@
+"""What a table calls its images -> files on disk: endings, folders and disks it leaves out."""
+
+import os
+import re
+import stat
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from striate.data.picture_names import is_hidden, looks_like_picture, suffix
+from striate.data.read_file import located, shown
+from striate.errors import SourceError, SourceMissingError
+from striate.values import Sentence, say
+
+NO_IMAGE = "no image is named"
+GONE = "it is listed and not there"
+URL = "it is a URL, and striate does not download"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_DISK = re.compile(r"[A-Za-z]:/")
+_SAMPLE = 1_000
+_NAMED = 3
+_LONGEST = 4_096
+# A folder that is not called like the table or like images must hold this share of what is listed.
+_MOSTLY = 0.5
+_NEARLY = 0.9
+_MOST_FOLDERS = 100
+_OTHER = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One cell: the path as striate writes it, and why nothing can be read there, if so."""
+
+    path: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Every cell's file, in order, and sentences about how they were found."""
+
+    images: tuple[Listed, ...]
+    notes: tuple[Sentence, ...]
+
+
+def find_listed(cells: Sequence[str], root: Path, name: str) -> Found:
+    """The file behind every cell; `name` is the table's, without its ending.
+
+    A cell that names no file below `root` may lack its folder (one in `root`, called like the
+    table or like images, or one that holds most of what is listed), its ending, or the disk and
+    folders of another machine; backslashes may stand for slashes, and an ending may be in
+    another case. Raises `SourceMissingError` where not one is there, `SourceError` where all are
+    URLs or several folders fit.
+    """
+    images = [_plain(cell, root) for cell in cells]
+    lost = [k for k, each in enumerate(images) if each.reason == GONE]
+    notes: list[Sentence] = []
+    for mend in (_without_prefix, _in_folder):
+        found, told = mend([images[k].path for k in lost], root, name)
+        for k, path in zip(lost, found, strict=True):
+            images[k] = path or images[k]
+        lost = [k for k in lost if images[k].reason == GONE]
+        notes += told
+    _must_be_there(images, lost, root, name)
+    notes += _told(cells, images, lost, root)
+    return Found(images=tuple(images), notes=tuple(notes))
+
+
+def sample_found(cells: Sequence[str], root: Path, name: str) -> list[str]:
+    """The file behind each of some cells, nothing where none is there."""
+    try:
+        found = find_listed(cells, root, name)
+    except SourceError:
+        return [""] * len(cells)
+    return ["" if each.reason else each.path for each in found.images]
+
+
+# A cell by itself ------------------------------------------------------------------------------
+
+
+def _plain(cell: str, root: Path) -> Listed:
+    """A cell's path, relative to the root where it lies below, by what it says alone."""
+    if not cell.strip():
+        return Listed(path="", reason=NO_IMAGE)
+    if "\0" in cell or len(cell) > _LONGEST:
+        return Listed(path=cell[:80].replace("\0", "\\0"), reason="it is no path")
+    if cell[:7].lower() == "file://":
+        cell = unquote(urlsplit(cell).path)
+    elif _URL.match(cell):
+        return Listed(path=cell, reason=URL)
+    if cell.startswith(("~/", "~\\")):
+        cell = str(Path.home()) + "/" + cell[2:]
+    path = _relative(cell, root)
+    if "\\" in cell and not _is_there(root, path):
+        path = _relative(cell.replace("\\", "/"), root)
+    return Listed(path=path, reason="" if _is_there(root, path) else GONE)
+
+
+def _relative(text: str, root: Path) -> str:
+    path, above = Path(os.path.normpath(text)), root.absolute()
+    if path.is_absolute() and path.is_relative_to(above):
+        path = path.relative_to(above)
+    return shown(path).replace(os.sep, "/")
+
+
+def _is_there(root: Path, path: str) -> bool:
+    """Whether there is a file, or a link that leads nowhere; a folder is no image."""
+    try:
+        facts = os.lstat(located(root, path))
+        return not stat.S_ISDIR(facts.st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+# Paths of another machine ----------------------------------------------------------------------
+
+
+def _without_prefix(
+    paths: Sequence[str], root: Path, name: str
+) -> tuple[list[Listed | None], list[Sentence]]:
+    """Whole paths without the beginning that most of them have and that is not here."""
+    whole = [path for path in paths if path.startswith("/") or _DISK.match(path)]
+    prefixes = Counter(filter(None, (_prefix(path, root) for path in _some(whole))))
+    if not prefixes:
+        return [None] * len(paths), []
+    prefix = prefixes.most_common(1)[0][0]
+    found: list[Listed | None] = []
+    for path in paths:
+        rest = path.removeprefix(prefix)
+        fits = rest != path and _is_there(root, rest)
+        found.append(Listed(path=rest) if fits else None)
+    told = say(
+        "read.prefix",
+        "Paths in the table begin with {prefix}, which is not here: {n:,} images were found below "
+        "{root} without it.",
+        prefix=prefix[:200],
+        n=sum(each is not None for each in found),
+        root=shown(root),
+    )
+    return found, [told]
+
+
+def _prefix(path: str, root: Path) -> str:
+    """The shortest beginning of a path without which it leads to a file below the root."""
+    for place in (match.end() for match in re.finditer("/", path)):
+        if path[place:] and _is_there(root, path[place:]):
+            return path[:place]
+    return ""
+
+
+# Names without folder or ending ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder to look in, by its path below the root; files are listed once a folder."""
+
+    root: Path
+    path: str
+    listings: dict[str, tuple[dict[str, list[str]], dict[str, list[str]]]] = field(
+        default_factory=dict
+    )
+
+    def find(self, listed: str) -> Listed | None:
+        """The file with that name in any case, or where none has an ending, with one."""
+        above, _, base = listed.rpartition("/")
+        named, stems = self._listing("/".join(part for part in (self.path, above) if part))
+        files = named.get(base.casefold(), [])
+        if not files and not looks_like_picture(base):
+            files = stems.get(base.casefold(), [])
+        if base in files:
+            files = [base]
+        path = "/".join(part for part in (self.path, above, *files[:1]) if part)
+        if len(files) > 1:
+            return Listed(path=listed, reason=f"several files are called so: {', '.join(files)}")
+        return Listed(path=path) if files else None
+
+    def _listing(self, folder: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        if folder not in self.listings:
+            named: dict[str, list[str]] = defaultdict(list)
+            stems: dict[str, list[str]] = defaultdict(list)
+            for entry in _entries(Path(located(self.root, folder or "."))):
+                file = shown(entry.name)
+                if is_hidden(file) or _is_folder(entry):
+                    continue
+                named[file.casefold()].append(file)
+                if looks_like_picture(file):
+                    stems[file[: -len(suffix(file))].casefold()].append(file)
+            self.listings[folder] = (
+                {k: sorted(v) for k, v in named.items()},
+                {k: sorted(v) for k, v in stems.items()},
+            )
+        return self.listings[folder]
+
+
+def _in_folder(
+    paths: Sequence[str], root: Path, name: str
+) -> tuple[list[Listed | None], list[Sentence]]:
+    """Paths in the folder that holds most of them, and of the others those in the root."""
+    inner = [path for path in paths if not path.startswith(("/", "../")) and path != ".."]
+    if not inner:
+        return [None] * len(paths), []
+    here = _Folder(root, "")
+    folders = _folders(root, name)
+    best = _best(folders, inner, here, name)
+    found: list[Listed | None] = []
+    for path in paths:
+        outside = path.startswith(("/", "../")) or path == ".."
+        found.append(None if outside else (best and best.find(path)) or here.find(path))
+    taken = [(path, each) for path, each in zip(paths, found, strict=True) if each]
+    good = [(path, each.path) for path, each in taken if not each.reason]
+    if not good:
+        return found, []
+    told = say(
+        "read.found_in",
+        "{n:,} images are listed without their folder or their ending, or in another case, and "
+        "were found, such as {listed}: {path}.",
+        n=len(good),
+        listed=good[0][0],
+        path=good[0][1],
+    )
+    return found, [told]
+
+
+def _best(
+    folders: Sequence[tuple[int, _Folder]], paths: Sequence[str], here: _Folder, name: str
+) -> _Folder | None:
+    """The folder where most of the paths are, or none where the root itself holds as many.
+
+    Raises `SourceError` where several that fit equally hold as many.
+    """
+    some = _some(paths)
+    least = _count(here, some)
+    counts = [(rank, folder, _count(folder, some)) for rank, folder in folders]
+    counts = [
+        (rank, folder, n)
+        for rank, folder, n in counts
+        if n > least and (rank < _OTHER or n >= _MOSTLY * len(some))
+    ]
+    if not counts:
+        return None
+    most = max(n for _, _, n in counts)
+    near = [(rank, folder, n) for rank, folder, n in counts if n >= _NEARLY * most]
+    nearest = [each for each in near if each[0] == min(near, key=lambda each: each[0])[0]]
+    fitting = [folder for _, folder, n in nearest if n == len(some)] or [f for _, f, _ in nearest]
+    if len(fitting) > 1:
+        names = [folder.path for folder in fitting]
+        where = [shown(here.root / each) for each in names]
+        raise SourceError(
+            f"The images that {name} lists are in {' and in '.join(names[:_NAMED])}, by the same "
+            f"names, such as {some[0]}.",
+            f"Say which: --root {' or --root '.join(where[:_NAMED])}",
+        )
+    return fitting[0]
+
+
+def _folders(root: Path, name: str) -> list[tuple[int, _Folder]]:
+    """The folders in the root, each with a rank: how like the table's name its own is."""
+    names = sorted(shown(e.name) for e in _entries(root) if _is_folder(e) and not is_hidden(e.name))
+    ranks = [(_rank(folder.casefold(), name.casefold()), folder) for folder in names]
+    many = sum(rank == _OTHER for rank, _ in ranks) > _MOST_FOLDERS
+    return [(rank, _Folder(root, path)) for rank, path in ranks if rank < _OTHER or not many]
+
+
+def _rank(folder: str, table: str) -> int:
+    if folder == table:
+        return 0
+    longer, shorter = sorted((folder, table), key=len, reverse=True)
+    if re.match(re.escape(shorter) + r"[\W_]", longer):
+        return 1
+    if folder in ("images", "image", "imgs", "img", "pictures", "photos", "jpg", "jpeg", "png"):
+        return 2
+    return _OTHER
+
+
+def _count(folder: _Folder, paths: Iterable[str]) -> int:
+    return sum(folder.find(path) is not None for path in paths)
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except OSError:
+        return
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _some(paths: Sequence[str]) -> Sequence[str]:
+    return paths[:: max(1, len(paths) // _SAMPLE)]
+
+
+# What is said ----------------------------------------------------------------------------------
+
+
+def _must_be_there(images: Sequence[Listed], lost: Sequence[int], root: Path, name: str) -> None:
+    named = [each for each in images if each.reason != NO_IMAGE]
+    urls = [each for each in named if each.reason == URL]
+    if named and len(urls) == len(named):
+        raise SourceError(
+            f"{name} lists images by URL, such as {urls[0].path[:80]}; striate does not download.",
+            "Download them, and list the files.",
+        )
+    if named and len(lost) == len(named):
+        tried = shown(located(root.absolute(), images[lost[0]].path))
+        more = ", …" if len(lost) > _NAMED else ""
+        raise SourceMissingError(
+            f"Not one of the {len(named):,} images that {name} lists is there: "
+            f"{', '.join(images[k].path[:80] for k in lost[:_NAMED])}{more}",
+            f"Looked for was {tried[:300]}; name the folder where paths begin: --root FOLDER",
+        )
+
+
+def _told(
+    cells: Sequence[str], images: Sequence[Listed], lost: Sequence[int], root: Path
+) -> Iterator[Sentence]:
+    turned = [
+        (cell, each.path)
+        for cell, each in zip(cells, images, strict=True)
+        if "\\" in cell and not each.reason and "\\" not in each.path
+    ]
+    if turned:
+        yield say(
+            "read.backslashes",
+            "Backslashes in {n:,} paths were read as slashes, such as {listed}: {path}.",
+            n=len(turned),
+            listed=turned[0][0][:80],
+            path=turned[0][1],
+        )
+    if lost:
+        names = ", ".join(images[k].path[:80] for k in lost[:_NAMED])
+        yield say(
+            "read.listed_gone",
+            "{n:,} of the {of:,} images that are listed are not below {root} and were set aside: "
+            "{paths}.",
+            n=len(lost),
+            of=sum(each.reason != NO_IMAGE for each in images),
+            root=shown(root.absolute()),
+            paths=names + (", …" if len(lost) > _NAMED else ""),
+        )
+    urls = sum(each.reason == URL for each in images)
+    if urls:
+        yield say(
+            "read.urls",
+            "Images listed by URL, set aside since striate does not download: {n:,}.",
+            n=urls,
+        )
