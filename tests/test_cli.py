@@ -552,6 +552,73 @@ def test_predict_into_a_file_is_whole(model: Path, capsys: pytest.CaptureFixture
     assert len((model / "labels.csv").read_text("utf-8").splitlines()) == 10
 
 
+def test_predict_never_writes_over_what_it_reads_or_what_is_not_its_own(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (model / "table.csv").write_text("image,label\nnew/red/0.png,red\n")
+    (model / "labels.csv").hardlink_to(model / "table.csv")
+    (model / "seen.csv").symlink_to("run/index.csv")
+    before = {path: path.read_bytes() for path in model.rglob("*") if path.is_file()}
+    for words in (
+        ("-o", "new/red/0.png", "new/red/1.png", "new/red/2.png"),  # -o new/red/*.png
+        ("new/red/0.png", "-o", "new/red/0.png", "--force"),
+        ("table.csv", "-o", "labels.csv", "--force"),
+        ("table.csv", "-o", "new/red/0.png", "--force"),
+        ("new/red/0.png", "-o", "table.csv"),
+        ("new/red/0.png", "-o", "run/run.json", "--force"),
+        ("new/red/0.png", "-o", "run/predictions.csv", "--force"),
+        ("new/red/0.png", "-o", "seen.csv", "--force"),
+        ("new", "-o", "new/labels.csv"),
+        ("new/red/0.png", "-o", "new"),
+        ("new/red/0.png", "-o", "nowhere/labels.csv"),
+    ):
+        code, out, err = told(capsys, "predict", "run", *words)
+        assert (code, out) == (2, ""), words
+        assert "--out" in err
+    after = {path: path.read_bytes() for path in model.rglob("*") if path.is_file()}
+    assert after == before
+
+
+@pytest.mark.parametrize("more", [(), ("--json",), ("--top", "2"), ("--json", "--top", "1")])
+def test_predict_renews_its_own_answers(
+    model: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    words = ("predict", "run", "new/red", "-q", "-o", "labels.csv")
+    assert told(capsys, *words, *more)[0] == 0
+    assert told(capsys, *words)[0] == 0
+    assert len((model / "labels.csv").read_text("utf-8").splitlines()) == 4
+    (model / "labels.csv").write_text("mine\n")
+    assert told(capsys, *words)[0] == 2
+    assert told(capsys, *words, "--force")[0] == 0
+
+
+def test_predict_writes_to_streams(model: Path) -> None:
+    words = ["predict", "run", "new/red", "-q", "-o", "/dev/stdout"]
+    code = (
+        "import sys; from tests.test_cli import FakeClassifier; from striate.cli import run; "
+        "from striate.run import Run; Run.classifier = FakeClassifier(); "
+        "sys.exit(run(sys.argv[1:]))"
+    )
+    place = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, env=place
+    )
+    assert (said.returncode, len(said.stdout.splitlines())) == (0, 4)
+
+
+def test_what_may_not_be_written_is_refused_before_anything_heavy(model: Path) -> None:
+    code = (
+        "import sys; from striate.cli import run; print(run(sys.argv[1:])); "
+        "print(sorted({'torch', 'torchvision', 'timm', 'sklearn'} & set(sys.modules)))"
+    )
+    for words in (
+        ["predict", "run", "new/red/1.png", "-o", "new/red/0.png"],
+        ["inspect", "new", "--out", "new/red/0.png"],
+    ):
+        said = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+        assert said.stdout.splitlines() == ["2", "[]"]
+
+
 def test_an_unreadable_image_is_left_out_and_told_of(
     model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

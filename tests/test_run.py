@@ -247,6 +247,32 @@ def test_out_with_other_settings_is_refused_unless_restarted() -> None:
     assert opened(out="mine", seed=4, restart=True).mode == "new"
 
 
+@pytest.mark.parametrize("setting", ["plan", "weights", "split"])
+def test_restart_clears_nothing_that_the_command_reads(tmp_path: Path, setting: str) -> None:
+    with opened(out="mine") as run:
+        keep_all(run)
+    read = {"plan": "plan.json", "weights": "model/w.safetensors", "split": "index.csv"}[setting]
+    (tmp_path / "mine/model").mkdir(exist_ok=True)
+    (tmp_path / "mine/model/w.safetensors").write_bytes(b"weights")
+    (tmp_path / "link").symlink_to("mine")
+    before = (tmp_path / "mine" / read).read_bytes()
+    for given, out in ((f"mine/{read}", "link"), (f"link/{read}", "mine")):
+        with pytest.raises(UsageError, match="--restart clears"):
+            opened(out=out, restart=True, **{setting: given})
+    assert (tmp_path / "mine" / read).read_bytes() == before
+
+
+@pytest.mark.parametrize("out", ["mine/inner", "mine/checkpoints", "link/deep/inner"])
+def test_no_run_is_made_inside_another(tmp_path: Path, out: str) -> None:
+    with opened(out="mine") as run:
+        keep_all(run)
+    (tmp_path / "link").symlink_to("mine")
+    before = sorted((tmp_path / "mine").rglob("*"))
+    with pytest.raises(UsageError, match="inside the run folder"):
+        opened(out=out)
+    assert sorted((tmp_path / "mine").rglob("*")) == before
+
+
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_folder_that_is_no_run_is_never_touched(tmp_path: Path, restart: bool) -> None:
     (tmp_path / "thesis").mkdir()

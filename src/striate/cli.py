@@ -6,9 +6,8 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -138,6 +137,7 @@ def fit(source: str, as_json: bool, explain_plan: bool, quiet: bool, **given: An
 @click.option("--out", "-o", metavar="FILE", type=click.Path(), help="Write there.  [stdout]")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line instead of CSV.")
 @click.option("--top", metavar="K", help="Only the K most probable classes, best first.")
+@click.option("--force", is_flag=True, help="Let --out replace a file that is not striate's own.")
 @deciding_flags
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def predict(
@@ -158,12 +158,18 @@ def predict(
     from striate.data.scan import read_images
     from striate.decision.acting import asked, told
     from striate.run import Run
+    from striate.store.output_kinds import ANSWERS
+    from striate.store.outputs import deliver, files_of, output, refuse_inputs
 
     model = Run.load(run)
+    listed = sys.stdin.buffer.read() if "-" in paths else None
+    given = patterns_to_paths(paths, listed)
+    read = [*given, *filter(None, [more["costs"], listed is not None and "/dev/stdin"])]
+    place = output(out, ANSWERS, flag="--out", inputs=read, force=more["force"])
     acts = asked(model.classifier, **typed)
     click.echo("".join(f"{line}\n" for line in told(acts)), err=True, nl=False)
-    listed = sys.stdin.buffer.read() if "-" in paths else None
-    index = read_images(patterns_to_paths(paths, listed))
+    index = read_images(given)
+    refuse_inputs(place, files_of(index))
     # Bars and lines of CSV on one screen would be in each other's way.
     quiet = more["quiet"] or (out is None and sys.stdout.isatty())
 
@@ -176,7 +182,7 @@ def predict(
         _tell_left_out(aside)
         refuse_unanswered(index, aside)
 
-    _deliver(lines(), out)
+    deliver(lines(), place, otherwise=_out)
 
 
 @main.command(
@@ -215,6 +221,7 @@ def evaluate(run: str, source: str, as_json: bool, **more: Any) -> None:
     "--out", "-o", "page", metavar="FILE", type=click.Path(), help="The page.  [inspect.html]"
 )
 @click.option("--fix", "table", metavar="FILE", type=click.Path(), help="Write a clean table.")
+@click.option("--force", is_flag=True, help="Replace files that are not striate's own.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of sentences.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def inspect(
@@ -230,13 +237,14 @@ def inspect(
     The page shows the pictures. --fix lists one file of each picture in a table that fit reads,
     without pictures under several labels; no file is touched.
     """
+    force = given.pop("force")
     options = typed_options(given)
     from striate.command.bars import refuse_if_strict
     from striate.command.inspecting import inspection_lines, look_into
     from striate.report.language import pick_language
 
     with _watching(quiet, options.lang) as watch:
-        found, written = look_into(source, options, page, table, watch)
+        found, written = look_into(source, options, page, table, watch, force=force)
     lang = pick_language(options.lang)
     _answer(found, lambda found: inspection_lines(found, written, lang), as_json)
     refuse_if_strict(found, options)
@@ -378,19 +386,6 @@ def _out(text: str) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
     sys.stdout.buffer.flush()
-
-
-def _deliver(lines: Iterable[str], out: str | None) -> None:
-    """Lines to a file, whole or not at all, or to stdout as they come."""
-    if out is None:
-        for line in lines:
-            _out(line)
-        return
-    from striate.store.files import whole
-
-    with whole(Path(out)) as file:
-        for line in lines:
-            file.write(line.encode("utf-8", "backslashreplace"))
 
 
 def _tell_left_out(examples: "Sequence[Example]") -> None:

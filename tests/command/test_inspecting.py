@@ -129,6 +129,31 @@ def test_files_of_others_and_the_source_are_never_written_to(
     assert "striate did not write it" in capsys.readouterr().err
 
 
+def test_outputs_are_renewed_forced_or_refused(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("inspect", "ponds", "--out", "page.html", "--fix", "clean.csv") == 0
+    Path("link.csv").symlink_to("clean.csv")
+    # A table is no page, an input is no output, two outputs are no one file.
+    for words in (
+        ("ponds", "--out", "clean.csv"),
+        ("ponds", "--fix", "page.html"),
+        ("clean.csv", "--fix", "link.csv", "--force"),
+        ("clean.csv", "--out", "ponds/train/toad/train04.png", "--force"),
+        ("ponds", "--out", "both.html", "--fix", "both.html"),
+    ):
+        table, page = Path("clean.csv").read_bytes(), Path("page.html").read_bytes()
+        photo = (pictures / "train/toad/train04.png").read_bytes()
+        assert run("inspect", *words) == 2
+        assert "Name another file" in capsys.readouterr().err
+        assert (Path("clean.csv").read_bytes(), Path("page.html").read_bytes()) == (table, page)
+        assert (pictures / "train/toad/train04.png").read_bytes() == photo
+    Path("mine.html").write_text("<p>mine</p>")
+    assert run("inspect", "ponds", "--out", "mine.html", "--force") == 0
+    assert 'content="striate inspect"' in Path("mine.html").read_text("utf-8")
+    assert run("inspect", "ponds", "--out", "mine.html") == 0
+
+
 def test_exit_codes(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("inspect", "ponds", "--strict") == 4
     assert "1 files were set aside" in capsys.readouterr().err

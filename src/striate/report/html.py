@@ -10,11 +10,18 @@ from striate.report.language import words
 from striate.values import Report
 
 
-def render(report: Report) -> str:
-    """The whole page as text, self-contained; every text of the user's is escaped."""
+def render(report: Report, generator: str = "striate report") -> str:
+    """The whole page as text, self-contained; every text of the user's is escaped.
+
+    `generator` is what the page says that it was made by.
+    """
     style = files("striate.report").joinpath("page.css").read_text(encoding="utf-8")
     page = _template().render(
-        report=report, style=Markup(style), words=words(report.lang), drawing=Markup
+        report=report,
+        generator=generator,
+        style=Markup(style),
+        words=words(report.lang),
+        drawing=Markup,
     )
     return page + "\n"
 

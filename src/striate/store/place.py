@@ -9,6 +9,7 @@ from typing import Literal
 
 from striate.errors import ModelError, UsageError
 from striate.store import files
+from striate.store.outputs import refuse_cleared, refuse_nested
 from striate.store.record import ASIDE, CHECKPOINTS, LOCK, NAMES, RUN, RunRecord, read_record
 from striate.values import Options
 
@@ -35,10 +36,13 @@ def find_place(fresh: RunRecord, root: Path = Path("runs")) -> Place:
 
     Raises `UsageError` where `--out` names a folder that is not a run, or one with other
     settings; `ModelError` where a run that might be meant is damaged or of a newer striate;
-    `MachineError` where the folder cannot be made.
+    `MachineError` where the folder cannot be made. Nothing is written into the source, into
+    another run's folder, or over a file that the command reads.
     """
     named = fresh.settings.out
-    _must_stand_outside(root if named is None else Path(named), Path(fresh.source.address))
+    folder = root if named is None else Path(named)
+    _must_stand_outside(folder, Path(fresh.source.address))
+    refuse_nested(folder)
     if named is not None:
         return _named(Path(named), fresh)
     name = folder_name(fresh.name)
@@ -116,6 +120,7 @@ def _begin(folder: Path, fresh: RunRecord, *, exist_ok: bool = True) -> Place:
 
 def _go_on(folder: Path, record: RunRecord, fresh: RunRecord) -> Place:
     if fresh.settings.restart:
+        refuse_cleared(folder, _files_read(fresh))
         return Place(folder=folder, record=fresh, mode="new")
     if record.finished and fresh.minutes <= record.minutes:
         return Place(folder=folder, record=record, mode="done")
@@ -131,6 +136,13 @@ def _go_on(folder: Path, record: RunRecord, fresh: RunRecord) -> Place:
     )
     mode: Mode = "improve" if record.finished else "resume"
     return Place(folder=folder, record=going_on, mode=mode)
+
+
+def _files_read(record: RunRecord) -> Iterator[Path]:
+    """The files that the settings of a run name, and its source."""
+    settings = record.settings
+    named = (settings.plan, settings.weights, settings.split, record.source.address)
+    return (Path(each) for each in named if each)
 
 
 def _runs_of(name: str, root: Path) -> Iterator[tuple[int, Path]]:
