@@ -10,6 +10,7 @@ program reads an order a line in JSON, and answers with a line:
   negative for a signal, and `peak` its memory in MiB.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -23,7 +24,8 @@ from types import TracebackType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+LOADED = ("matplotlib.pyplot", "sklearn.linear_model", "torch", "striate.cli", "striate.pipeline")
 POLL_SECONDS = 0.002
 
 
@@ -113,13 +115,8 @@ def _serve() -> None:
 
 def _load() -> None:
     """All that a fit imports, so that no child has to."""
-    import matplotlib.pyplot  # noqa: F401, ICN001
-    import sklearn.linear_model
-    import torch  # noqa: F401
-
-    import striate.cli
-    import striate.pipeline
-    import striate.stages.conclusion  # noqa: F401
+    for name in LOADED:
+        importlib.import_module(name)
 
 
 def _start(order: dict[str, Any]) -> int:

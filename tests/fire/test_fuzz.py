@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.fire.fuzz.every import TARGETS
+from tests.fire.fuzz.found import FOUND
 from tests.fire.fuzz.target import inputs, must_hold
 from tests.fire.size import by_size
 
@@ -20,6 +21,13 @@ QUIET = {
 def test_whole_inputs_are_read(name: str) -> None:
     for seed in TARGETS[name].seeds.values():
         must_hold(TARGETS[name], seed)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [(name, what) for name, inputs in FOUND.items() for what in inputs]
+)
+def test_inputs_that_broke_a_parser_once(name: str, what: str) -> None:
+    must_hold(TARGETS[name], FOUND[name][what]())
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -168,13 +168,15 @@ def listed(folder: Path) -> list[str]:
 # Tests -------------------------------------------------------------------------------------------
 
 
-def test_killed_anywhere_the_predictions_are_the_same(place: Path, nursery: Nursery) -> None:
+def test_killed_anywhere_the_predictions_are_the_same(
+    place: Path, nursery: Nursery, record_property: Callable[[str, object], None]
+) -> None:
     hit: Counter[str] = Counter()
     seed = midway = 0
     while hit.total() < KILLS:
         draw = random.Random(seed)
         plan, out = USED[seed % len(USED)], f"killed-{seed}"
-        for _ in range(min(draw.randint(1, 4), KILLS - hit.total())):
+        for _ in range(min(draw.randint(1, 6), KILLS - hit.total())):
             child = nursery.start(planned(plan, out), place, cache(place))
             (moment,) = draw.choices(list(MOMENTS), [share for _, share in MOMENTS.values()])
             over = MOMENTS[moment][0](place / out, child, draw)
@@ -184,12 +186,15 @@ def test_killed_anywhere_the_predictions_are_the_same(place: Path, nursery: Nurs
             child.send(signal.SIGKILL)
             assert ended(child).code in (-signal.SIGKILL, 0)
             hit[moment] += 1
-            midway += epochs_done(place / out) > 0 and not (place / out / "predictions.csv").exists()
+            midway += (
+                epochs_done(place / out) > 0 and not (place / out / "predictions.csv").exists()
+            )
         child = nursery.start(planned(plan, out), place, cache(place))
         assert ended(child).code == 0, f"seed {seed}: {child.said.read_text()}"
         must_be_alike(place / out, place / plan)
         seed += 1
-    print(f"{seed} runs, kills: {dict(hit)}; {midway} between the first and the last checkpoint")
+    record_property("kills, all continued to the same bytes", f"{dict(hit)} in {seed} runs")
+    record_property("kills between a first checkpoint and the predictions", midway)
     assert midway >= 0.5 * KILLS
 
 
@@ -228,7 +233,11 @@ def test_killed_while_the_cache_is_made(place: Path, nursery: Nursery) -> None:
 
 @pytest.mark.parametrize(("ending", "codes"), [("SIGINT", {130}), ("SIGTERM", {143, -15})])
 def test_asked_to_end_it_saves_and_goes_on(
-    place: Path, nursery: Nursery, ending: str, codes: set[int]
+    place: Path,
+    nursery: Nursery,
+    record_property: Callable[[str, object], None],
+    ending: str,
+    codes: set[int],
 ) -> None:
     """By Ctrl-C, also twice, and by SIGTERM."""
     number = getattr(signal, ending)
@@ -248,6 +257,7 @@ def test_asked_to_end_it_saves_and_goes_on(
             assert "Traceback" not in child.said.read_text()
         assert ended(nursery.start(planned("scratch", out), place, cache(place))).code == 0
         must_be_alike(place / out, place / "scratch")
+    record_property(f"asked to end by {ending}", f"{stopped} of {by_size(3, 30)}")
     assert stopped
 
 

@@ -1,6 +1,8 @@
 """Arrays in files, opened without reading them whole: members of an `.npz`, gzipped or plain."""
 
 import gzip
+import io
+import math
 import tempfile
 import zipfile
 import zlib
@@ -18,6 +20,7 @@ from striate.errors import MachineError, SourceError
 # What is packed must be unpacked to be read in any order: in memory up to here, beyond it in a
 # file without a name, which is gone when the process is.
 MOST_IN_MEMORY = 512 << 20
+MOST_OF_HEADER = 1 << 20
 _BLOCK = 1 << 20
 
 
@@ -54,7 +57,7 @@ def mapped(
     path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, order: Any = "C"
 ) -> NDArray[Any]:
     """An array that lies unpacked in a file, mapped into memory, read only."""
-    if not np.prod(shape):
+    if not math.prod(shape):
         return np.empty(shape, dtype)
     return np.memmap(path, dtype, "r", offset, shape, order)
 
@@ -66,7 +69,7 @@ def unpacked(
 
     Raises `EOFError` where the stream ends before it, `MachineError` where the disk is full.
     """
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     if size <= MOST_IN_MEMORY:
         content = stream.read(size)
         if len(content) < size:
@@ -103,7 +106,7 @@ def _of_member(path: Path, packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> S
     with packed.open(entry) as stream:
         shape, order, dtype = _header(stream)
         start = stream.tell()
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize  # in whole numbers: NumPy's would begin again at 2⁶³
     if not dtype.hasobject and start + size != entry.file_size:
         raise EOFError(f"{name} is not as long as its header says")
 
@@ -129,13 +132,16 @@ def _of_member(path: Path, packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> S
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], str, np.dtype[Any]]:
     """Shape, order and type of the array that a stream in NumPy's format begins with."""
     version = np.lib.format.read_magic(stream)
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in readers:
+    if version not in _HEADERS:
         raise ValueError(f"an array of format {version[0]}.{version[1]} is not read")
-    shape, fortran, dtype = readers[version](stream)
+    width, reader = _HEADERS[version]
+    length = stream.read(width)
+    if int.from_bytes(length, "little") > MOST_OF_HEADER:  # NumPy reads it before it judges it
+        raise ValueError(f"a header of more than {MOST_OF_HEADER:,} bytes is not read")
+    text = stream.read(int.from_bytes(length, "little"))
+    shape, fortran, dtype = reader(io.BytesIO(length + text))
+    if any(not 0 <= axis < 2**63 for axis in shape):
+        raise ValueError(f"no array has the shape {shape}")
     return shape, "F" if fortran else "C", dtype
 
 
@@ -150,6 +156,10 @@ def _place(path: Path, entry: zipfile.ZipInfo) -> int:
     return entry.header_offset + 30 + names
 
 
+_HEADERS = {
+    (1, 0): (2, np.lib.format.read_array_header_1_0),
+    (2, 0): (4, np.lib.format.read_array_header_2_0),
+}
 # zipfile raises NotImplementedError for a compression that it cannot undo.
 DAMAGE = (
     *(zipfile.BadZipFile, zipfile.LargeZipFile, gzip.BadGzipFile, zlib.error),

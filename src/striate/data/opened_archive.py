@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import posixpath
+import shutil
 import stat
 import tarfile
 import tempfile
@@ -24,6 +25,7 @@ from striate.errors import MachineError, SourceError
 # A compressed tar can only be read from its beginning, so its pictures are kept: in memory up to
 # here, beyond it in a file without a name, which is gone when the process is.
 MOST_IN_MEMORY = 512 << 20
+MOST_OF_HEADER = 1 << 20
 
 Read = Callable[[], bytes]
 
@@ -118,7 +120,7 @@ def _of_tar(path: str) -> OpenedArchive:
 
 def _of_plain_tar(path: str) -> OpenedArchive:
     store = _Store(Path(path).open("rb"))  # noqa: SIM115
-    with tarfile.open(path, "r:") as archive:
+    with tarfile.open(path, "r:", tarinfo=_Entry) as archive:
         members = archive.getmembers()
         store.file.seek(archive.offset)
     end = max((m.offset_data + m.size for m in members if m.isreg()), default=0)
@@ -134,7 +136,7 @@ def _of_packed_tar(stream: IO[bytes], path: str) -> OpenedArchive:
     store = _Store(tempfile.SpooledTemporaryFile(max_size=MOST_IN_MEMORY))  # noqa: SIM115
     places: dict[str, tuple[int, int]] = {}
     members = []
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Entry) as archive:
         for member in archive:
             members.append(member)
             if not member.isreg() or member.size > LARGEST_FILE or _hidden(member.name):
@@ -144,10 +146,22 @@ def _of_packed_tar(stream: IO[bytes], path: str) -> OpenedArchive:
             start = content.read(16)
             if looks_like_picture(member.name) or begins_like_picture(start):
                 places[member.name] = (store.file.tell(), member.size)
-                store.file.write(start + content.read())
+                store.file.write(start)
+                shutil.copyfileobj(content, store.file)
     while stream.read(1 << 20):  # to the end, so that what was cut off or altered is noticed
         pass
     return _of_members(members, places, store, path)
+
+
+class _Entry(tarfile.TarInfo):
+    """An entry of a tar whose long name or extended header is no longer than such are."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        # A header is read whole, so a packed one of some kilobytes could fill the memory.
+        if self.type in _LONG_HEADERS and self.size > MOST_OF_HEADER:
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes")
+        found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return found
 
 
 def _of_members(
@@ -255,6 +269,10 @@ def _plain(error: BaseException) -> str:
 
 
 NOT_KEPT = "not a picture"
+_LONG_HEADERS = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
 _OPENING = threading.Lock()
 _PACKED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\0": lzma.open, b"BZh": bz2.open}
 _DAMAGE = (

@@ -1,5 +1,7 @@
 """TensorBoard's event files -> columns of numbers, read without its package."""
 
+import math
+import os
 import struct
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -43,7 +45,8 @@ def _column(name: str, points: Series) -> Points:
 
 def _by_epoch(scalars: dict[str, Series]) -> dict[str, Series]:
     """Scalars by tag, each at the epoch that the file tells for its step or the next one told."""
-    epochs = sorted(scalars.pop("epoch", []))
+    told = scalars.pop("epoch", [])
+    epochs = sorted((step, epoch) for step, epoch in told if math.isfinite(epoch))
     if not epochs or not scalars:
         return scalars
     steps = [step for step, _ in epochs]
@@ -80,11 +83,13 @@ def _records(file: Path) -> Iterator[bytes]:
     One that is cut short ends the file: a training that goes on is still writing it.
     """
     with file.open("rb") as opened:
-        first = True
+        size, first = os.fstat(opened.fileno()).st_size, True
         while len(head := opened.read(12)) == 12:
             (length,) = struct.unpack("<Q", head[:8])
             if first and length > MOST_FIRST:
                 raise ValueError(f"a first record of {length} bytes")
+            if opened.tell() + length + 4 > size:
+                return
             event = opened.read(length)
             if len(event) < length or len(opened.read(4)) < 4:
                 return

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.errors import SourceError
-from striate.store.log_records import records
+from striate.store.log_records import records, too_sparse
 
 ALONG = ("epoch", "epochs", "step", "global_step", "iteration")
 BYTE_ORDER_MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -57,6 +57,7 @@ def text_points(path: Path) -> list[Points]:
         if not rows:
             raise SourceError(f"{path} lists no epoch.", NOTHING_YET)
         head = list(dict.fromkeys(name for row in rows for name in row))
+        _must_be_full(path, len(rows), head, sum(map(len, rows)))
         return _points(path, head, [[_cell(row, name) for name in head] for row in rows])
     return _points(path, *_table(path, text))
 
@@ -142,10 +143,20 @@ def _table(path: Path, text: str) -> tuple[list[str], list[list[str]]]:
     if all(_number(cell) == _number(cell) for cell in head if cell.strip()):
         first = ", ".join(cell.strip() for cell in head[:MOST_NAMED])
         raise SourceError(f"{path} has no header; its first line is {first}.", HINT)
+    _must_be_full(path, len(rows), head, sum(map(len, rows)))
     rows = [(row + [""] * len(head))[: len(head)] for row in rows if row != head]
     if not rows:
         raise SourceError(f"{path} has a header and no epoch{named(head)}", NOTHING_YET)
     return head, rows
+
+
+def _must_be_full(path: Path, rows: int, head: list[str], filled: int) -> None:
+    if too_sparse(rows, len(head), filled):
+        raise SourceError(
+            f"{path} has {rows:,} rows and {len(head):,} columns, and hardly a cell is filled"
+            f"{named(head)}",
+            HINT,
+        )
 
 
 def _cells(path: Path, lines: list[str]) -> list[list[str]]:

@@ -33,7 +33,7 @@ def read_plan(path: Path) -> Plan:
         _check(plan)
     except ModelError:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = (str(error).splitlines() or [""])[0].rstrip(".")
         raise UsageError(
             f"{path} is not a plan: {reason}.",
@@ -46,8 +46,11 @@ def _plan(content: Any) -> Plan:
     if not isinstance(content, dict):
         raise ValueError("it does not hold one JSON object")
     plain = dict(content)
-    said = [{"code": "", "text": text} for text in plain.get("because", ())]
-    plain["because"] = plain.pop("sentences", said)
+    said = plain.get("because", [])
+    if not isinstance(said, list):
+        raise ValueError("its because is no list of sentences")
+    told = [{"code": "", "text": text} for text in said]
+    plain["because"] = plain.pop("sentences", told)
     return msgspec.convert(plain, Plan)
 
 

@@ -66,7 +66,13 @@ TARGETS = (
         name="tar",
         parse=of_file(_read_all, "a.tar"),
         seeds=PLAIN,
-        words=[b"ustar\x0000", b"30 mtime=1.5\n", b"22 GNU.sparse.major=1\n", b"\x80", b"0000644\0"],
+        words=[
+            b"ustar\x0000",
+            b"30 mtime=1.5\n",
+            b"22 GNU.sparse.major=1\n",
+            b"\x80",
+            b"0000644\0",
+        ],
     ),
     Target(name="packed_tar", parse=of_file(_read_all, "a.tar.gz"), seeds=PACKED),
 )

@@ -1,23 +1,20 @@
-"""What striate itself stored: weights, model cards, plans, `run.json`, checkpoints, arrays."""
+"""What striate itself stored: weights, model cards, plans, `run.json`, checkpoints."""
 
 import io
-import tempfile
-from pathlib import Path
 
 import msgspec
-import numpy as np
 import safetensors.torch
 import torch
 from tests.fire.fuzz.target import Target, of_file
 from tests.made import values
 
 from striate.classifier import WEIGHTS, read_spec
-from striate.store.files import from_json, of_arrays, to_json, write_whole
+from striate.store.files import from_json, to_json
 from striate.store.plans import plan_content, read_plan
 from striate.store.record import RunRecord, SourceRecord, new_record
 from striate.train.checkpoint import NAME
 from striate.train.checkpoint import load as load_checkpoint
-from striate.values import Options, Plan, Split, Summary
+from striate.values import Options, Summary
 from striate.weights.reading import open_weights
 
 MADE = values()
@@ -32,23 +29,6 @@ def _saved(content: object, **more: object) -> bytes:
     file = io.BytesIO()
     torch.save(content, file, **more)
     return file.getvalue()
-
-
-def _arrays() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "split.npz")
-        with path.open("wb") as file:
-            of_arrays(Split).write(MADE.split, file)
-        return path.read_bytes()
-
-
-def _read_arrays(path: Path) -> None:
-    codec = of_arrays(Split)
-    try:
-        codec.read(path, {})
-    except Exception as error:  # the shelf that reads them takes any of these for damage
-        if isinstance(error, MemoryError):
-            raise
 
 
 PICKLES = {
@@ -89,5 +69,4 @@ TARGETS = (
         seeds={"safe": SAFE},
         words=NUMBERS,
     ),
-    Target(name="arrays_of_runs", parse=of_file(_read_arrays, "split.npz"), seeds={"a": _arrays()}),
 )

@@ -37,7 +37,9 @@ TIFFS = {
     "packed": encoded(SCENE, "TIFF", compression="tiff_lzw"),
 }
 KINDS = ("GIF", "BMP", "WEBP", "PPM", "JPEG2000", "ICO", "PCX", "SGI", "TGA", "AVIF", "QOI")
-OTHERS = {kind.lower(): encoded(SCENE, kind) for kind in KINDS if Image.init() or kind in Image.SAVE}
+OTHERS = {
+    kind.lower(): encoded(SCENE, kind) for kind in KINDS if Image.init() or kind in Image.SAVE
+}
 
 
 def _decode(content: bytes) -> None:

@@ -7,9 +7,21 @@ from tests.fire.fuzz.target import Target, of_file
 
 from striate.data.table_file import cell_text, read_table
 
-CSV = "image,label,split\ncat/1.png,cat,train\n\"a, b.png\",犬,test\ndog/2.png,dog,val\n"
+CSV = 'image,label,split\ncat/1.png,cat,train\n"a, b.png",犬,test\ndog/2.png,dog,val\n'
 JSON = '{"image": "cat/1.png", "label": "cat"}\n{"image": "a\\ud83d.png", "label": 3.0}\n'
-CELLS = (b'"', b"\0", b"\r", b"\n", b",", b"\xff\xfe", b"[", b'{"a":', b"9" * 5000, b"1e999", b"NaN")
+CELLS = (
+    b'"',
+    b"\0",
+    b"\r",
+    b"\n",
+    b",",
+    b"\xff\xfe",
+    b"[",
+    b'{"a":',
+    b"9" * 5000,
+    b"1e999",
+    b"NaN",
+)
 
 
 def _reader(ending: str) -> Callable[[bytes], object]:

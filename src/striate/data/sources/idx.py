@@ -1,6 +1,7 @@
 """The source in the format of MNIST: pairs of IDX files, images and labels, gzipped or not."""
 
 import gzip
+import math
 import os
 import re
 import threading
@@ -185,7 +186,7 @@ def _array(path: Path) -> NDArray[Any]:
         with path.open("rb") as stream:
             dtype, shape = _header(stream)
             start = stream.tell()
-        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        size = math.prod(shape) * dtype.itemsize
         if path.stat().st_size != start + size:
             raise EOFError("it is not as long as its header says")
         return mapped(path, dtype, shape, start)
