@@ -25,6 +25,8 @@ Columns = dict[str, Sequence[Any]]
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE = 200
 _LONGEST_CELL = 1 << 30
+# Lines that have hardly a name in common would make columns of empty cells, by the square of them.
+_MOST_EMPTY, _MOST_TIMES = 10_000_000, 20
 # Up to this share of lines may be faulty, each set aside: beyond, the table is not understood.
 _MOST_FAULTS = 0.1
 
@@ -247,6 +249,12 @@ def _json_lines(text: str, path: Path) -> TableFile:
         else:
             faults.append(Fault(number, len(rows), "an object is due on every line"))
     names = list(dict.fromkeys(name for row in rows for name in row))
+    if len(names) * len(rows) > _MOST_EMPTY + _MOST_TIMES * sum(map(len, rows)):
+        raise SourceError(
+            f"{shown(path)} has {len(rows):,} lines with {len(names):,} names that hardly any two "
+            "have in common.",
+            "Give each line the same names: image, label, ...",
+        )
     columns: Columns = {name: [row.get(name) for row in rows] for name in names}
     return TableFile(columns=columns, faults=tuple(faults), twice=frozenset(twice))
 

@@ -111,7 +111,7 @@ FOUND: Mapping[str, Mapping[str, Make]] = {
         "an endless epoch": _epoch(float("inf")),
         "an epoch that is no number": _epoch(float("nan")),
     },
-    "json_lines": {"nested": lambda: NESTED},
+    "json_lines": {"nested": lambda: NESTED, "lines without a name in common": _unlike_lines},
     "plans": {
         "a number for reasons": _reasons(5),
         "no reasons": _reasons(None),

@@ -26,7 +26,7 @@ CELLS = (
 
 def _reader(ending: str) -> Callable[[bytes], object]:
     def read(path: Path) -> None:
-        for column in read_table(path, ending).values():
+        for column in read_table(path, ending).columns.values():
             for cell in column:
                 cell_text(cell)
 
