@@ -52,6 +52,14 @@ def test_names_without_folder_or_ending(root: Path) -> None:
     assert paths(root, "5.png", "2") == ["train/5.png", "train/2.PNG"]
 
 
+def test_names_in_another_case(root: Path) -> None:
+    assert paths(root, "TRAIN/2.png", "Train/Deep/4.JPEG", "1.JPG") == [
+        *("train/2.PNG", "train/deep/4.jpeg", "1.jpg")
+    ]
+    (root / "Train").mkdir()
+    assert paths(root, "TRAIN/2.png", "1.jpg") == ["", "1.jpg"]
+
+
 def test_an_ending_that_is_another_is_not_that_file(root: Path) -> None:
     assert paths(root, "train/3.png", "1.jpg") == ["", "1.jpg"]
 
@@ -99,7 +107,7 @@ def test_what_is_no_file_is_told_apart(root: Path) -> None:
     found = find_listed(cells, root, "train")
     assert [each.reason for each in found.images] == [
         *("", "no image is named", *["it is a URL, and striate does not download"] * 2),
-        *(*["it is no path"] * 2, *["it is listed and not there"] * 2),
+        *(*["it is no path"] * 2, "it is listed and not there", "not a file but a folder"),
     ]
     assert max(len(each.path) for each in found.images) < 100
     assert [note.code for note in found.notes] == ["read.listed_gone", "read.urls"]

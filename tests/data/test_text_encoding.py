@@ -1,5 +1,7 @@
 """Which encoding a text is in: marks, NUL bytes, valid UTF-8, then Chinese or Western words."""
 
+import random
+
 import pytest
 
 from striate.data.text_encoding import decode_text
@@ -40,11 +42,25 @@ def test_a_mark_counts_whatever_follows(codec: str) -> None:
         (CHINESE, "gb18030", "GB18030"),
         ("image,label\n1.jpg,T恤\n2.jpg,裤子\n", "gbk", "GB18030"),
         ("image,label\n图片/1.jpg,a\n图片/2.jpg,b\n", "gb2312", "GB18030"),
-        ("image,label\n1.jpg,\x81x\n", "latin-1", "Latin-1"),
+        ("image,label\n1.jpg,\x81x\n2.jpg,pâté\n", "latin-1", "Latin-1"),
     ],
 )
 def test_older_encodings_are_told_apart(text: str, codec: str, name: str) -> None:
     assert decode_text(text.encode(codec)) == (text, name)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "image,label\n1.jpg,кошка\n2.jpg,собака\n".encode("cp1251"),
+        "image,label\n1.jpg,ねこ\n2.jpg,いぬ\n".encode("shift_jis"),
+        "image,label\n1.jpg,café\n2.jpg,crème\n".encode() + b"3.jpg,\xff\n",
+        random.Random(0).randbytes(4000).replace(b"\0", b""),
+    ],
+)
+def test_what_cannot_be_told_is_not_guessed(content: bytes) -> None:
+    with pytest.raises(UnicodeError, match="cannot be told"):
+        decode_text(content)
 
 
 def test_what_is_asked_for_counts() -> None:

@@ -87,10 +87,14 @@ def _nothing_there(index: Index) -> tuple[str, str]:
     if len(aside) > stray:
         aside = [example for example in aside if example.reason != STRAY]
         first = f"{aside[0].path}: {aside[0].reason}"
-        return f"None of the {len(aside)} pictures in {index.name} can be read ({first}).", _LAYOUT
+        return f"None of the {len(aside)} pictures in {index.name} can be read ({first}).", _hint(
+            index
+        )
     if stray:
         return f"The {stray} pictures in {index.name} stand in no class folder.", _by_name(aside)
-    return f"{index.name} holds no pictures.", _LAYOUT
+    return f"{index.name} {'lists' if index.kind == 'table' else 'holds'} no pictures.", _hint(
+        index
+    )
 
 
 def _by_name(stray: list[Example]) -> str:
@@ -107,7 +111,11 @@ def _one_class(index: Index, classes: tuple[str, ...]) -> tuple[str, str]:
     deeper = {e.path.split("/")[1] for e in index.examples if e.path.count("/") > 1}
     if classes and len(deeper) > 1 and index.kind == "folder" and not index.given_splits:
         return sentence, f"Are the classes one level deeper? Give {index.root}/{classes[0]}"
-    return sentence, _LAYOUT
+    return sentence, _hint(index)
+
+
+def _hint(index: Index) -> str:
+    return _LISTED if index.kind == "table" else _LAYOUT
 
 
 def _some(names: list[str]) -> str:
@@ -116,4 +124,5 @@ def _some(names: list[str]) -> str:
     return f"The class {shown}" if len(names) == 1 else f"The classes {shown}{more}"
 
 
+_LISTED = "Its rows are due to name images and two classes; --image and --label name columns."
 _LAYOUT = "Put each class in its own folder: pets/cat/1.jpg, pets/dog/2.jpg."

@@ -187,6 +187,8 @@ def _none(name: str, column: str, columns: Sequence[str], table: str) -> SourceE
     listed = ", ".join(each[:60] for each in columns[:_NAMED])
     listed += ", …" if len(columns) > _NAMED else ""
     hint = f"Name it: {_flag(name, guess)}"
+    if guess == "NAME":
+        hint += "; the first line of a table names its columns"
     if len(columns) == 1:
         hint += "; columns are told apart by a comma, a semicolon, a tab or a |"
     return SourceError(f"{table} has no column {column}; it has: {listed or 'none at all'}.", hint)

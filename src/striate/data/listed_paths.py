@@ -64,6 +64,10 @@ def find_listed(cells: Sequence[str], root: Path, name: str) -> Found:
         lost = [k for k in lost if images[k].reason == GONE]
         notes += told
     _must_be_there(images, lost, root, name)
+    for k in lost:
+        if Path(located(root, images[k].path)).is_dir():
+            images[k] = Listed(path=images[k].path, reason="not a file but a folder")
+    lost = [k for k in lost if images[k].reason == GONE]
     notes += _told(cells, images, lost, root)
     return Found(images=tuple(images), notes=tuple(notes))
 
@@ -162,10 +166,12 @@ class _Folder:
     listings: dict[str, tuple[dict[str, list[str]], dict[str, list[str]]]] = field(
         default_factory=dict
     )
+    spellings: dict[str, str] = field(default_factory=dict)
 
     def find(self, listed: str) -> Listed | None:
         """The file with that name in any case, or where none has an ending, with one."""
         above, _, base = listed.rpartition("/")
+        above = self._spelt(above)
         named, stems = self._listing("/".join(part for part in (self.path, above) if part))
         files = named.get(base.casefold(), [])
         if not files and not looks_like_picture(base):
@@ -176,6 +182,18 @@ class _Folder:
         if len(files) > 1:
             return Listed(path=listed, reason=f"several files are called so: {', '.join(files)}")
         return Listed(path=path) if files else None
+
+    def _spelt(self, above: str) -> str:
+        """The folders as they are called on disk, where only one is called so in any case."""
+        if above not in self.spellings:
+            parts: list[str] = []
+            for part in filter(None, above.split("/")):
+                here = located(self.root, "/".join((self.path or ".", *parts)))
+                names = [e.name for e in _entries(Path(here)) if _is_folder(e)]
+                alike = [name for name in names if name.casefold() == part.casefold()]
+                parts.append(part if part in names or len(alike) != 1 else shown(alike[0]))
+            self.spellings[above] = "/".join(parts)
+        return self.spellings[above]
 
     def _listing(self, folder: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
         if folder not in self.listings:

@@ -24,6 +24,7 @@ Columns = dict[str, Sequence[Any]]
 
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE = 200
+_PACKED = (b"PK\3\4", b"\x1f\x8b", b"\xd0\xcf\x11\xe0", b"7z\xbc\xaf")
 _LONGEST_CELL = 1 << 30
 # Lines that have hardly a name in common would make columns of empty cells, by the square of them.
 _MOST_EMPTY, _MOST_TIMES = 10_000_000, 20
@@ -189,7 +190,8 @@ def _lines(
         elif row[0].startswith("#"):
             comments.append(number)
         else:
-            told = f"it has {len(row)} cells where {len(head)} are due"
+            cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
+            told = f"it has {cells} where {len(head)} are due"
             faults.append(Fault(number, good, told))
 
 
@@ -284,7 +286,7 @@ def _parquet(path: Path) -> TableFile:
         ) from None
     try:
         # Not `read_table`: it would take a folder named `label=cat` above for a column.
-        table = parquet.ParquetFile(path).read()
+        table = parquet.ParquetFile(path, page_checksum_verification=True).read()
         columns: Columns = {}
         for name, column in zip(table.column_names, table.columns, strict=True):
             columns.setdefault(name, column.to_pylist())
@@ -307,11 +309,14 @@ def _text(path: Path, asked: str) -> tuple[str, tuple[Sentence, ...]]:
         content = read_file(path)
         text, encoding = decode_text(content, asked)
     except UnicodeError as error:
-        place = f"byte {error.start:,}" if isinstance(error, UnicodeDecodeError) else str(error)
+        place = f"at byte {error.start:,}" if isinstance(error, UnicodeDecodeError) else str(error)
         what = "text" if asked == "auto" else f"text in {asked}"
+        packed = content.startswith(_PACKED)
         raise SourceError(
-            f"{shown(path)} is no {what} ({place}).",
-            "Save it as CSV in UTF-8, or name its encoding: --encoding NAME",
+            f"{shown(path)} cannot be read as {what} ({place}).",
+            "It is a spreadsheet or an archive: save it as CSV."
+            if packed
+            else "Save it in UTF-8, or name its encoding: --encoding NAME",
         ) from None
     except Unreadable as error:
         raise SourceError(
@@ -341,9 +346,10 @@ def _encoding_told(path: Path, text: str, encoding: str) -> Sentence:
 
 
 def _broken(path: Path, line: int, why: str) -> SourceError:
+    quotes = "" if path.suffix.lower() in _JSON else "; a cell that holds the delimiter is quoted"
     return SourceError(
         f"{shown(path)}, line {line:,}, cannot be read: {why[:200].rstrip('.')}.",
-        "Mend that line; a cell that holds the delimiter stands in quotes.",
+        f"Mend that line{quotes}.",
     )
 
 
@@ -353,5 +359,6 @@ _JSON_OR_CSV: dict[str, Callable[[str, Path], TableFile]] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
 }
+_JSON = (".jsonl", ".ndjson")
 _PARQUET = (".parquet", ".pq")
 ENDINGS = (*_JSON_OR_CSV, *_PARQUET)

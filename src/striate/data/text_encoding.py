@@ -21,6 +21,7 @@ _WRITTEN = (
     *(range(0xA0, 0x180), range(0x218, 0x21C), range(0x386, 0x3CF), range(0x400, 0x460)),
     *(range(0x531, 0x588), range(0x5D0, 0x5F5), range(0x600, 0x700)),
 )
+_SIGNS = str.maketrans("", "", "°½¼¾£€§©®™µ²³×·“”‘’–—…«»\u00a0")
 _WORD = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
 
 
@@ -28,9 +29,9 @@ def decode_text(content: bytes, encoding: str = "auto") -> tuple[str, str]:
     """The text without a byte order mark, and its encoding; `auto` finds out which it is.
 
     In order: a byte order mark; NUL bytes on one side of every pair (UTF-16); UTF-8 where it is
-    valid; and what is left is GB18030 where it then is common Chinese and no Western words, else
-    Windows-1252. Raises `UnicodeError` where the text is not in the encoding that was asked for,
-    or is none at all.
+    valid; and what is left is Windows-1252 where most words with an accent read as Western ones, or
+    GB18030 where it then is common Chinese. Raises `UnicodeError` where the text is not in the
+    encoding that was asked for, where that cannot be told, and where it is no text at all.
     """
     name = _found(content) if encoding == "auto" else encoding
     text = content.decode(name)
@@ -77,8 +78,10 @@ def _utf_16(start: bytes) -> str:
 def _older(content: bytes) -> str:
     words = _WORD.findall(content)
     western = sum(map(_is_western, words))
-    if 2 * western < len(words) and _is_chinese(content):
-        return "gb18030"
+    if 2 * western < len(words):
+        if _is_chinese(content):
+            return "gb18030"
+        raise UnicodeError("it is not in UTF-8, and in which encoding it is cannot be told")
     try:
         content.decode("cp1252")
     except UnicodeDecodeError:
@@ -87,10 +90,14 @@ def _older(content: bytes) -> str:
 
 
 def _is_western(word: bytes) -> bool:
-    """Whether letters with accents and without read as one word, in one case or with a capital."""
-    text = word.decode("cp1252", "replace")
+    """Whether letters with accents and without read as one word, in one case or with a capital.
+
+    Signs that stand in Western texts, such as that of degrees, do not count.
+    """
+    text = word.decode("cp1252", "replace").translate(_SIGNS)
     cased = text.islower() or text.isupper() or text[1:].islower()
-    return text.isalpha() and cased and (len(text) == 1 or any(map(str.isascii, text)))
+    letters = text.isalpha() and cased and (len(text) == 1 or any(map(str.isascii, text)))
+    return letters or not text
 
 
 def _is_chinese(content: bytes) -> bool:

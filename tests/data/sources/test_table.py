@@ -178,13 +178,17 @@ def test_a_faulty_line_of_json_is_told_of(place: Path, line: str) -> None:
 
 
 def test_a_table_that_is_no_text(place: Path) -> None:
-    for content in (b"image,label\n\0,b\n", b"PK\3\4\0\0\0\0"):
+    for content, hint in (
+        (b"image,label\n\0,b\n", "--encoding"),
+        (b"PK\3\4\0\0\0\0", "save it as CSV"),
+        ("image,label\n1,кошка\n".encode("cp1251"), "--encoding"),
+    ):
         (place / "pets.csv").write_bytes(content)
-        with pytest.raises(SourceError, match="is no text") as caught:
+        with pytest.raises(SourceError, match="cannot be read as text") as caught:
             read(str(place / "pets.csv"), OPTIONS)
-        assert "--encoding" in caught.value.hint
+        assert hint in caught.value.hint
     (place / "pets.csv").write_bytes("image,label\né,b\n".encode("latin-1"))
-    with pytest.raises(SourceError, match="is no text in utf-8"):
+    with pytest.raises(SourceError, match="cannot be read as text in utf-8"):
         read(str(place / "pets.csv"), Options(encoding="utf-8"))
 
 

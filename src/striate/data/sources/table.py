@@ -1,17 +1,16 @@
 """The source that lists images: a table file, or a frame of pandas or polars, a row an image."""
 
 import os
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from striate.data.columns import NO, YES, asked, image_column, label_columns, must_have
+from striate.data.columns import asked, image_column, label_columns, must_have
 from striate.data.header import Content
 from striate.data.layout import SPLIT_NAMES, split_named
+from striate.data.listed_labels import WHOLE, labels_of_rows, several_written
 from striate.data.listed_paths import Found, Listed, find_listed, sample_found
 from striate.data.picture_names import UNREAD_FORMATS, suffix
 from striate.data.read_file import located, read_file, shown
@@ -22,8 +21,6 @@ from striate.data.table_file import ENDINGS, TableFile, cell_text, read_table
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.values import Example, Index, Options, Sentence, say
-
-_WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
 
 
 def read_listed(source: object, options: Options) -> Index:
@@ -44,7 +41,7 @@ def read_listed(source: object, options: Options) -> Index:
             must_have(name, getattr(options, name), list(table.columns), table.title)
     found = _found(table, image)
     several = len(labels) > 1
-    written, label_notes = _labels(table, labels, options)
+    written, label_notes = labels_of_rows(table.columns, labels, options, table.title)
     rows = [*_rows(table, found, written, options), *_faults(table)]
     examples, row_notes = _once_each(rows, options.task)
     given = {example.split for example in examples} - {""}
@@ -194,7 +191,7 @@ def _path_text(cell: Any) -> str | None:
     if isinstance(cell, bool | bytes):
         return None
     text = cell_text(cell)
-    return text if not text or _WHOLE.fullmatch(text) else None
+    return text if not text or WHOLE.fullmatch(text) else None
 
 
 def _rows(
@@ -222,56 +219,6 @@ def _faults(table: _Table) -> Iterator[Example]:
         yield Example(path=f"(line {fault.line})", status="set_aside", reason=fault.why)
 
 
-def _labels(
-    table: _Table, columns: tuple[str, ...], options: Options
-) -> tuple[list[str], tuple[Sentence, ...]]:
-    """What every row says of its image, as the task writes it."""
-    if len(columns) > 1:
-        joined = _joined(table, columns)
-        return (_one_each(joined, table) if options.task == "label" else joined), ()
-    cells = [_label_text(cell) for cell in table.columns[columns[0]]]
-    if options.label_separator:
-        parts = [cell.split(options.label_separator) for cell in cells]
-        cells = [_several(each) if cell else "" for each, cell in zip(parts, cells, strict=True)]
-        return cells, ()
-    return _whole_numbers(cells)
-
-
-def _label_text(cell: Any) -> str:
-    if isinstance(cell, list | tuple) or getattr(cell, "ndim", 0) == 1:
-        return _several([cell_text(part) for part in cell])
-    return unicodedata.normalize("NFC", cell_text(cell))
-
-
-def _several(names: Iterable[str]) -> str:
-    """Labels as the task writes several of one image; `|` where there are none."""
-    return "|".join(filter(None, (name.strip() for name in names))) or "|"
-
-
-def _whole_numbers(cells: list[str]) -> tuple[list[str], tuple[Sentence, ...]]:
-    """Labels with 1.0 written 1 where all are whole numbers, as they are when numbers are typed."""
-    if not all(_WHOLE.fullmatch(cell) for cell in cells if cell):
-        return cells, ()
-    plain = [cell.partition(".")[0] for cell in cells]
-    both = set(cells) & set(plain) and set(cells) - set(plain)
-    if len(set(plain)) == len(set(cells)) or not both:
-        return plain, ()
-    told = say("read.whole_numbers", "Labels such as 1.0 and 1 were taken for one and the same.")
-    return plain, (told,)
-
-
-def _one_each(joined: list[str], table: _Table) -> list[str]:
-    """The one label of every row of a table with a column a class."""
-    for number, label in enumerate(joined):
-        if label == "|" or "|" in label:
-            named = "none" if label == "|" else label.replace("|", " and ")
-            raise SourceError(
-                f"Row {number + 1:,} of {table.title} has not one class but {named}.",
-                "Mend that row, or leave --task label out: an image may have several labels then.",
-            )
-    return joined
-
-
 def _splits(table: _Table, options: Options) -> list[str]:
     """The split of every row, or nothing where none is given or asked for."""
     if options.split != "auto" or options.split_column not in table.columns:
@@ -292,22 +239,6 @@ def _splits(table: _Table, options: Options) -> list[str]:
             f"{table.title} has no image whose split is train.", "Cut new splits: --split pool"
         )
     return splits
-
-
-def _joined(table: _Table, columns: tuple[str, ...]) -> list[str]:
-    """The labels `a|b` of every row, from columns that say yes or no; `|` where none is yes."""
-    found = []
-    for number in range(len(table.columns[columns[0]])):
-        cells = {name: cell_text(table.columns[name][number]).casefold() for name in columns}
-        for name, cell in cells.items():
-            if cell not in (*YES, *NO):
-                raise SourceError(
-                    f"Row {number + 1:,} of {table.title} says {cell or 'nothing'} of {name}; "
-                    "1 or 0, yes or no is due.",
-                    "Mend that row, or name other columns with --label.",
-                )
-        found.append("|".join(name for name in columns if cells[name] in YES) or "|")
-    return found
 
 
 def _once_each(
@@ -346,9 +277,9 @@ def _one_of(rows: list[Example], task: str) -> Example:
         if len(said) < 2:
             continue
         if what == "label" and task == "labels" and all(said):
-            first = replace(first, label=_several(said))
+            first = replace(first, label=several_written(said))
             continue
-        listed = ", ".join(filter(None, said))
+        listed = ", ".join(name[:60] for name in said[:5] if name)
         return replace(first, status="set_aside", label="", reason=f"{told}: {listed}")
     return first
 
