@@ -1,15 +1,11 @@
 """A trained model on disk and in use: weights and `model.json` in, probabilities out."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-import msgspec
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
@@ -19,9 +15,9 @@ from striate.data.cache import decode_images
 from striate.decision.familiarity import familiarity
 from striate.errors import ModelError
 from striate.measures import logistic
+from striate.model_files import AGAIN, WEIGHTS, read_model, write_model
 from striate.nets import RANDOM, Backbone
 from striate.probe.strangeness import distances
-from striate.store.files import made, write_whole
 from striate.train.head import Network, assemble, pool
 from striate.train.inference import Fast, fast
 from striate.train.machine import measure_machine
@@ -37,8 +33,6 @@ from striate.values import (
     names_in,
 )
 
-WEIGHTS = "weights.safetensors"
-SPEC = "model.json"
 HELD_OUT = "held_out."
 _HELD_OUT = ("probabilities", "truth", "groups", "distances", "reference")
 
@@ -202,19 +196,13 @@ def as_predictions(
 def save(classifier: Classifier, folder: Path) -> None:
     """Writes `weights.safetensors` and `model.json`; a reader never meets half of either.
 
-    The specification also travels inside the weights file, and so do held-out images, so that
-    nothing can disagree when the machine stops between the two renames.
+    Held-out images travel inside the weights file, as does the specification.
     """
-    made(folder)
-    text = msgspec.json.encode(classifier.spec).decode()
-    tensors = {
-        name: tensor.detach().cpu().contiguous()
-        for name, tensor in classifier.network.state_dict().items()
-    }
-    tensors |= _as_tensors(classifier.held_out)
-    content = safetensors.torch.save(tensors, metadata={"striate": text})
-    write_whole(folder / WEIGHTS, content)
-    write_whole(folder / SPEC, msgspec.json.format(text.encode(), indent=2))
+    write_model(
+        folder,
+        classifier.spec,
+        classifier.network.state_dict() | _as_tensors(classifier.held_out),
+    )
 
 
 def load(folder: Path) -> Classifier:
@@ -222,40 +210,16 @@ def load(folder: Path) -> Classifier:
 
     Raises `ModelError` where it is missing, damaged, of a newer striate or does not fit.
     """
-    spec = read_spec(folder)
+    spec, tensors = read_model(folder)
     try:
-        tensors = safetensors.torch.load_file(folder / WEIGHTS)
         held_out = _from_tensors(spec, tensors)
         network = assemble(spec, RANDOM)
         network.load_state_dict(tensors)
-    except (safetensors.SafetensorError, RuntimeError, OSError, KeyError) as error:
+    except (RuntimeError, KeyError, ValueError) as error:
         raise ModelError(
-            f"The weights in {folder / WEIGHTS} cannot be used: {_first_line(error)}.", _again()
+            f"The weights in {folder / WEIGHTS} cannot be used: {_first_line(error)}.", AGAIN
         ) from error
     return Classifier(spec=spec, network=network.eval(), held_out=held_out)
-
-
-def read_spec(folder: Path) -> ModelSpec:
-    """The specification of a saved model, without loading its weights."""
-    path = folder / WEIGHTS
-    if not path.exists():
-        raise ModelError(
-            f"There is no model in {folder}.", "Let `striate fit` make one, or name a run folder."
-        )
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {})["striate"]
-        schema = json.loads(text).get("schema", "")
-        if schema != "striate/model/1":
-            raise ModelError(
-                f"{path} has schema {schema!r}, which this striate cannot read.",
-                "Type: pip install --upgrade striate",
-            )
-        return msgspec.json.decode(text, type=ModelSpec)
-    except (safetensors.SafetensorError, msgspec.MsgspecError, KeyError, ValueError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"{path} is damaged: {_first_line(error)}.", _again()) from error
 
 
 def copy_with(classifier: Classifier, **changes: object) -> Classifier:
@@ -294,12 +258,20 @@ def _from_tensors(spec: ModelSpec, tensors: dict[str, torch.Tensor]) -> HeldOut 
         return None
     arrays = {name: found[HELD_OUT + name].numpy() for name in _HELD_OUT}
     arrays["reference"] = arrays["reference"].astype(np.float32)
-    return HeldOut(how=spec.held_out.how, **arrays)
+    held_out = HeldOut(how=spec.held_out.how, **arrays)
+    if not _fits(held_out, spec):
+        raise ValueError("the held-out images within do not fit each other")
+    return held_out
+
+
+def _fits(held_out: HeldOut, spec: ModelSpec) -> bool:
+    """Whether the parts of the held-out images have the shapes and numbers that they can have."""
+    n = len(held_out.truth)
+    shapes = held_out.probabilities.shape == (n, spec.outputs) and held_out.groups.shape == (n,)
+    truth = held_out.truth
+    known = not n or (truth.min() >= 0 and truth.max() < spec.outputs)
+    return shapes and known and len(held_out.distances) in (0, n) and held_out.reference.ndim == 2
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-
-
-def _again() -> str:
-    return "Make it anew with `striate fit SOURCE --restart`, or take a copy that is whole."

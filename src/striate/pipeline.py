@@ -50,6 +50,7 @@ def fit(
     with open_run(source, index, options, clock) as run:
         if run.mode == "done":
             return run
+        run.watched_by(watch)
         with run.timed("decode"):
             form = form_of(options)
             index, cache = build_cache(

@@ -39,6 +39,7 @@ from striate.values import (
     Options,
     Plan,
     Predictions,
+    Progress,
     Summary,
     Watch,
     unwatched,
@@ -126,6 +127,10 @@ class Run:
     def write(self, name: str, value: T, codec: Codec[T] | None = None) -> None:
         """Writes a value under `name`, whole or not at all."""
         self._shelf.write(name, value, codec)
+
+    def watched_by(self, watch: Watch) -> None:
+        """Tells this watcher what the folder held damaged and is made again."""
+        self._shelf.tell = lambda note: watch(Progress(stage="train", note=note))
 
     def read(self, name: str, codec: Codec[T] | None = None) -> T:
         """The value that the folder holds under `name`; raises `ModelError` where it has none."""

@@ -60,7 +60,7 @@ def test_it_is_measured_once(counted: list[str], tmp_path: Path) -> None:
     assert measure_machine("cpu") == FOUND
     assert counted == ["cpu"]
     (file,) = tmp_path.glob("machine-*.json")
-    assert json.loads(file.read_text())["batch_size"] == 8
+    assert json.loads(file.read_text())["content"]["batch_size"] == 8
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 

@@ -8,8 +8,7 @@ from striate.report.tried import explained, tried
 from striate.run import Run
 from striate.stages.explaining import explain
 from striate.store.clock import Clock
-from striate.store.files import from_json
-from striate.values import Evidence, Options, Watch
+from striate.values import Options, Watch
 
 
 def explanation(source: str, options: Options, watch: Watch, started: float) -> RenderableType:
@@ -22,9 +21,7 @@ def result_of(done: Run, lang: str) -> RenderableType:
     """The table of what a run tried, where it left its evidence, and the lines of its result."""
     chosen = pick_language(lang)
     lines: list[RenderableType] = []
-    path = done.folder / "evidence.json"
-    if done.plan is not None and path.is_file():
-        evidence = from_json(path.read_bytes(), Evidence, path)
-        lines.append(tried(evidence, done.plan, chosen))
+    if done.holds("evidence.json"):
+        lines.append(tried(done.read("evidence.json"), done.plan, chosen))
     lines.append(result(done.summary, str(done.folder), chosen, done.findings, done.plan))
     return Group(*lines)

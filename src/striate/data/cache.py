@@ -14,13 +14,14 @@ import PIL
 import simplejpeg
 from numpy.typing import NDArray
 
-from striate.data.cache_folder import CacheFolder
+from striate.data.cache_folder import CacheFolder, DamagedError, Entry, forgets
 from striate.data.cores import cores
 from striate.data.decode import KEEPING, Resize, Unreadable, decode
 from striate.data.form import MOST_BYTES, Form, form_of, wished_size
 from striate.data.header import ALPHA_MODES, Header, pillow_hushed, warnings_of
 from striate.data.scan import open_row
 from striate.data.tasks import settle_again
+from striate.errors import MachineError
 from striate.values import (
     Cache,
     Example,
@@ -37,7 +38,7 @@ from striate.values import (
 CHUNK = 32
 LARGE_PIXELS = 25_000_000
 SMALL_PIXELS = 64 * 64
-VERSION = "3"
+VERSION = "4"
 
 Images = NDArray[np.uint8]
 
@@ -53,19 +54,18 @@ def build_cache(
     """The cache of all images in use, and the index completed with what decoding found.
 
     `channels` are those that the images have, unless given. Made once a content, size and
-    version, then found again. An image that cannot be read is set aside and its row holds zeros.
-    Raises `MachineError` where the disk is full or not writable, `SourceError` where too little
-    is left.
+    version, then found again; made anew, and told, where what is found is damaged. An image that
+    cannot be read is set aside and its row holds zeros. Raises `MachineError` where the disk is
+    full or not writable, `SourceError` where too little is left.
     """
     folder = CacheFolder.open()
     rows = index.used()
     form = form_of(index, channels, resize)
     key = _key(index, rows, form, options.max_pixels)
-    facts = folder.find(key)
-    if facts is None:
-        found = _write(index, rows, form, options.max_pixels, folder, key, watch)
-    else:
-        found = msgspec.json.decode(facts, type=list[_Found])
+    entry = _kept(folder, key, watch) or _made(
+        index, rows, form, options.max_pixels, folder, key, watch
+    )
+    found = msgspec.json.decode(entry.facts, type=list[_Found])
     examples = list(index.examples)
     for row, fact in zip(rows, found, strict=True):
         examples[row] = replace(
@@ -78,8 +78,12 @@ def build_cache(
     if form.size < wished_size(index):
         index = replace(index, notes=(*index.notes, _bounded(form.size, len(rows))))
     index = replace(index, notes=(*index.notes, *_of_alpha(index, form)))
-    images = np.load(folder.images(key), mmap_mode="r")
-    cache = Cache(images=images, path=str(folder.images(key)), resize=form.resize, alpha=form.alpha)
+    cache = Cache(
+        images=entry.images,
+        path=str(folder.images(key)),
+        resize=form.resize,
+        alpha=form.alpha,
+    )
     return settle_again(index, options), cache
 
 
@@ -149,6 +153,50 @@ def _key(index: Index, rows: Rows, form: Form, max_pixels: int) -> str:
     return digest.hexdigest()[:32]
 
 
+def _kept(folder: CacheFolder, key: str, watch: Watch) -> Entry | None:
+    """The entry of that key; None where there is none, or one that is not as it was written."""
+    try:
+        return folder.find(key)
+    except DamagedError as error:
+        note = say(
+            "cache.mended",
+            "The cache {path} is damaged ({reason}): it is made anew.",
+            path=str(folder.images(key)),
+            reason=str(error),
+        )
+        watch(Progress(stage="cache", note=note))
+        return None
+
+
+def _made(
+    index: Index,
+    rows: Rows,
+    form: Form,
+    max_pixels: int,
+    folder: CacheFolder,
+    key: str,
+    watch: Watch,
+) -> Entry:
+    """Writes the entry and reads it back; once again where somebody cleared the folder meanwhile.
+
+    Raises `MachineError` where the folder does not keep what is written there.
+    """
+    for last in (False, True):
+        try:
+            _write(index, rows, form, max_pixels, folder, key, watch)
+            entry = folder.find(key)
+        except DamagedError:
+            entry = None
+        except MachineError:
+            if last or folder.path.exists():
+                raise
+            entry = None
+        if entry is not None:
+            return entry
+        folder = CacheFolder.open()
+    raise forgets(folder)
+
+
 def _write(
     index: Index,
     rows: Rows,
@@ -157,7 +205,7 @@ def _write(
     folder: CacheFolder,
     key: str,
     watch: Watch,
-) -> list["_Found"]:
+) -> None:
     """Decodes all rows into the folder's file `key`, in order, and keeps the facts beside it."""
     shape = (len(index.examples), form.size, form.size, form.channels)
     began = time.perf_counter()
@@ -172,7 +220,6 @@ def _write(
                 Progress(stage="cache", done=len(found), total=len(rows), unit="images", rate=rate)
             )
         writer.finish(msgspec.json.encode(found))
-    return found
 
 
 def _decoded(

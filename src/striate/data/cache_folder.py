@@ -1,30 +1,59 @@
 """The folder where decoded images are kept between runs: found again, bounded, never half."""
 
 import contextlib
+import io
+import itertools
 import math
+import mmap
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import msgspec
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from striate.checksums import WRAPPED, Blocks, sums_of, unwrapped, wrapped
+from striate.data.cores import cores
 from striate.errors import MachineError
 from striate.store.files import made, sweep, whole, write_whole
 
 MOST_BYTES = 20 << 30
 ABANDONED_SECONDS = 24 * 3600
+FORGOTTEN_SECONDS = 30 * 24 * 3600
 ADVICE = "Name a folder with room that you can write: export STRIATE_CACHE=/path/to/folder"
+
+
+class DamagedError(ValueError):
+    """An entry is there, and is not what was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Entry:
+    """Images found again, mapped into memory, and the facts beside them."""
+
+    images: NDArray[np.uint8]
+    facts: bytes
+
+
+class _Facts(msgspec.Struct, kw_only=True):
+    """What `KEY.json` holds: the checksum of every block of `KEY.npy`, and its writer's facts."""
+
+    blocks: tuple[int, ...]
+    facts: msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheFolder:
-    """A folder of pairs `KEY.npy` (images) and `KEY.json` (facts, written last)."""
+    """A folder of pairs `KEY.npy` (images) and `KEY.json` (facts, written last).
+
+    Both carry checksums, which finding verifies.
+    """
 
     path: Path
 
@@ -43,17 +72,23 @@ class CacheFolder:
         """The file of the images."""
         return self.path / f"{key}.npy"
 
-    def find(self, key: str) -> bytes | None:
-        """The facts kept under `key`, or None; what was found counts as used now."""
+    def find(self, key: str) -> Entry | None:
+        """What is kept under `key`, every byte verified, or None; it counts as used now.
+
+        Raises `DamagedError` where it is not as it was written.
+        """
         facts = self.path / f"{key}.json"
         try:
-            content = facts.read_bytes()
-            np.load(self.images(key), mmap_mode="r")
-        except (OSError, ValueError):  # Not there, or cut off by a disk that was full.
+            known = msgspec.json.decode(unwrapped(facts.read_bytes()), type=_Facts)
+            with self.images(key).open("rb") as file:
+                images = _verified(file, known.blocks)
+        except FileNotFoundError:
             return None
+        except (OSError, ValueError) as error:  # cut off by a disk that was full, or altered
+            raise DamagedError(str(error)) from error
         with contextlib.suppress(OSError):  # A cache that is only readable still serves.
             os.utime(facts)
-        return content
+        return Entry(images=images, facts=bytes(known.facts))
 
     @contextmanager
     def writer(self, key: str, shape: tuple[int, ...]) -> Iterator["Writer"]:
@@ -66,7 +101,9 @@ class CacheFolder:
             writer.fill()
         try:
             facts = self.path / f"{key}.json"
-            write_whole(facts, writer.facts, lasting=False, hint=ADVICE)
+            known = _Facts(blocks=writer.sums.sums(), facts=msgspec.Raw(writer.facts))
+            content = wrapped(msgspec.json.encode(known))
+            write_whole(facts, content, lasting=False, hint=ADVICE)
         except MachineError:
             with contextlib.suppress(OSError):
                 self.images(key).unlink()
@@ -82,11 +119,13 @@ class CacheFolder:
         for images in self.path.glob("*.npy"):
             facts = images.with_suffix(".json")
             with contextlib.suppress(OSError):
-                used = facts if facts.exists() else images
-                kept.append((used.stat().st_mtime, images.stat().st_size, facts))
+                used = (facts if facts.exists() else images).stat().st_mtime
+                # What an earlier version made, this one never finds.
+                useless = time.time() - used > FORGOTTEN_SECONDS and not _is_ours(facts)
+                kept.append((0.0 if useless else used, images.stat().st_size, facts))
         total = coming + sum(size for _, size, _ in kept)
-        for _, size, facts in sorted(kept):
-            if total <= MOST_BYTES:
+        for used, size, facts in sorted(kept):
+            if used and total <= MOST_BYTES:
                 return
             for file in (facts, facts.with_suffix(".npy")):
                 with contextlib.suppress(OSError):
@@ -102,15 +141,16 @@ class Writer:
     shape: tuple[int, ...]
     facts: bytes = b""
     rows: int = -1
+    sums: Blocks = field(default_factory=Blocks)
 
     def put(self, row: int, image: NDArray[np.uint8]) -> None:
         """Writes the image of one row; plain writes, since a full disk kills a memory map."""
         self._reach(row)
-        self.file.write(np.ascontiguousarray(image).data)
+        self._write(np.ascontiguousarray(image).data)
         self.rows += 1
 
     def finish(self, facts: bytes) -> None:
-        """Notes the facts: they appear under their name, whole, once the images do."""
+        """Notes the facts, which are JSON: they appear under their name, whole, once the images do."""
         self.facts = facts
 
     def fill(self) -> None:
@@ -119,9 +159,43 @@ class Writer:
 
     def _reach(self, row: int) -> None:
         if self.rows < 0:
-            head = {"descr": "|u1", "fortran_order": False, "shape": self.shape}
-            np.lib.format.write_array_header_1_0(self.file, head)
+            head = io.BytesIO()
+            shape = {"descr": "|u1", "fortran_order": False, "shape": self.shape}
+            np.lib.format.write_array_header_1_0(head, shape)
+            self._write(head.getbuffer())
             self.rows = 0
         for _ in range(row - self.rows):
-            self.file.write(bytes(math.prod(self.shape[1:])))
+            self._write(memoryview(bytes(math.prod(self.shape[1:]))))
         self.rows = max(row, self.rows)
+
+    def _write(self, content: memoryview) -> None:
+        """Writes, and counts what is meant to come to the disk."""
+        self.sums.update(content)
+        self.file.write(content)
+
+
+def _verified(file: IO[bytes], blocks: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The array in an open `.npy`, mapped; raises `ValueError` where a block is another."""
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as bytes_:
+        view = memoryview(bytes_)
+        sums = sums_of(view, cores())
+        view.release()
+    if sums != blocks:
+        wrong = sum(a != b for a, b in itertools.zip_longest(sums, blocks))
+        raise ValueError(f"{wrong} of its {len(blocks)} blocks do not fit their checksums")
+    np.lib.format.read_magic(file)
+    shape, _, _ = np.lib.format.read_array_header_1_0(file)
+    return np.memmap(file, np.uint8, "r", file.tell(), shape)
+
+
+def forgets(folder: CacheFolder) -> MachineError:
+    """What to tell where decoded images are other ones once they are written."""
+    return MachineError(f"Decoded images do not stay in {folder.path} as written.", ADVICE)
+
+
+def _is_ours(facts: Path) -> bool:
+    """Whether facts are written as this version does."""
+    if not facts.exists():
+        return False
+    with facts.open("rb") as file:
+        return file.read(len(WRAPPED)) == WRAPPED

@@ -128,7 +128,7 @@ def _decoded(index: Index, options: Options, folder: Path) -> tuple[Index, Cache
                 refuse_unreadable(index)
                 for row, image in zip(rows, images, strict=True):
                     writer.put(int(row), image)
-            writer.finish(b"")
+            writer.finish(b"null")
     except MachineError as error:
         raise MachineError(
             error.sentence, "Name a folder with room that you can write: export TMPDIR=/path"

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from striate.classifier import as_predictions, load, read_spec
+from striate.classifier import as_predictions, load
 from striate.data.cache import build_cache
 from striate.data.duplicates import find_duplicates
 from striate.data.split import FOLDS, split_index
 from striate.diagnose import diagnose, verdict
 from striate.explain import explain
+from striate.model_files import read_spec
 from striate.report.compose import compose
 from striate.report.html import render
 from striate.report.language import pick_language

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.checksums import refuse_changed
 from striate.errors import MachineError, ModelError, StriateError
 
 T = TypeVar("T")
@@ -193,6 +194,7 @@ def from_json(content: bytes | str, kind: type[T], about: object) -> T:
     try:
         plain = json.loads(content)
         same_schema(plain, kind, about)
+        refuse_changed(plain)
         return msgspec.convert(plain, kind)
     except (ValueError, RecursionError) as error:
         if isinstance(error, ModelError):
@@ -202,15 +204,21 @@ def from_json(content: bytes | str, kind: type[T], about: object) -> T:
 
 def damaged(about: object, error: Exception) -> ModelError:
     """What to tell a person whose file does not hold what it should."""
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-    if "StopIteration" in reason:  # a table without even its first line
-        reason = "it is empty"
-    if reason.startswith(f"{about} "):
-        reason = f"it {reason.removeprefix(f'{about} ')}"
     return ModelError(
-        f"{about} is damaged: {reason}.",
+        f"{about} is damaged: {reason_of(about, error)}.",
         "Take a copy that is whole, or begin anew with `striate fit SOURCE --restart`.",
     )
+
+
+def reason_of(about: object, error: Exception) -> str:
+    """What an error says is wrong with a file, to stand behind the file's name."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    reason = (text.strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    if "StopIteration" in reason:  # a table without even its first line
+        return "it is empty"
+    if reason.startswith(f"{about} "):
+        return f"it {reason.removeprefix(f'{about} ')}"
+    return reason
 
 
 def same_schema(plain: object, kind: type, about: object) -> None:

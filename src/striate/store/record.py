@@ -1,10 +1,14 @@
 """`run.json`: what a run folder says of itself."""
 
-from dataclasses import asdict, dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta
+
+from striate.checksums import FIELD, seal
 from striate.errors import MachineError, UsageError
 from striate.store import files
 from striate.values import MachineSummary, Options
@@ -61,6 +65,7 @@ class RunRecord:
 
     `minutes` is the largest budget given so far, `rounds` how often the run was finished,
     `looks` a digest of every plan that the test split has judged, `stages` seconds by stage.
+    `checksum` is that of all the rest, and stands in the file alone; older runs have none.
     """
 
     schema: str = "striate/run/1"
@@ -70,15 +75,16 @@ class RunRecord:
     settings: Options
     seed: int
     settings_key: str
-    minutes: float
+    minutes: Annotated[float, Meta(ge=0)]
     started: str
     finished: bool = False
-    rounds: int = 0
+    rounds: Annotated[int, Meta(ge=0)] = 0
     looks: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     machine: MachineSummary | None = None
     stages: dict[str, float] = field(default_factory=dict)
     files: dict[str, FileRecord] = field(default_factory=dict)
+    checksum: str = ""
 
 
 def new_record(
@@ -122,6 +128,12 @@ def settings_key(options: Options, source_address: str) -> str:
     return files.digest_of(counts, contents, address)
 
 
+def record_content(record: RunRecord) -> bytes:
+    """What `run.json` holds for a record: with its checksum."""
+    plain = json.loads(files.to_json(record))
+    return files.to_json(plain | {FIELD: seal(plain)})
+
+
 def read_record(folder: Path) -> RunRecord:
     """What `run.json` of a folder says.
 
@@ -141,4 +153,4 @@ def read_record(folder: Path) -> RunRecord:
             f"{path} cannot be read: {(error.strerror or str(error)).lower()}.",
             "Look at who may read it: ls -ld " + str(folder),
         ) from error
-    return files.from_json(content, RunRecord, path)
+    return replace(files.from_json(content, RunRecord, path), checksum="")

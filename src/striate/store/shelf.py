@@ -1,6 +1,5 @@
 """The shelf of a run folder: a value kept under its name, with what it was made from."""
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,14 @@ from striate.errors import ModelError
 from striate.store import files
 from striate.store.contents import CODECS
 from striate.store.files import Codec
-from striate.store.record import CHECKPOINTS, NAMES, RUN, FileRecord, RunRecord
+from striate.store.record import CHECKPOINTS, NAMES, RUN, FileRecord, RunRecord, record_content
+from striate.values import Sentence, say
 
 T = TypeVar("T")
+
+
+def untold(note: Sentence) -> None:
+    """A listener that does not listen."""
 
 
 class Shelf:
@@ -24,6 +28,7 @@ class Shelf:
     def __init__(self, folder: Path, record: RunRecord) -> None:
         self.folder = folder
         self.record = record
+        self.tell: Callable[[Sentence], None] = untold
         self._chain: list[str] = []
 
     def keep(
@@ -39,15 +44,21 @@ class Shelf:
 
         A stored value counts where its file is as it was written and came from the same
         settings, the same content of the kept files in `inputs` (by default of all that this
-        process has kept before) and the same `also`.
+        process has kept before) and the same `also`. One that is damaged is made again, which
+        `tell` is told.
         """
         codec = codec or CODECS[name]
         made_from = self._chain if inputs is None else [self._digest(n) for n in inputs]
         key = files.digest_of(self.record.settings_key, made_from, also)
         known = self.record.files.get(name)
         if known and known.key == key:
-            with contextlib.suppress(Exception):  # whatever is wrong with it, it is made again
+            try:
                 value = self._stored(name, known, codec)
+            except FileNotFoundError:
+                pass  # checkpoints may be deleted
+            except Exception as error:  # whatever is wrong with it, it is made again
+                self._mend(name, error)
+            else:
                 self._chain.append(f"{name} {known.digest}")
                 return value
         value = make()
@@ -68,12 +79,12 @@ class Shelf:
     def read(self, name: str, codec: Codec[T] | None = None) -> T:
         """The value that the folder holds under `name`, whatever it was made from.
 
-        Raises `ModelError` where it is missing or damaged.
+        Raises `ModelError` where it is missing, or not what was written there.
         """
         path = self.path(name)
-        known = self.record.files.get(name, FileRecord(key="", digest=""))
+        known = self.record.files.get(name)
         try:
-            return (codec or CODECS[name]).read(path, known.facts)
+            value: T = self._stored(name, known, codec or CODECS[name])
         except FileNotFoundError:
             raise ModelError(
                 f"{self.folder} has no {name}"
@@ -83,7 +94,8 @@ class Shelf:
         except ModelError:
             raise
         except Exception as error:
-            raise files.damaged(path, error) from error
+            raise self._damaged(path, error) from error
+        return value
 
     def holds(self, name: str) -> bool:
         """Whether something was written under `name`."""
@@ -105,13 +117,33 @@ class Shelf:
 
     def save(self) -> None:
         """Writes the record into `run.json`."""
-        files.write_whole(self.folder / RUN, files.to_json(self.record))
+        files.write_whole(self.folder / RUN, record_content(self.record))
 
-    def _stored(self, name: str, known: FileRecord, codec: Codec[T]) -> T:
+    def _stored(self, name: str, known: FileRecord | None, codec: Codec[T]) -> T:
         path = self.path(name)
-        if files.digest(path) != known.digest:
-            raise ValueError(f"{path} was changed")
+        found = files.digest(path)
+        if known is None or found != known.digest:
+            raise ValueError(f"{path} is not what was written there")
         return codec.read(path, known.facts)
+
+    def _mend(self, name: str, error: Exception) -> None:
+        note = say(
+            "store.mended",
+            "{path} is damaged ({reason}): it is made anew.",
+            path=str(self.path(name)),
+            reason=files.reason_of(self.path(name), error),
+        )
+        self.tell(note)
+
+    def _damaged(self, path: Path, error: Exception) -> ModelError:
+        """What to type: a fit that was broken off makes it again, a finished run would not."""
+        again = files.damaged(path, error)
+        if self.record.finished:
+            return ModelError(
+                again.sentence,
+                f"Take a copy that is whole, or begin anew: {self.record.command} --restart",
+            )
+        return ModelError(again.sentence, f"Go on with it: {self.record.command}")
 
     def _digest(self, name: str) -> str:
         known = self.record.files.get(name)

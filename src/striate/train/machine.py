@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import torch
 
+from striate.checksums import unwrapped, wrapped
 from striate.data.cache_folder import CacheFolder
 from striate.errors import MachineError, UsageError
 from striate.store.files import write_whole
@@ -40,12 +41,12 @@ def apply(machine: Machine) -> Iterator[None]:
 def _remembered(device: str, processor: Processor, folder: str) -> Machine:
     path = Path(folder) / f"machine-{_key(device, processor)}.json" if folder else None
     if path is not None:
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
-            return msgspec.json.decode(path.read_bytes(), type=Machine)
+        with contextlib.suppress(OSError, ValueError):  # damaged: it is measured anew
+            return msgspec.json.decode(unwrapped(path.read_bytes()), type=Machine)
     machine = measure(device, processor)
     if path is not None:
         with contextlib.suppress(OSError):  # Not remembered is only slower.
-            write_whole(path, msgspec.json.format(msgspec.json.encode(machine), indent=2))
+            write_whole(path, wrapped(msgspec.json.format(msgspec.json.encode(machine), indent=2)))
     return machine
 
 
@@ -80,4 +81,4 @@ def _key(device: str, processor: Processor) -> str:
 
 
 # Raised when what is measured, or how it is judged, changes.
-METHOD = 1
+METHOD = 2

@@ -1,10 +1,17 @@
 """Machines, networks, and the specification of a model."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from striate.values.held_out import HeldOutCard
 from striate.values.saying import Sentence, Task
+
+# Bounds hold where a value is read from a file.
+Side = Annotated[int, Meta(ge=1, le=4096)]
+Positive = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +121,9 @@ class Calibration:
     `why` says what held-out images had to say of it.
     """
 
-    sure: float = 1.0
-    unsure: float = 1.0
-    slope: float = 1.0
+    sure: Positive = 1.0
+    unsure: Positive = 1.0
+    slope: Positive = 1.0
     intercept: float = 0.0
     why: Sentence | None = None
 
@@ -134,24 +141,25 @@ class ModelSpec:
     `calibration` is what scores over `temperature` go through; None in earlier versions' models.
     `mean` and `std` are by channel; what `preprocess` fits to whole images lies with the weights.
     `thresholds` are those of several labels, in the order of `classes`. `held_out` says what
-    is kept beside it to act on its answers; models of earlier versions have None.
+    is kept beside it to act on its answers; models of earlier versions have None. `checksum` is
+    that of the file and the tensors in it, and stands in files alone.
     """
 
     schema: str = "striate/model/1"
     net: str
     settings: NetSettings
     classes: tuple[str, ...]
-    channels: int
-    input_size: int
-    cache_size: int
+    channels: Annotated[int, Meta(ge=1, le=64)]
+    input_size: Side
+    cache_size: Side
     resize: Literal["squash", "crop", "pad"]
     mean: tuple[float, ...]
-    std: tuple[float, ...]
+    std: tuple[Positive, ...]
     taps: tuple[Tap, ...]
-    dropout: float = 0.0
-    temperature: float = 1.0
+    dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    temperature: Positive = 1.0
     precision: Literal["float32", "bfloat16"] = "float32"
-    batch_size: int = 16
+    batch_size: Annotated[int, Meta(ge=1, le=65_536)] = 16
     strategy: str = "linear"
     mirror: bool = False
     preprocess: Preprocessing = Preprocessing()
@@ -161,6 +169,7 @@ class ModelSpec:
     held_out: HeldOutCard | None = None
     calibration: Calibration | None = None
     version: str = ""
+    checksum: str = ""
 
     @property
     def outputs(self) -> int:

@@ -1,0 +1,94 @@
+"""Checksums: what is read is what was written, at the cost of a glance."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+FIELD = "checksum"
+BLOCK = 16 << 20
+
+
+def seal(plain: Mapping[str, Any], *more: str) -> str:
+    """The checksum of a JSON object and of `more`: 32 hexadecimal digits of BLAKE2b.
+
+    Its own field does not count, nor do spaces and the order of names.
+    """
+    counted = {name: value for name, value in plain.items() if name != FIELD}
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps(counted, sort_keys=True, separators=(",", ":")).encode())
+    for part in more:
+        digest.update(f"\n{part}".encode())
+    return digest.hexdigest()
+
+
+def refuse_changed(plain: Any) -> None:
+    """Raises `ValueError` where a JSON object is not as it was sealed; older ones have no seal."""
+    if isinstance(plain, dict) and plain.get(FIELD) and plain[FIELD] != seal(plain):
+        raise ValueError(CHANGED)
+
+
+def wrapped(content: bytes) -> bytes:
+    """A file of JSON around `content`, which is JSON, with its checksum before it."""
+    return _head(content) + content + _END
+
+
+def unwrapped(file: bytes) -> bytes:
+    """The content of a file of `wrapped`; raises `ValueError` where one byte is another."""
+    content = file[len(_head(b"")) : -len(_END)]
+    if file != wrapped(content):
+        raise ValueError(CHANGED)
+    return content
+
+
+@dataclass(slots=True)
+class Blocks:
+    """Checksums of what passes by, a CRC-32 for each block of 16 MiB.
+
+    CRC-32 runs at 4 GB/s, where BLAKE2b takes four times as long; chance passes it once in four
+    billion.
+    """
+
+    _done: list[int] = field(default_factory=list)
+    _open: int = 0
+    _filled: int = 0
+
+    def update(self, content: bytes | memoryview) -> None:
+        """Counts more bytes in."""
+        view = memoryview(content).cast("B")
+        while len(view):
+            part = view[: BLOCK - self._filled]
+            self._open = zlib.crc32(part, self._open)
+            self._filled += len(part)
+            view = view[len(part) :]
+            if self._filled == BLOCK:
+                self._done.append(self._open)
+                self._open = self._filled = 0
+
+    def sums(self) -> tuple[int, ...]:
+        """The checksum of every block so far, the last of which may be short."""
+        return (*self._done, *([self._open] if self._filled else []))
+
+
+def sums_of(content: memoryview, threads: int) -> tuple[int, ...]:
+    """What `Blocks` gives for all of `content`, counted in threads."""
+
+    def count(start: int) -> int:
+        with content[start : start + BLOCK] as part:  # let go, so that a map can be closed
+            return zlib.crc32(part)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return tuple(pool.map(count, range(0, len(content), BLOCK)))
+
+
+def _head(content: bytes) -> bytes:
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    return WRAPPED + digest.encode() + b'","content":'
+
+
+WRAPPED = b'{"checksum":"'
+_END = b"}\n"
+CHANGED = "its content does not fit its checksum"
