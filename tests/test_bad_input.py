@@ -293,7 +293,7 @@ def test_weights_of_another_network(told: Told) -> None:
 
 def test_a_plan_that_is_none(told: Told) -> None:
     pictures(Path("pets"), ("cat", "dog"), 40)
-    Path("plan.json").write_text('{"schema": "striate/plan/1"}')
+    Path("plan.json").write_text('{"schema": "striate/summary/1"}')
     code, err = told("fit", "pets", "--plan", "plan.json", "-q")
     assert code == 2
     assert "plan.json is not a plan" in err

@@ -4,11 +4,9 @@ The specification in the metadata of `weights.safetensors` counts. `model.json` 
 people and other programs: it says the same or is missing.
 """
 
-import hashlib
 import json
 import math
 import time
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -16,17 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from striate.checksums import CHANGED, FIELD, seal
 from striate.errors import ModelError
-from striate.store.files import made, same_schema, write_whole
+from striate.store.files import made, same_schema, whole, write_whole
 from striate.values import PREPROCESSING, Calibration, ModelSpec
 from striate.values.networks import OWN
+from striate.weights.soundness import digest_of, not_finite
 
 WEIGHTS = "weights.safetensors"
 SPEC = "model.json"
@@ -45,9 +42,11 @@ def write_model(folder: Path, spec: ModelSpec, tensors: Mapping[str, Tensor]) ->
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(plain | {FIELD: seal(plain, digest_of(tensors))}, ensure_ascii=False)
     content = safetensors.torch.save(tensors, metadata={"striate": text})
-    with suppress(OSError):  # what cannot be removed is told where it cannot be replaced
-        (folder / SPEC).unlink(missing_ok=True)
-    write_whole(folder / WEIGHTS, content)
+    with whole(folder / WEIGHTS) as file:
+        file.write(content)
+        file.flush()  # a full disk leaves both files as they were
+        with suppress(OSError):  # what cannot be removed is told where it cannot be replaced
+            (folder / SPEC).unlink(missing_ok=True)
     write_whole(folder / SPEC, msgspec.json.format(text.encode(), indent=2))
 
 
@@ -61,39 +60,15 @@ def read_model(folder: Path) -> tuple[ModelSpec, Tensors]:
     path = folder / WEIGHTS
     if plain.get(FIELD) and plain[FIELD] != seal(plain, digest_of(tensors)):
         raise _damaged(path, ValueError(CHANGED))
-    wild = next((name for name, tensor in tensors.items() if not finite(tensor)), None)
-    if wild is not None:
-        raise _damaged(path, ValueError(f"{wild} holds what is no finite number"))
+    wild = not_finite(tensors)
+    if wild:
+        raise _damaged(path, ValueError(f"{wild} holds numbers that are not finite"))
     return _spec(plain, path), tensors
 
 
 def read_spec(folder: Path) -> ModelSpec:
     """The specification of a saved model, without loading its weights: as `read_model`."""
     return _spec(_both(folder, with_tensors=False)[0], folder / WEIGHTS)
-
-
-def digest_of(tensors: Mapping[str, Tensor]) -> str:
-    """BLAKE2b of what tensors are: of each its name, kind and shape, and its bytes' CRC-32.
-
-    A checksum against damage, not against forgery: that of the bytes alone is four times as fast.
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(tensors.items()):
-        content = tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data
-        line = f"{name} {tensor.dtype} {tuple(tensor.shape)} {zlib.crc32(content)}\n"
-        digest.update(line.encode())
-    return digest.hexdigest()
-
-
-def finite(tensor: Tensor) -> bool:
-    """Whether a tensor holds no NaN and nothing infinite.
-
-    Counted by NumPy where it can: torch would wake threads for each of hundreds of tensors.
-    """
-    if not tensor.is_floating_point():
-        return True
-    plain = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
-    return bool(np.isfinite(plain.numpy()).all())
 
 
 def _both(folder: Path, *, with_tensors: bool) -> tuple[dict[str, Any], Tensors]:

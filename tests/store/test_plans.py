@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import made
-from striate.errors import ModelError, StriateError, UsageError
+from striate.errors import ModelError, StriateError
 from striate.store import files
 from striate.store.plans import PLAN, read_plan
 
@@ -67,8 +67,25 @@ def infinite_rate(content: Content) -> None:
     content["learning_rate"]["value"] = float("inf")
 
 
-def other_schema(content: Content) -> None:
-    content["schema"] = "striate/summary/1"
+def strange_precision(content: Content) -> None:
+    content["precision"]["value"] = "float1"
+
+
+def huge_batch(content: Content) -> None:
+    content["batch_size"]["value"] = 10**9
+
+
+def strange_activation(content: Content) -> None:
+    content["settings"]["value"]["activation"] = "step"
+
+
+def classes_twice(content: Content) -> None:
+    content["classes"] = ["a", "a", "b"]
+
+
+def reasons_of_no_kind(content: Content) -> None:
+    del content["sentences"]
+    content["because"] = 3
 
 
 @pytest.mark.parametrize(
@@ -81,20 +98,26 @@ def other_schema(content: Content) -> None:
         (strange_preprocessing, "preprocess is 'own'"),
         (one_class, "only"),
         (infinite_rate, "learning_rate"),
-        (other_schema, "striate/summary/1"),
+        (strange_precision, "float1"),
+        (huge_batch, "batch_size is 1e\\+09"),
+        (strange_activation, "activation is 'step'"),
+        (classes_twice, "each once"),
+        (reasons_of_no_kind, "plan that cannot be"),
     ],
 )
 def test_a_faulty_plan_is_refused_with_its_place(plan_file: Path, fault: Any, named: str) -> None:
     content = json.loads(plan_file.read_text("utf-8"))
     fault(content)
     plan_file.write_text(json.dumps(content))
-    with pytest.raises(UsageError, match=named) as caught:
+    with pytest.raises(ModelError, match=named) as caught:
         read_plan(plan_file)
     assert str(plan_file) in caught.value.sentence
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"schema": "striate/plan/1"}', "\x00\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", '{"schema": "striate/summary/1"}', "\x00\xff"]
+)
 def test_what_is_no_plan_is_refused(plan_file: Path, text: str) -> None:
     plan_file.write_text(text)
     with pytest.raises(StriateError) as caught:

@@ -150,7 +150,7 @@ class Writer:
         self.rows += 1
 
     def finish(self, facts: bytes) -> None:
-        """Notes the facts, which are JSON: they appear under their name, whole, once the images do."""
+        """Notes the facts, which are JSON; they appear, whole, once the images do."""
         self.facts = facts
 
     def fill(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from striate.checksums import unwrapped, wrapped
 from striate.data.batches import normalise, to_device
 from striate.learn.job import Job
 from striate.learn.kinds import kind_of
@@ -40,17 +41,18 @@ class Standing:
             states = self._states(network)
             first = replace(states, begun=states.layers, drawn=drawn.layers if drawn else ())
             made(path.parent)
-            write_whole(path, to_json(replace(first, layers=())))
+            write_whole(path, wrapped(to_json(replace(first, layers=()))))
 
         return begun
 
     def in_the_end(self, network: Network) -> LayerStates:
-        """The trained network's layers, and those of its beginning where it was noted."""
+        """The trained network's layers, and those of its beginning where that can be read."""
         states = self._states(network, by_batch=False)
         path = self.folder / BEGINNING
-        if not path.exists():
+        try:
+            first = from_json(unwrapped(path.read_bytes()), LayerStates, path)
+        except (OSError, ValueError):  # never noted, or damaged: the end is known all the same
             return states
-        first = from_json(path.read_bytes(), LayerStates, path)
         return replace(states, begun=first.begun, drawn=first.drawn)
 
     def _states(self, network: Network, by_batch: bool | None = None) -> LayerStates:

@@ -50,7 +50,7 @@ def fit_and_predict(
     """
     crossed = split.evaluation == "cross-validation"
     job = make_job(run, index, split, cache, machine, watch)
-    earlier = put_by(run)
+    earlier = put_by(run, watch)
     with run.timed("train"):
         learned = learn(job)
     found, task = learned.val_probabilities, index.task

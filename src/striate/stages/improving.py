@@ -1,6 +1,5 @@
 """More minutes for a finished run: what it had is put by, and wins unless the new is better."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,11 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import measures
+from striate.errors import ModelError
+from striate.model_files import read_model, write_model
 from striate.run import Run
 from striate.store.files import Codec, of_array
 from striate.store.plans import PLAN
 from striate.store.tables import HISTORY, PREDICTIONS
-from striate.values import History, Plan, Predictions, Sentence, Task, say
+from striate.values import (
+    History,
+    Plan,
+    Predictions,
+    Progress,
+    Sentence,
+    Task,
+    Watch,
+    say,
+    unwatched,
+)
 
 Answers = NDArray[np.float32]
 Truth = NDArray[np.int64] | NDArray[np.float64]
@@ -36,24 +47,38 @@ class Earlier:
     val_probabilities: NDArray[np.float32]
 
 
-def put_by(run: Run) -> Earlier | None:
+def put_by(run: Run, watch: Watch = unwatched) -> Earlier | None:
     """The end of the round before this one, copied aside; None in a first round.
 
-    A run that is killed while it improves finds the copy again, not its own half.
+    A run that is killed while it improves finds the copy again, not its own half. Of what is
+    damaged nothing is put by, and the new round is held against nothing: that is told.
     """
     rounds = run.record.rounds
     if not rounds:
         return None
+    try:
+        return _put_by(run, rounds)
+    except ModelError as error:
+        note = say(
+            "improve.unreadable",
+            "What the run ended with before cannot be read, and is held against nothing: {reason}",
+            reason=error.sentence,
+        )
+        watch(Progress(stage="train", note=note))
+        return None
+
+
+def _put_by(run: Run, rounds: int) -> Earlier | None:
     folder = run.checkpoints / "earlier"
     marker = f"earlier/{rounds}.json"
     if not run.holds(marker):
         if not all(run.holds(name) for name in _KEPT):
             return None
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(run.model, folder / "model", dirs_exist_ok=True)
+        write_model(folder / "model", *read_model(run.model))
         for name, codec in _KEPT.items():
             run.write(f"earlier/{name}", run.read(name, codec), codec)
         run.write(marker, run.read("plan.json"), PLAN)
+    read_model(folder / "model")
     plan, history, predictions, val = (
         run.read(f"earlier/{name}", codec) for name, codec in _KEPT.items()
     )
@@ -75,7 +100,7 @@ def keep_earlier(
     if why is None:
         return False
     plan = replace(earlier.plan, because=(*earlier.plan.because, why))
-    shutil.copytree(run.checkpoints / "earlier" / "model", run.model, dirs_exist_ok=True)
+    write_model(run.model, *read_model(run.checkpoints / "earlier" / "model"))
     run.write("plan.json", plan)
     run.write("history.csv", earlier.history)
     run.write("predictions.csv", earlier.predictions)

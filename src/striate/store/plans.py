@@ -7,9 +7,11 @@ from typing import Any, BinaryIO
 import msgspec
 
 from striate.errors import ModelError, UsageError
-from striate.overrides import CHOICES, out_of_range
-from striate.store.files import Codec, Facts, from_json, put, same_schema, to_json
-from striate.values import PREPROCESSING, STRATEGIES, Plan
+from striate.overrides import CHOICES, SETTINGS, WORDS, out_of_range
+from striate.store.files import Codec, Facts, from_json, put, reason_of, same_schema, to_json
+from striate.values import CLOSED_FORM, OWN, PREPROCESSING, STRATEGIES, Plan
+
+SCHEMA = "striate/plan/"
 
 
 def plan_content(plan: Plan) -> dict[str, Any]:
@@ -23,23 +25,26 @@ def plan_content(plan: Plan) -> dict[str, Any]:
 def read_plan(path: Path) -> Plan:
     """The plan in a file.
 
-    Raises `UsageError` where it is no plan or has a value that cannot be, naming the place, and
-    `ModelError` where it is of a newer striate.
+    Raises `UsageError` where it is no plan, and `ModelError` where it is one that cannot be: of a
+    newer striate, damaged, or with a value out of its bounds, naming the place.
     """
     try:
         content = json.loads(path.read_bytes())
-        same_schema(content, Plan, path)
-        plan = _plan(content)
-        _check(plan)
-    except ModelError:
-        raise
+        if not isinstance(content, dict) or not str(content.get("schema")).startswith(SCHEMA):
+            raise ValueError("it does not hold an object of the schema striate/plan")
     except (OSError, ValueError, RecursionError) as error:
-        reason = (str(error).splitlines() or [""])[0].rstrip(".")
         raise UsageError(
-            f"{path} is not a plan: {reason}.",
+            f"{path} is not a plan: {reason_of(path, error)}.",
             "Give the plan.json of a run folder, such as runs/flowers-1/plan.json.",
         ) from error
-    return plan
+    same_schema(content, Plan, path)
+    try:
+        return _plan(content)
+    except (ValueError, TypeError) as error:
+        raise ModelError(
+            f"{path} is a plan that cannot be: {reason_of(path, error)}.",
+            "Take a plan.json as a run wrote it, or put that value right.",
+        ) from error
 
 
 def _plan(content: Any) -> Plan:
@@ -51,21 +56,42 @@ def _plan(content: Any) -> Plan:
         raise ValueError("its because is no list of sentences")
     told = [{"code": "", "text": text} for text in said]
     plain["because"] = plain.pop("sentences", told)
-    return msgspec.convert(plain, Plan)
+    plan = msgspec.convert(plain, Plan)
+    fault = fault_of(plan)
+    if fault:
+        raise ValueError(fault)
+    return plan
 
 
-def _check(plan: Plan) -> None:
+def fault_of(plan: Plan) -> str:
+    """What of a plan cannot be, as the end of a sentence; "" where all can."""
     if plan.strategy.value not in STRATEGIES:
-        raise ValueError(f"its strategy is {plan.strategy.value!r}, not one of {STRATEGIES}")
-    kind = plan.preprocess.value
-    if plan.strategy.value == "scratch" and kind not in PREPROCESSING:
-        raise ValueError(f"its preprocess is {kind!r}, not one of {', '.join(PREPROCESSING)}")
-    for name, choice in ((name, getattr(plan, name)) for name in (*CHOICES, "alpha")):
-        fault = out_of_range(name, choice.value)
+        return f"its strategy is {plan.strategy.value!r}, not one of {', '.join(STRATEGIES)}"
+    settings = {name: getattr(plan.settings.value, name) for name in SETTINGS}
+    augment = {f"augment.{name}": value for name, value in plan.augment.value.items()}
+    choices = {name: getattr(plan, name).value for name in (*CHOICES, "alpha")}
+    for name, value in (choices | settings | augment).items():
+        fault = out_of_range(name, value)
         if fault:
-            raise ValueError(f"its {name} {fault.rstrip('.')}")
-    if len(plan.classes) < 2 or len(set(plan.classes)) < len(plan.classes):
-        raise ValueError(f"its classes are {list(plan.classes)}; two or more are due, each once")
+            return f"its {name} {fault.rstrip('.')}"
+        words = _words(plan.strategy.value, name)
+        if words and value not in words:
+            return f"its {name} is {value!r}, not one of {', '.join(words)}"
+    if len(plan.classes) == 1 or len(set(plan.classes)) < len(plan.classes):
+        return f"its classes are {list(plan.classes)}; two or more are due, each once"
+    return ""
+
+
+def _words(strategy: str, name: str) -> tuple[str, ...]:
+    """What a choice may be; () where that is open, as it is of steps where none are taken.
+
+    A schedule may have been cut short, which stands in its word: what reads it knows.
+    """
+    if name == "preprocess":
+        return PREPROCESSING if strategy == "scratch" else (*PREPROCESSING, OWN)
+    if name == "schedule" or (strategy in CLOSED_FORM and name not in ("precision", "resize")):
+        return ()
+    return tuple(WORDS.get(name, ()))
 
 
 def _write(plan: Plan, file: BinaryIO) -> None:

@@ -1,9 +1,10 @@
 """The state of a training after an epoch, on disk and back: one safetensors file, no pickle."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import safetensors
@@ -11,9 +12,11 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from striate.store.files import made, write_whole
+from striate.checksums import CHANGED, FIELD, seal
+from striate.store.files import made, reason_of, write_whole
 from striate.train.optimizer import Optimizer
-from striate.values import Epoch, Plan
+from striate.values import Epoch, Plan, Sentence, say
+from striate.weights.soundness import digest_of
 
 Tensors = dict[str, Tensor]
 
@@ -48,25 +51,33 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     }
     for number, state in checkpoint.held.items():
         tensors |= {f"held/{number}/{n}": t.detach().cpu().contiguous() for n, t in state.items()}
-    facts = {
+    facts: dict[str, Any] = {
         "fingerprint": checkpoint.fingerprint,
         "plan": msgspec.json.encode(checkpoint.plan).decode(),
         "held": sorted(checkpoint.held),
         "epochs": msgspec.to_builtins(checkpoint.epochs),
     }
+    facts[FIELD] = seal(facts, digest_of(tensors))
     content = safetensors.torch.save(tensors, metadata={"striate": json.dumps(facts)})
     write_whole(made(folder) / NAME, content)
 
 
-def load(folder: Path, fingerprint: str) -> Checkpoint | None:
-    """The checkpoint in a folder; None where none fits: missing, damaged, of another training."""
+def load(
+    folder: Path, fingerprint: str, tell: Callable[[Sentence], None] = lambda note: None
+) -> Checkpoint | None:
+    """The checkpoint in a folder; None where none fits: missing, of another training, damaged.
+
+    The last of these is told.
+    """
     path = folder / NAME
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {})["striate"])
-            if facts["fingerprint"] != fingerprint:
-                return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if facts.get(FIELD) and facts[FIELD] != seal(facts, digest_of(tensors)):
+            raise ValueError(CHANGED)
+        if facts["fingerprint"] != fingerprint:
+            return None
         return Checkpoint(
             fingerprint=fingerprint,
             plan=msgspec.json.decode(facts["plan"], type=Plan),
@@ -76,7 +87,16 @@ def load(folder: Path, fingerprint: str) -> Checkpoint | None:
             optimizer=_part(tensors, "optimizer"),
             average=_part(tensors, "average"),
         )
-    except (OSError, safetensors.SafetensorError, msgspec.MsgspecError, KeyError, ValueError):
+    except FileNotFoundError:
+        return None
+    except (OSError, safetensors.SafetensorError, AttributeError, KeyError, ValueError) as error:
+        note = say(
+            "train.mended",
+            "The state of the training in {path} is damaged ({reason}): it begins anew.",
+            path=str(path),
+            reason=reason_of(path, error),
+        )
+        tell(note)
         return None
 
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from striate.data.whole_images import layer_of
+from striate.errors import ModelError
 from striate.nets import Backbone, find_net
 from striate.values import ModelSpec, Tap
 
@@ -96,6 +97,11 @@ def tap_widths(backbone: nn.Module, taps: tuple[Tap, ...]) -> tuple[int, ...]:
     """How many features each tap gives."""
     net = cast(Backbone, backbone)
     channels = dict(zip(net.stage_names, net.stage_channels, strict=True))
+    unknown = next((tap.stage for tap in taps if tap.stage not in channels), None)
+    if unknown is not None:
+        raise ModelError(
+            f"The network has no stage {unknown!r}.", f"Its stages: {', '.join(channels)}."
+        )
     return tuple(channels[tap.stage] for tap in taps)
 
 

@@ -148,7 +148,11 @@ def _train(
 ) -> Trained:
     optimizer = prepare(network, plan, feed)
     name = _fingerprint(plan, feed, train_rows, val_rows)
-    found = checkpoints.load(folder, name) if folder is not None else None
+    found = None
+    if folder is not None:
+        found = checkpoints.load(
+            folder, name, lambda note: watch(Progress(stage="train", note=note))
+        )
     if found is None:
         found = _first_state(network, plan, feed, train_rows, name)
         if begun is not None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from striate.errors import ModelError
+from striate.weights.soundness import not_finite
 
 Tensors = dict[str, Tensor]
 
@@ -35,9 +36,20 @@ def open_weights(path: Path) -> WeightsFile:
     """A weights file: safetensors, or what `torch.save` wrote, without any code in it.
 
     Tensors that lie in `state_dict`, `model` or their like are taken out, averaged ones first.
-    Raises `ModelError` where the file is missing, empty, damaged, of another kind, or wants to
-    run code.
+    Raises `ModelError` where the file is missing, empty, damaged, of another kind, holds
+    what is not finite, or wants to run code.
     """
+    found = _opened(path)
+    wild = not_finite(found.tensors)
+    if wild:
+        raise ModelError(
+            f"The weights file {path} holds numbers that are not finite, in {wild}.",
+            f"The training that wrote it diverged, or it is damaged. {WHOLE}",
+        )
+    return found
+
+
+def _opened(path: Path) -> WeightsFile:
     begin = _beginning(path)
     kind = _kind(begin)
     if kind == SAFETENSORS:
