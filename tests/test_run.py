@@ -19,7 +19,7 @@ from striate.errors import MachineError, ModelError, SourceError, StriateError, 
 from striate.run import Clock, Run
 from striate.store.files import of_array, of_arrays, of_json
 from striate.store.place import folder_name
-from striate.values import Options, Split
+from striate.values import Options, Progress, Split
 
 VALUES = made.values()
 KEPT: dict[str, Any] = {
@@ -157,6 +157,51 @@ def test_reading_what_is_damaged_names_it() -> None:
     with pytest.raises(ModelError, match=r"findings\.json is damaged") as caught:
         _ = Run.load(run.folder).findings
     assert caught.value.exit_code == 5
+
+
+def test_reading_what_another_run_wrote_names_it() -> None:
+    run = finished()
+    run.write("predictions.csv", VALUES.predictions)
+    path = run.path("predictions.csv")
+    path.write_bytes(path.read_bytes().replace(b"0.", b"1.", 1))
+    with pytest.raises(ModelError, match="not what was written there") as caught:
+        Run.load(run.folder).read("predictions.csv")
+    assert "--restart" in caught.value.hint
+
+
+@pytest.mark.parametrize("part", ["seed", "settings_key", "digest", "rounds", "checksum"])
+def test_a_record_that_was_changed_is_refused(part: str) -> None:
+    run = finished()
+    path = run.folder / "run.json"
+    text = path.read_text("utf-8")
+    place = text.index(f'"{part}": ') + len(part) + 4
+    place += text[place] == '"'
+    other = "1" if text[place] != "1" else "2"
+    path.write_text(text[:place] + other + text[place + 1 :], "utf-8")
+    with pytest.raises(ModelError, match=r"run\.json is damaged"):
+        Run.load(run.folder)
+
+
+def test_a_record_of_an_earlier_version_is_read() -> None:
+    run = finished()
+    path = run.folder / "run.json"
+    plain = json.loads(path.read_text("utf-8"))
+    del plain["checksum"]
+    path.write_text(json.dumps(plain))
+    assert Run.load(run.folder).record == run.record
+
+
+def test_what_is_damaged_is_made_again_and_told() -> None:
+    with opened() as run:
+        keep_all(run)
+        held = [run.path(name) for name in run.record.files]
+    held[0].write_bytes(held[0].read_bytes()[:-1] + b" ")
+    told: list[Progress] = []
+    with opened() as again:
+        again.watched_by(told.append)
+        assert keep_all(again)
+    assert [p.note.code for p in told if p.note] == ["store.mended"]
+    assert str(held[0]) in told[0].note.text
 
 
 # Which folder ------------------------------------------------------------------------------------

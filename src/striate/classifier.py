@@ -89,6 +89,12 @@ class Classifier:
             found = self._batch(network, machine, _filled(part, size))
             for whole, some in zip((logits, deep), found, strict=True):
                 whole[start : start + size] = some[: len(part)]
+        if not np.isfinite(logits).all():
+            raise ModelError(
+                "The answers of the model are no finite numbers: its weights are "
+                "damaged, or its training diverged.",
+                AGAIN,
+            )
         return logits, deep
 
     def _on(self, machine: Machine) -> Fast:

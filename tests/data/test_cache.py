@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -88,6 +89,72 @@ def test_a_cut_cache_file_is_made_again(pets: Path) -> None:
     for file in Path(os.environ["STRIATE_CACHE"], "images").glob("*.npy"):
         file.write_bytes(file.read_bytes()[:-100])
     assert np.array_equal(build_cache(read(pets, OPTIONS), OPTIONS)[1].images, expected)
+
+
+def damage_images(content: bytearray) -> bytes:
+    half = len(content) // 2
+    return bytes(content[:half]) + bytes(255 - byte for byte in content[half:])
+
+
+def flip_a_bit(content: bytearray) -> bytes:
+    content[len(content) // 3] ^= 8
+    return bytes(content)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "json"])
+@pytest.mark.parametrize(
+    "damage",
+    [damage_images, flip_a_bit, lambda content: b"", lambda content: b"[1", lambda content: b"{}"],
+)
+def test_a_damaged_entry_heals_and_says_so(pets: Path, suffix: str, damage: Any) -> None:
+    index, cache = build_cache(read(pets, OPTIONS), OPTIONS)
+    expected = np.array(cache.images)
+    del cache
+    (file,) = Path(os.environ["STRIATE_CACHE"], "images").glob(f"*.{suffix}")
+    file.write_bytes(damage(bytearray(file.read_bytes())))
+    told: list[Progress] = []
+    again, cache = build_cache(read(pets, OPTIONS), OPTIONS, told.append)
+    assert again == index
+    assert np.array_equal(cache.images, expected)
+    assert [p.note.code for p in told if p.note] == ["cache.mended"]
+    told.clear()
+    build_cache(read(pets, OPTIONS), OPTIONS, told.append)
+    assert told == []  # found, and whole
+
+
+def test_the_folder_may_go_while_images_are_decoded(pets: Path, cache_home: Path) -> None:
+    gone: list[Progress] = []
+
+    def remove(progress: Progress) -> None:
+        if not gone:
+            shutil.rmtree(cache_home)
+        gone.append(progress)
+
+    _, cache = build_cache(read(pets, OPTIONS), OPTIONS, remove)
+    assert cache.images.any()
+    assert Path(cache.path).exists()
+
+
+def test_a_folder_that_keeps_other_bytes_is_told(
+    pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_folder, "sums_of", lambda content, threads: (1,))
+    with pytest.raises(MachineError, match="do not stay") as caught:
+        build_cache(read(pets, OPTIONS), OPTIONS)
+    assert "STRIATE_CACHE" in caught.value.hint
+
+
+def test_entries_of_earlier_versions_go_after_a_month(pets: Path, cache_home: Path) -> None:
+    cache_home.mkdir(parents=True)
+    for name, days in (("old", 40), ("young", 3)):
+        for suffix, content in ((".npy", b"x"), (".json", b"[]")):
+            file = cache_home / f"{name}{suffix}"
+            file.write_bytes(content)
+            os.utime(file, (time.time() - days * 24 * 3600,) * 2)
+    _, cache = build_cache(read(pets, OPTIONS), OPTIONS)
+    assert not list(cache_home.glob("old.*"))
+    assert len(list(cache_home.glob("young.*"))) == 2
+    assert Path(cache.path).exists()
 
 
 def test_what_cannot_be_read_is_set_aside_and_zero(pets: Path) -> None:

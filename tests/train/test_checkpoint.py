@@ -10,6 +10,7 @@ from striate.errors import MachineError
 from striate.train import checkpoint
 from striate.train.checkpoint import Checkpoint, load, optimizer_tensors, restore_optimizer, save
 from striate.train.optimizer import Optimizer, build_optimizer
+from striate.values import Sentence
 
 
 def state(fingerprint: str = "f") -> Checkpoint:
@@ -41,7 +42,7 @@ def test_a_checkpoint_of_another_training_is_not_used(tmp_path: Path) -> None:
     assert load(tmp_path, "f") is None
 
 
-@pytest.mark.parametrize("damage", ["cut", "noise", "empty", "missing"])
+@pytest.mark.parametrize("damage", ["cut", "noise", "empty", "missing", "bit", "facts"])
 def test_a_damaged_checkpoint_is_not_used(tmp_path: Path, damage: str) -> None:
     save(tmp_path, state())
     path = tmp_path / checkpoint.NAME
@@ -49,9 +50,19 @@ def test_a_damaged_checkpoint_is_not_used(tmp_path: Path, damage: str) -> None:
     if damage == "missing":
         path.unlink()
     else:
-        broken = {"cut": content[:-5], "noise": b"\xff" * 40 + content[40:], "empty": b""}
+        bit = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+        broken = {
+            "cut": content[:-5],
+            "noise": b"\xff" * 40 + content[40:],
+            "empty": b"",
+            "bit": bit,
+            "facts": content.replace(b'fingerprint\\": \\"f', b'fingerprint\\": \\"g'),
+        }
         path.write_bytes(broken[damage])
-    assert load(tmp_path, "f") is None
+        assert path.read_bytes() != content
+    told: list[Sentence] = []
+    assert load(tmp_path, "f", told.append) is None
+    assert [note.code for note in told] == ["train.mended"] * (damage != "missing")
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
