@@ -6,6 +6,7 @@ people and other programs: it says the same or is missing.
 
 import json
 import math
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -44,7 +45,8 @@ def write_model(folder: Path, spec: ModelSpec, tensors: Mapping[str, Tensor]) ->
     content = safetensors.torch.save(tensors, metadata={"striate": text})
     with whole(folder / WEIGHTS) as file:
         file.write(content)
-        file.flush()  # a full disk leaves both files as they were
+        file.flush()
+        os.fsync(file.fileno())  # a full disk shows here, and leaves both files as they were
         with suppress(OSError):  # what cannot be removed is told where it cannot be replaced
             (folder / SPEC).unlink(missing_ok=True)
     write_whole(folder / SPEC, msgspec.json.format(text.encode(), indent=2))
