@@ -39,12 +39,16 @@ def read_plan(path: Path) -> Plan:
         ) from error
     same_schema(content, Plan, path)
     try:
-        return _plan(content)
-    except (ValueError, TypeError) as error:
+        plan = _plan(content)
+        fault = fault_of(plan)
+        if fault:
+            raise ValueError(fault)
+    except ValueError as error:
         raise ModelError(
             f"{path} is a plan that cannot be: {reason_of(path, error)}.",
             "Take a plan.json as a run wrote it, or put that value right.",
         ) from error
+    return plan
 
 
 def _plan(content: Any) -> Plan:
@@ -56,11 +60,7 @@ def _plan(content: Any) -> Plan:
         raise ValueError("its because is no list of sentences")
     told = [{"code": "", "text": text} for text in said]
     plain["because"] = plain.pop("sentences", told)
-    plan = msgspec.convert(plain, Plan)
-    fault = fault_of(plan)
-    if fault:
-        raise ValueError(fault)
-    return plan
+    return msgspec.convert(plain, Plan)
 
 
 def fault_of(plan: Plan) -> str:
