@@ -18,7 +18,7 @@ from striate.model_files import SPEC, WEIGHTS, read_model, read_spec, write_mode
 from striate.train.head import assemble
 from striate.values import ModelSpec, NetSettings, Tap
 from striate.weights.reading import read_weights
-from striate.weights.soundness import digest_of
+from striate.weights.soundness import digest_of, not_finite
 
 Plain = dict[str, Any]
 MODEL = ModelSpec(
@@ -203,6 +203,16 @@ def test_facts_that_cannot_be(folder: Path, name: str, value: Any, sealed: bool)
     with pytest.raises(ModelError) as caught:
         classifier.load(folder)
     assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_what_is_finite_is_told_in_every_precision(kind: torch.dtype) -> None:
+    ones = torch.ones(3, dtype=kind)
+    assert (
+        not_finite({"a": ones, "none": ones[:0], "whole": torch.ones(1, dtype=torch.int64)}) == ""
+    )
+    for wild in ("nan", "inf", "-inf"):
+        assert not_finite({"a": ones, "b": ones * float(wild)}) == "b"
 
 
 def test_weights_to_begin_with_must_be_finite(tmp_path: Path) -> None:

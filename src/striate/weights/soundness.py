@@ -30,7 +30,8 @@ def not_finite(tensors: Mapping[str, Tensor]) -> str:
         if tensor.is_floating_point() and tensor.numel():
             known = tensor.dtype in (torch.float16, torch.float32, torch.float64)
             plain = (tensor if known else tensor.float()).detach().numpy()
-            if not (plain.min() >= -LARGEST and plain.max() <= LARGEST):  # NaN is neither
+            low, high = float(plain.min()), float(plain.max())  # half precision has no 1e30
+            if not (low >= -LARGEST and high <= LARGEST):  # NaN is neither
                 return name
     return ""
 
