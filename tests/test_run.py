@@ -292,6 +292,20 @@ def test_out_with_other_settings_is_refused_unless_restarted() -> None:
     assert opened(out="mine", seed=4, restart=True).mode == "new"
 
 
+def test_a_stage_that_fails_is_told_of_though_its_seconds_cannot_be_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise MachineError("The disk is full: run.json could not be written.")
+
+    with opened(out="mine") as run:
+        monkeypatch.setattr(run, "stage_done", full)
+        with pytest.raises(MachineError, match=r"val\.npy"), run.timed("decode"):
+            raise MachineError("The disk is full: val.npy could not be written.")
+        with pytest.raises(MachineError, match=r"run\.json"), run.timed("decode"):
+            pass
+
+
 @pytest.mark.parametrize("setting", ["plan", "weights", "split"])
 def test_restart_clears_nothing_that_the_command_reads(tmp_path: Path, setting: str) -> None:
     with opened(out="mine") as run:

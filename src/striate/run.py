@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from striate.card import card
 from striate.decision.acting import NOTHING, Asked, act, asked
 from striate.decision.slices import Floats, joined, properties
-from striate.errors import StriateError
+from striate.errors import MachineError, StriateError
 from striate.evaluation import Evaluation, evaluation
 from striate.labelling import in_blocks, labelled
 from striate.store import files
@@ -185,11 +185,19 @@ class Run:
     def timed(self, name: str) -> Iterator[None]:
         """Adds what a stage takes to the account; a stage within it counts for itself alone."""
         started, before = time.monotonic(), self._accounted()
-        try:
-            yield
-        finally:
+
+        def note() -> None:
             inner = self._accounted() - before
             self.stage_done(name, max(0.0, time.monotonic() - started - inner))
+
+        try:
+            yield
+        except BaseException:
+            # What went wrong is to be told, not that a full disk took no account of it either.
+            with contextlib.suppress(MachineError):
+                note()
+            raise
+        note()
 
     def _accounted(self) -> float:
         return sum(self.record.stages.values()) - self.record.stages.get(FIRST_MODEL, 0.0)

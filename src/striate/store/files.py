@@ -72,7 +72,8 @@ def whole(path: Path, *, lasting: bool = True, hint: str = "") -> Iterator[Binar
             settle(path.parent)
     except OSError as error:
         # The writer's own: an image that is gone is no disk that is full.
-        if isinstance(error, StriateError) or error.filename not in (None, str(temporary)):
+        named = "" if error.filename is None else str(error.filename)
+        if isinstance(error, StriateError) or (named and not named.endswith(temporary.name)):
             raise
         raise not_written(path, error, hint) from error
     finally:
