@@ -26,7 +26,9 @@ def read_jpeg_header(content: bytes) -> JpegHeader | None:
         body = place + 4
         if marker in _FRAMES:
             frame = content[body : body + 6]
-            mode = _MODES.get(frame[5]) if len(frame) == 6 and frame[0] == 8 else None
+            if len(frame) < 6:
+                return None  # it is cut off right here
+            mode = _MODES.get(frame[5]) if frame[0] == 8 else None
             height, width = frame[1] << 8 | frame[2], frame[3] << 8 | frame[4]
             return JpegHeader(mode, width, height, orientation) if mode and height else None
         if marker not in _SKIPPED:

@@ -96,6 +96,7 @@ def _fill(file: IO[bytes]) -> None:
 
 
 FOUND: Mapping[str, Mapping[str, Make]] = {
+    "headers": {"a frame cut off": lambda: bytes.fromhex("ffd8ffc1c1ff000000d9")},
     "json_logs": {
         "a digit that is no number": '{"²": {"loss": 1}, "1": {"loss": 2}}'.encode,
         "a list as a key": lambda: b'{[]: 1}\n{"loss": 2}',
