@@ -12,11 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from tests.fire.nursery import Child, Ended, Nursery
 from tests.fire.size import by_size
+from tests.fire.textures import draw_textures
 
 from striate.run import Run
 
@@ -49,19 +48,6 @@ def place(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Path:
         assert ended(nursery.start(fitting(f"{name}-plan", *words), place, cache(place))).code == 0
         assert ended(nursery.start(planned(name, name), place, cache(place))).code == 0
     return place
-
-
-def draw_textures(place: Path, number: int = 80) -> None:
-    generator = np.random.default_rng(0)
-    for turned, name in enumerate(("across", "down")):
-        for split in ("train", "test"):
-            (place / "pictures" / split / name).mkdir(parents=True)
-        for k in range(number):
-            split = "train" if k < 0.6 * number else "test"
-            stripes = 35 * np.sin(np.arange(24) * generator.uniform(0.8, 1.2))
-            pixels = generator.normal(128, 50, (24, 24)) + stripes
-            pixels = (pixels.T if turned else pixels).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(place / "pictures" / split / name / f"{k}.png")
 
 
 def fitting(out: str, *more: str) -> list[str]:

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 5.0
 MOST_NAMED = 20
+# torch's allocator, oneDNN, Python's threads, and the loader of libraries that found no room.
+NO_MEMORY = (
+    "(?i)can't allocate memory|cannot allocate memory|not enough memory|bad_alloc|out of memory"
+    "|can't start new thread|failed to map segment"
+)
 
 
 def known(error: Exception) -> StriateError | None:
@@ -31,7 +36,9 @@ def known(error: Exception) -> StriateError | None:
         return error
     if isinstance(error, click.ClickException):
         return UsageError(error.format_message(), "Type: striate --help")
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if _tells_of_memory(error):
+        _RESERVE.clear()
+        error.__traceback__ = None  # and with it all that the work held
         return MachineError(
             "There is not enough memory.", "Close other programs, or give smaller images."
         )
@@ -41,6 +48,16 @@ def known(error: Exception) -> StriateError | None:
             f"The disk is full{place}.", "Make room and type the same command again."
         )
     return None
+
+
+def _tells_of_memory(error: Exception) -> bool:
+    """Whether memory or the number of threads was too small, in whatever way a library says it."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN):
+        return True
+    said = isinstance(error, RuntimeError | ImportError | OSError) and str(error)
+    return bool(said) and re.search(NO_MEMORY, str(said)) is not None
 
 
 def crash(error: Exception) -> StriateError:
@@ -74,7 +91,7 @@ def coloured() -> bool:
 
 def harmless(text: str) -> str:
     """A text in which no file name can move the cursor or break the line."""
-    return re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], text)
+    return _MOVING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def interrupt_once(number: int, frame: object) -> None:
@@ -108,6 +125,9 @@ def _put_down(text: str, run_folder: str | None) -> Path:
 
 
 _interrupted = [-PATIENCE_SECONDS]
+_MOVING = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# Given up where memory runs out, so that there is some to tell of it.
+_RESERVE = [bytes(4 << 20)]
 
 
 def left_out_lines(examples: "Sequence[Example]") -> Iterator[str]:

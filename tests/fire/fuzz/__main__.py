@@ -61,7 +61,7 @@ def _grow(target: Target, seconds: int, keep: Path) -> None:
             "-timeout=60",
             "-rss_limit_mb=4000",
             "-max_len=65536",
-            f"-dict={words}",
+            *([f"-dict={words}"] if target.words else []),
             f"-artifact_prefix={keep}/{target.name}-",
             "-print_final_stats=1",
             str(corpus),
