@@ -67,7 +67,7 @@ def test_too_little_memory_is_told(
     elif done.returncode not in (
         -signal.SIGSEGV,
         -signal.SIGABRT,
-    ):  # a library fell: no word of ours
+    ):  # else a library fell
         assert done.returncode in (0, 6), done.stderr
     if done.returncode == 6:
         told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]

@@ -139,7 +139,12 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], str, np.dtype[Any]]:
     if int.from_bytes(length, "little") > MOST_OF_HEADER:  # NumPy reads it before it judges it
         raise ValueError(f"a header of more than {MOST_OF_HEADER:,} bytes is not read")
     text = stream.read(int.from_bytes(length, "little"))
-    shape, fortran, dtype = reader(io.BytesIO(length + text))
+    try:
+        shape, fortran, dtype = reader(io.BytesIO(length + text))
+    except MemoryError:
+        raise
+    except Exception as error:  # NumPy hands it to Python's tokenizer, whose errors are many
+        raise ValueError(f"its header is none of NumPy's ({type(error).__name__})") from None
     if any(not 0 <= axis < 2**63 for axis in shape):
         raise ValueError(f"no array has the shape {shape}")
     return shape, "F" if fortran else "C", dtype

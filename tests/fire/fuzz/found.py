@@ -122,6 +122,7 @@ FOUND: Mapping[str, Mapping[str, Make]] = {
         "pixels beyond 64 bits": _array("(4294967296, 4294967296, 1, 1)"),
         "an axis beyond 64 bits": _array("(18446744073709551620, 4, 4)"),
         "axes below nothing": _array("(-4, -4, 4)"),
+        "a bracket that stays open": _array("((((4, 4, 4"),
         "a swollen header": _swollen_array_header,
     },
     "packed_tar": {
