@@ -42,6 +42,7 @@ class Settings(TypedDict, total=False):
     group_pattern: str | None
     label_pattern: str | None
     classes_are_splits: bool
+    crop: bool
     image: str
     label: str
     split_column: str
@@ -249,6 +250,7 @@ _RULES: dict[str, Callable[[object], object]] = {
     "group_pattern": _pattern,
     "label_pattern": _pattern,
     "classes_are_splits": _switch,
+    "crop": _switch,
     "image": _text,
     "label": _text,
     "split_column": _text,
@@ -272,4 +274,6 @@ _EXCLUDE = (
     ("remedy", "no_remedy", "one tries remedies, the other does not"),
     ("group", "group_pattern", "each says what the groups are"),
     ("label_pattern", "classes_are_splits", "classes are in the files' names, or are folders"),
+    ("label_pattern", "crop", "the label is that of a file, or that of each box"),
+    ("classes_are_splits", "crop", "the label is that of a folder, or that of each box"),
 )

@@ -280,6 +280,7 @@ FLAGS: dict[str, Flag] = {
         "cat.1.jpg; one with a / is looked for in the path.",
     ),
     "classes_are_splits": Flag(about="Folders named train, val or test are classes here."),
+    "crop": Flag(about="Every box of a YOLO or COCO source is an image of its own."),
     "image": Flag(metavar="COLUMN", about="A table's column of paths."),
     "label": Flag(
         metavar="COLUMN",

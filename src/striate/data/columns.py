@@ -16,6 +16,7 @@ OF_TABLES = (
     *("encoding", "label_separator"),
 )
 OF_FOLDERS = ("label_pattern", "classes_are_splits")
+OF_BOXES = ("yolo", "coco")
 OF_ARRAYS = ("group", "image", "label", "split_column")
 
 # What such columns are called elsewhere, the surer names first.
@@ -58,13 +59,21 @@ def must_be_of_use(kind: str, options: Options) -> None:
             "Leave it out, or give a name such as cifar10 or mnist.",
         )
     for name in OF_FOLDERS:
-        if asked(options, name) and kind not in ("folder", "archive"):
+        if asked(options, name) and kind not in ("folder", "archive", *OF_BOXES):
             raise UsageError(
                 f"--{name.replace('_', '-')}: only a folder, or an archive of one, has labels in "
                 "the names of files and folders, and the source is neither.",
                 "Leave it out, or give the folder.",
             )
-    of_use: tuple[str, ...] = {"table": OF_TABLES, "npz": OF_ARRAYS}.get(kind, ())
+    if options.crop and kind not in OF_BOXES:
+        raise UsageError(
+            "--crop: only images annotated for YOLO or in COCO's JSON have boxes, and the source "
+            "is neither.",
+            "Leave it out, or give the folder with labels beside images, or the JSON.",
+        )
+    of_use: tuple[str, ...] = {"table": OF_TABLES, "npz": OF_ARRAYS, "coco": ("root",)}.get(
+        kind, ()
+    )
     idle = [name for name in OF_TABLES if name not in of_use and asked(options, name)]
     if idle:
         flags = " and ".join(f"--{name.replace('_', '-')}" for name in idle)

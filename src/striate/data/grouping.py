@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import replace
 
+from striate.data.columns import OF_BOXES
 from striate.errors import SourceError
 from striate.patterns import CLASS, Pattern
 from striate.values import Example, Index, Options, Sentence, say
@@ -38,14 +39,19 @@ def grouped_to_judge(index: Index, pattern: str | None) -> Index:
     if pattern is None:
         return index
     found = Pattern(pattern, FLAG)
-    examples = tuple(replace(e, group=_group(e, found) or e.group) for e in index.examples)
+    images = _images(index, found)
+    examples = tuple(
+        replace(e, group=images.get(e.group) or _group(e, found) or e.group) for e in index.examples
+    )
     return replace(index, examples=examples)
 
 
 def _by_pattern(index: Index, pattern: str) -> Index:
     found = Pattern(pattern, FLAG)
+    images = _images(index, found)
     examples = tuple(
-        replace(e, group=_group(e, found)) if e.status != "ignored" else e for e in index.examples
+        e if e.status == "ignored" else replace(e, group=images.get(e.group) or _group(e, found))
+        for e in index.examples
     )
     used = [example for example in examples if example.status == "used"]
     if used and not any(example.group for example in used):
@@ -55,6 +61,18 @@ def _by_pattern(index: Index, pattern: str) -> Index:
             "It is looked for anywhere in the path; what stands in ( ) becomes the group.",
         )
     return replace(index, examples=examples)
+
+
+def _images(index: Index, pattern: Pattern) -> dict[str, str]:
+    """The group of every image that boxes were cut from: boxes of one image stay together."""
+    if index.kind not in OF_BOXES:
+        return {}
+    groups: dict[str, str] = {}
+    for example in index.examples:
+        image = example.group
+        if image and image not in groups:
+            groups[image] = _group(replace(example, path=image), pattern) or image
+    return groups
 
 
 def _group(example: Example, pattern: Pattern) -> str:

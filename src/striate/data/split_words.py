@@ -64,6 +64,12 @@ def refuse_splits_as_classes(index: Index, options: Options) -> None:
         )
 
 
+def split_in(path: str) -> str:
+    """The split that the first of a path's folders with such a name stands for, or nothing."""
+    roles = map(_role, path.split("/")[:-1])
+    return next((role for role in roles if role in SPLIT_NAMES), "")
+
+
 def _suspects(names: Iterable[str]) -> list[str]:
     """Those of some classes that are named after splits, where that makes them suspicious."""
     labels = set(names)

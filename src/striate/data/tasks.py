@@ -255,6 +255,6 @@ def _taken_for_several() -> Sentence:
 _SEPARATORS = (",", ";", " ")
 _JOINED = 0.05
 _RECURRING = 0.8
-_CAN_HOLD_MORE = ("table", "memory")
+_CAN_HOLD_MORE = ("table", "memory", "yolo", "coco")
 _MANY_NUMBERS = 20
 _FEWEST = 10

@@ -86,7 +86,8 @@ def _stages(values: Values, words: Words) -> Block:
 # What the images are and how they are divided: no plan holds it.
 OF_THE_SOURCE = (
     *("task", "split", "image", "label", "split_column", "weight", "root", "data_root"),
-    *("group", "group_pattern", "label_pattern", "classes_are_splits", "drop_rare", "max_pixels"),
+    *("group", "group_pattern", "label_pattern", "classes_are_splits", "crop"),
+    *("drop_rare", "max_pixels"),
     *("encoding", "label_separator"),
 )
 OF_THE_RUN = (

@@ -33,6 +33,7 @@ class Options:
     group_pattern: str | None = None
     label_pattern: str | None = None
     classes_are_splits: bool = False
+    crop: bool = False
     image: str = "image"
     label: str = "label"
     split_column: str = "split"

@@ -1,0 +1,225 @@
+"""The source that was annotated in COCO's JSON: images, categories, and boxes that join them."""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from striate.data.boxes import Box, Boxed, box_at, class_names, index_of_boxes, open_boxed_row
+from striate.data.read_file import located, read_file, shown
+from striate.data.source_file import ends_in, path_of, source_file, without_ending
+from striate.data.sources import SourceKind
+from striate.data.sources.folder import read_folder
+from striate.data.split_words import split_in
+from striate.data.unreadable import Unreadable
+from striate.errors import SourceError, SourceMissingError
+from striate.values import Index, Options
+
+ENDINGS = (".json",)
+ROBOFLOW = "_annotations.coco.json"
+INSTANCES = "instances_"
+LOOKED_AT = 100
+MOST_PIXELS = 1e9
+
+
+def read_coco(source: object, options: Options) -> Index:
+    """The images that a JSON of COCO lists, with their boxes; headers are not read yet.
+
+    A folder gives `annotations/instances_*.json`, or a JSON in each split's folder; names such as
+    `instances_val2017.json` say the split. Images are looked for below `options.root`, else
+    around the JSON. What cannot be used is set aside. Raises `SourceMissingError` where no image
+    is there, and `SourceError` where a JSON is none of COCO.
+    """
+    if options.label_pattern is not None or options.classes_are_splits:
+        return read_folder(source, options)
+    given = path_of(source)
+    folder = given if given.is_dir() else None
+    files = _files(given) if folder else [source_file(source)]
+    root = folder
+    if options.root is not None:
+        root = Path(options.root).expanduser()
+        if not root.is_dir():
+            raise SourceMissingError(f"There is no folder {shown(root)}.", "Give another --root.")
+    parts = [_part(file, root) for file in files]
+    below = root or parts[0].base
+    images: dict[str, Boxed] = {}
+    for part in parts:
+        for image in part.images(below):
+            images.setdefault(image.path, image)
+    _must_be_there(images, parts, below)
+    ending = ends_in(source, ENDINGS)
+    name = without_ending(given, ending) if ending else shown(given.resolve().name)
+    return index_of_boxes(
+        list(images.values()),
+        options,
+        root=str(below),
+        name=name or "images",
+        kind="coco",
+        address=str(given),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A JSON of COCO, the folder where its images are, and the split that its name says."""
+
+    file: Path
+    base: Path
+    split: str
+    said: Mapping[str, list[Any]]
+    names: Mapping[Any, str]
+
+    def images(self, below: Path) -> Iterator[Boxed]:
+        """Its images in order, with paths relative to a folder, and what joins no image."""
+        entries: dict[Any, dict[str, Any]] = {}
+        for place, entry in enumerate(self.said["images"], start=1):
+            if not isinstance(entry, dict) or not _is_key(entry.get("id")) or not _file_name(entry):
+                yield self._stray(f"image {place:,}", "it has no id or no file_name")
+            elif entries.setdefault(entry["id"], entry) is not entry:
+                yield self._stray(f"image {place:,}", "its id is that of another image")
+        boxes: dict[Any, list[Box]] = defaultdict(list)
+        for place, each in enumerate(self.said["annotations"], start=1):
+            key = each.get("image_id") if isinstance(each, dict) else None
+            if not _is_key(key) or key not in entries:
+                yield self._stray(f"annotation {place:,}", "its image is not in the list")
+                continue
+            boxes[key].append(self._box(each, _size(entries[key]), place))
+        for key, entry in entries.items():
+            path = os.path.normpath(self.base / _file_name(entry))
+            if Path(path).absolute().is_relative_to(below.absolute()):
+                path = os.path.relpath(path, below)
+            path = shown(path).replace(os.sep, "/")
+            gone = not os.path.lexists(located(below, path))
+            yield Boxed(
+                path=path,
+                split=self.split,
+                boxes=tuple(boxes[key]),
+                fault="its image is missing" if gone else "",
+                size=_size(entry),
+            )
+
+    def _box(self, said: dict[str, Any], size: tuple[int, int], place: int) -> Box:
+        what = f"annotation {place:,} of {self.file.name}"
+        key = said.get("category_id")
+        if not _is_key(key) or key not in self.names:
+            return Box(fault=f"{what} has the unknown category {str(key)[:40]}")
+        name, corners = self.names[key], said.get("bbox")
+        if corners in (None, []):
+            return Box(name=name)
+        if not isinstance(corners, list) or len(corners) != 4 or not all(map(_finite, corners)):
+            return Box(name=name, fault=f"the box of {what} is no box: {str(corners)[:40]}")
+        if not all(size):
+            return Box(name=name)
+        left, top, width, height = (float(each) for each in corners)
+        across, down = size
+        return box_at(
+            name, left / across, top / down, width / across, height / down, f"the box of {what}"
+        )
+
+    def _stray(self, entry: str, fault: str) -> Boxed:
+        return Boxed(path=f"({entry} of {shown(self.file.name)})", split=self.split, fault=fault)
+
+
+def _part(file: Path, root: Path | None) -> _Part:
+    said = _said(file)
+    categories = [
+        each for each in said["categories"] if isinstance(each, dict) and _is_key(each.get("id"))
+    ]
+    names = class_names([each.get("name", "") for each in categories], shown(file))
+    by_key: dict[Any, str] = {}
+    for each, name in zip(categories, names, strict=True):
+        if by_key.setdefault(each["id"], name) != name:
+            raise SourceError(
+                f"{shown(file)} gives the category {each['id']} two names, {by_key[each['id']]} "
+                f"and {name}.",
+                "Give each category an id of its own.",
+            )
+    stem = file.stem.removeprefix(INSTANCES)
+    above = file.parent.name if file.name == ROBOFLOW else stem
+    return _Part(file, _base(file, said["images"], root), split_in(f"{above}/"), said, by_key)
+
+
+def _said(file: Path) -> dict[str, list[Any]]:
+    try:
+        said = json.loads(read_file(file))
+    except Unreadable as error:
+        raise SourceError(
+            f"{shown(file)} cannot be read: {error.reason}.", "Check the file."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())[:80]
+        raise SourceError(f"{shown(file)} is no JSON: {why}.", "Write it again.") from None
+    keys = ("images", "annotations", "categories")
+    if not isinstance(said, dict) or not all(isinstance(said.get(key), list) for key in keys):
+        raise SourceError(
+            f"{shown(file)} is no JSON of COCO: it must hold the lists images, annotations and "
+            "categories.",
+            "Give such a file, or list images and labels in a table (.csv, .jsonl).",
+        )
+    return {key: said[key] for key in keys}
+
+
+def _base(file: Path, images: Sequence[Any], root: Path | None) -> Path:
+    """The folder below which most of the first images are, among those where they usually are."""
+    stem = file.stem.removeprefix(INSTANCES)
+    tops = [root] if root is not None else [file.parent, file.parent.parent]
+    within = ("", "images", "data", stem, f"images/{stem}", split_in(f"{stem}/"))
+    places = [file.parent, *(top / name for top in tops for name in within)]
+    if root is not None and not file.parent.absolute().is_relative_to(root.absolute()):
+        places = places[1:]
+    names = [name for each in images[:LOOKED_AT] if (name := _file_name(each))]
+    hits = [sum(os.path.lexists(place / name) for name in names) for place in places]
+    return places[hits.index(max(hits))]
+
+
+def _must_be_there(images: Mapping[str, Boxed], parts: Sequence[_Part], below: Path) -> None:
+    listed = [image for image in images.values() if not image.path.startswith("(")]
+    if listed and all(image.fault for image in listed):
+        raise SourceMissingError(
+            f"None of the {len(listed):,} images that {shown(parts[0].file)} lists is there, such "
+            f"as {listed[0].path}.",
+            f"They were looked for in {shown(below.resolve())}; --root names their folder.",
+        )
+
+
+def _file_name(entry: Any) -> str:
+    name = entry.get("file_name") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or "\0" in name:
+        return ""
+    return name.strip().replace("\\", "/")
+
+
+def _size(entry: Mapping[str, Any]) -> tuple[int, int]:
+    """Width and height that an image is said to have; zeros where they make no sense."""
+    found: tuple[Any, Any] = (entry.get("width"), entry.get("height"))
+    width, height = (int(each) if _finite(each) and each == int(each) else 0 for each in found)
+    return (width, height) if min(width, height) > 0 else (0, 0)
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < MOST_PIXELS
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, int | str)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The JSONs of COCO that belong to a folder, each with its images."""
+    found = sorted((folder / "annotations").glob(f"{INSTANCES}*.json"))
+    beside = [folder / ROBOFLOW, *sorted(folder.glob(f"*/{ROBOFLOW}"))]
+    return found or [path for path in beside if path.is_file()]
+
+
+def _matches(source: object) -> bool:
+    if ends_in(source, ENDINGS):
+        return True
+    return isinstance(source, str | os.PathLike) and bool(_files(path_of(source)))
+
+
+SOURCE = SourceKind(name="coco", matches=_matches, read=read_coco, open_row=open_boxed_row)
