@@ -46,6 +46,8 @@ def fit(
     watch(Progress(stage="scan"))
     index = read(source, options)
     _refuse_unfit(index, options)
+    for noticed in index.notes:
+        watch(Progress(stage="scan", note=noticed))
     watch(Progress(stage="scan", finished=True, note=_met(index)))
     with open_run(source, index, options, clock) as run:
         if run.mode == "done":

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import numbers
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -334,7 +335,7 @@ def _encoding_told(path: Path, text: str, encoding: str) -> Sentence:
         return say(
             "read.encoding", "{table} is in {encoding}.", table=shown(path.name), encoding=encoding
         )
-    word = next(word for word in text.replace("\n", ",").split(",") if not word.isascii())
+    word = next(word for word in re.split(r'[,;|\t\n"]', text) if not word.isascii())
     return say(
         "read.encoding_guessed",
         "{table} is not in UTF-8 and was read as {encoding}, such as {sample}; if that is wrong, "
