@@ -86,12 +86,12 @@ def _judged(cell: Cell, name: str, budget: float) -> Figures:
     born = copy.deepcopy(network.head.state_dict())
     strategy.train_in_place(cell, network, plan, model)
     tuned_head = copy.deepcopy(network.head.state_dict())
-    both = np.sort(np.concatenate([job.train, job.val]))
+    both = np.sort(np.concatenate([job.data.train, job.data.val]))
     taps = probed.best.taps
     found = {"epochs": [float(plan.epochs.value)]}
-    for title, rows in (("linear", job.train), ("linear, both", both)):
-        fit = fit_on(job, whole.table, taps, rows)
-        of = (whole.table.of(cell.test, taps), whole.table.of(job.val, taps))
+    for title, rows in (("linear", job.data.train), ("linear, both", both)):
+        fit = fit_on(job.data, whole.table, taps, rows)
+        of = (whole.table.of(cell.test, taps), whole.table.of(job.data.val, taps))
         found[title] = _figures(cell, *(fit.scores(each) for each in of))
     for share in SHARES:
         between = copy.deepcopy(on_the_way(network, first, share)).eval()
@@ -100,40 +100,40 @@ def _judged(cell: Cell, name: str, budget: float) -> Figures:
                 value.copy_(torch.lerp(born[part], tuned_head[part], share))
         quick = fast(between, machine=job.machine, precision=model.precision)
         logits = (
-            logits_of(quick, job.cache.images, rows, model, job.machine)
-            for rows in (cell.test, job.val)
+            logits_of(quick, job.data.cache.images, rows, model, job.machine)
+            for rows in (cell.test, job.data.val)
         )
         found[f"steps {share}"] = _figures(cell, *logits)
         every = np.sort(np.concatenate([both, cell.test]))
-        table = extract(between, job.cache, every, model, job.machine)
+        table = extract(between, job.data.cache, every, model, job.machine)
         for title, fit in _exact(cell, table, both).items():
-            scores = (fit.scores(table.of(rows)) for rows in (cell.test, job.val))
+            scores = (fit.scores(table.of(rows)) for rows in (cell.test, job.data.val))
             found[f"{title} {share}"] = _figures(cell, *scores)
     return found
 
 
 def _exact(cell: Cell, table: FeatureTable, both: NDArray[np.int64]) -> dict[str, RidgeFit]:
-    job, classes = cell.job, len(cell.job.index.classes)
+    job, classes = cell.job, len(cell.job.data.index.classes)
     alone = fit_held_out(
-        table.of(job.train),
-        job.labels[job.train],
-        table.of(job.val),
-        job.labels[job.val],
+        table.of(job.data.train),
+        job.data.labels[job.data.train],
+        table.of(job.data.val),
+        job.data.labels[job.data.val],
         classes,
         table.widths,
     )
     together = fit_path(
-        table.of(both), job.labels[both], classes, None, [alone.alpha], widths=table.widths
+        table.of(both), job.data.labels[both], classes, None, [alone.alpha], widths=table.widths
     )
     return {"exact": alone, "exact, both": together}
 
 
 def _figures(cell: Cell, test_NK: Scores, val_NK: Scores) -> list[float]:
     """Per cent right and log loss, of test and of validation, at validation's temperature."""
-    labels, job = cell.job.labels, cell.job
-    heat = fit_temperature(val_NK, labels[job.val])
+    labels, job = cell.job.data.labels, cell.job
+    heat = fit_temperature(val_NK, labels[job.data.val])
     found = []
-    for scores, rows in ((test_NK, cell.test), (val_NK, job.val)):
+    for scores, rows in ((test_NK, cell.test), (val_NK, job.data.val)):
         right = float((scores.argmax(axis=1) == labels[rows]).mean())
         found += [round(100 * right, 1), round(log_loss(softmax(scores, heat), labels[rows]), 3)]
     return found

@@ -22,7 +22,7 @@ from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
 from striate.data.split import split_index
 from striate.learn.apart import apart
-from striate.learn.job import Job
+from striate.learn.job import Budget, FitContext, FitData, RunPort
 from striate.learn.racing import raced
 from striate.learn.tuned import train_plan
 from striate.probe.evidence import gather
@@ -83,45 +83,52 @@ def _job(
     images: int,
     val_images: int,
     folder: Path,
-) -> tuple[Job, Rows]:
+) -> tuple[FitContext, Rows]:
     """A job on some of the training images, and others of them that judge."""
     train = some_of(split.train, images, options.seed, "racing train")
     judges = some_of(np.setdiff1d(split.train, train), JUDGES, options.seed, "racing judges")
     val = some_of(split.val, val_images, options.seed, "racing val")
-    job = Job(
-        index=index,
-        cache=cache,
-        train=train,
-        val=val,
-        groups=split.groups,
-        feature_rows=train,
+    job = FitContext(
+        data=FitData(
+            index=index,
+            cache=cache,
+            train=train,
+            val=val,
+            groups=split.groups,
+            feature_rows=train,
+            seed=options.seed,
+        ),
+        budget=Budget(
+            minutes=5.0,
+            seconds_left=lambda: 1e9,
+            judge_images=0,
+        ),
+        port=RunPort(
+            checkpoints=folder,
+            keep=lambda name, make, codec=None, **_: make(),
+            publish=lambda name, value: None,
+            usable=lambda classifier: None,
+            watch=unwatched,
+        ),
         options=replace(options, race=True),
         machine=measure_machine(),
         given_plan=None,
-        checkpoints=folder,
-        keep=lambda name, make, codec=None, **_: make(),
-        publish=lambda name, value: None,
-        minutes=5.0,
-        seconds_left=lambda: 1e9,
-        judge_images=0,
-        usable=lambda classifier: None,
-        watch=unwatched,
     )
     return job, judges
 
 
-def _compare(source: str, job: Job, judges: Rows, epochs: int) -> float:
+def _compare(source: str, job: FitContext, judges: Rows, epochs: int) -> float:
     """Accuracy on the judges of what was raced for, minus that of the recipe."""
     evidence = gather(
         None,
-        labels=job.labels,
-        train_rows=job.train,
-        val_rows=job.val,
-        classes=job.index.classes,
+        labels=job.data.labels,
+        train_rows=job.data.train,
+        val_rows=job.data.val,
+        classes=job.data.index.classes,
         net="",
         input_size=0,
-        image_size=job.cache.size,
-        channels=job.cache.channels,
+        image_size=job.data.cache.size,
+        channels=job.data.cache.channels,
         speeds={"scratch": 1e3},
     )
     why = say("benchmark.why", "for a benchmark")
@@ -140,7 +147,7 @@ def _compare(source: str, job: Job, judges: Rows, epochs: int) -> float:
         for trial in seen.trials
     )
     print(
-        f"{source} seed {job.options.seed}: recipe {old:.4f} in {recipe.epochs.value} epochs, "
+        f"{source} seed {job.data.seed}: recipe {old:.4f} in {recipe.epochs.value} epochs, "
         f"raced {new:.4f} in {plan.epochs.value} ({kept[0] if kept else 'recipe kept'}; "
         f"n={len(judges)}; {told})",
         flush=True,
@@ -148,11 +155,11 @@ def _compare(source: str, job: Job, judges: Rows, epochs: int) -> float:
     return new - old
 
 
-def _reached(job: Job, plan: Plan, evidence: Evidence, judges: Rows) -> float:
+def _reached(job: FitContext, plan: Plan, evidence: Evidence, judges: Rows) -> float:
     folder = f"full-{plan.epochs.value}"
     classifier, _, _ = train_plan(apart(job, folder), plan, None, evidence)
-    found = classifier.probabilities(job.cache.images, judges).argmax(axis=1)
-    return float((found == job.labels[judges]).mean())
+    found = classifier.probabilities(job.data.cache.images, judges).argmax(axis=1)
+    return float((found == job.data.labels[judges]).mean())
 
 
 if __name__ == "__main__":

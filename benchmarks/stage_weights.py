@@ -80,8 +80,8 @@ def main() -> None:
 
 def _judge(cell: Cell) -> dict[str, Judged]:
     job, labels = cell.job, cell.whole.index.labels()
-    rows = np.sort(np.concatenate([job.train, job.val]))
-    truth, owners, classes = labels[rows], job.groups[rows], len(job.index.classes)
+    rows = np.sort(np.concatenate([job.data.train, job.data.val]))
+    truth, owners, classes = labels[rows], job.data.groups[rows], len(job.data.index.classes)
     models = _models(cell, rows, truth, owners, classes)
     heats = {name: fit_temperature(m.left_out, truth) for name, m in models.items()}
     for name, logs in (("scores averaged", False), ("log-probabilities averaged", True)):

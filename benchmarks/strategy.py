@@ -31,7 +31,7 @@ from strategy_cells import NET, SETS, Cell, Whole, cut, load, spec
 from strategy_rows import Places, Row, chances, judged_row, named
 
 from striate.classifier import Classifier
-from striate.learn.job import Learned
+from striate.learn.job import FitResult
 from striate.learn.linear import Linear, fit_on
 from striate.learn.refitting import refitted
 from striate.learn.tuned import spec_of, start
@@ -123,21 +123,21 @@ def _closed(cell: Cell) -> list[Row]:
     rows.append(_linear(cell, "linear", top))
     rows.append(_linear(cell, "layers", min(others, key=lambda probe: probe.loo_log_loss)))
     rows.append(_linear(cell, "best probe", probed.best))
-    every = np.sort(np.concatenate([job.train, job.val]))
+    every = np.sort(np.concatenate([job.data.train, job.data.val]))
     tops = table.of(every, top.taps)
     begun = time.process_time()
-    network = assemble(spec(cell.whole.index, job.cache, job.machine, cell.whole.input_size))
+    network = assemble(spec(cell.whole.index, job.data.cache, job.machine, cell.whole.input_size))
     shift = layer_shift(
         network,
-        job.cache,
+        job.data.cache,
         every,
-        spec(cell.whole.index, job.cache, job.machine, cell.whole.input_size),
+        spec(cell.whole.index, job.data.cache, job.machine, cell.whole.input_size),
         cell.seed,
     )
     shift_seconds = time.process_time() - begun
     owners = cell.whole.groups[every]
     near = nearest_neighbour(tops, labels[every], owners, cell.seed)
-    means = class_mean(tops, labels[every], len(job.index.classes), owners)
+    means = class_mean(tops, labels[every], len(job.data.index.classes), owners)
     rows.append(
         named(*cell.key, "evidence")
         | {
@@ -145,11 +145,11 @@ def _closed(cell: Cell) -> list[Row]:
             "shift": {stage: round(value, 3) for stage, value in shift.items()},
             "neighbour": round(float(near.mean()), 4),
             "class_mean": round(float(means.mean()), 4),
-            "image_size": job.cache.size,
+            "image_size": job.data.cache.size,
             "input_size": cell.whole.input_size,
-            "classes": len(job.index.classes),
-            "train": len(job.train),
-            "val": len(job.val),
+            "classes": len(job.data.index.classes),
+            "train": len(job.data.train),
+            "val": len(job.data.val),
             "groups": len(np.unique(owners)),
             "seconds": round(shift_seconds, 2),
         }
@@ -162,11 +162,11 @@ def probed_of(cell: Cell) -> Probed:
     job = cell.job
     return probe_taps(
         cell.whole.table,
-        job.labels,
-        len(job.index.classes),
-        job.train,
-        job.val,
-        job.groups,
+        job.data.labels,
+        len(job.data.index.classes),
+        job.data.train,
+        job.data.val,
+        job.data.groups,
         cell.seed,
     )
 
@@ -175,17 +175,17 @@ def _linear(cell: Cell, name: str, probe: Probe) -> Row:
     """A linear model on a probe's taps: fitted on all that was drawn; its choice on a part."""
     job, table = cell.job, cell.whole.table
     begun = time.process_time()
-    part = fit_on(job, table, probe.taps, job.train)
-    every = np.sort(np.concatenate([job.train, job.val]))
-    whole = fit_on(job, table, probe.taps, every)
+    part = fit_on(job.data, table, probe.taps, job.data.train)
+    every = np.sort(np.concatenate([job.data.train, job.data.val]))
+    whole = fit_on(job.data, table, probe.taps, every)
     fitted = time.process_time() - begun
-    right = whole.loo_scores.argmax(axis=1) == job.labels[every]
-    said = accuracy_interval(right, job.groups[every], cell.seed)
+    right = whole.loo_scores.argmax(axis=1) == job.data.labels[every]
+    said = accuracy_interval(right, job.data.groups[every], cell.seed)
     return judged_row(
         cell,
         name,
         whole.scores(table.of(cell.test, probe.taps)),
-        part.scores(table.of(job.val, probe.taps)),
+        part.scores(table.of(job.data.val, probe.taps)),
         fitted + cell.whole.feature_seconds * len(every),
     ) | {
         "taps": probe.name,
@@ -207,7 +207,7 @@ def _trained(cell: Cell, strategy: str, budget: float) -> list[Row]:
     model = spec_of(job, plan)
     begun = time.process_time()
     network = (
-        assemble(spec(whole.index, job.cache, job.machine, whole.input_size), RANDOM)
+        assemble(spec(whole.index, job.data.cache, job.machine, whole.input_size), RANDOM)
         if name == "scratch"
         else None
     )
@@ -245,14 +245,14 @@ def evidence_of(cell: Cell, probed: Probed) -> Evidence:
     job = cell.job
     return gather(
         probed,
-        labels=job.labels,
-        train_rows=job.train,
-        val_rows=job.val,
-        classes=job.index.classes,
+        labels=job.data.labels,
+        train_rows=job.data.train,
+        val_rows=job.data.val,
+        classes=job.data.index.classes,
         net=NET,
         input_size=cell.whole.input_size,
-        image_size=job.cache.size,
-        channels=job.cache.channels,
+        image_size=job.data.cache.size,
+        channels=job.data.cache.channels,
         speeds={},
     )
 
@@ -267,18 +267,18 @@ def in_budget(cell: Cell, plan: Plan, budget: float) -> Plan:
             SPEEDS[key] = training_speed(
                 assemble(spec_of(job, tried), RANDOM),
                 tried,
-                job.cache,
-                job.train,
+                job.data.cache,
+                job.data.train,
                 job.machine,
-                labels=job.labels,
+                labels=job.data.labels,
                 seconds=1.0,
                 clock=time.process_time,
             )
         best = max(best, (SPEEDS[key], precision))
-    seconds = epoch_seconds(len(job.train), best[0], len(job.val))
+    seconds = epoch_seconds(len(job.data.train), best[0], len(job.data.val))
     if plan.tuned.value:
         speed = 1 / cell.whole.feature_seconds
-        budget -= frozen_seconds(len(job.train), len(job.val), speed)
+        budget -= frozen_seconds(len(job.data.train), len(job.data.val), speed)
     epochs = max(1, epochs_within(budget, seconds, recipe_for(plan.strategy.value).most_epochs))
     return replace(plan, epochs=choice(epochs), precision=choice(best[1]))
 
@@ -304,11 +304,11 @@ def train_in_place(
     found = train(
         network,
         plan,
-        job.cache,
-        job.train,
-        job.val,
+        job.data.cache,
+        job.data.train,
+        job.data.val,
         job.machine,
-        labels=job.labels,
+        labels=job.data.labels,
         mean=model.mean,
         std=model.std,
     )
@@ -320,8 +320,8 @@ def _judged(cell: Cell, name: str, network: Network, model: ModelSpec, seconds: 
     job = cell.job
     quick = fast(network, machine=job.machine, precision=model.precision)
     scores = [
-        logits_of(quick, job.cache.images, rows, model, job.machine)
-        for rows in (cell.test, job.val)
+        logits_of(quick, job.data.cache.images, rows, model, job.machine)
+        for rows in (cell.test, job.data.val)
     ]
     return judged_row(cell, name, scores[0], scores[1], seconds)
 
@@ -332,12 +332,12 @@ def _delivered(
     """What `striate fit --strategy` delivers: an exact head, as far on the way as is best."""
     job = cell.job
     classifier = Classifier(spec=model, network=network.eval())
-    tuned = Learned(
+    tuned = FitResult(
         classifier=classifier,
         plan=plan,
         evidence=evidence,
         history=None,
-        val_probabilities=classifier.probabilities(job.cache.images, job.val),
+        val_probabilities=classifier.probabilities(job.data.cache.images, job.data.val),
     )
     begun = time.process_time()
     found = refitted(job, tuned)
@@ -346,7 +346,7 @@ def _delivered(
     found_row = judged_row(
         cell,
         plan.strategy.value,
-        found.classifier.logits(job.cache.images, cell.test),
+        found.classifier.logits(job.data.cache.images, cell.test),
         np.log(np.maximum(found.val_probabilities, 1e-12)),
         seconds,
     )
@@ -356,21 +356,21 @@ def _delivered(
 def _refitted(cell: Cell, name: str, network: Network, model: ModelSpec, seconds: float) -> Row:
     """The exact head on the tuned features, its penalty picked by the validation images."""
     job = cell.job
-    every = np.concatenate([job.train, job.val, cell.test])
+    every = np.concatenate([job.data.train, job.data.val, cell.test])
     begun = time.process_time()
-    table = extract(network, job.cache, np.sort(every), model, job.machine)
-    taken = (time.process_time() - begun) * len(job.feature_rows) / len(every)
+    table = extract(network, job.data.cache, np.sort(every), model, job.machine)
+    taken = (time.process_time() - begun) * len(job.data.feature_rows) / len(every)
     begun = time.process_time()
     fit = fit_held_out(
-        table.of(job.train),
-        job.labels[job.train],
-        table.of(job.val),
-        job.labels[job.val],
-        len(job.index.classes),
+        table.of(job.data.train),
+        job.data.labels[job.data.train],
+        table.of(job.data.val),
+        job.data.labels[job.data.val],
+        len(job.data.index.classes),
         table.widths,
     )
     seconds += taken + time.process_time() - begun
-    scores = [fit.scores(table.of(rows)) for rows in (cell.test, job.val)]
+    scores = [fit.scores(table.of(rows)) for rows in (cell.test, job.data.val)]
     return judged_row(cell, name, scores[0], scores[1], seconds)
 
 

@@ -12,7 +12,7 @@ from striate.data.duplicates import find_duplicates
 from striate.data.form import working_channels, working_size
 from striate.data.portions import portion, units_of
 from striate.data.scan import read
-from striate.learn.job import Job
+from striate.learn.job import Budget, FitContext, FitData, RunPort
 from striate.learn.linear import spec_on
 from striate.nets import find_net
 from striate.probe.features import FeatureTable, all_taps, extract
@@ -63,7 +63,7 @@ class Cell:
     whole: Whole
     size: int
     seed: int
-    job: Job
+    job: FitContext
     test: Rows
     first: Hits
 
@@ -154,25 +154,32 @@ def _largest(of_class: list[Rows], classes: int) -> int:
     return classes * max(size for size in SIZES if least >= ENOUGH * size)
 
 
-def _job(whole: Whole, train: Rows, val: Rows, seed: int, machine: Machine) -> Job:
-    return Job(
-        index=whole.index,
-        cache=whole.cache,
-        train=train,
-        val=val,
-        groups=whole.groups,
-        feature_rows=np.sort(np.concatenate([train, val])),
+def _job(whole: Whole, train: Rows, val: Rows, seed: int, machine: Machine) -> FitContext:
+    return FitContext(
+        data=FitData(
+            index=whole.index,
+            cache=whole.cache,
+            train=train,
+            val=val,
+            groups=whole.groups,
+            feature_rows=np.sort(np.concatenate([train, val])),
+            seed=seed,
+        ),
+        budget=Budget(
+            minutes=5.0,
+            seconds_left=lambda: 300.0,
+            judge_images=0,
+        ),
+        port=RunPort(
+            checkpoints=Path(),
+            keep=lambda name, make, codec=None, **_: make(),
+            publish=lambda name, value: None,
+            usable=lambda classifier: None,
+            watch=unwatched,
+        ),
         options=Options(seed=seed),
         machine=machine,
         given_plan=None,
-        checkpoints=Path(),
-        keep=lambda name, make, codec=None, **_: make(),
-        publish=lambda name, value: None,
-        minutes=5.0,
-        seconds_left=lambda: 300.0,
-        judge_images=0,
-        usable=lambda classifier: None,
-        watch=unwatched,
     )
 
 

@@ -49,10 +49,10 @@ def judged_row(
     seconds: float,
 ) -> Row:
     """A row of a model by its scores of the test and the validation images, which are kept."""
-    labels = cell.job.labels
+    labels = cell.job.data.labels
     right = test_NK.argmax(axis=1) == labels[cell.test]
-    val = val_NK.argmax(axis=1) == labels[cell.job.val]
-    said = accuracy_interval(right, cell.job.groups[cell.test], cell.seed)
+    val = val_NK.argmax(axis=1) == labels[cell.job.data.val]
+    said = accuracy_interval(right, cell.job.data.groups[cell.test], cell.seed)
     _keep_scores(cell, name, test_NK, val_NK)
     return named(*cell.key, name) | {
         "first": round(float(right[cell.first].mean()), 5),
@@ -60,7 +60,7 @@ def judged_row(
         "n": [int(cell.first.sum()), int((~cell.first).sum())],
         "test": [round(v, 4) for v in (said.value, said.low, said.high)],
         "val": _bits(val),
-        "loss": _loss(val_NK, labels[cell.job.val]),
+        "loss": _loss(val_NK, labels[cell.job.data.val]),
         "seconds": round(seconds, 2),
     }
 
@@ -71,15 +71,15 @@ def _keep_scores(
     """What every model said of every image, for questions that come later."""
     folder = cell.whole.store / "scores"
     folder.mkdir(parents=True, exist_ok=True)
-    labels = cell.job.labels
+    labels = cell.job.data.labels
     np.savez(
         folder / f"{'-'.join(str(part) for part in cell.key)}-{name}.npz",
         test=test_NK.astype(np.float32),
         val=val_NK.astype(np.float32),
         test_truth=labels[cell.test],
-        val_truth=labels[cell.job.val],
+        val_truth=labels[cell.job.data.val],
         first=cell.first,
-        val_groups=cell.job.groups[cell.job.val],
+        val_groups=cell.job.data.groups[cell.job.data.val],
     )
 
 

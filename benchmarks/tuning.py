@@ -143,14 +143,14 @@ def _measured(cell: Cell, recipe: str, epochs: int) -> Row:
         cell, looked = _halved(cell)
         job = cell.job
     else:
-        looked = job.val[:0]
+        looked = job.data.val[:0]
     probed = probe_taps(
         whole.table,
-        job.labels,
-        len(job.index.classes),
-        job.train,
-        job.val,
-        job.groups,
+        job.data.labels,
+        len(job.data.index.classes),
+        job.data.train,
+        job.data.val,
+        job.data.groups,
         cell.seed,
     )
     options = replace(job.options, set=asked or None)
@@ -178,8 +178,8 @@ def _measured(cell: Cell, recipe: str, epochs: int) -> Row:
         _train(cell, network, plan, model, looked)
     seconds = time.process_time() - begun
     heads = _heads(cell, network, model)
-    exact = fit_on(job, whole.table, plan.taps.value, job.train)
-    scores = exact.scores(whole.table.of(job.val, plan.taps.value))
+    exact = fit_on(job.data, whole.table, plan.taps.value, job.data.train)
+    scores = exact.scores(whole.table.of(job.data.val, plan.taps.value))
     return {
         "exact": _told(cell, softmax(scores, exact.temperature)),
         "tuned": _told(cell, softmax(heads.tuned)),
@@ -188,16 +188,16 @@ def _measured(cell: Cell, recipe: str, epochs: int) -> Row:
         "left out says": round(heads.left_out, 4),
         "rate": plan.learning_rate.value,
         "batch": plan.batch_size.value,
-        "train": len(job.train),
+        "train": len(job.data.train),
         "seconds": round(seconds, 1),
     }
 
 
 def _halved(cell: Cell) -> tuple[Cell, Rows]:
     """The cell with half of its judging images, and the other half, to keep an epoch by."""
-    half = rng(cell.seed, "watched").random(len(cell.job.val)) < 0.5
-    judged = replace(cell.job, val=cell.job.val[~half])
-    return replace(cell, job=judged), cell.job.val[half]
+    half = rng(cell.seed, "watched").random(len(cell.job.data.val)) < 0.5
+    judged = replace(cell.job, data=replace(cell.job.data, val=cell.job.data.val[~half]))
+    return replace(cell, job=judged), cell.job.data.val[half]
 
 
 def _train(cell: Cell, network: Network, plan: Plan, model: ModelSpec, looked: Rows) -> None:
@@ -208,11 +208,11 @@ def _train(cell: Cell, network: Network, plan: Plan, model: ModelSpec, looked: R
     train(
         network,
         plan,
-        job.cache,
-        job.train,
+        job.data.cache,
+        job.data.train,
         looked,
         job.machine,
-        labels=job.labels,
+        labels=job.data.labels,
         mean=model.mean,
         std=model.std,
     )
@@ -220,24 +220,28 @@ def _train(cell: Cell, network: Network, plan: Plan, model: ModelSpec, looked: R
 
 def _heads(cell: Cell, network: Network, model: ModelSpec) -> Heads:
     """The head that was tuned and those fitted anew, on the judging images: probabilities."""
-    job, classes = cell.job, len(cell.job.index.classes)
-    every = np.sort(np.concatenate([job.train, job.val]))
-    table = extract(network, job.cache, every, model, job.machine)
-    train, val = table.of(job.train), table.of(job.val)
-    left = fit_taps(table, network.taps, job.train, job.labels, classes)
-    half = rng(cell.seed, "halves").random(len(job.val)) < 0.5
-    apart = np.empty((len(job.val), classes), np.float32)
+    job, classes = cell.job, len(cell.job.data.index.classes)
+    every = np.sort(np.concatenate([job.data.train, job.data.val]))
+    table = extract(network, job.data.cache, every, model, job.machine)
+    train, val = table.of(job.data.train), table.of(job.data.val)
+    left = fit_taps(table, network.taps, job.data.train, job.data.labels, classes)
+    half = rng(cell.seed, "halves").random(len(job.data.val)) < 0.5
+    apart = np.empty((len(job.data.val), classes), np.float32)
     for picks in (half, ~half):
         fit = fit_held_out(
-            train, job.labels[job.train], val[picks], job.labels[job.val[picks]], classes,
+            train,
+            job.data.labels[job.data.train],
+            val[picks],
+            job.data.labels[job.data.val[picks]],
+            classes,
             table.widths,
-        )  # fmt: skip
+        )
         apart[~picks] = fit.probabilities(val[~picks])
     return Heads(
         tuned=_through(network, val),
         refit=left.probabilities(val),
         held_out=apart,
-        left_out=float((left.loo_scores.argmax(axis=1) == job.labels[job.train]).mean()),
+        left_out=float((left.loo_scores.argmax(axis=1) == job.data.labels[job.data.train]).mean()),
     )
 
 
@@ -249,7 +253,7 @@ def _through(network: Network, features_ND: NDArray[np.float32]) -> NDArray[np.f
 
 
 def _told(cell: Cell, probabilities_NK: NDArray[np.float32]) -> list[Any]:
-    truth: Rows = cell.job.labels[cell.job.val]
+    truth: Rows = cell.job.data.labels[cell.job.data.val]
     right = probabilities_NK.argmax(axis=1) == truth
     lost = log_loss(probabilities_NK, truth)
     return [round(float(right.mean()), 4), round(float(lost), 4), _bits(right)]

@@ -34,7 +34,7 @@ from striate import estimator
 from striate.data.cache_folder import Writer
 from striate.errors import MachineError, SourceError, SourceMissingError, UsageError
 from striate.estimator import ImageClassifier
-from striate.learn.job import Job
+from striate.learn.job import FitContext
 from striate.train.machine import measure_machine
 from striate.values import Machine
 
@@ -374,15 +374,15 @@ class Stopped(Exception):
 
 
 @pytest.fixture
-def job_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Job]:
+def job_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FitContext]:
     """The job that a fit would carry out."""
 
-    def stop(job: Job) -> None:
+    def stop(job: FitContext) -> None:
         raise Stopped(job)
 
     monkeypatch.setattr(estimator, "learn", stop)
 
-    def job(*given: Any, **parameters: Any) -> Job:
+    def job(*given: Any, **parameters: Any) -> FitContext:
         with pytest.raises(Stopped) as stopped:
             ImageClassifier(minutes=0.5, **parameters).fit(*given)
         return stopped.value.args[0]
@@ -390,34 +390,38 @@ def job_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Job]:
     return job
 
 
-def test_some_are_held_back_to_choose_by_and_none_to_judge(job_of: Callable[..., Job]) -> None:
+def test_some_are_held_back_to_choose_by_and_none_to_judge(
+    job_of: Callable[..., FitContext],
+) -> None:
     images, labels = stripes(500)
     job = job_of(images, labels)
-    assert len(job.val) == 75
-    assert np.bincount(job.labels[job.val]).tolist() in ([37, 38], [38, 37])
-    assert sorted([*job.train, *job.val]) == list(range(500))
+    assert len(job.data.val) == 75
+    assert np.bincount(job.data.labels[job.data.val]).tolist() in ([37, 38], [38, 37])
+    assert sorted([*job.data.train, *job.data.val]) == list(range(500))
     order = np.random.default_rng(0).permutation(500)
     again = job_of(images[order], labels[order])
-    assert again.val.tolist() == job.val.tolist()
-    assert (np.asarray(again.cache.images) == job.cache.images).all()
-    assert job_of(images, labels, random_state=1).val.tolist() != job.val.tolist()
+    assert again.data.val.tolist() == job.data.val.tolist()
+    assert (np.asarray(again.data.cache.images) == job.data.cache.images).all()
+    assert job_of(images, labels, random_state=1).data.val.tolist() != job.data.val.tolist()
 
 
-def test_none_are_held_back_where_they_are_few_or_nothing_asks(job_of: Callable[..., Job]) -> None:
-    assert not len(job_of(*stripes(100)).val)
-    assert not len(job_of(*stripes(500), strategy="linear").val)
+def test_none_are_held_back_where_they_are_few_or_nothing_asks(
+    job_of: Callable[..., FitContext],
+) -> None:
+    assert not len(job_of(*stripes(100)).data.val)
+    assert not len(job_of(*stripes(500), strategy="linear").data.val)
 
 
-def test_groups_stay_on_one_side(job_of: Callable[..., Job]) -> None:
+def test_groups_stay_on_one_side(job_of: Callable[..., FitContext]) -> None:
     images, labels = stripes(500)
     owners = np.arange(500) // 5
     job = job_of(images, labels, owners)
-    assert len(job.val) >= 60
-    assert not set(job.groups[job.val]) & set(job.groups[job.train])
-    assert len(set(job.groups)) <= 100
+    assert len(job.data.val) >= 60
+    assert not set(job.data.groups[job.data.val]) & set(job.data.groups[job.data.train])
+    assert len(set(job.data.groups)) <= 100
 
 
-def test_a_seed_may_be_an_int_a_generator_or_none(job_of: Callable[..., Job]) -> None:
+def test_a_seed_may_be_an_int_a_generator_or_none(job_of: Callable[..., FitContext]) -> None:
     data = stripes(6)
     assert job_of(*data, random_state=np.int64(7)).options.seed == 7
     drawn = [job_of(*data, random_state=np.random.RandomState(5)).options.seed for _ in "ab"]
@@ -428,7 +432,7 @@ def test_a_seed_may_be_an_int_a_generator_or_none(job_of: Callable[..., Job]) ->
 
 
 def test_the_threads_are_the_callers(
-    job_of: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+    job_of: Callable[..., FitContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = made_machine()
     monkeypatch.setattr(estimator, "measure_machine", lambda device: replace(machine, threads=64))

@@ -106,8 +106,8 @@ class ImageClassifier(
             clock = Clock(options.minutes)
             index = _labelled(_index(pictures), self.classes_, numbers, groups)
             machine = _machine(options.device)
-            with apply(machine), job_in_memory(index, options, machine, clock, watch) as job:
-                learned = learn(job)
+            with apply(machine), job_in_memory(index, options, machine, clock, watch) as context:
+                learned = learn(context)
         self.plan_, self.evidence_ = learned.plan, learned.evidence
         self.classifier_ = learned.classifier
         self._n_features_out = sum(learned.classifier.network.widths)

@@ -2,13 +2,13 @@
 
 import itertools
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 import torch
+from tests.learn.made_context import some_context
 from tests.train import made_training
 
 from striate.errors import UsageError
@@ -74,7 +74,7 @@ def test_where_no_size_fits_that_is_said() -> None:
 
 def job(channels: int = 3, **options: Any) -> Any:
     cache = Cache(images=np.zeros((4, 32, 32, channels), np.uint8), path="")
-    return SimpleNamespace(cache=cache, given_plan=None, options=Options(**options))
+    return some_context(cache=cache, given_plan=None, options=Options(**options))
 
 
 @pytest.mark.parametrize("strategy", ["scratch", "auto"])

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from tests import made
+from tests.learn.made_context import whole_context
 
 from striate.learn import crossing
 from striate.learn.in_memory import _Kept
-from striate.learn.job import Job
+from striate.learn.job import FitContext
 from striate.values import Cache
 
 
@@ -22,8 +23,8 @@ def test_every_image_is_judged_once_by_a_model_that_did_not_see_it(
     folds[rows] = np.arange(len(rows)) % 5
     seen: list[set[int]] = []
 
-    def learn(job: Job) -> Any:
-        mine = {int(row) for row in job.train}
+    def learn(context: FitContext) -> Any:
+        mine = {int(row) for row in context.data.train}
         seen.append(mine)
 
         def judged(images: Any, asked: np.ndarray) -> np.ndarray:
@@ -34,7 +35,7 @@ def test_every_image_is_judged_once_by_a_model_that_did_not_see_it(
         return SimpleNamespace(table=None, classifier=SimpleNamespace(probabilities=judged))
 
     monkeypatch.setattr(crossing, "learn", learn)
-    job = Job(
+    context = whole_context(
         index=values.index,
         cache=Cache(images=np.zeros((60, 4, 4, 1), np.uint8), path=""),
         train=rows,
@@ -53,6 +54,6 @@ def test_every_image_is_judged_once_by_a_model_that_did_not_see_it(
         usable=lambda classifier: None,
         watch=lambda progress: None,
     )
-    found = crossing.cross_validate(job, folds)
+    found = crossing.cross_validate(context, folds)
     assert found[:, 0].tolist() == rows.tolist()
     assert len(seen) == 5

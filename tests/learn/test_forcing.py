@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from tests import made
+from tests.learn.made_context import some_context
 
 from striate.learn import forcing
 from striate.learn.forcing import with_cost
-from striate.learn.job import Learned
+from striate.learn.job import FitResult
 
 N, K = 100, 3
 TRUTH = np.arange(N) % K
@@ -23,7 +24,7 @@ def right(count: int) -> np.ndarray:
 
 def job(strategy: str = "auto", **options: Any) -> Any:
     settings = replace(made.values().options, strategy=strategy, **options)
-    return SimpleNamespace(
+    return some_context(
         labels=TRUTH,
         train=np.arange(N),
         val=np.arange(N),
@@ -42,10 +43,10 @@ def linear(monkeypatch: pytest.MonkeyPatch, count: int) -> Any:
     return SimpleNamespace(table=table, probed=SimpleNamespace(best=SimpleNamespace(taps=())))
 
 
-def learned(strategy: str, count: int | None) -> Learned:
+def learned(strategy: str, count: int | None) -> FitResult:
     values = made.values(strategy=strategy)
     assert values.evidence is not None
-    return Learned(
+    return FitResult(
         classifier=SimpleNamespace(),
         plan=values.plan,
         evidence=values.evidence,
@@ -54,7 +55,7 @@ def learned(strategy: str, count: int | None) -> Learned:
     )
 
 
-def said(found: Learned) -> list[tuple[str, str]]:
+def said(found: FitResult) -> list[tuple[str, str]]:
     reasons = found.plan.because
     return [(r.code, r.text) for r in reasons if r.code.startswith("forced.")]
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from tests import made
+from tests.learn.made_context import some_context
 
 from striate.learn.gate import gate
-from striate.learn.job import Learned
+from striate.learn.job import FitResult
 from striate.values import Epoch, History
 
 N, K = 100, 3
@@ -25,7 +26,7 @@ def probabilities(right: int) -> np.ndarray:
 @pytest.fixture
 def job() -> Any:
     values = made.values(classes=K)
-    return SimpleNamespace(
+    return some_context(
         index=SimpleNamespace(task="label"),
         labels=TRUTH,
         val=np.arange(N),
@@ -35,7 +36,7 @@ def job() -> Any:
     )
 
 
-def learned(right: int, strategy: str) -> Learned:
+def learned(right: int, strategy: str) -> FitResult:
     values = made.values(classes=K)
     assert values.evidence is not None
     plan = replace(values.plan, strategy=replace(values.plan.strategy, value=strategy))
@@ -50,7 +51,7 @@ def learned(right: int, strategy: str) -> Learned:
         seconds=1.0,
         pictures_per_second=100.0,
     )
-    return Learned(
+    return FitResult(
         classifier=SimpleNamespace(name=strategy),
         plan=plan,
         evidence=values.evidence,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.learn.made_context import some_context
 
 from striate import measures
 from striate.calibration import calibrated
@@ -15,7 +16,7 @@ from striate.nets import RANDOM
 from striate.probe.features import FeatureTable
 from striate.statistics import softmax
 from striate.train.head import Network, assemble
-from striate.values import Cache, Calibration, ModelSpec, NetSettings, Options, Tap, say
+from striate.values import Cache, Calibration, ModelSpec, NetSettings, Tap, say
 
 N, TAPS = 60, (Tap(stage="top", pool="mean"),)
 SPEC: dict[str, Any] = {
@@ -33,7 +34,7 @@ SPEC: dict[str, Any] = {
 
 def job(task: str, targets: np.ndarray, val: np.ndarray) -> Any:
     images = np.random.default_rng(0).integers(0, 255, (N, 16, 16, 1)).astype(np.uint8)
-    return SimpleNamespace(
+    return some_context(
         index=SimpleNamespace(task=task, targets=lambda: targets),
         cache=Cache(images=images, path=""),
         train=np.arange(40),
@@ -102,7 +103,7 @@ def test_scores_become_probabilities_as_the_validation_images_prefer(
     monkeypatch.setattr(kinds, "choose_calibration", choose)
     labels = np.arange(N) % 2
     it = job("label", labels, np.arange(40, 60))
-    it.labels, it.groups, it.options = labels, np.arange(N) // 2, Options(seed=5)
+    it.labels, it.groups, it.seed = labels, np.arange(N) // 2, 5
     spec, net = network("label", ("a", "b"))
     found = KINDS["label"].finished(it, spec, net)
     ((scores, truth, groups, temperature, seed),) = asked

@@ -1,11 +1,11 @@
 """A diverged training: once more with the remedy, or an error where its settings were asked for."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from tests.learn.made_context import some_context
 from tests.train.made_training import plan
 
 from striate.errors import UsageError
@@ -54,7 +54,7 @@ def attempt(monkeypatch: pytest.MonkeyPatch, usable: list[Any], of: Plan, *ends:
         return end, None, plan
 
     monkeypatch.setattr(mending, "train_plan", train)
-    job: Any = SimpleNamespace(given_plan=None, usable=usable.append)
+    job: Any = some_context(given_plan=None, usable=usable.append)
     return mending.train_or_mend(job, of, None, None), tried
 
 

@@ -23,7 +23,7 @@ NOISE = {PRETRAINED: 3.0, "fast": 3.0, "good": 0.1, "slow": 0.1, "equal": 3.0}
 
 
 @dataclass
-class Job:
+class Context:
     options: Options
     minutes: float = 5.0
 
@@ -36,6 +36,8 @@ class Job:
         self.given_plan: Any = None
         self.index = SimpleNamespace(classes=tuple("abcd"))
         self.said: list[str] = []
+        self.data = self.budget = self.port = self
+        self.seed = self.options.seed
 
     def keep(self, name: str, make: Any, *_: Any, **__: Any) -> Any:
         return make()
@@ -85,8 +87,8 @@ def rigged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks, "_speed", lambda job, offer, *_: SPEEDS[offer.net])
 
 
-def raced(*names: str, minutes: float = 5.0) -> tuple[Any, Job]:
-    job = Job(options=Options(), minutes=minutes)
+def raced(*names: str, minutes: float = 5.0) -> tuple[Any, Context]:
+    job = Context(options=Options(), minutes=minutes)
     first = probe_first(job)
     others = tuple(Offer(net=name) for name in names)
     with pytest.MonkeyPatch.context() as patch:
@@ -135,7 +137,7 @@ def test_with_one_network_there_is_no_race() -> None:
 
 
 def test_a_network_that_cannot_be_fetched_is_passed_over_with_a_sentence() -> None:
-    job = Job(options=replace(Options(), net="absent"))
+    job = Context(options=replace(Options(), net="absent"))
     found = probe_first(job)
     assert found.net == PRETRAINED
     assert found.notes[0].code == "networks.passed_over"
@@ -144,14 +146,14 @@ def test_a_network_that_cannot_be_fetched_is_passed_over_with_a_sentence() -> No
 
 
 def test_a_network_that_is_asked_for_runs_against_none() -> None:
-    job = Job(options=replace(Options(), net="good"))
+    job = Context(options=replace(Options(), net="good"))
     found = probe_first(job)
     assert best_network(job, found) is found
     assert found.net == "good"
 
 
 def test_the_network_of_a_plan_is_never_replaced() -> None:
-    job = Job(options=Options())
+    job = Context(options=Options())
     plan = made.values(classes=K).plan
     job.given_plan = replace(plan, net=replace(plan.net, value="absent"))
     with pytest.raises(HubError):
@@ -166,4 +168,4 @@ def test_a_file_for_a_network_that_is_asked_for_has_no_stand_in(
 
     monkeypatch.setattr(networks, "probe_network", unfit)
     with pytest.raises(ModelError, match="do not fit"):
-        probe_first(Job(options=replace(Options(), net="good", weights="w.pt")))
+        probe_first(Context(options=replace(Options(), net="good", weights="w.pt")))

@@ -1,7 +1,6 @@
 """A second training where it may still be better and time is left, and only there."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,24 +10,13 @@ from tests import made
 
 from strategy.evidences import MACHINE, evidence, trial
 from striate.learn import next_best
-from striate.learn.job import Learned
+from striate.learn.job import Budget, FitContext, FitResult, RunPort
 from striate.learn.next_best import or_next_best
 from striate.strategy.choose import choose
-from striate.values import Machine, Options, Plan, say
+from striate.values import Options, Plan, say
 
 SPEEDS = {"features": 4000.0, "scratch": 2000.0, "deep": 500.0}
 HOPEFUL = evidence(train=700, size=224, trials=(trial(0.95, epochs=20),), **SPEEDS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Job:
-    given_plan: Plan | None
-    options: Options
-    machine: Machine
-    minutes: float
-    seconds_left: Callable[[], float]
-    keep: Callable[..., Any]
-    checkpoints: Path
 
 
 @pytest.fixture
@@ -36,8 +24,8 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """The plans that are trained; each is delivered."""
     plans: list[Plan] = []
 
-    def by_steps(job: Any, plan: Plan, found: Any, read: Any, exact: Any) -> Learned:
-        assert job.checkpoints.name == "next"
+    def by_steps(job: Any, plan: Plan, found: Any, read: Any, exact: Any) -> FitResult:
+        assert job.port.checkpoints.name == "next"
         plans.append(plan)
         return replace(learned(plan.strategy.value), plan=plan)
 
@@ -52,20 +40,26 @@ def job(seconds: float = 900, strategy: str = "auto", given: Plan | None = None)
         kept.made = kept.made or make()
         return kept.made
 
-    return _Job(
-        given_plan=given,
+    nothing: Any = None
+    return FitContext(
+        data=nothing,
+        budget=Budget(minutes=10.0, seconds_left=lambda: seconds, judge_images=0),
+        port=RunPort(
+            checkpoints=Path("checkpoints"),
+            keep=keep,
+            publish=nothing,
+            usable=nothing,
+            watch=nothing,
+        ),
         options=Options(strategy=strategy),
         machine=MACHINE,
-        minutes=10.0,
-        seconds_left=lambda: seconds,
-        keep=keep,
-        checkpoints=Path("checkpoints"),
+        given_plan=given,
     )
 
 
-def learned(strategy: str) -> Learned:
+def learned(strategy: str) -> FitResult:
     plan = choose(HOPEFUL, 900, Options(strategy=strategy), MACHINE)
-    return Learned(
+    return FitResult(
         classifier=SimpleNamespace(),
         plan=replace(plan, because=(say("gate.not_kept", "not kept"),)),
         evidence=HOPEFUL,
@@ -99,7 +93,7 @@ def test_after_a_training_that_passed_the_next_must_promise_more(trained: list[P
     assert plan.strategy.value == "scratch"
 
 
-def _reached(model: Learned, accuracy: float) -> Learned:
+def _reached(model: FitResult, accuracy: float) -> FitResult:
     """The model after it passed the gate with this accuracy."""
     kept = replace(trial(accuracy), strategy="deep", kept=True)
     return replace(model, evidence=replace(HOPEFUL, trials=(*HOPEFUL.trials, kept)))

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from tests import made
+from tests.learn.made_context import some_context
 from tests.train.made_training import CLASSES, MACHINE, MEAN, STD, network, plan, stripes
 
 from striate.classifier import Classifier
-from striate.learn.job import Learned
+from striate.learn.job import FitResult
 from striate.learn.refitting import on_the_way, refitted
 from striate.learn.tuned import probabilities
 from striate.statistics import log_loss
@@ -36,10 +37,10 @@ def job(**changes: Any) -> Any:
         "watch": lambda progress: None,
         **changes,
     }
-    return SimpleNamespace(**values)
+    return some_context(**values)
 
 
-def learned(net: Network, of: Plan, given: Any) -> Learned:
+def learned(net: Network, of: Plan, given: Any) -> FitResult:
     evidence = made.values(classes=3).evidence
     assert evidence is not None
     spec = ModelSpec(
@@ -57,7 +58,7 @@ def learned(net: Network, of: Plan, given: Any) -> Learned:
     )
     model = Classifier(spec=spec, network=net.eval())
     found = probabilities(given, model, given.val) if len(given.val) else None
-    return Learned(
+    return FitResult(
         classifier=model, plan=of, evidence=evidence, history=None, val_probabilities=found
     )
 
@@ -73,7 +74,7 @@ def lazy(**changes: Any) -> tuple[Network, Plan]:
     return net, of
 
 
-def right(found: Learned) -> int:
+def right(found: FitResult) -> int:
     assert found.val_probabilities is not None
     return int((found.val_probabilities.argmax(axis=1) == LABELS[VAL]).sum())
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from tests import made
+from tests.learn.made_context import whole_context
 
 from striate.errors import StriateError
 from striate.learn import remedying
-from striate.learn.job import Job, Learned
+from striate.learn.job import FitResult
 from striate.learn.remedying import fault_of, remedied
 from striate.values import History, Plan
 
@@ -30,7 +31,7 @@ def answers(right: int) -> np.ndarray:
 def job(folder: Path, seconds: float = 1e6, **options: Any) -> Any:
     values = made.values(classes=K)
     index = SimpleNamespace(task="label", labels=lambda: TRUTH, classes=("a", "b", "c"))
-    return Job(
+    return whole_context(
         index=index,
         cache=values.cache,
         train=np.arange(N, N + 10),
@@ -51,12 +52,12 @@ def job(folder: Path, seconds: float = 1e6, **options: Any) -> Any:
     )
 
 
-def trained(history: History, right: int = 150) -> Learned:
+def trained(history: History, right: int = 150) -> FitResult:
     values = made.values(classes=K, strategy="scratch")
     assert values.evidence is not None
     epochs = replace(values.plan.epochs, value=len(history.epochs))
     net = replace(values.plan.net, value="compact")
-    return Learned(
+    return FitResult(
         classifier=SimpleNamespace(right=right),
         plan=replace(values.plan, epochs=epochs, net=net),
         evidence=values.evidence,

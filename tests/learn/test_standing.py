@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.learn.made_context import some_context
 from tests.train import made_training as made
 
 from striate.learn.standing import Standing
@@ -32,27 +33,26 @@ def looking(tmp_path: Path) -> tuple[Standing, Any]:
         taps=of.taps.value,
         strategy="scratch",
     )
-    job: Any = SimpleNamespace(
+    data = some_context(
         cache=cache,
         labels=labels,
         train=np.arange(90),
-        machine=made.MACHINE,
         index=SimpleNamespace(task="label"),
     )
-    return Standing(job, spec, tmp_path), of
+    return Standing(data, made.MACHINE.threads, spec, tmp_path), of
 
 
 def trained(standing: Standing, of: Any) -> LayerStates:
-    job = standing.job
+    data = standing.data
     network = assemble(standing.spec, RANDOM)
     train(
         network,
         of,
-        job.cache,
-        job.train,
+        data.cache,
+        data.train,
         np.arange(90, 120),
-        job.machine,
-        labels=job.labels,
+        made.MACHINE,
+        labels=data.labels,
         mean=made.MEAN,
         std=made.STD,
         checkpoint_dir=standing.folder,

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.learn.made_context import whole_context
 from tests.train import made_training
 
 from striate.classifier import Classifier, load, save
 from striate.errors import MachineError
-from striate.learn.job import Job
+from striate.learn.job import FitContext
 from striate.learn.tuned import spec_of, start, train_plan
 from striate.overrides import PREPROCESSING
 from striate.values import Cache, Evidence, Index, Options
@@ -27,9 +28,9 @@ class _Index(Index):
         return LABELS
 
 
-def job(folder: Path, cache: Cache = CACHE) -> Job:
+def job(folder: Path, cache: Cache = CACHE) -> FitContext:
     index = _Index(root="", name="", kind="", classes=made_training.CLASSES, examples=())
-    return Job(
+    return whole_context(
         index=index,
         cache=cache,
         train=TRAIN,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from striate.learn.job import Job, Keep
+from striate.learn.job import FitContext, Keep
 from striate.learn.linear import FEATURES
 from striate.learn.networks import NETWORKS
 from striate.store.contents import CODECS
@@ -13,14 +13,13 @@ from striate.store.files import Codec
 T = TypeVar("T")
 
 
-def apart(job: Job, folder: str) -> Job:
+def apart(context: FitContext, folder: str) -> FitContext:
     """The job for a training that leaves nothing but its checkpoints, however long it takes."""
-    return replace(
-        job,
-        checkpoints=job.checkpoints / folder,
-        seconds_left=lambda: PLENTY,
-        publish=_unpublished,
+    port = replace(
+        context.port, checkpoints=context.port.checkpoints / folder, publish=_unpublished
     )
+    budget = replace(context.budget, seconds_left=lambda: PLENTY)
+    return replace(context, port=port, budget=budget)
 
 
 def _unpublished(name: str, value: Any) -> None:

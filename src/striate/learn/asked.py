@@ -12,7 +12,7 @@ import torch
 
 from striate.data.whole_images import refuse_too_large
 from striate.errors import UsageError
-from striate.learn.job import Job
+from striate.learn.job import FitContext
 from striate.nets import RANDOM, Backbone, NetFamily, find_net
 from striate.overrides import SETTINGS, parsed
 from striate.spelling import did_you_mean
@@ -48,14 +48,15 @@ def as_resize(name: str) -> Literal["squash", "crop", "pad"]:
     )
 
 
-def refuse_unfit(job: Job) -> None:
+def refuse_unfit(context: FitContext) -> None:
     """Raises `UsageError` where the settings asked for cannot work, on images of this size or any.
 
     What is not asked for is not judged: by itself, striate takes what fits.
     """
-    plan, channels = job.given_plan, job.cache.channels
-    strategy = plan.strategy.value if plan else job.options.strategy
-    asked = parsed(job.options.set) if job.options.set and not plan else {}
+    options = context.options
+    plan, channels = context.given_plan, context.data.cache.channels
+    strategy = plan.strategy.value if plan else options.strategy
+    asked = parsed(options.set) if options.set and not plan else {}
     if strategy == "scratch" and asked.get("l2_sp"):
         raise UsageError(
             "--set l2_sp pulls to pretrained weights, and --strategy scratch has none.",
@@ -81,8 +82,8 @@ def refuse_unfit(job: Job) -> None:
         kind = plan.preprocess.value
     else:
         named = {name: value for name, value in asked.items() if name in SETTINGS}
-        net = COMPACT if job.options.net == "auto" else job.options.net
-        settings, size = NetSettings(**named), asked.get("input_size", job.cache.size)
+        net = COMPACT if options.net == "auto" else options.net
+        settings, size = NetSettings(**named), asked.get("input_size", context.data.cache.size)
         kind = asked.get("preprocess", "")
         if strategy == "auto" and not named and not kind:
             return

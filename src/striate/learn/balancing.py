@@ -3,18 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.learn.job import Job
+from striate.learn.job import FitData
 from striate.learn.linear import Linear, fit_on
 from striate.probe.balance import balance_gain
 from striate.values import BalanceGain
 
 
-def measure_balance(job: Job, linear: Linear) -> BalanceGain | None:
+def measure_balance(data: FitData, linear: Linear) -> BalanceGain | None:
     """The gain by class weights on the taps of the best probe; None where no class is rare."""
-    if not is_uneven(np.bincount(job.labels[job.train], minlength=len(job.index.classes))):
+    if not is_uneven(np.bincount(data.labels[data.train], minlength=len(data.index.classes))):
         return None
-    weighted = fit_on(job, linear.table, linear.probed.best.taps, job.train, "weights")
-    return balance_gain(linear.probed.fit, weighted, job.labels[job.train], job.groups[job.train])
+    weighted = fit_on(data, linear.table, linear.probed.best.taps, data.train, "weights")
+    return balance_gain(
+        linear.probed.fit, weighted, data.labels[data.train], data.groups[data.train]
+    )
 
 
 def is_uneven(counts_K: NDArray[np.int64]) -> bool:

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from striate.augment.rotate import rotate
-from striate.learn.job import Job
+from striate.learn.job import FitContext
 from striate.learn.linear import PRETRAINED, Linear, spec_on
 from striate.nets import find_net
 from striate.probe.copies import copy_gain
@@ -29,27 +29,40 @@ class Copied:
     rotations: CopyGain
 
 
-def measure_copies(job: Job, linear: Linear | None, seconds: float) -> Copied | None:
+def measure_copies(context: FitContext, linear: Linear | None, seconds: float) -> Copied | None:
     """The gains by copies; None where no time or too few images are there to tell.
 
     Of large sets as many training images are copied as `seconds` hold, at most `MOST`. Where
     no features were computed, those of some images are.
     """
-    seed, groups = job.options.seed, job.groups
+    data = context.data
+    seed, groups = data.seed, data.groups
     if linear is None:
         return copies_of_some(
-            job.index, job.cache, job.train, job.val, groups, job.machine, seconds, seed
+            data.index,
+            data.cache,
+            data.train,
+            data.val,
+            groups,
+            context.machine,
+            seconds,
+            seed,
         )
     speed = len(linear.table.rows) / max(1e-6, linear.table.seconds)
-    train = some_of(job.train, min(MOST, int(seconds * speed / KINDS)), seed, "flips")
-    if len(train) < LEAST_A_CLASS * len(job.index.classes):
+    train = some_of(data.train, min(MOST, int(seconds * speed / KINDS)), seed, "flips")
+    if len(train) < LEAST_A_CLASS * len(data.index.classes):
         return None
     spec = spec_on(
-        linear.net, linear.input_size, linear.network.taps, job.index, job.cache, job.machine
+        linear.net,
+        linear.input_size,
+        linear.network.taps,
+        data.index,
+        data.cache,
+        context.machine,
     )
     taps = linear.probed.best.taps
-    looks = _Looks(linear.network, spec, job.cache, job.machine, linear.table, taps)
-    return _gains(looks, job.labels, groups, train, job.val, seed)
+    looks = _Looks(linear.network, spec, data.cache, context.machine, linear.table, taps)
+    return _gains(looks, data.labels, groups, train, data.val, seed)
 
 
 def copies_of_some(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from striate.learn.job import Job
+from striate.learn.job import FitContext, FitData
 from striate.learn.linear import Linear
 from striate.probe.doubtful import find_doubtful
 from striate.probe.features import FeatureTable
@@ -11,7 +11,7 @@ from striate.statistics import softmax, some_of
 from striate.values import Doubt
 
 
-def doubts_of(job: Job, linear: Linear) -> tuple[Doubt, ...]:
+def doubts_of(data: FitData, linear: Linear) -> tuple[Doubt, ...]:
     """The most doubtful training and validation images, at most `MOST`.
 
     Training images are judged by the fit without them and their group, those of validation by
@@ -19,23 +19,24 @@ def doubts_of(job: Job, linear: Linear) -> tuple[Doubt, ...]:
     """
     probed = linear.probed
     scores = np.concatenate([probed.fit.loo_scores, probed.val_scores])
-    rows = np.concatenate([job.train, job.val])
+    rows = np.concatenate([data.train, data.val])
     probabilities = softmax(scores, probed.fit.temperature)
-    return find_doubtful(probabilities, job.index, rows)[:MOST]
+    return find_doubtful(probabilities, data.index, rows)[:MOST]
 
 
-def publish_outliers(job: Job, table: FeatureTable) -> None:
+def publish_outliers(context: FitContext, table: FeatureTable) -> None:
     """Publishes the training and validation images that are unlike all others.
 
     Of many images some are drawn by the seed. In a fold nothing is looked for: all images
     together tell more.
     """
-    rows = np.sort(np.concatenate([job.train, job.val]))
-    if len(rows) < len(job.feature_rows):
+    data = context.data
+    rows = np.sort(np.concatenate([data.train, data.val]))
+    if len(rows) < len(data.feature_rows):
         return
-    rows = some_of(rows, MOST_COMPARED, job.options.seed, "outliers")
-    found = find_outliers(table.stages(rows), job.index, rows, job.groups[rows])
-    job.publish("outliers.csv", found[:MOST])
+    rows = some_of(rows, MOST_COMPARED, data.seed, "outliers")
+    found = find_outliers(table.stages(rows), data.index, rows, data.groups[rows])
+    context.port.publish("outliers.csv", found[:MOST])
 
 
 MOST = 1_000

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from striate import statistics
 from striate.learn.gate import held_against
-from striate.learn.job import Job, Learned
+from striate.learn.job import FitContext, FitData, FitResult
 from striate.learn.linear import Linear, fit_on
 from striate.overrides import parsed
 from striate.strategy.idle import idle, idle_choices
@@ -16,19 +16,21 @@ from striate.strategy.promise import nothing_to_win
 from striate.values import Plan, Sentence, say
 
 
-def with_cost(job: Job, linear: Linear | None, learned: Learned) -> Learned:
+def with_cost(context: FitContext, linear: Linear | None, learned: FitResult) -> FitResult:
     """The model, its plan with sentences on what forcing cost; unchanged where nothing was forced.
 
     A strategy is held against the linear model that auto's evidence prefers, which it delivers
     unless a training beats it, on the same validation images. Nothing is trained for this.
     """
-    told = (*_of_strategy(job, linear, learned), *_of_settings(job, learned.plan))
+    told = (*_of_strategy(context, linear, learned), *_of_settings(context, learned.plan))
     plan = replace(learned.plan, because=(*learned.plan.because, *told))
     return replace(learned, plan=plan) if told else learned
 
 
-def _of_strategy(job: Job, linear: Linear | None, learned: Learned) -> tuple[Sentence, ...]:
-    if job.options.strategy == "auto" and job.given_plan is None:
+def _of_strategy(
+    context: FitContext, linear: Linear | None, learned: FitResult
+) -> tuple[Sentence, ...]:
+    if context.options.strategy == "auto" and context.given_plan is None:
         return ()
     name = learned.plan.strategy.value
     if linear is None:
@@ -48,11 +50,11 @@ def _of_strategy(job: Job, linear: Linear | None, learned: Learned) -> tuple[Sen
     elif name == "linear" or (name == "layers" and _reads_the_best(learned, linear)):
         why = _as_auto(learned, name)
     else:
-        why = _against_linear(job, linear, learned, learned.val_probabilities)
+        why = _against_linear(context.data, linear, learned, learned.val_probabilities)
     return (why,)
 
 
-def _as_auto(learned: Learned, name: str) -> Sentence:
+def _as_auto(learned: FitResult, name: str) -> Sentence:
     """The linear model is where auto begins; whether it would have stayed there."""
     probe = best_probe(learned.evidence)
     if probe is None or probe.val_accuracy is None or nothing_to_win(learned.evidence, probe):
@@ -75,14 +77,14 @@ def _as_auto(learned: Learned, name: str) -> Sentence:
 
 
 def _against_linear(
-    job: Job, linear: Linear, learned: Learned, found: NDArray[np.float32]
+    data: FitData, linear: Linear, learned: FitResult, found: NDArray[np.float32]
 ) -> Sentence:
-    taps, truth = linear.probed.best.taps, job.labels[job.val]
-    fit = fit_on(job, linear.table, taps, job.train)
-    exact = fit.probabilities(linear.table.of(job.val, taps))
+    taps, truth = linear.probed.best.taps, data.labels[data.val]
+    fit = fit_on(data, linear.table, taps, data.train)
+    exact = fit.probabilities(linear.table.of(data.val, taps))
     old, new = exact.argmax(axis=1) == truth, found.argmax(axis=1) == truth
-    groups = job.groups[job.val]
-    gain = statistics.paired_difference(new, old, groups, seed=job.options.seed)
+    groups = data.groups[data.val]
+    gain = statistics.paired_difference(new, old, groups, seed=data.seed)
     kept = held_against(found, exact, truth, groups).kept
     measured = (
         "Forced, {strategy} got {new:,} of {n:,} validation images right, and the linear model "
@@ -102,19 +104,20 @@ def _against_linear(
     )
 
 
-def with_idle(job: Job, learned: Learned) -> Learned:
+def with_idle(context: FitContext, learned: FitResult) -> FitResult:
     """The model, its plan with sentences on what was asked for in vain; a given plan says all."""
-    if job.given_plan is not None:
+    if context.given_plan is not None:
         return learned
-    told = idle(job.options, learned.plan, job.index.task, len(job.val))
+    told = idle(context.options, learned.plan, context.data.index.task, len(context.data.val))
     plan = replace(learned.plan, because=(*learned.plan.because, *told))
     return replace(learned, plan=plan) if told else learned
 
 
-def _of_settings(job: Job, plan: Plan) -> tuple[Sentence, ...]:
-    asked = parsed(job.options.set) if job.options.set else {}
-    names = sorted(set(asked) - set(idle_choices(job.options, plan)))
-    names += ["net"] if job.options.net != "auto" else []
+def _of_settings(context: FitContext, plan: Plan) -> tuple[Sentence, ...]:
+    options = context.options
+    asked = parsed(options.set) if options.set else {}
+    names = sorted(set(asked) - set(idle_choices(options, plan)))
+    names += ["net"] if options.net != "auto" else []
     if not names:
         return ()
     return (
@@ -127,5 +130,5 @@ def _of_settings(job: Job, plan: Plan) -> tuple[Sentence, ...]:
     )
 
 
-def _reads_the_best(learned: Learned, linear: Linear) -> bool:
+def _reads_the_best(learned: FitResult, linear: Linear) -> bool:
     return learned.plan.taps.value == linear.probed.best.taps

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from striate import measures, statistics
 from striate.calibration import fit_temperature
 from striate.comparing import less_loss
-from striate.learn.job import Job, Learned
+from striate.learn.job import FitData, FitResult
 from striate.strategy.promise import GATE_LEVEL
 from striate.values import CLOSED_FORM, Figure, Interval, Plan, Rows, Sentence, Task, Trial, say
 
@@ -25,7 +25,7 @@ class Judged:
     found: Interval
 
 
-def gate(job: Job, learned: Learned, exact: Learned) -> Learned:
+def gate(data: FitData, learned: FitResult, exact: FitResult) -> FitResult:
     """The trained model if it is better on the validation images, else the exact linear one.
 
     Better means a chance of luck below 0.1, one-sided: on so few images a smaller difference is
@@ -38,7 +38,7 @@ def gate(job: Job, learned: Learned, exact: Learned) -> Learned:
     new, old = learned.val_probabilities, exact.val_probabilities
     assert new is not None
     assert old is not None
-    judged = JUDGES[job.index.task](job, learned.plan, exact.plan.strategy.value, new, old)
+    judged = JUDGES[data.index.task](data, learned.plan, exact.plan.strategy.value, new, old)
     trial = _as_trial(learned, judged)
     before = learned.evidence.trials
     if judged.kept:
@@ -68,8 +68,8 @@ def held_against(new_NK: Answers, old_NK: Answers, truth: Rows, groups: Rows) ->
     )
 
 
-def _on_classes(job: Job, plan: Plan, rival: str, new_NK: Answers, old_NK: Answers) -> Judged:
-    truth, groups = job.labels[job.val], job.groups[job.val]
+def _on_classes(data: FitData, plan: Plan, rival: str, new_NK: Answers, old_NK: Answers) -> Judged:
+    truth, groups = data.labels[data.val], data.groups[data.val]
     right = new_NK.argmax(axis=1) == truth
     held = held_against(new_NK, old_NK, truth, groups)
     figures: dict[str, Figure] = {
@@ -94,7 +94,7 @@ def _on_classes(job: Job, plan: Plan, rival: str, new_NK: Answers, old_NK: Answe
             else "not enough to tell from luck ({chance:.2f}), so the linear model is delivered."
         )
         why = say("gate.kept" if held.kept else "gate.not_kept", start + end, **figures)
-    found = statistics.accuracy_interval(right, groups, job.options.seed)
+    found = statistics.accuracy_interval(right, groups, data.seed)
     return Judged(kept=held.kept, why=why, found=found)
 
 
@@ -119,8 +119,8 @@ def _losses(found_NK: Answers, truth: Rows) -> NDArray[np.float64]:
     return statistics.log_losses(found, truth)
 
 
-def _on_labels(job: Job, plan: Plan, _: str, new_NK: Answers, old_NK: Answers) -> Judged:
-    marks, groups, seed = job.index.targets()[job.val], job.groups[job.val], job.options.seed
+def _on_labels(data: FitData, plan: Plan, _: str, new_NK: Answers, old_NK: Answers) -> Judged:
+    marks, groups, seed = data.index.targets()[data.val], data.groups[data.val], data.seed
     new, old, chance = measures.compared_labels(new_NK, old_NK, marks, groups, seed)
     kept = chance < GATE_LEVEL
     template = (
@@ -145,9 +145,9 @@ def _on_labels(job: Job, plan: Plan, _: str, new_NK: Answers, old_NK: Answers) -
     return Judged(kept=kept, why=why, found=measures.as_share(found, len(marks)))
 
 
-def _on_numbers(job: Job, plan: Plan, _: str, new_N1: Answers, old_N1: Answers) -> Judged:
-    truth = job.index.targets()[job.val, 0]
-    groups, seed = job.groups[job.val], job.options.seed
+def _on_numbers(data: FitData, plan: Plan, _: str, new_N1: Answers, old_N1: Answers) -> Judged:
+    truth = data.index.targets()[data.val, 0]
+    groups, seed = data.groups[data.val], data.seed
     new, old, chance = measures.compared_numbers(new_N1[:, 0], old_N1[:, 0], truth, groups, seed)
     kept = chance < GATE_LEVEL
     template = (
@@ -171,7 +171,7 @@ def _on_numbers(job: Job, plan: Plan, _: str, new_N1: Answers, old_N1: Answers) 
     return Judged(kept=kept, why=why, found=measures.as_share(explained, len(truth)))
 
 
-def _as_trial(learned: Learned, judged: Judged) -> Trial:
+def _as_trial(learned: FitResult, judged: Judged) -> Trial:
     history = learned.history
     seconds = sum(epoch.seconds for epoch in history.epochs) if history else 0.0
     best = history.epochs[history.kept_epoch - 1] if history and history.kept_epoch else None
@@ -188,7 +188,7 @@ def _as_trial(learned: Learned, judged: Judged) -> Trial:
     )
 
 
-JUDGES: dict[Task, Callable[[Job, Plan, str, Answers, Answers], Judged]] = {
+JUDGES: dict[Task, Callable[[FitData, Plan, str, Answers, Answers], Judged]] = {
     "label": _on_classes,
     "labels": _on_labels,
     "number": _on_numbers,

@@ -16,7 +16,7 @@ from striate.data.form import form_of
 from striate.data.portions import portion, units_of
 from striate.data.split import FEWEST_TEST, FEWEST_TEST_A_CLASS, MOST_VAL, VAL_SHARE
 from striate.errors import MachineError, SourceError
-from striate.learn.job import Job
+from striate.learn.job import Budget, FitContext, FitData, RunPort
 from striate.store.clock import Clock
 from striate.store.files import Codec, digest_of
 from striate.values import CLOSED_FORM, Cache, Index, Machine, Options, Rows, Watch
@@ -27,7 +27,7 @@ T = TypeVar("T")
 @contextmanager
 def job_in_memory(
     index: Index, options: Options, machine: Machine, clock: Clock, watch: Watch
-) -> Iterator[Job]:
+) -> Iterator[FitContext]:
     """A job on all images of an index with labels; what it keeps is gone when it ends.
 
     The same images in any order make the same job. Some are held back to choose by where that
@@ -38,24 +38,27 @@ def job_in_memory(
         index, cache = _decoded(_in_order(index), options, Path(folder))
         groups = find_duplicates(index, cache)
         train, val = _held_back(index, groups, options)
-        yield Job(
-            index=index,
-            cache=cache,
-            train=train,
-            val=val,
-            groups=groups,
-            feature_rows=index.used(),
+        yield FitContext(
+            data=FitData(
+                index=index,
+                cache=cache,
+                train=train,
+                val=val,
+                groups=groups,
+                feature_rows=index.used(),
+                seed=options.seed,
+            ),
+            budget=Budget(minutes=options.minutes, seconds_left=clock.remaining, judge_images=0),
+            port=RunPort(
+                checkpoints=Path(folder),
+                keep=_Kept(),
+                publish=lambda name, value: None,
+                usable=lambda classifier: None,
+                watch=watch,
+            ),
             options=options,
             machine=machine,
             given_plan=None,
-            checkpoints=Path(folder),
-            keep=_Kept(),
-            publish=lambda name, value: None,
-            minutes=options.minutes,
-            seconds_left=clock.remaining,
-            judge_images=0,
-            usable=lambda classifier: None,
-            watch=watch,
         )
 
 

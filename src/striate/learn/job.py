@@ -1,4 +1,4 @@
-"""What the procedure is given and what it gives back."""
+"""What the procedure is given, in three parts, and what it gives back."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,13 +43,11 @@ class Keep(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Job:
-    """Everything that the procedure may look at: no test image is among it.
+class FitData:
+    """The images that may be looked at, in rows of the index: no test image is among them.
 
-    `feature_rows` are those whose frozen features may be computed together. `publish` writes a
-    value that the run folder shows. `seconds_left` is what the budget still holds; `minutes`
-    is the budget that a plan is made for.
-    `usable` is called with every model that is better than none, the first one early.
+    `feature_rows` are those whose frozen features may be computed together. `seed` is that of
+    every draw among the images.
     """
 
     index: Index
@@ -58,17 +56,51 @@ class Job:
     val: Rows
     groups: Rows
     feature_rows: Rows
-    options: Options
-    machine: Machine
-    given_plan: Plan | None
-    checkpoints: Path
-    keep: Keep
-    publish: Callable[[str, Any], None]
+    seed: int
+
+    @property
+    def labels(self) -> Rows:
+        """Class number of every row of the index."""
+        return self.index.labels()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Budget:
+    """The time: `minutes` that a plan is made for, and seconds that are left of them.
+
+    `judge_images` are still to be predicted at the end.
+    """
+
     minutes: float
     seconds_left: Callable[[], float]
     judge_images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunPort:
+    """The way to the run folder.
+
+    `keep` gives back what is there or makes it, `publish` writes a value that people read.
+    `usable` is called with every model that is better than none, the first one early.
+    """
+
+    checkpoints: Path
+    keep: Keep
+    publish: Callable[[str, Any], None]
     usable: Callable[[Classifier], None]
     watch: Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FitContext:
+    """What a fit is given: its images, its time, its run folder, and what a person asked for."""
+
+    data: FitData
+    budget: Budget
+    port: RunPort
+    options: Options
+    machine: Machine
+    given_plan: Plan | None
 
     def training_seconds(self, evidence: Evidence, strategy: str, views: int = 1) -> float:
         """Seconds that a training may still take when the judging and the report are spared.
@@ -78,20 +110,15 @@ class Job:
         speed = evidence.speeds.get("features") or self.machine.speeds.get("features", 100.0)
         if strategy == "scratch":
             speed = STEPS_PER_JUDGING * evidence.speeds.get("scratch", speed / STEPS_PER_JUDGING)
-        spared = views * self.judge_images / speed
+        spared = views * self.budget.judge_images / speed
         if strategy in TUNED:
-            spared += refit_seconds(len(self.train), len(self.val), speed)
-        return training_seconds(self.seconds_left(), spared)
-
-    @property
-    def labels(self) -> Rows:
-        """Class number of every row of the index."""
-        return self.index.labels()
+            spared += refit_seconds(len(self.data.train), len(self.data.val), speed)
+        return training_seconds(self.budget.seconds_left(), spared)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Learned:
-    """What the procedure ends with; `val_probabilities` are of the rows in `Job.val`, in order.
+class FitResult:
+    """What a fit ends with; `val_probabilities` are of the rows in `FitData.val`, in order.
 
     `table` holds the features that a model in closed form reads, None for others; `left_out`
     its probabilities of training and validation rows together, ascending, each by the same

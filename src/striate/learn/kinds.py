@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from striate import measures
 from striate.calibration import choose_calibration, fit_temperature
 from striate.classifier import Classifier
-from striate.learn.job import Job
+from striate.learn.job import FitData
 from striate.learn.linear import fit_on
 from striate.learn.target_heads import solve
 from striate.probe.features import FeatureTable
@@ -31,67 +31,67 @@ class Kind:
     trained into a model whose answers are probabilities, or numbers in their own unit.
     """
 
-    lesson: Callable[[Job], Targets]
-    head: Callable[[Job, FeatureTable, Plan], RidgeFit]
-    finished: Callable[[Job, ModelSpec, Network], Classifier]
+    lesson: Callable[[FitData], Targets]
+    head: Callable[[FitData, FeatureTable, Plan], RidgeFit]
+    finished: Callable[[FitData, ModelSpec, Network], Classifier]
 
 
-def kind_of(job: Job) -> Kind:
+def kind_of(data: FitData) -> Kind:
     """The functions for the task of a job."""
-    return KINDS[job.index.task]
+    return KINDS[data.index.task]
 
 
-def _classes(job: Job) -> Targets:
-    return job.labels
+def _classes(data: FitData) -> Targets:
+    return data.labels
 
 
-def _marks(job: Job) -> Targets:
-    return job.index.targets().astype(np.float32)
+def _marks(data: FitData) -> Targets:
+    return data.index.targets().astype(np.float32)
 
 
-def _standard_numbers(job: Job) -> Targets:
+def _standard_numbers(data: FitData) -> Targets:
     """The numbers less their mean, over their spread: both of the training images."""
-    mean, spread = _scale(job)
-    return ((job.index.targets() - mean) / spread).astype(np.float32)
+    mean, spread = _scale(data)
+    return ((data.index.targets() - mean) / spread).astype(np.float32)
 
 
-def _scale(job: Job) -> tuple[float, float]:
-    numbers = job.index.targets()[job.train]
+def _scale(data: FitData) -> tuple[float, float]:
+    numbers = data.index.targets()[data.train]
     return float(numbers.mean()), float(numbers.std()) or 1.0
 
 
-def _class_head(job: Job, table: FeatureTable, plan: Plan) -> RidgeFit:
+def _class_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
     """Scores over their temperature: their softmax is what the exact head means by them.
 
     The training then starts at a calibrated model instead of at timid scores between 0 and 1.
     """
-    fit = fit_on(job, table, plan.taps.value, job.train, plan.balance.value)
+    fit = fit_on(data, table, plan.taps.value, data.train, plan.balance.value)
     return replace(fit, weights=fit.weights / fit.temperature, bias=fit.bias / fit.temperature)
 
 
-def _label_head(job: Job, table: FeatureTable, plan: Plan) -> RidgeFit:
-    return solve(job, table, plan.taps.value, job.train).fit
+def _label_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
+    return solve(data, table, plan.taps.value, data.train).fit
 
 
-def _number_head(job: Job, table: FeatureTable, plan: Plan) -> RidgeFit:
-    mean, spread = _scale(job)
-    fit = solve(job, table, plan.taps.value, job.train).fit
+def _number_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
+    mean, spread = _scale(data)
+    fit = solve(data, table, plan.taps.value, data.train).fit
     return replace(fit, weights=fit.weights / spread, bias=(fit.bias - mean) / spread)
 
 
-def _with_true_probabilities(job: Job, spec: ModelSpec, network: Network) -> Classifier:
+def _with_true_probabilities(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
     """Probabilities by the temperature, or the two steps, that the validation images prefer."""
     classifier = Classifier(spec=spec, network=network.eval())
-    if not len(job.val):
+    if not len(data.val):
         return classifier
-    logits, truth = classifier.logits(job.cache.images, job.val), job.labels[job.val]
+    logits, truth = classifier.logits(data.cache.images, data.val), data.labels[data.val]
     temperature = fit_temperature(logits, truth)
-    how = choose_calibration(logits, truth, job.groups[job.val], temperature, job.options.seed)
+    how = choose_calibration(logits, truth, data.groups[data.val], temperature, data.seed)
     spec = replace(spec, temperature=temperature, calibration=how)
     return Classifier(spec=spec, network=network)
 
 
-def _with_thresholds(job: Job, spec: ModelSpec, network: Network) -> Classifier:
+def _with_thresholds(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
     """Calibrated on the validation images, each label said from its best threshold there on.
 
     One slope and one offset serve all labels: a rare one has too few images for its own. Without
@@ -99,9 +99,9 @@ def _with_thresholds(job: Job, spec: ModelSpec, network: Network) -> Classifier:
     """
     half = (0.5,) * spec.outputs
     classifier = Classifier(spec=replace(spec, thresholds=half), network=network.eval())
-    if not len(job.val):
+    if not len(data.val):
         return classifier
-    logits, marks = classifier.logits(job.cache.images, job.val), job.index.targets()[job.val]
+    logits, marks = classifier.logits(data.cache.images, data.val), data.index.targets()[data.val]
     slope, offset = measures.fit_logistic(logits.ravel(), marks.ravel())
     _rescale(network, slope, offset)
     chances: NDArray[np.float32] = measures.logistic(slope * logits + offset)
@@ -109,8 +109,8 @@ def _with_thresholds(job: Job, spec: ModelSpec, network: Network) -> Classifier:
     return Classifier(spec=replace(spec, thresholds=found), network=network)
 
 
-def _in_own_unit(job: Job, spec: ModelSpec, network: Network) -> Classifier:
-    mean, spread = _scale(job)
+def _in_own_unit(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
+    mean, spread = _scale(data)
     _rescale(network, spread, mean)
     return Classifier(spec=spec, network=network.eval())
 

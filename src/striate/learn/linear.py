@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from striate.classifier import Classifier
-from striate.learn.job import Job
+from striate.learn.job import FitContext, FitData
 from striate.nets import find_net
 from striate.nets.pretrained import adapted_scaling
 from striate.probe.evidence import WHOLE, Probed, fit_taps, probe_taps
@@ -75,33 +75,34 @@ class Linear:
 
 
 def probe_network(
-    job: Job, net: str, size: int, weights: str | None, features: str = FEATURES
+    context: FitContext, net: str, size: int, weights: str | None, features: str = FEATURES
 ) -> Linear:
     """Reads every stage of a pretrained network once and judges linear models on them.
 
     `features` names what holds them in the run folder.
     """
-    network = network_with(job, net, size, weights)
-    table = read_features(job, net, network, size, job.feature_rows, features)
+    data = context.data
+    network = network_with(context, net, size, weights)
+    table = read_features(context, net, network, size, data.feature_rows, features)
     return Linear(
         net=net,
         input_size=size,
         network=network,
         table=table,
-        probed=_probe(job, table, job.train, job.val),
+        probed=_probe(data, table, data.train, data.val),
         weights=weights,
         features=features,
         notes=notes_of(network),
     )
 
 
-def network_with(job: Job, net: str, size: int, weights: str | None) -> Network:
+def network_with(context: FitContext, net: str, size: int, weights: str | None) -> Network:
     """A pretrained network with every stage tapped, its head at zero.
 
     `weights` are a file, or None for those at hand by the network's name.
     """
     card = find_net(net).card(net)
-    spec = pretrained_spec(job, net, size, all_taps(card.stages))
+    spec = pretrained_spec(context, net, size, all_taps(card.stages))
     return assemble(spec, weights)
 
 
@@ -110,9 +111,9 @@ def notes_of(network: Network) -> tuple[Sentence, ...]:
     return tuple(getattr(network.backbone, "notes", ()))
 
 
-def pretrained_spec(job: Job, net: str, size: int, taps: tuple[Tap, ...]) -> ModelSpec:
+def pretrained_spec(context: FitContext, net: str, size: int, taps: tuple[Tap, ...]) -> ModelSpec:
     """The specification of a model on a pretrained network's taps."""
-    return spec_on(net, size, taps, job.index, job.cache, job.machine)
+    return spec_on(net, size, taps, context.data.index, context.data.cache, context.machine)
 
 
 def spec_on(
@@ -140,51 +141,56 @@ def spec_on(
 
 
 def read_features(
-    job: Job, net: str, network: Network, size: int, rows: Rows, name: str
+    context: FitContext, net: str, network: Network, size: int, rows: Rows, name: str
 ) -> FeatureTable:
     """Features of some rows, computed once a run."""
-    spec = pretrained_spec(job, net, size, network.taps)
-    return job.keep(
+    spec = pretrained_spec(context, net, size, network.taps)
+    return context.port.keep(
         name,
-        lambda: extract(network, job.cache, rows, spec, job.machine, job.watch),
+        lambda: extract(
+            network, context.data.cache, rows, spec, context.machine, context.port.watch
+        ),
         of_arrays(FeatureTable),
         inputs=(),  # Frozen features depend on the images alone, whatever was kept before.
         also=(net, size, rows.tolist()),
     )
 
 
-def linear_classifier(job: Job, linear: Linear, taps: tuple[Tap, ...], fit: RidgeFit) -> Classifier:
+def linear_classifier(
+    context: FitContext, linear: Linear, taps: tuple[Tap, ...], fit: RidgeFit
+) -> Classifier:
     """The network with a ridge solution as its head."""
-    network = Network(linear.network.backbone, taps, len(job.index.classes))
+    network = Network(linear.network.backbone, taps, len(context.data.index.classes))
     network.set_head(
         torch.from_numpy(fit.weights),
         torch.from_numpy(fit.bias),
         torch.from_numpy(fit.shift),
         torch.from_numpy(fit.scale),
     )
-    spec = pretrained_spec(job, linear.net, linear.input_size, taps)
+    spec = pretrained_spec(context, linear.net, linear.input_size, taps)
     return Classifier(spec=_with_temperature(spec, fit.temperature), network=network.eval())
 
 
-def refit(job: Job, linear: Linear, plan: Plan) -> tuple[Classifier, Plan, RidgeFit]:
+def refit(context: FitContext, linear: Linear, plan: Plan) -> tuple[Classifier, Plan, RidgeFit]:
     """The linear model that is delivered, fitted on training and validation images together.
 
     With more images leave-one-out judges the taps better, so they are chosen once more unless
     the plan was given; the plan that comes back says what was taken.
     """
-    rows = np.sort(np.concatenate([job.train, job.val]))
-    if _may_choose_again(job, plan, len(rows)):
-        plan = _with_taps(plan, _probe(job, linear.table, rows, rows[:0]).best)
+    data = context.data
+    rows = np.sort(np.concatenate([data.train, data.val]))
+    if _may_choose_again(context, plan, len(rows)):
+        plan = _with_taps(plan, _probe(data, linear.table, rows, rows[:0]).best)
     balance = plan.balance.value
-    same = not len(job.val) and plan.taps.value == linear.probed.best.taps and balance == "none"
-    fit = linear.probed.fit if same else fit_on(job, linear.table, plan.taps.value, rows, balance)
-    return linear_classifier(job, linear, plan.taps.value, fit), plan, fit
+    same = not len(data.val) and plan.taps.value == linear.probed.best.taps and balance == "none"
+    fit = linear.probed.fit if same else fit_on(data, linear.table, plan.taps.value, rows, balance)
+    return linear_classifier(context, linear, plan.taps.value, fit), plan, fit
 
 
-def _may_choose_again(job: Job, plan: Plan, images: int) -> bool:
+def _may_choose_again(context: FitContext, plan: Plan, images: int) -> bool:
     """For few images the choice is uncertain; for many it would only take time."""
-    free = job.given_plan is None and plan.strategy.value == "linear"
-    return free and len(job.val) > 0 and images <= _MOST_TO_CHOOSE_AGAIN
+    free = context.given_plan is None and plan.strategy.value == "linear"
+    return free and len(context.data.val) > 0 and images <= _MOST_TO_CHOOSE_AGAIN
 
 
 def _with_taps(plan: Plan, best: Probe) -> Plan:
@@ -203,34 +209,34 @@ def _with_taps(plan: Plan, best: Probe) -> Plan:
     )
 
 
-def _probe(job: Job, table: FeatureTable, train: Rows, val: Rows) -> Probed:
+def _probe(data: FitData, table: FeatureTable, train: Rows, val: Rows) -> Probed:
     """The probes, and the best one's solution on all of `train`.
 
     Where images and classes are many the taps are chosen on some of the images: which stage
     reads best is plain long before the last image.
     """
-    classes, seed = len(job.index.classes), job.options.seed
+    classes, seed = len(data.index.classes), data.seed
     some = _some(train, classes, seed)
-    probe = partial(probe_taps, table, job.labels, classes)
+    probe = partial(probe_taps, table, data.labels, classes)
     if len(some) == len(train):
-        return probe(train, val, job.groups, seed)
-    probed = probe(some, val, job.groups, seed, only=WHOLE)
-    fit = fit_on(job, table, probed.best.taps, train)
-    best = _on_all(probed.best, fit, job, train)
+        return probe(train, val, data.groups, seed)
+    probed = probe(some, val, data.groups, seed, only=WHOLE)
+    fit = fit_on(data, table, probed.best.taps, train)
+    best = _on_all(probed.best, fit, data, train)
     probes = tuple(best if one.name == best.name else one for one in probed.probes)
     val_scores = fit.scores(table.of(val, best.taps))
     return replace(probed, probes=probes, best=best, fit=fit, val_scores=val_scores)
 
 
-def _on_all(best: Probe, fit: RidgeFit, job: Job, train: Rows) -> Probe:
+def _on_all(best: Probe, fit: RidgeFit, data: FitData, train: Rows) -> Probe:
     """The chosen probe, as leave-one-out on all training images sees it."""
-    truth = job.labels[train]
+    truth = data.labels[train]
     right = fit.loo_scores.argmax(axis=1) == truth
     return replace(
         best,
         alpha=fit.alpha,
         temperature=fit.temperature,
-        loo_accuracy=accuracy_interval(right, job.groups[train], job.options.seed),
+        loo_accuracy=accuracy_interval(right, data.groups[train], data.seed),
         loo_log_loss=log_loss(softmax(fit.loo_scores, fit.temperature), truth),
     )
 
@@ -243,28 +249,28 @@ def _some(rows: Rows, classes: int, seed: int) -> Rows:
 
 
 def fit_on(
-    job: Job, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows, balance: str = "none"
+    data: FitData, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows, balance: str = "none"
 ) -> RidgeFit:
     """The ridge solution on some taps and rows of a feature table.
 
     Unless `balance` is `none` every class weighs the same in it.
     """
-    weights = None if balance == "none" else balanced_weights(job.labels[rows])
-    classes = len(job.index.classes)
-    return fit_taps(table, taps, rows, job.labels, classes, job.groups, weights)
+    weights = None if balance == "none" else balanced_weights(data.labels[rows])
+    classes = len(data.index.classes)
+    return fit_taps(table, taps, rows, data.labels, classes, data.groups, weights)
 
 
-def input_size_for(job: Job, net: str) -> int:
+def input_size_for(context: FitContext, net: str) -> int:
     """The size at which a network reads the images within its share of the budget.
 
     Its speed is the machine's with the network that comes with striate, by multiplications.
     """
     card, usual = find_net(net).card(net), find_net(PRETRAINED).card(PRETRAINED)
-    images = len(job.feature_rows) + job.judge_images
-    seconds = SHARE_OF_BUDGET * 60 * job.minutes
-    speed = job.machine.speeds.get("features", 50.0)
+    images = len(context.data.feature_rows) + context.budget.judge_images
+    seconds = SHARE_OF_BUDGET * 60 * context.budget.minutes
+    speed = context.machine.speeds.get("features", 50.0)
     speed *= usual.multiply_adds / max(1, card.multiply_adds)
-    return feature_size(images, job.cache.size, speed, seconds, card.input_size)
+    return feature_size(images, context.data.cache.size, speed, seconds, card.input_size)
 
 
 def _with_temperature(spec: ModelSpec, temperature: float) -> ModelSpec:

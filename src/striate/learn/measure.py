@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from striate.classifier import Classifier
 from striate.learn.balancing import measure_balance
 from striate.learn.copying import measure_copies
-from striate.learn.job import Job
+from striate.learn.job import FitContext, FitData
 from striate.learn.kinds import kind_of
 from striate.learn.linear import Linear, fit_on, pretrained_spec
 from striate.learn.tuned import run, spec_of, start
@@ -29,21 +29,23 @@ from striate.train.head import assemble
 from striate.values import Candidate, Choice, Evidence, Growth, Machine, Rows, Trial, say
 
 
-def gather_evidence(job: Job, linear: Linear | None, *, trials: bool = True) -> Evidence:
+def gather_evidence(context: FitContext, linear: Linear | None, *, trials: bool = True) -> Evidence:
     """What was measured on these rows, short trials included unless told otherwise."""
+    options = context.options
+    data = context.data
     evidence = gather(
         linear.probed if linear else None,
-        labels=job.labels,
-        train_rows=job.train,
-        val_rows=job.val,
-        classes=job.index.classes,
+        labels=data.labels,
+        train_rows=data.train,
+        val_rows=data.val,
+        classes=data.index.classes,
         net=linear.net if linear else "",
         input_size=linear.input_size if linear else 0,
-        image_size=job.cache.size,
-        channels=job.cache.channels,
+        image_size=data.cache.size,
+        channels=data.cache.channels,
         speeds=_features_speed(linear),
     )
-    evidence = replace(evidence, resize=job.cache.resize, square=job.index.square)
+    evidence = replace(evidence, resize=data.cache.resize, square=data.index.square)
     if linear is not None:
         evidence = replace(
             evidence,
@@ -52,16 +54,16 @@ def gather_evidence(job: Job, linear: Linear | None, *, trials: bool = True) -> 
             notes=linear.notes,
             features=linear.features,
         )
-    if job.given_plan is not None:
+    if context.given_plan is not None:
         return evidence
-    evidence = _placed(job, linear, evidence)
-    if linear is not None and not sets(job.options.set, "balance"):
-        evidence = replace(evidence, balance=measure_balance(job, linear))
-    wanted = worth_measuring(evidence, job.seconds_left(), job.options)
-    speeds, precisions = training_speeds(job, evidence, wanted)
+    evidence = _placed(context, linear, evidence)
+    if linear is not None and not sets(options.set, "balance"):
+        evidence = replace(evidence, balance=measure_balance(data, linear))
+    wanted = worth_measuring(evidence, context.budget.seconds_left(), options)
+    speeds, precisions = training_speeds(context, evidence, wanted)
     copies = None
-    if wanted and not sets(job.options.set, "augment"):
-        copies = measure_copies(job, linear, COPIES_SHARE * job.seconds_left())
+    if wanted and not sets(options.set, "augment"):
+        copies = measure_copies(context, linear, COPIES_SHARE * context.budget.seconds_left())
     evidence = replace(
         evidence,
         speeds={**evidence.speeds, **speeds},
@@ -71,45 +73,46 @@ def gather_evidence(job: Job, linear: Linear | None, *, trials: bool = True) -> 
     )
     if not trials:
         return evidence
-    candidates = what_to_try(evidence, job.seconds_left(), job.options, job.machine)
-    tried = (_try(job, candidate, linear) for candidate in candidates)
+    candidates = what_to_try(evidence, context.budget.seconds_left(), options, context.machine)
+    tried = (_try(context, candidate, linear) for candidate in candidates)
     return replace(evidence, trials=tuple(trial for trial in tried if trial is not None))
 
 
-def _placed(job: Job, linear: Linear | None, evidence: Evidence) -> Evidence:
+def _placed(context: FitContext, linear: Linear | None, evidence: Evidence) -> Evidence:
     """The evidence with what the features tell as they are, and where the data so lies."""
+    data = context.data
     if linear is None:
         return evidence
-    some = np.sort(rng(job.options.seed, "look").permutation(job.train)[:MOST_LOOKED_AT])
+    some = np.sort(rng(data.seed, "look").permutation(data.train)[:MOST_LOOKED_AT])
     top = linear.table.of(some, linear.table.taps[-1:])
-    labels, groups = job.labels[some], job.groups[some]
-    near = nearest_neighbour(top, labels, groups, job.options.seed)
-    means = class_mean(top, labels, len(job.index.classes), groups)
-    spec = pretrained_spec(job, linear.net, linear.input_size, linear.network.taps)
-    shift = layer_shift(linear.network, job.cache, job.train, spec, job.options.seed)
+    labels, groups = data.labels[some], data.groups[some]
+    near = nearest_neighbour(top, labels, groups, data.seed)
+    means = class_mean(top, labels, len(data.index.classes), groups)
+    spec = pretrained_spec(context, linear.net, linear.input_size, linear.network.taps)
+    shift = layer_shift(linear.network, data.cache, data.train, spec, data.seed)
     evidence = replace(
         evidence,
         neighbour=wilson(int(near.sum()), len(near)),
         class_mean=wilson(int(means.sum()), len(means)),
         shift=shift,
     )
-    evidence = replace(evidence, growth=_growth(job, linear))
+    evidence = replace(evidence, growth=_growth(data, linear))
     return replace(evidence, corner=corner(evidence))
 
 
-def _growth(job: Job, linear: Linear) -> Growth | None:
+def _growth(data: FitData, linear: Linear) -> Growth | None:
     """What more images would bring, by the linear model; None for very many images."""
-    if not len(job.val) or len(job.train) > MOST_GROWN:
+    if not len(data.val) or len(data.train) > MOST_GROWN:
         return None
-    taps, truth = linear.probed.best.taps, job.labels[job.val]
-    judged = linear.table.of(job.val, taps)
+    taps, truth = linear.probed.best.taps, data.labels[data.val]
+    judged = linear.table.of(data.val, taps)
 
     def misses(rows: Rows) -> NDArray[np.bool_]:
-        fit = fit_on(job, linear.table, taps, rows)
+        fit = fit_on(data, linear.table, taps, rows)
         return np.asarray(fit.scores(judged).argmax(axis=1) != truth)
 
-    groups = job.groups[job.val]
-    return measure_growth(misses, job.train, job.labels, job.groups, groups, job.options.seed)
+    groups = data.groups[data.val]
+    return measure_growth(misses, data.train, data.labels, data.groups, groups, data.seed)
 
 
 def _features_speed(linear: Linear | None) -> dict[str, float]:
@@ -119,14 +122,14 @@ def _features_speed(linear: Linear | None) -> dict[str, float]:
 
 
 def training_speeds(
-    job: Job, evidence: Evidence, wanted: tuple[str, ...]
+    context: FitContext, evidence: Evidence, wanted: tuple[str, ...]
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Images per second of a training step for each strategy that could follow, and in what."""
     speeds: dict[str, float] = {}
     precisions: dict[str, str] = {}
     for strategy in wanted:
-        for precision in _precisions(job.machine):
-            speed = _speed(job, evidence, strategy, precision)
+        for precision in _precisions(context.machine):
+            speed = _speed(context, evidence, strategy, precision)
             if speed > speeds.get(strategy, 0.0):
                 speeds[strategy], precisions[strategy] = speed, precision
     return speeds, precisions
@@ -137,43 +140,45 @@ def _precisions(machine: Machine) -> tuple[str, ...]:
     return ("float32",) if machine.precision == "float32" else ("bfloat16", "float32")
 
 
-def _speed(job: Job, evidence: Evidence, strategy: str, precision: str) -> float:
+def _speed(context: FitContext, evidence: Evidence, strategy: str, precision: str) -> float:
+    data = context.data
     why = say("measure.speed", "to measure its speed")
     plan = training_plan(
         replace(evidence, precisions={strategy: precision}),
-        job.options,
-        job.machine,
+        context.options,
+        context.machine,
         Choice(value=strategy, why=why, ground="measured"),
         Choice(value=1, why=why, ground="measured"),
     )
-    network = assemble(spec_of(job, plan), RANDOM)
+    network = assemble(spec_of(context, plan), RANDOM)
     return training_speed(
         network,
         plan,
-        job.cache,
-        job.train,
-        job.machine,
-        labels=kind_of(job).lesson(job),
-        task=job.index.task,
+        data.cache,
+        data.train,
+        context.machine,
+        labels=kind_of(data).lesson(data),
+        task=data.index.task,
     )
 
 
-def _try(job: Job, candidate: Candidate, linear: Linear | None) -> Trial | None:
+def _try(context: FitContext, candidate: Candidate, linear: Linear | None) -> Trial | None:
     """What a candidate reached; None where it diverged before its first epoch was done."""
+    data = context.data
     plan = candidate.plan
-    folder = job.checkpoints / f"trial-{plan.strategy.value}"
-    spec = spec_of(job, plan)
-    network = start(job, plan, spec, linear)
+    folder = context.port.checkpoints / f"trial-{plan.strategy.value}"
+    spec = spec_of(context, plan)
+    network = start(context, plan, spec, linear)
     try:
-        history = run(job, plan, spec, network, folder, None).history
+        history = run(context, plan, spec, network, folder, None).history
     except DivergedError as fault:
         if fault.state is None or fault.history is None:
             return None
         history = fault.history
-    groups, right = job.groups[job.val], None
+    groups, right = data.groups[data.val], None
     if len(np.unique(groups)) < len(groups):
-        logits = Classifier(spec=spec, network=network.eval()).logits(job.cache.images, job.val)
-        right = logits.argmax(axis=1) == job.labels[job.val]
+        logits = Classifier(spec=spec, network=network.eval()).logits(data.cache.images, data.val)
+        right = logits.argmax(axis=1) == data.labels[data.val]
     return as_trial(plan, history, groups, candidate.why, right)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from striate.classifier import Classifier
 from striate.errors import UsageError
-from striate.learn.job import Job
+from striate.learn.job import FitContext
 from striate.learn.kinds import kind_of
 from striate.learn.linear import Read
 from striate.learn.tuned import spec_of, start, train_plan
@@ -17,7 +17,7 @@ from striate.values import Choice, Evidence, History, Plan, say
 
 
 def train_or_mend(
-    job: Job, plan: Plan, linear: Read | None, evidence: Evidence
+    context: FitContext, plan: Plan, linear: Read | None, evidence: Evidence
 ) -> tuple[Classifier, History, Plan]:
     """`train_plan`; where the loss stops being a number, once more by `mended`, which is said.
 
@@ -25,20 +25,20 @@ def train_or_mend(
     training diverges before its first epoch is done.
     """
     try:
-        return train_plan(job, plan, linear, evidence)
+        return train_plan(context, plan, linear, evidence)
     except DivergedError as fault:
-        _keep(job, plan, linear, fault)
-        if job.given_plan is not None or any(
+        _keep(context, plan, linear, fault)
+        if context.given_plan is not None or any(
             choice.ground == "asked" for choice in _steering(plan)
         ):
             raise UsageError(fault.sentence, fault.hint) from fault
         again = mended(plan, fault)
     try:
-        return train_plan(job, again, linear, evidence, "training-mended")
+        return train_plan(context, again, linear, evidence, "training-mended")
     except DivergedError as fault:
         if fault.state is None or fault.history is None:
             raise
-        classifier = _classifier(job, again, linear, fault)
+        classifier = _classifier(context, again, linear, fault)
         said = say(
             "mend.stopped",
             "It diverged again, at step {step}: the weights of epoch {epoch}, the best before, "
@@ -75,18 +75,20 @@ def _steering(plan: Plan) -> tuple[Choice[float] | Choice[str], ...]:
     return plan.learning_rate, plan.clip, plan.optimizer, plan.initialisation, plan.schedule
 
 
-def _keep(job: Job, plan: Plan, linear: Read | None, fault: DivergedError) -> None:
+def _keep(context: FitContext, plan: Plan, linear: Read | None, fault: DivergedError) -> None:
     """The best epoch's weights become a usable model, where there is none yet."""
     if fault.state is not None:
-        job.usable(_classifier(job, plan, linear, fault))
+        context.port.usable(_classifier(context, plan, linear, fault))
 
 
-def _classifier(job: Job, plan: Plan, linear: Read | None, fault: DivergedError) -> Classifier:
-    spec = spec_of(job, plan)
-    network: Network = start(job, plan, spec, linear)
+def _classifier(
+    context: FitContext, plan: Plan, linear: Read | None, fault: DivergedError
+) -> Classifier:
+    spec = spec_of(context, plan)
+    network: Network = start(context, plan, spec, linear)
     assert fault.state is not None
     network.load_state_dict(fault.state)
-    return kind_of(job).finished(job, spec, network)
+    return kind_of(context.data).finished(context.data, spec, network)
 
 
 SLOWER = 10.0

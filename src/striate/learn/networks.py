@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import HubError
-from striate.learn.job import Job
+from striate.learn.job import FitContext, FitData
 from striate.learn.linear import (
     PRETRAINED,
     SHARE_OF_BUDGET,
@@ -61,7 +61,7 @@ class _Runner:
     right: NDArray[np.bool_]
 
 
-def probe_first(job: Job) -> Linear:
+def probe_first(context: FitContext) -> Linear:
     """The first network that can be had: the one asked for, else the one that comes along.
 
     One whose weights cannot be fetched is passed over with a sentence, unless a plan names it.
@@ -69,14 +69,14 @@ def probe_first(job: Job) -> Linear:
     """
 
     def probed(offer: Offer, size: int) -> Linear:
-        return probe_network(job, offer.net, size, offer.weights)
+        return probe_network(context, offer.net, size, offer.weights)
 
-    found, notes = first_at_hand(job, _offers(job), probed)
+    found, notes = first_at_hand(context, _offers(context), probed)
     return replace(found, notes=(*notes, *found.notes))
 
 
 def first_at_hand(
-    job: Job, offers: Sequence[Offer], read: Callable[[Offer, int], T]
+    context: FitContext, offers: Sequence[Offer], read: Callable[[Offer, int], T]
 ) -> tuple[T, tuple[Sentence, ...]]:
     """What `read` makes of the first offer that can be had, at its input size; who was passed over.
 
@@ -84,103 +84,108 @@ def first_at_hand(
     """
     notes: list[Sentence] = []
     for place, offer in enumerate(offers):
-        size = job.given_plan.input_size.value if job.given_plan else input_size_for(job, offer.net)
+        size = (
+            context.given_plan.input_size.value
+            if context.given_plan
+            else input_size_for(context, offer.net)
+        )
         try:
             return read(offer, size), tuple(notes)
         except HubError as error:
             if place + 1 == len(offers):
                 raise
             notes.append(_passed_over(error, offers[place + 1]))
-            job.watch(Progress(stage="features", note=notes[-1]))
+            context.port.watch(Progress(stage="features", note=notes[-1]))
     raise AssertionError("there is always an offer")
 
 
-def offers_for_one(job: Job) -> tuple[Offer, ...]:
+def offers_for_one(context: FitContext) -> tuple[Offer, ...]:
     """As where one is read and none compete: a file's network without a name is what it fits."""
-    weights = job.options.weights
-    if job.given_plan is None and job.options.net == "auto" and weights is not None:
+    weights = context.options.weights
+    if context.given_plan is None and context.options.net == "auto" and weights is not None:
         return (offer_of_file(weights),)
-    return _offers(job)[:2]
+    return _offers(context)[:2]
 
 
-def best_network(job: Job, first: Linear) -> Linear:
+def best_network(context: FitContext, first: Linear) -> Linear:
     """The network to go on with, of all at hand; `first` where no other runs against it."""
     mine = Offer(net=first.net, weights=first.weights)
-    others = () if job.given_plan or job.options.net != "auto" else _others(job, mine)
+    others = () if context.given_plan or context.options.net != "auto" else _others(context, mine)
     if not others:
         return first
-    race = job.keep("networks.json", lambda: _race(job, first, others), of_json(Race))
+    race = context.port.keep("networks.json", lambda: _race(context, first, others), of_json(Race))
     for note in race.notes:
-        job.watch(Progress(stage="features", note=note))
+        context.port.watch(Progress(stage="features", note=note))
     notes = (*first.notes, *race.notes)
     if not race.taken:
         return replace(first, networks=race.trials, notes=notes)
     offer = others[race.taken - 1]
     features = f"{NETWORKS}-{_file_name(offer)}.npz"
-    found = probe_network(job, offer.net, first.input_size, offer.weights, features)
+    found = probe_network(context, offer.net, first.input_size, offer.weights, features)
     return replace(found, networks=race.trials, notes=(*notes, *found.notes))
 
 
-def _offers(job: Job) -> tuple[Offer, ...]:
+def _offers(context: FitContext) -> tuple[Offer, ...]:
     """What may be read first: the network asked for, and what else there is if it is not."""
-    options, given = job.options, job.given_plan
+    options, given = context.options, context.given_plan
     if given is not None and given.strategy.value != "scratch":
         return (Offer(net=given.net.value, weights=given.weights.value or None),)
     usual = Offer(net=PRETRAINED)
     if options.net == "auto":
-        return (usual, *_others(job, usual))
+        return (usual, *_others(context, usual))
     asked = Offer(net=options.net, weights=options.weights)
     return (asked,) if asked == usual or asked.weights else (asked, usual)
 
 
-def _others(job: Job, first: Offer) -> tuple[Offer, ...]:
-    weights = job.options.weights
+def _others(context: FitContext, first: Offer) -> tuple[Offer, ...]:
+    weights = context.options.weights
     own = () if weights is None else (offer_of_file(weights),)
     return tuple(offer for offer in (*own, *at_hand()) if offer != first)
 
 
-def _race(job: Job, first: Linear, others: Sequence[Offer]) -> Race:
+def _race(context: FitContext, first: Linear, others: Sequence[Offer]) -> Race:
     """The networks on the same images; those that the budget does not hold stay out."""
+    data = context.data
     size, notes = first.input_size, []
-    seconds = RACE_SHARE * 60 * job.minutes / len(others)
+    seconds = RACE_SHARE * 60 * context.budget.minutes / len(others)
     networks: dict[int, tuple[Network, float]] = {}
     for place, offer in enumerate(others, 1):
-        network = network_with(job, offer.net, size, offer.weights)
-        speed = _speed(job, offer, network, size)
-        fault = _too_slow(job, offer, speed, seconds)
+        network = network_with(context, offer.net, size, offer.weights)
+        speed = _speed(context, offer, network, size)
+        fault = _too_slow(context, offer, speed, seconds)
         if fault is None:
             networks[place] = network, speed
         else:
             notes.append(fault)
     affordable = min((int(speed * seconds) for _, speed in networks.values()), default=0)
-    rows = some_of(job.feature_rows, min(MOST_RACED, affordable), job.options.seed, "networks")
+    rows = some_of(data.feature_rows, min(MOST_RACED, affordable), data.seed, "networks")
     mine = Offer(net=first.net, weights=first.weights)
     runners = []
     if networks:
-        speed = _speed(job, mine, first.network, size)
-        runners = [_run(job, 0, mine, speed, first.table, rows)]
+        speed = _speed(context, mine, first.network, size)
+        runners = [_run(data, 0, mine, speed, first.table, rows)]
     for place, (network, speed) in networks.items():
         offer = others[place - 1]
         table = read_features(
-            job, offer.net, network, size, rows, f"{NETWORKS}-{_file_name(offer)}-some.npz"
+            context, offer.net, network, size, rows, f"{NETWORKS}-{_file_name(offer)}-some.npz"
         )
-        runners.append(_run(job, place, offer, speed, table, rows))
+        runners.append(_run(data, place, offer, speed, table, rows))
         notes += notes_of(network)
-    taken = _best(runners, job.groups[np.intersect1d(job.train, rows)])
+    taken = _best(runners, data.groups[np.intersect1d(data.train, rows)])
     trials = tuple(_as_trial(runner, runners[taken], size) for runner in runners)
     return Race(taken=runners[taken].place if runners else 0, trials=trials, notes=tuple(notes))
 
 
-def _speed(job: Job, offer: Offer, network: Network, size: int) -> float:
-    spec = pretrained_spec(job, offer.net, size, network.taps)
-    return pass_speed(network, job.cache, job.feature_rows, spec, job.machine)
+def _speed(context: FitContext, offer: Offer, network: Network, size: int) -> float:
+    spec = pretrained_spec(context, offer.net, size, network.taps)
+    return pass_speed(network, context.data.cache, context.data.feature_rows, spec, context.machine)
 
 
-def _too_slow(job: Job, offer: Offer, speed: float, seconds: float) -> Sentence | None:
+def _too_slow(context: FitContext, offer: Offer, speed: float, seconds: float) -> Sentence | None:
     """Why a network is not measured: it would not be done in its share of the budget."""
-    images = len(job.feature_rows) + job.judge_images
-    least = min(LEAST_RACED, len(job.feature_rows))
-    if images <= speed * SHARE_OF_BUDGET * 60 * job.minutes and least <= speed * seconds:
+    images = len(context.data.feature_rows) + context.budget.judge_images
+    least = min(LEAST_RACED, len(context.data.feature_rows))
+    if images <= speed * SHARE_OF_BUDGET * 60 * context.budget.minutes and least <= speed * seconds:
         return None
     return say(
         "networks.slow",
@@ -194,12 +199,12 @@ def _too_slow(job: Job, offer: Offer, speed: float, seconds: float) -> Sentence 
 
 
 def _run(
-    job: Job, place: int, offer: Offer, speed: float, table: FeatureTable, rows: Rows
+    data: FitData, place: int, offer: Offer, speed: float, table: FeatureTable, rows: Rows
 ) -> _Runner:
-    train = np.intersect1d(job.train, rows)
-    classes, seed = len(job.index.classes), job.options.seed
+    train = np.intersect1d(data.train, rows)
+    classes, seed = len(data.index.classes), data.seed
     probed: Probed = probe_taps(
-        table, job.labels, classes, train, train[:0], job.groups, seed, only=WHOLE
+        table, data.labels, classes, train, train[:0], data.groups, seed, only=WHOLE
     )
     return _Runner(
         place=place,
@@ -207,7 +212,7 @@ def _run(
         speed=speed,
         seconds=len(rows) / speed + sum(probe.seconds for probe in probed.probes),
         probe=probed.best,
-        right=probed.fit.loo_scores.argmax(axis=1) == job.labels[train],
+        right=probed.fit.loo_scores.argmax(axis=1) == data.labels[train],
     )
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from striate.learn.apart import kept_in
 from striate.learn.finding import with_found_rate
-from striate.learn.job import Job, Learned
+from striate.learn.job import FitContext, FitResult
 from striate.learn.linear import Read
 from striate.learn.stepping import Exact, learn_by_steps
 from striate.store.plans import PLAN
@@ -15,7 +15,9 @@ from striate.strategy.promise import LITTLE
 from striate.values import Choice, Evidence, Plan, say
 
 
-def or_next_best(job: Job, learned: Learned, tried: str, read: Read, exact: Exact) -> Learned:
+def or_next_best(
+    context: FitContext, learned: FitResult, tried: str, read: Read, exact: Exact
+) -> FitResult:
     """The model as it is, or that of the next training where it is better.
 
     `tried` is the strategy that was trained first; what came of it, or the linear model in its
@@ -23,30 +25,40 @@ def or_next_best(job: Job, learned: Learned, tried: str, read: Read, exact: Exac
     and fits into the time that is left, unless hardly a validation image is missed. Which of two
     promises more is told badly before they are trained, by a short trial and a habit.
     """
-    if job.given_plan is not None or job.options.strategy != "auto":
+    port = context.port
+    if context.given_plan is not None or context.options.strategy != "auto":
         return learned
     passed = learned.plan.strategy.value == tried
     if passed and learned.evidence.trials[-1].accuracy.value >= 1 - LITTLE:
         return learned
-    plan = job.keep("next.json", lambda: _next(job, learned, tried), PLAN, also=job.minutes)
+    plan = port.keep(
+        "next.json", lambda: _next(context, learned, tried), PLAN, also=context.budget.minutes
+    )
     if not plan.epochs.value:
         return learned
-    beside = replace(job, checkpoints=job.checkpoints / "next", keep=kept_in(job.keep, "next"))
+    own = replace(
+        port,
+        checkpoints=port.checkpoints / "next",
+        keep=kept_in(port.keep, "next"),
+    )
+    beside = replace(context, port=own)
     plan, evidence = with_found_rate(beside, plan, read, learned.evidence)
     rival = partial(_as_it_is, learned) if passed else exact
     return learn_by_steps(beside, plan, evidence, read, rival)
 
 
-def _as_it_is(learned: Learned, evidence: Evidence, _: Choice[str]) -> Learned:
+def _as_it_is(learned: FitResult, evidence: Evidence, _: Choice[str]) -> FitResult:
     return replace(learned, evidence=evidence)
 
 
-def _next(job: Job, learned: Learned, tried: str) -> Plan:
+def _next(context: FitContext, learned: FitResult, tried: str) -> Plan:
     """What is chosen without the strategy that was tried; no reason is told twice."""
     evidence = learned.evidence
     if learned.plan.strategy.value == tried:
         evidence = _to_beat(evidence)
-    plan = choose(evidence, job.seconds_left(), job.options, job.machine, without=(tried,))
+    plan = choose(
+        evidence, context.budget.seconds_left(), context.options, context.machine, without=(tried,)
+    )
     told = {sentence.code for sentence in learned.plan.because}
     why = say(
         "next.try",

@@ -11,7 +11,7 @@ from striate.learn.asked import refuse_unfit
 from striate.learn.doubting import doubts_of, publish_outliers
 from striate.learn.finding import with_found_rate
 from striate.learn.forcing import with_cost, with_idle
-from striate.learn.job import Job, Learned
+from striate.learn.job import FitContext, FitData, FitResult
 from striate.learn.linear import Linear, fit_on, linear_classifier, refit
 from striate.learn.measure import gather_evidence
 from striate.learn.networks import best_network, probe_first
@@ -28,68 +28,79 @@ from striate.strategy.plans import linear_plan
 from striate.values import CLOSED_FORM, Calibration, Choice, Evidence, Plan, Rows
 
 
-def learn(job: Job) -> Learned:
+def learn(context: FitContext) -> FitResult:
     """The best model that the budget and the held-out images allow."""
-    return with_idle(job, _learn_label(job) if job.index.task == "label" else learn_targets(job))
+    return with_idle(
+        context,
+        _learn_label(context) if context.data.index.task == "label" else learn_targets(context),
+    )
 
 
-def _learn_label(job: Job) -> Learned:
-    refuse_unfit(job)
-    linear = probe_first(job) if _needs_pretrained(job) else None
+def _learn_label(context: FitContext) -> FitResult:
+    port = context.port
+    refuse_unfit(context)
+    linear = probe_first(context) if _needs_pretrained(context) else None
     if linear is not None:
-        job.usable(_first(job, linear, linear.probed))
-        linear = best_network(job, linear)
-        job.publish("doubts.csv", doubts_of(job, linear))
-        publish_outliers(job, linear.table)
-    evidence = job.keep("measured.json", lambda: gather_evidence(job, linear), of_json(Evidence))
-    plan = job.keep("chosen.json", lambda: _plan(job, evidence), PLAN, also=job.minutes)
+        port.usable(_first(context, linear, linear.probed))
+        linear = best_network(context, linear)
+        port.publish("doubts.csv", doubts_of(context.data, linear))
+        publish_outliers(context, linear.table)
+    evidence = port.keep(
+        "measured.json", lambda: gather_evidence(context, linear), of_json(Evidence)
+    )
+    plan = port.keep(
+        "chosen.json", lambda: _plan(context, evidence), PLAN, also=context.budget.minutes
+    )
     if plan.strategy.value not in CLOSED_FORM:
-        plan, evidence = with_found_rate(job, plan, linear, evidence)
-        plan, evidence = raced(job, plan, linear, evidence)
-    job.publish("evidence.json", evidence)
-    job.publish("plan.json", plan)
+        plan, evidence = with_found_rate(context, plan, linear, evidence)
+        plan, evidence = raced(context, plan, linear, evidence)
+    port.publish("evidence.json", evidence)
+    port.publish("plan.json", plan)
     if plan.strategy.value in CLOSED_FORM:
         assert linear is not None
-        return with_cost(job, linear, _closed_form(job, linear, plan, evidence))
+        return with_cost(context, linear, _closed_form(context, linear, plan, evidence))
     if linear is None:
-        return with_cost(job, None, learn_by_steps(job, plan, evidence, None, None))
-    exact = partial(_exact, job, linear)
-    learned = learn_by_steps(job, plan, evidence, linear, exact)
-    learned = or_next_best(job, learned, plan.strategy.value, linear, exact)
-    return with_cost(job, linear, learned)
+        return with_cost(context, None, learn_by_steps(context, plan, evidence, None, None))
+    exact = partial(_exact, context, linear)
+    learned = learn_by_steps(context, plan, evidence, linear, exact)
+    learned = or_next_best(context, learned, plan.strategy.value, linear, exact)
+    return with_cost(context, linear, learned)
 
 
-def _exact(job: Job, linear: Linear, evidence: Evidence, choice: Choice[str]) -> Learned:
-    plan = linear_plan(evidence, job.options, job.machine, choice)
-    return _closed_form(job, linear, plan, evidence)
+def _exact(
+    context: FitContext, linear: Linear, evidence: Evidence, choice: Choice[str]
+) -> FitResult:
+    plan = linear_plan(evidence, context.options, context.machine, choice)
+    return _closed_form(context, linear, plan, evidence)
 
 
-def _needs_pretrained(job: Job) -> bool:
-    strategy = job.given_plan.strategy.value if job.given_plan else job.options.strategy
+def _needs_pretrained(context: FitContext) -> bool:
+    strategy = context.given_plan.strategy.value if context.given_plan else context.options.strategy
     return strategy != "scratch"
 
 
-def _first(job: Job, linear: Linear, probed: Probed) -> Classifier:
-    return linear_classifier(job, linear, probed.best.taps, probed.fit)
+def _first(context: FitContext, linear: Linear, probed: Probed) -> Classifier:
+    return linear_classifier(context, linear, probed.best.taps, probed.fit)
 
 
-def _plan(job: Job, evidence: Evidence) -> Plan:
-    if job.given_plan is not None:
-        return job.given_plan
-    plan = choose(evidence, job.seconds_left(), job.options, job.machine)
+def _plan(context: FitContext, evidence: Evidence) -> Plan:
+    if context.given_plan is not None:
+        return context.given_plan
+    plan = choose(evidence, context.budget.seconds_left(), context.options, context.machine)
     return replace(plan, because=(*evidence.notes, *plan.because))
 
 
-def _closed_form(job: Job, linear: Linear, plan: Plan, evidence: Evidence) -> Learned:
+def _closed_form(context: FitContext, linear: Linear, plan: Plan, evidence: Evidence) -> FitResult:
     """The linear model fitted on training and validation images; judged on validation without."""
+    data = context.data
     found = None
-    if len(job.val):
-        fit = fit_on(job, linear.table, plan.taps.value, job.train, plan.balance.value)
-        scores = fit.scores(linear.table.of(job.val, plan.taps.value))
-        found = calibrated(scores, fit.temperature, _calibration(job, fit, job.train))
-    classifier, plan, fit = refit(job, linear, plan)
-    how = _calibration(job, fit, np.sort(np.concatenate([job.train, job.val])))
-    return Learned(
+    if len(data.val):
+        fit = fit_on(data, linear.table, plan.taps.value, data.train, plan.balance.value)
+        scores = fit.scores(linear.table.of(data.val, plan.taps.value))
+        found = calibrated(scores, fit.temperature, _calibration(data, fit, data.train))
+    classifier, plan, fit = refit(context, linear, plan)
+    how = _calibration(data, fit, np.sort(np.concatenate([data.train, data.val])))
+    return FitResult(
         classifier=copy_with(classifier, calibration=how),
         plan=plan,
         evidence=evidence,
@@ -100,7 +111,7 @@ def _closed_form(job: Job, linear: Linear, plan: Plan, evidence: Evidence) -> Le
     )
 
 
-def _calibration(job: Job, fit: RidgeFit, rows: Rows) -> Calibration:
+def _calibration(data: FitData, fit: RidgeFit, rows: Rows) -> Calibration:
     """What the left-out scores of the rows that a model learnt from prefer."""
-    labels, groups = job.labels[rows], job.groups[rows]
-    return choose_calibration(fit.loo_scores, labels, groups, fit.temperature, job.options.seed)
+    labels, groups = data.labels[rows], data.groups[rows]
+    return choose_calibration(fit.loo_scores, labels, groups, fit.temperature, data.seed)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from striate import statistics
 from striate.errors import StriateError
 from striate.learn.apart import apart
-from striate.learn.job import Job
+from striate.learn.job import FitContext, FitData
 from striate.learn.linear import Linear
 from striate.learn.tuned import probabilities, train_plan
 from striate.strategy.choose import to_be_trained
@@ -29,7 +29,9 @@ class _Ran:
     right: Truths
 
 
-def raced(job: Job, plan: Plan, linear: Linear | None, evidence: Evidence) -> tuple[Plan, Evidence]:
+def raced(
+    context: FitContext, plan: Plan, linear: Linear | None, evidence: Evidence
+) -> tuple[Plan, Evidence]:
     """The plan, or the arm that beat it in a race, and the evidence with a trial an arm.
 
     Where `--race` asks for it: every arm starts where the training will and sees the same images
@@ -37,24 +39,25 @@ def raced(job: Job, plan: Plan, linear: Linear | None, evidence: Evidence) -> tu
     is taken only where the paired sign test on the validation images puts it before the recipe.
     The epochs of the race are taken from the training's, unless their number was asked for.
     """
-    if not job.options.race or job.given_plan is not None or not len(job.val):
+    data = context.data
+    if not context.options.race or context.given_plan is not None or not len(data.val):
         return plan, evidence
     starters = arms(plan)
     each = heats(len(starters), plan.epochs.value)
     if not each:
         why = _too_short(plan, len(starters)) if len(starters) > 1 else _nothing_to_race()
         return _told(plan, why), evidence
-    ran = _run(job, starters, each, linear, evidence)
+    ran = _run(context, starters, each, linear, evidence)
     spent = sum(one.epochs for one in ran)
     last = [one for one in ran if one.epochs == each[-1]]
     recipe, rival = last[0], max(last[1:], key=lambda one: int(one.right.sum()))
-    groups = job.groups[job.val]
+    groups = data.groups[data.val]
     wins = statistics.better(rival.right, recipe.right, groups) < GATE_LEVEL
-    verdict = _verdict(job, rival, recipe, wins)
+    verdict = _verdict(data, rival, recipe, wins)
     chosen = _with_figures(rival.arm.plan, plan, verdict) if wins else plan
     judged = (recipe, rival)
     lines = tuple(
-        _line(job, one, wins and one is rival, verdict if one in judged else _met(one))
+        _line(data, one, wins and one is rival, verdict if one in judged else _met(one))
         for one in ran
     )
     return (
@@ -64,7 +67,7 @@ def raced(job: Job, plan: Plan, linear: Linear | None, evidence: Evidence) -> tu
 
 
 def _run(
-    job: Job,
+    context: FitContext,
     starters: tuple[Arm, ...],
     each: tuple[int, ...],
     linear: Linear | None,
@@ -75,7 +78,7 @@ def _run(
     sizes = (*field_sizes(len(starters))[1:], 0)
     field = starters
     for epochs, places in zip(each, sizes, strict=True):
-        heat = [_train(job, arm, epochs, linear, evidence) for arm in field]
+        heat = [_train(context, arm, epochs, linear, evidence) for arm in field]
         ran += heat
         if places:
             counts = [int(one.right.sum()) for one in heat]
@@ -83,14 +86,17 @@ def _run(
     return ran
 
 
-def _train(job: Job, arm: Arm, epochs: int, linear: Linear | None, evidence: Evidence) -> _Ran:
+def _train(
+    context: FitContext, arm: Arm, epochs: int, linear: Linear | None, evidence: Evidence
+) -> _Ran:
     """One arm's training; one that diverges gets nothing right."""
+    data = context.data
     plan = replace(arm.plan, epochs=replace(arm.plan.epochs, value=epochs))
-    beside = apart(job, f"race-{arm.name}-{epochs}")
-    history, right = None, np.zeros(len(job.val), np.bool_)
+    beside = apart(context, f"race-{arm.name}-{epochs}")
+    history, right = None, np.zeros(len(data.val), np.bool_)
     try:
         classifier, history, plan = train_plan(beside, plan, linear, evidence)
-        right = probabilities(job, classifier, job.val).argmax(axis=1) == job.labels[job.val]
+        right = probabilities(data, classifier, data.val).argmax(axis=1) == data.labels[data.val]
     except StriateError:
         pass
     return _Ran(arm=arm, epochs=epochs, history=history, right=right)
@@ -136,9 +142,9 @@ def _too_short(plan: Plan, starters: int) -> Sentence:
     )
 
 
-def _verdict(job: Job, rival: _Ran, recipe: _Ran, wins: bool) -> Sentence:
-    groups = job.groups[job.val]
-    gain = statistics.paired_difference(rival.right, recipe.right, groups, seed=job.options.seed)
+def _verdict(data: FitData, rival: _Ran, recipe: _Ran, wins: bool) -> Sentence:
+    groups = data.groups[data.val]
+    gain = statistics.paired_difference(rival.right, recipe.right, groups, seed=data.seed)
     return say(
         "race.won" if wins else "race.lost",
         "Raced over {epochs} epochs, {what} is {points:+.1f} points from the recipe (95% interval "
@@ -165,7 +171,7 @@ def _met(one: _Ran) -> Sentence:
     )
 
 
-def _line(job: Job, one: _Ran, kept: bool, why: Sentence) -> Trial:
+def _line(data: FitData, one: _Ran, kept: bool, why: Sentence) -> Trial:
     plan, epochs = one.arm.plan, one.history.epochs if one.history else ()
     return Trial(
         strategy=plan.strategy.value,
@@ -175,7 +181,7 @@ def _line(job: Job, one: _Ran, kept: bool, why: Sentence) -> Trial:
             "arm": one.arm.name,
             "learning_rate": plan.learning_rate.value,
         },
-        accuracy=statistics.accuracy_interval(one.right, job.groups[job.val], job.options.seed),
+        accuracy=statistics.accuracy_interval(one.right, data.groups[data.val], data.seed),
         log_loss=min((epoch.val_loss for epoch in epochs), default=0.0),
         epochs=len(epochs),
         seconds=sum(epoch.seconds for epoch in epochs),

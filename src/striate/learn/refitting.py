@@ -20,7 +20,7 @@ from torch import Tensor
 from striate import statistics
 from striate.calibration import calibrated, choose_calibration
 from striate.classifier import Classifier
-from striate.learn.job import Job, Learned
+from striate.learn.job import FitContext, FitData, FitResult
 from striate.overrides import parsed
 from striate.probe.evidence import fit_taps
 from striate.probe.features import FeatureTable, extract
@@ -47,7 +47,7 @@ class Solved:
     loss: float
 
 
-def refitted(job: Job, learned: Learned) -> Learned:
+def refitted(context: FitContext, learned: FitResult) -> FitResult:
     """The network with an exact head on its features, unless the one that was tuned is better.
 
     How far to go towards the tuned weights is decided by the log loss of the validation images.
@@ -57,55 +57,59 @@ def refitted(job: Job, learned: Learned) -> Learned:
     Of networks trained from scratch, of several labels and of a number the head is never solved
     anew.
     """
+    data = context.data
     plan = learned.plan
-    if plan.strategy.value not in TUNED or not len(job.val) or job.index.task != "label":
+    if plan.strategy.value not in TUNED or not len(data.val) or data.index.task != "label":
         return learned
-    decided = job.given_plan is not None or plan.head.ground == "asked"
+    decided = context.given_plan is not None or plan.head.ground == "asked"
     if decided and plan.head.value != "exact":
         return learned
     first = _first_weights(learned)
     best: Solved | None = None
-    for share in _shares(job, plan):
-        solved = _solved(job, learned, first, share)
+    for share in _shares(context, plan):
+        solved = _solved(context, learned, first, share)
         if best is None or solved.loss < best.loss:
             best = solved
     assert best is not None
-    found = _told(job, plan, best, _right(job, learned.val_probabilities), decided=decided)
+    found = _told(data, plan, best, _right(data, learned.val_probabilities), decided=decided)
     if found.head.value != "exact":
         return replace(learned, plan=found)
-    return _exact(job, learned, best, found)
+    return _exact(data, learned, best, found)
 
 
-def _shares(job: Job, plan: Plan) -> Sequence[float]:
-    if job.given_plan is not None or plan.interpolation.ground == "asked":
+def _shares(context: FitContext, plan: Plan) -> Sequence[float]:
+    if context.given_plan is not None or plan.interpolation.ground == "asked":
         return (plan.interpolation.value,)
-    return shares(len(job.train))
+    return shares(len(context.data.train))
 
 
-def _first_weights(learned: Learned) -> Mapping[str, Tensor]:
+def _first_weights(learned: FitResult) -> Mapping[str, Tensor]:
     """The backbone as it was before its first step."""
     spec = learned.classifier.spec
     return assemble(spec, learned.plan.weights.value or None).backbone.state_dict()
 
 
-def _solved(job: Job, learned: Learned, first: Mapping[str, Tensor], share: float) -> Solved:
+def _solved(
+    context: FitContext, learned: FitResult, first: Mapping[str, Tensor], share: float
+) -> Solved:
     """The head on the training images' features, its penalty the best on validation."""
-    model, labels, plan = learned.classifier, job.labels, learned.plan
+    data = context.data
+    model, labels, plan = learned.classifier, data.labels, learned.plan
     network = on_the_way(model.network, first, share)
-    rows = np.sort(np.concatenate([job.train, job.val]))
-    table = extract(network, job.cache, rows, model.spec, job.machine, job.watch)
+    rows = np.sort(np.concatenate([data.train, data.val]))
+    table = extract(network, data.cache, rows, model.spec, context.machine, context.port.watch)
     fit = fit_held_out(
-        table.of(job.train),
-        labels[job.train],
-        table.of(job.val),
-        labels[job.val],
+        table.of(data.train),
+        labels[data.train],
+        table.of(data.val),
+        labels[data.val],
         len(plan.classes),
         table.widths,
-        weights=_weights(job, plan, job.train),
-        alphas=_penalties(job, plan),
+        weights=_weights(data, plan, data.train),
+        alphas=_penalties(context, plan),
     )
-    scores = fit.scores(table.of(job.val))
-    loss = statistics.log_loss(statistics.softmax(scores, fit.temperature), labels[job.val])
+    scores = fit.scores(table.of(data.val))
+    loss = statistics.log_loss(statistics.softmax(scores, fit.temperature), labels[data.val])
     return Solved(share=share, network=network, table=table, fit=fit, scores=scores, loss=loss)
 
 
@@ -121,28 +125,30 @@ def on_the_way(tuned: Network, first: Mapping[str, Tensor], share: float) -> Net
     return between.eval()
 
 
-def _penalties(job: Job, plan: Plan) -> list[float] | None:
+def _penalties(context: FitContext, plan: Plan) -> list[float] | None:
     """The penalty of a given plan, or the one asked for; None where it is to be found."""
-    asked = parsed(job.options.set) if job.options.set else {}
-    if job.given_plan is not None or "alpha" in asked:
+    asked = parsed(context.options.set) if context.options.set else {}
+    if context.given_plan is not None or "alpha" in asked:
         return [plan.alpha.value]
     return None
 
 
-def _weights(job: Job, plan: Plan, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+def _weights(data: FitData, plan: Plan, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
     even = plan.balance.value == "none"
-    return None if even else statistics.balanced_weights(job.labels[rows])
+    return None if even else statistics.balanced_weights(data.labels[rows])
 
 
-def _right(job: Job, found: NDArray[np.float32] | None) -> NDArray[np.bool_]:
+def _right(data: FitData, found: NDArray[np.float32] | None) -> NDArray[np.bool_]:
     assert found is not None
-    return np.asarray(found.argmax(axis=1) == job.labels[job.val])
+    return np.asarray(found.argmax(axis=1) == data.labels[data.val])
 
 
-def _told(job: Job, plan: Plan, best: Solved, old: NDArray[np.bool_], *, decided: bool) -> Plan:
+def _told(
+    data: FitData, plan: Plan, best: Solved, old: NDArray[np.bool_], *, decided: bool
+) -> Plan:
     """The plan with the head that is taken, and why."""
-    new = _right(job, best.scores)
-    stays = not decided and statistics.better(old, new, job.groups[job.val]) < GATE_LEVEL
+    new = _right(data, best.scores)
+    stays = not decided and statistics.better(old, new, data.groups[data.val]) < GATE_LEVEL
     end = (
         "it stays as it was tuned."
         if stays
@@ -175,7 +181,7 @@ def _told(job: Job, plan: Plan, best: Solved, old: NDArray[np.bool_], *, decided
     return replace(plan, interpolation=Choice(value=best.share, why=why, ground="measured"))
 
 
-def _exact(job: Job, learned: Learned, best: Solved, plan: Plan) -> Learned:
+def _exact(data: FitData, learned: FitResult, best: Solved, plan: Plan) -> FitResult:
     """The model with the head on the features of training and validation images together.
 
     Its probabilities of the validation images are those of the head that did not know them.
@@ -185,9 +191,9 @@ def _exact(job: Job, learned: Learned, best: Solved, plan: Plan) -> Learned:
         best.table,
         best.network.taps,
         rows,
-        job.labels,
+        data.labels,
         len(plan.classes),
-        weights=_weights(job, plan, rows),
+        weights=_weights(data, plan, rows),
         alphas=[best.fit.alpha],
     )
     exact = Network(best.network.backbone, best.network.taps, len(plan.classes), plan.dropout.value)
@@ -197,8 +203,8 @@ def _exact(job: Job, learned: Learned, best: Solved, plan: Plan) -> Learned:
         torch.from_numpy(fit.shift),
         torch.from_numpy(fit.scale),
     )
-    temperature, truth = best.fit.temperature, job.labels[job.val]
-    how = choose_calibration(best.scores, truth, job.groups[job.val], temperature, job.options.seed)
+    temperature, truth = best.fit.temperature, data.labels[data.val]
+    how = choose_calibration(best.scores, truth, data.groups[data.val], temperature, data.seed)
     spec = replace(learned.classifier.spec, temperature=temperature, calibration=how)
     return replace(
         learned,

@@ -16,7 +16,7 @@ from striate.diagnose import (
 from striate.diagnose.underfitting import errs_on_training
 from striate.errors import StriateError
 from striate.learn.apart import apart
-from striate.learn.job import Job, Learned
+from striate.learn.job import FitContext, FitData, FitResult
 from striate.learn.linear import Read
 from striate.learn.tuned import probabilities, train_plan
 from striate.store.files import of_json
@@ -44,11 +44,11 @@ class _Tried:
     """A remedy as it went: the trial, and which validation images it got right."""
 
     remedy: Remedy
-    trial: Learned
+    trial: FitResult
     right: Truths
 
 
-def remedied(job: Job, learned: Learned, linear: Read | None) -> Learned:
+def remedied(context: FitContext, learned: FitResult, linear: Read | None) -> FitResult:
     """The trained model, or a better one where a remedy helped on the validation images.
 
     Every trial starts where the training did and sees the same images in the same order; it is
@@ -58,27 +58,30 @@ def remedied(job: Job, learned: Learned, linear: Read | None) -> Learned:
     must be better than the model that is there. Of several labels or a number nothing is tried:
     the sign test counts right images.
     """
-    given = job.given_plan is not None and not job.options.remedy
-    if learned.history is None or not len(job.val) or job.options.no_remedy or given:
+    data = context.data
+    given = context.given_plan is not None and not context.options.remedy
+    if learned.history is None or not len(data.val) or context.options.no_remedy or given:
         return learned
-    if job.index.task != "label":
+    if data.index.task != "label":
         return learned
     # What the clock decided stays decided where the run is gone on with.
-    decided = job.keep("remedies.json", lambda: _decide(job, learned), of_json(Remedying))
+    decided = context.port.keep(
+        "remedies.json", lambda: _decide(context, learned), of_json(Remedying)
+    )
     if not decided.epochs:
         return learned
     full = learned.plan.epochs.value
     trials: list[_Tried] = []
     for remedy in remedies_for(decided.code, learned.plan):
         plan = _at(remedy.plan, decided.epochs, full)
-        trial = _train(job, plan, remedy.name, learned, linear)
+        trial = _train(context, plan, remedy.name, learned, linear)
         if trial is not None:
-            trials.append(_Tried(remedy=remedy, trial=trial, right=_right(job, trial)))
+            trials.append(_Tried(remedy=remedy, trial=trial, right=_right(data, trial)))
     control = learned
     if decided.epochs < full:
-        short = _train(job, _at(learned.plan, decided.epochs, full), "control", learned, linear)
+        short = _train(context, _at(learned.plan, decided.epochs, full), "control", learned, linear)
         control = short or learned
-    return _chosen(job, learned, linear, trials, _right(job, control), decided)
+    return _chosen(context, learned, linear, trials, _right(data, control), decided)
 
 
 def fault_of(history: History) -> str:
@@ -95,15 +98,15 @@ def fault_of(history: History) -> str:
     return "underfitting" if fit is not None and errs_on_training(*fit) else ""
 
 
-def _decide(job: Job, learned: Learned) -> Remedying:
+def _decide(context: FitContext, learned: FitResult) -> Remedying:
     """What is to be mended, and by how many epochs a trial: all of them, or what time allows."""
     history, plan = learned.history, learned.plan
     assert history is not None
     code, full = fault_of(history), plan.epochs.value
     remedies = remedies_for(code, plan)
-    if not remedies or job.options.remedy:
+    if not remedies or context.options.remedy:
         return Remedying(code=code, epochs=full if remedies else 0)
-    left = SHARE * job.training_seconds(learned.evidence, plan.strategy.value)
+    left = SHARE * context.training_seconds(learned.evidence, plan.strategy.value)
     seconds = sum(epoch.seconds for epoch in history.epochs) / len(history.epochs)
     costs = sum(remedy.plan.epochs.value / full for remedy in remedies)
     if left >= seconds * full * costs:
@@ -114,34 +117,35 @@ def _decide(job: Job, learned: Learned) -> Remedying:
 
 
 def _chosen(
-    job: Job,
-    learned: Learned,
+    context: FitContext,
+    learned: FitResult,
     linear: Read | None,
     trials: list[_Tried],
     old: Truths,
     decided: Remedying,
-) -> Learned:
+) -> FitResult:
     """The training with what was tried told beside it, or the remedy that beat it."""
-    groups = job.groups[job.val]
+    data = context.data
+    groups = data.groups[data.val]
     best, best_why = None, None
     told: list[Sentence] = []
     lines: list[Trial] = []
     for each in sorted(trials, key=lambda each: -int(each.right.sum())):
         helped = statistics.better(each.right, old, groups) < GATE_LEVEL / len(trials)
-        why = _told(job, each, old, helped)
+        why = _told(data, each, old, helped)
         if helped and best is None:
             best, best_why = each, why
         told.append(why)
-        lines.append(_as_trial(job, each, helped, why))
+        lines.append(_as_trial(data, each, helped, why))
     plan = replace(learned.plan, because=(*learned.plan.because, *told))
     evidence = replace(learned.evidence, trials=(*learned.evidence.trials, *lines))
     learned = replace(learned, plan=plan, evidence=evidence)
     if best is None or best_why is None:
         return learned
-    new = _train(job, best.remedy.plan, best.remedy.name, learned, linear, publish=True)
+    new = _train(context, best.remedy.plan, best.remedy.name, learned, linear, publish=True)
     if new is None:
         return learned
-    chance = statistics.better(_right(job, new), _right(job, learned), groups)
+    chance = statistics.better(_right(data, new), _right(data, learned), groups)
     if chance >= GATE_LEVEL:
         return learned
     why = say(
@@ -149,30 +153,30 @@ def _chosen(
         "Against {fault}, {what} is adopted: {new} of {n} validation images right, {old} before.",
         fault=decided.code.replace("_", " "),
         what=best.remedy.what.text,
-        new=int(_right(job, new).sum()),
-        old=int(_right(job, learned).sum()),
-        n=len(job.val),
+        new=int(_right(data, new).sum()),
+        old=int(_right(data, learned).sum()),
+        n=len(data.val),
     )
     plan = replace(new.plan, because=(*plan.because, why))
     return replace(new, plan=plan, evidence=evidence)
 
 
 def _train(
-    job: Job,
+    context: FitContext,
     plan: Plan,
     name: str,
-    learned: Learned,
+    learned: FitResult,
     linear: Read | None,
     *,
     publish: bool = False,
-) -> Learned | None:
+) -> FitResult | None:
     """A training beside the first, from the same start; None where it diverged.
 
     One that was carried out in full already is found again in its checkpoint.
     """
-    beside = apart(job, f"remedy-{name}-{plan.epochs.value}")
+    beside = apart(context, f"remedy-{name}-{plan.epochs.value}")
     if publish:
-        beside = replace(beside, publish=job.publish)
+        beside = replace(beside, port=replace(beside.port, publish=context.port.publish))
     try:
         classifier, history, plan = train_plan(beside, plan, linear, learned.evidence)
     except StriateError:
@@ -182,7 +186,7 @@ def _train(
         classifier=classifier,
         history=history,
         plan=plan,
-        val_probabilities=probabilities(job, classifier, job.val),
+        val_probabilities=probabilities(context.data, classifier, context.data.val),
     )
 
 
@@ -192,14 +196,14 @@ def _at(plan: Plan, epochs: int, full: int) -> Plan:
     return replace(plan, epochs=replace(plan.epochs, value=count))
 
 
-def _right(job: Job, learned: Learned) -> Truths:
+def _right(data: FitData, learned: FitResult) -> Truths:
     assert learned.val_probabilities is not None
-    right: Truths = learned.val_probabilities.argmax(axis=1) == job.labels[job.val]
+    right: Truths = learned.val_probabilities.argmax(axis=1) == data.labels[data.val]
     return right
 
 
-def _told(job: Job, each: _Tried, old: Truths, helped: bool) -> Sentence:
-    gain = statistics.paired_difference(each.right, old, job.groups[job.val], seed=job.options.seed)
+def _told(data: FitData, each: _Tried, old: Truths, helped: bool) -> Sentence:
+    gain = statistics.paired_difference(each.right, old, data.groups[data.val], seed=data.seed)
     return say(
         "remedy.helped" if helped else "remedy.no_help",
         "Tried over {epochs} epochs: {what} changed the validation accuracy by {points:+.1f} "
@@ -215,14 +219,14 @@ def _told(job: Job, each: _Tried, old: Truths, helped: bool) -> Sentence:
     )
 
 
-def _as_trial(job: Job, each: _Tried, helped: bool, why: Sentence) -> Trial:
+def _as_trial(data: FitData, each: _Tried, helped: bool, why: Sentence) -> Trial:
     history, plan = each.trial.history, each.trial.plan
     epochs = history.epochs if history else ()
     return Trial(
         strategy=plan.strategy.value,
         net=plan.net.value,
         settings={"epochs": plan.epochs.value, "remedy": each.remedy.name},
-        accuracy=statistics.accuracy_interval(each.right, job.groups[job.val], job.options.seed),
+        accuracy=statistics.accuracy_interval(each.right, data.groups[data.val], data.seed),
         log_loss=min((epoch.val_loss for epoch in epochs), default=0.0),
         epochs=len(epochs),
         seconds=sum(epoch.seconds for epoch in epochs),

@@ -9,7 +9,7 @@ import torch
 
 from striate.checksums import unwrapped, wrapped
 from striate.data.batches import normalise, to_device
-from striate.learn.job import Job
+from striate.learn.job import FitData
 from striate.learn.kinds import kind_of
 from striate.store.files import from_json, made, to_json, write_whole
 from striate.train.head import Network
@@ -22,7 +22,8 @@ from striate.values import LayerStates, ModelSpec
 class Standing:
     """Looks at the layers of one training; its beginning is kept beside the checkpoint."""
 
-    job: Job
+    data: FitData
+    threads: int
     spec: ModelSpec
     folder: Path
 
@@ -56,20 +57,21 @@ class Standing:
         return replace(states, begun=first.begun, drawn=first.drawn)
 
     def _states(self, network: Network, by_batch: bool | None = None) -> LayerStates:
-        job, spec = self.job, self.spec
-        rows = np.sort(job.train)[:: max(1, len(job.train) // LOOKED_AT)][:LOOKED_AT]
+        data, spec = self.data, self.spec
+        every = max(1, len(data.train) // LOOKED_AT)
+        rows = np.sort(data.train)[::every][:LOOKED_AT]
         images = normalise(
-            to_device(job.cache.images[rows], "cpu", "contiguous"),
+            to_device(data.cache.images[rows], "cpu", "contiguous"),
             spec.mean,
             spec.std,
             torch.float32,
             spec.input_size,
         )
-        lesson = torch.from_numpy(kind_of(job).lesson(job)[rows])
+        lesson = torch.from_numpy(kind_of(data).lesson(data)[rows])
         if by_batch is None:
             by_batch = spec.strategy == "scratch" and len(rows) > 1
-        with settled(job.machine.threads):
-            return layer_states(network, images, lesson, job.index.task, by_batch=by_batch)
+        with settled(self.threads):
+            return layer_states(network, images, lesson, data.index.task, by_batch=by_batch)
 
 
 LOOKED_AT = 64

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from striate import measures
 from striate.classifier import Classifier
-from striate.learn.job import Job
+from striate.learn.job import FitContext, FitData
 from striate.learn.linear import pretrained_spec
 from striate.probe.features import FeatureTable
 from striate.probe.ridge import RidgeFit, prepare
@@ -31,29 +31,31 @@ class Solved:
     thresholds: tuple[float, ...]
 
 
-def solve(job: Job, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows) -> Solved:
+def solve(data: FitData, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows) -> Solved:
     """The solution on some taps and rows; thresholds are best for what leave-one-out says."""
     width = dict(zip(table.taps, table.widths, strict=True))
-    targets = job.index.targets()[rows]
+    targets = data.index.targets()[rows]
     path = prepare(
         table.of(rows, taps),
         targets,
         targets.shape[1],
-        job.groups[rows],
+        data.groups[rows],
         [width[tap] for tap in taps],
     )
     fit = path.fit()
-    if job.index.task == "number":
+    if data.index.task == "number":
         return Solved(fit=fit, thresholds=())
     fit = _calibrated(fit, targets)
     chances = measures.logistic(fit.loo_scores)
     return Solved(fit=fit, thresholds=measures.best_thresholds(chances, targets))
 
 
-def solved_classifier(job: Job, backbone: Network, plan: Plan, solved: Solved) -> Classifier:
+def solved_classifier(
+    context: FitContext, backbone: Network, plan: Plan, solved: Solved
+) -> Classifier:
     """The pretrained network with a solution as its head."""
     taps, fit = plan.taps.value, solved.fit
-    spec = pretrained_spec(job, plan.net.value, plan.input_size.value, taps)
+    spec = pretrained_spec(context, plan.net.value, plan.input_size.value, taps)
     spec = replace(spec, strategy=plan.strategy.value, thresholds=solved.thresholds)
     own = Network(backbone.backbone, taps, spec.outputs)
     own.set_head(

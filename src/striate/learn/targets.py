@@ -15,7 +15,7 @@ from striate.classifier import answers
 from striate.learn.asked import refuse_unfit
 from striate.learn.doubting import publish_outliers
 from striate.learn.finding import with_found_rate
-from striate.learn.job import Job, Learned
+from striate.learn.job import FitContext, FitData, FitResult
 from striate.learn.linear import network_with, notes_of, pretrained_spec, read_features
 from striate.learn.measure import training_speeds
 from striate.learn.networks import first_at_hand, offers_for_one
@@ -46,36 +46,41 @@ class _Features:
     notes: tuple[Sentence, ...] = ()
 
 
-def learn_targets(job: Job) -> Learned:
+def learn_targets(context: FitContext) -> FitResult:
     """The linear model on the taps that leave-one-out prefers, or a network that is better."""
-    refuse_unfit(job)
-    given = job.given_plan
-    asked = given.strategy.value if given else job.options.strategy
-    read = None if asked == "scratch" else _read(job)
+    port = context.port
+    refuse_unfit(context)
+    given = context.given_plan
+    asked = given.strategy.value if given else context.options.strategy
+    read = None if asked == "scratch" else _read(context)
     if read is not None:
-        publish_outliers(job, read.table)
-    evidence = job.keep("measured.json", lambda: _evidence(job, read), of_json(Evidence))
-    plan = given or job.keep("chosen.json", lambda: _plan(job, evidence), PLAN, also=job.minutes)
+        publish_outliers(context, read.table)
+    evidence = port.keep("measured.json", lambda: _evidence(context, read), of_json(Evidence))
+    plan = given or port.keep(
+        "chosen.json", lambda: _plan(context, evidence), PLAN, also=context.budget.minutes
+    )
     if plan.strategy.value not in CLOSED_FORM:
-        plan, evidence = with_found_rate(job, plan, read, evidence)
-    job.publish("evidence.json", evidence)
-    job.publish("plan.json", plan)
+        plan, evidence = with_found_rate(context, plan, read, evidence)
+    port.publish("evidence.json", evidence)
+    port.publish("plan.json", plan)
     if read is None:
-        return learn_by_steps(job, plan, evidence, None, None)
+        return learn_by_steps(context, plan, evidence, None, None)
     if plan.strategy.value in CLOSED_FORM:
-        return _closed_form(job, read, plan, evidence)
-    beside = _exact_plan(job, evidence, plan.strategy)
-    first = solve(job, read.table, beside.taps.value, job.train)
-    job.usable(solved_classifier(job, read.network, beside, first))
-    return learn_by_steps(job, plan, evidence, read, partial(_linear, job, read))
+        return _closed_form(context, read, plan, evidence)
+    beside = _exact_plan(context, evidence, plan.strategy)
+    first = solve(context.data, read.table, beside.taps.value, context.data.train)
+    port.usable(solved_classifier(context, read.network, beside, first))
+    return learn_by_steps(context, plan, evidence, read, partial(_linear, context, read))
 
 
-def _read(job: Job) -> _Features:
+def _read(context: FitContext) -> _Features:
     """The features of the network asked for, or of the one that comes along if it cannot be had."""
 
     def features(offer: Offer, size: int) -> _Features:
-        network = network_with(job, offer.net, size, offer.weights)
-        table = read_features(job, offer.net, network, size, job.feature_rows, "features.npz")
+        network = network_with(context, offer.net, size, offer.weights)
+        table = read_features(
+            context, offer.net, network, size, context.data.feature_rows, "features.npz"
+        )
         return _Features(
             net=offer.net,
             weights=offer.weights,
@@ -85,23 +90,24 @@ def _read(job: Job) -> _Features:
             notes=notes_of(network),
         )
 
-    found, notes = first_at_hand(job, offers_for_one(job), features)
+    found, notes = first_at_hand(context, offers_for_one(context), features)
     return replace(found, notes=(*notes, *found.notes))
 
 
-def _closed_form(job: Job, read: _Features, plan: Plan, evidence: Evidence) -> Learned:
+def _closed_form(context: FitContext, read: _Features, plan: Plan, evidence: Evidence) -> FitResult:
     """The linear model fitted on training and validation images; judged on validation without."""
+    data = context.data
     taps = plan.taps.value
-    by_train = solve(job, read.table, taps, job.train)
-    first = solved_classifier(job, read.network, plan, by_train)
-    job.usable(first)
+    by_train = solve(data, read.table, taps, data.train)
+    first = solved_classifier(context, read.network, plan, by_train)
+    context.port.usable(first)
     final, found = by_train, None
-    if len(job.val):
-        found = answers(first.spec, by_train.fit.scores(read.table.of(job.val, taps)))
-        rows = np.sort(np.concatenate([job.train, job.val]))
-        final = solve(job, read.table, taps, rows)
-    return Learned(
-        classifier=solved_classifier(job, read.network, plan, final),
+    if len(data.val):
+        found = answers(first.spec, by_train.fit.scores(read.table.of(data.val, taps)))
+        rows = np.sort(np.concatenate([data.train, data.val]))
+        final = solve(data, read.table, taps, rows)
+    return FitResult(
+        classifier=solved_classifier(context, read.network, plan, final),
         plan=plan,
         evidence=evidence,
         history=None,
@@ -110,28 +116,36 @@ def _closed_form(job: Job, read: _Features, plan: Plan, evidence: Evidence) -> L
     )
 
 
-def _linear(job: Job, read: _Features, evidence: Evidence, choice: Choice[str]) -> Learned:
+def _linear(
+    context: FitContext, read: _Features, evidence: Evidence, choice: Choice[str]
+) -> FitResult:
     """The linear model that a training is held against."""
-    return _closed_form(job, read, _exact_plan(job, evidence, choice), evidence)
+    return _closed_form(context, read, _exact_plan(context, evidence, choice), evidence)
 
 
-def _exact_plan(job: Job, evidence: Evidence, choice: Choice[str]) -> Plan:
+def _exact_plan(context: FitContext, evidence: Evidence, choice: Choice[str]) -> Plan:
     """The plan of the linear model beside a training."""
     linear = replace(choice, value="linear")
-    return exact_plan(evidence, job.options, job.machine, linear, job.index.task)
+    return exact_plan(evidence, context.options, context.machine, linear, context.data.index.task)
 
 
-def _plan(job: Job, evidence: Evidence) -> Plan:
-    options, machine = job.options, job.machine
-    plan = choose_for_targets(evidence, job.seconds_left(), options, machine, job.index.task)
+def _plan(context: FitContext, evidence: Evidence) -> Plan:
+    options, machine = context.options, context.machine
+    plan = choose_for_targets(
+        evidence, context.budget.seconds_left(), options, machine, context.data.index.task
+    )
     return replace(plan, because=(*evidence.notes, *plan.because))
 
 
-def _evidence(job: Job, read: _Features | None) -> Evidence:
+def _evidence(context: FitContext, read: _Features | None) -> Evidence:
     """The probes, and the speed of what may be trained by steps."""
-    targets, number = job.index.targets()[job.train], job.index.task == "number"
-    probes, best = ((), "") if read is None else _probes(job, read)
-    counts = [len(job.train)] if number else targets.sum(axis=0)
+    data = context.data
+    targets, number = (
+        data.index.targets()[data.train],
+        data.index.task == "number",
+    )
+    probes, best = ((), "") if read is None else _probes(context, read)
+    counts = [len(data.train)] if number else targets.sum(axis=0)
     evidence = Evidence(
         probes=probes,
         best_probe=best,
@@ -139,26 +153,26 @@ def _evidence(job: Job, read: _Features | None) -> Evidence:
         speeds=_features_speed(read),
         images_per_class=tuple(int(count) for count in counts),
         majority=0.0 if number else float(targets.mean()),
-        image_size=job.cache.size,
-        channels=job.cache.channels,
-        resize=job.cache.resize,
-        square=job.index.square,
+        image_size=data.cache.size,
+        channels=data.cache.channels,
+        resize=data.cache.resize,
+        square=data.index.square,
         net=read.net if read else "",
         weights=read.weights or "" if read else "",
         notes=read.notes if read else (),
         input_size=read.input_size if read else 0,
-        val_images=len(job.val),
-        classes=job.index.classes,
+        val_images=len(data.val),
+        classes=data.index.classes,
         metric="r_squared" if number else "mean_average_precision",
     )
-    if job.given_plan is not None:
+    if context.given_plan is not None:
         return evidence
-    if read is not None and job.options.strategy == "auto" and len(job.val):
-        spec = pretrained_spec(job, read.net, read.input_size, read.network.taps)
-        shift = layer_shift(read.network, job.cache, job.train, spec, job.options.seed)
+    if read is not None and context.options.strategy == "auto" and len(data.val):
+        spec = pretrained_spec(context, read.net, read.input_size, read.network.taps)
+        shift = layer_shift(read.network, data.cache, data.train, spec, data.seed)
         evidence = replace(evidence, shift=shift)
-    name = worth_a_training(evidence, job.options)
-    speeds, precisions = training_speeds(job, evidence, (name,) if name else ())
+    name = worth_a_training(evidence, context.options)
+    speeds, precisions = training_speeds(context, evidence, (name,) if name else ())
     return replace(evidence, speeds={**evidence.speeds, **speeds}, precisions=precisions)
 
 
@@ -168,11 +182,12 @@ def _features_speed(read: _Features | None) -> dict[str, float]:
     return {"features": len(read.table.rows) / read.table.seconds}
 
 
-def _probes(job: Job, read: _Features) -> tuple[tuple[Probe, ...], str]:
+def _probes(context: FitContext, read: _Features) -> tuple[tuple[Probe, ...], str]:
     """A linear model on every set of taps, judged by leave-one-out; the name of the best."""
-    table, rows = read.table, _some(job.train, job.options.seed)
-    targets = job.index.targets()[rows]
-    path = prepare(table.of(rows), targets, targets.shape[1], job.groups[rows], table.widths)
+    data = context.data
+    table, rows = read.table, _some(data.train, data.seed)
+    targets = data.index.targets()[rows]
+    path = prepare(table.of(rows), targets, targets.shape[1], data.groups[rows], table.widths)
     errors, probes = [], []
     for name, taps in tap_sets(table.taps):
         columns = table.columns(taps)
@@ -186,25 +201,27 @@ def _probes(job: Job, read: _Features) -> tuple[tuple[Probe, ...], str]:
                 dimensions=len(columns),
                 alpha=fit.alpha,
                 temperature=1.0,
-                loo_accuracy=_share(job, fit.loo_scores, targets, rows),
+                loo_accuracy=_share(data, fit.loo_scores, targets, rows),
                 loo_log_loss=errors[-1] / max(float(targets.var(axis=0).mean()), 1e-12),
                 val_accuracy=None,
                 val_log_loss=None,
                 seconds=time.perf_counter() - started,
             )
         )
-    usable = [k for k, probe in enumerate(probes) if _allowed(job, probe)]
+    usable = [k for k, probe in enumerate(probes) if _allowed(context, probe)]
     return tuple(probes), probes[min(usable, key=lambda k: errors[k])].name
 
 
-def _allowed(job: Job, probe: Probe) -> bool:
-    return job.options.strategy != "layers" or probe.name != "top"
+def _allowed(context: FitContext, probe: Probe) -> bool:
+    return context.options.strategy != "layers" or probe.name != "top"
 
 
-def _share(job: Job, scores_NK: NDArray[np.float32], targets_NK: Floats, rows: Rows) -> Interval:
+def _share(
+    data: FitData, scores_NK: NDArray[np.float32], targets_NK: Floats, rows: Rows
+) -> Interval:
     """Mean average precision or R² of left-out images, with its interval."""
-    groups, seed = job.groups[rows], job.options.seed
-    if job.index.task == "number":
+    groups, seed = data.groups[rows], data.seed
+    if data.index.task == "number":
         found = measures.number_measures(scores_NK[:, 0], targets_NK[:, 0], groups, seed, _DRAWS)[1]
     else:
         said = np.zeros(scores_NK.shape, np.bool_)

@@ -4,18 +4,16 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from striate.data.cache import build_cache
 from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
 from striate.data.split import split_index
 from striate.errors import UsageError
 from striate.learn.asked import form_of, refuse_unfit
-from striate.learn.job import Job
+from striate.learn.job import Budget, FitContext, RunPort
 from striate.learn.measure import gather_evidence
 from striate.learn.networks import best_network, probe_first
-from striate.stages.fitting import FOLDS_AND_MODEL
+from striate.stages.fitting import FOLDS_AND_MODEL, data_of
 from striate.store.clock import Clock
 from striate.strategy.choose import choose
 from striate.train.machine import apply, measure_machine
@@ -38,28 +36,27 @@ def explain(source: object, options: Options, watch: Watch, clock: Clock) -> tup
     parts = FOLDS_AND_MODEL if split.evaluation == "cross-validation" else 1
     machine = measure_machine(options.device)
     with apply(machine), tempfile.TemporaryDirectory() as folder:
-        job = Job(
-            index=index,
-            cache=cache,
-            train=split.train,
-            val=split.val,
-            groups=split.groups,
-            feature_rows=np.sort(np.concatenate([split.train, split.val])),
+        context = FitContext(
+            data=data_of(index, split, cache, options.seed),
+            budget=Budget(
+                minutes=options.minutes / parts,
+                seconds_left=lambda: clock.remaining() / parts,
+                judge_images=0 if parts > 1 else len(split.test),
+            ),
+            port=RunPort(
+                checkpoints=Path(folder),
+                keep=lambda name, make, codec=None, *, inputs=None, also=None: make(),
+                publish=lambda name, value: None,
+                usable=lambda classifier: None,
+                watch=watch,
+            ),
             options=options,
             machine=machine,
             given_plan=None,
-            checkpoints=Path(folder),
-            keep=lambda name, make, codec=None, *, inputs=None, also=None: make(),
-            publish=lambda name, value: None,
-            minutes=options.minutes / parts,
-            seconds_left=lambda: clock.remaining() / parts,
-            judge_images=0 if parts > 1 else len(split.test),
-            usable=lambda classifier: None,
-            watch=watch,
         )
-        refuse_unfit(job)
-        linear = probe_first(job) if options.strategy != "scratch" else None
-        linear = best_network(job, linear) if linear is not None else None
-        evidence = gather_evidence(job, linear, trials=False)
-        plan = choose(evidence, job.seconds_left(), options, machine)
+        refuse_unfit(context)
+        linear = probe_first(context) if options.strategy != "scratch" else None
+        linear = best_network(context, linear) if linear is not None else None
+        evidence = gather_evidence(context, linear, trials=False)
+        plan = choose(evidence, context.budget.seconds_left(), options, machine)
         return evidence, replace(plan, because=(*evidence.notes, *plan.because))

@@ -1,7 +1,7 @@
 """From a split to a model on disk and predictions of the images that judge it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from striate.classifier import Classifier, as_predictions, keeping, save
 from striate.errors import UsageError
 from striate.learn.crossing import cross_validate
 from striate.learn.held_out import held_out_by_folds, held_out_of
-from striate.learn.job import Job, Learned
+from striate.learn.job import Budget, FitContext, FitData, FitResult, RunPort
 from striate.learn.procedure import learn
 from striate.run import FIRST_MODEL, Run
 from striate.stages.improving import keep_earlier, put_by
@@ -49,66 +49,78 @@ def fit_and_predict(
     The test images are shown to the finished model only, once.
     """
     crossed = split.evaluation == "cross-validation"
-    job = make_job(run, index, split, cache, machine, watch)
+    context = make_job(run, index, split, cache, machine, watch)
     earlier = put_by(run, watch)
     with run.timed("train"):
-        learned = learn(job)
+        learned = learn(context)
     found, task = learned.val_probabilities, index.task
-    truth = (index.labels() if task == "label" else index.targets())[job.val]
+    truth = (index.labels() if task == "label" else index.targets())[context.data.val]
     if earlier and keep_earlier(run, earlier, found, truth, task):
         run.write("evidence.json", learned.evidence)
         run.write("trials.jsonl", _tried(learned.evidence))
         return
     with run.timed("predict"):
-        held_out = held_out_of(job, learned)
+        held_out = held_out_of(context.data, learned)
     save(keeping(learned.classifier, held_out), run.model)
     _write_learned(run, learned)
     rows = split.train if crossed else split.test
     run.look(learned.plan)
     with run.timed("predict"):
-        probabilities = _judged(run, job, learned, split)
+        probabilities = _judged(run, context, learned, split)
     if held_out is None and split.folds is not None and index.task == "label":
-        save(keeping(learned.classifier, held_out_by_folds(job, probabilities)), run.model)
+        save(keeping(learned.classifier, held_out_by_folds(context.data, probabilities)), run.model)
     spec = learned.classifier.spec
     run.write("predictions.csv", _predictions(index, rows, probabilities, spec))
 
 
-def _judged(run: Run, job: Job, learned: Learned, split: Split) -> NDArray[np.float32]:
+def _judged(run: Run, context: FitContext, learned: FitResult, split: Split) -> NDArray[np.float32]:
     """Probabilities of the images that judge: the test's, or those of every fold."""
     if split.folds is not None:
-        return cross_validate(job, split.folds)
+        return cross_validate(context, split.folds)
     return run.keep(
         "test.npy",
-        lambda: learned.classifier.probabilities(job.cache.images, split.test),
+        lambda: learned.classifier.probabilities(context.data.cache.images, split.test),
         of_array(),
     )
 
 
 def make_job(
     run: Run, index: Index, split: Split, cache: Cache, machine: Machine, watch: Watch
-) -> Job:
+) -> FitContext:
     """What the procedure may look at; a fold of a tiny set gets a sixth of the time."""
     crossed = split.evaluation == "cross-validation"
     options = run.record.settings
     parts = FOLDS_AND_MODEL if crossed else 1
-    return Job(
+    return FitContext(
+        data=data_of(index, split, cache, options.seed),
+        budget=Budget(
+            minutes=run.clock.minutes / parts,
+            seconds_left=lambda: run.clock.remaining() / parts,
+            judge_images=0 if crossed else len(split.test),
+        ),
+        port=RunPort(
+            checkpoints=run.checkpoints,
+            keep=_Timed(run),
+            publish=run.write,
+            usable=_FirstModel(run),
+            watch=watch,
+        ),
+        options=options,
+        machine=machine,
+        given_plan=given_plan(options, index),
+    )
+
+
+def data_of(index: Index, split: Split, cache: Cache, seed: int) -> FitData:
+    """The images of a split that a fit may look at: those of training and validation."""
+    return FitData(
         index=index,
         cache=cache,
         train=split.train,
         val=split.val,
         groups=split.groups,
         feature_rows=np.sort(np.concatenate([split.train, split.val])),
-        options=options,
-        machine=machine,
-        given_plan=given_plan(options, index),
-        checkpoints=run.checkpoints,
-        keep=_Timed(run),
-        publish=run.write,
-        minutes=run.clock.minutes / parts,
-        seconds_left=_Share(run, parts),
-        judge_images=0 if crossed else len(split.test),
-        usable=_FirstModel(run),
-        watch=watch,
+        seed=seed,
     )
 
 
@@ -127,19 +139,6 @@ def given_plan(options: Options, index: Index) -> Plan | None:
             "Give a plan that was made for these classes, or leave --plan out.",
         )
     return plan
-
-
-@dataclass(slots=True)
-class _Share:
-    """Seconds that one of several equal parts of the remaining work may still take."""
-
-    run: Run
-    parts: int
-    until: float = field(default=0.0)
-
-    def __call__(self) -> float:
-        left = self.run.clock.remaining()
-        return left / self.parts if self.parts > 1 else left
 
 
 @dataclass(slots=True)
@@ -180,7 +179,7 @@ class _FirstModel:
         self.run.stage_done(FIRST_MODEL, self.run.clock.elapsed())
 
 
-def _write_learned(run: Run, learned: Learned) -> None:
+def _write_learned(run: Run, learned: FitResult) -> None:
     nothing = History(epochs=(), kept_epoch=0, train_images=0, val_images=0)
     run.write("evidence.json", learned.evidence)
     run.write("plan.json", learned.plan)

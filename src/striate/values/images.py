@@ -1,7 +1,7 @@
 """What was asked for and what was found: options, index, cache, split."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -96,6 +96,8 @@ class Index:
     images: Sequence[Any] | None = None
     address: str = ""
     task: Task = "label"
+    # What is worked out of the examples is worked out once: a loop over all of them is slow.
+    _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def used(self) -> Rows:
         """Rows of the examples in use, ascending."""
@@ -124,8 +126,25 @@ class Index:
         """Class number of every row; -1 where the row is not in use.
 
         Of other tasks it tells what is alike: the same set of labels, the same tenth of the
-        numbers.
+        numbers. The array is shared and cannot be written.
         """
+        if "labels" not in self._known:
+            self._known["labels"] = _unwritable(self._class_numbers())
+        found: Rows = self._known["labels"]
+        return found
+
+    def targets(self) -> NDArray[np.float64]:
+        """What is to be learnt of every row, N x K: 1 for each class that it has, else 0.
+
+        Of the task `number` it is N x 1, the number. Rows that are not in use hold 0. The array is
+        shared and cannot be written.
+        """
+        if "targets" not in self._known:
+            self._known["targets"] = _unwritable(self._target_table())
+        found: NDArray[np.float64] = self._known["targets"]
+        return found
+
+    def _class_numbers(self) -> Rows:
         if self.task == "number":
             return self._tenths()
         names = self.classes
@@ -136,11 +155,7 @@ class Index:
             [number[e.label] if e.status == "used" else -1 for e in self.examples], np.int64
         )
 
-    def targets(self) -> NDArray[np.float64]:
-        """What is to be learnt of every row, N x K: 1 for each class that it has, else 0.
-
-        Of the task `number` it is N x 1, the number. Rows that are not in use hold 0.
-        """
+    def _target_table(self) -> NDArray[np.float64]:
         if self.task == "number":
             numbers = [float(e.label) if e.status == "used" else 0.0 for e in self.examples]
             return np.array(numbers, np.float64).reshape(-1, 1)
@@ -158,6 +173,11 @@ class Index:
         tenths = np.full(len(numbers), -1, np.int64)
         tenths[rows] = np.searchsorted(np.unique(cuts), numbers[rows], side="right")
         return tenths
+
+
+def _unwritable(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
