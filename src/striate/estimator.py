@@ -28,7 +28,7 @@ from striate.data.cache import decode_rows
 from striate.data.given import listed, pixel_range_of, rows_as_pictures
 from striate.data.scan import read_images
 from striate.errors import SourceError, UsageError
-from striate.learn.in_memory import blocks, job_in_memory, refuse_unreadable
+from striate.learn.in_memory import blocks, context_in_memory, refuse_unreadable
 from striate.learn.procedure import learn
 from striate.nets import RANDOM
 from striate.probe.features import extract
@@ -106,7 +106,10 @@ class ImageClassifier(
             clock = Clock(options.minutes)
             index = _labelled(_index(pictures), self.classes_, numbers, groups)
             machine = _machine(options.device)
-            with apply(machine), job_in_memory(index, options, machine, clock, watch) as context:
+            with (
+                apply(machine),
+                context_in_memory(index, options, machine, clock, watch) as context,
+            ):
                 learned = learn(context)
         self.plan_, self.evidence_ = learned.plan, learned.evidence
         self.classifier_ = learned.classifier

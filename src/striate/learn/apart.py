@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def apart(context: FitContext, folder: str) -> FitContext:
-    """The job for a training that leaves nothing but its checkpoints, however long it takes."""
+    """The context of a training that leaves nothing but its checkpoints, however long it takes."""
     port = replace(
         context.port, checkpoints=context.port.checkpoints / folder, publish=_unpublished
     )

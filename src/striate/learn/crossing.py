@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def cross_validate(context: FitContext, folds: Rows) -> NDArray[np.float32]:
-    """Probabilities of the rows in `job.train`, in order, each by a procedure that did not see it.
+    """Probabilities of the rows in `data.train`, in order, each by a procedure that did not see it.
 
     `folds` gives every index row its fold. Choices are made anew in each fold, by the images of
     the others alone. Of several labels K more columns tell which are said, by the thresholds of

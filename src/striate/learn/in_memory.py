@@ -1,4 +1,4 @@
-"""A job without a run folder: labelled pictures in, decoded for a while, and shared out."""
+"""A fit without a run folder: labelled pictures in, decoded for a while, and shared out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,12 +25,12 @@ T = TypeVar("T")
 
 
 @contextmanager
-def job_in_memory(
+def context_in_memory(
     index: Index, options: Options, machine: Machine, clock: Clock, watch: Watch
 ) -> Iterator[FitContext]:
-    """A job on all images of an index with labels; what it keeps is gone when it ends.
+    """The context of a fit on all images of an index; what it keeps is gone when it ends.
 
-    The same images in any order make the same job. Some are held back to choose by where that
+    The same images in any order make the same fit. Some are held back to choose by where that
     is asked for and they are not few; none to judge by: that is the caller's. Raises
     `SourceError` where an image cannot be read, `MachineError` where the disk is full.
     """

@@ -37,7 +37,7 @@ class Kind:
 
 
 def kind_of(data: FitData) -> Kind:
-    """The functions for the task of a job."""
+    """The functions for the task of a fit."""
     return KINDS[data.index.task]
 
 

@@ -49,7 +49,7 @@ def fit_and_predict(
     The test images are shown to the finished model only, once.
     """
     crossed = split.evaluation == "cross-validation"
-    context = make_job(run, index, split, cache, machine, watch)
+    context = make_context(run, index, split, cache, machine, watch)
     earlier = put_by(run, watch)
     with run.timed("train"):
         learned = learn(context)
@@ -84,7 +84,7 @@ def _judged(run: Run, context: FitContext, learned: FitResult, split: Split) -> 
     )
 
 
-def make_job(
+def make_context(
     run: Run, index: Index, split: Split, cache: Cache, machine: Machine, watch: Watch
 ) -> FitContext:
     """What the procedure may look at; a fold of a tiny set gets a sixth of the time."""
