@@ -63,6 +63,10 @@ def packed(root: Path) -> Path:
         (("fold_0", "test"), "fold_0, test"),
         (("images",), "the folder images"),
         (("labeled", "unlabeled"), "labeled, unlabeled"),
+        (("训练集", "测试集"), "测试集, 训练集"),
+        (("测试", "猫", "狗"), "测试"),
+        (("HAM_images_part_1", "HAM_images_part_2"), "HAM_images_part_1, HAM_images_part_2"),
+        (("query", "gallery"), "gallery, query"),
     ],
 )
 def test_splits_are_refused_as_classes(
@@ -92,13 +96,14 @@ def test_splits_are_refused_as_classes(
         ("label printer", "mask", "scanner"),
         ("image of a cat", "image of a dog"),
         ("01", "02"),
-        ("训练", "测试"),
         ("drawings", "photos"),
         ("trainer", "tester"),
         ("full", "half"),
         ("Stage 1", "Stage 2", "Stage 3"),
         ("set1", "set2"),
         ("sample_1", "sample_2"),
+        ("Part 1", "Part 2"),
+        ("训练师", "测试仪"),
     ],
 )
 def test_ordinary_classes_are_read_in_silence(tmp_path: Path, folders: tuple[str, ...]) -> None:

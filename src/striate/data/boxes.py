@@ -66,7 +66,11 @@ def box_at(name: str, left: float, top: float, width: float, height: float, what
 
 def class_names(names: Sequence[object], where: str) -> tuple[str, ...]:
     """Names of classes as striate writes them; raises `SourceError` where one cannot be used."""
-    found = tuple(unicodedata.normalize("NFC", str(name).strip()) for name in names)
+    # No lists: a YAML's aliases make some that are longer than any memory once written out.
+    found = tuple(
+        unicodedata.normalize("NFC", str(name).strip()) if isinstance(name, str | int) else ""
+        for name in names
+    )
     wrong = next((name for name in found if not name or "|" in name), None)
     if wrong is not None:
         raise SourceError(

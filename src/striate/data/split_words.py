@@ -22,6 +22,7 @@ _PARTS = frozenset(
         *("bbox", "bboxes", "gt", "groundtruth", "imagesets", "jpegimages"),
         *("segmentationclass", "segmentationobject", "image", "images", "img", "imgs"),
         *("picture", "pictures", "pic", "pics", "frames", "jpg", "jpeg", "png", "dataset", "data"),
+        *("query", "gallery", "图像", "图片", "标签", "标注"),
     )
 )
 _PARTS_BESIDE_SPLITS = frozenset(
@@ -30,7 +31,9 @@ _PARTS_BESIDE_SPLITS = frozenset(
         *("split", "chunk", "shard"),
     )
 )
+_IMAGES = frozenset(("images", "imgs", "pictures", "pics", "photos", "frames"))
 _IDLE = frozenset(("set", "stage", "raw", "full", "all", "ground", "truth"))
+_CHINESE = {"训练": "train", "验证": "val", "测试": "test"}
 _JOINED = re.compile(
     r"(train|training|test|testing|val|valid|validation|dev)(set|data|images?|img)"
 )
@@ -73,6 +76,8 @@ def split_in(path: str) -> str:
 def _suspects(names: Iterable[str]) -> list[str]:
     """Those of some classes that are named after splits, where that makes them suspicious."""
     labels = set(names)
+    if _parts_of_images(labels):
+        return sorted(labels)
     roles = {label: role for label in labels if (role := _role(label))}
     if roles and roles.keys() == labels and set(roles.values()) - {_BESIDE}:
         return sorted(roles)
@@ -80,6 +85,16 @@ def _suspects(names: Iterable[str]) -> list[str]:
     plain = {role for label, role in splits.items() if label.casefold() not in _MAY_BE_CLASSES}
     together = "train" in splits.values() and len(set(splits.values())) > 1
     return sorted(splits) if together or plain - {"train"} else []
+
+
+def _parts_of_images(names: set[str]) -> bool:
+    """Whether names differ by a number only and speak of images: set_images_part_1, …_2."""
+    alike = {re.sub(r"\d+", "", name.casefold()) for name in names}
+    return len(alike) == 1 < len(names) and bool(_IMAGES & set(_words(alike.pop())))
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", name.casefold())
 
 
 def _suspects_below(index: Index, paths: list[tuple[str, str]]) -> list[str]:
@@ -99,14 +114,16 @@ def _below(folder: str) -> str:
 
 def _role(name: str) -> str:
     """The split or part of a set that a name stands for; empty where it may be a class."""
-    words = re.findall(r"[^\W\d_]+", name.casefold())
-    roles = {_word_role(word) for word in words if word not in _IDLE}
+    roles = {_word_role(word) for word in _words(name) if word not in _IDLE}
     if "" in roles:
         return ""
     return next((role for role in (*SPLIT_NAMES, _PART, _BESIDE) if role in roles), "")
 
 
 def _word_role(word: str) -> str:
+    chinese = _CHINESE.get(word.removesuffix("集"))
+    if chinese:
+        return chinese
     joined = _JOINED.fullmatch(word)
     word = joined[1] if joined else word
     split = next((split for split, words in SPLIT_NAMES.items() if word in words), "")

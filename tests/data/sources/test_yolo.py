@@ -209,6 +209,13 @@ def test_nothing_left_is_no_source(tmp_path: Path) -> None:
         assert caught.value.exit_code == 3
 
 
+def test_aliases_that_would_fill_the_memory_are_refused(root: Path) -> None:
+    lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60)]
+    (root / "data.yaml").write_text("\n".join([*lines, "names: [*a59, *a59]"]), "utf-8")
+    with pytest.raises(SourceError, match="without a name"):
+        read(root, OPTIONS)
+
+
 @pytest.mark.parametrize("text", ["names: cat", "names: {a: 1}", "names: []", "names: ['a|b', c]"])
 def test_names_that_are_none_are_refused(root: Path, text: str) -> None:
     (root / "data.yaml").write_text(text, "utf-8")
