@@ -232,13 +232,15 @@ def same_schema(plain: object, kind: type, about: object) -> None:
     if stated == field.default:
         return
     stated_name, _, stated_number = stated.rpartition("/")
-    if stated_name == name and stated_number.isdigit() and int(stated_number) > int(number):
+    counts = re.fullmatch("[0-9]{1,9}", stated_number)
+    if stated_name == name and counts and int(stated_number) > int(number):
         raise ModelError(
             f"{about} was written by a newer striate: its schema is {stated}, "
             f"and this striate reads {field.default}.",
             "Type: pip install --upgrade striate",
         )
-    raise ValueError(f"its schema is {stated or 'missing'!r} where {field.default!r} is due")
+    wanted = f"its schema is {stated or 'missing'!r} where {field.default!r} is due"
+    raise damaged(about, ValueError(wanted))
 
 
 def of_json(kind: type[T]) -> Codec[T]:

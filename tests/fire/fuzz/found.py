@@ -52,6 +52,11 @@ def _reasons(because: object) -> Make:
     return lambda: json.dumps({**plan, "because": because}).encode()
 
 
+def _schema(name: str) -> Make:
+    plan = json.loads(TARGETS["plans"].seeds["plan"])
+    return lambda: json.dumps({**plan, "schema": name}).encode()
+
+
 def _array(shape: str) -> Make:
     """An `.npz` of one array of 64 bytes that says it has another shape."""
 
@@ -117,6 +122,9 @@ FOUND: Mapping[str, Mapping[str, Make]] = {
         "a number for reasons": _reasons(5),
         "no reasons": _reasons(None),
         "nested": lambda: NESTED,
+        "a schema in a schema": _schema("striate/plan/striate/plan/1"),
+        "a schema of a raised digit": _schema("striate/plan/²"),
+        "a schema without end": _schema("striate/plan/" + "9" * 5000),
     },
     "npz": {
         "pixels beyond 64 bits": _array("(4294967296, 4294967296, 1, 1)"),
