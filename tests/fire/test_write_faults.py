@@ -38,7 +38,7 @@ class Faults:
     """Counts the calls that write below a folder, and lets the chosen one fail."""
 
     def __init__(self, arena: Path) -> None:
-        self.arena = str(arena)
+        self.arena = str(arena) + os.sep
         self.armed(None, 0)
 
     def armed(self, at: int | None, code: int) -> None:
@@ -270,7 +270,10 @@ def cleared(place: Path, *keep: str) -> None:
     ("strategy", "small"), [("linear", 6), ("scratch", 3)], ids=["linear", "scratch"]
 )
 def test_a_fit_survives_a_fault_at_every_write(
-    arena: Arena, strategy: str, small: int, record_property: Callable[[str, object], None]
+    arena: Arena,
+    strategy: str,
+    small: int,
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     words: tuple[str, ...] = ("fit", "pictures", "--strategy", strategy, "--minutes", "0.5")
     if strategy == "scratch":
@@ -285,7 +288,7 @@ def test_a_fit_survives_a_fault_at_every_write(
         lambda: (arena.place / "run/predictions.csv").read_bytes(),
         by_size(small, 200),
     )
-    record_property("counts", counts)
+    record_testsuite_property(f"write faults of {strategy}", str(counts))
     assert counts["told"]
 
 
@@ -294,7 +297,7 @@ def test_what_writes_one_file_survives_a_fault_at_every_write(
     arena: Arena,
     verb: str,
     monkeypatch: pytest.MonkeyPatch,
-    record_property: Callable[[str, object], None],
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     monkeypatch.setattr(inspection, "look_closer", lambda *_: Doubted(doubts=(), looked_at=0))
     words, out = {
@@ -312,5 +315,5 @@ def test_what_writes_one_file_survives_a_fault_at_every_write(
         lambda: (arena.place / out).read_bytes(),
         by_size(6, 200),
     )
-    record_property("counts", counts)
+    record_testsuite_property(f"write faults of {verb}", str(counts))
     assert counts["told"]
