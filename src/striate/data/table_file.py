@@ -165,6 +165,8 @@ def _delimiter(text: str, own: str) -> str:
         try:
             some = [row for row, _ in zip(rows, range(_SAMPLE), strict=False) if any(row)]
         except csv.Error:
+            some = []
+        if not some:  # nothing but empty cells
             return 0.0, False, 0
         same = sum(len(row) == len(some[0]) for row in some) / len(some)
         return round(same, 1), delimiter == own, len(some[0])

@@ -105,6 +105,8 @@ def _curves(path: Path, columns: list[Points], train_images: int, val_images: in
         )
     ends = _ends([chosen[figure] for figure in ("val_loss", "val_accuracy") if figure in chosen])
     ends = ends or _ends([chosen[told[0]]])
+    # What begins only after the last end, as in a log that was cut, tells of none of the epochs.
+    told = [figure for figure in told if min(chosen[figure].places) <= ends[-1]]
     epochs_met = len(ends)
     if epochs_met > MOST_POINTS:
         ends = [float(part[-1]) for part in np.array_split(ends, MOST_POINTS)]

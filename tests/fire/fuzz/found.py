@@ -107,9 +107,13 @@ FOUND: Mapping[str, Mapping[str, Make]] = {
         "a list as a key": lambda: b'{[]: 1}\n{"loss": 2}',
         "a number of 5,000 digits": lambda: b'[{"loss": ' + b"1" * 5000 + b"}]",
         "a nested line": lambda: b'{"loss": 2}\n' + b'{"a":' * 5000 + b"1" + b"}" * 5000,
+        "a loss after the last validation": lambda: json.dumps(
+            [{"epoch": 0, "val_loss": 0.4}, {"epoch": 3, "loss": 0.25}]
+        ).encode(),
         "columns without a row in common": _unlike_columns,
         "rows without a column in common": _unlike_rows,
     },
+    "csv": {"empty cells alone": lambda: b"#,\xfb!`\xb3#\n,"},
     "log_tables": {"empty cells": _empty_cells},
     "event_files": {
         "a record without end": _long_record(2**64 - 1),
