@@ -102,6 +102,23 @@ def test_help_loads_nothing_heavy(words: tuple[str, ...]) -> None:
     assert said.stdout.splitlines()[-1] == "[]"
 
 
+def test_predicting_loads_no_more_than_it_needs(small_run: Path) -> None:
+    """Nothing that trains, draws or compiles; torch itself is most of what one image costs."""
+    code = (
+        "import sys; from striate.cli import run; code = run(sys.argv[1:]); "
+        "unwanted = {'torchvision', 'timm', 'sklearn', 'scipy', 'matplotlib', 'pandas', 'jinja2', "
+        "'torch._dynamo', 'torch._inductor', 'sympy', 'triton'}; "
+        "print(code, sorted(unwanted & set(sys.modules)), file=sys.stderr)"
+    )
+    picture = small_run.parent / "pictures" / "red" / "000.png"
+    words = ["predict", str(small_run), str(picture), "--quiet"]
+    said = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    assert said.stderr.splitlines()[-1] == "0 []"
+    assert said.stdout.count("red") == 3  # its path, the answer and the head of a column
+
+
 def test_importing_striate_loads_nothing_heavy() -> None:
     code = "import sys, striate; print({'torch','matplotlib','numpy','rich'} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

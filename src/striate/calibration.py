@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 
 from striate.measures import fit_logistic
 from striate.statistics import log_losses, rng, softmax
@@ -34,8 +33,8 @@ def calibrated(
     odds = calibration.slope * odds + calibration.intercept
     # At these odds the best class is as likely as the second.
     odds = np.maximum(odds, np.log(rest_NK.max(axis=1)) + AHEAD)
-    table: Floats = rest_NK * expit(-odds)[:, None]
-    table[np.arange(len(table)), scores.argmax(axis=1)] = expit(odds)
+    table: Floats = rest_NK * _share_of(-odds)[:, None]
+    table[np.arange(len(table)), scores.argmax(axis=1)] = _share_of(odds)
     return table.astype(np.float32)
 
 
@@ -204,6 +203,13 @@ def _best_against_rest(scores_NK: Floats) -> tuple[Floats, Floats]:
     powers = np.exp(others - high[:, None])
     total = powers.sum(axis=1)
     return scores_NK[rows, best] - high - np.log(total), powers / total[:, None]
+
+
+def _share_of(odds_N: Floats) -> Floats:
+    """Probabilities N of log-odds. SciPy's `expit` is this too, and loads slower than a model."""
+    with np.errstate(over="ignore"):
+        shares: Floats = 1 / (1 + np.exp(-odds_N))
+    return shares
 
 
 def _moments(logits_NK: Floats, scores_NK: Floats) -> tuple[Floats, Floats, Floats]:

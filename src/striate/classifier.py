@@ -3,24 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from striate.calibration import calibrated
-from striate.data.batches import normalise, to_device
 from striate.data.cache import decode_images
 from striate.decision.familiarity import familiarity
 from striate.errors import ModelError
 from striate.measures import logistic
 from striate.model_files import AGAIN, WEIGHTS, read_model, write_model
-from striate.nets import RANDOM, Backbone
+from striate.nets import RANDOM
 from striate.probe.strangeness import distances
-from striate.train.head import Network, assemble, pool
+from striate.train.head import Network, assemble
 from striate.train.inference import Fast, fast
 from striate.train.machine import measure_machine
+from striate.train.passes import answers_of
+from striate.train.settled import settled
 from striate.values import (
     Example,
     HeldOut,
@@ -29,7 +29,6 @@ from striate.values import (
     ModelSpec,
     Predictions,
     Rows,
-    Tap,
     names_in,
 )
 
@@ -79,16 +78,7 @@ class Classifier:
         """Logits N x K and deep features N x D, in one pass."""
         rows = np.arange(len(images_NHWC)) if rows is None else rows
         machine = measure_machine()
-        network = self._on(machine)
-        size = self.spec.batch_size
-        logits = np.empty((len(rows), self.spec.outputs), np.float32)
-        width = cast(Backbone, self.network.backbone).stage_channels[-1]
-        deep = np.empty((len(rows), width), np.float32)
-        for start in range(0, len(rows), size):
-            part = images_NHWC[rows[start : start + size]]
-            found = self._batch(network, machine, _filled(part, size))
-            for whole, some in zip((logits, deep), found, strict=True):
-                whole[start : start + size] = some[: len(part)]
+        logits, deep = answers_of(self._on(machine), images_NHWC, rows, self.spec, machine)
         if not np.isfinite(logits).all():
             raise ModelError(
                 "The answers of the model are no finite numbers: its weights are "
@@ -103,21 +93,6 @@ class Classifier:
         if key not in self._quick:
             self._quick[key] = fast(self.network, machine=machine, precision=self.spec.precision)
         return self._quick[key]
-
-    def _batch(
-        self, network: Fast, machine: Machine, images_NHWC: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        images = to_device(images_NHWC, machine.device, machine.layout)
-        images = normalise(
-            images, self.spec.mean, self.spec.std, torch.float32, self.spec.input_size
-        )
-        with torch.inference_mode():
-            maps = network.stages(images)
-            logits = network.classify(pool(maps, network.network.taps))
-            if self.spec.mirror:
-                logits = (logits + network(images.flip(3))) / 2
-            deep = pool(maps, (Tap(stage=tuple(maps)[-1], pool="mean"),))
-        return logits.float().cpu().numpy(), deep.float().cpu().numpy()
 
     def predict(self, index: Index, rows: Rows | None = None) -> Predictions:
         """Predictions for the used rows of an index, decoded as the training images were."""
@@ -219,8 +194,9 @@ def load(folder: Path) -> Classifier:
     spec, tensors = read_model(folder)
     try:
         held_out = _from_tensors(spec, tensors)
-        network = assemble(spec, RANDOM)
-        network.load_state_dict(tensors)
+        with settled(1):  # To copy so little, threads cost more than they do.
+            network = assemble(spec, RANDOM)
+            network.load_state_dict(tensors)
     except (RuntimeError, KeyError, ValueError) as error:
         raise ModelError(
             f"The weights in {folder / WEIGHTS} cannot be used: {_first_line(error)}.", AGAIN
@@ -237,14 +213,6 @@ def keeping(classifier: Classifier, held_out: HeldOut | None) -> Classifier:
     """The same network with held-out images to act on its answers by."""
     spec = replace(classifier.spec, held_out=None if held_out is None else held_out.card)
     return replace(classifier, spec=spec, held_out=held_out)
-
-
-def _filled(images_NHWC: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """A full batch: the last one is filled up with its first image, so that kernels stay."""
-    missing = size - len(images_NHWC)
-    if missing <= 0:
-        return images_NHWC
-    return np.concatenate([images_NHWC, np.repeat(images_NHWC[:1], missing, axis=0)])
 
 
 def _as_tensors(held_out: HeldOut | None) -> dict[str, torch.Tensor]:

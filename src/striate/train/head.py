@@ -40,8 +40,8 @@ class Network(nn.Module):
         self.register_buffer("shift", torch.zeros(sum(self.widths)))
         self.register_buffer("scale", torch.ones(sum(self.widths)))
         self.dropout = nn.Dropout(dropout)
-        # Born without a draw: nobody's random state changes, and the zeros come next anyway.
-        self.head = nn.Linear(sum(self.widths), classes, device="meta").to_empty(device="cpu")
+        with torch.random.fork_rng(devices=[]):  # Nobody's draws change for what becomes zeros.
+            self.head = nn.Linear(sum(self.widths), classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 

@@ -75,7 +75,8 @@ def fast(network: Network, *, machine: Machine, precision: str | None = None) ->
     precision = precision or machine.precision
     last = machine.layout == "channels_last"
     layout = torch.channels_last if last else torch.contiguous_format
-    quick = copy.deepcopy(network).eval().requires_grad_(False).to(machine.device)
+    with settled(1):  # To copy so little, threads cost more than they do.
+        quick = copy.deepcopy(network).eval().requires_grad_(False).to(machine.device)
     maps = None
     if machine.fused and machine.device == "cpu":
         maps = _fused(quick.backbone, precision)

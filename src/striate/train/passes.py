@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import numpy as np
 import torch
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.data.batches import normalise, to_device
+from striate.nets import Backbone
+from striate.train.head import pool
 from striate.train.inference import Fast
 from striate.train.settled import settled
-from striate.values import Machine, ModelSpec, Progress, Rows, Watch, unwatched
+from striate.values import Machine, ModelSpec, Progress, Rows, Tap, Watch, unwatched
 
 
 def features_of(
@@ -46,6 +49,25 @@ def logits_of(
 
     width = len(spec.classes)
     return _pass(classify, width, images_NHWC, rows, spec, machine, watch)
+
+
+def answers_of(
+    network: Fast, images_NHWC: NDArray[np.uint8], rows: Rows, spec: ModelSpec, machine: Machine
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits N x K of some rows, and what the last stage gives of each, N x D, in one pass."""
+    backbone = cast(Backbone, network.network.backbone)
+    deep = (Tap(stage=backbone.stage_names[-1], pool="mean"),)
+
+    def answer(images_NCHW: Tensor) -> Tensor:
+        maps = network.stages(images_NCHW)
+        logits = network.classify(pool(maps, network.network.taps))
+        if spec.mirror:
+            logits = (logits + network(images_NCHW.flip(3))) / 2
+        return torch.cat([logits, pool(maps, deep)], dim=1)
+
+    width = spec.outputs + backbone.stage_channels[-1]
+    found = _pass(answer, width, images_NHWC, rows, spec, machine, unwatched)
+    return found[:, : spec.outputs], found[:, spec.outputs :]
 
 
 def images_at_once(spec: ModelSpec) -> int:

@@ -9,18 +9,22 @@ import torch
 
 @contextmanager
 def settled(threads: int) -> Iterator[None]:
-    """Sets torch's threads and deterministic algorithms, and puts both back."""
+    """Sets torch's threads and deterministic algorithms, and puts both back.
+
+    `use_deterministic_algorithms` sets the same, and loads torch's compiler to tell it: a second
+    and a half, 200 MB, for what striate never compiles.
+    """
     if torch.cuda.is_available():  # what cuBLAS wants to be deterministic, before its first call
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
+    mode = torch.get_deterministic_debug_mode()
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")
     try:
         yield
     finally:
         torch.set_num_threads(before)
-        torch.use_deterministic_algorithms(deterministic)
+        torch.set_deterministic_debug_mode(mode)
 
 
 @contextmanager
