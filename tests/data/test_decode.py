@@ -292,3 +292,22 @@ def test_damage_anywhere_gives_pixels_or_a_reason(kind: str, place: float, noise
 @cache
 def _whole(kind: str) -> bytes:
     return encoded(SCENE, kind)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"])
+def test_a_large_picture_made_some_lines_at_a_time_is_the_same(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (37, 23, 4), np.uint8)
+    image = Image.fromarray(levels)
+    if mode in {"I;16", "F"}:
+        kind = np.uint16 if mode == "I;16" else np.float32
+        image = Image.fromarray(levels[..., 0].astype(kind) * 200)
+    elif mode != "RGBA":
+        image = (image.convert("RGB") if mode not in {"LA"} else image).convert(mode)
+    whole = decode(image)
+    monkeypatch.setattr("striate.data.decode.BAND_PIXELS", 100)
+    monkeypatch.setattr("striate.data.deep_grey.BAND_PIXELS", 100)
+    parts = decode(image)
+    assert np.array_equal(parts.pixels, whole.pixels)
+    assert parts.pixels_hash == whole.pixels_hash

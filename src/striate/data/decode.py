@@ -90,7 +90,7 @@ def _upright(content: Content, header: Header, size: int | None, channels: int |
     image.load()
     # Asked after loading: Pillow has turned TIFF and AVIF by then and dropped the tag.
     orientation = orientation_of(image) if header.orientation != 1 else 1
-    return _turned(_from_image(image, keep_alpha=channels in KEEPING), orientation)
+    return _turned(_in_bands(image, keep_alpha=channels in KEEPING), orientation)
 
 
 def _from_jpeg(content: bytes, header: Header, size: int | None) -> Pixels | None:
@@ -106,6 +106,23 @@ def _from_jpeg(content: bytes, header: Header, size: int | None) -> Pixels | Non
     except ValueError:
         return None
     return pixels
+
+
+def _in_bands(image: Image.Image, *, keep_alpha: bool) -> Pixels:
+    """The pixels of a loaded PIL image, made some lines at a time: what lies between is small."""
+    lines = max(1, BAND_PIXELS // image.width)
+    if image.mode in DEEP_MODES or lines >= image.height:
+        return _from_image(image, keep_alpha=keep_alpha)
+    whole: Pixels | None = None
+    for top in range(0, image.height, lines):
+        band = image.crop((0, top, image.width, min(top + lines, image.height)))
+        band.format = image.format
+        pixels = _from_image(band, keep_alpha=keep_alpha)
+        if whole is None:
+            whole = np.empty((image.height, *pixels.shape[1:]), np.uint8)
+        whole[top : top + lines] = pixels
+    assert whole is not None
+    return whole
 
 
 def _from_image(image: Image.Image, *, keep_alpha: bool) -> Pixels:
@@ -199,3 +216,5 @@ def _three_axes(array: NDArray[Any]) -> NDArray[Any]:
 
 PLAIN = (1, 3)
 KEEPING = (2, 4)
+# Sixteen million: larger pictures are few, and what is made of this many takes 0.1 GB or two.
+BAND_PIXELS = 1 << 24

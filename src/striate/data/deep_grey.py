@@ -1,5 +1,6 @@
 """Grey of more than 8 bits, whole numbers or floats -> uint8, neither white nor black."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,17 +40,28 @@ def to_8_bit(deep: NDArray[Any], stated_bits: int = 0) -> Pixels:
         low, high = _range(deep[finite])
         levels = np.where(finite, deep, min(low, high)).astype(np.float32)
         if low >= 0 and high <= 1:
-            return _rounded(levels * 255)
+            return _by_lines(lambda part: _rounded(part * 255), levels)
     else:
         low, high = _range(deep)
         bits = next((b for b in (8, 12, 16) if high < 1 << b), 0)
         bits = stated_bits if stated_bits and high < 1 << stated_bits else bits
         if low >= 0 and bits:
-            return (levels.astype(np.uint32) >> max(0, bits - 8)).astype(np.uint8)
+            shift = max(0, bits - 8)
+            return _by_lines(lambda part: (part.astype(np.uint32) >> shift).astype(np.uint8), deep)
     if low >= 0 and high <= 255:
-        return _rounded(levels)
+        return _by_lines(_rounded, levels)
     span = high - low or 1.0
-    return _rounded((levels.astype(np.float64) - low) * (255 / span))
+    scale = 255 / span
+    return _by_lines(lambda part: _rounded((part.astype(np.float64) - low) * scale), levels)
+
+
+def _by_lines(turned: Callable[[NDArray[Any]], Pixels], levels: NDArray[Any]) -> Pixels:
+    """What a function of single levels makes of them all, some lines at a time to save memory."""
+    pixels = np.empty(levels.shape, np.uint8)
+    lines = max(1, BAND_PIXELS // max(1, levels[:1].size))
+    for top in range(0, len(levels), lines):
+        pixels[top : top + lines] = turned(levels[top : top + lines])
+    return pixels
 
 
 def _rounded(levels: NDArray[Any]) -> Pixels:
@@ -69,3 +81,6 @@ def _stated_bits(tags: Any) -> int:
         return highest.bit_length()
     bits = tags.get(258, (0,))
     return int(bits[0]) if bits and 8 < bits[0] < 16 else 0
+
+
+BAND_PIXELS = 1 << 22
