@@ -4,7 +4,6 @@ An answer of a damaged run is that of the whole one, or there is none.
 """
 
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -88,10 +87,12 @@ def place(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("damaged")
     for name in ("pictures", "cache"):
         shutil.copytree(small_run.parent / name, place / name)
-    os.environ["STRIATE_CACHE"] = str(place / "cache")
-    for seed, name in enumerate(("run", "other")):
-        options = Options(strategy="linear", minutes=1, lang="en", seed=seed, out=str(place / name))
-        fit(str(place / "pictures"), options).close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STRIATE_CACHE", str(place / "cache"))
+        for seed, name in enumerate(("run", "other")):
+            out = str(place / name)
+            options = Options(strategy="linear", minutes=1, lang="en", seed=seed, out=out)
+            fit(str(place / "pictures"), options).close()
     return place
 
 
