@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.fire.nursery import ONE_THREAD
-from tests.fire.size import by_size
+from tests.fire.size import FULL, by_size
 from tests.fire.textures import draw_textures
 
 from striate.run import Run
@@ -53,6 +53,7 @@ def test_a_fit_under_a_wrong_clock(place: Path, clock: str) -> None:
     must_be_plausible(run)
 
 
+@pytest.mark.skipif(not FULL, reason="in `make fire` only")
 def test_a_budget_is_kept_while_the_clock_jumps(place: Path) -> None:
     fit(place, "timed", "jumps", "--strategy", "scratch", "--minutes", "0.5")
     must_be_plausible(place / "timed")

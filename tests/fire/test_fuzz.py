@@ -39,7 +39,7 @@ def test_a_few_faults(name: str, data: st.DataObject) -> None:
 
 @pytest.mark.fire
 @pytest.mark.parametrize("name", TARGETS)
-@settings(max_examples=by_size(200, 5000), **QUIET)
+@settings(max_examples=by_size(60, 5000), **QUIET)
 @given(data=st.data())
 def test_many_faults(name: str, data: st.DataObject) -> None:
     must_hold(TARGETS[name], data.draw(inputs(TARGETS[name])))

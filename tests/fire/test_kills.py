@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.fire.nursery import Child, Ended, Nursery
-from tests.fire.size import by_size
+from tests.fire.size import FULL, by_size
 from tests.fire.textures import draw_textures
 
 from striate.run import Run
@@ -28,8 +28,9 @@ PLANS = {
     "adamw": "epochs=6 width=0.5 batch_size=16 optimizer=adamw schedule=plateau clip=1",
 }
 USED = by_size(list(PLANS)[:2], list(PLANS))
+ENDINGS = by_size(2, 30)
 PATIENCE = 300.0  # seconds for a run that takes five: nothing hangs, on any machine
-KILLS = by_size(8, 100)
+KILLS = by_size(6, 100)
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +204,7 @@ def timeless(run: Run) -> list[tuple[float, ...]]:
 
 
 def test_killed_while_the_cache_is_made(place: Path, nursery: Nursery) -> None:
-    for number in range(by_size(2, 15)):
+    for number in range(by_size(1, 15)):
         draw = random.Random(1000 + number)
         own = cache(place, f"cache-{number}")
         images = place / f"cache-{number}" / "images"
@@ -228,7 +229,7 @@ def test_asked_to_end_it_saves_and_goes_on(
     """By Ctrl-C, also twice, and by SIGTERM."""
     number = getattr(signal, ending)
     stopped = 0
-    for seed in range(by_size(3, 30)):
+    for seed in range(ENDINGS):
         draw = random.Random(2000 + seed)
         out = f"{ending}-{seed}"
         child = nursery.start(planned("scratch", out), place, cache(place))
@@ -243,7 +244,7 @@ def test_asked_to_end_it_saves_and_goes_on(
             assert "Traceback" not in child.said.read_text()
         assert ended(nursery.start(planned("scratch", out), place, cache(place))).code == 0
         must_be_alike(place / out, place / "scratch")
-    record_property(f"asked to end by {ending}", f"{stopped} of {by_size(3, 30)}")
+    record_property(f"asked to end by {ending}", f"{stopped} of {ENDINGS}")
     assert stopped
 
 
@@ -274,7 +275,8 @@ def kill_until_finished(place: Path, out: str, *more: str) -> int:
         seconds, kills = seconds * 1.3, kills + 1
 
 
-@pytest.mark.parametrize("strategy", by_size(["linear"], ["linear", "deep"]))
+@pytest.mark.skipif(not FULL, reason="in `make fire` only")
+@pytest.mark.parametrize("strategy", ["linear", "deep"])
 def test_killed_later_and_later(place: Path, strategy: str) -> None:
     assert shelled(place, f"{strategy}-first", "--strategy", strategy).wait() == 0
     plan = ("--plan", f"{strategy}-first/plan.json", "--minutes", "10")
