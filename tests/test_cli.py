@@ -1,5 +1,6 @@
 """The command line: help without weight, results on stdout, all else on stderr, exit codes."""
 
+import csv
 import json
 import os
 import signal
@@ -533,8 +534,9 @@ def model(monkeypatch: pytest.MonkeyPatch, own_folder: Path) -> Path:
 def test_predict_prints_csv(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = told(capsys, "predict", "run", "new/red/0.png", "new/green", "-q")
     assert (code, err) == (0, "")
-    lines = out.split("\r\n")
-    assert lines[0] == "path,predicted,probability,p:blue,p:green,p:red"
+    assert "\r" not in out
+    lines = out.split("\n")
+    assert lines[0] == "path,predicted,probability,p:blue,p:green,p:red,error"
     assert lines[1].startswith("new/red/0.png,red,0.99")
     assert [line.split(",")[1] for line in lines[1:-1]] == ["red", "green", "green", "green"]
 
@@ -543,7 +545,7 @@ def test_predict_takes_globs_lists_and_gives_the_top(
     model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = told(capsys, "predict", "run", "new/**/1.png", "--top", "2", "-q")[1]
-    assert out.splitlines()[0] == "path,predicted,probability,class_1,p_1,class_2,p_2"
+    assert out.splitlines()[0] == "path,predicted,probability,class_1,p_1,class_2,p_2,error"
     assert len(out.splitlines()) == 4
     listing = subprocess.run(["printf", r"new/red/0.png\nnew/blue/1.png\n"], capture_output=True)
     monkeypatch.setattr("sys.stdin", FakeInput(listing.stdout))
@@ -636,18 +638,22 @@ def test_what_may_not_be_written_is_refused_before_anything_heavy(model: Path) -
         assert said.stdout.splitlines() == ["2", "[]"]
 
 
-def test_an_unreadable_image_is_left_out_and_told_of(
+def test_an_unreadable_image_keeps_its_row_and_is_told_of(
     model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (model / "new/red/bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (model / "new/red/empty.jpg").write_bytes(b"")
     code, out, err = told(capsys, "predict", "run", "new/red", "-q")
     assert code == 0
-    assert len(out.splitlines()) == 4
-    assert "left out: new/red/bad.png: " in err
-    assert "left out: new/red/empty.jpg: " in err
+    rows = list(csv.DictReader(out.splitlines()))
+    assert [row["predicted"] for row in rows] == ["red", "red", "red", "", ""]
+    assert [bool(row["error"]) for row in rows] == [False, False, False, True, True]
+    assert rows[3]["probability"] == rows[3]["p:red"] == ""
+    assert "not read: new/red/bad.png: " in err
+    assert "not read: new/red/empty.jpg: " in err
     code, out, err = told(capsys, "predict", "run", "new/red/bad.png", "-q")
     assert code == 3
+    assert len(out.splitlines()) == 2
     assert "None of 1 images could be read" in err
 
 
@@ -718,7 +724,13 @@ def test_evaluate_names_classes_that_the_model_does_not_know(
     model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (model / "new/red").rename(model / "new/purple")
-    code, _, err = told(capsys, "evaluate", "run", "new")
+    code, out, _ = told(capsys, "evaluate", "run", "new")
+    assert code == 0
+    assert "6 images" in out
+    assert "purple (3)" in out
+    (model / "only").mkdir()
+    (model / "new/purple").rename(model / "only/purple")
+    code, _, err = told(capsys, "evaluate", "run", "only")
     assert code == 3
     assert "does not know purple" in err
 

@@ -79,10 +79,14 @@ def test_nothing_left_to_judge_by_is_no_score() -> None:
     assert found.seen_in_training == 2
 
 
-def test_an_unknown_class_is_named() -> None:
+def test_an_unknown_class_is_named_and_does_not_count() -> None:
     given = index("ad")
-    with pytest.raises(SourceError, match=r"does not know d, of more; it knows a, b, c"):
-        evaluation(predictions(index("aa"), "aa"), given)
+    found = evaluation(predictions(index("aa"), "aa"), given)
+    assert found.unknown_classes == (("d", 1),)
+    assert found.score is not None
+    assert found.score.n == 1
+    with pytest.raises(SourceError, match=r"does not know d, e, of more; it knows a, b, c"):
+        evaluation(predictions(index("aa"), "aa"), index("de"))
 
 
 def test_several_copies_count_once() -> None:

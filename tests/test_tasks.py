@@ -125,7 +125,7 @@ def test_predict_and_evaluate_speak_of_the_task(
 ) -> None:
     image = str(tables / "000.png")
     assert cli.run(["predict", str(runs["labels"].folder), image]) == 0
-    assert capsys.readouterr().out.startswith("path,predicted,p:blue,p:green,p:red\r\n")
+    assert capsys.readouterr().out.startswith("path,predicted,p:blue,p:green,p:red,error\n")
     assert cli.run(["predict", str(runs["labels"].folder), image, "--json", "--top", "2"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert isinstance(answer["predicted"], list)

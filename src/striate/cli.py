@@ -8,14 +8,14 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from striate import __version__
-from striate.command.deciding import deciding_flags, wanted
+from striate.command.deciding import answering_flags, deciding_flags, judging_flags, wanted
 from striate.command.failing import (
     coloured,
     crash,
@@ -24,6 +24,7 @@ from striate.command.failing import (
     interrupted,
     known,
     left_out_lines,
+    open_closed_streams,
     silence,
 )
 from striate.command.flags import (
@@ -31,8 +32,10 @@ from striate.command.flags import (
     SettingsVerb,
     Verb,
     Verbs,
+    idle_in_judging,
     must_be_language,
     net_faults,
+    settings_of,
     typed_options,
     whole_number,
 )
@@ -41,7 +44,7 @@ from striate.errors import StriateError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from striate.values import Example, Watch
+    from striate.values import Watch
 
 STARTED = time.monotonic()
 INTERRUPTED = 130
@@ -55,6 +58,7 @@ class Program(Verbs):
         """Runs the command line of the process."""
         if not os.environ.get("STRIATE_DEBUG"):
             warnings.simplefilter("ignore")  # findings of ours tell what matters
+        open_closed_streams()
         signal.signal(signal.SIGINT, interrupt_once)
         if "_STRIATE_COMPLETE" in os.environ:
             self.main(prog_name="striate", complete_var="_STRIATE_COMPLETE")
@@ -138,76 +142,73 @@ def fit(source: str, as_json: bool, explain_plan: bool, quiet: bool, **given: An
 @click.argument("paths", metavar="PATHS...", nargs=-1, type=click.Path())
 @click.option("--out", "-o", metavar="FILE", type=click.Path(), help="Write there.  [stdout]")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line instead of CSV.")
-@click.option("--top", metavar="K", help="Only the K most probable classes, best first.")
 @click.option("--force", is_flag=True, help="Let --out replace a file that is not striate's own.")
+@answering_flags
 @deciding_flags
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def predict(
     run: str, paths: tuple[str, ...], out: str | None, as_json: bool, top: str | None, **more: Any
 ) -> None:
-    """Label images with the model of RUN.
+    """Label images with the model of RUN: a row for each, in order, with its error if it has one.
 
     \b
     striate predict runs/flowers-1 new/ --coverage 0.95 --unknown 0.01
     striate predict runs/flowers-1 'new/**/*.jpg' --out labels.csv
     find new -name '*.png' | striate predict runs/flowers-1 - --json --top 3
 
-    PATHS are files, folders, globs, or - for a list on standard input.
+    PATHS are files, folders, globs, tables, archives, or - for a list on standard input.
     """
     most = whole_number("--top", top, "Type: striate predict --help")
     typed = wanted(more, "predict")
-    from striate.command.answers import block_lines, patterns_to_paths, refuse_unanswered
-    from striate.data.scan import read_images
-    from striate.decision.acting import asked, told
-    from striate.run import Run
-    from striate.store.output_kinds import ANSWERS
-    from striate.store.outputs import deliver, files_of, output, refuse_inputs
+    from striate.command.predicting import Asking, answering
+    from striate.store.outputs import deliver
 
-    model = Run.load(run)
-    listed = sys.stdin.buffer.read() if "-" in paths else None
-    given = patterns_to_paths(paths, listed)
-    read = [*given, *filter(None, [more["costs"], listed is not None and "/dev/stdin"])]
-    place = output(out, ANSWERS, flag="--out", inputs=read, force=more["force"])
-    acts = asked(model.classifier, **typed)
-    click.echo("".join(f"{line}\n" for line in told(acts)), err=True, nl=False)
-    index = read_images(given)
-    refuse_inputs(place, files_of(index))
+    rest = {name: more[name] for name in ("excel", "image", "root", "force")}
+    asking = Asking(run=run, words=paths, as_json=as_json, top=most, out=out, **rest)
+    found = answering(asking, typed)
+    _tell_lines(found.told())
     # Bars and lines of CSV on one screen would be in each other's way.
-    quiet = more["quiet"] or (out is None and sys.stdout.isatty())
-
-    def lines() -> Iterator[str]:
-        aside = [e for e in index.examples if e.status == "set_aside"]
-        with _watching(quiet, "auto") as watch:
-            yield from block_lines(
-                model.predict_in_blocks(index, watch, acts), as_json, most, aside
-            )
-        _tell_left_out(aside)
-        refuse_unanswered(index, aside)
-
-    deliver(lines(), place, otherwise=_out)
+    with _watching(more["quiet"] or (out is None and sys.stdout.isatty()), "auto") as watch:
+        deliver(found.lines(watch), found.place, otherwise=_out)
+    _tell_lines(left_out_lines(found.aside))
+    found.refuse_failures(strict=more["strict"])
 
 
 @main.command(
-    cls=Verb, required=("run", "source"), short_help="Judge the model of RUN on labelled images."
+    cls=SettingsVerb,
+    required=("run", "source"),
+    checks_later=True,
+    without=idle_in_judging,
+    short_help="Judge the model of RUN on labelled images.",
 )
 @click.argument("run", metavar="RUN", required=False, type=click.Path())
 @click.argument("source", metavar="SOURCE", required=False, type=click.Path())
 @deciding_flags
+@judging_flags
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
-def evaluate(run: str, source: str, as_json: bool, **more: Any) -> None:
+def evaluate(
+    run: str, source: str, as_json: bool, classes: str | None, rows: str | None, **more: Any
+) -> None:
     """Say how good the model of RUN is on the labelled images of SOURCE.
 
     \b
-    striate evaluate runs/flowers-1 more-flowers
+    striate evaluate runs/flowers-1 more.csv --image path --label species --out rows.csv
     striate evaluate runs/flowers-1 more-flowers --coverage 0.95 --precision 0.9
 
-    Images that the model was trained on are recognised and not counted.
+    Images that it was trained on are not counted. SOURCE is read as in the fit, but for flags.
     """
-    typed = wanted(more, "evaluate")
-    from striate.command.judging import evaluation_file, evaluation_lines
+    typed, reading = wanted(more, "evaluate"), settings_of(more)
+    from striate.command.answers import csv_lines
+    from striate.command.judging import JUDGED, evaluation_file, evaluation_lines, judged_rows
     from striate.run import Run
+    from striate.store.outputs import deliver, output
 
-    found = Run.load(run).evaluate(source, **typed)
+    read = [source, *filter(None, [more["costs"]])]
+    place = output(rows, JUDGED, flag="--out", inputs=read, force=more["force"])
+    names = [name.strip() for name in (classes or "").split(",") if classes]
+    found = Run.load(run).evaluate(source, **typed, classes=names, **reading)
+    if place is not None:
+        deliver(csv_lines(judged_rows(found), excel=more["excel"]), place, otherwise=_out)
     _answer(evaluation_file(run, source, found) if as_json else found, evaluation_lines, as_json)
 
 
@@ -314,7 +315,6 @@ def completion(shell: str) -> None:
     """Print a script that completes striate's verbs and flags: SHELL is bash, zsh or fish.
 
     \b
-    striate completion bash >> ~/.bashrc
     striate completion zsh >> ~/.zshrc
     striate completion fish > ~/.config/fish/completions/striate.fish
     """
@@ -374,6 +374,11 @@ def _tell(error: StriateError, mark: str = "error: ") -> None:
         click.echo(line, err=True, color=coloured())
 
 
+def _tell_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line, err=True)
+
+
 def _console(stderr: bool) -> "Console":
     from rich.console import Console
 
@@ -401,8 +406,3 @@ def _out(text: str) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
     sys.stdout.buffer.flush()
-
-
-def _tell_left_out(examples: "Sequence[Example]") -> None:
-    for line in left_out_lines(examples):
-        click.echo(line, err=True)

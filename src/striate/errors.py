@@ -28,6 +28,10 @@ class UsageError(StriateError, ValueError):
     exit_code = 2
 
 
+class RunMissingError(UsageError, FileNotFoundError):
+    """The run folder that was named is not there."""
+
+
 class SourceError(StriateError, ValueError):
     """The source holds nothing that can be learnt from: empty, one class, no permission."""
 

@@ -27,7 +27,7 @@ from striate.classifier import Classifier
 from striate.data.cache import decode_rows
 from striate.data.given import listed, pixel_range_of, rows_as_pictures
 from striate.data.scan import read_images
-from striate.errors import SourceError, UsageError
+from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.learn.in_memory import blocks, context_in_memory, refuse_unreadable
 from striate.learn.procedure import learn
 from striate.nets import RANDOM
@@ -221,10 +221,15 @@ class _Packed:
 def _index(pictures: Sequence[Any]) -> Index:
     """An index of unlabelled pictures, each checked by its header."""
     for picture in pictures:
-        if isinstance(picture, str | os.PathLike) and Path(picture).expanduser().is_dir():
+        if not isinstance(picture, str | os.PathLike):
+            continue
+        path = Path(picture).expanduser()
+        if path.is_dir():
             raise UsageError(
                 f"{picture} is a folder, not an image.", "Give the paths of its images."
             )
+        if not os.path.lexists(path):
+            raise SourceMissingError(f"There is no file {picture}.", "Check the path.")
     index = read_images(pictures)
     refuse_unreadable(index)
     return index

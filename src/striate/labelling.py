@@ -1,4 +1,7 @@
-"""A model and an index -> predictions, block by block, with what could not be read named."""
+"""A model and an index -> predictions, block by block: a row for every image, in order.
+
+What cannot be read keeps its row, with the reason in the place of an answer.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.cache import decode_rows
+from striate.decision.acting import NOTHING, Asked, act
 from striate.values import (
     Example,
     Index,
@@ -38,79 +42,71 @@ class Model(Protocol):
 
 
 def in_blocks(
-    model: Model, index: Index, max_pixels: int, watch: Watch = unwatched
+    model: Model,
+    index: Index,
+    max_pixels: int,
+    watch: Watch = unwatched,
+    wanted: Asked = NOTHING,
+    look: Look | None = None,
 ) -> Iterator[tuple[Predictions, tuple[Example, ...]]]:
-    """Predictions for the used rows of an index, a block at a time to bound the memory.
+    """Predictions for the rows of an index, a block at a time to bound the memory.
 
-    With each come those of its images that turned out to be unreadable.
+    There is a row for every image that was met, in order; ignored files are none. With each block
+    come its images as decoding found them. `look` is shown those that could be read.
     """
-    for predictions, examples, _ in _blocks(model, index, max_pixels, watch):
-        yield predictions, tuple(e for e in examples if e.status != "used")
-
-
-def _blocks(
-    model: Model, index: Index, max_pixels: int, watch: Watch = unwatched
-) -> Iterator[tuple[Predictions, tuple[Example, ...], NDArray[np.uint8]]]:
-    """Predictions of each block, all its images as decoding found them, and pixels of the good."""
-    spec, rows, began = model.spec, index.used(), time.monotonic()
+    spec, began = model.spec, time.monotonic()
+    rows = np.array([i for i, e in enumerate(index.examples) if e.status != "ignored"], np.int64)
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
+        used = np.array([row for row in block if index.examples[row].status == "used"], np.int64)
         found, images = decode_rows(
             index,
-            block,
+            used,
             spec.cache_size,
             spec.channels,
             spec.resize,
             max_pixels,
             alpha=spec.alpha,
         )
-        good = np.array([found.examples[row].status == "used" for row in block], np.bool_)
-        yield (
-            model.predictions(images[good], found, block[good]),
-            tuple(found.examples[row] for row in block),
-            images[good],
-        )
+        good = np.array([found.examples[row].status == "used" for row in used], np.bool_)
+        examples = tuple(found.examples[row] for row in block)
+        if look is not None:
+            look(images[good], [found.examples[row] for row in used[good]])
+        answers = act(model.predictions(images[good], found, used[good]), wanted)
+        yield _with_errors(answers, examples), examples
         done = start + len(block)
         rate = done / max(1e-6, time.monotonic() - began)
         watch(Progress(stage="predict", done=done, total=len(rows), unit="images", rate=rate))
 
 
 def labelled(
-    model: Model, index: Index, max_pixels: int, look: Look | None = None
+    model: Model,
+    index: Index,
+    max_pixels: int,
+    wanted: Asked = NOTHING,
+    look: Look | None = None,
 ) -> tuple[Predictions, Index]:
-    """Predictions for the used rows, and the index with their pixels' hashes.
+    """Predictions for all rows but the ignored ones, and the index with their pixels' hashes.
 
     What could not be read is set aside in it. `look` is shown the images that could be, as
     they were decoded, block by block in the order of the predictions.
     """
-    parts = []
-    for found, block, images in _blocks(model, index, max_pixels):
-        parts.append((found, block))
-        if look is not None:
-            look(images, [example for example in block if example.status == "used"])
-    decoded = {example.path: example for _, block in parts for example in block}
-    spec = model.spec
-    nothing = np.empty((0, len(spec.classes)), np.float32)
-    predictions = Predictions(
-        classes=spec.classes,
-        paths=tuple(path for found, _ in parts for path in found.paths),
-        probabilities=np.concatenate([nothing, *(found.probabilities for found, _ in parts)]),
-        truth=np.concatenate([np.empty(0, np.int64), *(found.truth for found, _ in parts)]),
-        task=spec.task,
-        thresholds=spec.thresholds,
-        numbers=np.concatenate([np.empty(0, np.float32), *(found.numbers for found, _ in parts)]),
-        targets=_stacked([found.targets for found, _ in parts]),
-        familiarity=_joined([found.familiarity for found, _ in parts]),
-    )
-    examples = tuple(decoded.get(example.path, example) for example in index.examples)
-    return predictions, replace(index, examples=examples)
+    parts = list(in_blocks(model, index, max_pixels, wanted=wanted, look=look))
+    decoded = iter([example for _, examples in parts for example in examples])
+    examples = tuple(e if e.status == "ignored" else next(decoded) for e in index.examples)
+    if not parts:
+        spec = model.spec
+        nothing = np.zeros((0, spec.cache_size, spec.cache_size, spec.channels), np.uint8)
+        parts = [(act(model.predictions(nothing, index, np.zeros(0, np.int64)), wanted), ())]
+    return Predictions.joined([found for found, _ in parts]), replace(index, examples=examples)
 
 
-def _stacked(targets: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    return np.concatenate(targets) if targets else np.zeros((0, 0))
-
-
-def _joined(parts: list[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
-    """All parts as one; None where one is not known."""
-    known = [part for part in parts if part is not None]
-    return np.concatenate(known) if known and len(known) == len(parts) else None
+def _with_errors(answers: Predictions, examples: tuple[Example, ...]) -> Predictions:
+    """The answers with a row in error for each image that could not be read."""
+    errors = [
+        None if example.status == "used" else (example.reason or "it cannot be read")
+        for example in examples
+    ]
+    if all(error is None for error in errors):
+        return answers
+    return answers.with_errors([example.path for example in examples], errors)

@@ -11,10 +11,9 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from striate.card import card
-from striate.decision.acting import NOTHING, Asked, act, asked
-from striate.decision.slices import Floats, joined, properties
+from striate.decision.acting import NOTHING, Asked, asked
 from striate.errors import MachineError, StriateError
-from striate.evaluation import Evaluation, evaluation
+from striate.evaluation import Evaluation
 from striate.labelling import in_blocks, labelled
 from striate.store import files
 from striate.store.clock import Clock as Clock
@@ -46,7 +45,11 @@ from striate.values import (
 )
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from striate.classifier import Classifier
+    from striate.judging import Names
+    from striate.settings import Settings
 
 T = TypeVar("T")
 
@@ -288,20 +291,26 @@ class Run:
         precision: float | None = None,
         recall: float | None = None,
         costs: str | os.PathLike[str] | None = None,
+        image: str | None = None,
+        root: str | os.PathLike[str] | None = None,
     ) -> Predictions:
-        """Predictions for images: paths, PIL images, arrays N x H x W [x C], or lists of them.
+        """Predictions for images, a row for each in the order given.
 
+        Images are paths, folders, tables, archives, PIL images, bytes, open files, arrays (one
+        H x W or H x W x C; many N x H x W or N x H x W x C) and tensors (channels first), or any
+        list, iterator or column of such; floats lie in [0, 1]. `image` names the column of a
+        table or frame, `root` is where its paths begin.
         With `coverage` each has a set of classes (`sets`) that holds the true one so often; at a
         familiarity of at most `unknown` the answer is `unknown`; with `precision` answers that
         are not sure enough for it are `unsure`; with `recall` every class that may be true at
         that rate is `flagged`; `costs` names a CSV file of what answers cost, and the class that
         costs least is predicted.
-        Images that cannot be read are left out; their paths are not in the result.
+        An image that cannot be read keeps its row: its label is None, its probabilities are NaN,
+        and `errors` says why. Raises `UsageError` where what was given holds no images.
         """
+        from striate.data.given import one_or_many
         from striate.data.scan import read_images
 
-        alone = isinstance(images, str | os.PathLike) or hasattr(images, "getbands")
-        index = read_images([images] if alone else list(images))
         wanted = asked(
             self.classifier,
             coverage=coverage,
@@ -310,17 +319,20 @@ class Run:
             precision=precision,
             recall=recall,
         )
-        return act(labelled(self.classifier, index, self.record.settings.max_pixels)[0], wanted)
+        settings = self.record.settings
+        folder = None if root is None else os.fspath(root)
+        how = replace(Options(), image=image or settings.image, root=folder)
+        index = read_images(one_or_many(images, how.image), how)
+        return labelled(self.classifier, index, settings.max_pixels, wanted)[0]
 
     def predict_in_blocks(
         self, index: Index, watch: Watch = unwatched, wanted: Asked = NOTHING
     ) -> Iterator[tuple[Predictions, tuple[Example, ...]]]:
-        """Predictions for the used rows of an index, a block at a time to bound the memory.
+        """Predictions for the rows of an index, a block at a time to bound the memory.
 
-        With each come those of its images that turned out to be unreadable.
+        With each come its images as decoding found them.
         """
-        blocks = in_blocks(self.classifier, index, self.record.settings.max_pixels, watch)
-        return ((act(found, wanted), unreadable) for found, unreadable in blocks)
+        return in_blocks(self.classifier, index, self.record.settings.max_pixels, watch, wanted)
 
     def evaluate(
         self,
@@ -331,13 +343,20 @@ class Run:
         precision: float | None = None,
         recall: float | None = None,
         costs: str | os.PathLike[str] | None = None,
+        classes: "Names" = (),
+        **reading: "Unpack[Settings]",
     ) -> Evaluation:
         """How good the model is on labelled images, those left out that it was trained on.
 
         What is asked for as in `predict` follows from the run's held-out images; `observed`
         tells what it then gave on these. With `costs` the answers are those that cost least.
+        `classes` names labels that are numbers: a list, the first for 0, or a dict. `reading`
+        are settings of `fit` that say how the source is read, such as `image`, `label`, `group`,
+        `group_pattern`, `root`; without them those of the run hold.
+        Images of classes that the model does not know are not counted.
         """
-        from striate.data.scan import read_to_judge
+        from striate.judging import judge
+        from striate.judging import reading as merged
 
         # What cannot be promised is said before any image is read. The wishes are spelled out here
         # as in `predict`: a person reads them in an editor and by help().
@@ -349,17 +368,16 @@ class Run:
             precision=precision,
             recall=recall,
         )
-        settings = replace(self.record.settings, task=self.classifier.spec.task)
-        index = read_to_judge(source, settings)
-        trained_on = self.read("index.csv") if self.holds("index.csv") else None
-        parts: list[dict[str, Floats]] = []
-        predictions, index = labelled(
+        settings = merged(self.record.settings, reading)
+        return judge(
             self.classifier,
-            index,
-            settings.max_pixels,
-            lambda images, examples: parts.append(properties(images, examples)),
+            source,
+            replace(settings, task=self.classifier.spec.task),
+            self.read("index.csv") if self.holds("index.csv") else None,
+            wanted,
+            classes=classes,
+            told=tuple(reading),
         )
-        return evaluation(act(predictions, wanted), index, trained_on, wanted, joined(parts))
 
     def __del__(self) -> None:
         self.close()

@@ -39,9 +39,9 @@ def test_answers_are_acted_on(
     costs.write_text("true,green,red\ngreen,0,1\nred,1,0\n")
     asked = ("--coverage", "0.9", "--unknown", "0.02", "--costs", costs, "-q")
     code, out, _ = told(capsys, "predict", small_run, pictures, *asked)
-    lines = [line.split(",") for line in out.split("\r\n")]
+    lines = [line.split(",") for line in out.split("\n")]
     assert code == 0
-    head = "path,predicted,probability,familiarity,set,expected_cost,p:green,p:red"
+    head = "path,predicted,probability,familiarity,set,expected_cost,p:green,p:red,error"
     assert lines[0] == head.split(",")
     assert [line[1] for line in lines[1:4]] == ["green", "red", "unknown"]
     assert [line[4] for line in lines[1:3]] == ["green", "red"]
@@ -260,7 +260,7 @@ def test_thresholds_are_told_and_kept(
     asked = ("--precision", "0.9", "--recall", "0.9", "-q")
     code, out, err = told(capsys, "predict", small_run, pictures, *asked)
     assert code == 0
-    lines = [line.split(",") for line in out.split("\r\n")]
+    lines = [line.split(",") for line in out.split("\n")]
     assert lines[0][:5] == ["path", "predicted", "probability", "familiarity", "flagged"]
     assert {line[1] for line in lines[1:4]} <= {"green", "red", "unsure"}
     assert lines[1][4] in {"green", "green|red"}

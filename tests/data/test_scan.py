@@ -427,8 +427,8 @@ def test_images_without_labels_keep_their_order(tmp_path: Path) -> None:
     assert names == ["9.png", "1.jpg", "2.jpg", "text.txt"]
     assert [e.status for e in index.examples] == ["used"] * 3 + ["set_aside"]
     assert index.classes == ()
-    with pytest.raises(SourceMissingError):
-        read_images([tmp_path / "nothing.jpg"])
+    gone = read_images([tmp_path / "nothing.jpg"]).examples[0]
+    assert (gone.status, gone.reason) == ("set_aside", "it is not there")
 
 
 def test_formats_that_are_not_read_are_told_of_when_predicting(tmp_path: Path) -> None:

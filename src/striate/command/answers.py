@@ -3,14 +3,18 @@
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from striate.errors import SourceError, SourceMissingError, UsageError
+from striate.errors import SourceMissingError, UsageError
 from striate.spelling import did_you_mean
 from striate.store.files import to_json
 from striate.store.tables import csv_line, highest, predictions_rows
-from striate.values import Example, Index, Predictions, names_in
+from striate.values import Example, Predictions, names_in
+
+# What makes a spreadsheet take a cell for a formula; the wide ones count in East Asian locales.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def block_lines(
@@ -18,25 +22,40 @@ def block_lines(
     as_json: bool,
     top: int | None,
     aside: list[Example],
+    *,
+    excel: bool = False,
 ) -> Iterator[str]:
     """Lines for predictions that come block by block; what could not be read joins `aside`."""
     first = True
-    for predictions, unreadable in blocks:
-        aside += unreadable
+    for predictions, examples in blocks:
+        aside += [example for example in examples if example.status != "used"]
         if as_json:
             yield from json_lines(predictions, top)
         else:
-            yield from csv_lines(predictions, top, header=first)
+            rows = predictions_rows(predictions, truth=False, errors=True, top=top)
+            yield from csv_lines(rows, header=first, excel=excel)
         first = False
 
 
-def csv_lines(predictions: Predictions, top: int | None, *, header: bool) -> Iterator[str]:
-    """Lines of CSV: path, predicted, probability, then the classes' probabilities."""
-    rows = predictions_rows(predictions, truth=False, top=top)
+def csv_lines(
+    rows: Iterator[Sequence[str]], *, header: bool = True, excel: bool = False
+) -> Iterator[str]:
+    """Lines of CSV; for a spreadsheet with a mark of UTF-8, and no cell that is a formula."""
     head = next(rows)
     if header:
-        yield csv_line(head)
-    yield from map(csv_line, rows)
+        yield ("\ufeff" if excel else "") + csv_line(map(no_formula, head) if excel else head)
+    for row in rows:
+        yield csv_line(map(no_formula, row) if excel else row)
+
+
+def no_formula(cell: str) -> str:
+    """A cell that a spreadsheet takes for text or a number, never for something to carry out."""
+    if not cell.startswith(FORMULA):
+        return cell
+    with suppress(ValueError):
+        float(cell)
+        return cell
+    return f"'{cell}"
 
 
 def json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
@@ -45,10 +64,14 @@ def json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
         yield from _other_json_lines(predictions, top)
         return
     classes = predictions.classes
-    said, stated = predictions.labels, predictions.stated
+    said, stated = predictions.texts, predictions.stated
     for place, (path, row) in enumerate(
         zip(predictions.paths, predictions.probabilities, strict=True)
     ):
+        error = predictions.errors[place]
+        if error is not None:
+            yield _error_line(path, error, "probability", "probabilities")
+            continue
         order = highest(row, top) if top else range(len(classes))
         answer: dict[str, Any] = {
             "path": path,
@@ -66,13 +89,24 @@ def json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
         if predictions.decided is not None:
             answer["expected_cost"] = float(f"{predictions.decided[place, 1]:.6g}")
         answer["probabilities"] = {classes[k]: float(str(row[k])) for k in order}
+        answer["error"] = None
         yield to_json(answer, indent=None).decode()
+
+
+def _error_line(path: str, error: str, *answers: str) -> str:
+    """The line of an image without an answer."""
+    nothing: dict[str, Any] = dict.fromkeys(("predicted", *answers))
+    return to_json({"path": path, **nothing, "error": error}, indent=None).decode()
 
 
 def _other_json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
     """Of several labels those said and each probability; of a number the number."""
-    classes, said = predictions.classes, predictions.labels
-    for place, path in enumerate(predictions.paths):
+    classes, said = predictions.classes, predictions.texts
+    several = predictions.task == "labels"
+    for place, (path, error) in enumerate(zip(predictions.paths, predictions.errors, strict=True)):
+        if error is not None:
+            yield _error_line(path, error, *(["probabilities"] if several else []))
+            continue
         answer: dict[str, Any] = {"path": path}
         if predictions.task == "number":
             answer["predicted"] = float(said[place])
@@ -81,44 +115,30 @@ def _other_json_lines(predictions: Predictions, top: int | None) -> Iterator[str
             order = highest(row, top) if top else range(len(classes))
             answer["predicted"] = list(names_in(said[place]))
             answer["probabilities"] = {classes[k]: float(str(row[k])) for k in order}
+        answer["error"] = None
         yield to_json(answer, indent=None).decode()
 
 
 def patterns_to_paths(words: Sequence[str], listed: bytes | None = None) -> list[str]:
     """The paths that some words of a command line mean: globs that no shell expanded, `-`.
 
-    `listed` is what came on standard input for `-`: a path a line, or ended by NUL bytes.
-    Raises `SourceMissingError` naming all that is not there.
+    `listed` is what came on standard input for `-`: a path a line, or ended by NUL bytes. What is
+    not there is among them. Raises `SourceMissingError` naming it where nothing else is.
     """
     paths: list[str] = []
-    missing: list[str] = []
     for word in words:
         if word == "-":
             paths += _listed(listed or b"")
         elif Path(word).exists() or not any(sign in word for sign in "*?["):
             paths.append(word)
         else:
-            found = _matching(word)
-            paths += found
-            missing += [] if found else [word]
-    missing += [path for path in paths if not Path(path).exists() and not Path(path).is_symlink()]
-    if missing:
+            paths += _matching(word) or [word]
+    missing = [path for path in paths if not os.path.lexists(Path(path).expanduser())]
+    if missing and len(missing) == len(paths):
         raise SourceMissingError(_missing(missing), "Check the path.")
     if not paths:
         raise UsageError("The list on standard input is empty.", "Give a path on each line.")
     return paths
-
-
-def refuse_unanswered(index: Index, aside: Sequence[Example]) -> None:
-    """Raises `SourceError` where no image was there to be answered for, or all were set aside."""
-    others = sum(example.status == "ignored" for example in index.examples)
-    if len(index.examples) == others:
-        met = f"; {others:,} other files were ignored" if others else ""
-        raise SourceError(
-            f"No image was found{met}.", "Name image files, or a folder that holds some."
-        )
-    if len(aside) == len(index.examples) - others:
-        raise SourceError(f"None of {len(aside):,} images could be read.", "Name others.")
 
 
 def table_lines(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> Iterator[str]:

@@ -109,6 +109,24 @@ def silence() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def open_closed_streams() -> None:
+    """A process that was started with closed streams gets ones that lead nowhere.
+
+    Else the next file to be opened would take their place, and be written into.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 def _put_down(text: str, run_folder: str | None) -> Path:
     content = text.encode("utf-8", "backslashreplace")
     if run_folder is not None:
@@ -131,11 +149,11 @@ _RESERVE = [bytes(4 << 20)]
 
 
 def left_out_lines(examples: "Sequence[Example]") -> Iterator[str]:
-    """A line for each image that was left out, and how many more there were."""
+    """A line for each image that could not be read, and how many more there were."""
     for example in examples[:MOST_NAMED]:
-        yield f"left out: {harmless(example.path)}: {harmless(example.reason)}"
+        yield f"not read: {harmless(example.path)}: {harmless(example.reason)}"
     if len(examples) > MOST_NAMED:
-        yield f"left out: {len(examples) - MOST_NAMED:,} more"
+        yield f"not read: {len(examples) - MOST_NAMED:,} more"
 
 
 def error_lines(error: StriateError, mark: str) -> Iterator[str]:

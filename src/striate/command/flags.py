@@ -108,7 +108,9 @@ class SettingsVerb(Verb):
     _params: list[click.Parameter]
     _complete: bool
 
-    def __init__(self, *args: Any, without: tuple[str, ...] = (), **more: Any) -> None:
+    def __init__(
+        self, *args: Any, without: tuple[str, ...] | Callable[[], tuple[str, ...]] = (), **more: Any
+    ) -> None:
         self.without = without
         super().__init__(*args, **more)
 
@@ -118,7 +120,8 @@ class SettingsVerb(Verb):
         if not self._complete:
             arguments = [param for param in self._params if isinstance(param, click.Argument)]
             flags = [param for param in self._params if param not in arguments]
-            self._params = [*arguments, *settings_flags(self.without), *flags]
+            without = self.without() if callable(self.without) else self.without
+            self._params = [*arguments, *settings_flags(without), *flags]
             self._complete = True
         return self._params
 
@@ -203,6 +206,22 @@ def typed_options(given: dict[str, Any], faults: Iterable[str] = ()) -> "Options
     typed = {name: value for name, value in given.items() if value is not None}
     every = [*context.meta[FAULTS], *faults]
     return checked(typed, spelt=spelt, faults=every, hint=f"Type: {context.command_path} --help")
+
+
+def idle_in_judging() -> tuple[str, ...]:
+    """Settings that say nothing where a model is only judged."""
+    from striate.judging import IDLE
+
+    return IDLE
+
+
+def settings_of(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings that were typed, by name, checked: what was not typed is not among them."""
+    from striate.values import Options
+
+    typed = {name: given[name] for name in Options.__dataclass_fields__ if given.get(name)}
+    options = typed_options(typed)
+    return {name: getattr(options, name) for name in typed}
 
 
 def _option(name: str, default: object) -> click.Option:

@@ -1,7 +1,10 @@
 """Values -> what `evaluate` answers: one JSON object, or sentences and plain tables."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
 
 from striate.command.answers import table_lines
 from striate.decision.faults import Confused, Kind, Mistake
@@ -13,10 +16,15 @@ from striate.decision.observed import (
     ObservedRecall,
     ObservedUnknown,
 )
-from striate.evaluation import ClassScore, Evaluation, LabelScore
+from striate.evaluation import ClassScore, Evaluation, Judged, LabelScore
 from striate.report.language import plain, words
 from striate.report.task_answer import measure_text, metric_line
+from striate.store.output_kinds import table_of
 from striate.values import Interval, Measure, Score
+
+MOST_NAMED = 8
+# What `evaluate --out` writes.
+JUDGED = table_of(*Judged._fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +53,7 @@ class EvaluationFile:
     kinds: tuple[Kind, ...] = ()
     worst_groups: tuple[Kind, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
+    unknown_classes: tuple[tuple[str, int], ...] = ()
 
 
 def evaluation_file(run: str, source: str, evaluation: Evaluation) -> EvaluationFile:
@@ -67,6 +76,7 @@ def evaluation_file(run: str, source: str, evaluation: Evaluation) -> Evaluation
         kinds=evaluation.kinds,
         worst_groups=evaluation.worst_groups,
         mistakes=evaluation.mistakes,
+        unknown_classes=evaluation.unknown_classes,
     )
 
 
@@ -74,7 +84,8 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
     """An evaluation for people: accuracy, what wishes came to, classes, where it goes wrong."""
     score = evaluation.score
     if score is None:
-        yield "No image is left to judge by: all of them were trained on."
+        yield "No image is left to judge by: all that could be were trained on."
+        yield from _unknown_class_lines(evaluation)
         return
     low, high = score.interval
     if score.metric != "accuracy":
@@ -145,6 +156,7 @@ def _other_lines(evaluation: Evaluation, score: Score) -> Iterator[str]:
 
 def _witnesses(evaluation: Evaluation) -> Iterator[str]:
     """What does not count, and what the interval takes for independent."""
+    yield from _unknown_class_lines(evaluation)
     if evaluation.set_aside:
         yield f"{len(evaluation.set_aside):,} images could not be read and are not counted."
     if evaluation.copies:
@@ -156,6 +168,31 @@ def _witnesses(evaluation: Evaluation) -> Iterator[str]:
             "No groups are known here, so each image counts as independent: where several show "
             "one object, person or film, the interval is too narrow."
         )
+
+
+def _unknown_class_lines(evaluation: Evaluation) -> Iterator[str]:
+    strange = evaluation.unknown_classes
+    if not strange:
+        return
+    images = sum(row.counted == "unknown class" for row in evaluation.rows)
+    names = ", ".join(f"{name} ({n:,})" for name, n in strange[:MOST_NAMED])
+    more = f" and {len(strange) - MOST_NAMED:,} more" if len(strange) > MOST_NAMED else ""
+    yield (
+        f"{images:,} images are of classes that the model does not know and are not counted: "
+        f"{names}{more}."
+    )
+
+
+def judged_rows(evaluation: Evaluation) -> Iterator[list[str]]:
+    """Header and a row an image: what it is, what was said of it, and whether it counts."""
+    yield list(Judged._fields)
+    for row in evaluation.rows:
+        plain = (
+            row.predicted or "",
+            "" if math.isnan(row.probability) else str(np.float32(row.probability)),
+            "" if row.correct is None else str(row.correct).lower(),
+        )
+        yield [row.path, row.label, *plain, row.counted, row.error or ""]
 
 
 def observed_lines(found: Observed) -> Iterator[str]:

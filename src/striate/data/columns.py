@@ -87,7 +87,15 @@ def must_be_of_use(kind: str, options: Options) -> None:
 
 def to_judge(options: Options) -> Options:
     """The settings to read images by that a model is only judged on: splits do not matter."""
-    return replace(options, split="pool", group=Options().group, group_pattern=None)
+    usual = Options()
+    return replace(
+        options,
+        split="pool",
+        split_column=usual.split_column,
+        weight=usual.weight,
+        group=usual.group,
+        group_pattern=None,
+    )
 
 
 def names_images(column: str) -> bool:

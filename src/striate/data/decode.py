@@ -154,8 +154,7 @@ def _from_array(array: NDArray[Any], channels: int | None) -> Pixels:
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * 255
     elif array.dtype.kind == "f":
-        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
-            raise Unreadable("floats must lie between 0 and 1")
+        _must_be_in_range(array)
         array = np.rint(array.astype(np.float32) * 255).astype(np.uint8)
     elif array.dtype != np.uint8:
         small = array.dtype.kind == "i" and array.min() >= 0 and array.max() <= 255
@@ -167,6 +166,15 @@ def _from_array(array: NDArray[Any], channels: int | None) -> Pixels:
         array = np.concatenate([np.repeat(array[..., :1], 3, 2), array[..., 1:]], 2)
         return _over_white(array, grey=True)
     return _over_white(array, grey=False) if array.shape[2] == 4 else array
+
+
+def _must_be_in_range(array: NDArray[Any]) -> None:
+    if not np.isfinite(array).all():
+        raise Unreadable("it holds NaN or infinity")
+    low, high = array.min(), array.max()
+    if low < 0 or high > 1:
+        way = "; divide them by 255" if low >= 0 and high <= 255 else ""
+        raise Unreadable(f"floats from {low:g} to {high:g}; those of images lie in [0, 1]{way}")
 
 
 def _over_white(rgba: NDArray[np.uint8], *, grey: bool) -> Pixels:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +18,7 @@ from striate.catalog import collect
 from striate.data.array_parts import paths_of
 from striate.data.classes import settle_classes
 from striate.data.columns import asked, must_be_of_use, to_judge
+from striate.data.given import entry, unusable
 from striate.data.grouping import grouped, grouped_to_judge
 from striate.data.header import Content, Header, pillow_hushed, read_header, warnings_of
 from striate.data.named_sets import set_name
@@ -33,7 +34,7 @@ from striate.data.sources import SourceKind, archive, folder, idx, memory, npz, 
 from striate.data.split_words import refuse_splits_as_classes
 from striate.data.tasks import settle_task, task_of, written
 from striate.data.unreadable import Unreadable
-from striate.errors import SourceError, SourceMissingError, UsageError
+from striate.errors import SourceError, StriateError, UsageError
 from striate.values import Example, Index, Options, Sentence, names_in, say
 
 CHUNK = 128
@@ -57,15 +58,16 @@ def read(source: object, options: Options) -> Index:
     raise UsageError(*_no_source(source))
 
 
-def read_to_judge(source: object, options: Options) -> Index:
+def read_to_judge(source: object, options: Options, told: Collection[str] = ()) -> Index:
     """The index of a labelled source that a model is to be judged on: one class is enough.
 
-    Groups are those of the run's column or pattern, where they are found here too. Raises
-    `SourceMissingError` and `SourceError` where no picture is there.
+    Groups are those of the run's column or pattern, where they are found here too; settings that
+    are `told` of this source must fit it. Raises `SourceMissingError` and `SourceError` where no
+    picture is there.
     """
     for kind in _kinds().values():
         if kind.matches(source):
-            index = _with_headers(_to_judge(kind, source, options))
+            index = _with_headers(_to_judge(kind, source, options, told))
             index = grouped_to_judge(index, options.group_pattern)
             index = written(index, task_of(index, options))
             labels = {example.label for example in index.examples if example.status == "used"}
@@ -78,36 +80,25 @@ def read_to_judge(source: object, options: Options) -> Index:
 def read_images(images: Sequence[Any], options: Options = Options()) -> Index:  # noqa: B008
     """The index of pictures without labels, in the order given, folders read whole.
 
-    An item is a path, a PIL image or an array; of a pair (image, label) the label is passed
-    over. Files of arrays (`.npz`, IDX images) and archives are read whole, and of a table (also a
-    frame) there is a row for each of its rows, in its order; `options` name its column of images
-    and where its paths begin. A path that is not there raises `SourceMissingError`; a file that
-    is no picture is set aside (met in a folder: ignored), and so is one that a table lists and
-    that is not there.
+    An item is a path, a PIL image, an array, bytes or an open file; of a pair (image, label) the
+    label is passed over. Files of arrays (`.npz`, IDX images) and archives are read whole, and of
+    a table (also a frame) there is a row for each of its rows, in its order; `options` name its
+    column of images and where its paths begin. What cannot be read is set aside with the reason,
+    also a path that is not there (met in a folder, a file that is no picture is ignored). Raises
+    `SourceError` where the only item is such a file of many and cannot be read.
     """
     paths: list[str] = []
     items: list[Any] = []
     notes: list[Sentence] = []
-    for number, item in enumerate(images):
-        if table.matches(item) or ends_in(item, archive.ENDINGS):
-            listed, told = _listed(item, options)
-            paths += [path for path, _ in listed]
-            items += [picture for _, picture in listed]
+    for number, given in enumerate(images):
+        item = entry(given) if not table.matches(given) else given
+        if isinstance(item, str | os.PathLike) or table.matches(item):
+            found, told = _behind(item, options, alone=len(images) == 1)
             notes += told
-            continue
-        if not isinstance(item, str | os.PathLike):
-            paths.append(f"{number:0{len(str(len(images)))}d}")
-            items.append(item[0] if isinstance(item, tuple) and len(item) == 2 else item)
-            continue
-        arrays = _arrays(item)
-        for name, pictures in arrays:
-            paths.extend(paths_of(name, len(pictures)))
-            items.extend(pictures)
-        if arrays:
-            continue
-        files = _expand(Path(item).expanduser())
-        paths += [shown(path) for path in files]
-        items += files
+        else:
+            found = [(f"{number:0{len(str(len(images)))}d}", item)]
+        paths += [path for path, _ in found]
+        items += [picture for _, picture in found]
     nothing = [""] * len(items)
     index = memory.index_of(paths, items, nothing, nothing)
     return _with_headers(replace(index, notes=tuple(notes)))
@@ -118,14 +109,17 @@ def open_row(index: Index, row: int) -> Content:
     return _kinds()[index.kind].open_row(index, row)
 
 
-def _to_judge(kind: SourceKind, source: object, options: Options) -> Index:
-    """The source, with the run's pattern of labels and column of groups where they fit here."""
+def _to_judge(kind: SourceKind, source: object, options: Options, told: Collection[str]) -> Index:
+    """The source, with the run's pattern of labels and column of groups where they fit here.
+
+    Those that are `told` of this source must fit.
+    """
     if options.label_pattern is not None:
-        with suppress(SourceError):
+        with suppress(*(() if "label_pattern" in told else (SourceError,))):
             return kind.read(source, to_judge(options))
         options = replace(options, label_pattern=None)
     if asked(options, "group"):
-        with suppress(SourceError):
+        with suppress(*(() if "group" in told else (SourceError,))):
             return kind.read(source, replace(to_judge(options), group=options.group))
     return kind.read(source, to_judge(options))
 
@@ -168,6 +162,35 @@ def _kinds() -> dict[str, SourceKind]:
     return {kind.name: kind for kind in sorted(kinds.values(), key=lambda kind: kind.last)}
 
 
+def _behind(
+    item: Any, options: Options, *, alone: bool
+) -> tuple[Sequence[tuple[str, Any]], tuple[Sentence, ...]]:
+    """The pictures behind a path or a frame, each with its path, or why there is none; notes."""
+    gone = isinstance(item, str | os.PathLike) and not os.path.lexists(Path(item).expanduser())
+    if gone:
+        return [(shown(item), unusable("it is not there"))], ()
+    try:
+        if table.matches(item):
+            return table.pictures_in_table(item, options)
+        if ends_in(item, archive.ENDINGS):
+            return archive.pictures_in_archive(item), ()
+        arrays = _arrays(item)
+    except StriateError as error:
+        if alone:
+            raise
+        told = f"{error.sentence} {error.hint}".strip()
+        name = shown(item) if isinstance(item, str | os.PathLike) else "frame"
+        return [(name, unusable(told))], ()
+    if arrays:
+        pairs = [
+            pair
+            for name, pictures in arrays
+            for pair in zip(paths_of(name, len(pictures)), pictures, strict=True)
+        ]
+        return pairs, ()
+    return [(shown(path), path) for path in _expand(Path(item).expanduser())], ()
+
+
 def _arrays(path: str | os.PathLike[str]) -> list[tuple[str, NDArray[Any]]]:
     """The arrays of images in a file of such, each with what its pictures are called after."""
     if ends_in(path, npz.ENDINGS):
@@ -177,20 +200,11 @@ def _arrays(path: str | os.PathLike[str]) -> list[tuple[str, NDArray[Any]]]:
     return []
 
 
-def _listed(item: Any, options: Options) -> tuple[Sequence[tuple[str, Any]], tuple[Sentence, ...]]:
-    """The pictures that a table lists or an archive holds, each with its path, and notes."""
-    if table.matches(item):
-        return table.pictures_in_table(item, options)
-    return archive.pictures_in_archive(item), ()
-
-
 def _expand(path: Path) -> list[Path]:
-    if path.is_dir():
-        rows = folder.files_below(path)
-        return [file for file, row in rows if row.status != "ignored" and _may_be_picture(file)]
-    if not os.path.lexists(path):
-        raise SourceMissingError(f"There is no file {shown(path)}.", "Check the path.")
-    return [path]
+    if not path.is_dir():
+        return [path]
+    rows = folder.files_below(path)
+    return [file for file, row in rows if row.status != "ignored" and _may_be_picture(file)]
 
 
 def _may_be_picture(path: Path) -> bool:

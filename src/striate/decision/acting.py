@@ -111,7 +111,10 @@ def asked(
 
 
 def act(predictions: Predictions, wanted: Asked) -> Predictions:
-    """The predictions with what was asked for."""
+    """The predictions with what was asked for; rows in error stay as they are."""
+    if predictions.failed.any():
+        found = act(predictions.answered(), wanted)
+        return found.with_errors(predictions.paths, predictions.errors)
     found = predictions
     if wanted.costs is not None:
         found = replace(found, decided=cheapest(found.probabilities, wanted.costs))
@@ -129,8 +132,14 @@ def act(predictions: Predictions, wanted: Asked) -> Predictions:
 
 
 def told(wanted: Asked) -> Iterator[str]:
-    """A line a class: from which probability on it is said, and what that reaches."""
-    for kind, rows in (("precision", wanted.precise), ("recall", wanted.found)):
+    """A heading, then a line a class: from which probability on it is said, what that reaches."""
+    wishes = (
+        ("precision", wanted.precise, wanted.precision, "said"),
+        ("recall", wanted.found, wanted.recall, "flagged"),
+    )
+    for kind, rows, wish, done in wishes:
+        if rows and wish is not None:
+            yield f"For a {kind} of {wish:g} a class is {done} from a probability on:"
         for each in rows:
             what = f"said from {each.least:.3f} on"
             if math.isinf(each.least):

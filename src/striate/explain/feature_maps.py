@@ -24,7 +24,7 @@ def run(network: Network, values: Values, cache: Cache) -> Explanation | None:
         return None
     row = int(values.test_rows[place])
     name = values.predictions.paths[place]
-    answer = values.predictions.labels[place]
+    answer = values.predictions.texts[place]
     pixels_HWC = cache.images[row]
     backbone = cast(Backbone, network.backbone)
     maps = _stages(network, pixels_HWC, values)

@@ -75,7 +75,7 @@ def label_mistakes(values: Values, words: Words) -> Section | None:
                 (
                     words(
                         "labels.said",
-                        said=predictions.labels[place].strip("|") or "–",
+                        said=predictions.texts[place].strip("|") or "–",
                         name=predictions.classes[k],
                         share=words.percent(float(predictions.probabilities[place, k]), 0),
                     ),

@@ -29,7 +29,8 @@ def tried(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:
     if len(found) < 2 or evidence.metric != "accuracy":
         return Group()
     width = max(len(name) for _, name, _, _ in found)
-    return Group(*(_line(*row, width, say) for row in found))
+    heading = Text(plain(say("terminal.tried")))
+    return Group(heading, *(_line(*row, width, say) for row in found))
 
 
 def explained(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:

@@ -1,6 +1,7 @@
 """`run.json`: what a run folder says of itself."""
 
 import json
+import os
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from striate.checksums import FIELD, seal
-from striate.errors import MachineError, UsageError
+from striate.errors import MachineError, RunMissingError, UsageError
 from striate.store import files
 from striate.values import MachineSummary, Options
 
@@ -138,13 +139,14 @@ def read_record(folder: Path) -> RunRecord:
     """What `run.json` of a folder says.
 
     Raises `ModelError` where it is damaged or of a newer striate, `UsageError` where the folder
-    is not a run.
+    is not a run, and `RunMissingError` where it is not there.
     """
     path = folder / RUN
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(
+        kind = UsageError if os.path.lexists(folder) else RunMissingError
+        raise kind(
             f"{folder} is not a run folder: it has no {RUN}.",
             "Name a folder that `striate fit` made, such as runs/flowers-1.",
         ) from None

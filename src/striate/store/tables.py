@@ -32,10 +32,11 @@ def columns(kind: type) -> tuple[str, ...]:
 
 
 def csv_line(row: Iterable[object]) -> str:
-    """One row of CSV with its end."""
+    """One row of CSV with its end, a line feed; cells with a line end of any kind are quoted."""
     line = io.StringIO(newline="")
+    # Of its own line ends alone the writer knows that they must be quoted.
     csv.writer(line, lineterminator="\r\n").writerow([written(str(cell)) for cell in row])
-    return line.getvalue()
+    return f"{line.getvalue().removesuffix(chr(13) + chr(10))}\n"
 
 
 def written(text: str) -> str:
@@ -54,17 +55,29 @@ def unwritten(text: str) -> str:
 
 
 def predictions_rows(
-    predictions: Predictions, *, truth: bool = True, top: int | None = None
+    predictions: Predictions, *, truth: bool = True, errors: bool = False, top: int | None = None
 ) -> Iterator[list[str]]:
-    """Header and rows of a table of predictions.
+    """Header and rows of a table of predictions; with `errors` a last column says why not.
 
     Up to 100 classes have a column `p:CLASS` each; of more, or with `top`, the highest few are
     given, best first, as pairs `class_1, p_1, class_2, p_2, …`. Probabilities have the digits
     that give the same float32 when read.
     """
-    if predictions.task != "label":
-        yield from _rows_of_others(predictions, truth, top)
+    rows = (_rows_of_one if predictions.task == "label" else _rows_of_others)(
+        predictions, truth, top
+    )
+    if not errors:
+        yield from rows
         return
+    yield [*next(rows), "error"]
+    for row, error in zip(rows, predictions.errors, strict=True):
+        # An image without an answer has its path and, where that is known, its label.
+        kept = 2 if truth else 1
+        yield [*row, ""] if error is None else [*row[:kept], *[""] * len(row[kept:]), error]
+
+
+def _rows_of_one(predictions: Predictions, truth: bool, top: int | None) -> Iterator[list[str]]:
+    """Of one label the answer, what to do with it, then the probabilities."""
     classes = predictions.classes
     top = _how_many(len(classes), top)
     acts = _acts(predictions)
@@ -73,7 +86,7 @@ def predictions_rows(
         yield [*head, *(f"p:{name}" for name in classes)]
     else:
         yield [*head, *(f"{what}_{rank + 1}" for rank in range(top) for what in ("class", "p"))]
-    answers = zip(predictions.labels, predictions.stated, predictions.truth, strict=True)
+    answers = zip(predictions.texts, predictions.stated, predictions.truth, strict=True)
     for place, (said, stated, true) in enumerate(answers):
         path, row = predictions.paths[place], predictions.probabilities[place]
         label = [classes[true] if true >= 0 else ""] if truth else []
@@ -107,7 +120,7 @@ def _rows_of_others(predictions: Predictions, truth: bool, top: int | None) -> I
         yield [*head, *(f"p:{name}" for name in classes)]
     else:
         yield [*head, *(f"{what}_{rank + 1}" for rank in range(top) for what in ("class", "p"))]
-    said = predictions.labels
+    said = predictions.texts
     for place, path in enumerate(predictions.paths):
         row = predictions.probabilities[place]
         line = [path, *([_true(predictions, place)] if truth else []), said[place]]

@@ -1,7 +1,7 @@
 """Every value that flows through striate; the files stand in the order in which it flows.
 
-saying, images, held_out, networks, evidence, plan, training, findings, curves, progress,
-inspection, page.
+saying, images, held_out, networks, evidence, plan, training, predictions, findings, curves,
+progress, inspection, page.
 """
 
 from striate.values.curves import BestEpoch, Chosen, Curves, Diagnosis
@@ -49,6 +49,7 @@ from striate.values.networks import (
 )
 from striate.values.page import Block, Report, Section
 from striate.values.plan import USUAL, Candidate, Choice, Plan
+from striate.values.predictions import UNKNOWN, UNSURE, Prediction, Predictions
 from striate.values.progress import Progress, Values, Watch, unwatched
 from striate.values.saying import (
     CLOSED_FORM,
@@ -68,8 +69,6 @@ from striate.values.saying import (
     shown,
 )
 from striate.values.training import (
-    UNKNOWN,
-    UNSURE,
     Epoch,
     Explanation,
     Gradients,
@@ -79,7 +78,6 @@ from striate.values.training import (
     LayerMoments,
     LayerState,
     LayerStates,
-    Predictions,
 )
 
 __all__ = [
@@ -143,6 +141,7 @@ __all__ = [
     "Outlier",
     "Plan",
     "PlanSummary",
+    "Prediction",
     "Predictions",
     "Preprocessing",
     "Probe",

@@ -12,8 +12,9 @@ from striate.values.images import Cache, Index, Options, Split
 from striate.values.ladder import Ladder
 from striate.values.networks import Machine, ModelSpec
 from striate.values.plan import Plan
+from striate.values.predictions import Predictions
 from striate.values.saying import Rows, Sentence
-from striate.values.training import Epoch, History, LayerStates, Predictions
+from striate.values.training import Epoch, History, LayerStates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

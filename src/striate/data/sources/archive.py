@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+from striate.data.given import Stored
 from striate.data.header import Content
 from striate.data.layout import Layout, bare_row, lay_out
 from striate.data.name_labels import label_by_name
@@ -17,7 +18,6 @@ from striate.data.picture_names import (
 from striate.data.read_file import shown
 from striate.data.source_file import ends_in, source_file, without_ending
 from striate.data.sources import SourceKind
-from striate.data.sources.memory import Stored
 from striate.data.unreadable import Unreadable
 from striate.values import Example, Index, Options
 

@@ -1,16 +1,16 @@
 """The source that Python code has: arrays, PIL images or paths in memory, with labels or none."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from striate.data.dataset_items import as_array
+from striate.data.given import Stored, entry, many
 from striate.data.header import Content
 from striate.data.picture_names import UNREAD_FORMATS, suffix
 from striate.data.read_file import read_file, shown
@@ -26,8 +26,8 @@ Images = Sequence[Any] | NDArray[Any]
 class Labelled:
     """Pictures in memory with their labels: paths, PIL images and arrays, or one array of all.
 
-    Arrays are N x H x W or N x H x W x C, uint8 or floats in [0, 1]. `groups` names what must
-    stay on one side (one patient, one writer), empty where there is none.
+    Arrays are N x H x W, N x H x W x C or N x C x H x W, uint8 or floats in [0, 1]. `groups`
+    names what must stay on one side (one patient, one writer), empty where there is none.
     """
 
     images: Images
@@ -35,21 +35,12 @@ class Labelled:
     groups: Sequence[Any] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Stored:
-    """A picture that lies elsewhere, such as in an archive.
-
-    `read` gives its bytes, or raises `Unreadable`.
-    """
-
-    read: Callable[[], bytes]
-
-
 def read_memory(source: object, options: Options) -> Index:
     """Pictures with labels, in the order given; raises `UsageError` where the lengths differ."""
     if not isinstance(source, Labelled):
         assert isinstance(source, tuple)
         source = Labelled(images=source[0], labels=source[1])
+    source = replace(source, images=many(source.images), labels=list(source.labels))
     if len(source.images) != len(source.labels):
         raise UsageError(
             f"There are {len(source.images)} images and {len(source.labels)} labels.",
@@ -83,7 +74,7 @@ def index_of(
         kind="memory",
         classes=(),
         examples=tuple(examples),
-        images=cast(Sequence[Any], _judged(images)),
+        images=[entry(image) for image in images],
     )
 
 
@@ -99,12 +90,16 @@ def open_memory_row(index: Index, row: int) -> Content:
         if ending in UNREAD_FORMATS:
             raise Unreadable(UNREAD_FORMATS[ending])
         return read_file(Path(image).expanduser())
-    if isinstance(image, Image.Image | bytes):
+    if isinstance(image, bytes):
         return image
     try:
+        if isinstance(image, Image.Image):
+            image.load()  # whoever gave it may have closed its file, or it is cut short
+            return image
         return as_array(image)
-    except Exception:
-        raise Unreadable(f"a {type(image).__name__} is not a picture") from None
+    except Exception as error:  # the object is another's; it raises what it likes
+        told = f": {error}" if isinstance(image, Image.Image) else ""
+        raise Unreadable(f"a {type(image).__name__} is not a picture{told:.80}") from None
 
 
 def _matches(source: object) -> bool:
@@ -118,24 +113,6 @@ def _paths(images: Images) -> list[str]:
         shown(image) if isinstance(image, str | os.PathLike) else f"{row:0{width}d}"
         for row, image in enumerate(images)
     ]
-
-
-def _judged(images: Images) -> Images:
-    """Refuses an array of all pictures whose shape or range cannot be pictures."""
-    if not isinstance(images, np.ndarray) or images.dtype == object:
-        return images
-    if images.ndim not in {3, 4}:
-        raise UsageError(
-            f"An array of shape {images.shape} is no set of pictures.",
-            "Give N x H x W (grey) or N x H x W x C.",
-        )
-    if images.dtype.kind == "f" and images.size and not (images.min() >= 0 and images.max() <= 1):
-        raise UsageError(
-            f"Pictures of floats must lie in [0, 1]; these go from {images.min():g} "
-            f"to {images.max():g}.",
-            "Scale them, for example: (x - x.min()) / (x.max() - x.min()).",
-        )
-    return images
 
 
 SOURCE = SourceKind(name="memory", matches=_matches, read=read_memory, open_row=open_memory_row)

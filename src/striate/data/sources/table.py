@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.data.columns import asked, image_column, label_columns, must_have
+from striate.data.given import Stored
 from striate.data.header import Content
 from striate.data.layout import SPLIT_NAMES, split_named
 from striate.data.listed_labels import WHOLE, labels_of_rows, several_written
@@ -16,7 +17,6 @@ from striate.data.picture_names import UNREAD_FORMATS, suffix
 from striate.data.read_file import located, read_file, shown
 from striate.data.source_file import ends_in, source_file, without_ending
 from striate.data.sources import SourceKind
-from striate.data.sources.memory import Stored
 from striate.data.table_file import ENDINGS, TableFile, cell_text, read_table
 from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError, UsageError

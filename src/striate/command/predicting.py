@@ -1,0 +1,97 @@
+"""`striate predict`: words of a command line -> lines of answers, a row for every input."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from striate.command.answers import block_lines, patterns_to_paths
+from striate.command.deciding import Wanted
+from striate.data.scan import read_images
+from striate.decision.acting import Asked, asked, told
+from striate.errors import SourceError, StrictError, UsageError
+from striate.run import Run
+from striate.store.output_kinds import ANSWERS
+from striate.store.outputs import Output, files_of, output, refuse_inputs
+from striate.values import Example, Index, Options, Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What was typed: which images, and how the answers are written.
+
+    `image` and `root` say how a table names images; `excel` is for spreadsheets.
+    """
+
+    run: str
+    words: Sequence[str]
+    as_json: bool = False
+    top: int | None = None
+    excel: bool = False
+    image: str | None = None
+    root: str | None = None
+    out: str | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """A model, the images to be labelled, and what was found to be unreadable on the way."""
+
+    model: Run
+    index: Index
+    wanted: Asked
+    asking: Asking
+    place: Output | None
+    aside: list[Example] = field(default_factory=list)
+
+    def told(self) -> Iterator[str]:
+        """How tables were read, and the thresholds of answers."""
+        yield from (note.text for note in self.index.notes)
+        yield from told(self.wanted)
+
+    def lines(self, watch: Watch) -> Iterator[str]:
+        """The answers, a block at a time; what cannot be read is noted."""
+        blocks = self.model.predict_in_blocks(self.index, watch, self.wanted)
+        how = self.asking
+        return block_lines(blocks, how.as_json, how.top, self.aside, excel=how.excel)
+
+    def refuse_failures(self, *, strict: bool) -> None:
+        """Raises `SourceError` where no image could be read, `StrictError` where one could not."""
+        met = sum(example.status != "ignored" for example in self.index.examples)
+        if not self.aside:
+            return
+        first = f"{self.aside[0].path}: {self.aside[0].reason}"
+        if len(self.aside) == met:
+            raise SourceError(f"None of {met:,} images could be read; {first}.", "Name others.")
+        if strict:
+            raise StrictError(
+                f"{len(self.aside):,} of {met:,} images could not be read, and --strict allows "
+                f"none; {first}.",
+                "Their rows have an error; mend or remove them, or leave --strict out.",
+            )
+
+
+def answering(asking: Asking, wishes: Wanted) -> Answering:
+    """The model of a run and the images that some words mean, ready to be labelled.
+
+    Raises `UsageError` where flags exclude each other or the output may not be written,
+    `SourceError` where no image is named.
+    """
+    if asking.as_json and asking.excel:
+        raise UsageError("--json and --excel exclude each other.", "Leave one out.")
+    model = Run.load(asking.run)
+    listed = sys.stdin.buffer.read() if "-" in asking.words else None
+    given = patterns_to_paths(asking.words, listed)
+    read = [*given, *filter(None, [wishes["costs"], "/dev/stdin" if listed is not None else None])]
+    place = output(asking.out, ANSWERS, flag="--out", inputs=read, force=asking.force)
+    acts = asked(model.classifier, **wishes)
+    image = asking.image or model.record.settings.image
+    index = read_images(given, replace(Options(), image=image, root=asking.root))
+    refuse_inputs(place, files_of(index))
+    others = sum(example.status == "ignored" for example in index.examples)
+    if len(index.examples) == others:
+        met = f"; {others:,} other files were ignored" if others else ""
+        raise SourceError(
+            f"No image was found{met}.", "Name image files, or a folder that holds some."
+        )
+    return Answering(model=model, index=index, wanted=acts, asking=asking, place=place)
