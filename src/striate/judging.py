@@ -82,6 +82,11 @@ def judge(
 
 def _named(index: Index, classes: Names) -> Index:
     """The index with the names of its numbers; raises `UsageError` for a number without one."""
+    if isinstance(classes, str) or not isinstance(classes, Mapping | Sequence):
+        raise UsageError(
+            f"classes is {classes!r:.60}; it names the labels 0, 1, 2, ….",
+            'Give a list, the first for 0, or a dict: classes=["cat", "dog"]',
+        )
     pairs = classes.items() if isinstance(classes, Mapping) else enumerate(classes)
     by_number = {str(number): str(name) for number, name in pairs}
     several = index.task == "labels"

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from striate.card import card
 from striate.decision.acting import NOTHING, Asked, asked
-from striate.errors import MachineError, StriateError
+from striate.errors import MachineError, StriateError, UsageError
 from striate.evaluation import Evaluation
 from striate.labelling import in_blocks, labelled
 from striate.store import files
@@ -108,6 +108,11 @@ class Run:
         Raises `UsageError` where the folder is no run, `ModelError` where it is damaged or of a
         newer striate.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise UsageError(
+                f"A run is named by its folder, not by a {type(path).__name__}.",
+                'Such as striate.load("runs/flowers-1").',
+            )
         folder = Path(path)
         if folder.name == RUN:
             folder = folder.parent

@@ -48,6 +48,8 @@ def one_or_many(images: Any, column: str = "image") -> list[Any]:
     An array or tensor of two axes, or of three with 1, 3 or 4 channels, is one picture; of a
     frame the column is taken. Raises `UsageError` where nothing of the kind was given.
     """
+    if isinstance(images, np.ndarray) and images.ndim == 0:
+        images = images.item()
     if _is_one(images):
         return [images]
     return many(images, alone=True, column=column)
@@ -83,20 +85,22 @@ def entry(item: Any) -> Any:
         item = item.item()
     if isinstance(item, bytearray | memoryview):
         return bytes(item)
-    if item is None or (isinstance(item, float) and math.isnan(item)) or _is_blank(item):
+    if is_nothing(item):
         return unusable("no image is named")
     if isinstance(item, str | os.PathLike | Image.Image | bytes | Stored):
         return item
     if hasattr(item, "read"):
         return _content(item)
     if isinstance(item, list | tuple):
+        if any(np.ndim(part) > 3 for part in item if hasattr(part, "shape")):
+            return unusable("it is a batch; give the dataset instead of its loader")
         array = _whole_array(list(item))
         item = item if array is None else array
     numbers = hasattr(item, "detach") or hasattr(item, "__array__")
-    if not numbers or np.ndim(item) < 2:
+    shape = _shape_of(item) if numbers else ()
+    if len(shape) < 2:
         return unusable(f"a {type(item).__name__} is not a picture")
-    if np.ndim(item) > 3:
-        shape = tuple(np.shape(item))
+    if len(shape) > 3:
         return unusable(f"it is a batch of shape {shape}; give its pictures one by one")
     return item
 
@@ -164,8 +168,29 @@ def _of_frame(frame: Any, column: str) -> list[Any]:
     return [frame] if paths else found
 
 
+def _shape_of(item: Any) -> tuple[int, ...]:
+    """The shape of an array or a tensor; none where it cannot be told."""
+    try:
+        return tuple(np.shape(item) if not hasattr(item, "shape") else item.shape)
+    except Exception:  # the object is another's; it raises what it likes
+        return ()
+
+
 def _whole_array(images: Any) -> NDArray[Any] | None:
-    """The array that is all pictures at once: an array, a tensor, nested lists of numbers."""
+    """The array that is all pictures at once: an array, a tensor, nested lists of numbers.
+
+    Raises `UsageError` where it holds no numbers that could be had, such as a sparse tensor.
+    """
+    try:
+        return _as_array(images)
+    except Exception as error:  # the object is another's; it raises what it likes
+        raise UsageError(
+            f"A {type(images).__name__} cannot be made an array: {str(error)[:100].rstrip('.')}.",
+            KINDS,
+        ) from error
+
+
+def _as_array(images: Any) -> NDArray[Any] | None:
     if hasattr(images, "detach"):
         tensor = images.detach().cpu()
         return np.asarray((tensor.float() if tensor.dtype.is_floating_point else tensor).numpy())
@@ -191,7 +216,12 @@ def _entries(images: Any) -> Iterator[Any]:
         yield from images
         return
     if hasattr(images, "__len__") and hasattr(images, "__getitem__"):
-        yield from (images[number] for number in range(len(images)))
+        for number in range(len(images)):
+            try:
+                item = images[number]
+            except Exception as error:  # the code is another's
+                item = unusable(f"it cannot be had ({type(error).__name__}: {error!s:.80})")
+            yield item
         return
     if not hasattr(images, "__iter__"):
         _refuse(images)
@@ -229,11 +259,12 @@ def _of_array(array: NDArray[Any], *, alone: bool, first: bool) -> list[Any]:
 def _of_three_axes(array: NDArray[Any], *, alone: bool, first: bool) -> list[Any]:
     """One picture with channels, or many grey ones; refused where it could be either."""
     shape = array.shape
-    if not alone or (shape[0] not in CHANNELS and shape[-1] not in CHANNELS):
+    last = shape[-1] in (*CHANNELS, 2)  # no picture is two pixels wide
+    if not alone or (shape[0] not in CHANNELS and not last):
         return list(array)
     if first and shape[0] in CHANNELS:
         return [np.moveaxis(array, 0, -1)]
-    if shape[-1] in CHANNELS:
+    if last:
         return [array]
     if shape[0] == 1:
         return list(array)
@@ -271,7 +302,7 @@ def _must_be_range(array: NDArray[Any]) -> None:
 def _content(file: Any) -> Any:
     """The bytes of an open file or a `BytesIO`, from its beginning."""
     try:
-        if hasattr(file, "seek"):
+        if getattr(file, "seekable", lambda: False)():
             file.seek(0)
         content = file.read()
     except (OSError, ValueError, io.UnsupportedOperation) as error:
@@ -281,8 +312,10 @@ def _content(file: Any) -> Any:
     return bytes(content)
 
 
-def _is_blank(item: Any) -> bool:
-    # pandas has several words for nothing.
+def is_nothing(item: Any) -> bool:
+    """Whether an entry says nothing: None, NaN, a blank; pandas has several words for it."""
+    if item is None or (isinstance(item, float) and math.isnan(item)):
+        return True
     return (isinstance(item, str) and not item.strip()) or type(item).__name__ in (
         "NAType",
         "NaTType",

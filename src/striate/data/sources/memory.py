@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.data.dataset_items import as_array
-from striate.data.given import Stored, entry, many
+from striate.data.given import Stored, entry, is_nothing, many
 from striate.data.header import Content
 from striate.data.picture_names import UNREAD_FORMATS, suffix
 from striate.data.read_file import read_file, shown
@@ -52,11 +52,14 @@ def read_memory(source: object, options: Options) -> Index:
             "Give one group for each image, or none at all.",
         )
     groups = source.groups if len(source.groups) else [""] * len(source.images)
-    return index_of(
-        _paths(source.images),
-        source.images,
-        [str(label) for label in source.labels],
-        [str(group) for group in groups],
+    labels = ["" if is_nothing(label) else str(label) for label in source.labels]
+    index = index_of(_paths(source.images), source.images, labels, [str(group) for group in groups])
+    missing = "its label is missing"
+    return replace(
+        index,
+        examples=tuple(
+            e if e.label else replace(e, status="set_aside", reason=missing) for e in index.examples
+        ),
     )
 
 
