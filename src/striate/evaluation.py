@@ -122,13 +122,16 @@ def evaluation(
     wanted: Asked = NOTHING,
     measured: dict[str, Floats] | None = None,
 ) -> Evaluation:
-    """The evaluation of `predictions` for the rows of `index` that are not ignored.
+    """The evaluation of `predictions` for the rows of `index` that are not ignored, or some.
 
     `trained_on` is the index of the run, `wanted` what was asked of the answers, `measured` what
     `decision.slices.properties` tells of each image that could be read. Raises `SourceError`
     where none could, or where no label is a class of the model.
     """
     rows = np.array([n for n, e in enumerate(index.examples) if e.status != "ignored"], np.int64)
+    if len(rows) != len(predictions):
+        row_of = {index.examples[row].path: row for row in rows}
+        rows = np.array([row_of[path] for path in predictions.paths], np.int64)
     examples = [index.examples[row] for row in rows]
     strange = _strangers(predictions, examples)
     _refuse_hopeless(predictions, index, strange)

@@ -109,10 +109,8 @@ class Run:
         newer striate.
         """
         if not isinstance(path, str | os.PathLike):
-            raise UsageError(
-                f"A run is named by its folder, not by a {type(path).__name__}.",
-                'Such as striate.load("runs/flowers-1").',
-            )
+            kind = type(path).__name__
+            raise UsageError(f"A {kind} names no run folder.", "Such as load('runs/flowers-1').")
         folder = Path(path)
         if folder.name == RUN:
             folder = folder.parent
@@ -302,9 +300,8 @@ class Run:
         """Predictions for images, a row for each in the order given.
 
         Images are paths, folders, tables, archives, PIL images, bytes, open files, arrays (one
-        H x W or H x W x C; many N x H x W or N x H x W x C) and tensors (channels first), or any
-        list, iterator or column of such; floats lie in [0, 1]. `image` names the column of a
-        table or frame, `root` is where its paths begin.
+        H x W [x C], many N x H x W [x C]) and tensors, or any list, iterator or column of such;
+        floats lie in [0, 1]. `image` names a table's column, `root` is where its paths begin.
         With `coverage` each has a set of classes (`sets`) that holds the true one so often; at a
         familiarity of at most `unknown` the answer is `unknown`; with `precision` answers that
         are not sure enough for it are `unsure`; with `recall` every class that may be true at
@@ -333,10 +330,7 @@ class Run:
     def predict_in_blocks(
         self, index: Index, watch: Watch = unwatched, wanted: Asked = NOTHING
     ) -> Iterator[tuple[Predictions, tuple[Example, ...]]]:
-        """Predictions for the rows of an index, a block at a time to bound the memory.
-
-        With each come its images as decoding found them.
-        """
+        """Predictions for the rows of an index by blocks, and its images as decoding found them."""
         return in_blocks(self.classifier, index, self.record.settings.max_pixels, watch, wanted)
 
     def evaluate(

@@ -22,7 +22,8 @@ def shown(thing: RenderableType) -> str:
 def test_the_strategy_in_use_is_marked() -> None:
     values = made.values(strategy="linear")
     assert values.evidence is not None
-    lines = shown(tried(values.evidence, values.plan)).splitlines()
+    heading, *lines = shown(tried(values.evidence, values.plan)).splitlines()
+    assert "What was tried" in heading
     (marked,) = [line for line in lines if line.startswith("▸")]
     assert "all stages" in marked
     assert all("%" in line for line in lines)
