@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from striate.card import card
-from striate.decision.acting import NOTHING, Asked, asked
+from striate.decision.acting import asked
 from striate.errors import MachineError, StriateError, UsageError
 from striate.evaluation import Evaluation
-from striate.labelling import in_blocks, labelled
+from striate.labelling import labelled
 from striate.store import files
 from striate.store.clock import Clock as Clock
 from striate.store.files import Codec
@@ -30,9 +30,7 @@ from striate.store.shelf import Shelf
 from striate.store.upkeep import clear, sweep, take_back, take_lock
 from striate.summary import versions
 from striate.values import (
-    Example,
     Finding,
-    Index,
     Machine,
     MachineSummary,
     Options,
@@ -41,7 +39,6 @@ from striate.values import (
     Progress,
     Summary,
     Watch,
-    unwatched,
 )
 
 if TYPE_CHECKING:
@@ -108,10 +105,10 @@ class Run:
         Raises `UsageError` where the folder is no run, `ModelError` where it is damaged or of a
         newer striate.
         """
-        if not isinstance(path, str | os.PathLike):
-            kind = type(path).__name__
-            raise UsageError(f"A {kind} names no run folder.", "Such as load('runs/flowers-1').")
-        folder = Path(path)
+        try:
+            folder = Path(path)
+        except TypeError as error:
+            raise UsageError(f"{path!r:.60} names no run folder.", "Give its path.") from error
         if folder.name == RUN:
             folder = folder.parent
         return cls(folder, read_record(folder))
@@ -327,12 +324,6 @@ class Run:
         index = read_images(one_or_many(images, how.image), how)
         return labelled(self.classifier, index, settings.max_pixels, wanted)[0]
 
-    def predict_in_blocks(
-        self, index: Index, watch: Watch = unwatched, wanted: Asked = NOTHING
-    ) -> Iterator[tuple[Predictions, tuple[Example, ...]]]:
-        """Predictions for the rows of an index by blocks, and its images as decoding found them."""
-        return in_blocks(self.classifier, index, self.record.settings.max_pixels, watch, wanted)
-
     def evaluate(
         self,
         source: Any,
@@ -357,8 +348,7 @@ class Run:
         from striate.judging import judge
         from striate.judging import reading as merged
 
-        # What cannot be promised is said before any image is read. The wishes are spelled out here
-        # as in `predict`: a person reads them in an editor and by help().
+        # What cannot be promised is said before any image is read.
         wanted = asked(
             self.classifier,
             coverage=coverage,

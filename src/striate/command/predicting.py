@@ -9,6 +9,7 @@ from striate.command.deciding import Wanted
 from striate.data.scan import read_images
 from striate.decision.acting import Asked, asked, told
 from striate.errors import SourceError, StrictError, UsageError
+from striate.labelling import in_blocks
 from striate.run import Run
 from striate.store.output_kinds import ANSWERS
 from striate.store.outputs import Output, files_of, output, refuse_inputs
@@ -51,7 +52,8 @@ class Answering:
 
     def lines(self, watch: Watch) -> Iterator[str]:
         """The answers, a block at a time; what cannot be read is noted."""
-        blocks = self.model.predict_in_blocks(self.index, watch, self.wanted)
+        most = self.model.record.settings.max_pixels
+        blocks = in_blocks(self.model.classifier, self.index, most, watch, self.wanted)
         how = self.asking
         return block_lines(blocks, how.as_json, how.top, self.aside, excel=how.excel)
 
