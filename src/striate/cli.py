@@ -142,7 +142,6 @@ def fit(source: str, as_json: bool, explain_plan: bool, quiet: bool, **given: An
 @click.argument("paths", metavar="PATHS...", nargs=-1, type=click.Path())
 @click.option("--out", "-o", metavar="FILE", type=click.Path(), help="Write there.  [stdout]")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line instead of CSV.")
-@click.option("--force", is_flag=True, help="Let --out replace a file that is not striate's own.")
 @answering_flags
 @deciding_flags
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
@@ -198,17 +197,10 @@ def evaluate(
     Images that it was trained on are not counted. SOURCE is read as in the fit, but for flags.
     """
     typed, reading = wanted(more, "evaluate"), settings_of(more)
-    from striate.command.answers import csv_lines
-    from striate.command.judging import JUDGED, evaluation_file, evaluation_lines, judged_rows
-    from striate.run import Run
-    from striate.store.outputs import deliver, output
+    from striate.command.judging import evaluated, evaluation_file, evaluation_lines
 
-    read = [source, *filter(None, [more["costs"]])]
-    place = output(rows, JUDGED, flag="--out", inputs=read, force=more["force"])
     names = [name.strip() for name in (classes or "").split(",") if classes]
-    found = Run.load(run).evaluate(source, **typed, classes=names, **reading)
-    if place is not None:
-        deliver(csv_lines(judged_rows(found), excel=more["excel"]), place, otherwise=_out)
+    found = evaluated(run, source, {**typed, **reading, "classes": names}, rows, more)
     _answer(evaluation_file(run, source, found) if as_json else found, evaluation_lines, as_json)
 
 

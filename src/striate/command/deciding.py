@@ -37,6 +37,7 @@ def answering_flags(verb: F) -> F:
     """Adds the flags of `predict` that say which images there are and how answers are written."""
     return _with(
         verb,
+        click.option("--force", is_flag=True, help="Let --out replace a file not striate's own."),
         click.option("--top", metavar="K", help="Only the K most probable classes, best first."),
         click.option("--excel", is_flag=True, help="CSV for spreadsheets: no cell is a formula."),
         click.option(

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from striate.command.answers import table_lines
+from striate.command.answers import csv_lines, table_lines
 from striate.decision.faults import Confused, Kind, Mistake
 from striate.decision.observed import (
     NOTHING_OBSERVED,
@@ -19,7 +20,9 @@ from striate.decision.observed import (
 from striate.evaluation import ClassScore, Evaluation, Judged, LabelScore
 from striate.report.language import plain, words
 from striate.report.task_answer import measure_text, metric_line
+from striate.run import Run
 from striate.store.output_kinds import table_of
+from striate.store.outputs import delivered, output
 from striate.values import Interval, Measure, Score
 
 MOST_NAMED = 8
@@ -54,6 +57,24 @@ class EvaluationFile:
     worst_groups: tuple[Kind, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     unknown_classes: tuple[tuple[str, int], ...] = ()
+
+
+def evaluated(
+    run: str, source: str, asked: dict[str, Any], rows: str | None, how: dict[str, Any]
+) -> Evaluation:
+    """The evaluation of a run on a source; a row an image goes to the file `rows`, if any.
+
+    `asked` are the arguments of `Run.evaluate`; `how` tells of `excel` and `force`. Raises
+    `UsageError` before anything is read where that file may not be written.
+    """
+    read = [source, *filter(None, [asked["costs"]])]
+    place = output(rows, JUDGED, flag="--out", inputs=read, force=how["force"])
+    found = Run.load(run).evaluate(source, **asked)
+    if place is not None:
+        with delivered(place) as file:
+            for line in csv_lines(judged_rows(found), excel=how["excel"]):
+                file.write(line.encode("utf-8", "backslashreplace"))
+    return found
 
 
 def evaluation_file(run: str, source: str, evaluation: Evaluation) -> EvaluationFile:
