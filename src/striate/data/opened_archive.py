@@ -87,6 +87,8 @@ def _of_zip(path: str) -> OpenedArchive:
     readers: dict[str, Read] = {}
     refused: dict[str, str] = {}
     for entry in archive.infolist():
+        if not entry.filename:
+            raise zipfile.BadZipFile("an entry has no name")
         if entry.is_dir():
             continue
         name = _inside(entry.filename, path)

@@ -95,6 +95,13 @@ def _swollen_tar_header(kind: bytes) -> Make:
     return make
 
 
+def _nameless_entry() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(""), b"")
+    return file.getvalue()
+
+
 def _fill(file: IO[bytes]) -> None:
     for _ in range(SWOLLEN):
         file.write(bytes(MIB))
@@ -137,6 +144,7 @@ FOUND: Mapping[str, Mapping[str, Make]] = {
         "a bracket that stays open": _array("((((4, 4, 4"),
         "a swollen header": _swollen_array_header,
     },
+    "zip": {"an entry without a name": _nameless_entry},
     "packed_tar": {
         "swollen pax": _swollen_tar_header(tarfile.XHDTYPE),
         "swollen global pax": _swollen_tar_header(tarfile.XGLTYPE),
