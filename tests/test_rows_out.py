@@ -172,10 +172,10 @@ def test_a_table_keeps_the_order_of_its_rows(run: Run, tmp_path: Path) -> None:
     Image.fromarray(GREEN).save(tmp_path / "g.png")
     Image.fromarray(RED).save(tmp_path / "r.png")
     table = tmp_path / "list.csv"
-    table.write_text("file,x\nr.png,1\ngone.png,2\ng.png,3\nr.png,4\n")
-    assert run.predict(table, image="file").labels == ("red", None, "green", "red")
+    table.write_text("foto,x\nr.png,1\ngone.png,2\ng.png,3\nr.png,4\n")
+    assert run.predict(table, image="foto").labels == ("red", None, "green", "red")
     frame = pd.read_csv(table)
-    assert run.predict(frame, image="file", root=tmp_path).labels[2:] == ("green", "red")
+    assert run.predict(frame, image="foto", root=tmp_path).labels[2:] == ("green", "red")
     with pytest.raises(SourceError, match="has no column image"):
         run.predict(table)
     found = run.predict([table, GREEN])

@@ -90,16 +90,16 @@ def test_exit_codes_follow_what_failed(
 def test_tables_and_archives_are_inputs(
     small_run: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("list.csv").write_text("file,x\nnew/red.png,1\ngone.png,2\nnew/green.png,3\n")
+    Path("list.csv").write_text("foto,x\nnew/red.png,1\ngone.png,2\nnew/green.png,3\n")
     with zipfile.ZipFile("more.zip", "w") as archive:
         archive.write(RED, "deep/red.png")
-    code, out, _ = told(capsys, "predict", small_run, "list.csv", "--image", "file", "-q")
+    code, out, _ = told(capsys, "predict", small_run, "list.csv", "--image", "foto", "-q")
     assert code == 0
     assert [row["predicted"] for row in rows(out)] == ["red", "", "green"]
     code, out, _ = told(capsys, "predict", small_run, "more.zip", GREEN, "list.csv", "-q")
     assert code == 0
     assert [row["predicted"] for row in rows(out)] == ["red", "green", ""]
-    assert "--image file" in rows(out)[2]["error"]
+    assert "no column image" in rows(out)[2]["error"]
     assert told(capsys, "predict", small_run, "list.csv", "-q")[0] == 3
 
 
@@ -137,7 +137,7 @@ def listed(here: Path) -> Path:
     Image.fromarray(np.zeros((24, 24, 3), np.uint8)).save("new/black.png")
     table = here / "more.csv"
     table.write_text(
-        "file,kind,who\nnew/green.png,green,a\nnew/red.png,green,b\nnew/text.png,red,b\n"
+        "foto,kind,who\nnew/green.png,green,a\nnew/red.png,green,b\nnew/text.png,red,b\n"
         "new/black.png,zebra,c\n"
     )
     return table
@@ -148,8 +148,8 @@ def test_evaluate_takes_the_flags_that_its_hints_name(
 ) -> None:
     code, _, err = told(capsys, "evaluate", small_run, listed)
     assert code == 3
-    assert "--image file" in err
-    named = ("--image", "file", "--label", "kind")
+    assert "no column image" in err
+    named = ("--image", "foto", "--label", "kind")
     code, out, _ = told(capsys, "evaluate", small_run, listed, *named, "-o", "rows.csv")
     assert code == 0
     assert "2 images" in out
