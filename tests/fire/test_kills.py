@@ -28,6 +28,7 @@ PLANS = {
     "adamw": "epochs=6 width=0.5 batch_size=16 optimizer=adamw schedule=plateau clip=1",
 }
 USED = by_size(list(PLANS)[:2], list(PLANS))
+LAST_TARGET = 5  # of the six or eight epochs of the plans: a training has not ended there
 ENDINGS = by_size(2, 30)
 PATIENCE = 300.0  # seconds for a run that takes five: nothing hangs, on any machine
 KILLS = by_size(6, 100)
@@ -80,13 +81,13 @@ Moment = Callable[[Path, Child, random.Random], Ended | None]
 
 def after_an_epoch(run: Path, child: Child, draw: random.Random) -> Ended | None:
     """Up to an epoch and a half after one of the next four checkpoints appears."""
-    target = epochs_done(run) + draw.randint(1, 4)
+    target = min(epochs_done(run) + draw.randint(1, 4), LAST_TARGET)
     return until(child, lambda: epochs_done(run) >= target) or child.wait(draw.uniform(0, 0.4))
 
 
 def while_saving(run: Path, child: Child, draw: random.Random) -> Ended | None:
     """In the milliseconds in which a checkpoint is being written, or right after them."""
-    target = epochs_done(run) + draw.randint(0, 2)
+    target = min(epochs_done(run) + draw.randint(0, 2), LAST_TARGET)
     early = until(child, lambda: epochs_done(run) >= target)
     file = run / "checkpoints" / "training" / "training.safetensors"
     before = number_of(file)
