@@ -176,9 +176,11 @@ def test_a_table_keeps_the_order_of_its_rows(run: Run, tmp_path: Path) -> None:
     assert run.predict(table, image="foto").labels == ("red", None, "green", "red")
     frame = pd.read_csv(table)
     assert run.predict(frame, image="foto", root=tmp_path).labels[2:] == ("green", "red")
+    other = tmp_path / "other.csv"
+    other.write_text("a,b\n1,2\n")
     with pytest.raises(SourceError, match="has no column image"):
-        run.predict(table)
-    found = run.predict([table, GREEN])
+        run.predict(other)
+    found = run.predict([other, GREEN])
     assert found.labels == (None, "green")
     assert "has no column image" in str(found.errors[0])
 
