@@ -66,7 +66,7 @@ def fit(
             )
         run.write("index.csv", accounted(index, split))
         for note in split.notes:
-            if note.code == "split.few_a_class":
+            if note.code in TOLD_AT_ONCE:
                 watch(Progress(stage="split", note=note))
         watch(Progress(stage="split", finished=True, note=_shared_out(split)))
         machine = measure_machine(options.device)
@@ -204,3 +204,13 @@ def _command(source: object, options: Options) -> str:
 
 def _typed(source: object) -> str:
     return str(source) if isinstance(source, str | Path) else ""
+
+
+# What the division of the images changes for its owner, said before any time is spent.
+TOLD_AT_ONCE = (
+    "split.leaked",
+    "split.given_too_small",
+    "split.val_is_test",
+    "split.few_a_class",
+    "split.contradictory",
+)

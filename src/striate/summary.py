@@ -30,7 +30,8 @@ def count_images(index: Index, split: Split) -> ImageCounts:
     """How many images were met, used, set aside, ignored, and where the used ones went.
 
     `distinct` counts different pictures among the used ones; `test` counts the images that the
-    stated accuracy rests on: leaked ones are not among them, and copies count once.
+    stated accuracy rests on: leaked ones are not among them, and copies count once. `leaked`
+    counts those of a given test split that was set aside, too.
     """
     status = [example.status for example in index.examples]
     pictures = {e.pixels_hash or e.bytes_hash for e in index.examples if e.status == "used"}
@@ -45,7 +46,7 @@ def count_images(index: Index, split: Split) -> ImageCounts:
         train=len(split.train),
         val=len(split.val),
         test=int(counting.sum()),
-        leaked=len(split.leaked),
+        leaked=len(split.leaked) + len(split.given_leaked),
     )
 
 

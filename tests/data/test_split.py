@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from tests.data.made_index import made_index, with_given
 
 from striate.data import split as split_module
+from striate.data.accounting import accounted
 from striate.data.cache import build_cache
 from striate.data.duplicates import find_duplicates
 from striate.data.portions import portion, units_of
 from striate.data.scan import read
 from striate.data.split import split_index
+from striate.summary import count_images
 from striate.values import Index, Options, Rows, Split, Task
 
 OPTIONS = Options()
@@ -248,6 +250,10 @@ def test_too_few_clean_test_images_pool_everything() -> None:
     assert codes(dirty) == ["split.leaked", "split.given_too_small", "split.tiny"]
     assert len(dirty.train) == 230
     assert not len(dirty.leaked)
+    assert dirty.given_leaked.tolist() == list(range(11))
+    assert dirty.given_test.tolist() == list(range(70))
+    assert "the same picture as" in accounted(index, dirty).examples[0].reason
+    assert count_images(index, dirty).leaked == 11
 
 
 def test_many_images_with_a_small_given_test_are_cut_anew() -> None:

@@ -258,6 +258,28 @@ def test_leaks_are_counted_and_both_numbers_given() -> None:
     assert "with them" in finding.meaning
 
 
+def set_aside(leaked: int, of: int) -> Values:
+    """A run whose given test split was set aside, since so many of its images have a twin."""
+    values = made.values(images=200, evaluation="cross-validation", strategy="linear", set_aside=0)
+    given = values.split.train[:of]
+    groups = values.split.groups.copy()
+    groups[given[:leaked]] = groups[values.split.train[of : of + leaked]]
+    split = replace(values.split, groups=groups, given_test=given, given_leaked=given[:leaked])
+    return replace(values, split=split)
+
+
+def test_a_given_test_split_that_was_set_aside_for_its_copies_is_a_serious_leak() -> None:
+    values = set_aside(57, 58)
+    finding = said(values, "leakage")
+    assert (finding.outcome, finding.severity, finding.variant) == ("found", "serious", "given")
+    assert (finding.figures["leaked"], finding.figures["n"]) == (57, 58)
+    paths = [example.path for example in values.index.examples]
+    pair = [paths.index(str(finding.figures[name])) for name in ("one", "other")]
+    assert values.split.groups[pair[0]] == values.split.groups[pair[1]]
+    assert pair[1] not in values.split.given_test
+    assert said(set_aside(1, 58), "leakage").severity == "warning"
+
+
 def test_leaks_that_could_not_move_the_accuracy_are_a_note() -> None:
     few, many = (said(made.values(images=4000, size=8, leaked=n), "leakage") for n in (1, 60))
     assert (few.outcome, few.severity) == ("found", "info")

@@ -19,8 +19,8 @@ from striate.report.training import training_section
 from striate.values import Finding, Report, Values, Verdict
 
 ORDER = (
-    "answer findings mistakes classes confusion confidence choices training seeing source aside "
-    "repeat"
+    "leakage answer findings mistakes classes confusion confidence choices training seeing source "
+    "aside repeat"
 ).split()
 
 
@@ -70,6 +70,20 @@ def test_the_number_comes_first_as_a_sentence(usual: Values) -> None:
         "Accuracy 92.7\u202f%, 95\u202f% interval 80.6–97.5, 41 test images"
     )
     assert report(usual, "zh").headline == "41 张图像中 38 张正确"
+
+
+def test_copies_in_the_given_test_split_are_the_first_thing_said() -> None:
+    values = made.values(images=200, evaluation="cross-validation", strategy="linear", leaked=0)
+    rows, groups = values.split.train, values.split.groups.copy()
+    groups[rows[0]] = groups[rows[100]]
+    split = replace(values.split, groups=groups, given_test=rows[:2], given_leaked=rows[:1])
+    made_report = report(replace(values, split=split))
+    assert "1 of the 2 test images" in made_report.headline
+    first = made_report.sections[0]
+    assert first.key == "leakage"
+    pair = next(block for block in first.blocks if block.kind == "gallery")
+    captions = [caption.split("\n")[1] for caption in pair.captions]
+    assert captions == [values.index.examples[row].path for row in (rows[0], rows[100])]
 
 
 def test_an_accuracy_that_is_not_beyond_the_baseline_says_so_before_the_number(

@@ -20,22 +20,25 @@ def accounted(index: Index, split: Split) -> Index:
     }
     used = [row for row, example in enumerate(index.examples) if example.status == "used"]
     sizes = Counter(int(split.groups[row]) for row in used)
-    twin = {int(split.groups[row]): row for row in reversed(used) if side.get(row) != "test"}
+    judging = {*split.test.tolist(), *split.given_test.tolist()}
+    twin = {int(split.groups[row]): row for row in reversed(used) if row not in judging}
     names: dict[int, str] = {}
     for row in used:
         if given := index.examples[row].group:
             number = int(split.groups[row])
             names[number] = min(names.get(number, given), given)
     leaked = {int(row) for row in split.leaked}
+    set_apart = {int(row) for row in split.given_leaked}
 
     def told(row: int, example: Example) -> Example:
         if example.status != "used":
             return example
         group = int(split.groups[row])
         reason = example.reason
-        if row in leaked:
+        if row in leaked or row in set_apart:
             other = index.examples[twin[group]].path if group in twin else "an image in training"
-            copy = f"not counted: the same picture as {other}"
+            of_given = "given as a test image, but" if row in set_apart else "not counted:"
+            copy = f"{of_given} the same picture as {other}"
             reason = f"{copy}; {reason}" if reason else copy
         return replace(
             example,

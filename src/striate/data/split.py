@@ -1,6 +1,7 @@
 """Index and groups -> Split: who trains, who chooses, who judges; whole groups, seeded."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,11 +35,13 @@ def split_index(index: Index, groups: Rows, options: Options) -> Split:
     if options.split not in ("auto", "pool"):
         return _fill_up(index, groups, units, earlier_sides(options.split, index), notes)
     given = _given(index, options)
-    if given is not None:
-        split = _keep(index, groups, units, given, notes)
-        if split is not None:
-            return split
-    return _cut(index, groups, units, notes)
+    if given is None:
+        return _cut(index, groups, units, notes)
+    split = _keep(index, groups, units, given, notes)
+    if split is not None:
+        return split
+    test, leaked = _given_test(index, groups, given)
+    return replace(_cut(index, groups, units, notes), given_test=test, given_leaked=leaked)
 
 
 def _given(index: Index, options: Options) -> dict[str, str] | None:
@@ -59,12 +62,8 @@ def _keep(
     notes: list[Sentence],
 ) -> Split | None:
     """The given splits, a val cut from train where none is left; None: they cannot judge."""
-    rows: dict[str, list[int]] = {"train": [], "val": [], "test": []}
-    for row in index.used():
-        rows[roles[index.examples[row].split]].append(int(row))
-    seen = np.unique(groups[rows["train"] + rows["val"]])
-    test = np.array(rows["test"], np.int64)
-    leaked = test[np.isin(groups[test], seen)]
+    rows = _given_rows(index, roles)
+    test, leaked = _given_test(index, groups, roles)
     if len(leaked):
         notes.append(_leak_note(len(leaked), len(test)))
     clean = int(index.firsts(test[~np.isin(test, leaked)]).sum())
@@ -103,6 +102,21 @@ def _keep(
             )
         )
     return Split(train=train, val=val, test=test, groups=groups, leaked=leaked, notes=tuple(notes))
+
+
+def _given_rows(index: Index, roles: dict[str, str]) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = {"train": [], "val": [], "test": []}
+    for row in index.used():
+        rows[roles[index.examples[row].split]].append(int(row))
+    return rows
+
+
+def _given_test(index: Index, groups: Rows, roles: dict[str, str]) -> tuple[Rows, Rows]:
+    """Rows of the given test split, and those of them that have a copy in train or val."""
+    rows = _given_rows(index, roles)
+    test = np.array(rows["test"], np.int64)
+    seen = np.unique(groups[rows["train"] + rows["val"]])
+    return test, test[np.isin(groups[test], seen)]
 
 
 def _fill_up(

@@ -12,6 +12,7 @@ from striate.report.labels import label_mistakes, labels_section
 from striate.report.ladder import ladder_section
 from striate.report.language import Words, words
 from striate.report.layers import layers_section
+from striate.report.leakage import grave_leak, leakage_section
 from striate.report.mistakes import mistakes_section
 from striate.report.numbers import number_mistakes, numbers_section
 from striate.report.outliers import outliers_section
@@ -40,11 +41,17 @@ def compose(
     say = words(lang)
     one = values.index.task == "label"
     sentence, line = (headline if one else task_headline)(values, say)
+    leak = grave_leak(findings)
+    if leak is not None and leak.severity == "serious":
+        # Its owner has a number from that test split: this comes before the number of ours.
+        line = say("leakage.line", sentence=sentence, line=line)
+        sentence = say("leakage.headline", **leak.figures)
     middle = _on_classes(values, say) if one else _on_targets(values, say)
     sections = (
+        leakage_section(values, findings, say),
         (answer if one else task_answer)(values, findings, say),
         ladder_section(values, say),
-        findings_section(findings, values.summary.verdict, say),
+        findings_section(_below(findings), values.summary.verdict, say),
         *middle,
         choices_section(values, say),
         copies_section(values, say),
@@ -63,6 +70,12 @@ def compose(
         subline=line,
         sections=tuple(section for section in sections if section is not None),
     )
+
+
+def _below(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings without the one that stands at the top already."""
+    leak = grave_leak(findings)
+    return tuple(finding for finding in findings if finding is not leak)
 
 
 def _on_classes(values: Values, say: Words) -> tuple[Section | None, ...]:

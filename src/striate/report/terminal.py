@@ -11,6 +11,7 @@ from rich.text import Text
 from striate.report.findings import gravest
 from striate.report.headline import verdict_advice, verdict_text
 from striate.report.language import Words, plain, words
+from striate.report.leakage import grave_leak
 from striate.report.task_answer import as_shown, measure_text
 from striate.report.watching import watcher as watcher
 from striate.values import Finding, Index, Plan, Score, Split, Summary
@@ -61,6 +62,7 @@ def result(
     """
     say = words(lang)
     sentences = [
+        *_leak(findings, say),
         (_metric_name(summary.test, say), _accuracy(summary, say)),
         *_balanced(summary.test, say),
         *_model(plan, say),
@@ -79,6 +81,14 @@ def result(
         *(Hanging(_name(name, width), text) for name, text in sentences),
         *(_place(name, place, width) for name, place in places),
     )
+
+
+def _leak(findings: Sequence[Finding], say: Words) -> list[tuple[str, Text]]:
+    """Copies in the test split, which come before the number."""
+    leak = grave_leak(findings)
+    if leak is None:
+        return []
+    return [(say("terminal.leak"), Text(plain(say.finding(leak)[1]), style="bold red"))]
 
 
 def _model(plan: Plan | None, say: Words) -> list[tuple[str, Text]]:

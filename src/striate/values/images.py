@@ -204,6 +204,10 @@ class Cache:
         return int(self.images.shape[3])
 
 
+def _no_rows() -> Rows:
+    return np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
     """Who trains, who chooses, who judges: rows of the index.
@@ -211,7 +215,9 @@ class Split:
     `groups` gives every row of the index a group number; a group is on one side only.
     `evaluation` is `cross-validation` for tiny sets: then `test` and `val` are empty, `train`
     holds every row and `folds` gives the fold (0..4) of every row of the index, -1 for unused.
-    `leaked` are test rows that have a copy in train or val: they do not count.
+    `leaked` are test rows that have a copy in train or val: they do not count. `given_test` are
+    the rows of a given test split that was set aside, as it could not judge, and `given_leaked`
+    those of them that have a copy in a given train or val.
     """
 
     train: Rows
@@ -222,6 +228,8 @@ class Split:
     evaluation: Literal["test-split", "cross-validation"] = "test-split"
     folds: Rows | None = None
     notes: tuple[Sentence, ...] = ()
+    given_test: Rows = field(default_factory=_no_rows)
+    given_leaked: Rows = field(default_factory=_no_rows)
 
     def majority(self, labels: Rows) -> int:
         """The class that most images learnt from have (training and validation); the first of such.
