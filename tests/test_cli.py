@@ -422,6 +422,36 @@ def test_an_interrupted_fit_says_how_to_go_on(
     ]
 
 
+def test_a_fault_while_a_signal_ends_the_command_is_the_signals(
+    pipeline: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def hang_up(source: object, options: Options, watch: Watch, clock: Any) -> Run:
+        try:
+            raise failing.Ended(signal.SIGHUP)
+        finally:
+            raise OSError(5, "Input/output error")  # the line of progress, to no terminal
+
+    vars(pipeline)["fit"] = hang_up
+    code, _, err = told(capsys, "fit", "flowers", "-q")
+    assert code == 129
+    assert "SIGHUP" in err
+
+
+def test_an_interrupted_import_shows_no_traceback() -> None:
+    early = (
+        "import sys; sys.modules['click'] = None\n"
+        "class Gone:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'striate.cli': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Gone())\n"
+        "from striate.__main__ import start; start()"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", early], capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, said.stderr) == (130, "")
+
+
 SLOW = """
 import sys, time, types
 sys.path[:0] = {path!r}
@@ -446,21 +476,37 @@ cli.main()
 """
 
 
-def test_ctrl_c_twice_in_a_row_does_no_harm() -> None:
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_twice_in_a_row_does_no_harm(name: str, code: int) -> None:
+    number = getattr(signal, name)
     process = subprocess.Popen(
         [sys.executable, "-c", SLOW.format(path=sys.path)], stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     assert process.stderr.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "saved in runs/flowers-1" in err
+    assert "striate fit flowers -q" in err
     assert "Traceback" not in err
     assert Run.load("runs/flowers-1").record.finished is False
     assert not list(Path("runs").rglob(".*"))
+
+
+def test_a_terminal_that_hangs_up_takes_no_program_of_nohup_with_it() -> None:
+    shell = f"trap '' HUP; exec {sys.executable} -c \"$0\""
+    process = subprocess.Popen(
+        ["sh", "-c", shell, SLOW.format(path=sys.path)], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 143
 
 
 QUICK = """
@@ -797,13 +843,15 @@ def test_only_the_first_of_several_interrupts_counts(monkeypatch: pytest.MonkeyP
     now = [100.0]
     monkeypatch.setattr(failing.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(failing, "_interrupted", [-5.0])
-    with pytest.raises(KeyboardInterrupt):
-        failing.interrupt_once(2, None)
+    with pytest.raises(KeyboardInterrupt) as first:
+        failing.interrupt_once(15, None)
+    assert failing.exit_code_of(first.value) == 143
     now[0] += 4
     failing.interrupt_once(2, None)
     now[0] += 4
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as third:
         failing.interrupt_once(2, None)
+    assert failing.exit_code_of(third.value) == 130
 
 
 def test_an_example_that_was_left_out_is_named_harmlessly(

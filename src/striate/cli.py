@@ -3,7 +3,6 @@
 import atexit
 import gc
 import os
-import signal
 import sys
 import time
 import traceback
@@ -20,11 +19,13 @@ from striate.command.failing import (
     coloured,
     crash,
     error_lines,
-    interrupt_once,
+    exit_code_of,
+    heed_signals,
     interrupted,
     known,
     left_out_lines,
     open_closed_streams,
+    signal_behind,
     silence,
 )
 from striate.command.flags import (
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from striate.values import Watch
 
 STARTED = time.monotonic()
-INTERRUPTED = 130
+ENDED_BY_SIGNAL = (129, 130, 143)  # SIGHUP, Ctrl-C, SIGTERM
 PIPE_CLOSED = 141  # what a shell shows for a program that SIGPIPE ended
 
 
@@ -59,7 +60,7 @@ class Program(Verbs):
         if not os.environ.get("STRIATE_DEBUG"):
             warnings.simplefilter("ignore")  # findings of ours tell what matters
         open_closed_streams()
-        signal.signal(signal.SIGINT, interrupt_once)
+        heed_signals()
         if "_STRIATE_COMPLETE" in os.environ:
             self.main(prog_name="striate", complete_var="_STRIATE_COMPLETE")
         # Loading torch makes a million objects that stay: looking for cycles among them again and
@@ -328,20 +329,28 @@ def run(words: Sequence[str]) -> int:
         return int(code or 0)
     except click.exceptions.Exit as end:
         return end.exit_code
-    except KeyboardInterrupt as error:
-        with suppress(KeyboardInterrupt):
-            _tell(interrupted(error, words), mark="")
-        return INTERRUPTED
-    except (BrokenPipeError, SystemExit):  # rich makes the one into the other
+    except BaseException as error:
+        return _end(error, words)
+
+
+def _end(error: BaseException, words: Sequence[str]) -> int:
+    """Tells of what broke a command off, and gives its exit code."""
+    ended = signal_behind(error)
+    if ended is not None:
+        with suppress(KeyboardInterrupt, OSError):  # a terminal that hung up hears nothing
+            _tell(interrupted(ended, words), mark="")
+        return exit_code_of(ended)
+    if isinstance(error, BrokenPipeError | SystemExit):  # rich makes the one into the other
         silence()
         return PIPE_CLOSED
-    except Exception as error:
+    if isinstance(error, Exception):
         told = known(error)
         if os.environ.get("STRIATE_DEBUG"):
             traceback.print_exception(error)
         with suppress(BrokenPipeError):
             _tell(told or crash(error))
         return told.exit_code if told else StriateError.exit_code
+    raise error
 
 
 def _leave(code: int) -> NoReturn:
@@ -350,7 +359,7 @@ def _leave(code: int) -> NoReturn:
     That is half a second and 100 MB. Files are whole by now; threads that still decode, after
     Ctrl-C, are not waited for.
     """
-    if code != INTERRUPTED:
+    if code not in ENDED_BY_SIGNAL:
         atexit._run_exitfuncs()
     with suppress(OSError, ValueError, AttributeError):  # a stream closed, or not there
         sys.stderr.flush()

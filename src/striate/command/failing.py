@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -74,10 +75,41 @@ def crash(error: Exception) -> StriateError:
     )
 
 
+class Ended(KeyboardInterrupt):
+    """A signal that ends the command as Ctrl-C does, by its number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def heed_signals() -> None:
+    """Ctrl-C, SIGTERM and SIGHUP end the command; one that is ignored, as by nohup, stays so."""
+    signal.signal(signal.SIGINT, interrupt_once)
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupt_once)
+
+
+def exit_code_of(error: KeyboardInterrupt) -> int:
+    """The exit code of a command that a signal ended, as shells show it: 128 and its number."""
+    return 128 + (error.number if isinstance(error, Ended) else int(signal.SIGINT))
+
+
+def signal_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """The signal during whose end an error came up, such as a line for a terminal that is gone."""
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, KeyboardInterrupt):
+        inner = inner.__cause__ or inner.__context__
+    return inner
+
+
 def interrupted(error: BaseException, words: Sequence[str]) -> StriateError:
-    """What to say after Ctrl-C: where what was done is saved, and that the command goes on."""
+    """What to say after a signal: where what was done is saved, and that the command goes on."""
     folder = getattr(error, "striate_run", None)
-    saved = f"Interrupted; what was done is saved in {folder}." if folder else "Interrupted."
+    ended = f"Ended by {error}" if isinstance(error, Ended) else "Interrupted"
+    saved = f"{ended}; what was done is saved in {folder}." if folder else f"{ended}."
     again = f"The same command goes on: {shlex.join(['striate', *words])}" if folder else ""
     return StriateError(saved, again)
 
@@ -95,11 +127,11 @@ def harmless(text: str) -> str:
 
 
 def interrupt_once(number: int, frame: object) -> None:
-    """The first Ctrl-C ends the command; those that follow at once do not disturb its end."""
+    """The first signal ends the command; those that follow at once do not disturb its end."""
     now = time.monotonic()
     if now - _interrupted[0] > PATIENCE_SECONDS:
         _interrupted[0] = now
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt if number == signal.SIGINT else Ended(number)
 
 
 def silence() -> None:
