@@ -30,17 +30,16 @@ from torch import nn
 
 from striate.data.batches import batches
 from striate.data.cache import build_cache
-from striate.data.preprocess import channel_scaling
+from striate.data.preprocess import channel_scaling, components_kept, fit_layer
 from striate.data.scan import read
-from striate.data.whole_images import components_kept, fit_layer
+from striate.metrics.intervals import rng, seed_for, wilson
 from striate.nets import RANDOM
-from striate.statistics import rng, seed_for, wilson
 from striate.strategy.recipes import SCRATCH
-from striate.train.averaging import averaged, averages_of
-from striate.train.feed import Feed
+from striate.train.batch_source import Feed
+from striate.train.best_epoch import averaged, averages_of
+from striate.train.fast.machine import apply, measure_machine
 from striate.train.head import Network, assemble
 from striate.train.initialise import initialise, kaiming, scale_features
-from striate.train.machine import apply, measure_machine
 from striate.train.schedule import SCHEDULES, plateau
 from striate.train.steps import evaluate, prepare, step, training_mode
 from striate.values import (

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import striate
-from striate.classifier import copy_with
 from striate.data.scan import read
-from striate.decision.acting import asked
-from striate.decision.conformal import prediction_sets
+from striate.metrics.intervals import expected_calibration_error, rng
+from striate.predict.classifier import copy_with
+from striate.predict.conformal import prediction_sets
+from striate.predict.decision_rules import asked
 from striate.run import Run
-from striate.statistics import expected_calibration_error, rng
 from striate.values import Index, Options, Predictions, Rows
 
 PROMISES = (0.8, 0.9, 0.95, 0.99)

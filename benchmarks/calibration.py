@@ -17,24 +17,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.calibration import calibrated, choose_calibration, fit_calibration
 from striate.data.cache import build_cache
-from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
-from striate.learn.linear import PRETRAINED, spec_on
-from striate.nets import find_net
-from striate.probe.balance import balance_gain
-from striate.probe.evidence import fit_taps, probe_taps
-from striate.probe.features import FeatureTable, all_taps, extract
-from striate.statistics import (
+from striate.data.split.duplicates import find_duplicates
+from striate.learn.gather_evidence import balance_gain
+from striate.learn.linear.linear_model import PRETRAINED, spec_on
+from striate.metrics.calibration import calibrated, choose_calibration, fit_calibration
+from striate.metrics.intervals import (
     balanced_weights,
     calibration_interval,
     expected_calibration_error,
     log_loss,
     rng,
 )
+from striate.nets import find_net
+from striate.probe.features import FeatureTable, all_taps, extract
+from striate.probe.stage_probes import fit_taps, probe_taps
+from striate.train.fast.machine import apply, measure_machine
 from striate.train.head import assemble
-from striate.train.machine import apply, measure_machine
 from striate.values import Index, Options, Rows
 
 # Tracks of one sign, characters of one writer: without them the promise is for the same ones.

@@ -20,9 +20,9 @@ from PIL import Image
 
 from striate.data.scan import read
 from striate.diagnose import preprocessing
+from striate.metrics.intervals import rng
 from striate.nets import find_net
-from striate.probe.shift import layer_shift
-from striate.statistics import rng
+from striate.probe.similarity import layer_shift
 from striate.train.head import all_taps, assemble
 from striate.values import Cache, ModelSpec, NetSettings, Options
 

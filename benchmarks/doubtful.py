@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.cache import build_cache
-from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
-from striate.data.split import split_index
-from striate.learn.linear import PRETRAINED, spec_on
+from striate.data.split.duplicates import find_duplicates
+from striate.data.split.split import split_index
+from striate.learn.linear.linear_model import PRETRAINED, spec_on
+from striate.metrics.intervals import wilson
 from striate.nets import find_net
-from striate.probe.doubtful import find_doubtful, left_out_probabilities
 from striate.probe.features import extract
-from striate.statistics import wilson
+from striate.probe.label_errors import find_doubtful, left_out_probabilities
+from striate.train.fast.machine import apply, measure_machine
 from striate.train.head import all_taps, assemble
-from striate.train.machine import apply, measure_machine
 from striate.values import Index, Options, Rows
 
 FLIPPED, LOOKED_AT, SIZE = 0.05, 0.08, 128

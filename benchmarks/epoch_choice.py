@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from striate import statistics
-from striate.trends import best_epoch, smooth
+from striate.metrics import intervals
+from striate.metrics.curve_smoothing import find_best_epoch, smooth
 
 KINDS = ("decay", "overfit", "plateau", "spikes")
 
 
 def drawn(number: int, seed: int) -> tuple[str, np.ndarray, np.ndarray, float]:
     """Kind, true loss, loss seen, deviation of what is seen, of one curve."""
-    draw = statistics.rng(seed, f"curve {number}")
+    draw = intervals.rng(seed, f"curve {number}")
     kind = KINDS[number % len(KINDS)]
     count = int(draw.integers(12, 120))
     epochs = np.arange(count)
@@ -51,7 +51,7 @@ def coverage(curves: list[tuple[str, np.ndarray, np.ndarray, float]]) -> str:
         low, high = smooth(seen).band()
         inside = (low <= true) & (true <= high)
         points.append(inside[~planted(true, deviation)].mean())
-        best = best_epoch(seen)
+        best = find_best_epoch(seen)
         kept.append(inside[best.place])
         named.append(best.low <= int(np.argmin(true)) <= best.high)
         half.append((high - low).mean() / 2 / deviation)
@@ -94,7 +94,7 @@ def main() -> None:
         "raw minimum": lambda seen: int(np.argmin(seen)),
         "last epoch": lambda seen: len(seen) - 1,
         **{
-            f"smoothed, tie {tie:g}": lambda seen, tie=tie: best_epoch(seen, tie).place
+            f"smoothed, tie {tie:g}": lambda seen, tie=tie: find_best_epoch(seen, tie).place
             for tie in given.ties
         },
     }

@@ -23,16 +23,16 @@ import torch
 from numpy.typing import NDArray
 
 from striate.data.cache import build_cache
-from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
-from striate.data.split import split_index
+from striate.data.split.duplicates import find_duplicates
+from striate.data.split.split import split_index
 from striate.nets import find_net
 from striate.probe.ridge import fit_path
+from striate.train.fast.bf16 import made_images
+from striate.train.fast.forward_pass import features_of
+from striate.train.fast.inference import Fast, fast
+from striate.train.fast.machine import measure_machine
 from striate.train.head import Network, all_taps, assemble
-from striate.train.inference import Fast, fast
-from striate.train.machine import measure_machine
-from striate.train.made_images import made_images
-from striate.train.passes import features_of
 from striate.values import Machine, ModelSpec, NetSettings, Options
 
 NET = "efficientnet-lite0"

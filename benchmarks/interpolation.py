@@ -25,18 +25,17 @@ from numpy.typing import NDArray
 from strategy_cells import NET, SETS, Cell, cut, load
 
 import strategy
-from striate.calibration import fit_temperature
-from striate.learn.linear import Linear, fit_on
-from striate.learn.refitting import on_the_way
-from striate.learn.tuned import spec_of, start
+from striate.learn.finetune.train_plan import spec_of, start
+from striate.learn.finetune.weight_interpolation import fit_held_out, on_the_way
+from striate.learn.linear.linear_model import Linear, fit_on
+from striate.metrics.calibration import fit_temperature
+from striate.metrics.intervals import log_loss, softmax
 from striate.probe.features import FeatureTable, extract
-from striate.probe.held_out import fit_held_out
 from striate.probe.ridge import RidgeFit, fit_path
-from striate.statistics import log_loss, softmax
 from striate.strategy.plans import training_plan
-from striate.train.inference import fast
-from striate.train.machine import measure_machine
-from striate.train.passes import logits_of
+from striate.train.fast.forward_pass import logits_of
+from striate.train.fast.inference import fast
+from striate.train.fast.machine import measure_machine
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 Scores = NDArray[np.float32]

@@ -21,12 +21,12 @@ import numpy as np
 from striate.data.cache import build_cache
 from striate.data.preprocess import fit_scaling
 from striate.data.scan import read
+from striate.metrics.intervals import rng
 from striate.nets import RANDOM
-from striate.statistics import rng
 from striate.train import loop
+from striate.train.best_epoch import kept_of, seen_enough
+from striate.train.fast.machine import measure_machine
 from striate.train.head import assemble
-from striate.train.keeping import kept_of, seen_enough
-from striate.train.machine import measure_machine
 from striate.train.steps import evaluate
 from striate.values import Epoch, ModelSpec, Options, Rows
 

@@ -18,17 +18,17 @@ from statistics import fmean, stdev
 import numpy as np
 
 from striate.data.cache import build_cache
-from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
-from striate.data.split import split_index
-from striate.learn.apart import apart
-from striate.learn.job import Budget, FitContext, FitData, RunPort
-from striate.learn.racing import raced
-from striate.learn.tuned import train_plan
-from striate.probe.evidence import gather
-from striate.statistics import some_of
+from striate.data.split.duplicates import find_duplicates
+from striate.data.split.split import split_index
+from striate.learn.context import Budget, FitContext, FitData, RunPort
+from striate.learn.finetune.successive_halving import raced
+from striate.learn.finetune.train_plan import train_plan
+from striate.learn.side_run import apart
+from striate.metrics.intervals import some_of
+from striate.probe.stage_probes import gather
 from striate.strategy.plans import training_plan
-from striate.train.machine import measure_machine
+from striate.train.fast.machine import measure_machine
 from striate.values import (
     Cache,
     Choice,

@@ -10,10 +10,10 @@ import numpy as np
 from checks import HEALTHY, Recipe, trained
 from numpy.typing import NDArray
 
-from striate import statistics, trends
-from striate.data.series import find_series, series_notes
-from striate.probe.doubtful import find_doubtful, left_out_probabilities
-from striate.probe.outliers import find_outliers
+from striate.data.split.image_series import find_series, series_notes
+from striate.metrics import curve_smoothing, intervals
+from striate.probe.label_errors import find_doubtful, left_out_probabilities
+from striate.probe.outlier_scores import find_outliers
 from striate.values import Epoch, History, Index, Predictions, Rows, Score, Values, WithLeaked
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -45,7 +45,7 @@ class Made:
 
 def run_of(given: Made, seed: int) -> Values:
     """A finished run that never ran, but for its training."""
-    draw = statistics.rng(seed, "run")
+    draw = intervals.rng(seed, "run")
     # What is true of new images, by as many as make it sure; validation images are fewer.
     accuracy = kept(history_of(given.recipe, seed, MANY)).val_accuracy
     values = made.values(
@@ -92,7 +92,10 @@ def history_of(recipe: Recipe, seed: int, val: int) -> History:
         )
         for k in range(len(curves.epochs))
     ]
-    best = trends.best_epoch(np.nan_to_num(curves.val_loss, nan=1e9, posinf=1e9)).place + 1
+    best = (
+        curve_smoothing.find_best_epoch(np.nan_to_num(curves.val_loss, nan=1e9, posinf=1e9)).place
+        + 1
+    )
     return History(epochs=tuple(rows), kept_epoch=best, train_images=recipe.images, val_images=val)
 
 
@@ -154,7 +157,7 @@ def _answered(values: Values, accuracy: float, given: Made, draw: np.random.Gene
     val = _calibrated(values.index, split.val, accuracy, draw, right)
     test = _calibrated(values.index, values.test_rows, accuracy - given.harder, draw)
     assert values.evidence is not None
-    linear = statistics.wilson(
+    linear = intervals.wilson(
         int(draw.binomial(len(split.val), max(0.0, accuracy - given.behind))), len(split.val)
     )
     probes = tuple(
@@ -210,7 +213,7 @@ def scored(values: Values) -> Values:
 def _score(values: Values, found: Predictions, groups: Rows, evaluation: str) -> Score:
     counted = values.counted if evaluation == "test-split" else np.ones(len(groups), np.bool_)
     right = found.predicted == found.truth
-    share = statistics.accuracy_interval(right[counted], groups[counted], values.options.seed)
+    share = intervals.accuracy_interval(right[counted], groups[counted], values.options.seed)
     score = made.made_score(found, evaluation, counted)
     assert score is not None
     leaked = None

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from strategy_cells import SETS, Cell, cut, load
 
-from striate.calibration import fit_temperature
-from striate.probe.evidence import best_of
-from striate.statistics import log_loss, softmax
-from striate.train.machine import measure_machine
+from striate.metrics.calibration import fit_temperature
+from striate.metrics.intervals import log_loss, softmax
+from striate.probe.stage_probes import best_of
+from striate.train.fast.machine import measure_machine
 from striate.values import Rows, Tap
 
 Floats = NDArray[np.float64]

@@ -30,26 +30,24 @@ import numpy as np
 from strategy_cells import NET, SETS, Cell, Whole, cut, load, spec
 from strategy_rows import Places, Row, chances, judged_row, named
 
-from striate.classifier import Classifier
-from striate.learn.job import FitResult
-from striate.learn.linear import Linear, fit_on
-from striate.learn.refitting import refitted
-from striate.learn.tuned import spec_of, start
+from striate.learn.context import FitResult
+from striate.learn.finetune.train_plan import spec_of, start
+from striate.learn.finetune.weight_interpolation import fit_held_out, refitted
+from striate.learn.linear.linear_model import Linear, fit_on
+from striate.metrics.intervals import accuracy_interval
 from striate.nets import RANDOM
-from striate.probe.evidence import Probed, gather, probe_taps
+from striate.predict.classifier import Classifier
 from striate.probe.features import extract
-from striate.probe.held_out import fit_held_out
-from striate.probe.neighbours import class_mean, nearest_neighbour
-from striate.probe.shift import layer_shift
+from striate.probe.similarity import class_mean, layer_shift, nearest_neighbour
+from striate.probe.stage_probes import Probed, gather, probe_taps
 from striate.probe.trials import training_speed
-from striate.statistics import accuracy_interval
 from striate.strategy.budget import epoch_seconds, epochs_within, frozen_seconds
 from striate.strategy.plans import recipe_for, training_plan
+from striate.train.fast.forward_pass import logits_of
+from striate.train.fast.inference import fast
+from striate.train.fast.machine import measure_machine
 from striate.train.head import Network, assemble
-from striate.train.inference import fast
 from striate.train.loop import train
-from striate.train.machine import measure_machine
-from striate.train.passes import logits_of
 from striate.values import TUNED, Choice, Evidence, ModelSpec, Plan, Probe, say
 
 TRAINED = ("scratch", "trial", "shallow", "deep", "fastai")

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.cache import decode_rows
-from striate.data.duplicates import find_duplicates
 from striate.data.form import working_channels, working_size
-from striate.data.portions import portion, units_of
 from striate.data.scan import read
-from striate.learn.job import Budget, FitContext, FitData, RunPort
-from striate.learn.linear import spec_on
+from striate.data.split.duplicates import find_duplicates
+from striate.data.split.portions import portion, units_of
+from striate.learn.context import Budget, FitContext, FitData, RunPort
+from striate.learn.linear.linear_model import spec_on
+from striate.metrics.intervals import rng
 from striate.nets import find_net
 from striate.probe.features import FeatureTable, all_taps, extract
-from striate.statistics import rng
 from striate.strategy.budget import feature_size
 from striate.train.head import assemble
 from striate.values import Cache, Index, Machine, ModelSpec, Options, Rows, unwatched

@@ -25,9 +25,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.statistics import sign_test, wilson
+from striate.metrics.intervals import sign_test, wilson
 from striate.strategy.corners import SMALL_IMAGE
-from striate.strategy.promise import DEEP_KEEPS, GATE_LEVEL, JUDGES, LEARNING_EXPONENT, LITTLE
+from striate.strategy.expected_gain import (
+    DEEP_KEEPS,
+    GATE_LEVEL,
+    JUDGES,
+    LEARNING_EXPONENT,
+    LITTLE,
+)
 
 ARMS = ("linear", "layers", "shallow", "deep", "scratch", "fastai")
 LARGE = 50

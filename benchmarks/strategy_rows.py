@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from strategy_cells import NET, SETS, SIZE, Cell
 
-from striate.calibration import fit_temperature
 from striate.learn.gate import held_against
-from striate.statistics import accuracy_interval, log_loss, softmax
+from striate.metrics.calibration import fit_temperature
+from striate.metrics.intervals import accuracy_interval, log_loss, softmax
 from striate.values import Rows
 
 Hits = NDArray[np.bool_]

@@ -17,24 +17,24 @@ from statistics import fmean
 
 import numpy as np
 
-from striate import statistics
-from striate.classifier import Classifier
+from striate.config.overrides import sets
 from striate.data.cache import build_cache
-from striate.data.duplicates import find_duplicates
 from striate.data.preprocess import fit_scaling
 from striate.data.scan import read
-from striate.data.split import split_index
-from striate.learn.copying import copies_of_some
+from striate.data.split.duplicates import find_duplicates
+from striate.data.split.split import split_index
+from striate.learn.flip_rotation_test import copies_of_some
+from striate.metrics import intervals
 from striate.nets import RANDOM
-from striate.overrides import sets
-from striate.probe.evidence import gather
+from striate.predict.classifier import Classifier
+from striate.probe.stage_probes import gather
 from striate.probe.trials import training_speed
 from striate.strategy.budget import epoch_seconds, epochs_within
 from striate.strategy.plans import training_plan
 from striate.strategy.recipes import SCRATCH
+from striate.train.fast.machine import measure_machine
 from striate.train.head import assemble
 from striate.train.loop import train
-from striate.train.machine import measure_machine
 from striate.values import (
     Cache,
     Choice,
@@ -213,7 +213,7 @@ def _run(
     kept = trained.history.epochs[trained.history.kept_epoch - 1]
     logits = Classifier(spec=spec, network=network.eval()).logits(course.cache.images, rows)
     right = int((logits.argmax(axis=1) == labels[rows]).sum())
-    found = statistics.wilson(right, len(rows))
+    found = intervals.wilson(right, len(rows))
     print(
         f"{source} seed {plan.seed}: {len(split.train):,} images, {plan.precision.value}, "
         f"{', '.join(plan.augment.value)}, {speed:,.0f} images/s, {epochs} epochs in "

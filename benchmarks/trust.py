@@ -35,19 +35,19 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from striate.data.cache import decode_rows
-from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
-from striate.data.split import FOLDS, split_index
-from striate.learn.linear import spec_on
+from striate.data.split.duplicates import find_duplicates
+from striate.data.split.split import FOLDS, split_index
+from striate.learn.linear.linear_model import spec_on
+from striate.metrics.intervals import rng, softmax, wilson
+from striate.metrics.score import score
 from striate.nets import find_net
-from striate.probe.evidence import Probed, probe_taps
 from striate.probe.features import FeatureTable, all_taps, extract
 from striate.probe.ridge import prepare
 from striate.probe.spectrum import decompose
-from striate.score import score
-from striate.statistics import rng, softmax, wilson
+from striate.probe.stage_probes import Probed, probe_taps
+from striate.train.fast.machine import measure_machine
 from striate.train.head import assemble
-from striate.train.machine import measure_machine
 from striate.values import Cache, Index, Options, Predictions, Rows, Tap
 
 NET, SIZE, STAGES = "efficientnet-lite0", 64, 3

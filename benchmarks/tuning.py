@@ -30,17 +30,17 @@ from numpy.typing import NDArray
 from strategy_cells import NET, SETS, Cell, Whole, _job, load
 
 from strategy import _bits, _choice, _evidence, _fastai
-from striate.data.portions import portion, units_of
-from striate.learn.linear import Linear, fit_on
-from striate.learn.tuned import spec_of, start
-from striate.probe.evidence import fit_taps, probe_taps
+from striate.data.split.portions import portion, units_of
+from striate.learn.finetune.train_plan import spec_of, start
+from striate.learn.finetune.weight_interpolation import fit_held_out
+from striate.learn.linear.linear_model import Linear, fit_on
+from striate.metrics.intervals import log_loss, rng, softmax
 from striate.probe.features import extract
-from striate.probe.held_out import fit_held_out
-from striate.statistics import log_loss, rng, softmax
+from striate.probe.stage_probes import fit_taps, probe_taps
 from striate.strategy.plans import training_plan
+from striate.train.fast.machine import measure_machine
 from striate.train.head import Network
 from striate.train.loop import train
-from striate.train.machine import measure_machine
 from striate.values import Machine, ModelSpec, Plan, Rows
 
 RATES, DECAYS = ("2e-4", "5e-4", "1e-3"), ("0.7", "0.5", "0.3")

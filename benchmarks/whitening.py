@@ -19,9 +19,9 @@ from torch import Tensor
 
 from striate.data.batches import normalise, to_device
 from striate.data.cache import build_cache
+from striate.data.preprocess import Whitening, components_kept, fit_layer
 from striate.data.scan import read
-from striate.data.whole_images import Whitening, components_kept, fit_layer
-from striate.statistics import rng
+from striate.metrics.intervals import rng
 from striate.values import Cache, Options, Preprocessing, Rows
 
 

@@ -10,9 +10,9 @@ from typing import Any, get_type_hints
 import msgspec
 
 from striate.command.doctor import Examination, NetsFile
-from striate.command.judging import EvaluationFile
-from striate.store.contents import FindingsFile, TrialLine
+from striate.command.evaluation_output import EvaluationFile
 from striate.store.record import RunRecord
+from striate.store.shelf import FindingsFile, TrialLine
 from striate.store.tables import columns
 from striate.values import (
     Diagnosis,

@@ -19,7 +19,7 @@ from PIL import Image
 
 import made
 from striate import cli
-from striate.command import failing
+from striate.command import error_output
 from striate.errors import MachineError, ModelError, SourceMissingError, StrictError
 from striate.run import Run
 from striate.values import Example, Index, Options, Predictions, Progress, Watch
@@ -427,7 +427,7 @@ def test_a_fault_while_a_signal_ends_the_command_is_the_signals(
 ) -> None:
     def hang_up(source: object, options: Options, watch: Watch, clock: Any) -> Run:
         try:
-            raise failing.Ended(signal.SIGHUP)
+            raise error_output.Ended(signal.SIGHUP)
         finally:
             raise OSError(5, "Input/output error")  # the line of progress, to no terminal
 
@@ -841,17 +841,17 @@ def test_shells_are_offered_verbs_flags_and_words(typed: str, offered: str) -> N
 
 def test_only_the_first_of_several_interrupts_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(failing.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(failing, "_interrupted", [-5.0])
+    monkeypatch.setattr(error_output.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(error_output, "_interrupted", [-5.0])
     with pytest.raises(KeyboardInterrupt) as first:
-        failing.interrupt_once(15, None)
-    assert failing.exit_code_of(first.value) == 143
+        error_output.interrupt_once(15, None)
+    assert error_output.exit_code_of(first.value) == 143
     now[0] += 4
-    failing.interrupt_once(2, None)
+    error_output.interrupt_once(2, None)
     now[0] += 4
     with pytest.raises(KeyboardInterrupt) as third:
-        failing.interrupt_once(2, None)
-    assert failing.exit_code_of(third.value) == 130
+        error_output.interrupt_once(2, None)
+    assert error_output.exit_code_of(third.value) == 130
 
 
 def test_an_example_that_was_left_out_is_named_harmlessly(

@@ -34,8 +34,8 @@ from striate import estimator
 from striate.data.cache_folder import Writer
 from striate.errors import MachineError, SourceError, SourceMissingError, UsageError
 from striate.estimator import ImageClassifier
-from striate.learn.job import FitContext
-from striate.train.machine import measure_machine
+from striate.learn.context import FitContext
+from striate.train.fast.machine import measure_machine
 from striate.values import Machine
 
 SIZE = 12

@@ -17,8 +17,8 @@ from tests.odd.entry import Odd
 from tests.odd.folder import CLASS, all_odd, make_folder, tree_hash
 
 from striate.data.cache import build_cache, decode_rows
-from striate.data.decode import decode
-from striate.data.header import pillow_hushed
+from striate.data.formats.decode import decode
+from striate.data.formats.header import pillow_hushed
 from striate.data.scan import open_row, read
 from striate.pipeline import fit
 from striate.values import Example, Index, Options

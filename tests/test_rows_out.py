@@ -118,7 +118,7 @@ def test_what_cannot_be_understood_is_refused_by_name(run: Run, given: Any, said
 def test_an_iterator_without_an_end_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from itertools import repeat
 
-    monkeypatch.setattr("striate.data.given.MOST_WITHOUT_LENGTH", 5)
+    monkeypatch.setattr("striate.data.estimator_input.MOST_WITHOUT_LENGTH", 5)
     assert len(run.predict(repeat(GREEN, 5))) == 5
     with pytest.raises(UsageError, match="may never end"):
         run.predict(repeat(GREEN))

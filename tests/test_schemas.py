@@ -13,8 +13,8 @@ import pytest
 
 import made
 from striate.command.doctor import examine, nets_at_hand
-from striate.command.judging import evaluation_file
-from striate.evaluation import evaluation
+from striate.command.evaluation_output import evaluation_file
+from striate.predict.evaluation import evaluation
 from striate.run import Run
 from striate.store.files import to_json
 from striate.values import Options

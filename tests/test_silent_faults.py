@@ -18,11 +18,11 @@ from tests.data.odd_files import damaged_files, encoded, scene
 from tests.odd.folder import tree_hash
 from tests.odd.made_bytes import without_segment
 
-from striate.data.accounting import accounted
 from striate.data.cache import build_cache, decode_images
-from striate.data.duplicates import find_duplicates
 from striate.data.scan import read, read_images
-from striate.data.split import split_index
+from striate.data.split.duplicates import find_duplicates
+from striate.data.split.index_csv import accounted
+from striate.data.split.split import split_index
 from striate.errors import SourceError
 from striate.pipeline import fit
 from striate.run import Run

@@ -7,10 +7,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
+    from striate.config.settings import Settings
     from striate.errors import StriateError
     from striate.estimator import ImageClassifier
     from striate.run import Run
-    from striate.settings import Settings
     from striate.values import Gradients, Watch
 
 __all__ = ["ImageClassifier", "Run", "StriateError", "__version__", "fit", "gradients", "load"]
@@ -28,7 +28,7 @@ def fit(source: Any, *, watch: "Watch | None" = None, **settings: "Unpack[Settin
     default notebooks and terminals show it. Raises `StriateError`, with every wrong setting in
     one message.
     """
-    from striate.settings import checked
+    from striate.config.settings import checked
 
     options = checked(settings, hint="help(striate.values.Options) lists them.")
     from rich.console import Console
@@ -61,7 +61,7 @@ def gradients(run: "Run", image: Any, label: str | None = None) -> "Gradients":
     model answers. Each gradient is checked by finite differences in float64. Raises
     `UsageError` for a class that the model does not know.
     """
-    from striate.backpropagation import gradients_of
+    from striate.predict.backpropagation import gradients_of
 
     return gradients_of(run.classifier, image, label)
 

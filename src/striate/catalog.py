@@ -10,11 +10,15 @@ from typing import Any
 def collect(room: str, constant: str) -> dict[str, Any]:
     """The constant of every module in the package `striate.ROOM`, by module name, sorted.
 
+    A module whose name begins with an underscore is a part of others and is passed over.
+
     Raises `AttributeError` naming the module that lacks its constant.
     """
     package = importlib.import_module(f"striate.{room}")
     found: dict[str, Any] = {}
     for entry in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
+        if entry.name.startswith("_"):
+            continue
         module = importlib.import_module(f"{package.__name__}.{entry.name}")
         if not hasattr(module, constant):
             raise AttributeError(f"{module.__name__} does not end in {constant} = ...")

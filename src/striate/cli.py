@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from striate import __version__
-from striate.command.deciding import answering_flags, deciding_flags, judging_flags, wanted
-from striate.command.failing import (
+from striate.command.decision_flags import answering_flags, deciding_flags, judging_flags, wanted
+from striate.command.error_output import (
     coloured,
     crash,
     error_lines,
@@ -118,7 +118,7 @@ def fit(source: str, as_json: bool, explain_plan: bool, quiet: bool, **given: An
 
     with _watching(quiet, options.lang) as watch:
         if explain_plan:
-            from striate.command.explaining import explanation
+            from striate.command.fit_output import explanation
 
             _console(stderr=False).print(explanation(source, options, watch, STARTED))
             return 0
@@ -126,11 +126,11 @@ def fit(source: str, as_json: bool, explain_plan: bool, quiet: bool, **given: An
     if as_json:
         _out((done.folder / "summary.json").read_text("utf-8"))
     else:
-        from striate.command.explaining import result_of
+        from striate.command.fit_output import result_of
 
         # Paths stay whole, so they can be copied.
         _console(stderr=False).print(result_of(done, options.lang), crop=False)
-    from striate.command.bars import unmet_accuracy
+    from striate.command.fit_output import unmet_accuracy
 
     unmet = unmet_accuracy(done.summary, done.folder, options)
     if unmet:
@@ -198,7 +198,7 @@ def evaluate(
     Images that it was trained on are not counted. SOURCE is read as in the fit, but for flags.
     """
     typed, reading = wanted(more, "evaluate"), settings_of(more)
-    from striate.command.judging import evaluated, evaluation_file, evaluation_lines
+    from striate.command.evaluation_output import evaluated, evaluation_file, evaluation_lines
 
     names = [name.strip() for name in (classes or "").split(",") if classes]
     found = evaluated(run, source, {**typed, **reading, "classes": names}, rows, more)
@@ -235,8 +235,8 @@ def inspect(
     """
     force = given.pop("force")
     options = typed_options(given)
-    from striate.command.bars import refuse_if_strict
-    from striate.command.inspecting import inspection_lines, look_into
+    from striate.command.fit_output import refuse_if_strict
+    from striate.command.inspect_output import inspection_lines, look_into
     from striate.report.language import pick_language
 
     with _watching(quiet, options.lang) as watch:
@@ -261,7 +261,7 @@ def diagnose(log: str, lang: str, as_json: bool, **images: str | None) -> None:
     LOG is a table or JSON (of striate, Keras, Lightning, …) or TensorBoard's event files.
     """
     must_be_language(lang, "Type: striate diagnose --help")
-    from striate.command.diagnosing import diagnosis_lines, read_and_judge
+    from striate.command.diagnose_output import diagnosis_lines, read_and_judge
 
     _answer(read_and_judge(log, images), lambda found: diagnosis_lines(found, lang), as_json)
 
@@ -311,7 +311,7 @@ def completion(shell: str) -> None:
     striate completion zsh >> ~/.zshrc
     striate completion fish > ~/.config/fish/completions/striate.fish
     """
-    from striate.command.completing import completion_script
+    from striate.command.flags import completion_script
 
     _out(completion_script(main, shell))
 

@@ -23,21 +23,21 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from striate.classifier import Classifier
+from striate.config.settings import checked
 from striate.data.cache import decode_rows
-from striate.data.given import listed, pixel_range_of, rows_as_pictures
+from striate.data.estimator_input import listed, pixel_range_of, rows_as_pictures
 from striate.data.scan import read_images
 from striate.errors import SourceError, SourceMissingError, UsageError
+from striate.learn.fit import learn
 from striate.learn.in_memory import blocks, context_in_memory, refuse_unreadable
-from striate.learn.procedure import learn
 from striate.nets import RANDOM
+from striate.predict.classifier import Classifier
 from striate.probe.features import extract
 from striate.report.language import pick_language
 from striate.report.terminal import watcher
-from striate.settings import checked
 from striate.store.clock import Clock
+from striate.train.fast.machine import apply, measure_machine
 from striate.train.head import assemble
-from striate.train.machine import apply, measure_machine
 from striate.values import Cache, Index, Machine, ModelSpec, Options, Rows, Watch, unwatched
 
 

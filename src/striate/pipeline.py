@@ -4,20 +4,20 @@ import shlex
 from dataclasses import fields, replace
 from pathlib import Path
 
-from striate.data.accounting import accounted
 from striate.data.cache import build_cache
-from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
-from striate.data.series import find_series, series_notes
-from striate.data.split import split_index
+from striate.data.split.duplicates import find_duplicates
+from striate.data.split.image_series import find_series, series_notes
+from striate.data.split.index_csv import accounted
+from striate.data.split.split import split_index
 from striate.errors import StrictError, UsageError
-from striate.learn.asked import form_of
+from striate.learn.check_options import form_of
 from striate.run import Clock, Run
-from striate.stages.conclusion import conclude, write_report
-from striate.stages.fitting import fit_and_predict
+from striate.stages.conclude import conclude, write_report
+from striate.stages.fit_run import fit_and_predict
 from striate.store.files import of_arrays
-from striate.strategy.targets import refuse_unfit
-from striate.train.machine import apply, measure_machine
+from striate.strategy.target_plans import refuse_unfit
+from striate.train.fast.machine import apply, measure_machine
 from striate.values import (
     Cache,
     Index,

@@ -10,25 +10,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from striate.card import card
-from striate.decision.acting import asked
 from striate.errors import MachineError, StriateError, UsageError
-from striate.evaluation import Evaluation
-from striate.labelling import labelled
+from striate.predict.batch_predict import labelled
+from striate.predict.decision_rules import asked
+from striate.predict.evaluation import Evaluation
+from striate.report.card import card
 from striate.store import files
 from striate.store.clock import Clock as Clock
 from striate.store.files import Codec
-from striate.store.place import Mode, Place, find_place
-from striate.store.record import (
-    RUN,
-    RunRecord,
-    SourceRecord,
-    new_record,
-    read_record,
-)
+from striate.store.place import Mode, Place, clear, find_place, sweep, take_back, take_lock
+from striate.store.record import RUN, RunRecord, SourceRecord, new_record, read_record
 from striate.store.shelf import Shelf
-from striate.store.upkeep import clear, sweep, take_back, take_lock
-from striate.summary import versions
+from striate.store.summary import versions
 from striate.values import (
     Finding,
     Machine,
@@ -44,9 +37,9 @@ from striate.values import (
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from striate.classifier import Classifier
-    from striate.judging import Names
-    from striate.settings import Settings
+    from striate.config.settings import Settings
+    from striate.predict.classifier import Classifier
+    from striate.predict.judging import Names
 
 T = TypeVar("T")
 
@@ -278,7 +271,7 @@ class Run:
     @cached_property
     def classifier(self) -> "Classifier":
         """The model."""
-        from striate.classifier import load
+        from striate.predict.classifier import load
 
         return load(self.model)
 
@@ -307,7 +300,7 @@ class Run:
         An image that cannot be read keeps its row: its label is None, its probabilities are NaN,
         and `errors` says why. Raises `UsageError` where what was given holds no images.
         """
-        from striate.data.given import one_or_many
+        from striate.data.estimator_input import one_or_many
         from striate.data.scan import read_images
 
         wanted = asked(
@@ -345,8 +338,8 @@ class Run:
         `group_pattern`, `root`; without them those of the run hold.
         Images of classes that the model does not know are not counted.
         """
-        from striate.judging import judge
-        from striate.judging import reading as merged
+        from striate.predict.judging import judge
+        from striate.predict.judging import reading as merged
 
         # What cannot be promised is said before any image is read.
         wanted = asked(

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.data.odd_files import damaged_files, encoded, scene
 
-from striate.data.accounting import accounted
 from striate.data.cache import build_cache
-from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
-from striate.data.split import split_index
+from striate.data.split.duplicates import find_duplicates
+from striate.data.split.index_csv import accounted
+from striate.data.split.split import split_index
 from striate.values import Index, Options, Rows, Split
 
 PATTERN = r"_(\d+)\."

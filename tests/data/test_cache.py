@@ -17,8 +17,8 @@ from tests.data.odd_files import add_odd_files, encoded, scene
 from striate.data import cache as cache_module
 from striate.data import cache_folder, form
 from striate.data.cache import build_cache, decode_images, decode_rows
-from striate.data.decode import decode
 from striate.data.form import working_channels, working_size
+from striate.data.formats.decode import decode
 from striate.data.scan import read, read_images
 from striate.errors import MachineError, SourceError
 from striate.store.files import UNFINISHED, whole

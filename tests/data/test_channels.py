@@ -9,16 +9,16 @@ import pytest
 from PIL import Image
 from tests.data.odd_files import encoded, scene
 
-from striate.data.array_parts import as_pictures, channels_last
 from striate.data.cache import build_cache, decode_rows
-from striate.data.decode import decode
-from striate.data.duplicates import find_duplicates
 from striate.data.form import form_of, working_channels
-from striate.data.header import read_header
+from striate.data.formats.array_parts import as_pictures, channels_last
+from striate.data.formats.decode import decode
+from striate.data.formats.header import read_header
+from striate.data.formats.unreadable import Unreadable
 from striate.data.scan import read, read_images
-from striate.data.unreadable import Unreadable
+from striate.data.split.duplicates import find_duplicates
 from striate.errors import SourceError
-from striate.probe.shallow import shallow_features
+from striate.probe.handmade_features import shallow_features
 from striate.values import Example, Index, Options
 
 DRAW = np.random.default_rng(0)

@@ -6,10 +6,10 @@ import pytest
 from tests.data.test_split_words import packed, put
 
 from striate import cli
+from striate.config.settings import checked
 from striate.data.name_labels import pattern_suggested
 from striate.data.scan import read, read_to_judge
 from striate.errors import SourceError, UsageError
-from striate.settings import checked
 from striate.values import Options
 
 PETS = tuple(f"{name}_{n}.png" for name in ("great dane", "pug") for n in range(3))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from striate.data.cache import build_cache
-from striate.data.duplicates import find_duplicates
 from striate.data.scan import read
-from striate.data.split import split_index
+from striate.data.split.duplicates import find_duplicates
+from striate.data.split.split import split_index
 from striate.values import SPLITS, Index, Options, Split
 
 

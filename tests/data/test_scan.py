@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 from tests.data.odd_files import add_odd_files, damaged_files, encoded, scene
 
-from striate.data.picture_names import is_hidden, suffix
+from striate.data.formats.unreadable import Unreadable
+from striate.data.layout import is_hidden, suffix
 from striate.data.scan import open_row, read, read_images
 from striate.data.sources import folder as folder_source
 from striate.data.sources.memory import Labelled
-from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.values import Index, Options
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from striate.config.settings import checked
 from striate.data.scan import read
 from striate.errors import SourceError, UsageError
-from striate.settings import checked
 from striate.values import Index, Options
 
 OPTIONS = Options()

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from torch import nn
 
-from striate.data.demo import load_demo
-from striate.data.whole_images import (
+from striate.data.preprocess import (
     PerPixel,
     Whitening,
     components_kept,
@@ -19,6 +18,7 @@ from striate.data.whole_images import (
     layer_of,
     refuse_too_large,
 )
+from striate.data.sources.demo import load_demo
 from striate.errors import UsageError
 from striate.values import Cache, Preprocessing
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import made
-from striate import statistics
 from striate.catalog import collect
-from striate.data.series import series_notes
+from striate.data.split.image_series import series_notes
 from striate.diagnose import certain, diagnose, verdict
 from striate.diagnose.overfitting import rise_after_best
 from striate.diagnose.small_validation import provable_lead
+from striate.metrics import intervals
 from striate.values import Finding, Outlier, Predictions, Series, Values
 
 
@@ -317,7 +317,7 @@ def test_a_choice_against_an_unproved_lead_is_close_too() -> None:
 
 def test_the_least_provable_lead_is_right() -> None:
     wins = provable_lead()
-    assert statistics.sign_test(wins, 0) < 0.05 <= statistics.sign_test(wins - 1, 0)
+    assert intervals.sign_test(wins, 0) < 0.05 <= intervals.sign_test(wins - 1, 0)
 
 
 def test_rare_classes_that_suffer_are_found() -> None:
@@ -410,7 +410,7 @@ def test_one_picture_under_two_labels_is_found() -> None:
 def test_intervals_grow_with_the_level_and_keep_their_shape() -> None:
     share = made.wilson(0.9, 200)
     grown = certain(share)
-    exact = statistics.wilson(180, 200, 0.99)
+    exact = intervals.wilson(180, 200, 0.99)
     assert (grown.low, grown.high) == pytest.approx((exact.low, exact.high))
     wide = replace(share, low=share.low - 0.05)
     assert certain(wide).low < grown.low

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from striate import statistics
 from striate.diagnose import diagnose_curves, verdict_of_curves
 from striate.diagnose.underfitting import errs_on_training
+from striate.metrics import intervals
 from striate.values import Curves, Finding
 
 EPOCHS = 40
@@ -121,8 +121,8 @@ def test_what_a_log_does_not_tell_is_not_judged() -> None:
 def test_underfitting_weighs_both_errors(
     wrong: float, new_wrong: float, images: int, is_found: bool
 ) -> None:
-    train = statistics.wilson(round((1 - wrong) * 2000), 2000, 0.99)
-    val = statistics.wilson(round((1 - new_wrong) * images), images, 0.99)
+    train = intervals.wilson(round((1 - wrong) * 2000), 2000, 0.99)
+    val = intervals.wilson(round((1 - new_wrong) * images), images, 0.99)
     assert errs_on_training(train, val) == is_found
 
 

@@ -11,7 +11,7 @@ import made
 from striate.diagnose import preprocessing
 from striate.diagnose.preprocessing import WIDER
 from striate.nets import RANDOM
-from striate.probe.shift import layer_shift
+from striate.probe.similarity import layer_shift
 from striate.train.head import assemble
 from striate.values import Cache, Finding, ModelSpec, NetSettings, Tap, Values
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data.demo import load_demo
+from striate.data.sources.demo import load_demo
 
 pytestmark = pytest.mark.slow
 

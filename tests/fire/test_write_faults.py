@@ -18,8 +18,8 @@ from PIL import Image
 from tests.fire.size import by_size
 
 from striate import cli
-from striate.stages import inspection
-from striate.stages.doubting import Doubted
+from striate.stages import inspect
+from striate.stages.inspect import Doubted
 
 pytestmark = pytest.mark.fire
 
@@ -299,7 +299,7 @@ def test_what_writes_one_file_survives_a_fault_at_every_write(
     monkeypatch: pytest.MonkeyPatch,
     record_testsuite_property: Callable[[str, object], None],
 ) -> None:
-    monkeypatch.setattr(inspection, "look_closer", lambda *_: Doubted(doubts=(), looked_at=0))
+    monkeypatch.setattr(inspect, "look_closer", lambda *_: Doubted(doubts=(), looked_at=0))
     words, out = {
         "predict": (("predict", "run", "pictures/test", "-o", "labels.csv"), "labels.csv"),
         "inspect": (("inspect", "pictures", "--fix", "clean.csv"), "clean.csv"),

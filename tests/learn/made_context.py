@@ -4,7 +4,7 @@ from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
 
-from striate.learn.job import Budget, FitContext, FitData, RunPort
+from striate.learn.context import Budget, FitContext, FitData, RunPort
 from striate.values import Options
 
 

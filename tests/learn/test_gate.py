@@ -9,8 +9,8 @@ import pytest
 from tests import made
 from tests.learn.made_context import some_context
 
+from striate.learn.context import FitResult
 from striate.learn.gate import gate
-from striate.learn.job import FitResult
 from striate.values import Epoch, History
 
 N, K = 100, 3

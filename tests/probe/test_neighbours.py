@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from striate.probe import neighbours
-from striate.probe.neighbours import class_mean, nearest_neighbour
+from striate.probe import similarity
+from striate.probe.similarity import class_mean, nearest_neighbour
 
 
 def clouds(n: int = 60, apart: float = 6.0) -> tuple[np.ndarray, np.ndarray]:
@@ -40,6 +40,6 @@ def test_a_class_of_one_group_has_no_mean_without_it() -> None:
 
 
 def test_of_many_images_some_are_asked(monkeypatch) -> None:
-    monkeypatch.setattr(neighbours, "MOST", 20)
+    monkeypatch.setattr(similarity, "MOST", 20)
     features, labels = clouds()
     assert len(nearest_neighbour(features, labels)) == 20

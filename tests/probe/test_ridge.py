@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from striate.errors import ModelError, SourceError
-from striate.probe import left_out as leaving
+from striate.metrics.intervals import log_loss, rng, softmax
+from striate.probe import leave_one_out as leaving
 from striate.probe import spectrum
 from striate.probe.ridge import fit_path, prepare
-from striate.statistics import log_loss, rng, softmax
 
 CLASSES = 4
 

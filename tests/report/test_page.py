@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 import made
-from striate.calibration import choose_calibration
 from striate.diagnose import diagnose, verdict
-from striate.report.classes import class_scores
+from striate.metrics.calibration import choose_calibration
 from striate.report.compose import compose
 from striate.report.html import render
+from striate.report.image_kinds import mistakes_section, one_a_group, worst_mistakes
 from striate.report.language import words
-from striate.report.mistakes import mistakes_section, one_a_group, worst_mistakes
-from striate.report.training import training_section
+from striate.report.learning_curves import training_section
+from striate.report.results_per_class import class_scores
 from striate.values import Finding, Report, Values, Verdict
 
 ORDER = (

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import made
 from striate.report.language import words
-from striate.report.rates import rates_section
+from striate.report.learning_curves import rates_section
 from striate.values import RateSearch
 
 

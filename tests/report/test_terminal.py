@@ -9,8 +9,8 @@ from rich.console import Console, RenderableType
 import made
 from striate.diagnose import diagnose
 from striate.report.language import words
+from striate.report.progress_bars import epoch_line
 from striate.report.terminal import found, result, watcher
-from striate.report.watching import epoch_line
 from striate.values import Progress, Watch, say
 
 

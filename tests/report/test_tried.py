@@ -7,9 +7,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 import made
-from striate.report.choices import choices_section
 from striate.report.language import words
-from striate.report.tried import explained, tried
+from striate.report.strategy_evidence import choices_section, explained, tried
 from striate.values import Trial, Values, say
 
 

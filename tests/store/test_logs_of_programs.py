@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from striate import cli
-from striate.command.diagnosing import judge
+from striate.command.diagnose_output import judge
 from striate.store.training_log import read_log
 
 LOGS = Path(__file__).parent / "logs"

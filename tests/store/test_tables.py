@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import made
 from striate.store import files, tables
-from striate.store.contents import CODECS
+from striate.store.shelf import CODECS
 from striate.values import Example, History, Predictions
 
 ODD = [

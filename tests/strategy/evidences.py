@@ -1,6 +1,6 @@
 """Evidence as a fit might gather it, short to write in a table of cases."""
 
-from striate.statistics import wilson
+from striate.metrics.intervals import wilson
 from striate.values import Evidence, Machine, Probe, Tap, Trial, say
 
 MACHINE = Machine(

@@ -7,7 +7,7 @@ import pytest
 from strategy.evidences import MACHINE, evidence
 from striate.strategy.choose import choose
 from striate.strategy.corners import corner, to_try
-from striate.strategy.promise import contenders, worth_measuring
+from striate.strategy.expected_gain import contenders, worth_measuring
 from striate.values import Evidence, Options
 
 OPTIONS = Options(minutes=10)

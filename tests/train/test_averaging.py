@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from striate.train.averaging import averaged, averaged_epochs, averages_of, mean_with
+from striate.train.best_epoch import averaged, averaged_epochs, averages_of, mean_with
 from striate.values import Epoch
 
 

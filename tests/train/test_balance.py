@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.train.made_training import MACHINE, network, plan, stripes
 
-from striate.train.balance import drawn_rows, weights_of
 from striate.train.loop import train
+from striate.train.loss import drawn_rows, weights_of
 from striate.values import Plan
 
 LABELS = np.repeat([0, 2], [90, 10])

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from striate.train.calibrate import calibrate, layers, moments
+from striate.train.initialise import calibrate, layers, moments
 
 
 def seeded(seed: int = 0) -> torch.Generator:

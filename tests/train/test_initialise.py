@@ -6,14 +6,7 @@ from torch.nn import functional as F
 from striate.errors import UsageError
 from striate.nets.compact import Compact
 from striate.train.head import Network
-from striate.train.initialise import (
-    HEAD_LENGTH,
-    METHODS,
-    identity,
-    initialise,
-    kaiming,
-    whiten,
-)
+from striate.train.initialise import HEAD_LENGTH, METHODS, identity, initialise, kaiming, whiten
 from striate.values import NetSettings, Tap
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from striate.errors import StriateError
 from striate.train import loop
-from striate.train.diverging import DivergedError
+from striate.train.divergence import DivergedError
 from striate.train.loop import Trained, train
 from striate.values import Epoch, Plan, Progress
 

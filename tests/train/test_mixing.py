@@ -7,9 +7,9 @@ import torch
 from tests import made
 from torch import Tensor
 
+from striate.config.overrides import overridden
 from striate.errors import UsageError
-from striate.overrides import overridden
-from striate.train.mixing import MIXES, _beta, cutmix, mixed, mixup
+from striate.train.batch_source import MIXES, _beta, cutmix, mixed, mixup
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score, r2_score
 
-from striate.train.objective import OBJECTIVES, objective_of
+from striate.train.loss import OBJECTIVES, objective_of
 
 
 def test_every_task_notes_batches_as_it_notes_the_whole() -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate import catalog
-from striate.command.answers import as_plain, table_lines
+from striate.command.prediction_rows import as_plain, table_lines
 from striate.errors import MachineError
-from striate.summary import versions
+from striate.store.summary import versions
 from striate.values import Machine, NetCard
 
 # What works without these, and what to type for more.
@@ -57,7 +57,7 @@ class NetsFile:
 def examine(device: str = "auto") -> Examination:
     """Looks at packages, machine and cache; measures the machine where that was not done yet."""
     from striate.data.cache_folder import CacheFolder
-    from striate.train.machine import measure_machine
+    from striate.train.fast.machine import measure_machine
 
     missing = list(_missing())
     folder, size = "none", 0
@@ -113,8 +113,8 @@ def examination_lines(found: Examination) -> Iterator[str]:
 
 def nets_at_hand() -> NetsFile:
     """Every network that is listed, with its speed here, measured now where it was not before."""
-    from striate.train.machine import apply, measure_machine
-    from striate.train.measuring import speed_of
+    from striate.train.fast.machine import apply, measure_machine
+    from striate.train.fast.machine_speed import speed_of
 
     families = catalog.collect("nets", "NET").values()
     cards = tuple(card for family in families for card in family.cards())

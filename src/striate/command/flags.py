@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from striate.config.suggestions import did_you_mean, nearest
 from striate.errors import UsageError
-from striate.spelling import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from striate.values import Options
+
 
 FAULTS = "striate.faults"
 # Settings that say how to train, where nothing is trained.
@@ -200,7 +201,7 @@ def must_be_language(typed: str, hint: str) -> None:
 
 def typed_options(given: dict[str, Any], faults: Iterable[str] = ()) -> "Options":
     """The options that were typed; raises `UsageError` with every fault of the command."""
-    from striate.settings import checked  # reaches numpy
+    from striate.config.settings import checked  # reaches numpy
 
     context = click.get_current_context()
     typed = {name: value for name, value in given.items() if value is not None}
@@ -210,7 +211,7 @@ def typed_options(given: dict[str, Any], faults: Iterable[str] = ()) -> "Options
 
 def idle_in_judging() -> tuple[str, ...]:
     """Settings that say nothing where a model is only judged."""
-    from striate.judging import IDLE
+    from striate.predict.judging import IDLE
 
     return IDLE
 
@@ -321,3 +322,24 @@ FLAGS: dict[str, Flag] = {
         about="Where a set known by name lies already; without it, it is fetched.",
     ),
 }
+
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+def completion_script(program: click.Command, shell: str) -> str:
+    """The script for a shell; raises `UsageError` where it is none of those known."""
+    if shell not in SHELLS:
+        near = did_you_mean(shell, SHELLS)
+        raise UsageError(
+            f"There is no completion for {shell!r}; it must be one of {', '.join(SHELLS)}{near}",
+            "Type: striate completion --help",
+        )
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    place = {"bash": "~/.bashrc", "zsh": "~/.zshrc"}.get(shell)
+    where = f">> {place}" if place else "> ~/.config/fish/completions/striate.fish"
+    head = f"# Completion of striate for {shell}. To keep it: striate completion {shell} {where}\n"
+    return head + kind(program, {}, "striate", "_STRIATE_COMPLETE").source().lstrip("\n")

@@ -4,12 +4,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from striate.command.answers import block_lines, patterns_to_paths
-from striate.command.deciding import Wanted
+from striate.command.decision_flags import Wanted
+from striate.command.prediction_rows import block_lines, patterns_to_paths
 from striate.data.scan import read_images
-from striate.decision.acting import Asked, asked, told
 from striate.errors import SourceError, StrictError, UsageError
-from striate.labelling import in_blocks
+from striate.predict.batch_predict import in_blocks
+from striate.predict.decision_rules import Asked, asked, told
 from striate.run import Run
 from striate.store.output_kinds import ANSWERS
 from striate.store.outputs import Output, files_of, output, refuse_inputs

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from striate.statistics import rng
+from striate.metrics.intervals import rng
 from striate.values import Rows
 
 

@@ -15,10 +15,10 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from striate.data.cache_folder import CacheFolder, DamagedError, Entry, forgets
-from striate.data.cores import cores
-from striate.data.decode import KEEPING, Resize, Unreadable, decode
 from striate.data.form import MOST_BYTES, Form, form_of, wished_size
-from striate.data.header import ALPHA_MODES, Header, pillow_hushed, warnings_of
+from striate.data.formats.decode import KEEPING, Resize, Unreadable, decode
+from striate.data.formats.header import ALPHA_MODES, Header, pillow_hushed, warnings_of
+from striate.data.formats.read_file import cores
 from striate.data.scan import open_row
 from striate.data.tasks import settle_again
 from striate.errors import MachineError

@@ -18,9 +18,9 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from striate.checksums import WRAPPED, Blocks, sums_of, unwrapped, wrapped
-from striate.data.cores import cores
+from striate.data.formats.read_file import cores
 from striate.errors import MachineError
+from striate.store.checksums import WRAPPED, Blocks, sums_of, unwrapped, wrapped
 from striate.store.files import made, sweep, whole, write_whole
 
 MOST_BYTES = 20 << 30

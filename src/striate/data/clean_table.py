@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate.data.families import judging_split
+from striate.data.split.duplicates import judging_split
 from striate.values import Example, Index
 
 COLUMNS = ("image", "label", "split", "group", "doubt", "suggested")

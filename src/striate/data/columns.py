@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from striate.data.picture_names import looks_like_picture
+from striate.config.suggestions import nearest
+from striate.data.layout import looks_like_picture
 from striate.errors import SourceError, UsageError
-from striate.spelling import nearest
 from striate.values import Options
 
 OF_TABLES = (

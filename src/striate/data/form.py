@@ -4,9 +4,9 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass
 
-from striate.data.decode import KEEPING
-from striate.data.header import ARRAY, GREY_MODES, MANY
-from striate.data.resize import Resize
+from striate.data.formats.decode import KEEPING
+from striate.data.formats.header import ARRAY, GREY_MODES, MANY
+from striate.data.formats.resize import Resize
 from striate.values import Index
 
 LARGEST_SIDE = 224

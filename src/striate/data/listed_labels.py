@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from striate.data.columns import NO, YES
-from striate.data.table_file import cell_text
+from striate.data.formats.table_file import cell_text
 from striate.errors import SourceError
 from striate.values import Options, Sentence, say
 

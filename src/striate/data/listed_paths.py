@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from striate.data.picture_names import is_hidden, looks_like_picture, suffix
-from striate.data.read_file import located, shown
+from striate.data.formats.read_file import located, shown
+from striate.data.layout import is_hidden, looks_like_picture, suffix
 from striate.errors import SourceError, SourceMissingError
 from striate.values import Sentence, say
 

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from striate.data.layout import SPLIT_NAMES, Layout, split_named
-from striate.data.picture_names import looks_like_picture
+from striate.config.patterns import Pattern
+from striate.data.layout import SPLIT_NAMES, Layout, looks_like_picture, split_named
 from striate.errors import SourceError
-from striate.patterns import Pattern
 from striate.values import Example, Sentence, say
 
 FLAG = "--label-pattern"

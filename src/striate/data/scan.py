@@ -15,25 +15,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.catalog import collect
-from striate.data.array_parts import paths_of
-from striate.data.classes import settle_classes
+from striate.data.class_names import settle_classes
 from striate.data.columns import asked, must_be_of_use, to_judge
-from striate.data.given import entry, unusable
-from striate.data.grouping import grouped, grouped_to_judge
-from striate.data.header import Content, Header, pillow_hushed, read_header, warnings_of
+from striate.data.estimator_input import entry, unusable
+from striate.data.formats.array_parts import paths_of
+from striate.data.formats.header import Content, Header, pillow_hushed, read_header, warnings_of
+from striate.data.formats.read_file import ends_in, located, read_file, shown
+from striate.data.formats.unreadable import Unreadable
+from striate.data.layout import UNREAD_FORMATS, begins_like_picture, looks_like_picture, suffix
 from striate.data.named_sets import set_name
-from striate.data.picture_names import (
-    UNREAD_FORMATS,
-    begins_like_picture,
-    looks_like_picture,
-    suffix,
-)
-from striate.data.read_file import located, read_file, shown
-from striate.data.source_file import ends_in
 from striate.data.sources import SourceKind, archive, folder, idx, memory, npz, table
+from striate.data.split.grouping import grouped, grouped_to_judge
 from striate.data.split_words import refuse_splits_as_classes
 from striate.data.tasks import settle_task, task_of, written
-from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, StriateError, UsageError
 from striate.values import Example, Index, Options, Sentence, names_in, say
 

@@ -7,9 +7,8 @@ told apart without a fault: nothing that is measured later could show it.
 import re
 from collections.abc import Iterable
 
-from striate.data.layout import SPLIT_NAMES
+from striate.data.layout import SPLIT_NAMES, looks_like_picture, suffix
 from striate.data.name_labels import pattern_suggested
-from striate.data.picture_names import looks_like_picture, suffix
 from striate.errors import SourceError
 from striate.values import Index, Options
 

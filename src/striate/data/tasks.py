@@ -5,7 +5,7 @@ import shlex
 from collections import Counter
 from dataclasses import replace
 
-from striate.data.classes import settle_classes
+from striate.data.class_names import settle_classes
 from striate.errors import SourceError, UsageError
 from striate.values import Example, Index, Options, Sentence, Task, names_in, say
 

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from striate import statistics
 from striate.catalog import collect
+from striate.metrics import intervals
 from striate.values import (
     CLOSED_FORM,
     Curves,
@@ -133,7 +133,7 @@ def share_right(values: Values, some: NDArray[np.bool_], level: float = LEVEL) -
     truth = values.predictions.truth[values.counted][some]
     right = values.predictions.predicted[values.counted][some] == truth
     groups = values.counted_groups[some]
-    found = statistics.accuracy_interval(right, groups, values.options.seed, folds=values.folds)
+    found = intervals.accuracy_interval(right, groups, values.options.seed, folds=values.folds)
     return certain(found, level)
 
 
@@ -143,8 +143,8 @@ def certain(share: Interval, level: float = LEVEL) -> Interval:
     Both sides grow as Wilson's would, so that a cluster bootstrap keeps its allowance for groups.
     """
     right = round(share.value * share.n)
-    stated = statistics.wilson(right, share.n, share.level)
-    wider = statistics.wilson(right, share.n, level)
+    stated = intervals.wilson(right, share.n, share.level)
+    wider = intervals.wilson(right, share.n, level)
     down = (stated.value - wider.low) / max(stated.value - stated.low, 1e-12)
     up = (wider.high - stated.value) / max(stated.high - stated.value, 1e-12)
     return replace(
@@ -184,7 +184,7 @@ def fit_of_history(history: History) -> tuple[Interval, Interval] | None:
         (kept.train_accuracy, history.train_images),
         (kept.val_accuracy, history.val_images),
     )
-    trained, new = (statistics.wilson(round(share * n), n, LEVEL) for share, n in shares)
+    trained, new = (intervals.wilson(round(share * n), n, LEVEL) for share, n in shares)
     return trained, new
 
 
@@ -223,7 +223,7 @@ def end_share(curve: NDArray[np.float64], images: int) -> Interval:
     """The accuracy that a curve ends with, the mean of its last tenth, with its interval."""
     images = images or ASSUMED_IMAGES
     end = float(np.mean(curve[-max(2, len(curve) // 10) :]))
-    return statistics.wilson(round(min(1.0, max(0.0, end)) * images), images, LEVEL)
+    return intervals.wilson(round(min(1.0, max(0.0, end)) * images), images, LEVEL)
 
 
 def rates(curves: Curves) -> NDArray[np.float64]:

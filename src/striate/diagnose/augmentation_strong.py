@@ -1,7 +1,7 @@
 """Augmentation too strong: training images, as they are changed, are harder than new ones."""
 
-from striate import statistics
 from striate.diagnose import Check, curves_of, end_share, finding, whole
+from striate.metrics import intervals
 from striate.values import Curves, Finding, Values
 
 
@@ -21,7 +21,7 @@ def of_curves(curves: Curves) -> Finding:
         return _nothing()
     learnt = end_share(train, curves.train_images)
     clean = end_share(val, curves.val_images)
-    cost = statistics.difference(clean, learnt)
+    cost = intervals.difference(clean, learnt)
     figures = {
         "train": learnt.value,
         "val": clean.value,

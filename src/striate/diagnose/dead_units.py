@@ -1,7 +1,7 @@
 """Dead units: most of a layer gives nothing, or stands at the flat end of its curve."""
 
-from striate import statistics
 from striate.diagnose import LEVEL, Check, finding
+from striate.metrics import intervals
 from striate.values import CLOSED_FORM, Figure, Finding, LayerStates, Values
 
 
@@ -18,7 +18,7 @@ def of_layers(states: LayerStates) -> Finding:
     Units are counted as drawn from all that such a layer might have: Wilson at the 99 % level.
     """
     shares = [
-        (statistics.wilson(max(state.dead, state.saturated), state.units, LEVEL), state)
+        (intervals.wilson(max(state.dead, state.saturated), state.units, LEVEL), state)
         for state in states.layers
         if state.kind in ACTIVATIONS and state.units
     ]

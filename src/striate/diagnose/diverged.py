@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from striate import trends
 from striate.diagnose import LEVEL, Check, curves_of, finding, whole
+from striate.metrics import curve_smoothing
 from striate.values import Curves, Finding, Values
 
 
@@ -31,8 +31,8 @@ def of_curves(curves: Curves) -> Finding:
     train = whole(curves.train_loss)
     if train is None:
         return _nothing()
-    rise, chance = trends.rise_by_chance(train)
-    level = trends.smooth(train).level
+    rise, chance = curve_smoothing.rise_by_chance(train)
+    level = curve_smoothing.smooth(train).level
     best = int(level.argmin())
     figures = {
         "first": float(train[0]),

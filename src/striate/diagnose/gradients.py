@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from striate import trends
 from striate.diagnose import Check, finding
+from striate.metrics import curve_smoothing
 from striate.values import CLOSED_FORM, Figure, Finding, LayerStates, Values
 
 
@@ -29,14 +29,14 @@ def of_layers(states: LayerStates) -> Finding:
         return _exploding({"first": weighted[0].layer, "factor": math.inf, "layers": len(weighted)})
     # A gradient of exactly 0 is below all that float32 can tell.
     shares = np.array([max(state.gradient / state.weight, 1e-38) for state in weighted])
-    slope, error = trends.slope(np.log10(shares))
+    slope, error = curve_smoothing.slope(np.log10(shares))
     way = len(weighted) - 1
     figures: dict[str, Figure] = {
         "first": weighted[0].layer,
         "factor": 10 ** abs(slope * way),
         "layers": len(weighted),
     }
-    if trends.beyond(slope * way - FAR, error * way):
+    if curve_smoothing.beyond(slope * way - FAR, error * way):
         return finding(
             "gradients",
             "found",
@@ -48,7 +48,7 @@ def of_layers(states: LayerStates) -> Finding:
             variant="vanishing",
             figures=figures,
         )
-    if trends.beyond(-slope * way - FAR, error * way):
+    if curve_smoothing.beyond(-slope * way - FAR, error * way):
         return _exploding(figures)
     return finding(
         "gradients",

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from striate import recalls, statistics
 from striate.diagnose import LEVEL, Check, finding, judged
+from striate.metrics import balanced_accuracy, intervals
 from striate.values import Figure, Finding, Score, Values
 
 
@@ -58,7 +58,7 @@ def _figures(values: Values, score: Score) -> dict[str, Figure]:
     counted, folds = values.counted, values.folds
     truth, predicted = values.predictions.truth[counted], values.predictions.predicted[counted]
     accuracy = judged(score)
-    low, _ = recalls.balanced_interval(
+    low, _ = balanced_accuracy.balanced_interval(
         truth, predicted, values.counted_groups, level=LEVEL, folds=folds
     )
     return {
@@ -68,7 +68,7 @@ def _figures(values: Values, score: Score) -> dict[str, Figure]:
         "n": score.n,
         "majority": values.guessing,
         "name": values.predictions.classes[values.majority],
-        "balanced": statistics.balanced_accuracy(truth, predicted),
+        "balanced": intervals.balanced_accuracy(truth, predicted),
         "balanced_low": low,
         "chance": 1 / max(1, len(np.unique(truth))),
     }

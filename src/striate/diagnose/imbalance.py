@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from striate import statistics
 from striate.diagnose import Check, finding, share_right
+from striate.metrics import intervals
 from striate.values import Finding, Values
 
 
@@ -32,7 +32,7 @@ def run(values: Values) -> Finding:
         "n": rare.n,
         "least": int(trained.min()),
     }
-    if statistics.difference(rest, rare).low > 0:
+    if intervals.difference(rest, rare).low > 0:
         return finding(
             "imbalance",
             "found",

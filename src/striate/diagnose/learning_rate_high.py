@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from striate import trends
 from striate.diagnose import ASSUMED_IMAGES, Check, curves_of, finding, rates, whole
+from striate.metrics import curve_smoothing
 from striate.values import Curves, Finding, Values
 
 
@@ -29,12 +29,12 @@ def of_curves(curves: Curves) -> Finding:
     some = train[high]
     if len(some) < LEAST:
         return _nothing()
-    share = trends.lost_again(some)
-    jitter = trends.jitter(some)
+    share = curve_smoothing.lost_again(some)
+    jitter = curve_smoothing.jitter(some)
     images = curves.train_images or ASSUMED_IMAGES
     expected = float(np.median(some)) / math.sqrt(images)
     figures = {"share": share, "jitter": jitter, "expected": expected}
-    if share > 0.5 and trends.wilder(jitter, expected, len(some) - 2):
+    if share > 0.5 and curve_smoothing.wilder(jitter, expected, len(some) - 2):
         return finding(
             "learning_rate_high",
             "found",

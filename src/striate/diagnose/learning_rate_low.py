@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from striate import trends
 from striate.diagnose import Check, curves_of, finding, rates, whole
+from striate.metrics import curve_smoothing
 from striate.values import Curves, Finding, Values
 
 
@@ -33,8 +33,8 @@ def of_curves(curves: Curves) -> Finding:
     first, last = way <= way[-1] / 3, way >= way[-1] * 2 / 3
     if min(first.sum(), last.sum()) < 3:
         return _nothing()
-    early, early_error = trends.slope(train[first], way[first])
-    late, late_error = trends.slope(train[last], way[last])
+    early, early_error = curve_smoothing.slope(train[first], way[first])
+    late, late_error = curve_smoothing.slope(train[last], way[last])
     left = -late + early / 2
     figures = {
         "early": -early,
@@ -42,9 +42,11 @@ def of_curves(curves: Curves) -> Finding:
         "first": float(train[0]),
         "last": end,
     }
-    falls = trends.beyond(-early, early_error) and trends.beyond(-late, late_error)
+    falls = curve_smoothing.beyond(-early, early_error) and curve_smoothing.beyond(
+        -late, late_error
+    )
     far = end > COIN
-    if falls and far and trends.beyond(left, math.hypot(late_error, early_error / 2)):
+    if falls and far and curve_smoothing.beyond(left, math.hypot(late_error, early_error / 2)):
         return finding(
             "learning_rate_low",
             "found",

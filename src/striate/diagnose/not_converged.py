@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from striate import trends
 from striate.diagnose import ASSUMED_IMAGES, Check, finding, kept_fit, whole
+from striate.metrics import curve_smoothing
 from striate.values import Curves, Figure, Finding, Interval, Values
 
 LEAST = 5
@@ -62,12 +62,12 @@ def _falls(loss: NDArray[np.float64], images: int) -> tuple[bool, float, float]:
     before = _place_before(loss)
     if not np.isfinite(loss).all():
         return False, float(loss[before]), float(loss[-1])
-    trend = trends.smooth(loss)
+    trend = curve_smoothing.smooth(loss)
     level, last = float(trend.level[before]), float(trend.level[-1])
     fell, error = trend.apart(before, len(loss) - 1)
-    bare = -trends.slope(loss[before:])[0] * (len(loss) - 1 - before)
-    sampling = trends.mean_loss_error(max(0.0, last), images)
-    return trends.beyond(fell, error) and min(fell, bare) > sampling, level, last
+    bare = -curve_smoothing.slope(loss[before:])[0] * (len(loss) - 1 - before)
+    sampling = curve_smoothing.mean_loss_error(max(0.0, last), images)
+    return curve_smoothing.beyond(fell, error) and min(fell, bare) > sampling, level, last
 
 
 def of_curves(curves: Curves) -> Finding:

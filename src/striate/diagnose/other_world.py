@@ -1,7 +1,7 @@
 """Other world: test images that differ from those that the model was chosen by."""
 
-from striate import statistics
 from striate.diagnose import Check, finding, judged
+from striate.metrics import intervals
 from striate.values import Figure, Finding, Values
 
 
@@ -16,7 +16,7 @@ def run(values: Values) -> Finding:
             title="Validation and test agree",
             meaning="There is no pair of a validation and a test split to compare.",
         )
-    gap = statistics.difference(judged(val), judged(test))
+    gap = intervals.difference(judged(val), judged(test))
     figures: dict[str, Figure] = {
         "val": val.value,
         "val_n": val.n,

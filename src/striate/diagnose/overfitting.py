@@ -1,6 +1,5 @@
 """Overfitting: better on the images it learnt from than on others, by more than chance."""
 
-from striate import statistics, trends
 from striate.diagnose import (
     LEVEL,
     Check,
@@ -12,6 +11,7 @@ from striate.diagnose import (
     kept_fit,
     whole,
 )
+from striate.metrics import curve_smoothing, intervals
 from striate.values import Curves, Figure, Finding, History, Interval, Values
 
 
@@ -21,7 +21,7 @@ def run(values: Values) -> Finding:
     if fit is None or values.history is None:
         return _linear(values)
     train, val = fit
-    gap = statistics.difference(train, val)
+    gap = intervals.difference(train, val)
     figures: dict[str, Figure] = {
         "train": train.value,
         "val": val.value,
@@ -55,7 +55,7 @@ def of_curves(curves: Curves) -> Finding:
     val = whole(curves.val_loss)
     if val is None or whole(curves.train_loss) is None:
         return _no_losses()
-    chosen = trends.best_epoch(val)
+    chosen = curve_smoothing.find_best_epoch(val)
     rise = rise_of(curves)
     figures: dict[str, Figure] = {
         "epoch": curves.epochs[chosen.place],
@@ -97,7 +97,7 @@ def _gap_of(curves: Curves) -> Finding | None:
         return None
     learnt = end_share(train, curves.train_images)
     new = end_share(val, curves.val_images)
-    gap = statistics.difference(learnt, new)
+    gap = intervals.difference(learnt, new)
     # More than remains on training images, and more than so few validation images hide.
     if gap.low <= max(1 - learnt.low, (new.high - new.low) / 2):
         return None
@@ -137,17 +137,19 @@ def rise_of(curves: Curves) -> tuple[float, float] | None:
     val, train = whole(curves.val_loss), whole(curves.train_loss)
     if val is None or train is None:
         return None
-    level = trends.smooth(val).level
+    level = curve_smoothing.smooth(val).level
     start = int(level.argmin())
     best, last = float(level[start]), float(level[-1])
-    learnt = trends.smooth(train)
+    learnt = curve_smoothing.smooth(train)
     fell, error = learnt.apart(start, len(train) - 1)
     if fell <= error or start == len(val) - 1:
         return None
-    sampling = trends.mean_loss_error(best, curves.val_images) if curves.val_images else 0.0
+    sampling = (
+        curve_smoothing.mean_loss_error(best, curves.val_images) if curves.val_images else 0.0
+    )
     if last - best <= sampling:
         return None
-    _, chance = trends.rise_by_chance(val)
+    _, chance = curve_smoothing.rise_by_chance(val)
     return (best, last) if chance < 1 - LEVEL else None
 
 
@@ -208,7 +210,7 @@ def _linear(values: Values) -> Finding:
             "underfitting cannot be told apart.",
         )
     promised, kept = pair
-    gap = statistics.difference(promised, kept)
+    gap = intervals.difference(promised, kept)
     figures: dict[str, Figure] = {
         "loo": promised.value,
         "val": kept.value,

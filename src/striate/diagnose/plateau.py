@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from striate import trends
 from striate.diagnose import Check, curves_of, finding, rates, whole
+from striate.metrics import curve_smoothing
 from striate.values import Curves, Finding, Values
 
 
@@ -28,7 +28,7 @@ def of_curves(curves: Curves) -> Finding:
     if len(some) < LEAST:
         return _nothing()
     half = some[len(some) // 2 :]
-    value, error = trends.slope(half)
+    value, error = curve_smoothing.slope(half)
     left, gained = float(half.mean()), float(train[0] - half.mean())
     figures = {
         "epochs": len(half),
@@ -36,7 +36,7 @@ def of_curves(curves: Curves) -> Finding:
         "gained": gained,
         "first": float(train[0]),
     }
-    still = not trends.beyond(-value, error)
+    still = not curve_smoothing.beyond(-value, error)
     visible = error * len(half) * 2.576 < left / 2 and math.isfinite(error)
     if still and visible and left > COIN - 2.576 * error * len(half) and not _goes_on(train, left):
         return finding(

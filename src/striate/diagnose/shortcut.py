@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from striate import statistics
 from striate.diagnose import LEVEL, Check, finding
+from striate.metrics import intervals
 from striate.values import Example, Finding, Rows, Values
 
 MOST, LEAST, VOTERS = 1_500, 40, 5
@@ -28,7 +28,7 @@ PLACES = (
 def run(values: Values) -> Finding:
     """Holds each corner and the border against parts of the middle, and size and format against
     guessing."""
-    rows = statistics.some_of(values.split.train, MOST, values.options.seed, "shortcut")
+    rows = intervals.some_of(values.split.train, MOST, values.options.seed, "shortcut")
     labels = values.index.labels()[rows]
     groups = values.split.groups[rows]
     counts = np.bincount(labels, minlength=len(values.index.classes))
@@ -99,11 +99,11 @@ def suspects(
     found = []
     for name, part in _outside(images_NHWC, rows).items():
         right = _told(part, labels, groups)
-        if right.mean() > least and statistics.better(right, best, groups) < chance:
+        if right.mean() > least and intervals.better(right, best, groups) < chance:
             found.append((name, float(right.mean()), float(best.mean())))
     for name, part in _file(examples, rows).items():
         right = _told(part, labels, groups)
-        share = statistics.accuracy_interval(right, groups, level=1 - chance)
+        share = intervals.accuracy_interval(right, groups, level=1 - chance)
         if share.low > least:
             found.append((name, float(right.mean()), guessing))
     return found
@@ -178,7 +178,7 @@ def _told(figures_NF: NDArray[np.float64], labels: Rows, groups: Rows) -> NDArra
     voters = min(VOTERS, len(labels) - 1)
     # Of equally near ones some drawn by lot: rows stand class by class, and a mark is the same
     # in hundreds of images, of which the first would always be of the first class.
-    lot = statistics.rng(0, "ties").permutation(len(labels))
+    lot = intervals.rng(0, "ties").permutation(len(labels))
     near = lot[np.argsort(far[:, lot], axis=1, kind="stable")[:, :voters]]
     weights = 1 + 0.01 * np.arange(voters, 0, -1)
     votes = np.zeros((len(labels), int(labels.max()) + 1))

@@ -2,8 +2,8 @@
 
 import math
 
-from striate import statistics
 from striate.diagnose import Check, finding
+from striate.metrics import intervals
 from striate.values import Figure, Finding, Values
 
 
@@ -60,7 +60,7 @@ def provable_lead() -> int:
     By the one-sided mid-p sign test at 5 %.
     """
     wins = 1
-    while statistics.sign_test(wins, 0) >= 0.05 and wins < math.inf:
+    while intervals.sign_test(wins, 0) >= 0.05 and wins < math.inf:
         wins += 1
     return wins
 

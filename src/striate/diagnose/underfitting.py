@@ -1,7 +1,7 @@
 """Underfitting: errors that are there on the training images already."""
 
-from striate import statistics
 from striate.diagnose import Check, certain, end_share, finding, judged, kept_fit, whole
+from striate.metrics import intervals
 from striate.values import Curves, Figure, Finding, Interval, Trial, Values
 
 
@@ -47,9 +47,9 @@ def errs_on_training(train: Interval, val: Interval) -> bool:
     That is: twice the errors on training images, less those on validation images, are surely
     more than none; and they are more than so few validation images hide.
     """
-    gap = statistics.difference(train, val)
+    gap = intervals.difference(train, val)
     # Of shares right: 2 (1 - train) - (1 - val) > 0 where 2 train - val < 1.
-    most = statistics.difference(train, val, times=2).high < 1
+    most = intervals.difference(train, val, times=2).high < 1
     visible = 1 - train.high > (val.high - val.low) / 2
     # Training images are augmented: where validation does clearly better, they were only harder.
     return gap.high > 0 and most and visible
@@ -122,7 +122,7 @@ def _linear(values: Values) -> Finding:
         "val": mine.value,
         "n": mine.n,
     }
-    if statistics.difference(certain(best.accuracy), mine).low > 0:
+    if intervals.difference(certain(best.accuracy), mine).low > 0:
         return finding(
             "underfitting",
             "found",

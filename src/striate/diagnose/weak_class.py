@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from striate import statistics
 from striate.diagnose import LEVEL, Check, finding, share_right
+from striate.metrics import intervals
 from striate.values import Finding, Values
 
 NAMED = 5
@@ -29,7 +29,7 @@ def run(values: Values) -> Finding:
     for k in np.flatnonzero(met):
         mine = share_right(values, truth == k, level)
         rest = share_right(values, truth != k, level)
-        if statistics.difference(rest, mine).low > 0:
+        if intervals.difference(rest, mine).low > 0:
             weak.append((mine.value, names[k]))
     weak.sort()
     if weak:

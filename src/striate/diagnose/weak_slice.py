@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.decision.slices import (
+from striate.diagnose import LEVEL, Check, finding
+from striate.metrics.image_slices import (
     SLICES,
     Slice,
     group_slices,
@@ -12,7 +13,6 @@ from striate.decision.slices import (
     weak_groups,
     weaker,
 )
-from striate.diagnose import LEVEL, Check, finding
 from striate.values import Finding, Values
 
 LEAST = 60

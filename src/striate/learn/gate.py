@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from striate import measures, statistics
-from striate.calibration import fit_temperature
-from striate.comparing import less_loss
-from striate.learn.job import FitData, FitResult
-from striate.strategy.promise import GATE_LEVEL
+from striate.learn.context import FitData, FitResult
+from striate.metrics import intervals, target_metrics
+from striate.metrics.calibration import fit_temperature
+from striate.metrics.paired_tests import less_loss
+from striate.strategy.expected_gain import GATE_LEVEL
 from striate.values import CLOSED_FORM, Figure, Interval, Plan, Rows, Sentence, Task, Trial, say
 
 Answers = NDArray[np.float32]
@@ -94,7 +94,7 @@ def _on_classes(data: FitData, plan: Plan, rival: str, new_NK: Answers, old_NK: 
             else "not enough to tell from luck ({chance:.2f}), so the linear model is delivered."
         )
         why = say("gate.kept" if held.kept else "gate.not_kept", start + end, **figures)
-    found = statistics.accuracy_interval(right, groups, data.seed)
+    found = intervals.accuracy_interval(right, groups, data.seed)
     return Judged(kept=held.kept, why=why, found=found)
 
 
@@ -115,13 +115,13 @@ def _over_a_trained_one(kept: bool, rival: str, figures: dict[str, Figure]) -> S
 def _losses(found_NK: Answers, truth: Rows) -> NDArray[np.float64]:
     """Log loss of each image, at the temperature that suits them best."""
     scores_NK = np.log(np.maximum(found_NK, 1e-12))
-    found = statistics.softmax(scores_NK, fit_temperature(scores_NK, truth))
-    return statistics.log_losses(found, truth)
+    found = intervals.softmax(scores_NK, fit_temperature(scores_NK, truth))
+    return intervals.log_losses(found, truth)
 
 
 def _on_labels(data: FitData, plan: Plan, _: str, new_NK: Answers, old_NK: Answers) -> Judged:
     marks, groups, seed = data.index.targets()[data.val], data.groups[data.val], data.seed
-    new, old, chance = measures.compared_labels(new_NK, old_NK, marks, groups, seed)
+    new, old, chance = target_metrics.compared_labels(new_NK, old_NK, marks, groups, seed)
     kept = chance < GATE_LEVEL
     template = (
         "Trained, {strategy} has a mean average precision of {new:.1%} on {n} validation images "
@@ -141,14 +141,16 @@ def _on_labels(data: FitData, plan: Plan, _: str, new_NK: Answers, old_NK: Answe
         chance=chance,
     )
     said = np.zeros(new_NK.shape, np.bool_)
-    found = measures.label_measures(new_NK, said, marks, groups, seed, DRAWS)[-1][0]
-    return Judged(kept=kept, why=why, found=measures.as_share(found, len(marks)))
+    found = target_metrics.label_measures(new_NK, said, marks, groups, seed, DRAWS)[-1][0]
+    return Judged(kept=kept, why=why, found=target_metrics.as_share(found, len(marks)))
 
 
 def _on_numbers(data: FitData, plan: Plan, _: str, new_N1: Answers, old_N1: Answers) -> Judged:
     truth = data.index.targets()[data.val, 0]
     groups, seed = data.groups[data.val], data.seed
-    new, old, chance = measures.compared_numbers(new_N1[:, 0], old_N1[:, 0], truth, groups, seed)
+    new, old, chance = target_metrics.compared_numbers(
+        new_N1[:, 0], old_N1[:, 0], truth, groups, seed
+    )
     kept = chance < GATE_LEVEL
     template = (
         "Trained, {strategy} is off by {new:.3g} on average on {n} validation images and the "
@@ -167,8 +169,8 @@ def _on_numbers(data: FitData, plan: Plan, _: str, new_N1: Answers, old_N1: Answ
         n=len(truth),
         chance=chance,
     )
-    explained = measures.number_measures(new_N1[:, 0], truth, groups, seed, DRAWS)[1]
-    return Judged(kept=kept, why=why, found=measures.as_share(explained, len(truth)))
+    explained = target_metrics.number_measures(new_N1[:, 0], truth, groups, seed, DRAWS)[1]
+    return Judged(kept=kept, why=why, found=target_metrics.as_share(explained, len(truth)))
 
 
 def _as_trial(learned: FitResult, judged: Judged) -> Trial:

@@ -11,12 +11,12 @@ import numpy as np
 
 from striate.data.cache import decode_rows
 from striate.data.cache_folder import CacheFolder
-from striate.data.duplicates import find_duplicates
 from striate.data.form import form_of
-from striate.data.portions import portion, units_of
-from striate.data.split import FEWEST_TEST, FEWEST_TEST_A_CLASS, MOST_VAL, VAL_SHARE
+from striate.data.split.duplicates import find_duplicates
+from striate.data.split.portions import portion, units_of
+from striate.data.split.split import FEWEST_TEST, FEWEST_TEST_A_CLASS, MOST_VAL, VAL_SHARE
 from striate.errors import MachineError, SourceError
-from striate.learn.job import Budget, FitContext, FitData, RunPort
+from striate.learn.context import Budget, FitContext, FitData, RunPort
 from striate.store.clock import Clock
 from striate.store.files import Codec, digest_of
 from striate.values import CLOSED_FORM, Cache, Index, Machine, Options, Rows, Watch

@@ -6,8 +6,8 @@ normalisation and activation. After Jordan 2024 (94 % on CIFAR-10 in 3.29 second
 
 from torch import Tensor, nn
 
-from striate.layers import activation, convolution, normalisation, pooling, spatial_dropout
 from striate.nets import NetFamily, born
+from striate.nets._layers import activation, convolution, normalisation, pooling, spatial_dropout
 from striate.values import NetCard, NetSettings
 
 

@@ -6,8 +6,8 @@ After LeCun, Bottou, Bengio and Haffner 1998, with every map of C3 fed by all of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.layers import activation, normalisation, pooling
 from striate.nets import NetFamily, born
+from striate.nets._layers import activation, normalisation, pooling
 from striate.values import NetCard, NetSettings
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.layers import activation, normalisation, spatial_dropout
 from striate.nets import NetFamily, born, multiply_adds
+from striate.nets._layers import activation, normalisation, spatial_dropout
 from striate.values import NetCard, NetSettings
 
 

@@ -6,8 +6,8 @@ fewer weights and one more activation between.
 
 from torch import Tensor, nn
 
-from striate.layers import activation, convolution, normalisation, pooling, spatial_dropout
 from striate.nets import NetFamily, born
+from striate.nets._layers import activation, convolution, normalisation, pooling, spatial_dropout
 from striate.values import NetCard, NetSettings
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.train.fast.forward_pass import features_of, images_at_once
+from striate.train.fast.inference import fast
 from striate.train.head import Network
 from striate.train.head import all_taps as all_taps
-from striate.train.inference import fast
-from striate.train.passes import features_of, images_at_once
 from striate.values import Cache, Machine, ModelSpec, Rows, Tap, Watch, unwatched
 
 

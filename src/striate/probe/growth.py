@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.statistics import rng
+from striate.metrics.intervals import rng
 from striate.values import Growth, GrowthPoint, Rows
 
 Floats = NDArray[np.float64]

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.calibration import fit_temperature
 from striate.errors import SourceError
-from striate.probe.left_out import Groups, groups_of, left_out_errors, left_out_scores
+from striate.metrics.calibration import fit_temperature
+from striate.metrics.intervals import softmax
+from striate.probe.leave_one_out import Groups, groups_of, left_out_errors, left_out_scores
 from striate.probe.spectrum import Floats, Spectrum, Table, decompose, row_blocks, tabulate
-from striate.statistics import softmax
 from striate.values import Rows
 
 

@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from striate import statistics
 from striate.data.batches import batches
+from striate.metrics import intervals
+from striate.metrics.intervals import seed_for
 from striate.nets import find_net
 from striate.nets.pretrained import adapted_scaling
-from striate.statistics import seed_for
-from striate.train.boundary import above_the_frozen
-from striate.train.feed import Feed
+from striate.train.batch_source import Feed
+from striate.train.fast.machine import apply
+from striate.train.frozen_cache import above_the_frozen
 from striate.train.head import Network
-from striate.train.machine import apply
 from striate.train.steps import prepare, step, training_mode
 from striate.values import Cache, History, Machine, Plan, Rows, Sentence, Targets, Task, Trial
 
@@ -75,9 +75,9 @@ def as_trial(
     """
     kept = history.epochs[max(0, history.kept_epoch - 1)]
     n = len(val_groups)
-    found = statistics.wilson(round(kept.val_accuracy * n), n)
+    found = intervals.wilson(round(kept.val_accuracy * n), n)
     if right is not None:
-        found = statistics.accuracy_interval(right, val_groups, plan.seed)
+        found = intervals.accuracy_interval(right, val_groups, plan.seed)
     return Trial(
         strategy=plan.strategy.value,
         net=plan.net.value,

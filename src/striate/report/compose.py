@@ -1,28 +1,28 @@
 """Values, findings and explanations -> the Report, in one language."""
 
-from striate.report.choices import choices_section
-from striate.report.classes import classes_section
-from striate.report.confidence import confidence_section
-from striate.report.confusion import confusion_section
-from striate.report.copies import copies_section
-from striate.report.doubts import doubts_section
-from striate.report.findings import findings_section
+from striate.report.activations_gradients import layers_section, seeing_section
+from striate.report.baselines import ladder_section
+from striate.report.calibration_chart import confidence_section
+from striate.report.checks import findings_section
+from striate.report.confusion_matrix import confusion_section
 from striate.report.headline import answer, headline
-from striate.report.labels import label_mistakes, labels_section
-from striate.report.ladder import ladder_section
+from striate.report.image_kinds import mistakes_section, slices_section
+from striate.report.label_safe_augmentation import copies_section
 from striate.report.language import Words, words
-from striate.report.layers import layers_section
-from striate.report.leakage import grave_leak, leakage_section
-from striate.report.mistakes import mistakes_section
-from striate.report.numbers import number_mistakes, numbers_section
-from striate.report.outliers import outliers_section
-from striate.report.rates import rates_section
-from striate.report.repeat import repeat_section
-from striate.report.seeing import seeing_section
-from striate.report.slices import slices_section
-from striate.report.source import aside_section, source_section
-from striate.report.task_answer import task_answer, task_headline
-from striate.report.training import training_section
+from striate.report.learning_curves import rates_section, training_section
+from striate.report.other_headlines import task_answer, task_headline
+from striate.report.reproduce import repeat_section
+from striate.report.results_per_class import classes_section
+from striate.report.results_per_label import (
+    label_mistakes,
+    labels_section,
+    number_mistakes,
+    numbers_section,
+)
+from striate.report.split_leaks import grave_leak, leakage_section
+from striate.report.strategy_evidence import choices_section
+from striate.report.suspected_images import doubts_section, outliers_section
+from striate.report.training_data import aside_section, source_section
 from striate.values import Explanation, Finding, Report, Section, Values
 
 

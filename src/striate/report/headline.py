@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from striate.report.classes import ClassScore, class_scores, recall_interval
 from striate.report.language import Words
+from striate.report.results_per_class import ClassScore, class_scores, recall_interval
 from striate.values import Block, Finding, Score, Section, Values, Verdict
 
 

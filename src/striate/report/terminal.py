@@ -8,12 +8,12 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from striate.report.findings import gravest
+from striate.report.checks import gravest
 from striate.report.headline import verdict_advice, verdict_text
 from striate.report.language import Words, plain, words
-from striate.report.leakage import grave_leak
-from striate.report.task_answer import as_shown, measure_text
-from striate.report.watching import watcher as watcher
+from striate.report.other_headlines import as_shown, measure_text
+from striate.report.progress_bars import watcher as watcher
+from striate.report.split_leaks import grave_leak
 from striate.values import Finding, Index, Plan, Score, Split, Summary
 
 

@@ -20,8 +20,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.checksums import refuse_changed
 from striate.errors import MachineError, ModelError, StriateError
+from striate.store.checksums import refuse_changed
 
 T = TypeVar("T")
 

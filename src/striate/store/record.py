@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from striate.checksums import FIELD, seal
 from striate.errors import MachineError, RunMissingError, UsageError
 from striate.store import files
+from striate.store.checksums import FIELD, seal
 from striate.values import MachineSummary, Options
 
 RUN = "run.json"

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from striate.errors import UsageError
 from striate.strategy import budget
-from striate.strategy.plans import best_probe, linear_plan, recipe_for, training_plan
-from striate.strategy.promise import (
+from striate.strategy.expected_gain import (
     SMALL_IMAGE,
     contenders,
     epochs_choice,
@@ -14,6 +13,7 @@ from striate.strategy.promise import (
     nothing_to_win,
     promise,
 )
+from striate.strategy.plans import best_probe, linear_plan, recipe_for, training_plan
 from striate.values import (
     CLOSED_FORM,
     Candidate,

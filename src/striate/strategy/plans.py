@@ -1,10 +1,14 @@
 """A strategy and its epochs in, the full plan out: every setting with its ground."""
 
-from striate.overrides import overridden
-from striate.strategy.augmentation import augmentation
-from striate.strategy.input_choices import channels_choice, resize_choice, with_preprocessing
-from striate.strategy.rates import with_rate
+from striate.config.overrides import overridden
 from striate.strategy.recipes import DEEP, SCRATCH, Recipe
+from striate.strategy.training_choices import (
+    augmentation,
+    channels_choice,
+    resize_choice,
+    with_preprocessing,
+    with_rate,
+)
 from striate.values import (
     BalanceGain,
     Choice,

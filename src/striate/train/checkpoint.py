@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from striate.checksums import CHANGED, FIELD, seal
+from striate.store.checksums import CHANGED, FIELD, seal
 from striate.store.files import made, reason_of, write_whole
 from striate.train.optimizer import Optimizer
 from striate.values import Epoch, Plan, Sentence, say

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from striate.data.whole_images import layer_of
+from striate.data.preprocess import layer_of
 from striate.errors import ModelError
 from striate.nets import Backbone, find_net
 from striate.values import ModelSpec, Tap

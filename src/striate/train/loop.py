@@ -13,21 +13,28 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from striate.data.batches import batches
-from striate.statistics import seed_for
+from striate.metrics.intervals import seed_for
 from striate.train import checkpoint as checkpoints
-from striate.train.averaging import averaged, averaged_epochs, averages_of, mean_with
-from striate.train.balance import drawn_rows, weights_of
-from striate.train.boundary import above_the_frozen
+from striate.train.batch_source import Feed
+from striate.train.best_epoch import (
+    averaged,
+    averaged_epochs,
+    averages_of,
+    better,
+    hold,
+    kept_of,
+    mean_with,
+    over,
+)
 from striate.train.checkpoint import Checkpoint, Tensors
-from striate.train.diverging import DivergedError, origin
-from striate.train.feed import Feed
+from striate.train.divergence import DivergedError, origin
+from striate.train.fast.machine import apply
+from striate.train.frozen_cache import above_the_frozen
 from striate.train.head import Network
 from striate.train.initialise import initialise
-from striate.train.keeping import better, hold, kept_of, over
-from striate.train.machine import apply
+from striate.train.loss import drawn_rows, weights_of
 from striate.train.optimizer import Optimizer
 from striate.train.schedule import rate, shortened
-from striate.train.settled import own_randomness
 from striate.train.steps import (
     NotFiniteError,
     evaluate,
@@ -37,6 +44,7 @@ from striate.train.steps import (
     training_mode,
     wake,
 )
+from striate.train.torch_context import own_randomness
 from striate.values import (
     Cache,
     Epoch,

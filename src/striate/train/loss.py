@@ -1,7 +1,16 @@
 """What training makes small: cross-entropy, of one label or of each of several; Huber's loss."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from striate.metrics.intervals import balanced_weights, rng
+from striate.metrics.target_metrics import average_precision
+from striate.values import Plan, Rows, Targets, Task
 
 
 def loss(
@@ -50,3 +59,84 @@ def number_loss(
     square. Smoothing and weights, which are of classes, are not used. Huber 1964.
     """
     return F.huber_loss(answers_N1.float(), truth_N1)
+
+
+def weights_of(plan: Plan, labels_N: Targets) -> tuple[float, ...]:
+    """What an image of each class counts in the loss; empty unless the plan weighs classes.
+
+    Every class that is present weighs the same, and an image 1 on average. Only single labels
+    are classes: `strategy.targets` refuses to weigh what else is learnt.
+    """
+    if plan.balance.value != "weights":
+        return ()
+    classes_N = labels_N.astype(np.int64)
+    found = np.zeros(max(len(plan.classes), int(classes_N.max()) + 1))
+    found[classes_N] = balanced_weights(classes_N)
+    return tuple(float(weight) for weight in found)
+
+
+def drawn_rows(plan: Plan, labels: Targets, train_rows: Rows, epoch: int) -> Rows:
+    """The rows of an epoch: all once; by `sampling` as many, each class as often as another."""
+    if plan.balance.value != "sampling":
+        return train_rows
+    chances = balanced_weights(labels[train_rows].astype(np.int64)) / len(train_rows)
+    generator = rng(plan.seed, f"balance/{epoch}")
+    return generator.choice(train_rows, len(train_rows), p=chances / chances.sum())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """How outputs N x K are held against targets.
+
+    `loss` takes outputs, targets, label smoothing and class weights. `noted` is what of a batch
+    the measure needs, a row an image, and `measure` what all of it together is worth: accuracy,
+    mean average precision, or R² not below 0, in [0, 1]; `metric` is its name.
+    """
+
+    metric: str
+    loss: Callable[[Tensor, Tensor, float, Tensor | None], Tensor]
+    noted: Callable[[Tensor, Tensor], Tensor]
+    measure: Callable[[Tensor], float]
+
+
+def objective_of(task: Task) -> Objective:
+    """The objective of a task."""
+    return OBJECTIVES[task]
+
+
+def _right(outputs_NK: Tensor, labels_N: Tensor) -> Tensor:
+    return (outputs_NK.argmax(dim=1) == labels_N).cpu()
+
+
+def _share(right_N: Tensor) -> float:
+    return int(right_N.sum()) / len(right_N)
+
+
+def _both(outputs_NK: Tensor, targets_NK: Tensor) -> Tensor:
+    return torch.stack([outputs_NK.float(), targets_NK], dim=1).cpu()
+
+
+def _mean_average_precision(both_N2K: Tensor) -> float:
+    """The mean over the labels that some image has; 0 where none has any."""
+    scores, marks = both_N2K.numpy().transpose(1, 2, 0)
+    found = [average_precision(s, m)[0] for s, m in zip(scores, marks, strict=True) if m.any()]
+    return float(np.mean(found)) if found else 0.0
+
+
+def _r_squared(both_N2K: Tensor) -> float:
+    """1 less the mean squared error over the variance, held at 0 and above."""
+    answers, truth = both_N2K.double().unbind(dim=1)
+    spread = float((truth - truth.mean()).square().mean())
+    return max(0.0, 1.0 - float((answers - truth).square().mean()) / max(spread, 1e-12))
+
+
+OBJECTIVES: dict[Task, Objective] = {
+    "label": Objective(metric="accuracy", loss=loss, noted=_right, measure=_share),
+    "labels": Objective(
+        metric="mean_average_precision",
+        loss=labels_loss,
+        noted=_both,
+        measure=_mean_average_precision,
+    ),
+    "number": Objective(metric="r_squared", loss=number_loss, noted=_both, measure=_r_squared),
+}

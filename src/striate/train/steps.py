@@ -4,9 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from striate.data.batches import batches
-from striate.train.feed import Feed
+from striate.train.batch_source import Feed, mixed
 from striate.train.head import Network
-from striate.train.mixing import mixed
 from striate.train.optimizer import Optimizer, build_optimizer
 from striate.train.schedule import awake
 from striate.values import Plan, Rows

@@ -4,7 +4,6 @@ saying, images, held_out, networks, evidence, plan, training, predictions, findi
 progress, inspection, page.
 """
 
-from striate.values.curves import BestEpoch, Chosen, Curves, Diagnosis
 from striate.values.evidence import (
     BalanceGain,
     CopyGain,
@@ -14,12 +13,18 @@ from striate.values.evidence import (
     Growth,
     GrowthPoint,
     Interval,
+    Ladder,
     Outlier,
     Probe,
     RateSearch,
+    Rung,
     Trial,
 )
 from striate.values.findings import (
+    BestEpoch,
+    Chosen,
+    Curves,
+    Diagnosis,
     Finding,
     ImageCounts,
     MachineSummary,
@@ -31,15 +36,26 @@ from striate.values.findings import (
     Verdict,
     WithLeaked,
 )
-from striate.values.held_out import HeldOut, HeldOutCard
+from striate.values.history import (
+    Epoch,
+    Explanation,
+    Gradients,
+    History,
+    LayerCost,
+    LayerGradient,
+    LayerMoments,
+    LayerState,
+    LayerStates,
+)
 from striate.values.images import Cache, Example, Index, Options, Series, Split
 from striate.values.inspection import Aside, ClassCount, Family, Inspection, Leak
-from striate.values.ladder import Ladder, Rung
-from striate.values.networks import (
+from striate.values.models import (
     OWN,
     PREPROCESSING,
     WHITENING,
     Calibration,
+    HeldOut,
+    HeldOutCard,
     Machine,
     ModelSpec,
     NetCard,
@@ -47,10 +63,9 @@ from striate.values.networks import (
     Preprocessing,
     Tap,
 )
-from striate.values.page import Block, Report, Section
 from striate.values.plan import USUAL, Candidate, Choice, Plan
 from striate.values.predictions import UNKNOWN, UNSURE, Prediction, Predictions
-from striate.values.progress import Progress, Values, Watch, unwatched
+from striate.values.progress import Block, Progress, Report, Section, Values, Watch, unwatched
 from striate.values.saying import (
     CLOSED_FORM,
     SPLITS,
@@ -67,17 +82,6 @@ from striate.values.saying import (
     names_in,
     say,
     shown,
-)
-from striate.values.training import (
-    Epoch,
-    Explanation,
-    Gradients,
-    History,
-    LayerCost,
-    LayerGradient,
-    LayerMoments,
-    LayerState,
-    LayerStates,
 )
 
 __all__ = [

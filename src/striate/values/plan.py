@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Generic, Literal
 
-from striate.values.networks import NetSettings, Tap
+from striate.values.models import NetSettings, Tap
 from striate.values.saying import Sentence, T, say
 
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.values.evidence import Doubt, Evidence, Outlier
+from striate.values.evidence import Doubt, Evidence, Ladder, Outlier
 from striate.values.findings import Summary
+from striate.values.history import Epoch, History, LayerStates
 from striate.values.images import Cache, Index, Options, Split
-from striate.values.ladder import Ladder
-from striate.values.networks import Machine, ModelSpec
+from striate.values.models import Machine, ModelSpec
 from striate.values.plan import Plan
 from striate.values.predictions import Predictions
 from striate.values.saying import Rows, Sentence
-from striate.values.training import Epoch, History, LayerStates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,3 +96,53 @@ class Values:
     def folds(self) -> int:
         """How many folds of cross-validation judged; 0 where a test split did."""
         return 0 if self.split.folds is None else int(self.split.folds.max()) + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A part of the report: `kind` names the macro of `page.html` that draws it.
+
+    `rows` under `header` are a table, or the table twin of a chart. `bars` gives a row of the
+    table a bar: value, low, high in [0, 1]. `shades` gives the cells of a matrix their colour:
+    above 0 right, below 0 wrong. `marked` are the rows to stress. `alts` describe the images.
+    """
+
+    kind: Literal[
+        "text", "table", "chart", "gallery", "facts", "finding", "code", "scale", "matrix", "list"
+    ]
+    title: str = ""
+    text: str = ""
+    note: str = ""
+    code: str = ""
+    rows: tuple[tuple[str, ...], ...] = ()
+    header: tuple[str, ...] = ()
+    bars: tuple[tuple[float, float, float], ...] = ()
+    shades: tuple[tuple[float, ...], ...] = ()
+    marked: tuple[int, ...] = ()
+    svg: str = ""
+    images: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
+    alts: tuple[str, ...] = ()
+    severity: str = ""
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A heading of the report and the blocks below it."""
+
+    key: str
+    title: str
+    blocks: tuple[Block, ...]
+    lead: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The whole report, in one language, ready to be drawn."""
+
+    lang: str
+    title: str
+    headline: str
+    subline: str
+    sections: tuple[Section, ...]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data import opened_archive
+from striate.data.formats import opened_archive
 from striate.data.scan import open_row, read
 from striate.data.sources.archive import read_archive
 from striate.data.sources.folder import read_folder

@@ -12,7 +12,7 @@ from PIL import Image
 from torch.utils.data import ConcatDataset, DataLoader, Subset, TensorDataset
 from torchvision.datasets import FakeData, ImageFolder
 
-from striate.data import spool
+from striate.data.formats import array_file
 from striate.data.scan import open_row, read, read_images, read_to_judge
 from striate.data.sources import dataset
 from striate.errors import SourceError, UsageError
@@ -94,7 +94,7 @@ def test_iterables_are_asked_once() -> None:
 
 
 def test_many_pictures_go_to_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "MOST_IN_MEMORY", 50)
+    monkeypatch.setattr(array_file, "MOST_IN_MEMORY", 50)
     index = read(iter(pairs()), OPTIONS)
     assert [np.asarray(open_row(index, row)).tolist() for row in range(12)] == PIXELS.tolist()
 

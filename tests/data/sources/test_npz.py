@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from striate.data import array_file
+from striate.data.formats import array_file
 from striate.data.scan import open_row, read, read_images, read_to_judge
 from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.values import Index, Options

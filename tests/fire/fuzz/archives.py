@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.data.odd_files import encoded, scene
 from tests.fire.fuzz.target import Target, of_file
 
-from striate.data.opened_archive import open_archive
-from striate.data.unreadable import Unreadable
+from striate.data.formats.opened_archive import open_archive
+from striate.data.formats.unreadable import Unreadable
 
 PICTURE = encoded(scene(8, 8), "PNG")
 NAMES = ("set/cat/1.png", "set/cat/2.png", "set/dog/1.png", "set/readme.txt")

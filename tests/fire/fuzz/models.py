@@ -8,9 +8,9 @@ import torch
 from tests.fire.fuzz.target import Target, of_file
 from tests.made import values
 
-from striate.model_files import WEIGHTS, read_spec
+from striate.predict.model_files import WEIGHTS, read_spec
 from striate.store.files import from_json, to_json
-from striate.store.plans import plan_content, read_plan
+from striate.store.plan_files import plan_content, read_plan
 from striate.store.record import RunRecord, SourceRecord, new_record
 from striate.train.checkpoint import NAME
 from striate.train.checkpoint import load as load_checkpoint

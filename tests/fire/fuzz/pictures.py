@@ -6,11 +6,9 @@ from tests.data.odd_files import encoded, scene
 from tests.fire.fuzz.target import Target
 from tests.odd.made_bytes import chunk, exif, png, tiff, with_segment
 
-from striate.data.decode import decode
-from striate.data.header import pillow_hushed, read_header
-from striate.data.jpeg_header import read_jpeg_header
-from striate.data.plain_png import plain_png
-from striate.data.tiff_bands import bands_of
+from striate.data.formats.decode import decode
+from striate.data.formats.header import pillow_hushed, plain_png, read_header, read_jpeg_header
+from striate.data.formats.unreadable import bands_of
 
 SCENE = scene(24, 32)
 GREY = np.ascontiguousarray(SCENE[..., 0])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.fire.fuzz.target import Target, of_file
 
-from striate.data.table_file import cell_text, read_table
+from striate.data.formats.table_file import cell_text, read_table
 
 CSV = 'image,label,split\ncat/1.png,cat,train\n"a, b.png",犬,test\ndog/2.png,dog,val\n'
 JSON = '{"image": "cat/1.png", "label": "cat"}\n{"image": "a\\ud83d.png", "label": 3.0}\n'

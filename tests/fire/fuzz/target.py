@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from striate.data.unreadable import Unreadable
+from striate.data.formats.unreadable import Unreadable
 from striate.errors import StriateError
 
 MOST_SECONDS = 10.0

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from striate.data.header import Content
+from striate.data.formats.header import Content
 from striate.values import Index, Options
 
 

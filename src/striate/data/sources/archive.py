@@ -3,22 +3,23 @@
 from dataclasses import replace
 from functools import partial
 
-from striate.data.given import Stored
-from striate.data.header import Content
-from striate.data.layout import Layout, bare_row, lay_out
-from striate.data.name_labels import label_by_name
-from striate.data.opened_archive import NOT_KEPT, OpenedArchive, open_archive
-from striate.data.picture_names import (
+from striate.data.estimator_input import Stored
+from striate.data.formats.header import Content
+from striate.data.formats.opened_archive import NOT_KEPT, OpenedArchive, open_archive
+from striate.data.formats.read_file import ends_in, shown, source_file, without_ending
+from striate.data.formats.unreadable import Unreadable
+from striate.data.layout import (
     UNREAD_FORMATS,
+    Layout,
+    bare_row,
     begins_like_picture,
     is_hidden,
+    lay_out,
     looks_like_picture,
     suffix,
 )
-from striate.data.read_file import shown
-from striate.data.source_file import ends_in, source_file, without_ending
+from striate.data.name_labels import label_by_name
 from striate.data.sources import SourceKind
-from striate.data.unreadable import Unreadable
 from striate.values import Example, Index, Options
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")

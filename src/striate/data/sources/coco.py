@@ -8,13 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from striate.data.boxes import Box, Boxed, box_at, class_names, index_of_boxes, open_boxed_row
-from striate.data.read_file import located, read_file, shown
-from striate.data.source_file import ends_in, path_of, source_file, without_ending
+from striate.data.formats.boxes import (
+    Box,
+    Boxed,
+    box_at,
+    class_names,
+    index_of_boxes,
+    open_boxed_row,
+)
+from striate.data.formats.read_file import (
+    ends_in,
+    located,
+    path_of,
+    read_file,
+    shown,
+    source_file,
+    without_ending,
+)
+from striate.data.formats.unreadable import Unreadable
 from striate.data.sources import SourceKind
 from striate.data.sources.folder import read_folder
 from striate.data.split_words import split_in
-from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError
 from striate.values import Index, Options
 

@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from striate.data.array_parts import paths_of
-from striate.data.dataset_items import item_of
-from striate.data.files_behind import files_behind
-from striate.data.header import Content
-from striate.data.label_array import named
+from striate.data.formats.array_file import Spool
+from striate.data.formats.array_parts import named, paths_of
+from striate.data.formats.dataset_items import files_behind, item_of
+from striate.data.formats.header import Content
+from striate.data.formats.read_file import read_file
+from striate.data.formats.unreadable import Unreadable
 from striate.data.layout import SPLIT_NAMES, split_named
-from striate.data.read_file import read_file
 from striate.data.sources import SourceKind
-from striate.data.spool import Spool
-from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, UsageError
 from striate.values import Example, Index, Options, say
 

@@ -1,7 +1,15 @@
 """The source `demo`: the set of pictures that the package carries."""
 
-from striate.data.demo import load_demo
-from striate.data.header import Content
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from striate.data.formats.header import Content
 from striate.data.sources import SourceKind
 from striate.values import Example, Index, Options
 
@@ -39,3 +47,35 @@ SOURCE = SourceKind(
     read=read_demo,
     open_row=open_demo,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Demo:
+    """The demo set: `images` uint8 N x 28 x 28; the label and the split of each of them."""
+
+    images: NDArray[np.uint8]
+    labels: tuple[str, ...]
+    splits: tuple[str, ...]
+
+
+@cache
+def load_demo() -> Demo:
+    """The demo set, train before test, each in order of class. Fashion-MNIST, MIT licence."""
+    folder = files("striate.data") / "demo_set"
+    facts = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
+    images: list[NDArray[np.uint8]] = []
+    labels: list[str] = []
+    splits: list[str] = []
+    for split, per_class in facts["per_class"].items():
+        with (folder / f"{split}.png").open("rb") as file:
+            images.append(_pictures(np.asarray(Image.open(file)), facts["side"]))
+        labels += [name for name in facts["classes"] for _ in range(per_class)]
+        splits += [split] * (per_class * len(facts["classes"]))
+    return Demo(images=np.concatenate(images), labels=tuple(labels), splits=tuple(splits))
+
+
+def _pictures(sheet: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Cuts a sheet into its pictures, in reading order."""
+    lines, columns = sheet.shape[0] // side, sheet.shape[1] // side
+    grid = sheet.reshape(lines, side, columns, side).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(grid.reshape(-1, side, side))

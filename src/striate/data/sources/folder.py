@@ -8,17 +8,24 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from striate.data.header import Content
-from striate.data.layout import SPLIT_NAMES, STRAY, beside_note, stray_note
+from striate.config.suggestions import nearest
+from striate.data.formats.header import Content
+from striate.data.formats.read_file import located, path_of, read_file, reason_for_mode, shown
+from striate.data.formats.unreadable import Unreadable
+from striate.data.layout import (
+    SPLIT_NAMES,
+    STRAY,
+    UNREAD_FORMATS,
+    beside_note,
+    is_hidden,
+    looks_like_picture,
+    stray_note,
+    suffix,
+)
 from striate.data.name_labels import label_by_name
 from striate.data.named_sets import NAMED_SETS
-from striate.data.picture_names import UNREAD_FORMATS, is_hidden, looks_like_picture, suffix
-from striate.data.read_file import located, read_file, reason_for_mode, shown
-from striate.data.source_file import path_of
 from striate.data.sources import SourceKind
-from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError
-from striate.spelling import nearest
 from striate.values import Example, Index, Options, Sentence, say
 
 

@@ -14,13 +14,17 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.array_file import DAMAGE, damaged, mapped, unpacked
-from striate.data.array_parts import Part, as_pictures, index_of_parts, picture_at
-from striate.data.header import Content
-from striate.data.label_array import labels_of
+from striate.data.formats.array_file import DAMAGE, damaged, mapped, unpacked
+from striate.data.formats.array_parts import (
+    Part,
+    as_pictures,
+    index_of_parts,
+    labels_of,
+    picture_at,
+)
+from striate.data.formats.header import Content
+from striate.data.formats.read_file import path_of, shown
 from striate.data.layout import split_named
-from striate.data.read_file import shown
-from striate.data.source_file import path_of
 from striate.data.sources import SourceKind
 from striate.errors import SourceError, SourceMissingError
 from striate.values import Index, Options

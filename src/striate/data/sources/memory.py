@@ -9,13 +9,13 @@ from typing import Any
 from numpy.typing import NDArray
 from PIL import Image
 
-from striate.data.dataset_items import as_array
-from striate.data.given import Stored, entry, is_nothing, many
-from striate.data.header import Content
-from striate.data.picture_names import UNREAD_FORMATS, suffix
-from striate.data.read_file import read_file, shown
+from striate.data.estimator_input import Stored, entry, is_nothing, many
+from striate.data.formats.dataset_items import as_array
+from striate.data.formats.header import Content
+from striate.data.formats.read_file import read_file, shown
+from striate.data.formats.unreadable import Unreadable
+from striate.data.layout import UNREAD_FORMATS, suffix
 from striate.data.sources import SourceKind
-from striate.data.unreadable import Unreadable
 from striate.errors import UsageError
 from striate.values import Example, Index, Options
 

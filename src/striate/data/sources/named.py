@@ -16,14 +16,20 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from striate.data.array_parts import Part, as_pictures, channels_last, index_of_parts, picture_at
-from striate.data.cifar_batches import read_batches, read_class_names
-from striate.data.files_behind import files_behind
-from striate.data.header import Content
-from striate.data.label_array import named
+from striate.data.formats.array_parts import (
+    Part,
+    as_pictures,
+    channels_last,
+    index_of_parts,
+    named,
+    picture_at,
+)
+from striate.data.formats.cifar import read_batches, read_class_names
+from striate.data.formats.dataset_items import files_behind
+from striate.data.formats.header import Content
+from striate.data.formats.read_file import shown
 from striate.data.layout import SPLIT_NAMES
 from striate.data.named_sets import NAMED_SETS, NamedSet, set_name
-from striate.data.read_file import shown
 from striate.data.sources import SourceKind
 from striate.data.sources.idx import idx_index, pairs_in
 from striate.errors import SourceError, SourceMissingError

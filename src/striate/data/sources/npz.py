@@ -1,22 +1,27 @@
 """What NumPy saved as a source: an `.npz` with images and labels, with splits or without."""
 
+import re
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from striate.data.array_file import StoredArray, arrays_of_npz
-from striate.data.array_names import roles_of
-from striate.data.array_parts import Part, as_pictures, index_of_parts, picture_at
-from striate.data.header import Content
-from striate.data.label_array import labels_of
+from striate.data.columns import asked
+from striate.data.formats.array_file import StoredArray, arrays_of_npz
+from striate.data.formats.array_parts import (
+    Part,
+    as_pictures,
+    index_of_parts,
+    labels_of,
+    picture_at,
+)
+from striate.data.formats.header import Content
+from striate.data.formats.read_file import ends_in, shown, source_file, without_ending
 from striate.data.layout import split_named
-from striate.data.read_file import shown
-from striate.data.source_file import ends_in, source_file, without_ending
 from striate.data.sources import SourceKind
 from striate.errors import SourceError
 from striate.values import Index, Options, say
@@ -160,3 +165,60 @@ SOURCE = SourceKind(
     read=read_npz,
     open_row=open_npz_row,
 )
+
+
+_CALLED = {
+    "image": ("image", "images", "x", "data", "img", "imgs", "pixels"),
+    "label": ("label", "labels", "y", "target", "targets"),
+    "group": ("group", "groups"),
+    "split_column": ("split", "splits"),
+}
+_NAMES = ("classes", "class_names", "names", "label_names", "target_names", "categories")
+
+
+@dataclass(slots=True, kw_only=True)
+class Roles:
+    """Which array is what: by split ("" where none is given), then by role."""
+
+    by_split: dict[str, dict[str, str]] = field(default_factory=dict)
+    class_names: str = ""
+    unread: list[str] = field(default_factory=list)
+
+
+def roles_of(names: Iterable[str], options: Options) -> Roles:
+    """What arrays of these names are; names that the options give come before the usual ones.
+
+    Where some stand for given splits (`x_train`, `test_images`), others do not count.
+    """
+    names = list(names)
+    roles = Roles()
+    for name in names:
+        split, role = _split_and_role(name, options)
+        if name.casefold() in _NAMES:
+            roles.class_names = name
+        elif role:
+            roles.by_split.setdefault(split, {}).setdefault(role, name)
+    if sorted(names) == ["arr_0", "arr_1"]:  # np.savez(path, images, labels)
+        roles.by_split = {"": {"image": "arr_0", "label": "arr_1"}}
+    if any("image" in found for split, found in roles.by_split.items() if split):
+        roles.by_split = {split: found for split, found in roles.by_split.items() if split}
+    known = {name for found in roles.by_split.values() for name in found.values()}
+    roles.unread = [name for name in names if name not in known | {roles.class_names}]
+    return roles
+
+
+def _split_and_role(name: str, options: Options) -> tuple[str, str]:
+    for role in _CALLED:
+        if asked(options, role) and name == getattr(options, role):
+            return "", role
+    words = [word for word in re.split(r"[_\-. ]+", name.casefold()) if word]
+    split = next((found for found in map(split_named, words) if found), "")
+    rest = "_".join(word for word in words if not split_named(word)) if len(words) > 1 else ""
+    for role, called in _CALLED.items():
+        if asked(options, role):
+            continue
+        if name.casefold() in called:
+            return "", role
+        if split and rest in called:
+            return split, role
+    return "", ""

@@ -8,17 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from striate.data.columns import asked, image_column, label_columns, must_have
-from striate.data.given import Stored
-from striate.data.header import Content
-from striate.data.layout import SPLIT_NAMES, split_named
+from striate.data.estimator_input import Stored
+from striate.data.formats.header import Content
+from striate.data.formats.read_file import (
+    ends_in,
+    located,
+    read_file,
+    shown,
+    source_file,
+    without_ending,
+)
+from striate.data.formats.table_file import ENDINGS, TableFile, cell_text, read_table
+from striate.data.formats.unreadable import Unreadable
+from striate.data.layout import SPLIT_NAMES, UNREAD_FORMATS, split_named, suffix
 from striate.data.listed_labels import WHOLE, labels_of_rows, several_written
 from striate.data.listed_paths import Found, Listed, find_listed, sample_found
-from striate.data.picture_names import UNREAD_FORMATS, suffix
-from striate.data.read_file import located, read_file, shown
-from striate.data.source_file import ends_in, source_file, without_ending
 from striate.data.sources import SourceKind
-from striate.data.table_file import ENDINGS, TableFile, cell_text, read_table
-from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.values import Example, Index, Options, Sentence, say
 

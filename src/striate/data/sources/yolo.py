@@ -9,14 +9,20 @@ from pathlib import Path
 
 import yaml
 
-from striate.data.boxes import Box, Boxed, box_at, class_names, index_of_boxes, open_boxed_row
-from striate.data.picture_names import is_hidden, looks_like_picture
-from striate.data.read_file import located, read_file, shown
-from striate.data.source_file import ends_in, path_of, source_file
+from striate.data.formats.boxes import (
+    Box,
+    Boxed,
+    box_at,
+    class_names,
+    index_of_boxes,
+    open_boxed_row,
+)
+from striate.data.formats.read_file import ends_in, located, path_of, read_file, shown, source_file
+from striate.data.formats.unreadable import Unreadable
+from striate.data.layout import is_hidden, looks_like_picture
 from striate.data.sources import SourceKind
 from striate.data.sources.folder import files_below, read_folder
 from striate.data.split_words import split_in
-from striate.data.unreadable import Unreadable
 from striate.errors import SourceError, SourceMissingError
 from striate.values import Example, Index, Options
 

@@ -1,0 +1,58 @@
+"""A finished fit or inspection and the bars that the user set for it."""
+
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+
+from striate.errors import StrictError
+from striate.report.language import pick_language
+from striate.report.strategy_evidence import explained, tried
+from striate.report.terminal import result
+from striate.run import Run
+from striate.stages.explain_plan import explain
+from striate.store.clock import Clock
+from striate.values import Inspection, Options, Summary, Watch
+
+
+def unmet_accuracy(summary: Summary, folder: Path, options: Options) -> str:
+    """What to say where `--min-accuracy` was not met, else nothing.
+
+    Raises `StrictError` where images were set aside and `--strict` allows none.
+    """
+    if options.strict and summary.images.set_aside:
+        raise StrictError(
+            f"{summary.images.set_aside:,} images were set aside, and --strict allows none.",
+            f"Their reasons stand in {folder / 'index.csv'}.",
+        )
+    asked = options.min_accuracy
+    if asked is None or (summary.test is not None and summary.test.value >= asked):
+        return ""
+    reached = f"{summary.test.value:.1%}" if summary.test else "not known"
+    return f"The accuracy is {reached}; {asked:.1%} was asked for."
+
+
+def refuse_if_strict(inspection: Inspection, options: Options) -> None:
+    """Raises `StrictError` where files were set aside and `--strict` allows none."""
+    aside = inspection.set_aside
+    if options.strict and aside:
+        raise StrictError(
+            f"{len(aside):,} files were set aside, and --strict allows none: {aside[0].path} "
+            f"({aside[0].reason}).",
+            "Mend or remove them, or leave --strict out.",
+        )
+
+
+def explanation(source: str, options: Options, watch: Watch, started: float) -> RenderableType:
+    """The lines of `fit --explain-plan`."""
+    evidence, plan = explain(source, options, watch, Clock(options.minutes, started))
+    return explained(evidence, plan, pick_language(options.lang))
+
+
+def result_of(done: Run, lang: str) -> RenderableType:
+    """The table of what a run tried, where it left its evidence, and the lines of its result."""
+    chosen = pick_language(lang)
+    lines: list[RenderableType] = []
+    if done.holds("evidence.json"):
+        lines.append(tried(done.read("evidence.json"), done.plan, chosen))
+    lines.append(result(done.summary, str(done.folder), chosen, done.findings, done.plan))
+    return Group(*lines)

@@ -1,0 +1,107 @@
+"""`striate inspect`: what is in a source, in words, as a page and as a table that `fit` reads."""
+
+import glob
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from striate.data.clean_table import COLUMNS, cleaned, table_rows
+from striate.errors import UsageError
+from striate.report.html import render
+from striate.report.inspection_page import compose_inspection
+from striate.report.language import pick_language, plain, words
+from striate.store.output_kinds import INSPECTION_PAGE, PAGE_GENERATOR, table_of
+from striate.store.outputs import Output, delivered, files_of, output, refuse_inputs, refuse_twice
+from striate.store.tables import csv_line
+from striate.values import Inspection, Options, Sentence, Watch, say
+
+if TYPE_CHECKING:
+    from striate.stages.inspect import Inspected
+
+PAGE = "inspect.html"
+TABLE = table_of(*COLUMNS)
+LISTED_KINDS = ("folder", "table")
+
+
+def look_into(
+    source: str,
+    options: Options,
+    page: str | None,
+    table: str | None,
+    watch: Watch,
+    *,
+    force: bool = False,
+) -> tuple[Inspection, tuple[Sentence, ...]]:
+    """The inspection of a source; writes its page and, where asked for, a clean table.
+
+    The sentences tell what was written. Raises `UsageError` before anything is read where a
+    file may not be written: `store.outputs`.
+    """
+    read = given_files(source, options)
+    page_place = output(page or PAGE, INSPECTION_PAGE, flag="--out", inputs=read, force=force)
+    table_place = output(table, TABLE, flag="--fix", inputs=read, force=force)
+    refuse_twice(page_place, table_place)
+    from striate.stages.inspect import inspect  # reaches torch
+
+    done = inspect(source, options, watch)
+    if table_place is not None and done.index.kind not in LISTED_KINDS:
+        raise UsageError(
+            f"--fix lists files, and {done.index.name} has none of its own to list.",
+            "Unpack it into a folder, or leave --fix out.",
+        )
+    for place in (page_place, table_place):
+        refuse_inputs(place, files_of(done.index))
+    lang = pick_language(options.lang)
+    report = compose_inspection(done.inspection, done.index, done.cache, lang)
+    assert page_place is not None
+    with delivered(page_place) as file:
+        text = render(report, PAGE_GENERATOR)
+        file.write(text.encode("utf-8", "backslashreplace"))
+    shown = page or PAGE
+    written = [say("inspect.page", "With pictures: {path}", path=shown)]
+    if table is not None and table_place is not None:
+        written.append(_write_table(done, table_place, table))
+    return done.inspection, tuple(written)
+
+
+def given_files(source: str, options: Options) -> list[Path]:
+    """The files and folders that a command names to read a source: it, and a split's table.
+
+    Where IDX files are named by what their names begin with, all that begin so.
+    """
+    named = Path(source)
+    begun = [] if named.exists() else [*named.parent.glob(f"{glob.escape(named.name)}*")]
+    return [named, *begun, Path(options.split)]
+
+
+def inspection_lines(
+    inspection: Inspection, written: tuple[Sentence, ...], lang: str
+) -> Iterator[str]:
+    """The inspection for people: its name, then a line a sentence."""
+    say = words(lang)
+    yield inspection.name
+    for sentence in (*inspection.told, *written):
+        yield plain(say.sentence(sentence))
+
+
+def _write_table(done: "Inspected", place: Output, shown: str) -> Sentence:
+    clean = cleaned(done.index, done.families)
+    doubts = {each.path: (each.doubt, each.suggested) for each in done.inspection.doubts}
+    listed = {done.index.examples[row].path for row in clean.rows}
+    with delivered(place) as file:
+        file.write(csv_line(COLUMNS).encode())
+        for row in table_rows(done.index, clean.rows, Path(shown).parent, doubts):
+            file.write(csv_line(row).encode("utf-8", "backslashreplace"))
+    return say(
+        "inspect.fixed",
+        "{path} lists {n:,} images for striate fit. Left out: {copies:,} copies, "
+        "{contradicting:,} under several labels, {leaked:,} that leak, {aside:,} that cannot be "
+        "used. Doubtful labels are marked, not changed: {doubtful:,}. No file was touched.",
+        path=shown,
+        n=len(clean.rows),
+        copies=clean.copies,
+        contradicting=clean.contradicting,
+        leaked=clean.leaked,
+        aside=clean.set_aside,
+        doubtful=len(listed & set(doubts)),
+    )

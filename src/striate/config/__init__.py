@@ -1,0 +1,1 @@
+"""What a person asks for: settings, `--set` and near misses of names."""

@@ -1,0 +1,171 @@
+"""What `--set` asks for: names and values of a plan's choices, checked, and put into a plan."""
+
+import re
+import typing
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import msgspec
+
+from striate.config.suggestions import did_you_mean
+from striate.values import PREPROCESSING, Choice, NetSettings, Plan, say
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """The values by name of a text such as `activation=elu kernel_size=5 augment.flip=1`.
+
+    Raises `ValueError` with every fault, one a line.
+    """
+    found: dict[str, Any] = {}
+    faults: list[str] = []
+    for part in re.split(r"[\s,]+", text.strip()):
+        name, equals, value = part.partition("=")
+        try:
+            if not equals or not value:
+                raise ValueError(f"has {part!r}; NAME=VALUE is due.")
+            found[name] = _value(name, value)
+        except ValueError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise ValueError("\n".join(faults))
+    return found
+
+
+def sets(text: str | None, choice: str) -> bool:
+    """Whether a choice is asked for, as `augment` is by `augment.flip=1`: nothing to measure."""
+    return any(name.partition(".")[0] == choice for name in parsed(text)) if text else False
+
+
+def finds_rate(text: str | None) -> bool:
+    """Whether the learning rate is to be found by a range test."""
+    return bool(text) and parsed(text or "").get("learning_rate") == FIND
+
+
+def overridden(plan: Plan, text: str | None, only: tuple[str, ...] = ()) -> Plan:
+    """The plan with what was asked for in the place of what was chosen; of `only` some choices."""
+    if not text:
+        return plan
+    asked = {name: v for name, v in parsed(text).items() if not only or name in only}
+    asked = {name: value for name, value in asked.items() if value != FIND}
+    settings = {name: value for name, value in asked.items() if name in SETTINGS}
+    strengths = {name[8:]: value for name, value in asked.items() if name.startswith("augment.")}
+    whole = {name: value for name, value in asked.items() if name in CHOICES}
+    if settings:
+        whole["settings"] = replace(plan.settings.value, **settings)
+    if strengths:
+        kept = {**whole.get("augment", plan.augment.value), **strengths}
+        whole["augment"] = {name: value for name, value in kept.items() if value > 0}
+    why = say("plan.set", "you asked for it")
+    choices: dict[str, Any] = {
+        name: Choice(value=value, why=why, ground="asked") for name, value in whole.items()
+    }
+    return replace(plan, **choices)
+
+
+def out_of_range(name: str, value: Any) -> str:
+    """What is wrong with a number of this name, or nothing: it ends the sentence `NAME …`."""
+    low, high = RANGES.get(name, (0.0, float("inf")))
+    if not isinstance(value, int | float) or (low <= value <= high and value < float("inf")):
+        return ""
+    if high < float("inf"):
+        return f"is {value:g}; it must lie between {low:g} and {high:g}."
+    return f"is {value:g}; it must be at least {low:g}."
+
+
+def _value(name: str, value: str) -> Any:
+    if name.startswith("augment."):
+        return _number(name, value, float)
+    if name == "augment" and value == "none":
+        return {}
+    if name == "learning_rate" and value == FIND:
+        return value
+    kind = SETTINGS.get(name) or CHOICES.get(name)
+    if kind is None or name == "augment":
+        known = [*SETTINGS, *CHOICES, "augment.flip"]
+        raise ValueError(f"has {name!r}, which is no choice of a plan{did_you_mean(name, known)}")
+    if name in WORDS and value.split()[0] not in WORDS[name]:
+        words = ", ".join(WORDS[name])
+        near = did_you_mean(value, WORDS[name])
+        raise ValueError(f"has {name}={value}; it must be one of {words}{near}")
+    return value if kind is str else _number(name, value, kind)
+
+
+def _number(name: str, value: str, kind: type[Any]) -> Any:
+    try:
+        number: Any = msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        what = "a whole number" if kind is int else "a number"
+        raise ValueError(f"has {name}={value}; {what} is due.") from None
+    fault = out_of_range(name, number)
+    if fault:
+        raise ValueError(f"has {name}, which {fault}")
+    return number
+
+
+def _kinds() -> dict[str, type]:
+    """The choices of a plan that hold one number or one word."""
+    hints = typing.get_type_hints(Plan)
+    found = {field.name: typing.get_args(hints[field.name]) for field in fields(Plan)}
+    simple = {name: args[0] for name, args in found.items() if len(args) == 1}
+    return {n: kind for n, kind in simple.items() if kind in (int, float, str) and n not in FLAGS}
+
+
+FIND = "find"
+FLAGS = ("strategy", "net", "weights", "classes", "because")
+RANGES: Mapping[str, tuple[float, float]] = {
+    "input_size": (8, 1024),
+    "batch_size": (1, 65_536),
+    "threads": (1, 1024),
+    "inference_batch_size": (1, 65_536),
+    "epochs": (0, 100_000),
+    "tuned": (0, 1000),
+    "channels": (0, 64),
+    "whiten_components": (0, 65_536),
+    "whiten_eps": (0, 1000),
+    "label_smoothing": (0, 0.99),
+    "dropout": (0, 0.99),
+    "spatial_dropout": (0, 0.99),
+    "layer_decay": (0, 1),
+    "ema": (0, 0.99999),
+    "views": (1, 2),
+    "head_rate": (0, 100),
+    "interpolation": (0, 1),
+    "width": (0.05, 16),
+    "depth": (1, 20),
+    "kernel_size": (1, 15),
+    "stride": (1, 8),
+    "dilation": (1, 8),
+    "groups": (1, 1024),
+    "pool_size": (1, 8),
+}
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "optimizer": ("sgd", "adamw", "muon"),
+    "schedule": ("one-cycle", "cosine", "constant", "linear", "step", "plateau"),
+    "initialisation": (
+        "identity",
+        "torch",
+        "kaiming",
+        "xavier",
+        "orthogonal",
+        "lsuv",
+        "calibrated",
+    ),
+    "preprocess": PREPROCESSING,
+    "resize": ("squash", "crop", "pad"),
+    "mix": ("none", "mixup", "cutmix"),
+    "balance": ("none", "weights", "sampling"),
+    "unfreeze": ("at-once", "gradual"),
+    "average": ("none", "epochs"),
+    "head": ("steps", "exact"),
+    "stopping": ("auto", "never", "always"),
+    "activation": ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh"),
+    "normalisation": ("batch", "group", "none"),
+    "pool": ("max", "mean"),
+    "padding": ("same", "valid"),
+    "precision": ("float32", "bfloat16"),
+}
+SETTINGS: dict[str, type] = {
+    field.name: typing.get_type_hints(NetSettings)[field.name] for field in fields(NetSettings)
+}
+CHOICES: dict[str, type] = _kinds() | {"augment": dict}

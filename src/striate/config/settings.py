@@ -1,0 +1,279 @@
+"""What a person asked for -> Options: every fault of a command or a call in one message."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TypedDict
+
+from striate.config.overrides import parsed
+from striate.config.patterns import fault_of
+from striate.config.suggestions import did_you_mean
+from striate.errors import UsageError
+from striate.values import STRATEGIES, TASKS, Options
+
+SHORTEST_MINUTES = 0.5
+LANGUAGES = ("auto", "en", "zh")
+ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "gb18030", "big5", "shift_jis", "cp1251")
+SPLITTING = ("auto", "pool")
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+class Settings(TypedDict, total=False):
+    """The settings of a call by name, for type checkers and editors; `Options` has the defaults."""
+
+    minutes: float
+    seed: int
+    strategy: str
+    net: str
+    weights: str | Path | None
+    split: str
+    device: str
+    plan: str | Path | None
+    out: str | Path | None
+    restart: bool
+    strict: bool
+    drop_rare: bool
+    max_pixels: int
+    min_accuracy: float | None
+    lang: str
+    group: str
+    group_pattern: str | None
+    label_pattern: str | None
+    classes_are_splits: bool
+    crop: bool
+    image: str
+    label: str
+    split_column: str
+    weight: str
+    root: str | Path | None
+    encoding: str
+    label_separator: str | None
+    task: str
+    data_root: str | Path | None
+    set: str | None
+    remedy: bool
+    no_remedy: bool
+    race: bool
+
+
+def checked(
+    settings: Mapping[str, object],
+    *,
+    spelt: Callable[[str], str] = str,
+    faults: Iterable[str] = (),
+    hint: str = "",
+) -> Options:
+    """The options in `settings`; values may be texts, as a command line gives them.
+
+    `spelt` turns a name into what the person typed; `faults` are those found before. Raises
+    `UsageError` with every fault.
+    """
+    found = list(faults)
+    known = {field.name for field in fields(Options)}
+    values: dict[str, object] = {}
+    for name, value in settings.items():
+        if name not in known:
+            found.append(f"{spelt(name)} is not a setting{did_you_mean(name, known)}")
+            continue
+        try:
+            values[name] = _RULES[name](value)
+        except ValueError as fault:
+            found += [f"{spelt(name)} {line}" for line in str(fault).splitlines()]
+    found += _exclusions(values, spelt)
+    if found:
+        raise UsageError("\n".join(found), hint)
+    return Options(**values)  # type: ignore[arg-type]
+
+
+def _exclusions(values: Mapping[str, object], spelt: Callable[[str], str]) -> list[str]:
+    default = Options()
+    given = {name for name, value in values.items() if value != getattr(default, name)}
+    return [
+        f"{spelt(one)} and {spelt(other)} exclude each other: {why}."
+        for one, other, why in _EXCLUDE
+        if {one, other} <= given
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A rule: a number of some kind between two bounds."""
+
+    kind: type[int] | type[float]
+    low: float
+    high: float = math.inf
+    optional: bool = False
+
+    def __call__(self, value: object) -> object:
+        if value is None and self.optional:
+            return None
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            number = self.kind(value)  # type: ignore[call-overload, arg-type]
+            if isinstance(value, float) and number != value:
+                raise ValueError
+        except (TypeError, ValueError, OverflowError):
+            whole = "a whole number" if self.kind is int else "a number"
+            raise ValueError(f"takes {whole}, not {shown(value)}.") from None
+        if not self.low <= number <= self.high or not math.isfinite(number):
+            raise ValueError(f"is {shown(value)}; {self._bounds()}.")
+        return number
+
+    def _bounds(self) -> str:
+        if math.isfinite(self.high):
+            return f"it must lie between {self.low:,} and {self.high:,}"
+        return f"it must be at least {self.low:,}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A rule: one of some words."""
+
+    words: tuple[str, ...]
+    more: str = ""
+
+    def __call__(self, value: object) -> object:
+        if value in self.words:
+            return value
+        near = did_you_mean(str(value), self.words)
+        raise ValueError(
+            f"is {shown(value)}; it must be one of {', '.join(self.words)}{self.more}{near}"
+        )
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: short, on one line."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _device(value: object) -> object:
+    if isinstance(value, str) and _DEVICE.fullmatch(value):
+        return value
+    near = did_you_mean(str(value), ("auto", "cpu", "cuda", "mps"))
+    raise ValueError(f"is {shown(value)}; it must be auto, cpu, cuda, cuda:NUMBER or mps{near}")
+
+
+def _text(value: object) -> object:
+    if isinstance(value, str | Path) and str(value):
+        return str(value)
+    raise ValueError(f"takes a text, not {shown(value)}.")
+
+
+def _path(value: object) -> object:
+    return None if value is None else _text(value)
+
+
+def _encoding(value: object) -> object:
+    """The name of an encoding of text that Python knows, or `auto`."""
+    name = str(_text(value))
+    try:
+        "".encode(name) if name != "auto" else None
+    except (LookupError, ValueError):
+        near = did_you_mean(name, ENCODINGS)
+        raise ValueError(
+            f"is {shown(value)}; it must be auto or a name such as {', '.join(ENCODINGS)}{near}"
+        ) from None
+    return name
+
+
+def _separator(value: object) -> object:
+    return value if value is None or value == " " else _text(value)
+
+
+def _file(value: object) -> object:
+    if value is None:
+        return None
+    path = Path(str(_text(value)))
+    if path.is_file():
+        return str(path)
+    if path.is_dir():
+        raise ValueError(f"is {path}, which is a folder; it must be a file.")
+    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    raise ValueError(f"is {path}, which is not there{did_you_mean(path.name, siblings)}")
+
+
+def _pattern(value: object) -> object:
+    """A regular expression that captures something; `{class}` in it stands for a class's name."""
+    if value is None:
+        return None
+    pattern = str(_text(value))
+    fault = fault_of(pattern)
+    if fault:
+        raise ValueError(f"is {shown(value)}, which {fault}.")
+    return pattern
+
+
+def _split(value: object) -> object:
+    """A word, or the `index.csv` of an earlier run."""
+    if value in SPLITTING or not str(value).endswith(".csv"):
+        return _Word(SPLITTING, " or the index.csv of an earlier run")(value)
+    return _file(value)
+
+
+def _overrides(value: object) -> object:
+    """Choices of a plan by name, kept as typed; every fault becomes a sentence of its own."""
+    if value is None:
+        return None
+    text = str(_text(value))
+    parsed(text)
+    return text
+
+
+def _switch(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"is on or off (True or False), not {shown(value)}.")
+
+
+_RULES: dict[str, Callable[[object], object]] = {
+    "minutes": _Number(float, SHORTEST_MINUTES),
+    "seed": _Number(int, 0, 2**63 - 1),
+    "strategy": _Word(("auto", *STRATEGIES)),
+    "task": _Word(("auto", *TASKS)),
+    "net": _text,
+    "weights": _file,
+    "split": _split,
+    "device": _device,
+    "plan": _file,
+    "out": _path,
+    "restart": _switch,
+    "strict": _switch,
+    "drop_rare": _switch,
+    "max_pixels": _Number(int, 1),
+    "min_accuracy": _Number(float, 0, 1, optional=True),
+    "lang": _Word(LANGUAGES),
+    "group": _text,
+    "group_pattern": _pattern,
+    "label_pattern": _pattern,
+    "classes_are_splits": _switch,
+    "crop": _switch,
+    "image": _text,
+    "label": _text,
+    "split_column": _text,
+    "weight": _text,
+    "root": _path,
+    "encoding": _encoding,
+    "label_separator": _separator,
+    "data_root": _path,
+    "set": _overrides,
+    "remedy": _switch,
+    "no_remedy": _switch,
+    "race": _switch,
+}
+
+_EXCLUDE = (
+    ("plan", "strategy", "the plan says the strategy"),
+    ("plan", "net", "the plan says the network"),
+    ("plan", "weights", "the plan says the file of weights"),
+    ("plan", "set", "the plan says every choice; change it there"),
+    ("plan", "race", "the plan says all that a race would choose"),
+    ("remedy", "no_remedy", "one tries remedies, the other does not"),
+    ("group", "group_pattern", "each says what the groups are"),
+    ("label_pattern", "classes_are_splits", "classes are in the files' names, or are folders"),
+    ("label_pattern", "crop", "the label is that of a file, or that of each box"),
+    ("classes_are_splits", "crop", "the label is that of a folder, or that of each box"),
+)

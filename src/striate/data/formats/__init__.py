@@ -1,0 +1,1 @@
+"""Bytes in a format to pixels or arrays: one file a kind."""

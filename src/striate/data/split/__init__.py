@@ -1,0 +1,1 @@
+"""Which images stay together, and which side of the split each is on."""

@@ -1,0 +1,263 @@
+"""Index and groups -> Split: who trains, who chooses, who judges; whole groups, seeded."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from striate.data.split import iterative_stratification
+from striate.data.split.index_csv import earlier_sides
+from striate.data.split.portions import Unit, deal, portion, units_of
+from striate.values import SPLITS, Index, Options, Rows, Sentence, Split, say
+
+TEST_SHARE = 0.15
+VAL_SHARE = 0.15
+MOST_TEST = 10_000
+MOST_VAL = 5_000
+FEWEST_TEST = 60
+# Images a class, below which a fold may lack a class in judging or nearly so in training.
+FEW_A_CLASS = 5
+FEWEST_TEST_A_CLASS = 4
+FOLDS = 5
+
+
+def split_index(index: Index, groups: Rows, options: Options) -> Split:
+    """The split of an index by the rules of CONTRACTS section 2.
+
+    `groups` has a number for every row. Given splits are kept (`auto`) unless too few of
+    their test images are clean; else 70 / 15 / 15 by class; five folds where that would leave
+    too little to judge by. Where `options.split` names the `index.csv` of an earlier run, its
+    images stay where they were and new ones are shared out. `leaked` is a part of `test`.
+    Depends on seed, contents and labels, never on the order of rows.
+    """
+    units = units_of(index, groups, options.seed)
+    notes = [*_contradictions(index, units)]
+    if options.split not in ("auto", "pool"):
+        return _fill_up(index, groups, units, earlier_sides(options.split, index), notes)
+    given = _given(index, options)
+    if given is None:
+        return _cut(index, groups, units, notes)
+    split = _keep(index, groups, units, given, notes)
+    if split is not None:
+        return split
+    test, leaked = _given_test(index, groups, given)
+    return replace(_cut(index, groups, units, notes), given_test=test, given_leaked=leaked)
+
+
+def _given(index: Index, options: Options) -> dict[str, str] | None:
+    """Which given split serves as which, or None where new ones are to be cut."""
+    given = set(index.given_splits)
+    if options.split == "pool" or "train" not in given or given == {"train"}:
+        return None
+    if "test" not in given:
+        return {"train": "train", "val": "test"}
+    return {name: name for name in given}
+
+
+def _keep(
+    index: Index,
+    groups: Rows,
+    units: list[Unit],
+    roles: dict[str, str],
+    notes: list[Sentence],
+) -> Split | None:
+    """The given splits, a val cut from train where none is left; None: they cannot judge."""
+    rows = _given_rows(index, roles)
+    test, leaked = _given_test(index, groups, roles)
+    if len(leaked):
+        notes.append(_leak_note(len(leaked), len(test)))
+    clean = int(index.firsts(test[~np.isin(test, leaked)]).sum())
+    if clean < FEWEST_TEST:
+        notes.append(
+            say(
+                "split.given_too_small",
+                "Different test images that are in no other split: {n:,}. To judge by, {fewest} "
+                "are needed; so the given splits are left aside and all images are pooled.",
+                n=clean,
+                fewest=FEWEST_TEST,
+            )
+        )
+        return None
+    if "val" in roles and roles["val"] == "test":
+        notes.append(
+            say(
+                "split.val_is_test",
+                "The given validation split serves as the test split, since a number that was "
+                "used for choosing is not a test; a new validation split is cut from train.",
+            )
+        )
+    train, val = _rows(rows["train"]), _rows(rows["val"])
+    if not len(val):
+        inside = np.isin(np.arange(len(index.examples)), train)
+        within = [unit.within(inside) for unit in units]
+        parts = _portion(index)(within, {"val": (VAL_SHARE, MOST_VAL)})
+        train, val = _rows(parts["train"]), _rows(parts["val"])
+    elif len(copies := val[np.isin(groups[val], groups[train])]):
+        notes.append(
+            say(
+                "split.val_copies",
+                "Validation images that are the same pictures as training images: {n:,} of {of:,}.",
+                n=len(copies),
+                of=len(val),
+            )
+        )
+    return Split(train=train, val=val, test=test, groups=groups, leaked=leaked, notes=tuple(notes))
+
+
+def _given_rows(index: Index, roles: dict[str, str]) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = {"train": [], "val": [], "test": []}
+    for row in index.used():
+        rows[roles[index.examples[row].split]].append(int(row))
+    return rows
+
+
+def _given_test(index: Index, groups: Rows, roles: dict[str, str]) -> tuple[Rows, Rows]:
+    """Rows of the given test split, and those of them that have a copy in train or val."""
+    rows = _given_rows(index, roles)
+    test = np.array(rows["test"], np.int64)
+    seen = np.unique(groups[rows["train"] + rows["val"]])
+    return test, test[np.isin(groups[test], seen)]
+
+
+def _fill_up(
+    index: Index, groups: Rows, units: list[Unit], sides: dict[int, str], notes: list[Sentence]
+) -> Split:
+    """Earlier images where they were, new ones of their groups beside them, the others by share."""
+    every = np.arange(len(index.examples))
+    side_of_group: dict[int, str] = {}
+    for name in ("test", "val", "train"):  # of a group on several sides, new images train
+        side_of_group |= {int(groups[row]): name for row, side in sides.items() if side == name}
+    side = np.array(
+        [sides.get(row, side_of_group.get(int(groups[row]), "")) for row in every.tolist()]
+    )
+    placed = {
+        name: [u for unit in units if (u := unit.within(side == name)).rows] for name in SPLITS
+    }
+    free = [unit for unit in units if int(groups[unit.rows[0]]) not in side_of_group]
+    shares = {"test": (TEST_SHARE, MOST_TEST), "val": (VAL_SHARE, MOST_VAL)}
+    parts = _portion(index)(free, shares, placed)
+    test = _rows(parts["test"])
+    seen = np.unique(groups[[*parts["train"], *parts["val"]]])
+    leaked = test[np.isin(groups[test], seen)]
+    kept = say(
+        "split.filled_up",
+        "Images that stay on the side where the earlier run had them: {kept:,}; new ones: {new:,}.",
+        kept=len(sides),
+        new=len(index.used()) - len(sides),
+    )
+    return Split(
+        train=_rows(parts["train"]),
+        val=_rows(parts["val"]),
+        test=test,
+        groups=groups,
+        leaked=leaked,
+        notes=(*notes, kept, *([_leak_note(len(leaked), len(test))] if len(leaked) else [])),
+    )
+
+
+def _cut(index: Index, groups: Rows, units: list[Unit], notes: list[Sentence]) -> Split:
+    """70 / 15 / 15 by class in whole groups, or five folds where the test would be tiny."""
+    shares = {"test": (TEST_SHARE, MOST_TEST), "val": (VAL_SHARE, MOST_VAL)}
+    parts = _portion(index)(units, shares)
+    nothing = np.zeros(0, np.int64)
+    # Copies judge once, so pictures are counted, not files (decision 0006).
+    test = _rows(parts["test"])
+    test = test[index.firsts(test)]
+    images, fewest = len(test), _fewest(index, test)
+    if images >= FEWEST_TEST and fewest >= FEWEST_TEST_A_CLASS:
+        return Split(
+            train=_rows(parts["train"]),
+            val=_rows(parts["val"]),
+            test=_rows(parts["test"]),
+            groups=groups,
+            leaked=nothing,
+            notes=tuple(notes),
+        )
+    notes.append(_too_small(index, images, fewest))
+    if index.task == "label" and (least := _fewest(index, index.used())) < FEW_A_CLASS:
+        notes.append(_what_can_be_measured(least))
+    folds = np.full(len(index.examples), -1, np.int64)
+    dealt = iterative_stratification.deal if index.task == "labels" else deal
+    for fold, rows in enumerate(dealt(units, FOLDS)):
+        folds[rows] = fold
+    return Split(
+        train=index.used(),
+        val=nothing,
+        test=nothing,
+        groups=groups,
+        leaked=nothing,
+        evaluation="cross-validation",
+        folds=folds,
+        notes=tuple(notes),
+    )
+
+
+def _too_small(index: Index, images: int, fewest: int) -> Sentence:
+    if index.task == "number":
+        return say(
+            "split.tiny_number",
+            "A test split would hold {n:,} different images: too few. The figures come from "
+            "{folds}-fold cross-validation instead.",
+            n=images,
+            folds=FOLDS,
+        )
+    return say(
+        "split.tiny",
+        "A test split would hold {n:,} different images, {fewest:,} of the rarest class: too "
+        "few. "
+        "The accuracy comes from {folds}-fold cross-validation instead.",
+        n=images,
+        fewest=fewest,
+        folds=FOLDS,
+    )
+
+
+def _what_can_be_measured(least: int) -> Sentence:
+    return say(
+        "split.few_a_class",
+        "The rarest class has {least:,} images. What can be measured: the accuracy over all "
+        "classes, with a wide interval. What cannot: the accuracy of a single class, how true the "
+        "stated probabilities are, and whether a training beats the linear model.",
+        least=least,
+    )
+
+
+def _portion(index: Index) -> Callable[..., dict[str, list[int]]]:
+    """How images are shared out: by class, or by sets of labels, which are hardly ever equal."""
+    return iterative_stratification.portion if index.task == "labels" else portion
+
+
+def _fewest(index: Index, rows: Rows) -> int:
+    """Images of the rarest class among some rows; numbers have no classes."""
+    if index.task == "number":
+        return len(rows)
+    return int(index.targets()[rows].sum(axis=0).min())
+
+
+def _contradictions(index: Index, units: list[Unit]) -> Iterable[Sentence]:
+    torn = [unit for unit in units if unit.contradictory]
+    if torn:
+        first = torn[0].rows
+        other = next(r for r in first if index.examples[r].label != index.examples[first[0]].label)
+        yield say(
+            "split.contradictory",
+            "Pictures that stand under different labels: {n:,}, for example {one} and {other}. "
+            "They are kept out of the test split.",
+            n=len(torn),
+            one=index.examples[first[0]].path,
+            other=index.examples[other].path,
+        )
+
+
+def _leak_note(leaked: int, test: int) -> Sentence:
+    return say(
+        "split.leaked",
+        "Test images that are the same pictures as images in training or validation, and so "
+        "do not count: {n:,} of {of:,}.",
+        n=leaked,
+        of=test,
+    )
+
+
+def _rows(rows: Iterable[int]) -> Rows:
+    return np.array(sorted(rows), np.int64)

@@ -1,1 +1,0 @@
-"""Acting on probabilities: sets that keep a promise, decisions by cost, thresholds, slices."""

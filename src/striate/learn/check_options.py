@@ -1,0 +1,156 @@
+"""What was asked of a network that is trained from scratch, refused before any time is spent.
+
+A shape that leaves nothing of the images is found by sending none through: on torch's meta
+device a forward pass knows every size and computes nothing.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+
+from striate.config.overrides import SETTINGS, parsed
+from striate.config.suggestions import did_you_mean
+from striate.data.preprocess import refuse_too_large
+from striate.errors import UsageError
+from striate.learn.context import FitContext
+from striate.nets import RANDOM, Backbone, NetFamily, find_net
+from striate.store.plan_files import read_plan
+from striate.values import NetSettings, Options
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How images are asked to be brought into the cache; `channels` None: as they have them."""
+
+    channels: int | None = None
+    resize: Literal["squash", "crop", "pad"] = "squash"
+
+
+def form_of(options: Options) -> Form:
+    """What `--plan` or `--set` says of channels and resizing. Raises what reading a plan raises."""
+    if options.plan is not None:
+        plan = read_plan(Path(options.plan))
+        return Form(plan.channels.value or None, as_resize(plan.resize.value))
+    asked = parsed(options.set) if options.set else {}
+    return Form(asked.get("channels"), as_resize(asked.get("resize", "squash")))
+
+
+def as_resize(name: str) -> Literal["squash", "crop", "pad"]:
+    """A way of resizing by its name. Raises `UsageError` for a name that a plan made up."""
+    for known in WAYS:
+        if name == known:
+            return known
+    raise UsageError(
+        f"There is no way of resizing {name!r}{did_you_mean(name, WAYS)}",
+        f"There are: {', '.join(WAYS)}.",
+    )
+
+
+def refuse_unfit(context: FitContext) -> None:
+    """Raises `UsageError` where the settings asked for cannot work, on images of this size or any.
+
+    What is not asked for is not judged: by itself, striate takes what fits.
+    """
+    options = context.options
+    plan, channels = context.given_plan, context.data.cache.channels
+    strategy = plan.strategy.value if plan else options.strategy
+    asked = parsed(options.set) if options.set and not plan else {}
+    if strategy == "scratch" and asked.get("l2_sp"):
+        raise UsageError(
+            "--set l2_sp pulls to pretrained weights, and --strategy scratch has none.",
+            "Leave l2_sp out, or take --strategy deep.",
+        )
+    augment = plan.augment.value if plan else asked
+    if channels not in (1, 3) and (augment.get("grey") or augment.get("augment.grey")):
+        raise UsageError(
+            f"The augmentation grey weighs red, green and blue, and these images have {channels} "
+            "channels.",
+            "Leave it out; colour changes the brightness of all channels alike.",
+        )
+    if strategy not in ("scratch", "auto"):
+        if "preprocess" in asked:
+            raise UsageError(
+                f"preprocess={asked['preprocess']} is for networks that are trained from scratch; "
+                f"what {strategy} starts from keeps the preprocessing that it was trained with.",
+                "Add --strategy scratch, or leave preprocess out.",
+            )
+        return
+    if plan:
+        net, settings, size = plan.net.value, plan.settings.value, plan.input_size.value
+        kind = plan.preprocess.value
+    else:
+        named = {name: value for name, value in asked.items() if name in SETTINGS}
+        net = COMPACT if options.net == "auto" else options.net
+        settings, size = NetSettings(**named), asked.get("input_size", context.data.cache.size)
+        kind = asked.get("preprocess", "")
+        if strategy == "auto" and not named and not kind:
+            return
+    refuse_too_small(net, settings, channels, size)
+    refuse_too_large(kind, size, channels)
+
+
+def refuse_too_small(net: str, settings: NetSettings, channels: int, size: int) -> None:
+    """Raises `UsageError` where a network leaves nothing of square images of `size` pixels.
+
+    The sentence names the least size that fits, the hint a setting that does. Networks with
+    weights of their own have no settings, and are not asked.
+    """
+    family = find_net(net)
+    if family.card(net).pretrained or fits(family, net, settings, channels, size):
+        return
+    least = least_size(family, net, settings, channels, size)
+    odd = {name: value for name, value in _shaping(settings).items() if value != USUAL[name]}
+    told = " with " + ", ".join(f"{name}={value}" for name, value in odd.items()) if odd else ""
+    needs = f"it needs at least {least}" if least else f"nor of any up to {MOST_SIZE:,}"
+    tried = [(name, USUAL[name]) for name in odd] + [("depth", 1)] * (settings.depth > 1)
+    mended = [
+        f"--set {name}={value}"
+        for name, value in tried
+        if fits(family, net, replace(settings, **{name: value}), channels, size)
+    ]
+    ways = mended + ([f"--set input_size={least}"] if least else [])
+    raise UsageError(
+        f"The network {net}{told} leaves nothing of images of {size} pixels; {needs}.",
+        f"What fits: {', or '.join(ways)}." if ways else "Change more than one of these settings.",
+    )
+
+
+def fits(family: NetFamily, net: str, settings: NetSettings, channels: int, size: int) -> bool:
+    """Whether every map of the network holds at least one number for such images."""
+    try:
+        with torch.device("meta"), torch.no_grad():
+            network = family.build(net, settings, channels, RANDOM).eval()
+            images = torch.zeros(1, channels, size, size)
+            maps = cast(Backbone, network).stages(images)
+    except RuntimeError:  # torch says in many words that a kernel is larger than its map
+        return False
+    return all(0 not in map_NCHW.shape for map_NCHW in maps)
+
+
+def least_size(
+    family: NetFamily, net: str, settings: NetSettings, channels: int, above: int
+) -> int | None:
+    """The least side in pixels above one that does not fit; None where none up to 1,024 fits."""
+    low, high = above, MOST_SIZE
+    if not fits(family, net, settings, channels, high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits(family, net, settings, channels, middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _shaping(settings: NetSettings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in SHAPING}
+
+
+WAYS: tuple[Literal["squash", "crop", "pad"], ...] = ("squash", "crop", "pad")
+COMPACT = "compact"
+SHAPING = ("kernel_size", "stride", "padding", "dilation", "pool_size", "depth")
+USUAL = _shaping(NetSettings())
+MOST_SIZE = 1024

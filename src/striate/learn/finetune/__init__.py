@@ -1,0 +1,1 @@
+"""Gradient training: one training, its retries, races and remedies."""

@@ -1,0 +1,141 @@
+"""A plan that trains by steps, carried out: trained, mended, held against the exact model."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from striate.errors import UsageError
+from striate.learn.context import FitContext, FitResult
+from striate.learn.finetune.remedy_trials import remedied
+from striate.learn.finetune.train_plan import probabilities, spec_of, start, train_plan
+from striate.learn.finetune.weight_interpolation import refitted
+from striate.learn.gate import gate
+from striate.learn.linear.linear_model import Read
+from striate.learn.task import kind_of
+from striate.predict.classifier import Classifier
+from striate.train.divergence import DivergedError
+from striate.train.head import Network
+from striate.values import Choice, Evidence, History, Plan, say
+
+Exact = Callable[[Evidence, Choice[str]], FitResult]
+
+
+def learn_by_steps(
+    context: FitContext, plan: Plan, evidence: Evidence, read: Read | None, exact: Exact | None
+) -> FitResult:
+    """The trained model, or the exact linear one where that is as good on validation images.
+
+    `exact` makes the linear model of a choice and its reason; None where no pretrained network
+    was read. A strategy that was asked for is delivered whatever the linear model can do.
+    """
+    data = context.data
+    asked = plan.strategy.ground == "asked"
+    try:
+        trained, history, plan = train_or_mend(context, plan, read, evidence)
+    except DivergedError as fault:
+        if exact is None or asked:
+            raise
+        return _instead(plan, evidence, exact, fault)
+    found = probabilities(data, trained, data.val) if len(data.val) else None
+    learned = FitResult(
+        classifier=trained,
+        plan=plan,
+        evidence=evidence,
+        history=history,
+        val_probabilities=found,
+    )
+    learned = refitted(context, remedied(context, learned, read))
+    if exact is None or learned.val_probabilities is None or asked:
+        return learned
+    won = Choice(value="linear", why=say("gate.linear", "the exact head won"), ground="measured")
+    return gate(data, learned, exact(learned.evidence, won))
+
+
+def _instead(plan: Plan, evidence: Evidence, exact: Exact, fault: DivergedError) -> FitResult:
+    """The linear model, where the training diverged twice before its first epoch was done."""
+    why = say(
+        "gate.diverged",
+        "The training diverged at step {step} of its second try too: the linear model is "
+        "delivered.",
+        step=fault.step,
+    )
+    learned = exact(evidence, Choice(value="linear", why=why, ground="measured"))
+    return replace(learned, plan=replace(learned.plan, because=(*plan.because, why)))
+
+
+def train_or_mend(
+    context: FitContext, plan: Plan, linear: Read | None, evidence: Evidence
+) -> tuple[Classifier, History, Plan]:
+    """`train_plan`; where the loss stops being a number, once more by `mended`, which is said.
+
+    Raises `UsageError` where the settings were asked for, and `DivergedError` where the second
+    training diverges before its first epoch is done.
+    """
+    try:
+        return train_plan(context, plan, linear, evidence)
+    except DivergedError as fault:
+        _keep(context, plan, linear, fault)
+        if context.given_plan is not None or any(
+            choice.ground == "asked" for choice in _steering(plan)
+        ):
+            raise UsageError(fault.sentence, fault.hint) from fault
+        again = mended(plan, fault)
+    try:
+        return train_plan(context, again, linear, evidence, "training-mended")
+    except DivergedError as fault:
+        if fault.state is None or fault.history is None:
+            raise
+        classifier = _classifier(context, again, linear, fault)
+        said = say(
+            "mend.stopped",
+            "It diverged again, at step {step}: the weights of epoch {epoch}, the best before, "
+            "are the model.",
+            step=fault.step,
+            epoch=fault.history.kept_epoch,
+        )
+        return classifier, fault.history, replace(again, because=(*again.because, said))
+
+
+def mended(plan: Plan, fault: DivergedError) -> Plan:
+    """The plan with a tenth of the rate and gradients no longer than 1, and a sentence why."""
+    rate = plan.learning_rate.value
+    figures = {"step": fault.step, "rate": rate, "slower": rate / SLOWER, "length": LENGTH}
+    where = str(fault.origin) if fault.origin else "?"
+    why = say("mend.why", "with {rate:g} the loss stopped being a number", rate=rate)
+    said = say(
+        "mend.again",
+        "At step {step} the loss was no longer a number (it began in {where}): trained once more "
+        "with a rate of {slower:g} for {rate:g} and gradients no longer than {length:g}.",
+        where=where,
+        **figures,
+    )
+    return replace(
+        plan,
+        learning_rate=Choice(value=rate / SLOWER, why=why, ground="measured"),
+        clip=Choice(value=LENGTH, why=why, ground="measured"),
+        because=(*plan.because, said),
+    )
+
+
+def _steering(plan: Plan) -> tuple[Choice[float] | Choice[str], ...]:
+    """The choices that decide whether a training diverges."""
+    return plan.learning_rate, plan.clip, plan.optimizer, plan.initialisation, plan.schedule
+
+
+def _keep(context: FitContext, plan: Plan, linear: Read | None, fault: DivergedError) -> None:
+    """The best epoch's weights become a usable model, where there is none yet."""
+    if fault.state is not None:
+        context.port.usable(_classifier(context, plan, linear, fault))
+
+
+def _classifier(
+    context: FitContext, plan: Plan, linear: Read | None, fault: DivergedError
+) -> Classifier:
+    spec = spec_of(context, plan)
+    network: Network = start(context, plan, spec, linear)
+    assert fault.state is not None
+    network.load_state_dict(fault.state)
+    return kind_of(context.data).finished(context.data, spec, network)
+
+
+SLOWER = 10.0
+LENGTH = 1.0

@@ -1,0 +1,235 @@
+"""Remedies that are tried: short trainings from the same start, kept only if they helped."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.diagnose import (
+    CURVE_FAULTS,
+    LEAST_EPOCHS,
+    curves_of_history,
+    diagnose_curves,
+    fit_of_history,
+)
+from striate.diagnose.underfitting import errs_on_training
+from striate.errors import StriateError
+from striate.learn.context import FitContext, FitData, FitResult
+from striate.learn.finetune.train_plan import probabilities, train_plan
+from striate.learn.linear.linear_model import Read
+from striate.learn.side_run import apart
+from striate.metrics import intervals
+from striate.store.files import of_json
+from striate.strategy.expected_gain import GATE_LEVEL
+from striate.strategy.remedies import Remedy, remedies_for
+from striate.values import History, Plan, Sentence, Trial, say
+
+Truths = NDArray[np.bool_]
+
+# Of the time that is left; the rest is for what trials cost beside their epochs.
+SHARE = 0.8
+LEAST_SHARE = 1 / 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedying:
+    """What is to be mended, by trials of so many epochs; none where there is no time."""
+
+    code: str
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Tried:
+    """A remedy as it went: the trial, and which validation images it got right."""
+
+    remedy: Remedy
+    trial: FitResult
+    right: Truths
+
+
+def remedied(context: FitContext, learned: FitResult, linear: Read | None) -> FitResult:
+    """The trained model, or a better one where a remedy helped on the validation images.
+
+    Every trial starts where the training did and sees the same images in the same order; it is
+    held against the training, or, where there is time for fewer epochs only, against one of the
+    same plan with as few. A remedy helps where the paired sign test says so, at the level of the
+    gate shared by all that were tried. The one that helped most is then carried out in full and
+    must be better than the model that is there. Of several labels or a number nothing is tried:
+    the sign test counts right images.
+    """
+    data = context.data
+    given = context.given_plan is not None and not context.options.remedy
+    if learned.history is None or not len(data.val) or context.options.no_remedy or given:
+        return learned
+    if data.index.task != "label":
+        return learned
+    # What the clock decided stays decided where the run is gone on with.
+    decided = context.port.keep(
+        "remedies.json", lambda: _decide(context, learned), of_json(Remedying)
+    )
+    if not decided.epochs:
+        return learned
+    full = learned.plan.epochs.value
+    trials: list[_Tried] = []
+    for remedy in remedies_for(decided.code, learned.plan):
+        plan = _at(remedy.plan, decided.epochs, full)
+        trial = _train(context, plan, remedy.name, learned, linear)
+        if trial is not None:
+            trials.append(_Tried(remedy=remedy, trial=trial, right=_right(data, trial)))
+    control = learned
+    if decided.epochs < full:
+        short = _train(context, _at(learned.plan, decided.epochs, full), "control", learned, linear)
+        control = short or learned
+    return _chosen(context, learned, linear, trials, _right(data, control), decided)
+
+
+def fault_of(history: History) -> str:
+    """The gravest fault that a training's curves show; empty where there is none.
+
+    Of a training too short for curves the kept epoch tells whether it underfits.
+    """
+    findings = diagnose_curves(curves_of_history(history))
+    found = {finding.code for finding in findings if finding.outcome == "found"}
+    code = next((code for code in CURVE_FAULTS if code in found), "")
+    if code or len(history.epochs) >= LEAST_EPOCHS:
+        return code
+    fit = fit_of_history(history)
+    return "underfitting" if fit is not None and errs_on_training(*fit) else ""
+
+
+def _decide(context: FitContext, learned: FitResult) -> Remedying:
+    """What is to be mended, and by how many epochs a trial: all of them, or what time allows."""
+    history, plan = learned.history, learned.plan
+    assert history is not None
+    code, full = fault_of(history), plan.epochs.value
+    remedies = remedies_for(code, plan)
+    if not remedies or context.options.remedy:
+        return Remedying(code=code, epochs=full if remedies else 0)
+    left = SHARE * context.training_seconds(learned.evidence, plan.strategy.value)
+    seconds = sum(epoch.seconds for epoch in history.epochs) / len(history.epochs)
+    costs = sum(remedy.plan.epochs.value / full for remedy in remedies)
+    if left >= seconds * full * costs:
+        return Remedying(code=code, epochs=full)
+    # The control and the last training, in full, have to fit too.
+    short = int((left / seconds - full) / (costs + 1))
+    return Remedying(code=code, epochs=short if short >= max(3, LEAST_SHARE * full) else 0)
+
+
+def _chosen(
+    context: FitContext,
+    learned: FitResult,
+    linear: Read | None,
+    trials: list[_Tried],
+    old: Truths,
+    decided: Remedying,
+) -> FitResult:
+    """The training with what was tried told beside it, or the remedy that beat it."""
+    data = context.data
+    groups = data.groups[data.val]
+    best, best_why = None, None
+    told: list[Sentence] = []
+    lines: list[Trial] = []
+    for each in sorted(trials, key=lambda each: -int(each.right.sum())):
+        helped = intervals.better(each.right, old, groups) < GATE_LEVEL / len(trials)
+        why = _told(data, each, old, helped)
+        if helped and best is None:
+            best, best_why = each, why
+        told.append(why)
+        lines.append(_as_trial(data, each, helped, why))
+    plan = replace(learned.plan, because=(*learned.plan.because, *told))
+    evidence = replace(learned.evidence, trials=(*learned.evidence.trials, *lines))
+    learned = replace(learned, plan=plan, evidence=evidence)
+    if best is None or best_why is None:
+        return learned
+    new = _train(context, best.remedy.plan, best.remedy.name, learned, linear, publish=True)
+    if new is None:
+        return learned
+    chance = intervals.better(_right(data, new), _right(data, learned), groups)
+    if chance >= GATE_LEVEL:
+        return learned
+    why = say(
+        "remedy.adopted",
+        "Against {fault}, {what} is adopted: {new} of {n} validation images right, {old} before.",
+        fault=decided.code.replace("_", " "),
+        what=best.remedy.what.text,
+        new=int(_right(data, new).sum()),
+        old=int(_right(data, learned).sum()),
+        n=len(data.val),
+    )
+    plan = replace(new.plan, because=(*plan.because, why))
+    return replace(new, plan=plan, evidence=evidence)
+
+
+def _train(
+    context: FitContext,
+    plan: Plan,
+    name: str,
+    learned: FitResult,
+    linear: Read | None,
+    *,
+    publish: bool = False,
+) -> FitResult | None:
+    """A training beside the first, from the same start; None where it diverged.
+
+    One that was carried out in full already is found again in its checkpoint.
+    """
+    beside = apart(context, f"remedy-{name}-{plan.epochs.value}")
+    if publish:
+        beside = replace(beside, port=replace(beside.port, publish=context.port.publish))
+    try:
+        classifier, history, plan = train_plan(beside, plan, linear, learned.evidence)
+    except StriateError:
+        return None
+    return replace(
+        learned,
+        classifier=classifier,
+        history=history,
+        plan=plan,
+        val_probabilities=probabilities(context.data, classifier, context.data.val),
+    )
+
+
+def _at(plan: Plan, epochs: int, full: int) -> Plan:
+    """The plan for a trial, with its share of the epochs."""
+    count = max(1, round(plan.epochs.value * epochs / full))
+    return replace(plan, epochs=replace(plan.epochs, value=count))
+
+
+def _right(data: FitData, learned: FitResult) -> Truths:
+    assert learned.val_probabilities is not None
+    right: Truths = learned.val_probabilities.argmax(axis=1) == data.labels[data.val]
+    return right
+
+
+def _told(data: FitData, each: _Tried, old: Truths, helped: bool) -> Sentence:
+    gain = intervals.paired_difference(each.right, old, data.groups[data.val], seed=data.seed)
+    return say(
+        "remedy.helped" if helped else "remedy.no_help",
+        "Tried over {epochs} epochs: {what} changed the validation accuracy by {points:+.1f} "
+        "points (95% interval {low:+.1f} to {high:+.1f}); that helps."
+        if helped
+        else "Tried over {epochs} epochs: {what} changed the validation accuracy by {points:+.1f} "
+        "points (95% interval {low:+.1f} to {high:+.1f}); that is no gain beyond chance.",
+        epochs=each.trial.plan.epochs.value,
+        what=each.remedy.what.text,
+        points=100 * gain.value,
+        low=100 * gain.low,
+        high=100 * gain.high,
+    )
+
+
+def _as_trial(data: FitData, each: _Tried, helped: bool, why: Sentence) -> Trial:
+    history, plan = each.trial.history, each.trial.plan
+    epochs = history.epochs if history else ()
+    return Trial(
+        strategy=plan.strategy.value,
+        net=plan.net.value,
+        settings={"epochs": plan.epochs.value, "remedy": each.remedy.name},
+        accuracy=intervals.accuracy_interval(each.right, data.groups[data.val], data.seed),
+        log_loss=min((epoch.val_loss for epoch in epochs), default=0.0),
+        epochs=len(epochs),
+        seconds=sum(epoch.seconds for epoch in epochs),
+        kept=helped,
+        why=why,
+    )

@@ -1,0 +1,190 @@
+"""A race of a few settings against the recipe, each trained shortly from the same start."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.errors import StriateError
+from striate.learn.context import FitContext, FitData
+from striate.learn.finetune.train_plan import probabilities, train_plan
+from striate.learn.linear.linear_model import Linear
+from striate.learn.side_run import apart
+from striate.metrics import intervals
+from striate.strategy.choose import to_be_trained
+from striate.strategy.expected_gain import GATE_LEVEL
+from striate.strategy.halving_schedule import Arm, arms, field_sizes, go_on, heats
+from striate.values import Choice, Evidence, History, Plan, Sentence, Trial, say
+
+Truths = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Ran:
+    """An arm as it went in a heat, and which validation images it got right."""
+
+    arm: Arm
+    epochs: int
+    history: History | None
+    right: Truths
+
+
+def raced(
+    context: FitContext, plan: Plan, linear: Linear | None, evidence: Evidence
+) -> tuple[Plan, Evidence]:
+    """The plan, or the arm that beat it in a race, and the evidence with a trial an arm.
+
+    Where `--race` asks for it: every arm starts where the training will and sees the same images
+    in the same order, with its schedule brought to its end within the heat. The last heat's best
+    is taken only where the paired sign test on the validation images puts it before the recipe.
+    The epochs of the race are taken from the training's, unless their number was asked for.
+    """
+    data = context.data
+    if not context.options.race or context.given_plan is not None or not len(data.val):
+        return plan, evidence
+    starters = arms(plan)
+    each = heats(len(starters), plan.epochs.value)
+    if not each:
+        why = _too_short(plan, len(starters)) if len(starters) > 1 else _nothing_to_race()
+        return _told(plan, why), evidence
+    ran = _run(context, starters, each, linear, evidence)
+    spent = sum(one.epochs for one in ran)
+    last = [one for one in ran if one.epochs == each[-1]]
+    recipe, rival = last[0], max(last[1:], key=lambda one: int(one.right.sum()))
+    groups = data.groups[data.val]
+    wins = intervals.better(rival.right, recipe.right, groups) < GATE_LEVEL
+    verdict = _verdict(data, rival, recipe, wins)
+    chosen = _with_figures(rival.arm.plan, plan, verdict) if wins else plan
+    judged = (recipe, rival)
+    lines = tuple(
+        _line(data, one, wins and one is rival, verdict if one in judged else _met(one))
+        for one in ran
+    )
+    return (
+        _told(_shorter(chosen, spent), verdict),
+        replace(evidence, trials=(*evidence.trials, *lines)),
+    )
+
+
+def _run(
+    context: FitContext,
+    starters: tuple[Arm, ...],
+    each: tuple[int, ...],
+    linear: Linear | None,
+    evidence: Evidence,
+) -> list[_Ran]:
+    """All trainings of all heats, in order."""
+    ran: list[_Ran] = []
+    sizes = (*field_sizes(len(starters))[1:], 0)
+    field = starters
+    for epochs, places in zip(each, sizes, strict=True):
+        heat = [_train(context, arm, epochs, linear, evidence) for arm in field]
+        ran += heat
+        if places:
+            counts = [int(one.right.sum()) for one in heat]
+            field = tuple(field[arm] for arm in go_on(counts, places))
+    return ran
+
+
+def _train(
+    context: FitContext, arm: Arm, epochs: int, linear: Linear | None, evidence: Evidence
+) -> _Ran:
+    """One arm's training; one that diverges gets nothing right."""
+    data = context.data
+    plan = replace(arm.plan, epochs=replace(arm.plan.epochs, value=epochs))
+    beside = apart(context, f"race-{arm.name}-{epochs}")
+    history, right = None, np.zeros(len(data.val), np.bool_)
+    try:
+        classifier, history, plan = train_plan(beside, plan, linear, evidence)
+        right = probabilities(data, classifier, data.val).argmax(axis=1) == data.labels[data.val]
+    except StriateError:
+        pass
+    return _Ran(arm=arm, epochs=epochs, history=history, right=right)
+
+
+def _told(plan: Plan, said: Sentence) -> Plan:
+    """The plan with a sentence on the race before the last, which says what is to be done."""
+    before, last = plan.because[:-1], plan.because[-1:]
+    if last and last[0].code == "choose.train":
+        last = (to_be_trained(plan.strategy.value, plan.epochs.value),)
+    return replace(plan, because=(*before, said, *last))
+
+
+def _shorter(plan: Plan, spent: int) -> Plan:
+    """The plan with what the race left of its epochs."""
+    if plan.epochs.ground == "asked":
+        return plan
+    full = plan.epochs.value
+    why = say(
+        "race.epochs", "{full} fit the time, of which the race took {spent}", full=full, spent=spent
+    )
+    return replace(plan, epochs=Choice(value=full - spent, why=why, ground="measured"))
+
+
+def _with_figures(new: Plan, old: Plan, verdict: Sentence) -> Plan:
+    """The arm's plan; the choice that it changed says what was measured."""
+    if new.learning_rate != old.learning_rate:
+        return replace(new, learning_rate=replace(new.learning_rate, why=verdict))
+    return replace(new, augment=replace(new.augment, why=verdict))
+
+
+def _nothing_to_race() -> Sentence:
+    return say("race.nothing", "You asked for everything that a race would choose.")
+
+
+def _too_short(plan: Plan, starters: int) -> Sentence:
+    return say(
+        "race.too_short",
+        "{epochs} epochs are too few to race {arms} settings: a quarter of them must hold all "
+        "heats.",
+        epochs=plan.epochs.value,
+        arms=starters,
+    )
+
+
+def _verdict(data: FitData, rival: _Ran, recipe: _Ran, wins: bool) -> Sentence:
+    groups = data.groups[data.val]
+    gain = intervals.paired_difference(rival.right, recipe.right, groups, seed=data.seed)
+    return say(
+        "race.won" if wins else "race.lost",
+        "Raced over {epochs} epochs, {what} is {points:+.1f} points from the recipe (95% interval "
+        "{low:+.1f} to {high:+.1f}): it is taken."
+        if wins
+        else "Raced over {epochs} epochs, {what} is {points:+.1f} points from the recipe (95% "
+        "interval {low:+.1f} to {high:+.1f}), which may be chance: the recipe is kept.",
+        epochs=rival.epochs,
+        what=rival.arm.what.text,
+        points=100 * gain.value,
+        low=100 * gain.low,
+        high=100 * gain.high,
+    )
+
+
+def _met(one: _Ran) -> Sentence:
+    return say(
+        "race.met",
+        "Raced over {epochs} epochs, {what} got {right} of {n} validation images right.",
+        epochs=one.epochs,
+        what=one.arm.what.text,
+        right=int(one.right.sum()),
+        n=len(one.right),
+    )
+
+
+def _line(data: FitData, one: _Ran, kept: bool, why: Sentence) -> Trial:
+    plan, epochs = one.arm.plan, one.history.epochs if one.history else ()
+    return Trial(
+        strategy=plan.strategy.value,
+        net=plan.net.value,
+        settings={
+            "epochs": one.epochs,
+            "arm": one.arm.name,
+            "learning_rate": plan.learning_rate.value,
+        },
+        accuracy=intervals.accuracy_interval(one.right, data.groups[data.val], data.seed),
+        log_loss=min((epoch.val_loss for epoch in epochs), default=0.0),
+        epochs=len(epochs),
+        seconds=sum(epoch.seconds for epoch in epochs),
+        kept=kept,
+        why=why,
+    )

@@ -1,0 +1,239 @@
+"""The part that trains by steps: a network assembled for its plan, trained, calibrated."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate.data.batches import normalise, to_device
+from striate.data.preprocess import channel_scaling, components_kept, fit_layer
+from striate.learn.context import FitContext, FitData
+from striate.learn.linear.linear_model import Read, pretrained_spec, read_features
+from striate.learn.task import kind_of
+from striate.nets import RANDOM
+from striate.predict.classifier import Classifier
+from striate.store.checksums import unwrapped, wrapped
+from striate.store.files import from_json, made, to_json, write_whole
+from striate.train.head import Network, assemble
+from striate.train.layer_statistics import layer_states
+from striate.train.loop import Trained, train
+from striate.train.torch_context import settled
+from striate.values import (
+    WHITENING,
+    Evidence,
+    History,
+    LayerStates,
+    ModelSpec,
+    Plan,
+    Preprocessing,
+    Rows,
+)
+
+
+def train_plan(
+    context: FitContext,
+    plan: Plan,
+    linear: Read | None,
+    evidence: Evidence,
+    folder: str = "training",
+) -> tuple[Classifier, History, Plan]:
+    """The network of a plan, trained and calibrated on the validation images.
+
+    The plan that comes back is the one that was executed: shorter where the machine was slower.
+    """
+    port = context.port
+    data = context.data
+    spec = spec_of(context, plan)
+    network = start(context, plan, spec, linear)
+    seconds = context.training_seconds(evidence, plan.strategy.value, plan.views.value)
+    standing = Standing(data, context.machine.threads, spec, port.checkpoints / folder)
+    trained = run(
+        context,
+        plan,
+        spec,
+        network,
+        port.checkpoints / folder,
+        seconds,
+        standing.note(network),
+    )
+    network.load_state_dict(trained.state)
+    port.publish("layers.json", standing.in_the_end(network))
+    classifier = kind_of(data).finished(data, spec, network)
+    return classifier, trained.history, trained.plan
+
+
+def run(
+    context: FitContext,
+    plan: Plan,
+    spec: ModelSpec,
+    network: Network,
+    checkpoints: Path,
+    deadline_seconds: float | None,
+    begun: Callable[[Network], None] | None = None,
+) -> Trained:
+    """One training, checkpointed in a folder of its own."""
+    data = context.data
+    return train(
+        network,
+        plan,
+        data.cache,
+        data.train,
+        data.val,
+        context.machine,
+        labels=kind_of(data).lesson(data),
+        task=data.index.task,
+        mean=spec.mean,
+        std=spec.std,
+        checkpoint_dir=checkpoints,
+        deadline_seconds=deadline_seconds,
+        watch=context.port.watch,
+        begun=begun,
+    )
+
+
+def spec_of(context: FitContext, plan: Plan) -> ModelSpec:
+    """The specification of the model that a plan trains."""
+    data = context.data
+    if plan.strategy.value != "scratch":
+        spec = pretrained_spec(context, plan.net.value, plan.input_size.value, plan.taps.value)
+        return replace(
+            spec,
+            strategy=plan.strategy.value,
+            dropout=plan.dropout.value,
+            mirror=plan.views.value == 2,
+        )
+    how = _preprocessing(data, plan)
+    mean, std = channel_scaling(how.kind, data.cache, data.train)
+    return ModelSpec(
+        net=plan.net.value,
+        settings=plan.settings.value,
+        classes=data.index.classes,
+        task=data.index.task,
+        channels=data.cache.channels,
+        input_size=plan.input_size.value,
+        cache_size=data.cache.size,
+        resize=data.cache.resize,
+        mean=mean,
+        std=std,
+        taps=plan.taps.value,
+        dropout=plan.dropout.value,
+        precision=context.machine.precision,
+        batch_size=plan.inference_batch_size.value,
+        strategy="scratch",
+        preprocess=how,
+        mirror=plan.views.value == 2,
+        alpha=data.cache.alpha,
+    )
+
+
+def _preprocessing(data: FitData, plan: Plan) -> Preprocessing:
+    """What the plan does to an image before the first layer, with every number settled."""
+    kind, size = plan.preprocess.value, plan.input_size.value
+    if kind not in WHITENING:
+        return Preprocessing(kind=kind)
+    dimensions = size * size * data.cache.channels
+    kept = components_kept(plan.whiten_components.value, dimensions, len(data.train))
+    return Preprocessing(kind=kind, components=kept, eps=plan.whiten_eps.value)
+
+
+def start(context: FitContext, plan: Plan, spec: ModelSpec, linear: Read | None) -> Network:
+    """The network before its first step: random for `scratch`, else where the probe ended.
+
+    The exact head is fitted anew at the plan's input size, since features shift with it.
+    """
+    data = context.data
+    if plan.strategy.value == "scratch":
+        network = assemble(spec, RANDOM)
+        fit_layer(
+            network.preprocess,
+            spec.preprocess,
+            data.cache,
+            data.train,
+            spec.input_size,
+        )
+        return network
+    network = assemble(spec, plan.weights.value or None)
+    size = plan.input_size.value
+    rows = np.sort(data.train)
+    same = linear is not None and (linear.net, linear.input_size) == (spec.net, size)
+    table = (
+        linear.table
+        if linear is not None and same
+        else read_features(context, spec.net, network, size, rows, f"features-{size}.npz")
+    )
+    fit = kind_of(data).head(data, table, plan)
+    network.set_head(
+        torch.from_numpy(fit.weights),
+        torch.from_numpy(fit.bias),
+        torch.from_numpy(fit.shift),
+        torch.from_numpy(fit.scale),
+    )
+    return network
+
+
+def probabilities(data: FitData, classifier: Classifier, rows: Rows) -> NDArray[np.float32]:
+    """The probabilities of some cached rows."""
+    return classifier.probabilities(data.cache.images, rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """Looks at the layers of one training; its beginning is kept beside the checkpoint."""
+
+    data: FitData
+    threads: int
+    spec: ModelSpec
+    folder: Path
+
+    def note(self, network: Network) -> Callable[[Network], None]:
+        """Notes the network as it was drawn, now, and with its first weights, when called.
+
+        A training that starts from trained weights draws nothing. One that is gone on with
+        finds what was noted then.
+        """
+        path = self.folder / BEGINNING
+        drawn = None
+        if self.spec.strategy == "scratch" and not path.exists():
+            drawn = self._states(network)
+
+        def begun(network: Network) -> None:
+            states = self._states(network)
+            first = replace(states, begun=states.layers, drawn=drawn.layers if drawn else ())
+            made(path.parent)
+            write_whole(path, wrapped(to_json(replace(first, layers=()))))
+
+        return begun
+
+    def in_the_end(self, network: Network) -> LayerStates:
+        """The trained network's layers, and those of its beginning where that can be read."""
+        states = self._states(network, by_batch=False)
+        path = self.folder / BEGINNING
+        try:
+            first = from_json(unwrapped(path.read_bytes()), LayerStates, path)
+        except (OSError, ValueError):  # never noted, or damaged: the end is known all the same
+            return states
+        return replace(states, begun=first.begun, drawn=first.drawn)
+
+    def _states(self, network: Network, by_batch: bool | None = None) -> LayerStates:
+        data, spec = self.data, self.spec
+        every = max(1, len(data.train) // LOOKED_AT)
+        rows = np.sort(data.train)[::every][:LOOKED_AT]
+        images = normalise(
+            to_device(data.cache.images[rows], "cpu", "contiguous"),
+            spec.mean,
+            spec.std,
+            torch.float32,
+            spec.input_size,
+        )
+        lesson = torch.from_numpy(kind_of(data).lesson(data)[rows])
+        if by_batch is None:
+            by_batch = spec.strategy == "scratch" and len(rows) > 1
+        with settled(self.threads):
+            return layer_states(network, images, lesson, data.index.task, by_batch=by_batch)
+
+
+LOOKED_AT = 64
+BEGINNING = "layers-begun.json"

@@ -1,0 +1,238 @@
+"""How far to follow a tuning: heads solved anew on the way from the first weights to the tuned.
+
+Tuning moves the features from under the head that it started with, and a few epochs of small steps
+need not bring the head after them: it is solved anew on the tuned features. And half-way between
+the pretrained and the tuned weights features are often better than at either end (Wortsman et al.
+2022). Leave-one-out lies on tuned features, since they know their training images: the penalty,
+the temperature and how far to go are all decided on the validation images. Then the head is solved
+once more, with them too.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.config.overrides import parsed
+from striate.learn.context import FitContext, FitData, FitResult
+from striate.metrics import intervals
+from striate.metrics.calibration import calibrated, choose_calibration, fit_temperature
+from striate.predict.classifier import Classifier
+from striate.probe.features import FeatureTable, extract
+from striate.probe.ridge import RidgeFit, prepare
+from striate.probe.stage_probes import fit_taps
+from striate.strategy.budget import shares
+from striate.strategy.expected_gain import GATE_LEVEL
+from striate.train.head import Network, assemble
+from striate.values import TUNED, Choice, Plan, Rows, say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Solved:
+    """The exact head on features a share of the way to the tuned ones.
+
+    `scores` are those of the validation images and `loss` their log loss.
+    """
+
+    share: float
+    network: Network
+    table: FeatureTable
+    fit: RidgeFit
+    scores: NDArray[np.float32]
+    loss: float
+
+
+def refitted(context: FitContext, learned: FitResult) -> FitResult:
+    """The network with an exact head on its features, unless the one that was tuned is better.
+
+    How far to go towards the tuned weights is decided by the log loss of the validation images.
+    The head as tuned was kept at its best epoch for these images and never learnt from them: it
+    stays where it gets more of them right, with a chance of luck below `GATE_LEVEL`. Where the
+    head and the share of the way were asked for, or are those of a given plan, nothing is weighed.
+    Of networks trained from scratch, of several labels and of a number the head is never solved
+    anew.
+    """
+    data = context.data
+    plan = learned.plan
+    if plan.strategy.value not in TUNED or not len(data.val) or data.index.task != "label":
+        return learned
+    decided = context.given_plan is not None or plan.head.ground == "asked"
+    if decided and plan.head.value != "exact":
+        return learned
+    first = _first_weights(learned)
+    best: Solved | None = None
+    for share in _shares(context, plan):
+        solved = _solved(context, learned, first, share)
+        if best is None or solved.loss < best.loss:
+            best = solved
+    assert best is not None
+    found = _told(data, plan, best, _right(data, learned.val_probabilities), decided=decided)
+    if found.head.value != "exact":
+        return replace(learned, plan=found)
+    return _exact(data, learned, best, found)
+
+
+def _shares(context: FitContext, plan: Plan) -> Sequence[float]:
+    if context.given_plan is not None or plan.interpolation.ground == "asked":
+        return (plan.interpolation.value,)
+    return shares(len(context.data.train))
+
+
+def _first_weights(learned: FitResult) -> Mapping[str, Tensor]:
+    """The backbone as it was before its first step."""
+    spec = learned.classifier.spec
+    return assemble(spec, learned.plan.weights.value or None).backbone.state_dict()
+
+
+def _solved(
+    context: FitContext, learned: FitResult, first: Mapping[str, Tensor], share: float
+) -> Solved:
+    """The head on the training images' features, its penalty the best on validation."""
+    data = context.data
+    model, labels, plan = learned.classifier, data.labels, learned.plan
+    network = on_the_way(model.network, first, share)
+    rows = np.sort(np.concatenate([data.train, data.val]))
+    table = extract(network, data.cache, rows, model.spec, context.machine, context.port.watch)
+    fit = fit_held_out(
+        table.of(data.train),
+        labels[data.train],
+        table.of(data.val),
+        labels[data.val],
+        len(plan.classes),
+        table.widths,
+        weights=_weights(data, plan, data.train),
+        alphas=_penalties(context, plan),
+    )
+    scores = fit.scores(table.of(data.val))
+    loss = intervals.log_loss(intervals.softmax(scores, fit.temperature), labels[data.val])
+    return Solved(share=share, network=network, table=table, fit=fit, scores=scores, loss=loss)
+
+
+def on_the_way(tuned: Network, first: Mapping[str, Tensor], share: float) -> Network:
+    """The network with every number of its backbone a share of the way to where it was tuned."""
+    if share == 1:
+        return tuned
+    between = copy.deepcopy(tuned)
+    with torch.no_grad():
+        for name, value in between.backbone.state_dict().items():
+            if value.is_floating_point():
+                value.copy_(torch.lerp(first[name].to(value), value, share))
+    return between.eval()
+
+
+def _penalties(context: FitContext, plan: Plan) -> list[float] | None:
+    """The penalty of a given plan, or the one asked for; None where it is to be found."""
+    asked = parsed(context.options.set) if context.options.set else {}
+    if context.given_plan is not None or "alpha" in asked:
+        return [plan.alpha.value]
+    return None
+
+
+def _weights(data: FitData, plan: Plan, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    even = plan.balance.value == "none"
+    return None if even else intervals.balanced_weights(data.labels[rows])
+
+
+def _right(data: FitData, found: NDArray[np.float32] | None) -> NDArray[np.bool_]:
+    assert found is not None
+    return np.asarray(found.argmax(axis=1) == data.labels[data.val])
+
+
+def _told(
+    data: FitData, plan: Plan, best: Solved, old: NDArray[np.bool_], *, decided: bool
+) -> Plan:
+    """The plan with the head that is taken, and why."""
+    new = _right(data, best.scores)
+    stays = not decided and intervals.better(old, new, data.groups[data.val]) < GATE_LEVEL
+    end = (
+        "it stays as it was tuned."
+        if stays
+        else "the new one is taken, and solved once more with these images too."
+    )
+    why = say(
+        "refit.not_kept" if stays else "refit.kept",
+        "A head solved anew on features {share:.0%} of the way from the first weights to the tuned "
+        "ones gets {new} of {n} validation images right, the head that was tuned {old}: " + end,
+        share=best.share,
+        new=int(new.sum()),
+        n=len(new),
+        old=int(old.sum()),
+    )
+    plan = replace(plan, because=(*plan.because, why))
+    if decided or stays:
+        return plan
+    picked = say(
+        "refit.alpha",
+        "the least error on {n} validation images: leave-one-out lies on tuned features",
+        n=len(new),
+    )
+    plan = replace(
+        plan,
+        head=Choice(value="exact", why=why, ground="measured"),
+        alpha=Choice(value=best.fit.alpha, why=picked, ground="measured"),
+    )
+    if plan.interpolation.ground == "asked":
+        return plan
+    return replace(plan, interpolation=Choice(value=best.share, why=why, ground="measured"))
+
+
+def _exact(data: FitData, learned: FitResult, best: Solved, plan: Plan) -> FitResult:
+    """The model with the head on the features of training and validation images together.
+
+    Its probabilities of the validation images are those of the head that did not know them.
+    """
+    rows = best.table.rows
+    fit = fit_taps(
+        best.table,
+        best.network.taps,
+        rows,
+        data.labels,
+        len(plan.classes),
+        weights=_weights(data, plan, rows),
+        alphas=[best.fit.alpha],
+    )
+    exact = Network(best.network.backbone, best.network.taps, len(plan.classes), plan.dropout.value)
+    exact.set_head(
+        torch.from_numpy(fit.weights),
+        torch.from_numpy(fit.bias),
+        torch.from_numpy(fit.shift),
+        torch.from_numpy(fit.scale),
+    )
+    temperature, truth = best.fit.temperature, data.labels[data.val]
+    how = choose_calibration(best.scores, truth, data.groups[data.val], temperature, data.seed)
+    spec = replace(learned.classifier.spec, temperature=temperature, calibration=how)
+    return replace(
+        learned,
+        classifier=Classifier(spec=spec, network=exact.eval()),
+        val_probabilities=calibrated(best.scores, temperature, how),
+        plan=plan,
+    )
+
+
+def fit_held_out(
+    features_ND: NDArray[np.float32],
+    labels: Rows,
+    judging_ND: NDArray[np.float32],
+    judging_labels: Rows,
+    classes: int,
+    widths: Sequence[int] | None = None,
+    weights: NDArray[np.float64] | None = None,
+    alphas: Sequence[float] | None = None,
+) -> RidgeFit:
+    """The ridge solution on `features_ND` with the penalty that serves the judging images best.
+
+    The least mean squared error of their scores picks among `alphas`, 25 where none are given, and
+    the temperature is fitted on them. `loo_scores` and `loo_errors` are of the training images,
+    as always: they promise too much here. `weights` as in `striate.probe.ridge.prepare`.
+    """
+    path = prepare(features_ND, labels, classes, None, widths, weights)
+    tried = path.fit().alphas if alphas is None else np.asarray(alphas, np.float64)
+    truth_NK = np.eye(classes)[judging_labels]
+    fits = [path.fit(alphas=[float(alpha)]) for alpha in tried]
+    scores = [fit.scores(judging_ND) for fit in fits]
+    best = min(range(len(fits)), key=lambda i: float(np.square(scores[i] - truth_NK).mean()))
+    return replace(fits[best], temperature=fit_temperature(scores[best], judging_labels))

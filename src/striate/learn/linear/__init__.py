@@ -1,0 +1,1 @@
+"""Exact linear heads on the frozen features of pretrained backbones."""

@@ -1,0 +1,304 @@
+"""Which pretrained network reads these images best: every one at hand, on the same images.
+
+The one that comes with striate is read first, so that a model stands early. The others are held
+against it by a linear model with leave-one-out, on some of the images at the same input size;
+one that cannot be told from the best and is faster wins.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.errors import HubError
+from striate.learn.context import FitContext, FitData
+from striate.learn.linear.backbone_sources import Offer, at_hand, offer_of_file
+from striate.learn.linear.linear_model import (
+    PRETRAINED,
+    SHARE_OF_BUDGET,
+    Linear,
+    input_size_for,
+    network_with,
+    notes_of,
+    pretrained_spec,
+    probe_network,
+    read_features,
+)
+from striate.metrics.intervals import some_of
+from striate.probe.features import FeatureTable, pass_speed
+from striate.probe.stage_probes import WHOLE, Probed, as_good, probe_taps
+from striate.store.files import of_json
+from striate.train.head import Network
+from striate.values import Figure, Probe, Progress, Rows, Sentence, Trial, say
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Race:
+    """What became of the networks: a line for each that ran, and the place of the one to take.
+
+    `taken` counts among the offers, the network that was read first being the first of them.
+    """
+
+    taken: int
+    trials: tuple[Trial, ...]
+    notes: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Runner:
+    """A network in the race: what it reads, how fast, and what leave-one-out says of it."""
+
+    place: int
+    offer: Offer
+    speed: float
+    seconds: float
+    probe: Probe
+    right: NDArray[np.bool_]
+
+
+def probe_first(context: FitContext) -> Linear:
+    """The first network that can be had: the one asked for, else the one that comes along.
+
+    One whose weights cannot be fetched is passed over with a sentence, unless a plan names it.
+    Raises `ModelError` where a file of weights does not fit.
+    """
+
+    def probed(offer: Offer, size: int) -> Linear:
+        return probe_network(context, offer.net, size, offer.weights)
+
+    found, notes = first_at_hand(context, _offers(context), probed)
+    return replace(found, notes=(*notes, *found.notes))
+
+
+def first_at_hand(
+    context: FitContext, offers: Sequence[Offer], read: Callable[[Offer, int], T]
+) -> tuple[T, tuple[Sentence, ...]]:
+    """What `read` makes of the first offer that can be had, at its input size; who was passed over.
+
+    Raises `HubError` where none can.
+    """
+    notes: list[Sentence] = []
+    for place, offer in enumerate(offers):
+        size = (
+            context.given_plan.input_size.value
+            if context.given_plan
+            else input_size_for(context, offer.net)
+        )
+        try:
+            return read(offer, size), tuple(notes)
+        except HubError as error:
+            if place + 1 == len(offers):
+                raise
+            notes.append(_passed_over(error, offers[place + 1]))
+            context.port.watch(Progress(stage="features", note=notes[-1]))
+    raise AssertionError("there is always an offer")
+
+
+def offers_for_one(context: FitContext) -> tuple[Offer, ...]:
+    """As where one is read and none compete: a file's network without a name is what it fits."""
+    weights = context.options.weights
+    if context.given_plan is None and context.options.net == "auto" and weights is not None:
+        return (offer_of_file(weights),)
+    return _offers(context)[:2]
+
+
+def best_network(context: FitContext, first: Linear) -> Linear:
+    """The network to go on with, of all at hand; `first` where no other runs against it."""
+    mine = Offer(net=first.net, weights=first.weights)
+    others = () if context.given_plan or context.options.net != "auto" else _others(context, mine)
+    if not others:
+        return first
+    race = context.port.keep("networks.json", lambda: _race(context, first, others), of_json(Race))
+    for note in race.notes:
+        context.port.watch(Progress(stage="features", note=note))
+    notes = (*first.notes, *race.notes)
+    if not race.taken:
+        return replace(first, networks=race.trials, notes=notes)
+    offer = others[race.taken - 1]
+    features = f"{NETWORKS}-{_file_name(offer)}.npz"
+    found = probe_network(context, offer.net, first.input_size, offer.weights, features)
+    return replace(found, networks=race.trials, notes=(*notes, *found.notes))
+
+
+def _offers(context: FitContext) -> tuple[Offer, ...]:
+    """What may be read first: the network asked for, and what else there is if it is not."""
+    options, given = context.options, context.given_plan
+    if given is not None and given.strategy.value != "scratch":
+        return (Offer(net=given.net.value, weights=given.weights.value or None),)
+    usual = Offer(net=PRETRAINED)
+    if options.net == "auto":
+        return (usual, *_others(context, usual))
+    asked = Offer(net=options.net, weights=options.weights)
+    return (asked,) if asked == usual or asked.weights else (asked, usual)
+
+
+def _others(context: FitContext, first: Offer) -> tuple[Offer, ...]:
+    weights = context.options.weights
+    own = () if weights is None else (offer_of_file(weights),)
+    return tuple(offer for offer in (*own, *at_hand()) if offer != first)
+
+
+def _race(context: FitContext, first: Linear, others: Sequence[Offer]) -> Race:
+    """The networks on the same images; those that the budget does not hold stay out."""
+    data = context.data
+    size, notes = first.input_size, []
+    seconds = RACE_SHARE * 60 * context.budget.minutes / len(others)
+    networks: dict[int, tuple[Network, float]] = {}
+    for place, offer in enumerate(others, 1):
+        network = network_with(context, offer.net, size, offer.weights)
+        speed = _speed(context, offer, network, size)
+        fault = _too_slow(context, offer, speed, seconds)
+        if fault is None:
+            networks[place] = network, speed
+        else:
+            notes.append(fault)
+    affordable = min((int(speed * seconds) for _, speed in networks.values()), default=0)
+    rows = some_of(data.feature_rows, min(MOST_RACED, affordable), data.seed, "networks")
+    mine = Offer(net=first.net, weights=first.weights)
+    runners = []
+    if networks:
+        speed = _speed(context, mine, first.network, size)
+        runners = [_run(data, 0, mine, speed, first.table, rows)]
+    for place, (network, speed) in networks.items():
+        offer = others[place - 1]
+        table = read_features(
+            context, offer.net, network, size, rows, f"{NETWORKS}-{_file_name(offer)}-some.npz"
+        )
+        runners.append(_run(data, place, offer, speed, table, rows))
+        notes += notes_of(network)
+    taken = _best(runners, data.groups[np.intersect1d(data.train, rows)])
+    trials = tuple(_as_trial(runner, runners[taken], size) for runner in runners)
+    return Race(taken=runners[taken].place if runners else 0, trials=trials, notes=tuple(notes))
+
+
+def _speed(context: FitContext, offer: Offer, network: Network, size: int) -> float:
+    spec = pretrained_spec(context, offer.net, size, network.taps)
+    return pass_speed(network, context.data.cache, context.data.feature_rows, spec, context.machine)
+
+
+def _too_slow(context: FitContext, offer: Offer, speed: float, seconds: float) -> Sentence | None:
+    """Why a network is not measured: it would not be done in its share of the budget."""
+    images = len(context.data.feature_rows) + context.budget.judge_images
+    least = min(LEAST_RACED, len(context.data.feature_rows))
+    if images <= speed * SHARE_OF_BUDGET * 60 * context.budget.minutes and least <= speed * seconds:
+        return None
+    return say(
+        "networks.slow",
+        "{net} was not measured: it reads {speed:.0f} images/s here, and {n:,} images would take "
+        "{seconds:.0f} s, more than its share of the time. More minutes, or --net, let it.",
+        net=offer.title,
+        speed=speed,
+        n=images,
+        seconds=images / speed,
+    )
+
+
+def _run(
+    data: FitData, place: int, offer: Offer, speed: float, table: FeatureTable, rows: Rows
+) -> _Runner:
+    train = np.intersect1d(data.train, rows)
+    classes, seed = len(data.index.classes), data.seed
+    probed: Probed = probe_taps(
+        table, data.labels, classes, train, train[:0], data.groups, seed, only=WHOLE
+    )
+    return _Runner(
+        place=place,
+        offer=offer,
+        speed=speed,
+        seconds=len(rows) / speed + sum(probe.seconds for probe in probed.probes),
+        probe=probed.best,
+        right=probed.fit.loo_scores.argmax(axis=1) == data.labels[train],
+    )
+
+
+def _best(runners: Sequence[_Runner], groups: Rows) -> int:
+    """Of those that leave-one-out cannot tell from the most accurate, the fastest.
+
+    Speeds are no more exact than `SAME_SPEED`: of equally fast ones the first in order.
+    """
+    if not runners:
+        return 0
+    first = max(runners, key=lambda runner: runner.right.sum())
+    near = [k for k, one in enumerate(runners) if as_good(one.right, first.right, groups)]
+    fastest = max(runners[k].speed for k in near)
+    return next(k for k in near if runners[k].speed >= SAME_SPEED * fastest)
+
+
+def _as_trial(runner: _Runner, best: _Runner, size: int) -> Trial:
+    found = runner.probe.loo_accuracy
+    settings: dict[str, Figure] = {
+        "input_size": size,
+        "images": found.n,
+        "images_per_second": round(runner.speed),
+        "taps": runner.probe.name,
+    }
+    if runner.offer.weights:
+        settings["weights"] = Path(runner.offer.weights).name
+    return Trial(
+        strategy="linear",
+        net=runner.offer.title,
+        settings=settings,
+        accuracy=found,
+        log_loss=runner.probe.loo_log_loss,
+        epochs=0,
+        seconds=runner.seconds,
+        kept=runner is best,
+        why=_verdict(runner, best, size),
+    )
+
+
+def _verdict(runner: _Runner, best: _Runner, size: int) -> Sentence:
+    figures: dict[str, Figure] = {
+        "net": runner.offer.title,
+        "right": int(runner.right.sum()),
+        "n": len(runner.right),
+        "size": size,
+        "speed": runner.speed,
+        "best": best.offer.title,
+    }
+    if runner is best:
+        return say(
+            "networks.taken",
+            "{net} got {right:,} of {n:,} left-out images right at {size} pixels, {speed:.0f} "
+            "images/s: it is taken.",
+            **figures,
+        )
+    if runner.right.sum() >= best.right.sum():
+        return say(
+            "networks.dearer",
+            "{net} got {right:,} of {n:,} left-out images right at {size} pixels, {speed:.0f} "
+            "images/s: nothing to tell it from {best}, which is as fast or faster.",
+            **figures,
+        )
+    return say(
+        "networks.worse",
+        "{net} got {right:,} of {n:,} left-out images right at {size} pixels, {speed:.0f} "
+        "images/s: not better than {best}.",
+        **figures,
+    )
+
+
+def _passed_over(error: HubError, instead: Offer) -> Sentence:
+    return say(
+        "networks.passed_over",
+        "{fault} {net} is taken in its place.",
+        fault=error.sentence,
+        net=instead.title,
+    )
+
+
+def _file_name(offer: Offer) -> str:
+    """The offer as a part of a file's name."""
+    parts = (offer.net, Path(offer.weights).stem if offer.weights else "")
+    return "-".join(part for part in parts if part).replace("/", "-")
+
+
+NETWORKS = "networks"
+RACE_SHARE = 0.1
+MOST_RACED, LEAST_RACED = 1000, 100
+SAME_SPEED = 0.8

@@ -1,0 +1,289 @@
+"""The closed-form part: features read once, probes judged, a linear head put on its network."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from striate.learn.context import FitContext, FitData
+from striate.metrics.intervals import (
+    accuracy_interval,
+    balanced_weights,
+    log_loss,
+    softmax,
+    some_of,
+)
+from striate.nets import find_net
+from striate.nets.pretrained import adapted_scaling
+from striate.predict.classifier import Classifier
+from striate.probe.features import FeatureTable, all_taps, extract
+from striate.probe.ridge import RidgeFit
+from striate.probe.stage_probes import WHOLE, Probed, fit_taps, probe_taps
+from striate.store.files import of_arrays
+from striate.strategy.budget import feature_size
+from striate.train.head import Network, assemble
+from striate.values import (
+    OWN,
+    Cache,
+    Choice,
+    Index,
+    Machine,
+    ModelSpec,
+    NetSettings,
+    Plan,
+    Preprocessing,
+    Probe,
+    Rows,
+    Sentence,
+    Tap,
+    Trial,
+    say,
+)
+
+PRETRAINED = "efficientnet-lite0"
+FEATURES = "features.npz"
+
+
+class Read(Protocol):
+    """A pretrained network that has read the images: where tuning finds its features."""
+
+    @property
+    def net(self) -> str:
+        """The network's name."""
+        ...
+
+    @property
+    def input_size(self) -> int:
+        """The size at which it saw the images."""
+        ...
+
+    @property
+    def table(self) -> FeatureTable:
+        """The features of every stage."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Linear:
+    """Features of a pretrained network and the linear models on them."""
+
+    net: str
+    input_size: int
+    network: Network
+    table: FeatureTable
+    probed: Probed
+    weights: str | None = None
+    features: str = FEATURES
+    networks: tuple[Trial, ...] = ()
+    notes: tuple[Sentence, ...] = ()
+
+
+def probe_network(
+    context: FitContext, net: str, size: int, weights: str | None, features: str = FEATURES
+) -> Linear:
+    """Reads every stage of a pretrained network once and judges linear models on them.
+
+    `features` names what holds them in the run folder.
+    """
+    data = context.data
+    network = network_with(context, net, size, weights)
+    table = read_features(context, net, network, size, data.feature_rows, features)
+    return Linear(
+        net=net,
+        input_size=size,
+        network=network,
+        table=table,
+        probed=_probe(data, table, data.train, data.val),
+        weights=weights,
+        features=features,
+        notes=notes_of(network),
+    )
+
+
+def network_with(context: FitContext, net: str, size: int, weights: str | None) -> Network:
+    """A pretrained network with every stage tapped, its head at zero.
+
+    `weights` are a file, or None for those at hand by the network's name.
+    """
+    card = find_net(net).card(net)
+    spec = pretrained_spec(context, net, size, all_taps(card.stages))
+    return assemble(spec, weights)
+
+
+def notes_of(network: Network) -> tuple[Sentence, ...]:
+    """What was left out or adapted when its weights were read."""
+    return tuple(getattr(network.backbone, "notes", ()))
+
+
+def pretrained_spec(context: FitContext, net: str, size: int, taps: tuple[Tap, ...]) -> ModelSpec:
+    """The specification of a model on a pretrained network's taps."""
+    return spec_on(net, size, taps, context.data.index, context.data.cache, context.machine)
+
+
+def spec_on(
+    net: str, size: int, taps: tuple[Tap, ...], index: Index, cache: Cache, machine: Machine
+) -> ModelSpec:
+    """The specification of a model on a network's taps, its images scaled as its card says."""
+    mean, std = adapted_scaling(find_net(net).card(net), cache.channels)
+    return ModelSpec(
+        net=net,
+        settings=NetSettings(),
+        classes=index.classes,
+        task=index.task,
+        channels=len(mean),
+        input_size=size,
+        cache_size=cache.size,
+        resize=cache.resize,
+        mean=mean,
+        std=std,
+        alpha=cache.alpha,
+        preprocess=Preprocessing(kind=OWN),
+        taps=taps,
+        precision=machine.precision,
+        batch_size=machine.batch_size,
+    )
+
+
+def read_features(
+    context: FitContext, net: str, network: Network, size: int, rows: Rows, name: str
+) -> FeatureTable:
+    """Features of some rows, computed once a run."""
+    spec = pretrained_spec(context, net, size, network.taps)
+    return context.port.keep(
+        name,
+        lambda: extract(
+            network, context.data.cache, rows, spec, context.machine, context.port.watch
+        ),
+        of_arrays(FeatureTable),
+        inputs=(),  # Frozen features depend on the images alone, whatever was kept before.
+        also=(net, size, rows.tolist()),
+    )
+
+
+def linear_classifier(
+    context: FitContext, linear: Linear, taps: tuple[Tap, ...], fit: RidgeFit
+) -> Classifier:
+    """The network with a ridge solution as its head."""
+    network = Network(linear.network.backbone, taps, len(context.data.index.classes))
+    network.set_head(
+        torch.from_numpy(fit.weights),
+        torch.from_numpy(fit.bias),
+        torch.from_numpy(fit.shift),
+        torch.from_numpy(fit.scale),
+    )
+    spec = pretrained_spec(context, linear.net, linear.input_size, taps)
+    return Classifier(spec=_with_temperature(spec, fit.temperature), network=network.eval())
+
+
+def refit(context: FitContext, linear: Linear, plan: Plan) -> tuple[Classifier, Plan, RidgeFit]:
+    """The linear model that is delivered, fitted on training and validation images together.
+
+    With more images leave-one-out judges the taps better, so they are chosen once more unless
+    the plan was given; the plan that comes back says what was taken.
+    """
+    data = context.data
+    rows = np.sort(np.concatenate([data.train, data.val]))
+    if _may_choose_again(context, plan, len(rows)):
+        plan = _with_taps(plan, _probe(data, linear.table, rows, rows[:0]).best)
+    balance = plan.balance.value
+    same = not len(data.val) and plan.taps.value == linear.probed.best.taps and balance == "none"
+    fit = linear.probed.fit if same else fit_on(data, linear.table, plan.taps.value, rows, balance)
+    return linear_classifier(context, linear, plan.taps.value, fit), plan, fit
+
+
+def _may_choose_again(context: FitContext, plan: Plan, images: int) -> bool:
+    """For few images the choice is uncertain; for many it would only take time."""
+    free = context.given_plan is None and plan.strategy.value == "linear"
+    return free and len(context.data.val) > 0 and images <= _MOST_TO_CHOOSE_AGAIN
+
+
+def _with_taps(plan: Plan, best: Probe) -> Plan:
+    if best.taps == plan.taps.value:
+        return plan
+    why = say(
+        "refit.taps",
+        "with the validation images too, leave-one-out prefers these: {loo:.1%} of {n:,} right",
+        loo=best.loo_accuracy.value,
+        n=best.loo_accuracy.n,
+    )
+    return replace(
+        plan,
+        taps=Choice(value=best.taps, why=why, ground="measured"),
+        alpha=Choice(value=best.alpha, why=why, ground="measured"),
+    )
+
+
+def _probe(data: FitData, table: FeatureTable, train: Rows, val: Rows) -> Probed:
+    """The probes, and the best one's solution on all of `train`.
+
+    Where images and classes are many the taps are chosen on some of the images: which stage
+    reads best is plain long before the last image.
+    """
+    classes, seed = len(data.index.classes), data.seed
+    some = _some(train, classes, seed)
+    probe = partial(probe_taps, table, data.labels, classes)
+    if len(some) == len(train):
+        return probe(train, val, data.groups, seed)
+    probed = probe(some, val, data.groups, seed, only=WHOLE)
+    fit = fit_on(data, table, probed.best.taps, train)
+    best = _on_all(probed.best, fit, data, train)
+    probes = tuple(best if one.name == best.name else one for one in probed.probes)
+    val_scores = fit.scores(table.of(val, best.taps))
+    return replace(probed, probes=probes, best=best, fit=fit, val_scores=val_scores)
+
+
+def _on_all(best: Probe, fit: RidgeFit, data: FitData, train: Rows) -> Probe:
+    """The chosen probe, as leave-one-out on all training images sees it."""
+    truth = data.labels[train]
+    right = fit.loo_scores.argmax(axis=1) == truth
+    return replace(
+        best,
+        alpha=fit.alpha,
+        temperature=fit.temperature,
+        loo_accuracy=accuracy_interval(right, data.groups[train], data.seed),
+        loo_log_loss=log_loss(softmax(fit.loo_scores, fit.temperature), truth),
+    )
+
+
+def _some(rows: Rows, classes: int, seed: int) -> Rows:
+    most = min(_MOST_PROBED, max(_LEAST_PROBED, _MOST_SCORES // classes))
+    if len(rows) <= 1.5 * most:
+        return rows
+    return some_of(rows, most, seed, "probe")
+
+
+def fit_on(
+    data: FitData, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows, balance: str = "none"
+) -> RidgeFit:
+    """The ridge solution on some taps and rows of a feature table.
+
+    Unless `balance` is `none` every class weighs the same in it.
+    """
+    weights = None if balance == "none" else balanced_weights(data.labels[rows])
+    classes = len(data.index.classes)
+    return fit_taps(table, taps, rows, data.labels, classes, data.groups, weights)
+
+
+def input_size_for(context: FitContext, net: str) -> int:
+    """The size at which a network reads the images within its share of the budget.
+
+    Its speed is the machine's with the network that comes with striate, by multiplications.
+    """
+    card, usual = find_net(net).card(net), find_net(PRETRAINED).card(PRETRAINED)
+    images = len(context.data.feature_rows) + context.budget.judge_images
+    seconds = SHARE_OF_BUDGET * 60 * context.budget.minutes
+    speed = context.machine.speeds.get("features", 50.0)
+    speed *= usual.multiply_adds / max(1, card.multiply_adds)
+    return feature_size(images, context.data.cache.size, speed, seconds, card.input_size)
+
+
+def _with_temperature(spec: ModelSpec, temperature: float) -> ModelSpec:
+    return replace(spec, temperature=temperature, strategy="linear")
+
+
+# Features are the base of all that follows, but must leave most of the time to training.
+SHARE_OF_BUDGET = 0.25
+_MOST_TO_CHOOSE_AGAIN = 5000
+_LEAST_PROBED, _MOST_PROBED, _MOST_SCORES = 2000, 10_000, 2_000_000

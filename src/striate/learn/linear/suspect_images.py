@@ -1,0 +1,43 @@
+"""Labels that the linear model doubts, and images unlike all others: what to look at by eye."""
+
+import numpy as np
+
+from striate.learn.context import FitContext, FitData
+from striate.learn.linear.linear_model import Linear
+from striate.metrics.intervals import softmax, some_of
+from striate.probe.features import FeatureTable
+from striate.probe.label_errors import find_doubtful
+from striate.probe.outlier_scores import find_outliers
+from striate.values import Doubt
+
+
+def doubts_of(data: FitData, linear: Linear) -> tuple[Doubt, ...]:
+    """The most doubtful training and validation images, at most `MOST`.
+
+    Training images are judged by the fit without them and their group, those of validation by
+    the fit that has not seen them. Test images are left alone: nothing may look at them yet.
+    """
+    probed = linear.probed
+    scores = np.concatenate([probed.fit.loo_scores, probed.val_scores])
+    rows = np.concatenate([data.train, data.val])
+    probabilities = softmax(scores, probed.fit.temperature)
+    return find_doubtful(probabilities, data.index, rows)[:MOST]
+
+
+def publish_outliers(context: FitContext, table: FeatureTable) -> None:
+    """Publishes the training and validation images that are unlike all others.
+
+    Of many images some are drawn by the seed. In a fold nothing is looked for: all images
+    together tell more.
+    """
+    data = context.data
+    rows = np.sort(np.concatenate([data.train, data.val]))
+    if len(rows) < len(data.feature_rows):
+        return
+    rows = some_of(rows, MOST_COMPARED, data.seed, "outliers")
+    found = find_outliers(table.stages(rows), data.index, rows, data.groups[rows])
+    context.port.publish("outliers.csv", found[:MOST])
+
+
+MOST = 1_000
+MOST_COMPARED = 5_000

@@ -1,0 +1,82 @@
+"""The exact head for several labels or a number: ridge regression on frozen features.
+
+Legend: `N` images, `K` labels (of a number 1). The targets of several labels are 1 and 0, which
+gives the order of the scores that 1 and -1 would give; ridge does not care for the scale of a
+number either, since its intercept is not penalised.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate.learn.context import FitContext, FitData
+from striate.learn.linear.linear_model import pretrained_spec
+from striate.metrics import target_metrics
+from striate.predict.classifier import Classifier
+from striate.probe.features import FeatureTable
+from striate.probe.ridge import RidgeFit, prepare
+from striate.train.head import Network
+from striate.values import Plan, Rows, Tap
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Solved:
+    """A ridge solution whose scores are logits of each label, or the number itself."""
+
+    fit: RidgeFit
+    thresholds: tuple[float, ...]
+
+
+def solve(data: FitData, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows) -> Solved:
+    """The solution on some taps and rows; thresholds are best for what leave-one-out says."""
+    width = dict(zip(table.taps, table.widths, strict=True))
+    targets = data.index.targets()[rows]
+    path = prepare(
+        table.of(rows, taps),
+        targets,
+        targets.shape[1],
+        data.groups[rows],
+        [width[tap] for tap in taps],
+    )
+    fit = path.fit()
+    if data.index.task == "number":
+        return Solved(fit=fit, thresholds=())
+    fit = _calibrated(fit, targets)
+    chances = target_metrics.logistic(fit.loo_scores)
+    return Solved(fit=fit, thresholds=target_metrics.best_thresholds(chances, targets))
+
+
+def solved_classifier(
+    context: FitContext, backbone: Network, plan: Plan, solved: Solved
+) -> Classifier:
+    """The pretrained network with a solution as its head."""
+    taps, fit = plan.taps.value, solved.fit
+    spec = pretrained_spec(context, plan.net.value, plan.input_size.value, taps)
+    spec = replace(spec, strategy=plan.strategy.value, thresholds=solved.thresholds)
+    own = Network(backbone.backbone, taps, spec.outputs)
+    own.set_head(
+        torch.from_numpy(fit.weights),
+        torch.from_numpy(fit.bias),
+        torch.from_numpy(fit.shift),
+        torch.from_numpy(fit.scale),
+    )
+    return Classifier(spec=spec, network=own.eval())
+
+
+def _calibrated(fit: RidgeFit, targets_NK: Floats) -> RidgeFit:
+    """The fit with scores that are logits: a slope and an offset a label, by left-out images."""
+    pairs = [
+        target_metrics.fit_logistic(fit.loo_scores[:, k], targets_NK[:, k])
+        for k in range(targets_NK.shape[1])
+    ]
+    slopes, offsets = np.array(pairs, np.float32).T
+    return replace(
+        fit,
+        weights=fit.weights * slopes,
+        bias=fit.bias * slopes + offsets,
+        loo_scores=fit.loo_scores * slopes + offsets,
+    )

@@ -1,0 +1,134 @@
+"""What it cost that a person forced a strategy or a choice: measured where evidence is at hand."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.config.overrides import parsed
+from striate.learn.context import FitContext, FitData, FitResult
+from striate.learn.gate import held_against
+from striate.learn.linear.linear_model import Linear, fit_on
+from striate.metrics import intervals
+from striate.strategy.expected_gain import nothing_to_win
+from striate.strategy.ignored_settings import idle, idle_choices
+from striate.strategy.plans import best_probe
+from striate.values import Plan, Sentence, say
+
+
+def with_cost(context: FitContext, linear: Linear | None, learned: FitResult) -> FitResult:
+    """The model, its plan with sentences on what forcing cost; unchanged where nothing was forced.
+
+    A strategy is held against the linear model that auto's evidence prefers, which it delivers
+    unless a training beats it, on the same validation images. Nothing is trained for this.
+    """
+    told = (*_of_strategy(context, linear, learned), *_of_settings(context, learned.plan))
+    plan = replace(learned.plan, because=(*learned.plan.because, *told))
+    return replace(learned, plan=plan) if told else learned
+
+
+def _of_strategy(
+    context: FitContext, linear: Linear | None, learned: FitResult
+) -> tuple[Sentence, ...]:
+    if context.options.strategy == "auto" and context.given_plan is None:
+        return ()
+    name = learned.plan.strategy.value
+    if linear is None:
+        why = say(
+            "forced.alone",
+            "What forcing {strategy} cost was not measured: no pretrained network was read, whose "
+            "linear model auto would have held it against.",
+            strategy=name,
+        )
+    elif learned.val_probabilities is None:
+        why = say(
+            "forced.no_validation",
+            "What forcing {strategy} cost was not measured: no images could be spared for "
+            "validation.",
+            strategy=name,
+        )
+    elif name == "linear" or (name == "layers" and _reads_the_best(learned, linear)):
+        why = _as_auto(learned, name)
+    else:
+        why = _against_linear(context.data, linear, learned, learned.val_probabilities)
+    return (why,)
+
+
+def _as_auto(learned: FitResult, name: str) -> Sentence:
+    """The linear model is where auto begins; whether it would have stayed there."""
+    probe = best_probe(learned.evidence)
+    if probe is None or probe.val_accuracy is None or nothing_to_win(learned.evidence, probe):
+        return say(
+            "forced.same",
+            "Forcing {strategy} cost nothing: by the same evidence auto delivers this model too.",
+            strategy=name,
+        )
+    n = probe.val_accuracy.n
+    return say(
+        "forced.untried",
+        "What forcing {strategy} cost was not measured: auto would have asked whether a training "
+        "does better, and none was tried. This model misses {wrong} of {n:,} validation images, "
+        "so a training could win no more than {most:.1f} points there.",
+        strategy=name,
+        wrong=round((1 - probe.val_accuracy.value) * n),
+        n=n,
+        most=100 * (1 - probe.val_accuracy.value),
+    )
+
+
+def _against_linear(
+    data: FitData, linear: Linear, learned: FitResult, found: NDArray[np.float32]
+) -> Sentence:
+    taps, truth = linear.probed.best.taps, data.labels[data.val]
+    fit = fit_on(data, linear.table, taps, data.train)
+    exact = fit.probabilities(linear.table.of(data.val, taps))
+    old, new = exact.argmax(axis=1) == truth, found.argmax(axis=1) == truth
+    groups = data.groups[data.val]
+    gain = intervals.paired_difference(new, old, groups, seed=data.seed)
+    kept = held_against(found, exact, truth, groups).kept
+    measured = (
+        "Forced, {strategy} got {new:,} of {n:,} validation images right, and the linear model "
+        "that auto begins with {old:,}: {gain:+.1f} points ({low:+.1f} to {high:+.1f}). "
+    )
+    end = "Auto would have kept it too." if kept else "Auto would have delivered the linear model."
+    return say(
+        "forced.kept" if kept else "forced.cost",
+        measured + end,
+        strategy=learned.plan.strategy.value,
+        new=int(new.sum()),
+        old=int(old.sum()),
+        n=len(new),
+        gain=100 * gain.value,
+        low=100 * gain.low,
+        high=100 * gain.high,
+    )
+
+
+def with_idle(context: FitContext, learned: FitResult) -> FitResult:
+    """The model, its plan with sentences on what was asked for in vain; a given plan says all."""
+    if context.given_plan is not None:
+        return learned
+    told = idle(context.options, learned.plan, context.data.index.task, len(context.data.val))
+    plan = replace(learned.plan, because=(*learned.plan.because, *told))
+    return replace(learned, plan=plan) if told else learned
+
+
+def _of_settings(context: FitContext, plan: Plan) -> tuple[Sentence, ...]:
+    options = context.options
+    asked = parsed(options.set) if options.set else {}
+    names = sorted(set(asked) - set(idle_choices(options, plan)))
+    names += ["net"] if options.net != "auto" else []
+    if not names:
+        return ()
+    return (
+        say(
+            "forced.settings",
+            "You set {names}. What that cost against auto's own choice was not measured: it would "
+            "take another training.",
+            names=", ".join(names),
+        ),
+    )
+
+
+def _reads_the_best(learned: FitResult, linear: Linear) -> bool:
+    return learned.plan.taps.value == linear.probed.best.taps

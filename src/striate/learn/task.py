@@ -1,0 +1,129 @@
+"""What tasks differ in where a network is trained by steps: a row of functions for each.
+
+Legend: `N` images, `K` outputs: classes, labels, or one number.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate.learn.context import FitData
+from striate.learn.linear.linear_model import fit_on
+from striate.learn.linear.target_heads import solve
+from striate.metrics import target_metrics
+from striate.metrics.calibration import choose_calibration, fit_temperature
+from striate.predict.classifier import Classifier
+from striate.probe.features import FeatureTable
+from striate.probe.ridge import RidgeFit
+from striate.train.head import Network
+from striate.values import ModelSpec, Plan, Targets, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """How one task is learnt by steps.
+
+    `lesson` is what the outputs are to be for every row of the index. `head` is the exact head
+    on frozen features in the unit of the lesson, where tuning starts. `finished` turns what was
+    trained into a model whose answers are probabilities, or numbers in their own unit.
+    """
+
+    lesson: Callable[[FitData], Targets]
+    head: Callable[[FitData, FeatureTable, Plan], RidgeFit]
+    finished: Callable[[FitData, ModelSpec, Network], Classifier]
+
+
+def kind_of(data: FitData) -> Kind:
+    """The functions for the task of a fit."""
+    return KINDS[data.index.task]
+
+
+def _classes(data: FitData) -> Targets:
+    return data.labels
+
+
+def _marks(data: FitData) -> Targets:
+    return data.index.targets().astype(np.float32)
+
+
+def _standard_numbers(data: FitData) -> Targets:
+    """The numbers less their mean, over their spread: both of the training images."""
+    mean, spread = _scale(data)
+    return ((data.index.targets() - mean) / spread).astype(np.float32)
+
+
+def _scale(data: FitData) -> tuple[float, float]:
+    numbers = data.index.targets()[data.train]
+    return float(numbers.mean()), float(numbers.std()) or 1.0
+
+
+def _class_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
+    """Scores over their temperature: their softmax is what the exact head means by them.
+
+    The training then starts at a calibrated model instead of at timid scores between 0 and 1.
+    """
+    fit = fit_on(data, table, plan.taps.value, data.train, plan.balance.value)
+    return replace(fit, weights=fit.weights / fit.temperature, bias=fit.bias / fit.temperature)
+
+
+def _label_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
+    return solve(data, table, plan.taps.value, data.train).fit
+
+
+def _number_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
+    mean, spread = _scale(data)
+    fit = solve(data, table, plan.taps.value, data.train).fit
+    return replace(fit, weights=fit.weights / spread, bias=(fit.bias - mean) / spread)
+
+
+def _with_true_probabilities(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
+    """Probabilities by the temperature, or the two steps, that the validation images prefer."""
+    classifier = Classifier(spec=spec, network=network.eval())
+    if not len(data.val):
+        return classifier
+    logits, truth = classifier.logits(data.cache.images, data.val), data.labels[data.val]
+    temperature = fit_temperature(logits, truth)
+    how = choose_calibration(logits, truth, data.groups[data.val], temperature, data.seed)
+    spec = replace(spec, temperature=temperature, calibration=how)
+    return Classifier(spec=spec, network=network)
+
+
+def _with_thresholds(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
+    """Calibrated on the validation images, each label said from its best threshold there on.
+
+    One slope and one offset serve all labels: a rare one has too few images for its own. Without
+    validation images a label is said from a half on.
+    """
+    half = (0.5,) * spec.outputs
+    classifier = Classifier(spec=replace(spec, thresholds=half), network=network.eval())
+    if not len(data.val):
+        return classifier
+    logits, marks = classifier.logits(data.cache.images, data.val), data.index.targets()[data.val]
+    slope, offset = target_metrics.fit_logistic(logits.ravel(), marks.ravel())
+    _rescale(network, slope, offset)
+    chances: NDArray[np.float32] = target_metrics.logistic(slope * logits + offset)
+    found = target_metrics.best_thresholds(chances, marks)
+    return Classifier(spec=replace(spec, thresholds=found), network=network)
+
+
+def _in_own_unit(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
+    mean, spread = _scale(data)
+    _rescale(network, spread, mean)
+    return Classifier(spec=spec, network=network.eval())
+
+
+def _rescale(network: Network, slope: float, offset: float) -> None:
+    """Outputs times a slope, plus an offset."""
+    with torch.no_grad():
+        network.head.weight.mul_(slope)
+        network.head.bias.mul_(slope).add_(offset)
+
+
+KINDS: dict[Task, Kind] = {
+    "label": Kind(lesson=_classes, head=_class_head, finished=_with_true_probabilities),
+    "labels": Kind(lesson=_marks, head=_label_head, finished=_with_thresholds),
+    "number": Kind(lesson=_standard_numbers, head=_number_head, finished=_in_own_unit),
+}

@@ -1,0 +1,1 @@
+"""Formulas only: intervals, paired tests, calibration, curves, scores."""

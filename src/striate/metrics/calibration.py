@@ -1,0 +1,244 @@
+"""Scores to probabilities that can be taken at their word, and how many numbers that needs.
+
+Legend: `N` held-out images, `K` classes. One temperature is fitted always; two steps more are
+taken where held-out groups prefer them: a temperature that depends on how unsure an answer is,
+then a line on the log-odds of the best class (Platt 1999). Neither changes which class is answered.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate.metrics.intervals import log_losses, rng, softmax
+from striate.metrics.target_metrics import fit_logistic
+from striate.values import Calibration, Rows, say
+
+Floats = NDArray[np.float64]
+
+
+def calibrated(
+    scores_NK: ArrayLike, temperature: float, calibration: Calibration | None = None
+) -> NDArray[np.float32]:
+    """Probabilities N x K of scores; rows sum to 1 within rounding.
+
+    The likeliest class is that of the highest score. Where the line would make another as
+    likely, it stays ahead by one part in a million; the others keep their shares of the rest.
+    """
+    if calibration is None or calibration.neutral:
+        return softmax(scores_NK, temperature)
+    scores = _tempered(np.asarray(scores_NK, np.float64) / temperature, calibration)
+    odds, rest_NK = _best_against_rest(scores)
+    odds = calibration.slope * odds + calibration.intercept
+    # At these odds the best class is as likely as the second.
+    odds = np.maximum(odds, np.log(rest_NK.max(axis=1)) + AHEAD)
+    table: Floats = rest_NK * _share_of(-odds)[:, None]
+    table[np.arange(len(table)), scores.argmax(axis=1)] = _share_of(odds)
+    return table.astype(np.float32)
+
+
+def choose_calibration(
+    scores_NK: ArrayLike, labels: ArrayLike, groups: ArrayLike, temperature: float, seed: int = 0
+) -> Calibration:
+    """The two steps where held-out groups prefer them, else those that change nothing.
+
+    Five folds of whole groups judge: everything, the temperature too, is fitted on four and the
+    log-loss taken on the fifth. The two steps are preferred where they lower it by more than
+    1.96 standard errors of the mean over groups; `why` says what was found.
+    """
+    scores = np.asarray(scores_NK, np.float64)
+    step = max(1, -(-scores.size // MOST_ENTRIES))
+    scores, truth = scores[::step], np.asarray(labels, np.int64)[::step]
+    _, owner = np.unique(np.asarray(groups)[::step], return_inverse=True)
+    count = int(owner.max()) + 1 if len(owner) else 0
+    if count < FEWEST_GROUPS or scores.shape[1] < 2 or not scores.std():
+        why = say(
+            "calibration.few",
+            "One temperature makes scores into probabilities: {groups:,} held-out groups of "
+            "images are too few to choose a finer way by.",
+            groups=count,
+        )
+        return Calibration(why=why)
+    gain, error = _gain(scores, truth, owner, seed)
+    figures = {"change": -gain, "error": error, "n": len(truth), "groups": count}
+    if gain <= SURE * error:
+        why = say(
+            "calibration.one",
+            "One temperature makes scores into probabilities: one that depends on how unsure an "
+            "answer is, with a line on the odds of the best class, changes the log loss by "
+            "{change:+.4f} (standard error {error:.4f}) on {n:,} held-out images of {groups:,} "
+            "groups, no gain beyond chance.",
+            **figures,
+        )
+        return Calibration(why=why)
+    why = say(
+        "calibration.two",
+        "Scores become probabilities by a temperature that depends on how unsure an answer is and "
+        "a line on the odds of the best class: against one temperature that changes the log loss "
+        "by {change:+.4f} (standard error {error:.4f}) on {n:,} held-out images of {groups:,} "
+        "groups, in five folds of whole groups. No answer changes.",
+        **figures,
+    )
+    return replace(fit_calibration(scores, truth, temperature), why=why)
+
+
+def fit_calibration(scores_NK: ArrayLike, labels: ArrayLike, temperature: float) -> Calibration:
+    """Both steps with the least log-loss, the second fitted on what the first gives.
+
+    Targets are those of Platt 1999, as in `fit_temperature`.
+    """
+    scores, truth = np.asarray(scores_NK, np.float64) / temperature, np.asarray(labels, np.int64)
+    sure, unsure = _fit_temperatures(scores, truth)
+    first = Calibration(sure=sure, unsure=unsure)
+    odds, _ = _best_against_rest(_tempered(scores, first))
+    slope, intercept = fit_logistic(odds, scores.argmax(axis=1) == truth)
+    return replace(first, slope=slope, intercept=intercept)
+
+
+def fit_temperature(scores_NK: ArrayLike, labels: ArrayLike) -> float:
+    """The temperature with the least log-loss of `softmax(scores, temperature)`, above 0.
+
+    Guo et al. 2017, section 4.2, with the targets of Platt 1999 (a right answer counts
+    (N + 1) / (N + 2), the rest is shared by the other classes), so that scores without one
+    mistake do not ask for certainty. Convex in 1 / temperature; Newton's steps within a
+    bracket, with no randomness. Scores that say nothing (all equal) give 1.
+    """
+    scores = np.asarray(scores_NK, np.float64)
+    truth = np.asarray(labels, np.int64)
+    spread = float(scores.std()) if scores.size else 0.0
+    if spread == 0.0 or scores.shape[1] < 2:
+        return 1.0
+    scores = (scores - scores.max(axis=1, keepdims=True)) / spread
+    target = float(_targets(scores, truth).mean())
+    low, high, inverse = 1e-3, 1e4, 1.0
+    for _ in range(60):
+        _, mean, variance = _moments(inverse * scores, scores)
+        slope, bend = float(mean.mean()) - target, float(variance.mean())
+        low, high = (inverse, high) if slope < 0 else (low, inverse)
+        step = inverse - slope / bend if bend > 0 else math.inf
+        # A step out of the bracket is replaced by its middle on the scale of logarithms.
+        following = step if low < step < high else math.sqrt(low * high)
+        if abs(following - inverse) <= 1e-10 * inverse:
+            break
+        inverse = following
+    return spread / inverse
+
+
+def _fit_temperatures(scores_NK: Floats, truth: Rows) -> tuple[float, float]:
+    """Temperatures of sure and of unsure answers, as factors; each in [1/20, 20].
+
+    The log-loss of scores times exp(-log T(x)), by Newton's steps with the curvature of the
+    softmax alone (Gauss-Newton), each halved until the loss falls.
+    """
+    unsure = _uncertainty(scores_NK)
+    design_N2 = np.stack([1 - unsure, unsure], axis=1)
+    scores = scores_NK - scores_NK.max(axis=1, keepdims=True)
+    target = _targets(scores, truth)
+
+    def judged(logs: Floats) -> tuple[float, Floats, Floats]:
+        inverse = np.exp(-(design_N2 @ logs))
+        total, mean, variance = _moments(inverse[:, None] * scores, scores)
+        slope = design_N2.T @ (inverse * (target - mean))
+        bend = (design_N2.T * (inverse * inverse * variance)) @ design_N2
+        return float((total - inverse * target).sum()), slope, bend
+
+    logs = np.zeros(2)
+    loss, slope, bend = judged(logs)
+    for _ in range(50):
+        # Answers that are all equally sure leave one of the two open; this holds it.
+        step = np.linalg.solve(bend + 1e-6 * len(scores) * np.eye(2), slope)
+        following = np.clip(logs - step, -WIDEST, WIDEST)
+        found = judged(following)
+        while found[0] > loss and np.abs(step).max() > 1e-9:
+            step = step / 2
+            following = np.clip(logs - step, -WIDEST, WIDEST)
+            found = judged(following)
+        if loss - found[0] < 1e-9 * len(scores):
+            break
+        logs, (loss, slope, bend) = following, found
+    return math.exp(logs[0]), math.exp(logs[1])
+
+
+def _gain(scores_NK: Floats, truth: Rows, owner: Rows, seed: int) -> tuple[float, float]:
+    """By how much the two steps lower the log-loss of an image, and the standard error of that."""
+    groups = int(owner.max()) + 1
+    fold = rng(seed, "calibration folds").permutation(groups)[owner] % FOLDS
+    gains = np.empty(len(truth))
+    for number in range(FOLDS):
+        judged, given = fold == number, fold != number
+        temperature = fit_temperature(scores_NK[given], truth[given])
+        both = fit_calibration(scores_NK[given], truth[given], temperature)
+        one, two = (
+            log_losses(calibrated(scores_NK[judged], temperature, how), truth[judged])
+            for how in (None, both)
+        )
+        gains[judged] = one - two
+    mean = float(gains.mean())
+    left = np.bincount(owner, gains - mean)
+    return mean, math.sqrt(groups / (groups - 1) * float(left @ left)) / len(gains)
+
+
+def _tempered(scores_NK: Floats, calibration: Calibration) -> Floats:
+    """Scores, at temperature 1, over the temperature of each image; its highest becomes 0."""
+    unsure = _uncertainty(scores_NK)
+    heat = calibration.sure ** (1 - unsure) * calibration.unsure**unsure
+    found: Floats = (scores_NK - scores_NK.max(axis=1, keepdims=True)) / heat[:, None]
+    return found
+
+
+def _uncertainty(scores_NK: Floats) -> Floats:
+    """Entropy of the softmax over its largest possible value, N in [0, 1]."""
+    total, mean, _ = _moments(scores_NK, scores_NK)
+    found: Floats = np.clip((total - mean) / math.log(scores_NK.shape[1]), 0, 1)
+    return found
+
+
+def _best_against_rest(scores_NK: Floats) -> tuple[Floats, Floats]:
+    """Log-odds N of the highest score's class, and the shares N x K of the others in the rest."""
+    rows, best = np.arange(len(scores_NK)), scores_NK.argmax(axis=1)
+    others = scores_NK.copy()
+    others[rows, best] = -np.inf
+    high = others.max(axis=1)
+    powers = np.exp(others - high[:, None])
+    total = powers.sum(axis=1)
+    return scores_NK[rows, best] - high - np.log(total), powers / total[:, None]
+
+
+def _share_of(odds_N: Floats) -> Floats:
+    """Probabilities N of log-odds. SciPy's `expit` is this too, and loads slower than a model."""
+    with np.errstate(over="ignore"):
+        shares: Floats = 1 / (1 + np.exp(-odds_N))
+    return shares
+
+
+def _moments(logits_NK: Floats, scores_NK: Floats) -> tuple[Floats, Floats, Floats]:
+    """Log of the summed powers of the logits; mean and variance of scores under their softmax."""
+    high = logits_NK.max(axis=1)
+    powers = np.exp(logits_NK - high[:, None])
+    total = powers.sum(axis=1)
+    weights = powers / total[:, None]
+    mean = (weights * scores_NK).sum(axis=1)
+    variance = (weights * scores_NK * scores_NK).sum(axis=1) - mean * mean
+    return high + np.log(total), mean, variance
+
+
+def _targets(scores_NK: Floats, truth: Rows) -> Floats:
+    """The score that a softmax is to have on average, of every image: Platt's targets."""
+    count, classes = scores_NK.shape
+    true = scores_NK[np.arange(count), truth]
+    share = (count + 1) / (count + 2)
+    others = (scores_NK.sum(axis=1) - true) / (classes - 1)
+    found: Floats = share * true + (1 - share) * others
+    return found
+
+
+FOLDS = 5
+# A standard error of fewer groups says little, and four numbers fitted on them less.
+FEWEST_GROUPS = 50
+SURE = 1.96
+# A temperature twenty times another is no longer the same scale of scores.
+WIDEST = math.log(20)
+# Above what rounding to float32 can take away.
+AHEAD = 1e-6
+MOST_ENTRIES = 1_000_000

@@ -1,0 +1,187 @@
+"""Back-propagation made visible: one image's loss, every layer's gradient, and its check."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striate.config.suggestions import did_you_mean
+from striate.data.batches import normalise, to_device
+from striate.data.cache import decode_rows
+from striate.data.scan import read_images
+from striate.errors import SourceError, UsageError
+from striate.metrics.intervals import seed_for
+from striate.predict.classifier import Classifier
+from striate.values import Gradients, LayerCost, LayerGradient
+
+
+def gradients_of(classifier: Classifier, image: Any, label: str | None = None) -> Gradients:
+    """The loss of one image and the gradient of every weight tensor, from the first layer on.
+
+    Computed in float64, where a finite difference has digits to show. At a corner of ReLU or of a
+    maximum, such as two equal pixels under one, slope and difference may differ: there the loss
+    has no single slope. The loss is that of the softmax at the model's temperature, before any
+    further calibration. Raises `UsageError` for
+    a class that the model does not know, `SourceError` for an image that cannot be read.
+    """
+    network = copy.deepcopy(classifier.network).cpu().double().eval()
+    for parameter in network.parameters():
+        parameter.requires_grad_(True)
+    images = _images(classifier, image)
+    logits_1K = network(images) / classifier.spec.temperature
+    number = _number(classifier.spec.classes, label, int(logits_1K.argmax()))
+    target = torch.tensor([number])
+    loss = F.cross_entropy(logits_1K, target)
+    torch.autograd.backward(loss)
+
+    def again() -> float:
+        with torch.no_grad():
+            return float(F.cross_entropy(network(images) / classifier.spec.temperature, target))
+
+    return Gradients(
+        label=classifier.spec.classes[number],
+        loss=float(loss.detach()),
+        layers=tuple(_layers(network, again)),
+        costs=_costs(network, images),
+    )
+
+
+def _costs(network: nn.Module, images_1CHW: Tensor) -> tuple[LayerCost, ...]:
+    """What fully connected, locally connected and shared weights cost as the first layer."""
+    first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
+    if first is None:
+        return ()
+    _, channels, height, width = images_1CHW.shape
+    kernel = first.kernel_size[0]
+    padding = first.padding[0] if isinstance(first.padding[0], int) else kernel // 2
+    return layer_costs(
+        height,
+        width,
+        channels,
+        kernel_size=kernel,
+        filters=first.out_channels,
+        stride=first.stride[0],
+        padding=padding,
+    )
+
+
+def _layers(network: nn.Module, again: Callable[[], float]) -> list[LayerGradient]:
+    found = []
+    for name, module in network.named_modules():
+        weight = getattr(module, "weight", None)
+        if not isinstance(weight, nn.Parameter) or weight.ndim < 2 or weight.grad is None:
+            continue
+        slope, difference = _checked(name, weight, weight.grad, again)
+        found.append(
+            LayerGradient(
+                layer=name,
+                kind=type(module).__name__,
+                shape=tuple(weight.shape),
+                parameters=weight.numel(),
+                weight=float(weight.detach().norm()),
+                gradient=float(weight.grad.norm()),
+                slope=slope,
+                difference=difference,
+            )
+        )
+    return found
+
+
+def _checked(
+    name: str, weight: Tensor, gradient: Tensor, again: Callable[[], float]
+) -> tuple[float, float]:
+    """The loss's slope along a drawn direction: by the gradient, and by central differences."""
+    generator = torch.Generator().manual_seed(seed_for(0, f"direction/{name}"))
+    direction = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+    direction /= direction.norm()
+    before = weight.detach().clone()
+    losses = []
+    with torch.no_grad():
+        for sign in (1, -1):
+            weight.copy_(before + sign * STEP * direction)
+            losses.append(again())
+        weight.copy_(before)
+    return float((gradient * direction).sum()), (losses[0] - losses[1]) / (2 * STEP)
+
+
+def _images(classifier: Classifier, image: Any) -> Tensor:
+    """The image 1 x C x S x S float64 as the network sees it."""
+    spec = classifier.spec
+    index, pixels = decode_rows(
+        read_images([image]),
+        np.array([0]),
+        spec.cache_size,
+        spec.channels,
+        spec.resize,
+        alpha=spec.alpha,
+    )
+    (example,) = index.examples
+    if example.status != "used":
+        raise SourceError(f"{example.path} cannot be read: {example.reason}.", "Name another.")
+    images = to_device(pixels, "cpu", "contiguous")
+    return normalise(images, spec.mean, spec.std, torch.float32, spec.input_size).double()
+
+
+def _number(classes: tuple[str, ...], label: str | None, answered: int) -> int:
+    if label is None:
+        return answered
+    if label not in classes:
+        raise UsageError(
+            f"The model knows no class {label!r}{did_you_mean(label, classes)}",
+            f"It knows: {', '.join(classes[:20])}.",
+        )
+    return classes.index(label)
+
+
+STEP = 1e-6
+
+
+def output_side(side: int, kernel_size: int, stride: int = 1, padding: int = 0) -> int:
+    """Side of the map that a filter leaves: (side + 2 padding - kernel) / stride + 1, cut off.
+
+    Raises `UsageError` where the filter is larger than the padded image.
+    """
+    room = side + 2 * padding - kernel_size
+    if room < 0:
+        raise UsageError(
+            f"A filter of {kernel_size} does not fit on {side} pixels padded by {padding}.",
+            "Take a smaller filter or more padding.",
+        )
+    return room // stride + 1
+
+
+def layer_costs(
+    height: int,
+    width: int,
+    channels: int,
+    *,
+    kernel_size: int = 3,
+    filters: int = 16,
+    stride: int = 1,
+    padding: int = 0,
+) -> tuple[LayerCost, ...]:
+    """Four layers from the same image to maps of the same size, biases left out.
+
+    Fully connected: every pixel to every output. Locally connected: every output sees a window,
+    each place with weights of its own. One shared filter: the same weights at every place. As
+    many shared filters as asked for: the convolution.
+    """
+    rows = output_side(height, kernel_size, stride, padding)
+    columns = output_side(width, kernel_size, stride, padding)
+    places, window = rows * columns, kernel_size**2 * channels
+    pixels = height * width * channels
+    many, one = (filters, rows, columns), (1, rows, columns)
+    return (
+        _cost("fully connected", many, pixels * filters * places, pixels * filters * places),
+        _cost("locally connected", many, window * filters * places, window * filters * places),
+        _cost("one shared filter", one, window, window * places),
+        _cost("shared filters", many, window * filters, window * filters * places),
+    )
+
+
+def _cost(kind: str, output: tuple[int, int, int], weights: int, multiplications: int) -> LayerCost:
+    return LayerCost(kind=kind, output=output, weights=weights, multiplications=multiplications)

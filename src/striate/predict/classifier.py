@@ -1,0 +1,242 @@
+"""A trained model on disk and in use: weights and `model.json` in, probabilities out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate.data.cache import decode_images
+from striate.errors import ModelError
+from striate.metrics.calibration import calibrated
+from striate.metrics.target_metrics import logistic
+from striate.nets import RANDOM
+from striate.predict.conformal import familiarity
+from striate.predict.model_files import AGAIN, WEIGHTS, read_model, write_model
+from striate.probe.nearest_distances import distances
+from striate.train.fast.forward_pass import answers_of
+from striate.train.fast.inference import Fast, fast
+from striate.train.fast.machine import measure_machine
+from striate.train.head import Network, assemble
+from striate.train.torch_context import settled
+from striate.values import Example, HeldOut, Index, Machine, ModelSpec, Predictions, Rows, names_in
+
+HELD_OUT = "held_out."
+_HELD_OUT = ("probabilities", "truth", "groups", "distances", "reference")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Classifier:
+    """A network with its weights, and all that turns an image into probabilities.
+
+    `held_out` is what acting on its answers rests on; None where nothing was kept.
+    """
+
+    spec: ModelSpec
+    network: Network
+    held_out: HeldOut | None = None
+    _quick: dict[str, Fast] = field(default_factory=dict, init=False, repr=False)
+
+    def probabilities(
+        self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
+    ) -> NDArray[np.float32]:
+        """Probabilities N x K of images decoded at `spec.cache_size`, or of some rows of them.
+
+        Of several labels each has its own; of a number it is the answer itself, N x 1.
+        """
+        return answers(self.spec, self.logits(images_NHWC, rows))
+
+    def logits(
+        self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
+    ) -> NDArray[np.float32]:
+        """Logits N x K; an image's do not depend on the images beside it.
+
+        `rows` of a memory-mapped array are read batch by batch, so that memory stays bounded.
+        """
+        return self._read(images_NHWC, rows)[0]
+
+    def deep_features(
+        self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
+    ) -> NDArray[np.float32]:
+        """What the last stage gives of every image, N x D: the mean of each of its maps."""
+        return self._read(images_NHWC, rows)[1]
+
+    def _read(
+        self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Logits N x K and deep features N x D, in one pass."""
+        rows = np.arange(len(images_NHWC)) if rows is None else rows
+        machine = measure_machine()
+        logits, deep = answers_of(self._on(machine), images_NHWC, rows, self.spec, machine)
+        if not np.isfinite(logits).all():
+            raise ModelError(
+                "The answers of the model are no finite numbers: its weights are "
+                "damaged, or its training diverged.",
+                AGAIN,
+            )
+        return logits, deep
+
+    def _on(self, machine: Machine) -> Fast:
+        """The network as it is fastest on a machine, made once."""
+        key = f"{machine.device} {machine.layout} {machine.fused} {self.spec.precision}"
+        if key not in self._quick:
+            self._quick[key] = fast(self.network, machine=machine, precision=self.spec.precision)
+        return self._quick[key]
+
+    def predict(self, index: Index, rows: Rows | None = None) -> Predictions:
+        """Predictions for the used rows of an index, decoded as the training images were."""
+        rows = index.used() if rows is None else rows
+        images = decode_images(
+            index,
+            rows,
+            self.spec.cache_size,
+            self.spec.channels,
+            self.spec.resize,
+            alpha=self.spec.alpha,
+        )
+        return self.predictions(images, index, rows)
+
+    def predictions(self, images_NHWC: NDArray[np.uint8], index: Index, rows: Rows) -> Predictions:
+        """Predictions for images at hand; truth is matched by class name, -1 where unknown."""
+        if self.spec.task != "label":
+            examples = [index.examples[row] for row in rows]
+            return as_predictions(self.spec, examples, self.probabilities(images_NHWC))
+        number = {name: k for k, name in enumerate(self.spec.classes)}
+        logits, deep = self._read(images_NHWC)
+        return Predictions(
+            classes=self.spec.classes,
+            paths=tuple(index.examples[row].path for row in rows),
+            probabilities=answers(self.spec, logits),
+            truth=np.array([number.get(index.examples[row].label, -1) for row in rows], np.int64),
+            familiarity=self._familiarity(deep),
+        )
+
+    def _familiarity(self, deep_ND: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        known = self.held_out
+        if known is None or not len(known.distances):
+            return None
+        far = distances(deep_ND, known.reference)
+        return familiarity(far, known.distances, known.groups)
+
+
+def answers(spec: ModelSpec, logits_NK: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a model's outputs say: probabilities that sum to 1, one a label, or the number."""
+    if spec.task == "number":
+        return logits_NK
+    if spec.task == "labels":
+        return logistic(logits_NK)
+    return calibrated(logits_NK, spec.temperature, spec.calibration)
+
+
+def as_predictions(
+    spec: ModelSpec,
+    examples: Sequence[Example],
+    answers_NK: NDArray[np.float32],
+    marked: NDArray[np.bool_] | None = None,
+) -> Predictions:
+    """The predictions of several labels or a number; truth is read from the examples' labels.
+
+    `marked` N x K are the labels said where other thresholds than the model's decided.
+    """
+    known = np.array([bool(example.label) for example in examples], np.bool_)
+    targets = np.zeros((len(examples), spec.outputs))
+    number = {name: k for k, name in enumerate(spec.classes)}
+    for row, example in enumerate(examples):
+        label = example.label
+        if not label:
+            continue
+        if spec.task == "number":
+            targets[row, 0] = float(label)
+        else:
+            targets[row, [number[n] for n in names_in(label) if n in number]] = 1.0
+    one = spec.task == "number"
+    return Predictions(
+        classes=spec.classes,
+        paths=tuple(example.path for example in examples),
+        probabilities=answers_NK[:, :0] if one else answers_NK,
+        numbers=answers_NK[:, 0] if one else np.zeros(0, np.float32),
+        truth=np.where(known, 0, -1).astype(np.int64),
+        task=spec.task,
+        thresholds=spec.thresholds,
+        targets=targets,
+        marked=marked,
+    )
+
+
+def save(classifier: Classifier, folder: Path) -> None:
+    """Writes `weights.safetensors` and `model.json`; a reader never meets half of either.
+
+    Held-out images travel inside the weights file, as does the specification.
+    """
+    write_model(
+        folder,
+        classifier.spec,
+        classifier.network.state_dict() | _as_tensors(classifier.held_out),
+    )
+
+
+def load(folder: Path) -> Classifier:
+    """The model in a `model/` folder.
+
+    Raises `ModelError` where it is missing, damaged, of a newer striate or does not fit.
+    """
+    spec, tensors = read_model(folder)
+    try:
+        held_out = _from_tensors(spec, tensors)
+        with settled(1):  # To copy so little, threads cost more than they do.
+            network = assemble(spec, RANDOM)
+            network.load_state_dict(tensors)
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise ModelError(
+            f"The weights in {folder / WEIGHTS} cannot be used: {_first_line(error)}.", AGAIN
+        ) from error
+    return Classifier(spec=spec, network=network.eval(), held_out=held_out)
+
+
+def copy_with(classifier: Classifier, **changes: object) -> Classifier:
+    """The same network under a changed specification, such as another temperature."""
+    return replace(classifier, spec=replace(classifier.spec, **changes))  # type: ignore[arg-type]
+
+
+def keeping(classifier: Classifier, held_out: HeldOut | None) -> Classifier:
+    """The same network with held-out images to act on its answers by."""
+    spec = replace(classifier.spec, held_out=None if held_out is None else held_out.card)
+    return replace(classifier, spec=spec, held_out=held_out)
+
+
+def _as_tensors(held_out: HeldOut | None) -> dict[str, torch.Tensor]:
+    """Held-out images as tensors that travel with the weights; features at half precision."""
+    if held_out is None:
+        return {}
+    arrays = {name: np.ascontiguousarray(getattr(held_out, name)) for name in _HELD_OUT}
+    tensors = {HELD_OUT + name: torch.from_numpy(array) for name, array in arrays.items()}
+    tensors[f"{HELD_OUT}reference"] = tensors[f"{HELD_OUT}reference"].half()
+    return tensors
+
+
+def _from_tensors(spec: ModelSpec, tensors: dict[str, torch.Tensor]) -> HeldOut | None:
+    """The held-out images among the tensors of a model, which they are taken out of."""
+    found = {name: tensors.pop(name) for name in list(tensors) if name.startswith(HELD_OUT)}
+    if spec.held_out is None:
+        return None
+    arrays = {name: found[HELD_OUT + name].numpy() for name in _HELD_OUT}
+    arrays["reference"] = arrays["reference"].astype(np.float32)
+    held_out = HeldOut(how=spec.held_out.how, **arrays)
+    if not _fits(held_out, spec):
+        raise ValueError("the held-out images within do not fit each other")
+    return held_out
+
+
+def _fits(held_out: HeldOut, spec: ModelSpec) -> bool:
+    """Whether the parts of the held-out images have the shapes and numbers that they can have."""
+    n = len(held_out.truth)
+    shapes = held_out.probabilities.shape == (n, spec.outputs) and held_out.groups.shape == (n,)
+    truth = held_out.truth
+    known = not n or (truth.min() >= 0 and truth.max() < spec.outputs)
+    return shapes and known and len(held_out.distances) in (0, n) and held_out.reference.ndim == 2
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error) else type(error).__name__

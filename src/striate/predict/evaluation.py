@@ -1,0 +1,306 @@
+"""Predictions and an index of labelled images -> how good a model is on them."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data.split.duplicates import known_groups
+from striate.errors import SourceError
+from striate.metrics import intervals
+from striate.metrics.image_slices import Floats
+from striate.metrics.score import label_table, score
+from striate.predict.costs import mean_cost
+from striate.predict.decision_rules import NOTHING, Asked
+from striate.predict.mistakes import (
+    Confused,
+    Kind,
+    Mistake,
+    kinds,
+    most_confused,
+    surest_mistakes,
+    worst_groups,
+)
+from striate.predict.observed_rates import NOTHING_OBSERVED, Observed, observed
+from striate.values import Example, Index, Interval, Measure, Predictions, Rows, Score, names_in
+
+# Fewer images are not cut into kinds.
+LEAST = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScore:
+    """How good a model is on one class; `precision` is None where it never says this class."""
+
+    name: str
+    images: int
+    recall: Interval | None
+    precision: Interval | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelScore:
+    """How good a model is on one of several labels: `images` have it."""
+
+    name: str
+    images: int
+    precise: Measure
+    f1: Measure
+
+
+class Judged(NamedTuple):
+    """What was said of one image.
+
+    `correct` tells whether that is its label: None where there is no answer, and of numbers.
+    `counted` is `yes`, or why it does not count: `not read`, `unknown class`, `trained on`,
+    `copy`, `no label`.
+    """
+
+    path: str
+    label: str
+    predicted: str | None
+    probability: float
+    correct: bool | None
+    counted: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evaluation:
+    """How good a model is on some labelled images.
+
+    `score` leaves out images that are, byte for byte or pixel for pixel, among those that the
+    model was trained on, and all but one of several `copies`; it is None where no image is left.
+    `unknown_classes` are those that the model does not know, each with its images, which do not
+    count. `rows` tells of every image what was said and whether it counts.
+    `groups` is how many groups the counted images belong to, 0 where none holds several: then
+    every image is taken for independent. `confusion` is K x K: true classes
+    down, predicted across, of the counted images. `set_aside` pairs path and reason.
+    Where images have several labels, `labels` stand for `classes`; there is no confusion then,
+    nor for a number. Where costs decided the answers, `cost` is what one cost on average, and
+    `cost_of_likeliest` what the most probable classes would have cost. `observed` is what other
+    wishes came to. `mistakes` are the surest, `confused` the most frequent pairs, `kinds` the
+    outer quarters of brightness, contrast, sharpness and size (of 60 images or more), and
+    `worst_groups` those of the source's own groups that hold at least 10 images.
+    """
+
+    score: Score | None
+    classes: tuple[ClassScore, ...]
+    confusion: NDArray[np.int64]
+    predictions: Predictions
+    seen_in_training: int
+    set_aside: tuple[tuple[str, str], ...] = ()
+    labels: tuple[LabelScore, ...] = ()
+    copies: int = 0
+    groups: int = 0
+    cost: Measure | None = None
+    cost_of_likeliest: Measure | None = None
+    observed: Observed = NOTHING_OBSERVED
+    mistakes: tuple[Mistake, ...] = ()
+    confused: tuple[Confused, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    worst_groups: tuple[Kind, ...] = ()
+    unknown_classes: tuple[tuple[str, int], ...] = ()
+    rows: tuple[Judged, ...] = ()
+
+
+def evaluation(
+    predictions: Predictions,
+    index: Index,
+    trained_on: Index | None = None,
+    wanted: Asked = NOTHING,
+    measured: dict[str, Floats] | None = None,
+) -> Evaluation:
+    """The evaluation of `predictions` for the rows of `index` that are not ignored, or some.
+
+    `trained_on` is the index of the run, `wanted` what was asked of the answers, `measured` what
+    `decision.slices.properties` tells of each image that could be read. Raises `SourceError`
+    where none could, or where no label is a class of the model.
+    """
+    rows = np.array([n for n, e in enumerate(index.examples) if e.status != "ignored"], np.int64)
+    if len(rows) != len(predictions):
+        row_of = {index.examples[row].path: row for row in rows}
+        rows = np.array([row_of[path] for path in predictions.paths], np.int64)
+    examples = [index.examples[row] for row in rows]
+    strange = _strangers(predictions, examples)
+    _refuse_hopeless(predictions, index, strange)
+    # What the model does not know cannot be right; it is told of, and no part of any figure.
+    unknowable = np.array([bool(names) for names in strange], np.bool_)
+    predictions = replace(predictions, truth=np.where(unknowable, -1, predictions.truth))
+    seen = _seen(examples, trained_on)
+    groups, first = known_groups(index)[rows], index.firsts(rows)
+    fresh = (predictions.truth >= 0) & ~seen
+    counted = fresh & first
+    judged = score(predictions, groups=groups, counted=~seen, distinct=first)
+    copies, several = int((fresh & ~first).sum()), _several(groups[counted])
+    aside = tuple((e.path, e.reason) for e in index.examples if e.status == "set_aside")
+    strangers = tuple(sorted(Counter(name for names in strange for name in names).items()))
+    judgements = _rows(predictions, examples, counted, seen, unknowable)
+    if predictions.task != "label":
+        return Evaluation(
+            score=judged,
+            classes=(),
+            confusion=np.zeros((0, 0), np.int64),
+            predictions=predictions,
+            seen_in_training=int(seen.sum()),
+            set_aside=aside,
+            labels=_label_scores(predictions, counted, groups[counted]),
+            copies=copies,
+            groups=several,
+            unknown_classes=strangers,
+            rows=judgements,
+        )
+    size = len(predictions.classes)
+    confusion = np.zeros((size, size), np.int64)
+    truth, said = predictions.truth[counted], predictions.predicted[counted]
+    np.add.at(confusion, (truth, said), 1)
+    likeliest = predictions.probabilities[counted].argmax(axis=1)
+    paid = [
+        None
+        if wanted.costs is None or not len(truth)
+        else mean_cost(answers, truth, wanted.costs, groups[counted])
+        for answers in (said, likeliest)
+    ]
+    right, together = truth == said, groups[counted]
+    several_kinds = len(truth) >= LEAST
+    own = [index.examples[row].group for row in rows[counted]]
+    cut = {name: found[counted[~predictions.failed]] for name, found in (measured or {}).items()}
+    return Evaluation(
+        observed=observed(wanted, predictions, counted, groups),
+        mistakes=surest_mistakes(predictions, counted),
+        confused=most_confused(predictions.classes, truth, said, together),
+        kinds=kinds(cut, right, together) if several_kinds else (),
+        worst_groups=worst_groups(own, right, together) if several_kinds else (),
+        cost=paid[0],
+        cost_of_likeliest=paid[1],
+        score=judged,
+        classes=tuple(
+            _class_score(k, name, truth, said, groups[counted])
+            for k, name in enumerate(predictions.classes)
+        ),
+        confusion=confusion,
+        predictions=predictions,
+        seen_in_training=int(seen.sum()),
+        set_aside=aside,
+        copies=copies,
+        groups=several,
+        unknown_classes=strangers,
+        rows=judgements,
+    )
+
+
+def _strangers(predictions: Predictions, examples: list[Example]) -> list[tuple[str, ...]]:
+    """Of every image that could be read its labels that are no class of the model."""
+    known, task = set(predictions.classes), predictions.task
+    found = []
+    for example in examples:
+        told = example.label and example.status == "used" and task != "number"
+        names = names_in(example.label) if task == "labels" else (example.label,)
+        found.append(tuple(name for name in names if name not in known) if told else ())
+    return found
+
+
+def _refuse_hopeless(
+    predictions: Predictions, index: Index, strange: list[tuple[str, ...]]
+) -> None:
+    """Raises `SourceError` where no image is left that the model could be right about."""
+    failed = predictions.failed
+    if len(failed) and failed.all():
+        raise SourceError(
+            f"None of {len(failed):,} images could be read, such as {predictions.paths[0]}: "
+            f"{predictions.errors[0]}.",
+            "Name others.",
+        )
+    if not all(names for names, gone in zip(strange, failed, strict=True) if not gone):
+        return
+    strangers = sorted({name for names in strange for name in names})
+    if not strangers:
+        return
+    numbers = all(name.lstrip("-").isdecimal() for name in strangers)
+    raise SourceError(
+        f"The model does not know {_listed(strangers)}, of {index.root or index.name}; "
+        f"it knows {_listed(predictions.classes)}.",
+        "Name the numbers: --classes a,b,c (in Python classes=[…]), the first for 0."
+        if numbers
+        else "Name the folders as the classes of the model, or leave these classes out.",
+    )
+
+
+def _rows(
+    predictions: Predictions,
+    examples: list[Example],
+    counted: NDArray[np.bool_],
+    seen: NDArray[np.bool_],
+    unknowable: NDArray[np.bool_],
+) -> tuple[Judged, ...]:
+    """What was said of every image, and why it does not count where it does not."""
+    whys = ("not read", "unknown class", "trained on", "no label", "copy")
+    untold = np.array([not example.label for example in examples], np.bool_)
+    reasons = np.select([predictions.failed, unknowable, seen, untold, ~counted], whys, "yes")
+    found = []
+    for example, answer, why in zip(examples, predictions, reasons, strict=True):
+        correct = None
+        if answer.label is not None and example.label and predictions.task != "number":
+            correct = answer.label == example.label
+            if predictions.task == "labels":
+                correct = set(names_in(answer.label)) == set(names_in(example.label))
+        found.append(
+            Judged(
+                path=answer.path,
+                label=example.label,
+                predicted=answer.label,
+                probability=answer.probability,
+                correct=correct,
+                counted=str(why),
+                error=answer.error,
+            )
+        )
+    return tuple(found)
+
+
+def _several(groups: Rows) -> int:
+    found = len(np.unique(groups))
+    return found if found < len(groups) else 0
+
+
+def _seen(examples: list[Example], trained_on: Index | None) -> NDArray[np.bool_]:
+    """Which images the model was trained or chosen on."""
+    if trained_on is None:
+        return np.zeros(len(examples), np.bool_)
+    known = {
+        mark
+        for example in trained_on.examples
+        if example.status == "used" and example.split in ("train", "val", "")
+        for mark in (example.bytes_hash, example.pixels_hash)
+        if mark
+    }
+    return np.array([bool({e.bytes_hash, e.pixels_hash} & known) for e in examples], np.bool_)
+
+
+def _label_scores(
+    predictions: Predictions, counted: NDArray[np.bool_], groups: Rows
+) -> tuple[LabelScore, ...]:
+    if predictions.task != "labels" or not counted.any():
+        return ()
+    images = predictions.targets[counted].sum(axis=0)
+    pairs = label_table(predictions, counted, groups)[:-1]
+    return tuple(
+        LabelScore(name=name, images=int(n), precise=precise, f1=f1)
+        for name, n, (precise, f1) in zip(predictions.classes, images, pairs, strict=True)
+    )
+
+
+def _class_score(k: int, name: str, truth: Rows, said: Rows, groups: Rows) -> ClassScore:
+    is_it, said_it = truth == k, said == k
+    shares = [
+        intervals.accuracy_interval((is_it & said_it)[some], groups[some]) if some.any() else None
+        for some in (is_it, said_it)
+    ]
+    return ClassScore(name=name, images=int(is_it.sum()), recall=shares[0], precision=shares[1])
+
+
+def _listed(names: tuple[str, ...] | list[str], most: int = 8) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,123 @@
+"""A model and a labelled source -> its evaluation: read, named, labelled, counted."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from striate.config.settings import checked
+from striate.data.scan import read_to_judge
+from striate.errors import StrictError, UsageError
+from striate.metrics.image_slices import Floats, joined, properties
+from striate.predict.batch_predict import Model, labelled
+from striate.predict.decision_rules import Asked
+from striate.predict.evaluation import Evaluation, evaluation
+from striate.values import Example, Index, Options, names_in
+
+# Settings of a fit that say nothing about how labelled images are read.
+IDLE = (
+    *("minutes", "seed", "strategy", "net", "weights", "split", "device", "plan", "out"),
+    *("restart", "drop_rare", "min_accuracy", "lang", "split_column", "weight", "task", "set"),
+    *("remedy", "no_remedy", "race"),
+)
+
+Names = Sequence[str] | Mapping[Any, str]
+
+
+def reading(settings: Options, given: Mapping[str, object], **how: Any) -> Options:
+    """The settings of a run with those that a call gives for other images.
+
+    Raises `UsageError` for a setting that says nothing about reading, and for a wrong value;
+    `how` is passed on to `settings.checked`.
+    """
+    known = [field.name for field in fields(Options) if field.name not in IDLE]
+    idle = [name for name in given if name in IDLE]
+    if idle:
+        raise UsageError(
+            f"{', '.join(idle)}: nothing is trained here, so it says nothing.",
+            f"What may be said of the images: {', '.join(known)}.",
+        )
+    said = checked(given, **how)
+    if "group_pattern" in given:  # one says what the groups are
+        settings = replace(settings, group=Options().group)
+    if "group" in given:
+        settings = replace(settings, group_pattern=None)
+    return replace(settings, **{name: getattr(said, name) for name in given})
+
+
+def judge(
+    model: Model,
+    source: object,
+    settings: Options,
+    trained_on: Index | None,
+    wanted: Asked,
+    *,
+    classes: Names = (),
+    told: Collection[str] = (),
+) -> Evaluation:
+    """How good a model is on the labelled images of a source, read by `settings`.
+
+    `classes` name the labels that are numbers; settings that are `told` of this source must fit
+    it. Raises what reading raises; `SourceError` where
+    no image can be judged, `StrictError` where `settings.strict` allows none to be set aside.
+    """
+    index = read_to_judge(source, settings, told)
+    if classes:
+        index = _named(index, classes)
+    parts: list[dict[str, Floats]] = []
+
+    def look(images: Any, examples: list[Example]) -> None:
+        parts.append(properties(images, examples))
+
+    predictions, index = labelled(model, index, settings.max_pixels, wanted, look)
+    found = evaluation(predictions, index, trained_on, wanted, joined(parts))
+    if settings.strict and found.set_aside:
+        path, reason = found.set_aside[0]
+        raise StrictError(
+            f"{len(found.set_aside):,} of {len(predictions):,} images could not be read, and "
+            f"strict allows none: {path} ({reason}).",
+            "Mend or remove them, or leave strict out.",
+        )
+    return found
+
+
+def _named(index: Index, classes: Names) -> Index:
+    """The index with the names of its numbers; raises `UsageError` for a number without one."""
+    if isinstance(classes, str) or not isinstance(classes, Mapping | Sequence):
+        raise UsageError(
+            f"classes is {classes!r:.60}; it names the labels 0, 1, 2, ….",
+            'Give a list, the first for 0, or a dict: classes=["cat", "dog"]',
+        )
+    pairs = classes.items() if isinstance(classes, Mapping) else enumerate(classes)
+    by_number = {str(number): str(name) for number, name in pairs}
+    several = index.task == "labels"
+    name_of = _naming(by_number)
+    examples = tuple(
+        replace(e, label=_all_named(e.label, name_of, several)) if e.label else e
+        for e in index.examples
+    )
+    labels = {e.label for e in examples if e.status == "used"}
+    names = {n for label in labels for n in (names_in(label) if several else (label,))}
+    return replace(index, examples=examples, classes=tuple(sorted(names)))
+
+
+def _naming(by_number: dict[str, str]) -> Callable[[str], str]:
+    known = set(by_number.values())
+
+    def name_of(label: str) -> str:
+        number = label.removesuffix(".0")
+        if number in by_number:
+            return by_number[number]
+        if label in known or not number.lstrip("-").isdecimal():
+            return label
+        raise UsageError(
+            f"The label {label} has no name: classes names {', '.join(list(by_number)[:20])}.",
+            "Give a name for every number, the first for 0.",
+        )
+
+    return name_of
+
+
+def _all_named(label: str, name_of: Callable[[str], str], several: bool) -> str:
+    if not several:
+        return name_of(label)
+    return "|".join(name_of(name) for name in names_in(label)) or "|"

@@ -1,0 +1,124 @@
+"""Where answers go wrong: the surest mistakes, the pairs most confused, kinds that are harder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.metrics import intervals
+from striate.metrics.image_slices import (
+    SLICES,
+    Floats,
+    Slice,
+    group_slices,
+    slices,
+    weak_groups,
+    weaker,
+)
+from striate.values import Interval, Predictions, Rows
+
+Truths = NDArray[np.bool_]
+MISTAKES, PAIRS, GROUPS = 12, 12, 12
+# A clean set hears of a weaker kind, or of a weaker group, one time in a hundred each.
+ERROR = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """A wrong answer and how sure it was."""
+
+    path: str
+    label: str
+    predicted: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confused:
+    """How many images of a class, of how many, were taken for another one."""
+
+    label: str
+    predicted: str
+    images: int
+    share: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """How often images of one kind were right, and all others.
+
+    `weaker` says that the kind is worse by more than chance explains, all kinds allowed for.
+    """
+
+    name: str
+    accuracy: Interval
+    others: Interval
+    weaker: bool
+
+
+def surest_mistakes(
+    predictions: Predictions, counted: Truths, most: int = MISTAKES
+) -> tuple[Mistake, ...]:
+    """Wrong answers among the counted images, the surest first."""
+    wrong = np.flatnonzero(counted & (predictions.predicted != predictions.truth))
+    stated = predictions.stated
+    order = wrong[np.argsort(-stated[wrong], kind="stable")][:most]
+    names = predictions.classes
+    return tuple(
+        Mistake(
+            path=predictions.paths[row],
+            label=names[predictions.truth[row]],
+            predicted=names[predictions.predicted[row]],
+            probability=float(str(stated[row])),
+        )
+        for row in order
+    )
+
+
+def most_confused(
+    names: tuple[str, ...], truth: Rows, said: Rows, groups: Rows, most: int = PAIRS
+) -> tuple[Confused, ...]:
+    """Pairs of a true class and another that was answered, the most frequent first."""
+    counts = np.zeros((len(names), len(names)), np.int64)
+    np.add.at(counts, (truth, said), 1)
+    np.fill_diagonal(counts, 0)
+    order = np.argsort(-counts, axis=None, kind="stable")[:most]
+    found = []
+    for true, other in (divmod(int(cell), len(names)) for cell in order if counts.flat[cell]):
+        mine = truth == true
+        share = intervals.accuracy_interval(said[mine] == other, groups[mine])
+        found.append(
+            Confused(
+                label=names[true],
+                predicted=names[other],
+                images=int(counts[true, other]),
+                share=share,
+            )
+        )
+    return tuple(found)
+
+
+def kinds(measured: dict[str, Floats], right: Truths, groups: Rows) -> tuple[Kind, ...]:
+    """The outer quarters of what was measured of the images."""
+    strict = slices(measured, right, groups, level=1 - ERROR / len(SLICES))
+    weak = tuple(one.name for one in weaker(strict))
+    return _as_kinds(slices(measured, right, groups), weak)
+
+
+def worst_groups(names: Sequence[str], right: Truths, groups: Rows) -> tuple[Kind, ...]:
+    """The source's own groups of at least 10 images, the worst first."""
+    weak, _ = weak_groups(right, names, ERROR)
+    return _as_kinds(group_slices(right, names, groups, most=GROUPS), weak)
+
+
+def _as_kinds(tried: tuple[Slice, ...], weak: tuple[str, ...]) -> tuple[Kind, ...]:
+    return tuple(
+        Kind(
+            name=one.name,
+            accuracy=one.accuracy,
+            others=one.others,
+            weaker=one.name in weak,
+        )
+        for one in tried
+    )

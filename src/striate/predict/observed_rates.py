@@ -1,0 +1,197 @@
+"""What was asked of answers, held against images whose class is known: how far it was kept."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.metrics import intervals
+from striate.metrics.target_metrics import mean_of_groups
+from striate.predict.decision_rules import Asked
+from striate.predict.thresholds import Threshold
+from striate.values import Interval, Measure, Predictions, Rows
+
+Truths = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedCoverage:
+    """How often sets of classes held the true one, and how large they were.
+
+    `alone` is the share of images whose set is one class. The promise is broken beyond chance
+    where `holds.high` lies below `wanted`.
+    """
+
+    wanted: float
+    holds: Interval
+    size: Measure
+    alone: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedThreshold:
+    """A class's threshold and what it gave: on held-out images, and on these.
+
+    `least` is None where the class is never said; a share is None where no image tells.
+    """
+
+    name: str
+    least: float | None
+    held_out: Interval | None
+    here: Interval | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedPrecision:
+    """How many answers were sure enough, how many of these right, and so class by class."""
+
+    wanted: float
+    answered: Interval
+    right: Interval | None
+    classes: tuple[ObservedThreshold, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedRecall:
+    """How many images were flagged with their own class, and with how many on average."""
+
+    wanted: float
+    found: Interval
+    flags: Measure
+    classes: tuple[ObservedThreshold, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedUnknown:
+    """How many images of known classes were turned away as none of them."""
+
+    wanted: float
+    turned_away: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What each wish came to; None where it was not asked for."""
+
+    coverage: ObservedCoverage | None = None
+    precision: ObservedPrecision | None = None
+    recall: ObservedRecall | None = None
+    unknown: ObservedUnknown | None = None
+
+
+NOTHING_OBSERVED = Observed()
+
+
+def observed(wanted: Asked, predictions: Predictions, counted: Truths, groups: Rows) -> Observed:
+    """What was asked for, by the counted images; `groups` N says which belong together.
+
+    Intervals are at 95 %: Wilson's, or a bootstrap over groups where these hold several images.
+    """
+    if not counted.any():
+        return NOTHING_OBSERVED
+    table = _Judged(predictions=predictions, counted=counted, groups=groups[counted])
+    return Observed(
+        coverage=_coverage(wanted, table),
+        precision=_precision(wanted, table),
+        recall=_recall(wanted, table),
+        unknown=_unknown(wanted, table),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Judged:
+    """Predictions of which some count, and the groups of these."""
+
+    predictions: Predictions
+    counted: Truths
+    groups: Rows
+
+    @property
+    def truth(self) -> Rows:
+        return self.predictions.truth[self.counted]
+
+    def share(self, right: Truths, among: Truths | None = None) -> Interval | None:
+        """The share of some that is right, with its interval; None where there are none."""
+        among = np.ones(len(right), np.bool_) if among is None else among
+        if not among.any():
+            return None
+        return intervals.accuracy_interval(right[among], self.groups[among])
+
+    def of_all(self, right: Truths) -> Interval:
+        """The share of all that count."""
+        return intervals.accuracy_interval(right, self.groups)
+
+
+def _coverage(wanted: Asked, judged: _Judged) -> ObservedCoverage | None:
+    sets = judged.predictions.sets
+    if sets is None or wanted.coverage is None:
+        return None
+    counted_NK = sets[judged.counted]
+    sizes = counted_NK.sum(axis=1)
+    return ObservedCoverage(
+        wanted=wanted.coverage,
+        holds=judged.of_all(_own(counted_NK, judged.truth)),
+        size=mean_of_groups("classes_in_a_set", sizes, judged.groups),
+        alone=judged.of_all(sizes == 1),
+    )
+
+
+def _precision(wanted: Asked, judged: _Judged) -> ObservedPrecision | None:
+    unsure = judged.predictions.unsure
+    if unsure is None or wanted.precision is None:
+        return None
+    sure, truth = ~unsure[judged.counted], judged.truth
+    said = judged.predictions.probabilities[judged.counted].argmax(axis=1)
+    right = said == truth
+    shares = (judged.share(right, sure & (said == k)) for k in range(len(wanted.precise)))
+    return ObservedPrecision(
+        wanted=wanted.precision,
+        answered=judged.of_all(sure),
+        right=judged.share(right, sure),
+        classes=_by_class(wanted.precise, shares),
+    )
+
+
+def _recall(wanted: Asked, judged: _Judged) -> ObservedRecall | None:
+    flagged = judged.predictions.flagged
+    if flagged is None or wanted.recall is None:
+        return None
+    counted_NK, truth = flagged[judged.counted], judged.truth
+    found = _own(counted_NK, truth)
+    shares = (judged.share(found, truth == k) for k in range(len(wanted.found)))
+    return ObservedRecall(
+        wanted=wanted.recall,
+        found=judged.of_all(found),
+        flags=mean_of_groups("classes_flagged", counted_NK.sum(axis=1), judged.groups),
+        classes=_by_class(wanted.found, shares),
+    )
+
+
+def _unknown(wanted: Asked, judged: _Judged) -> ObservedUnknown | None:
+    unknown = judged.predictions.unknown
+    if unknown is None or wanted.unknown is None:
+        return None
+    turned_away = judged.of_all(unknown[judged.counted])
+    return ObservedUnknown(wanted=wanted.unknown, turned_away=turned_away)
+
+
+def _own(marks_NK: Truths, truth: Rows) -> Truths:
+    """Whether each image is marked with its own class, N."""
+    found: Truths = marks_NK[np.arange(len(truth)), truth]
+    return found
+
+
+def _by_class(
+    rows: tuple[Threshold, ...], shares: Iterable[Interval | None]
+) -> tuple[ObservedThreshold, ...]:
+    return tuple(
+        ObservedThreshold(
+            name=row.name,
+            least=None if math.isinf(row.least) else row.least,
+            held_out=row.reached,
+            here=here,
+        )
+        for row, here in zip(rows, shares, strict=True)
+    )

@@ -1,0 +1,123 @@
+"""From which probability on a class is said, so that a wanted precision or recall is reached.
+
+Legend: `N` held-out images of `K` classes, by a model that did not see them. What a threshold
+reaches is judged on images that did not choose it: thresholds are chosen anew on four fifths of
+the groups and judged on the rest, five times.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate.metrics import intervals
+from striate.values import Interval, Rows
+
+Floats = NDArray[np.float64]
+Chosen = Callable[[Floats, Rows], Floats]
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A class is said from the probability `least` on; infinite where nothing reaches the wish.
+
+    `reached` is the precision or recall on held-out images that did not choose the threshold,
+    None where no such image tells.
+    """
+
+    name: str
+    least: float
+    reached: Interval | None
+
+
+def for_precision(table_NK: ArrayLike, truth: ArrayLike, wanted: float) -> Floats:
+    """For every class the lowest probability from which on its answers are right so often, K.
+
+    Answers are the most probable classes. Infinite where no probability is high enough, and for
+    a class that is never the most probable.
+    """
+    table, labels = np.asarray(table_NK, np.float64), np.asarray(truth, np.int64)
+    found = np.full(table.shape[1], math.inf)
+    said = table.argmax(axis=1)
+    for k in range(table.shape[1]):
+        mine = np.flatnonzero(said == k)
+        mine = mine[np.argsort(-table[mine, k], kind="stable")]
+        stated = table[mine, k]
+        right = np.cumsum(labels[mine] == k) / np.arange(1, len(mine) + 1)
+        # Equal probabilities are said together or not at all.
+        ends = np.append(stated[1:] < stated[:-1], True)[: len(mine)]
+        enough = np.flatnonzero(ends & (right >= wanted - 1e-12))
+        if len(enough):
+            found[k] = stated[enough[-1]]
+    return found
+
+
+def for_recall(table_NK: ArrayLike, truth: ArrayLike, wanted: float) -> Floats:
+    """For every class the highest probability that so many of its images reach, K.
+
+    Of n images it is that of rank ceil((n + 1) * wanted), so that the wish holds on average for
+    new images (the conformal rank, class by class: Vovk 2012); 0 where n is too small for that.
+    """
+    table, labels = np.asarray(table_NK, np.float64), np.asarray(truth, np.int64)
+    found = np.zeros(table.shape[1])
+    for k in range(table.shape[1]):
+        given = -np.sort(-table[labels == k, k])
+        rank = math.ceil((len(given) + 1) * wanted - 1e-9)
+        if 0 < rank <= len(given):
+            found[k] = given[rank - 1]
+    return found
+
+
+def said_surely(table_NK: ArrayLike, least_K: Floats) -> NDArray[np.bool_]:
+    """Whether the most probable class of each image reaches its threshold, N."""
+    table = np.asarray(table_NK)
+    best = table.argmax(axis=1)
+    found: NDArray[np.bool_] = _reach(table, least_K)[np.arange(len(table)), best]
+    return found
+
+
+def flagged(table_NK: ArrayLike, least_K: Floats) -> NDArray[np.bool_]:
+    """Which classes reach their threshold on each image, N x K; several may, or none."""
+    return _reach(np.asarray(table_NK), least_K)
+
+
+def thresholds(
+    kind: str, names: tuple[str, ...], table_NK: ArrayLike, truth: Rows, groups: Rows, wanted: float
+) -> tuple[Threshold, ...]:
+    """The thresholds for `precision` or `recall`, with what they reach on other images."""
+
+    def choose(table: Floats, labels: Rows) -> Floats:
+        way = for_precision if kind == "precision" else for_recall
+        return way(table, labels, wanted)
+
+    table = np.asarray(table_NK, np.float64)
+    least_K = choose(table, truth)
+    told_NK, best = _by_others(table, truth, groups, choose), table.argmax(axis=1)
+    found = []
+    for k, name in enumerate(names):
+        told = told_NK[:, k] & (best == k) if kind == "precision" else truth == k
+        right = truth == k if kind == "precision" else told_NK[:, k]
+        reached = intervals.accuracy_interval(right[told], groups[told]) if told.any() else None
+        found.append(Threshold(name=name, least=float(least_K[k]), reached=reached))
+    return tuple(found)
+
+
+def _by_others(table: Floats, truth: Rows, groups: Rows, choose: Chosen) -> NDArray[np.bool_]:
+    """Which classes reach thresholds that the image's part of the groups did not choose, N x K."""
+    _, owner = np.unique(groups, return_inverse=True)
+    count = int(owner.max()) + 1 if len(owner) else 0
+    part = (intervals.rng(0, "thresholds").permutation(count) % FOLDS)[owner]
+    found = np.zeros(table.shape, np.bool_)
+    for fold in range(FOLDS):
+        inside = part == fold
+        found[inside] = _reach(table[inside], choose(table[~inside], truth[~inside]))
+    return found
+
+
+def _reach(table: NDArray[np.floating], least_K: Floats) -> NDArray[np.bool_]:
+    # float32 probabilities meet a threshold that was one of them.
+    found: NDArray[np.bool_] = table >= least_K.astype(table.dtype)[None, :]
+    return found

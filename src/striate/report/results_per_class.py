@@ -1,0 +1,135 @@
+"""Class by class: how many were right, with intervals, and what each was taken for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from striate.metrics import intervals
+from striate.report.language import Words
+from striate.values import Block, Interval, Section, Values
+
+ALL, WORST, BEST = 25, 20, 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScore:
+    """One class on the judged images: `n` of them, `right` found, `said` times answered.
+
+    `taken_for` is the class most often answered instead, so many `times`; -1 where none was.
+    """
+
+    number: int
+    name: str
+    trained: int
+    n: int
+    right: int
+    said: int
+    taken_for: int
+    times: int
+    recall: Interval | None
+
+
+def class_scores(values: Values) -> list[ClassScore]:
+    """The score of every class, in the order of the classes."""
+    names = values.predictions.classes
+    truth = values.predictions.truth[values.counted]
+    predicted = values.predictions.predicted[values.counted]
+    labels = values.index.labels()
+    trained = np.bincount(labels[values.split.train], minlength=len(names))
+    hits = np.bincount(truth[truth == predicted], minlength=len(names))
+    met = np.bincount(truth, minlength=len(names))
+    said = np.bincount(predicted, minlength=len(names))
+    groups, seed, folds = values.counted_groups, values.options.seed, values.folds
+    scores = []
+    for k, name in enumerate(names):
+        mine = truth == k
+        right = predicted[mine] == k
+        wrong = np.bincount(predicted[mine][~right], minlength=len(names))
+        times = int(wrong.max())
+        scores.append(
+            ClassScore(
+                number=k,
+                name=name,
+                trained=int(trained[k]),
+                n=int(met[k]),
+                right=int(hits[k]),
+                said=int(said[k]),
+                taken_for=int(wrong.argmax()) if times else -1,
+                times=times,
+                recall=intervals.accuracy_interval(right, groups[mine], seed, folds=folds)
+                if len(right)
+                else None,
+            )
+        )
+    return scores
+
+
+def classes_section(values: Values, words: Words) -> Section | None:
+    """The table of classes: all where they are few, else the worst and the best."""
+    scores = [score for score in class_scores(values) if score.n]
+    if not scores:
+        return None
+    lead = words("classes.lead")
+    if len(scores) <= ALL:
+        return Section(
+            key="classes",
+            title=words("classes.title"),
+            lead=lead,
+            blocks=(_table(scores, values, words, ""),),
+        )
+    worst = sorted(scores, key=_from_the_worst)
+    best = sorted(scores, key=lambda score: (-recall_interval(score).low, score.number))
+    return Section(
+        key="classes",
+        title=words("classes.title"),
+        lead=words("classes.lead_many", n=len(scores)) + " " + lead,
+        blocks=(
+            _table(worst[:WORST], values, words, words("classes.worst", n=WORST)),
+            _table(best[:BEST], values, words, words("classes.best", n=BEST)),
+        ),
+    )
+
+
+def _from_the_worst(score: ClassScore) -> tuple[float, float]:
+    found = recall_interval(score)
+    return found.high, found.value
+
+
+def recall_interval(score: ClassScore) -> Interval:
+    """The interval of a class's recall, over whole groups where groups hold several images."""
+    assert score.recall is not None  # Only classes with images are told of.
+    return score.recall
+
+
+def _table(scores: list[ClassScore], values: Values, words: Words, title: str) -> Block:
+    rows, bars = [], []
+    for score in scores:
+        found = recall_interval(score)
+        rows.append(
+            (
+                score.name,
+                f"{score.trained:,}",
+                f"{score.right:,} / {score.n:,}",
+                words.percent(found.value),
+                words.span(found.low, found.high),
+                words.percent(score.right / score.said) if score.said else "–",
+                _taken_for(score, values, words),
+            )
+        )
+        bars.append((found.value, found.low, found.high))
+    return Block(
+        kind="table",
+        title=title,
+        header=tuple(words(f"classes.{name}") for name in HEADER),
+        rows=tuple(rows),
+        bars=tuple(bars),
+    )
+
+
+def _taken_for(score: ClassScore, values: Values, words: Words) -> str:
+    if score.taken_for < 0:
+        return "–"
+    return words("classes.times", name=values.predictions.classes[score.taken_for], n=score.times)
+
+
+HEADER = ("name", "trained", "right", "recall", "interval", "precision", "taken_for")

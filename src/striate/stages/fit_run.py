@@ -1,0 +1,207 @@
+"""From a split to a model on disk and predictions of the images that judge it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.errors import UsageError
+from striate.learn.context import Budget, FitContext, FitData, FitResult, RunPort
+from striate.learn.cross_validation import cross_validate, held_out_by_folds, held_out_of
+from striate.learn.fit import learn
+from striate.predict.classifier import Classifier, as_predictions, keeping, save
+from striate.run import FIRST_MODEL, Run
+from striate.stages.improve import keep_earlier, put_by
+from striate.store.files import Codec, of_array
+from striate.store.plan_files import read_plan
+from striate.values import (
+    Cache,
+    Choice,
+    Evidence,
+    History,
+    Index,
+    Machine,
+    ModelSpec,
+    Options,
+    Plan,
+    Predictions,
+    Rows,
+    Split,
+    Trial,
+    Watch,
+    say,
+)
+
+T = TypeVar("T")
+
+FOLDS_AND_MODEL = 6
+
+
+def fit_and_predict(
+    run: Run, index: Index, split: Split, cache: Cache, machine: Machine, watch: Watch
+) -> None:
+    """Leaves model, plan, evidence, history, trials and predictions in the run folder.
+
+    The test images are shown to the finished model only, once.
+    """
+    crossed = split.evaluation == "cross-validation"
+    context = make_context(run, index, split, cache, machine, watch)
+    earlier = put_by(run, watch)
+    with run.timed("train"):
+        learned = learn(context)
+    found, task = learned.val_probabilities, index.task
+    truth = (index.labels() if task == "label" else index.targets())[context.data.val]
+    if earlier and keep_earlier(run, earlier, found, truth, task):
+        run.write("evidence.json", learned.evidence)
+        run.write("trials.jsonl", _tried(learned.evidence))
+        return
+    with run.timed("predict"):
+        held_out = held_out_of(context.data, learned)
+    save(keeping(learned.classifier, held_out), run.model)
+    _write_learned(run, learned)
+    rows = split.train if crossed else split.test
+    run.look(learned.plan)
+    with run.timed("predict"):
+        probabilities = _judged(run, context, learned, split)
+    if held_out is None and split.folds is not None and index.task == "label":
+        save(keeping(learned.classifier, held_out_by_folds(context.data, probabilities)), run.model)
+    spec = learned.classifier.spec
+    run.write("predictions.csv", _predictions(index, rows, probabilities, spec))
+
+
+def _judged(run: Run, context: FitContext, learned: FitResult, split: Split) -> NDArray[np.float32]:
+    """Probabilities of the images that judge: the test's, or those of every fold."""
+    if split.folds is not None:
+        return cross_validate(context, split.folds)
+    return run.keep(
+        "test.npy",
+        lambda: learned.classifier.probabilities(context.data.cache.images, split.test),
+        of_array(),
+    )
+
+
+def make_context(
+    run: Run, index: Index, split: Split, cache: Cache, machine: Machine, watch: Watch
+) -> FitContext:
+    """What the procedure may look at; a fold of a tiny set gets a sixth of the time."""
+    crossed = split.evaluation == "cross-validation"
+    options = run.record.settings
+    parts = FOLDS_AND_MODEL if crossed else 1
+    return FitContext(
+        data=data_of(index, split, cache, options.seed),
+        budget=Budget(
+            minutes=run.clock.minutes / parts,
+            seconds_left=lambda: run.clock.remaining() / parts,
+            judge_images=0 if crossed else len(split.test),
+        ),
+        port=RunPort(
+            checkpoints=run.checkpoints,
+            keep=_Timed(run),
+            publish=run.write,
+            usable=_FirstModel(run),
+            watch=watch,
+        ),
+        options=options,
+        machine=machine,
+        given_plan=given_plan(options, index),
+    )
+
+
+def data_of(index: Index, split: Split, cache: Cache, seed: int) -> FitData:
+    """The images of a split that a fit may look at: those of training and validation."""
+    return FitData(
+        index=index,
+        cache=cache,
+        train=split.train,
+        val=split.val,
+        groups=split.groups,
+        feature_rows=np.sort(np.concatenate([split.train, split.val])),
+        seed=seed,
+    )
+
+
+def given_plan(options: Options, index: Index) -> Plan | None:
+    """The plan that `--plan` names. Raises `UsageError` where it is for other classes."""
+    if options.plan is None:
+        return None
+    plan = read_plan(Path(options.plan))
+    if options.weights is not None:
+        why = say("plan.weights_file", "the file that you named")
+        plan = replace(plan, weights=Choice(value=options.weights, why=why, ground="asked"))
+    if plan.classes != index.classes:
+        other = sorted(set(plan.classes) ^ set(index.classes))
+        raise UsageError(
+            f"{options.plan} is a plan for other classes: {', '.join(other[:3]) or 'their order'}.",
+            "Give a plan that was made for these classes, or leave --plan out.",
+        )
+    return plan
+
+
+@dataclass(slots=True)
+class _Timed:
+    """The run's habit of keeping, with the seconds of the long parts told apart."""
+
+    run: Run
+
+    def __call__(
+        self,
+        name: str,
+        make: Callable[[], T],
+        codec: Codec[T] | None = None,
+        *,
+        inputs: Sequence[str] | None = None,
+        also: Any = None,
+    ) -> T:
+        stage = STAGES.get(name)
+        if stage is None:
+            return self.run.keep(name, make, codec, inputs=inputs, also=also)
+        with self.run.timed(stage):
+            return self.run.keep(name, make, codec, inputs=inputs, also=also)
+
+
+STAGES = {"features.npz": "features", "measured.json": "evidence"}
+
+
+@dataclass(slots=True)
+class _FirstModel:
+    """Puts a usable model on disk, and notes when the first one stood there."""
+
+    run: Run
+
+    def __call__(self, classifier: Classifier) -> None:
+        if (self.run.model / "weights.safetensors").exists():
+            return
+        save(classifier, self.run.model)
+        self.run.stage_done(FIRST_MODEL, self.run.clock.elapsed())
+
+
+def _write_learned(run: Run, learned: FitResult) -> None:
+    nothing = History(epochs=(), kept_epoch=0, train_images=0, val_images=0)
+    run.write("evidence.json", learned.evidence)
+    run.write("plan.json", learned.plan)
+    run.write("trials.jsonl", _tried(learned.evidence))
+    run.write("history.csv", learned.history or nothing)
+    if learned.val_probabilities is not None:
+        run.write("val.npy", learned.val_probabilities, of_array())
+
+
+def _tried(evidence: Evidence) -> tuple[Trial, ...]:
+    return (*evidence.networks, *evidence.trials)
+
+
+def _predictions(
+    index: Index, rows: Rows, probabilities: NDArray[np.float32], spec: ModelSpec
+) -> Predictions:
+    if spec.task != "label":
+        examples = [index.examples[row] for row in rows]
+        found, said = probabilities[:, : spec.outputs], probabilities[:, spec.outputs :]
+        return as_predictions(spec, examples, found, said > 0 if said.size else None)
+    return Predictions(
+        classes=index.classes,
+        paths=tuple(index.examples[row].path for row in rows),
+        probabilities=np.asarray(probabilities, np.float32),
+        truth=index.labels()[rows],
+    )

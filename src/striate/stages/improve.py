@@ -1,0 +1,157 @@
+"""More minutes for a finished run: what it had is put by, and wins unless the new is better."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.errors import ModelError
+from striate.metrics import target_metrics
+from striate.predict.model_files import read_model, write_model
+from striate.run import Run
+from striate.store.files import Codec, of_array
+from striate.store.plan_files import PLAN
+from striate.store.tables import HISTORY, PREDICTIONS
+from striate.values import (
+    History,
+    Plan,
+    Predictions,
+    Progress,
+    Sentence,
+    Task,
+    Watch,
+    say,
+    unwatched,
+)
+
+Answers = NDArray[np.float32]
+Truth = NDArray[np.int64] | NDArray[np.float64]
+
+_KEPT: dict[str, Codec[Any]] = {
+    "plan.json": PLAN,
+    "history.csv": HISTORY,
+    "predictions.csv": PREDICTIONS,
+    "val.npy": of_array(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Earlier:
+    """What a run ended with the last time; its model lies in `checkpoints/earlier/model`."""
+
+    plan: Plan
+    history: History
+    predictions: Predictions
+    val_probabilities: NDArray[np.float32]
+
+
+def put_by(run: Run, watch: Watch = unwatched) -> Earlier | None:
+    """The end of the round before this one, copied aside; None in a first round.
+
+    A run that is killed while it improves finds the copy again, not its own half. Of what is
+    damaged nothing is put by, and the new round is held against nothing: that is told.
+    """
+    rounds = run.record.rounds
+    if not rounds:
+        return None
+    try:
+        return _put_by(run, rounds)
+    except ModelError as error:
+        note = say(
+            "improve.unreadable",
+            "What the run ended with before cannot be read, and is held against nothing: {reason}",
+            reason=error.sentence,
+        )
+        watch(Progress(stage="train", note=note))
+        return None
+
+
+def _put_by(run: Run, rounds: int) -> Earlier | None:
+    folder = run.checkpoints / "earlier"
+    marker = f"earlier/{rounds}.json"
+    if not run.holds(marker):
+        if not all(run.holds(name) for name in _KEPT):
+            return None
+        write_model(folder / "model", *read_model(run.model))
+        for name, codec in _KEPT.items():
+            run.write(f"earlier/{name}", run.read(name, codec), codec)
+        run.write(marker, run.read("plan.json"), PLAN)
+    read_model(folder / "model")
+    plan, history, predictions, val = (
+        run.read(f"earlier/{name}", codec) for name, codec in _KEPT.items()
+    )
+    return Earlier(
+        plan=plan, history=history, predictions=predictions, val_probabilities=np.asarray(val)
+    )
+
+
+def keep_earlier(
+    run: Run, earlier: Earlier, found: Answers | None, truth: Truth, task: Task = "label"
+) -> bool:
+    """Puts the earlier model back where the new one does worse on the validation images.
+
+    `truth` is their class numbers N, or of other tasks their targets N x K.
+    """
+    if found is None or len(earlier.val_probabilities) != len(truth):
+        return False
+    why = WORSE[task](found, earlier.val_probabilities, truth)
+    if why is None:
+        return False
+    plan = replace(earlier.plan, because=(*earlier.plan.because, why))
+    write_model(run.model, *read_model(run.checkpoints / "earlier" / "model"))
+    run.write("plan.json", plan)
+    run.write("history.csv", earlier.history)
+    run.write("predictions.csv", earlier.predictions)
+    run.write("val.npy", earlier.val_probabilities, of_array())
+    return True
+
+
+def _fewer_right(found: Answers, earlier: Answers, truth: Truth) -> Sentence | None:
+    now, before = (int((each.argmax(axis=1) == truth).sum()) for each in (found, earlier))
+    if now >= before:
+        return None
+    return say(
+        "improve.not_kept",
+        "With more minutes {now} of {n} validation images were right, before {before}: the "
+        "earlier model stays.",
+        now=now,
+        before=before,
+        n=len(truth),
+    )
+
+
+def _less_precise(found: Answers, earlier: Answers, truth: Truth) -> Sentence | None:
+    now, before, _ = target_metrics.compared_labels(found, earlier, np.asarray(truth, np.float64))
+    if now >= before:
+        return None
+    return say(
+        "improve.not_kept_labels",
+        "With more minutes the mean average precision on {n} validation images was {now:.1%}, "
+        "before {before:.1%}: the earlier model stays.",
+        now=now,
+        before=before,
+        n=len(truth),
+    )
+
+
+def _further_off(found: Answers, earlier: Answers, truth: Truth) -> Sentence | None:
+    now, before, _ = target_metrics.compared_numbers(found[:, 0], earlier[:, 0], truth[:, 0])
+    if now <= before:
+        return None
+    return say(
+        "improve.not_kept_number",
+        "With more minutes answers on {n} validation images were off by {now:.3g} on average, "
+        "before by {before:.3g}: the earlier model stays.",
+        now=now,
+        before=before,
+        n=len(truth),
+    )
+
+
+WORSE: dict[Task, Callable[[Answers, Answers, Truth], Sentence | None]] = {
+    "label": _fewer_right,
+    "labels": _less_precise,
+    "number": _further_off,
+}

@@ -1,0 +1,264 @@
+"""A source -> what is in it, before any training: counts, copies, leaks, series, split."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data.cache import build_cache
+from striate.data.scan import read
+from striate.data.split.duplicates import described, families_of, find_duplicates, leaks_between
+from striate.data.split.image_series import find_series
+from striate.data.split.split import split_index
+from striate.learn.linear.linear_model import PRETRAINED, spec_on
+from striate.metrics.intervals import rng
+from striate.nets import find_net
+from striate.probe.features import FeatureTable
+from striate.probe.label_errors import find_doubtful, left_out_probabilities
+from striate.probe.outlier_scores import find_outliers
+from striate.stages.inspection_sentences import (
+    copies_told,
+    counts_told,
+    doubts_told,
+    not_doubted,
+    outliers_told,
+    split_told,
+)
+from striate.store.summary import count_images
+from striate.strategy.budget import feature_size
+from striate.train.fast.forward_pass import features_of
+from striate.train.fast.inference import fast
+from striate.train.fast.machine import apply, measure_machine
+from striate.train.head import all_taps, assemble
+from striate.values import (
+    Aside,
+    Cache,
+    ClassCount,
+    Doubt,
+    Example,
+    Index,
+    Inspection,
+    Machine,
+    ModelSpec,
+    Options,
+    Outlier,
+    Progress,
+    Rows,
+    Split,
+    Watch,
+    unwatched,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inspected:
+    """An inspection, and what it was made from; `families` are rows of one picture each."""
+
+    inspection: Inspection
+    index: Index
+    cache: Cache
+    split: Split
+    families: tuple[tuple[int, ...], ...]
+
+
+def inspect(source: object, options: Options, watch: Watch = unwatched) -> Inspected:
+    """Reads and decodes a source, compares its images, cuts the split that a fit would cut.
+
+    Labels are doubted last, within what is left of `options.minutes`.
+
+    Raises what `read` and `build_cache` raise; nothing is written but the cache.
+    """
+    started = time.monotonic()
+    watch(Progress(stage="scan"))
+    index, cache = build_cache(read(source, options), options, watch)
+    copies = find_duplicates(_ungrouped(index), cache)
+    groups = find_duplicates(index, cache) if _named(index.examples) else copies
+    split = split_index(index, groups, options)
+    families = families_of(index, copies)
+    found = inspection_of(index, cache, split, families, source=_address(index))
+    left = 60 * options.minutes - (time.monotonic() - started)
+    closer = look_closer(index, cache, split.groups, options, left, watch)
+    told = doubts_told(closer.doubts, closer.looked_at, found.images.used)
+    told = told if index.task == "label" else not_doubted()
+    return Inspected(
+        inspection=replace(
+            found,
+            doubts=closer.doubts,
+            labels_looked_at=closer.looked_at if index.task == "label" else 0,
+            outliers=closer.outliers,
+            told=(*found.told, *told, *outliers_told(closer.outliers, closer.looked_at)),
+            seconds=round(time.monotonic() - started, 2),
+        ),
+        index=index,
+        cache=cache,
+        split=split,
+        families=families,
+    )
+
+
+def inspection_of(
+    index: Index, cache: Cache, split: Split, families: tuple[tuple[int, ...], ...], source: str
+) -> Inspection:
+    """The inspection of images that have been read, compared and shared out."""
+    used = [example for example in index.examples if example.status == "used"]
+    copies = tuple(described(index, family) for family in families)
+    leaks = leaks_between(index, families)
+    series = find_series(index, cache, split.groups)
+    images, classes = count_images(index, split), _classes(index, split)
+    formats = _counted(example.format or "–" for example in used)
+    sizes = _counted(f"{example.width} x {example.height}" for example in used)
+    turned = sum(example.orientation != 1 for example in used)
+    aside = tuple(
+        Aside(path=example.path, reason=example.reason)
+        for example in index.examples
+        if example.status == "set_aside"
+    )
+    return Inspection(
+        name=index.name,
+        source=source,
+        images=images,
+        classes=classes,
+        formats=formats,
+        sizes=sizes,
+        turned=turned,
+        set_aside=aside,
+        copies=copies,
+        leaks=leaks,
+        given_splits=index.given_splits,
+        named_groups=len(_named(index.examples)),
+        evaluation=split.evaluation,
+        series=series,
+        told=(
+            *counts_told(index.task, images, classes, formats, sizes, turned, aside),
+            *copies_told(index, copies, leaks),
+            *split_told(index, split, images.test, series),
+        ),
+        seconds=0.0,
+    )
+
+
+def _classes(index: Index, split: Split) -> tuple[ClassCount, ...]:
+    marks = index.targets() > 0 if index.classes else np.zeros((len(index.examples), 0), np.bool_)
+    pictures: list[set[str]] = [set() for _ in index.classes]
+    for row in index.used():
+        example = index.examples[row]
+        for k in np.flatnonzero(marks[row]):
+            pictures[k].add(example.pixels_hash or example.bytes_hash or example.path)
+    counts = [
+        marks[rows].sum(axis=0).tolist()
+        for rows in (index.used(), split.train, split.val, _counting(index, split))
+    ]
+    return tuple(
+        ClassCount(name=name, images=n, distinct=len(each), train=train, val=val, test=test)
+        for name, each, n, train, val, test in zip(index.classes, pictures, *counts, strict=True)
+    )
+
+
+def _counting(index: Index, split: Split) -> Rows:
+    return split.test[~np.isin(split.test, split.leaked) & index.firsts(split.test)]
+
+
+def _counted(words: Iterable[str]) -> dict[str, int]:
+    """How often each occurs, the commonest first, then by name."""
+    return dict(sorted(Counter(words).items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _named(examples: Iterable[Example]) -> set[str]:
+    return {example.group for example in examples if example.status == "used" and example.group}
+
+
+def _ungrouped(index: Index) -> Index:
+    return replace(index, examples=tuple(replace(e, group="") for e in index.examples))
+
+
+def _address(index: Index) -> str:
+    return "memory" if index.images is not None else str(index.address or index.root)
+
+
+# At 128 pixels at least 80 % of planted labels stood in front (docs/LOG.md, doubtful labels).
+LARGEST_INPUT = 128
+MOST_IMAGES = 5_000
+BLOCK = 256
+SHARE_OF_TIME = 0.5
+FEWEST_OF_A_CLASS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubted:
+    """The flagged images, the most doubtful first, those unlike all others, how many were seen."""
+
+    doubts: tuple[Doubt, ...]
+    looked_at: int
+    outliers: tuple[Outlier, ...] = ()
+
+
+def look_closer(
+    index: Index, cache: Cache, groups: Rows, options: Options, seconds: float, watch: Watch
+) -> Doubted:
+    """Images that look more like another class to a linear model that did not see them.
+
+    Labels are doubted only where an image has one; images unlike all others are looked for in
+    any task. The model reads features of the pretrained network and is judged with an image and its
+    group left out. At most half of `seconds` goes into the features: where that is too short
+    for all, or there are over 5,000, images are drawn by the seed. Classes of which fewer than
+    5 are looked at are not doubted.
+    """
+    machine = measure_machine(options.device)
+    until = time.monotonic() + max(1.0, SHARE_OF_TIME * seconds)
+    rows, size = _affordable(index, cache, machine, until - time.monotonic(), options.seed)
+    taps = all_taps(find_net(PRETRAINED).card(PRETRAINED).stages)
+    spec = spec_on(PRETRAINED, size, taps, index, cache, machine)
+    with apply(machine):
+        rows, features, widths = _in_time(cache, rows, spec, machine, until, watch)
+        table = FeatureTable(rows=rows, taps=spec.taps, widths=widths, values=features, seconds=0.0)
+        outliers = find_outliers(table.stages(rows), index, rows, groups[rows])
+        if index.task != "label":
+            return Doubted(doubts=(), looked_at=len(rows), outliers=outliers)
+        labels = index.labels()[rows]
+        probabilities = left_out_probabilities(features, labels, len(index.classes), groups[rows])
+    counts = np.bincount(labels, minlength=len(index.classes))
+    known = {name for name, n in zip(index.classes, counts, strict=True) if n >= FEWEST_OF_A_CLASS}
+    found = find_doubtful(probabilities, index, rows)
+    return Doubted(
+        doubts=tuple(d for d in found if d.flagged and d.label in known),
+        looked_at=len(rows),
+        outliers=outliers,
+    )
+
+
+def _affordable(
+    index: Index, cache: Cache, machine: Machine, seconds: float, seed: int
+) -> tuple[Rows, int]:
+    """The rows to look at, in an order drawn by the seed, and the input size of the network."""
+    rows = index.used()
+    usual = find_net(PRETRAINED).card(PRETRAINED).input_size
+    speed = machine.speeds.get("features", 50.0)
+    wanted = min(len(rows), MOST_IMAGES)
+    size = min(LARGEST_INPUT, feature_size(wanted, cache.size, speed, seconds, usual))
+    most = min(wanted, max(50, int(speed * seconds * (usual / size) ** 2)))
+    return rng(seed, "doubts").permutation(rows)[:most], size
+
+
+def _in_time(
+    cache: Cache, rows: Rows, spec: ModelSpec, machine: Machine, until: float, watch: Watch
+) -> tuple[Rows, NDArray[np.float32], tuple[int, ...]]:
+    """The rows whose features were ready in time, ascending, these N x D, and each tap's width.
+
+    At least a block is made ready.
+
+    A busy machine is slower than it was when it was measured.
+    """
+    whole = assemble(spec)
+    network = fast(whole, machine=machine, precision=spec.precision)
+    features: list[NDArray[np.float32]] = []
+    done = 0
+    while done < len(rows) and (not done or time.monotonic() < until):
+        block = rows[done : done + BLOCK]
+        features.append(features_of(network, cache.images, block, spec, machine))
+        done += len(block)
+        watch(Progress(stage="features", done=done, total=len(rows), unit="images"))
+    order = np.argsort(rows[:done])
+    return rows[:done][order], np.concatenate(features)[order], whole.widths

@@ -1,0 +1,105 @@
+"""`plan.json`: a plan as people read it, and a plan that a person gives."""
+
+import json
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from striate.config.overrides import CHOICES, SETTINGS, WORDS, out_of_range
+from striate.errors import ModelError, UsageError
+from striate.store.files import Codec, Facts, from_json, put, reason_of, same_schema, to_json
+from striate.values import CLOSED_FORM, OWN, PREPROCESSING, STRATEGIES, Plan
+
+SCHEMA = "striate/plan/"
+
+
+def plan_content(plan: Plan) -> dict[str, Any]:
+    """What `plan.json` holds: `because` as plain English, `sentences` with their codes."""
+    content: dict[str, Any] = msgspec.to_builtins(plan)
+    content["sentences"] = content["because"]
+    content["because"] = [sentence["text"] for sentence in content["sentences"]]
+    return content
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a file.
+
+    Raises `UsageError` where it is no plan, and `ModelError` where it is one that cannot be: of a
+    newer striate, damaged, or with a value out of its bounds, naming the place.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict) or not str(content.get("schema")).startswith(SCHEMA):
+            raise ValueError("it does not hold an object of the schema striate/plan")
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{path} is not a plan: {reason_of(path, error)}.",
+            "Give the plan.json of a run folder, such as runs/flowers-1/plan.json.",
+        ) from error
+    same_schema(content, Plan, path)
+    try:
+        plan = _plan(content)
+        fault = fault_of(plan)
+        if fault:
+            raise ValueError(fault)
+    except ValueError as error:
+        raise ModelError(
+            f"{path} is a plan that cannot be: {reason_of(path, error)}.",
+            "Take a plan.json as a run wrote it, or put that value right.",
+        ) from error
+    return plan
+
+
+def _plan(content: Any) -> Plan:
+    if not isinstance(content, dict):
+        raise ValueError("it does not hold one JSON object")
+    plain = dict(content)
+    said = plain.get("because", [])
+    if not isinstance(said, list):
+        raise ValueError("its because is no list of sentences")
+    told = [{"code": "", "text": text} for text in said]
+    plain["because"] = plain.pop("sentences", told)
+    return msgspec.convert(plain, Plan)
+
+
+def fault_of(plan: Plan) -> str:
+    """What of a plan cannot be, as the end of a sentence; "" where all can."""
+    if plan.strategy.value not in STRATEGIES:
+        return f"its strategy is {plan.strategy.value!r}, not one of {', '.join(STRATEGIES)}"
+    settings = {name: getattr(plan.settings.value, name) for name in SETTINGS}
+    augment = {f"augment.{name}": value for name, value in plan.augment.value.items()}
+    choices = {name: getattr(plan, name).value for name in (*CHOICES, "alpha")}
+    for name, value in (choices | settings | augment).items():
+        fault = out_of_range(name, value)
+        if fault:
+            return f"its {name} {fault.rstrip('.')}"
+        words = _words(plan.strategy.value, name)
+        if words and value not in words:
+            return f"its {name} is {value!r}, not one of {', '.join(words)}"
+    if len(plan.classes) == 1 or len(set(plan.classes)) < len(plan.classes):
+        return f"its classes are {list(plan.classes)}; two or more are due, each once"
+    return ""
+
+
+def _words(strategy: str, name: str) -> tuple[str, ...]:
+    """What a choice may be; () where that is open, as it is of steps where none are taken.
+
+    A schedule may have been cut short, which stands in its word: what reads it knows.
+    """
+    if name == "preprocess":
+        return PREPROCESSING if strategy == "scratch" else (*PREPROCESSING, OWN)
+    if name == "schedule" or (strategy in CLOSED_FORM and name not in ("precision", "resize")):
+        return ()
+    return tuple(WORDS.get(name, ()))
+
+
+def _write(plan: Plan, file: BinaryIO) -> None:
+    put(file, to_json(plan_content(plan)))
+
+
+def _read(path: Path, facts: Facts) -> Plan:
+    return _plan(from_json(path.read_bytes(), dict, path))
+
+
+PLAN: Codec[Plan] = Codec(write=_write, read=_read)

@@ -1,0 +1,327 @@
+"""What a strategy that trains by steps may reach in the time that is left, before it is run."""
+
+from dataclasses import dataclass, replace
+
+from striate.metrics.intervals import sign_test
+from striate.strategy import budget
+from striate.strategy.corners import SMALL_IMAGE as SMALL_IMAGE
+from striate.strategy.plans import best_probe, recipe_for
+from striate.values import (
+    CLOSED_FORM,
+    TUNED,
+    Choice,
+    Evidence,
+    Figure,
+    Interval,
+    Options,
+    Probe,
+    Sentence,
+    Trial,
+    say,
+)
+
+# A network replaces the linear model if "no better" has less than this one-sided p-value.
+GATE_LEVEL = 0.1
+
+# Of the images that the linear model did not learn from, the share missed that is next to nothing.
+LITTLE = 0.005
+
+# Validation images that tuning needs.
+JUDGES = 5
+
+# The speed of tuning all layers is not known before it is measured: with hope for this many times
+# the fewest epochs no other way is looked at.
+SURE = 2
+
+# Errors fell with this power of the epochs on CIFAR-10 from 3 to 7 epochs: on none of the sets
+# that the strategy benchmark judges by.
+LEARNING_EXPONENT = 0.35
+
+# Measured 5.5 to 8 for all layers on a CPU: a pass back costs two forward, and nothing can be
+# folded or fused. The last stages above what is frozen and kept: 1.5.
+TUNING_COSTS = {"shallow": 1.2, "deep": 5.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """The accuracy that a strategy may reach on validation, and whether it is worth a training."""
+
+    strategy: str
+    accuracy: float
+    hopeful: bool
+    why: Sentence
+
+
+def contenders(
+    evidence: Evidence, remaining_seconds: float, options: Options
+) -> tuple[tuple[str, ...], tuple[Sentence, ...]]:
+    """Strategies that could be trained in time, and why the others are out of the question.
+
+    Tuning the last stages alone is for the time that does not hold a tuning of all layers.
+    """
+    found, out = [], []
+    for strategy, reason in (
+        ("scratch", _against_scratch(evidence, options)),
+        ("deep", _against_tuning(evidence)),
+        ("shallow", _against_tuning(evidence)),
+    ):
+        if strategy == "shallow" and "deep" in found:
+            continue
+        reason = reason or _against_time(evidence, strategy, remaining_seconds)
+        if reason is None:
+            found.append(strategy)
+        else:
+            out.append(reason)
+    return tuple(found), tuple(out)
+
+
+def worth_measuring(
+    evidence: Evidence, remaining_seconds: float, options: Options
+) -> tuple[str, ...]:
+    """Strategies whose training speed matters to the choice, so that it is worth its seconds.
+
+    Tuning costs at least `TUNING_COSTS` times a pass for features: where not even that speed
+    leaves time for it, nothing is measured.
+    """
+    probe = best_probe(evidence)
+    if options.strategy != "auto":
+        return () if options.strategy in CLOSED_FORM else (options.strategy,)
+    if probe is not None and nothing_to_win(evidence, probe) is not None:
+        return ()
+    found = ["scratch"] if _against_scratch(evidence, options) is None else []
+    features = evidence.speeds.get("features", 0.0)
+    hoped = {**evidence.speeds, **{name: features / cost for name, cost in TUNING_COSTS.items()}}
+    fast = replace(evidence, speeds=hoped)
+    if _against_tuning(evidence) is None:
+        for tuning in ("deep", "shallow"):
+            if _against_time(fast, tuning, remaining_seconds) is None:
+                found.append(tuning)
+            if (
+                full_epochs(fast, "deep", remaining_seconds)
+                >= SURE * recipe_for("deep").least_epochs
+            ):
+                break
+    return tuple(found)
+
+
+def nothing_to_win(evidence: Evidence, probe: Probe) -> Sentence | None:
+    """Why no training could be seen to beat the linear model; None where one could."""
+    if probe.val_accuracy is None:
+        return say(
+            "choose.no_validation",
+            "No images can be spared for validation, so no training could be shown to be better.",
+        )
+    judged = (probe.loo_accuracy, probe.val_accuracy)
+    n = sum(found.n for found in judged)
+    wrong = sum(_missed(found) for found in judged)
+    if wrong > LITTLE * n:
+        return None
+    return say(
+        "choose.nothing_to_win",
+        "It misses {wrong} of {n:,} images that it did not learn from: a training has next to "
+        "nothing to win.",
+        wrong=wrong,
+        n=n,
+    )
+
+
+def _missed(found: Interval) -> int:
+    return round((1 - found.value) * found.n)
+
+
+def promise(evidence: Evidence, strategy: str, remaining_seconds: float, probe: Probe) -> Promise:
+    """What `strategy` may reach, from its trial or, without one, from what is known of it."""
+    assert probe.val_accuracy is not None
+    linear = probe.val_accuracy.value
+    trial = next((t for t in evidence.trials if t.strategy == strategy), None)
+    if trial is not None:
+        return _from_trial(evidence, trial, remaining_seconds, linear)
+    if strategy in TUNED:
+        some = strategy == "shallow"
+        template = (
+            "Tuning the last stages starts at the linear model's head, so it may gain a little."
+            if some
+            else "Tuning all layers starts at the linear model's head, so it may gain a little."
+        )
+        why = say("promise.shallow" if some else "promise.deep", template)
+        accuracy = 1 - DEEP_KEEPS * (1 - linear)
+        return Promise(strategy=strategy, accuracy=accuracy, hopeful=True, why=why)
+    images, size = sum(evidence.images_per_class), evidence.image_size
+    hopeful = size <= SMALL_IMAGE or images >= _MANY_IMAGES
+    if hopeful:
+        why = say(
+            "promise.scratch_untried",
+            "{n:,} images of {size} pixels are enough to train a small network from scratch.",
+            n=images,
+            size=size,
+        )
+    else:
+        why = say(
+            "promise.scratch_unproven",
+            "Without a trial {n:,} images of {size} pixels are too few to train a network from "
+            "scratch.",
+            n=images,
+            size=size,
+        )
+    return Promise(strategy=strategy, accuracy=linear, hopeful=hopeful, why=why)
+
+
+def epochs_for(evidence: Evidence, strategy: str, seconds: float) -> int:
+    """Epochs of a training that takes `seconds`, at the measured speed; 0 if none is measured."""
+    each = _epoch_seconds(evidence, strategy)
+    if each is None:
+        return 0
+    return budget.epochs_within(seconds, each, recipe_for(strategy).most_epochs)
+
+
+def full_epochs(evidence: Evidence, strategy: str, remaining_seconds: float) -> int:
+    """Epochs of a training that takes all the time that is left but the reserve."""
+    speed = evidence.speeds.get(strategy, 0.0)
+    mirrored = strategy == "scratch" and evidence.flips is not None and evidence.flips.helps
+    judged = _SETS_TO_JUDGE * evidence.val_images * (2 if mirrored else 1)
+    judge_seconds = judged / (budget.STEPS_PER_JUDGING * speed) if speed else 0.0
+    features = evidence.speeds.get("features", 0.0)
+    images, val_images = sum(evidence.images_per_class), evidence.val_images
+    if strategy in TUNED and features:
+        judge_seconds += budget.refit_seconds(images, val_images, features)
+    if strategy == "shallow" and features:
+        judge_seconds += budget.frozen_seconds(images, val_images, features)
+    return epochs_for(evidence, strategy, budget.training_seconds(remaining_seconds, judge_seconds))
+
+
+def epochs_choice(evidence: Evidence, strategy: str, epochs: int) -> Choice[int]:
+    """The number of epochs with its reason."""
+    speed = evidence.speeds.get(strategy, 0.0)
+    recipe = recipe_for(strategy)
+    if not speed:
+        why = say("epochs.unmeasured", "no speed was measured; the fewest that are of use")
+        return Choice(value=epochs, why=why, ground="convention")
+    if epochs >= recipe.most_epochs:
+        why = say("epochs.most", "more than {epochs} bring no more", epochs=epochs)
+        return Choice(value=epochs, why=why, ground="convention")
+    why = say(
+        "epochs.time",
+        "what the time allows: {speed:,.0f} images a second, {each:.1f} s an epoch",
+        speed=speed,
+        each=_epoch_seconds(evidence, strategy) or 0.0,
+    )
+    return Choice(value=epochs, why=why, ground="measured")
+
+
+def _from_trial(
+    evidence: Evidence, trial: Trial, remaining_seconds: float, linear: float
+) -> Promise:
+    """The trial's error, shrunk as errors shrink with the length of a training.
+
+    `hopeful` takes the trial at the upper end of its interval: a network that may win is
+    trained, since the linear model stays unless the network beats it. For small images no trial
+    is so poor that hope is lost: an epoch or two of gtsrb32 said 18 % where the whole training
+    reached 97 % (LOG 2026-11-25).
+    """
+    epochs = max(1, full_epochs(evidence, trial.strategy, remaining_seconds))
+    shrink = min(1.0, (max(1, trial.epochs) / epochs) ** LEARNING_EXPONENT)
+    accuracy = 1 - (1 - trial.accuracy.value) * shrink
+    best_case = 1 - (1 - trial.accuracy.high) * shrink
+    hopeful = best_case > linear
+    small = evidence.image_size <= SMALL_IMAGE
+    figures: dict[str, Figure] = {
+        "seconds": trial.seconds,
+        "strategy": trial.strategy,
+        "tried": trial.accuracy.value,
+        "epochs": epochs,
+        "accuracy": accuracy,
+    }
+    if hopeful:
+        why = say(
+            "promise.hopeful",
+            "In {seconds:.0f} s of trial {strategy} reached {tried:.1%}; {epochs} epochs should "
+            "bring about {accuracy:.1%}, which is worth a training.",
+            **figures,
+        )
+    elif small:
+        why = say(
+            "promise.small",
+            "In {seconds:.0f} s of trial {strategy} reached {tried:.1%}, too short to tell: images "
+            "of {size} pixels lose by being enlarged for a pretrained network, so it is worth a "
+            "training.",
+            seconds=trial.seconds,
+            strategy=trial.strategy,
+            tried=trial.accuracy.value,
+            size=evidence.image_size,
+        )
+    else:
+        why = say(
+            "promise.hopeless",
+            "In {seconds:.0f} s of trial {strategy} reached {tried:.1%}; {epochs} epochs should "
+            "bring about {accuracy:.1%}, not enough to pass the linear model.",
+            **figures,
+        )
+    return Promise(strategy=trial.strategy, accuracy=accuracy, hopeful=hopeful or small, why=why)
+
+
+def _against_scratch(evidence: Evidence, options: Options) -> Sentence | None:
+    probe = best_probe(evidence)
+    if options.net != "auto" and probe is not None:
+        return say("out.net_asked", "You asked for {net}, so no other is tried.", net=options.net)
+    if probe is None or probe.val_accuracy is None:
+        return None
+    wrong, n = _missed(probe.val_accuracy), probe.val_accuracy.n
+    if sign_test(wrong, 0) < GATE_LEVEL:
+        return None
+    return say(
+        "out.scratch_unprovable",
+        "The linear model misses {wrong} of {n:,} validation images, so few that even a perfect "
+        "network from scratch could not be told from it.",
+        wrong=wrong,
+        n=n,
+    )
+
+
+def _against_tuning(evidence: Evidence) -> Sentence | None:
+    """Why a pretrained network is not worth tuning."""
+    if best_probe(evidence) is None:
+        return say("out.no_pretrained", "No pretrained network is at hand to tune.")
+    if evidence.val_images >= JUDGES:
+        return None
+    return say(
+        "out.tuning_few",
+        "Nothing is tuned: {n} validation images are too few to tell whether it helps, {least} are "
+        "due.",
+        n=evidence.val_images,
+        least=JUDGES,
+    )
+
+
+def _against_time(evidence: Evidence, strategy: str, remaining_seconds: float) -> Sentence | None:
+    if not evidence.speeds.get(strategy):
+        if strategy == "deep" and evidence.speeds.get("features"):
+            return say("out.deep_slow", "Tuning all layers would not be done in the time left.")
+        if strategy == "shallow" and evidence.speeds.get("features"):
+            return say("out.shallow_slow", "Tuning the last stages would not be done in time.")
+        return say("out.unmeasured", "The speed of {strategy} was not measured.", strategy=strategy)
+    least = recipe_for(strategy).least_epochs
+    epochs = full_epochs(evidence, strategy, remaining_seconds)
+    if epochs >= least:
+        return None
+    return say(
+        "out.no_time",
+        "Epochs of {strategy} that the time left holds: {epochs}; under {least} do more harm "
+        "than good.",
+        strategy=strategy,
+        epochs=epochs,
+        least=least,
+    )
+
+
+def _epoch_seconds(evidence: Evidence, strategy: str) -> float | None:
+    speed = evidence.speeds.get(strategy, 0.0)
+    if not speed:
+        return None
+    return budget.epoch_seconds(sum(evidence.images_per_class), speed, evidence.val_images)
+
+
+_MANY_IMAGES = 2000
+# Of the errors of the linear model this share was left at 20 images a class (LOG 2026-11-24).
+DEEP_KEEPS = 0.85
+# Validation and test images are predicted once more at the end.
+_SETS_TO_JUDGE = 2

@@ -1,0 +1,108 @@
+"""What was asked for and does nothing to the model that is delivered, said in sentences."""
+
+from collections.abc import Sequence
+
+from striate.config.overrides import SETTINGS, parsed
+from striate.values import CLOSED_FORM, WHITENING, Options, Plan, Sentence, Task, say
+
+
+def idle_choices(options: Options, plan: Plan) -> tuple[str, ...]:
+    """Names in `--set` that the model of this plan has no use for, sorted."""
+    asked = parsed(options.set) if options.set else {}
+    return tuple(sorted(name for name in asked if not _heeded(name, plan)))
+
+
+def idle(options: Options, plan: Plan, task: Task, val_images: int) -> tuple[Sentence, ...]:
+    """A sentence on choices without effect, and one on `--race` and `--remedy` each; often none."""
+    names = idle_choices(options, plan)
+    told = [_of_choices(names, plan)] if names else []
+    trained = plan.strategy.value not in CLOSED_FORM or _mentions(plan, "gate.")
+    for flag, asked, did in (
+        ("--race", options.race, _mentions(plan, "race.")),
+        ("--remedy", options.remedy, _mentions(plan, "remedy.")),
+    ):
+        if asked and not did:
+            told += _of_flag(flag, task, val_images, trained)
+    return tuple(told)
+
+
+def _heeded(name: str, plan: Plan) -> bool:
+    strategy = plan.strategy.value
+    if strategy in CLOSED_FORM:
+        return name in IN_CLOSED_FORM
+    if name in OF_EXACT_HEAD:
+        return strategy != "scratch" and plan.head.value == "exact"
+    if strategy != "scratch":
+        return name not in SETTINGS and name not in FROM_SCRATCH
+    if name in WHITEN:
+        return plan.preprocess.value in WHITENING
+    return name not in FROM_PRETRAINED
+
+
+def _of_choices(names: Sequence[str], plan: Plan) -> Sentence:
+    listed = ", ".join(names)
+    if plan.strategy.value in CLOSED_FORM:
+        own = any(name in SETTINGS or name in FROM_SCRATCH for name in names)
+        return say(
+            "forced.idle_linear",
+            "You set {names}, which has no effect on this model: a linear model on fixed features "
+            "is solved at once, not trained step by step. --strategy {other} heeds it.",
+            names=listed,
+            other="scratch" if own else "deep",
+        )
+    if plan.strategy.value != "scratch":
+        return say(
+            "forced.idle_pretrained",
+            "You set {names}, which has no effect on this model: a pretrained network keeps its "
+            "own layers, first weights and preprocessing. --strategy scratch heeds layers, first "
+            "weights and preprocessing; alpha and interpolation take head=exact.",
+            names=listed,
+        )
+    return say(
+        "forced.idle_scratch",
+        "You set {names}, which has no effect on this model, trained from scratch: alpha, "
+        "head, interpolation and l2_sp are for pretrained networks, whiten_components and "
+        "whiten_eps for preprocess=pca or zca.",
+        names=listed,
+    )
+
+
+def _of_flag(flag: str, task: Task, val_images: int, trained: bool) -> list[Sentence]:
+    if not val_images:
+        return [
+            say(
+                "forced.idle_validation",
+                "{flag} did nothing: it is decided by validation images, and none could be spared.",
+                flag=flag,
+            )
+        ]
+    if task != "label":
+        return [
+            say(
+                "forced.idle_task",
+                "{flag} did nothing: it is decided by images that are right or wrong, and there "
+                "are none of several labels or a number.",
+                flag=flag,
+            )
+        ]
+    if trained:
+        return []
+    return [
+        say(
+            "forced.idle_untrained",
+            "{flag} did nothing: it is for networks trained step by step, and none was. "
+            "--strategy scratch or deep trains one.",
+            flag=flag,
+        )
+    ]
+
+
+def _mentions(plan: Plan, prefix: str) -> bool:
+    return any(reason.code.startswith(prefix) for reason in plan.because)
+
+
+IN_CLOSED_FORM = ("balance", "channels", "resize")
+WHITEN = ("whiten_components", "whiten_eps")
+FROM_SCRATCH = ("initialisation", "preprocess", *WHITEN)
+FROM_PRETRAINED = ("head", "l2_sp")
+OF_EXACT_HEAD = ("alpha", "interpolation")

@@ -1,0 +1,219 @@
+"""Several labels or a number: what may be asked for, what is worth a training, and the plan.
+
+What was measured of one label guides it: which corner the data lies in, and that small images are
+best trained on from scratch. Whether that holds is judged by the gate, on validation images.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import fmean
+
+from striate.config.overrides import parsed
+from striate.errors import UsageError
+from striate.strategy.corners import to_try
+from striate.strategy.expected_gain import epochs_choice, full_epochs
+from striate.strategy.plans import best_probe, linear_plan, recipe_for, training_plan
+from striate.values import (
+    CLOSED_FORM,
+    Choice,
+    Evidence,
+    Figure,
+    Machine,
+    Options,
+    Plan,
+    Sentence,
+    Task,
+    say,
+)
+
+
+def refuse_unfit(task: Task, options: Options) -> None:
+    """Raises `UsageError` where `--set` asks for what has no meaning for a task."""
+    if task == "label" or not options.set:
+        return
+    asked = parsed(options.set)
+    for (of, name), (unfit, why) in UNFIT.items():
+        if of == task and name in asked and unfit(asked[name]):
+            raise UsageError(f"--set {name}={asked[name]}: {why}", f"Leave {name} out.")
+
+
+def worth_a_training(evidence: Evidence, options: Options) -> str:
+    """The strategy that trains by steps and is asked for or may beat the linear model; or ""."""
+    if options.strategy != "auto":
+        return "" if options.strategy in CLOSED_FORM else options.strategy
+    if best_probe(evidence) is None:
+        return "scratch"
+    if not evidence.val_images:
+        return ""
+    # The network that was asked for is pretrained: no other is trained from scratch beside it.
+    size = evidence.image_size if options.net == "auto" else math.inf
+    each = sum(evidence.images_per_class) / max(1, len(evidence.images_per_class))
+    return to_try(size, each, _shift(evidence))
+
+
+def choose_for_targets(
+    evidence: Evidence, remaining_seconds: float, options: Options, machine: Machine, task: Task
+) -> Plan:
+    """The plan for several labels or a number; `because` says how it came about.
+
+    Raises `UsageError` where the strategy asked for needs a pretrained network and none is there.
+    """
+    probe, name = best_probe(evidence), worth_a_training(evidence, options)
+    if probe is None and options.strategy not in ("auto", "scratch"):
+        raise UsageError(
+            f"The strategy {options.strategy} needs a pretrained network, and none is at hand.",
+            "Type --strategy scratch, or name a network with --net.",
+        )
+    asked = options.strategy != "auto"
+    said: tuple[Sentence, ...] = ()
+    if asked:
+        said = (say("choose.asked", "You asked for {strategy}.", strategy=options.strategy),)
+    against = None if asked or probe is None else _against(evidence, name, remaining_seconds)
+    if not name or against is not None:
+        return _stay(evidence, options, machine, (*said, *((against,) if against else ())), task)
+    epochs = full_epochs(evidence, name, remaining_seconds)
+    least = 1 if evidence.speeds.get(name) else recipe_for(name).least_epochs
+    count = epochs_choice(evidence, name, max(least, epochs))
+    if not asked:
+        said = (_try(evidence, name, count.value),)
+    strategy = Choice(value=name, why=said[0], ground="asked" if asked else "convention")
+    plan = _for_task(training_plan(evidence, options, machine, strategy, count), task)
+    if probe is not None and name != "scratch":
+        plan = replace(plan, taps=replace(plan.taps, why=_which(evidence, task)))
+    return replace(plan, because=said)
+
+
+def _stay(
+    evidence: Evidence,
+    options: Options,
+    machine: Machine,
+    said: tuple[Sentence, ...],
+    task: Task,
+) -> Plan:
+    asked = options.strategy != "auto"
+    why = said[0] if said else say("targets.exact", "solved exactly, in closed form")
+    strategy = Choice(
+        value=options.strategy if asked else "linear",
+        why=why,
+        ground="asked" if asked else "convention",
+    )
+    plan = exact_plan(evidence, options, machine, strategy, task)
+    return replace(plan, because=(*said, plan.taps.why))
+
+
+def exact_plan(
+    evidence: Evidence, options: Options, machine: Machine, strategy: Choice[str], task: Task
+) -> Plan:
+    """The plan of the exact head on the taps of the best probe."""
+    plan = linear_plan(evidence, options, machine, strategy)
+    return replace(plan, taps=replace(plan.taps, why=_which(evidence, task)))
+
+
+def _against(evidence: Evidence, name: str, remaining_seconds: float) -> Sentence | None:
+    """Why nothing is trained by steps beside the linear model; None where something is."""
+    if not evidence.val_images:
+        return say(
+            "choose.no_validation",
+            "No images can be spared for validation, so no training could be shown to be better.",
+        )
+    if not name:
+        return say(
+            "targets.few",
+            "{n:,} training images are too few for a training by steps to gain on the linear "
+            "model.",
+            n=max(evidence.images_per_class),
+        )
+    epochs, least = full_epochs(evidence, name, remaining_seconds), recipe_for(name).least_epochs
+    if epochs >= least:
+        return None
+    return say(
+        "out.no_time",
+        "Epochs of {strategy} that the time left holds: {epochs}; under {least} do more harm "
+        "than good.",
+        strategy=name,
+        epochs=epochs,
+        least=least,
+    )
+
+
+def _try(evidence: Evidence, strategy: str, epochs: int) -> Sentence:
+    if best_probe(evidence) is None:
+        return say(
+            "targets.train_alone",
+            "No pretrained network is at hand, so one is trained from scratch for {epochs} epochs.",
+            epochs=epochs,
+        )
+    return say(
+        "targets.train",
+        "With images of {size} pixels and a shift of {shift:.2f}, {strategy} is trained for "
+        "{epochs} epochs, and kept only if it is better than the linear model on validation "
+        "images.",
+        size=evidence.image_size,
+        shift=_shift(evidence),
+        strategy=strategy,
+        epochs=epochs,
+    )
+
+
+def _shift(evidence: Evidence) -> float:
+    return fmean(evidence.shift.values()) if evidence.shift else 0.0
+
+
+def _for_task(plan: Plan, task: Task) -> Plan:
+    """The plan without label smoothing, unless it was asked for."""
+    if plan.label_smoothing.ground == "asked":
+        return plan
+    why = (
+        say("targets.no_smoothing_number", "a number has no classes to spread over")
+        if task == "number"
+        else say("targets.no_smoothing", "most labels are absent from most images as it is")
+    )
+    return replace(plan, label_smoothing=Choice(value=0.0, why=why, ground="convention"))
+
+
+def _which(evidence: Evidence, task: Task) -> Sentence:
+    best = best_probe(evidence)
+    assert best is not None
+    figures: dict[str, Figure] = {
+        "name": best.name,
+        "n": len(evidence.probes),
+        "share": best.loo_accuracy.value,
+    }
+    if task == "number":
+        return say(
+            "targets.taps_number",
+            "'{name}' is best of {n} by leave-one-out: it explains {share:.1%} of the variance",
+            **figures,
+        )
+    return say(
+        "targets.taps_labels",
+        "'{name}' is best of {n} by leave-one-out: mean average precision {share:.1%}",
+        **figures,
+    )
+
+
+UNFIT: dict[tuple[Task, str], tuple[Callable[[object], bool], str]] = {
+    ("labels", "balance"): (
+        lambda value: value != "none",
+        "classes are weighed or drawn evenly where an image has one label; of several labels one "
+        "cannot be drawn without the others.",
+    ),
+    ("labels", "head"): (
+        lambda value: value == "exact",
+        "a tuned head is solved anew where an image has one label only.",
+    ),
+    ("number", "head"): (
+        lambda value: value == "exact",
+        "a tuned head is solved anew where an image has one label only.",
+    ),
+    ("number", "balance"): (lambda value: value != "none", "a number has no classes to balance."),
+    ("number", "label_smoothing"): (
+        lambda value: value != 0,
+        "a number has no classes to spread a target over.",
+    ),
+    ("number", "mix"): (
+        lambda value: value == "cutmix",
+        "a rectangle's share of the pixels is no share of a number; mixup blends both alike.",
+    ),
+}

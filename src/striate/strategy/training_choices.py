@@ -1,0 +1,186 @@
+"""Which augmentations a training uses: the recipe's, and copies measured to keep labels true."""
+
+from dataclasses import replace
+
+from striate.strategy.recipes import Recipe
+from striate.values import OWN, WHITENING, Choice, CopyGain, Evidence, Plan, say
+
+
+def augmentation(recipe: Recipe, evidence: Evidence, strategy: str) -> Choice[dict[str, float]]:
+    """The recipe's augmentation, and copies that were measured to keep labels true.
+
+    Turning was measured on pretrained features, and is left to what is tuned from them: whether
+    it pays in a short training from scratch is another question.
+    """
+    flips, turns = evidence.flips, evidence.rotations
+    if flips is None or turns is None:
+        return _mirrored(recipe, flips)
+    figures = {
+        "flips": flips.gain,
+        "flips_error": flips.error,
+        "turns": turns.gain,
+        "turns_error": turns.error,
+        "loss": flips.log_loss,
+        "n": flips.n,
+    }
+    measured = (
+        "a linear model's log loss on {n:,} images as they are falls from {loss:.3f} by "
+        "{flips:.3f} ± {flips_error:.3f} with mirrored copies and by {turns:.3f} ± "
+        "{turns_error:.3f} with turned ones"
+    )
+    tuned = strategy != "scratch"
+    used = {"flip": 1.0} if flips.helps else {}
+    used |= {"rotate": 1.0} if turns.helps and tuned else {}
+    code = {
+        (True, True, True): "plan.copies_both",
+        (True, True, False): "plan.copies_flips_scratch",
+        (False, True, True): "plan.copies_turns",
+        (False, True, False): "plan.copies_none_scratch",
+    }.get(
+        (flips.helps, turns.helps, tuned),
+        "plan.copies_flips" if flips.helps else "plan.copies_none",
+    )
+    why = say(code, f"{measured}: {_COPIES_USED[code]}", **figures)
+    return Choice(value={**recipe.augment.value, **used}, why=why, ground="measured")
+
+
+def _mirrored(recipe: Recipe, flips: CopyGain | None) -> Choice[dict[str, float]]:
+    """The same where turning was not measured, as in runs of before."""
+    if flips is None:
+        return recipe.augment
+    figures = {"gain": flips.gain, "error": flips.error, "loss": flips.log_loss, "n": flips.n}
+    if flips.helps:
+        why = say(
+            "plan.flips",
+            "mirrored copies lower a linear model's log loss by {gain:.3f} ± {error:.3f} from "
+            "{loss:.3f} on {n:,} images as they are",
+            **figures,
+        )
+        return Choice(value={**recipe.augment.value, "flip": 1.0}, why=why, ground="measured")
+    why = say(
+        "plan.no_flips",
+        "small shifts keep every label true; mirrored copies do not help a linear model (log "
+        "loss lower by {gain:.3f} ± {error:.3f} from {loss:.3f} on {n:,} images)",
+        **figures,
+    )
+    return Choice(value=recipe.augment.value, why=why, ground="measured")
+
+
+_COPIES_USED = {
+    "plan.copies_both": "both are used",
+    "plan.copies_flips": "only mirroring is used",
+    "plan.copies_turns": "only turning is used",
+    "plan.copies_none": "neither is used, only small shifts",
+    "plan.copies_flips_scratch": "only mirroring is used; turning is safe, but was not measured "
+    "to pay from scratch",
+    "plan.copies_none_scratch": "neither is used; turning is safe, but was not measured to pay "
+    "from scratch",
+}
+
+
+def with_rate(plan: Plan) -> Plan:
+    """The plan with a rate that fits its optimizer, where that was asked for and no rate was."""
+    if plan.optimizer.ground != "asked" or plan.learning_rate.ground == "asked":
+        return plan
+    kind = "scratch" if plan.strategy.value == "scratch" else "tuned"
+    rate = RATES.get((kind, plan.optimizer.value))
+    return plan if rate is None else replace(plan, learning_rate=rate)
+
+
+# Pairs that are not here keep the recipe's rate. From scratch SGD does, since Muon's 0.12 was as
+# good for it as 0.1 (LOG 2026-11-25); tuned by Muon none was measured.
+RATES: dict[tuple[str, str], Choice[float]] = {
+    ("scratch", "adamw"): Choice(
+        value=3e-3,
+        why=say(
+            "plan.rate_adamw",
+            "AdamW moves every weight by about the rate: of 0.001, 0.003 and 0.01 the middle one, "
+            "on 840 CIFAR-10 images as good as Muon at its own",
+        ),
+        ground="measured",
+    ),
+    ("tuned", "sgd"): Choice(
+        value=1e-2,
+        why=say(
+            "plan.rate_sgd",
+            "ten times AdamW's: the usual rate for tuning with momentum, whose step is no longer "
+            "than the gradient",
+        ),
+        ground="convention",
+    ),
+}
+
+
+def channels_choice(channels: int, strategy: str) -> Choice[int]:
+    """How many channels the images have, and what the network makes of them."""
+    pretrained = strategy != "scratch"
+    if channels == 1 and pretrained:
+        why = say(
+            "plan.channels_repeated",
+            "every image is grey; the pretrained network sees grey three times over",
+        )
+    elif channels == 1:
+        why = say("plan.channels_grey", "every image is grey")
+    elif channels == 3:
+        why = say("plan.channels_colour", "in colour; what is transparent is seen over white")
+    elif pretrained:
+        why = say(
+            "plan.channels_adapted",
+            "the images have {n} channels; the filters of the pretrained first layer are repeated "
+            "in turn, times 3/{n}",
+            n=channels,
+        )
+    else:
+        why = say("plan.channels_many", "as many as the images have")
+    return Choice(value=channels, why=why, ground="convention")
+
+
+def resize_choice(evidence: Evidence) -> Choice[str]:
+    """How an image comes to its square."""
+    if evidence.square:
+        why = say("plan.resize_square", "every image is a square: there is nothing to cut or fill")
+    else:
+        why = say("plan.resize", "the whole image is seen: a crop may cut off what counts")
+    return Choice(value=evidence.resize, why=why, ground="convention")
+
+
+def with_preprocessing(plan: Plan) -> Plan:
+    """The plan with the reason of its preprocessing, where nobody asked for another.
+
+    A pretrained network keeps its own, whatever is asked of one that is trained from scratch.
+    """
+    if plan.strategy.value != "scratch":
+        why = say(
+            "plan.preprocess_own", "what the network was trained with, or its weights mislead"
+        )
+        unused = _whiten_unused(plan)
+        return replace(unused, preprocess=Choice(value=OWN, why=why, ground="convention"))
+    if plan.preprocess.ground != "asked":
+        why = say(
+            "plan.preprocess",
+            "every channel with mean 0 and deviation 1 over the training images: it costs nothing",
+        )
+        plan = replace(plan, preprocess=replace(plan.preprocess, why=why))
+    if plan.preprocess.value not in WHITENING:
+        return _whiten_unused(plan)
+    kept = say("plan.whiten_components", "all directions in which training images differ")
+    bound = say(
+        "plan.whiten_eps",
+        "a share of the mean variance, so that faint directions are not blown up; CIFAR-10 was "
+        "whitened so by Goodfellow et al. 2013",
+    )
+    reasons = {"whiten_components": (kept, "convention"), "whiten_eps": (bound, "paper")}
+    for name, (why, ground) in reasons.items():
+        choice = getattr(plan, name)
+        if choice.ground != "asked":
+            plan = replace(plan, **{name: replace(choice, why=why, ground=ground)})
+    return plan
+
+
+def _whiten_unused(plan: Plan) -> Plan:
+    why = say("plan.no_whitening", "only whitening of whole images has a use for it")
+    return replace(
+        plan,
+        whiten_components=replace(plan.whiten_components, why=why),
+        whiten_eps=replace(plan.whiten_eps, why=why),
+    )

@@ -1,0 +1,159 @@
+"""Which epoch's weights are kept, and when a training has seen enough: by its losses alone.
+
+The criterion is that of `striate diagnose`: the least smoothed validation loss. Where it lies is
+known only later, since what comes after an epoch has a say in its level; so the weights of the
+few most promising epochs are held until the end.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from striate.metrics.curve_smoothing import find_best_epoch, ranked
+from striate.train.checkpoint import Tensors
+from striate.train.schedule import falls_to_zero
+from striate.values import Epoch, Plan
+
+# Eight lose as little as four, two more (LOG 2026-11-24).
+HELD = 4
+LONG = 128
+PATIENCE, LEAST_EPOCHS = 5, 10
+
+
+def kept_of(epochs: Sequence[Epoch], held: Collection[int]) -> int:
+    """The number of the epoch to keep of those held; without validation images the latest."""
+    losses = _losses(epochs)
+    if not losses or not np.isfinite(losses).all():
+        return max(held)
+    return 1 + find_best_epoch(losses, among=[number - 1 for number in held if number > 0]).place
+
+
+def least_promising(epochs: Sequence[Epoch], held: Collection[int]) -> int:
+    """The number of the epoch among those held whose weights are given up first.
+
+    Never that of the latest: what comes will tell of it.
+    """
+    losses = _losses(epochs)
+    older = sorted(number for number in held if number < len(epochs))
+    if 0 in older or not np.isfinite(losses).all():
+        return older[0]
+    if len(losses) > LONG:
+        # Smoothing costs the square of the length; far epochs have no say in a level anyway.
+        return max(older, key=lambda number: (_level_around(losses, number - 1), number))
+    levels = ranked(losses)
+    return max(older, key=lambda number: (levels[number - 1], number))
+
+
+def seen_enough(stopping: str, schedule: str, epochs: Sequence[Epoch]) -> bool:
+    """Whether a training ends before its last planned epoch.
+
+    It does when the last five epochs are all worse than the best beyond the 95% band, and there
+    are ten. `stopping` is `never`, `always`, or `auto`: not with rates that fall to zero, whose
+    best epochs are the last ones as a rule, though the middle looks as if nothing came any more.
+    """
+    losses = _losses(epochs)
+    quiet = stopping == "never" or (stopping == "auto" and falls_to_zero(schedule))
+    if quiet or len(losses) < LEAST_EPOCHS or not np.isfinite(losses).all():
+        return False
+    start = max(0, len(losses) - LONG)
+    best = find_best_epoch(losses[start:])
+    return len(losses) - 1 - (start + best.high) >= PATIENCE
+
+
+def hold(plan: Plan, epochs: tuple[Epoch, ...], own: Tensors, held: dict[int, Tensors]) -> None:
+    """Takes the latest epoch's weights among those held, and gives up the least promising.
+
+    A mean of epochs is built on the best alone, and is smooth by itself.
+    """
+    epoch = epochs[-1]
+    if plan.average.value != "epochs":
+        held[epoch.epoch] = own
+        if 0 in held or len(held) > HELD:
+            del held[least_promising(epochs, held)]
+    elif 0 in held or better(epoch, epochs[max(held) - 1]):
+        held.clear()
+        held[epoch.epoch] = own
+
+
+def over(plan: Plan, epochs: tuple[Epoch, ...]) -> bool:
+    """Whether no epoch follows: the last planned one is done, or enough has been seen."""
+    done = len(epochs) >= plan.epochs.value
+    return done or seen_enough(plan.stopping.value, plan.schedule.value, epochs)
+
+
+def better(epoch: Epoch, kept: Epoch) -> bool:
+    """More right, or as many with less loss; without validation images the latest."""
+    if epoch.val_accuracy != epoch.val_accuracy:
+        return True
+    return (epoch.val_accuracy, -epoch.val_loss) > (kept.val_accuracy, -kept.val_loss)
+
+
+def _losses(epochs: Sequence[Epoch]) -> list[float]:
+    return [epoch.val_loss for epoch in epochs]
+
+
+def _level_around(losses: Sequence[float], place: int) -> float:
+    start = max(0, place - LONG // 2)
+    return float(ranked(losses[start : place + LONG // 2])[place - start])
+
+
+def averaged(network: nn.Module, decay: float) -> AveragedModel | None:
+    """A copy that `update_parameters(network)` moves towards the network; None for a decay of 0.
+
+    After each step an average keeps `decay` of itself, less at the beginning: (1 + n) / (10 + n)
+    after n steps, so that the first weights are soon forgotten (as TensorFlow's and timm's).
+    Statistics of batch normalisation are averaged with the weights. Polyak and Juditsky 1992.
+    """
+    if not decay:
+        return None
+
+    def move(
+        averages: tuple[Tensor, ...] | list[Tensor],
+        weights: tuple[Tensor, ...] | list[Tensor],
+        steps: Tensor | int,
+    ) -> None:
+        with torch.no_grad():
+            _move(averages, weights, min(decay, (1 + int(steps)) / (10 + int(steps))))
+
+    return AveragedModel(network, multi_avg_fn=move, use_buffers=True)
+
+
+def averages_of(average: AveragedModel) -> Tensors:
+    """The averaged weights under the whole network's own names, copied."""
+    whole = getattr(average.module, "network", average.module)  # An upper part holds the whole.
+    return {name: tensor.detach().clone() for name, tensor in whole.state_dict().items()}
+
+
+def mean_with(kept: Tensors, epochs: int, state: Tensors) -> Tensors:
+    """The mean of the weights of so many epochs, `kept`, with those of one more, `state`.
+
+    A greedy soup of epochs: Wortsman et al. 2022, recipe 1, in the order of time.
+    """
+    return {
+        name: (
+            torch.lerp(tensor, state[name], 1 / (epochs + 1))
+            if tensor.is_floating_point()
+            else state[name]
+        )
+        for name, tensor in kept.items()
+    }
+
+
+def averaged_epochs(epochs: Sequence[Epoch], better: Callable[[Epoch, Epoch], bool]) -> int:
+    """Of how many epochs the kept weights are the mean; `better` tells which epoch is kept."""
+    count, kept = 0, None
+    for epoch in epochs:
+        if kept is None or better(epoch, kept):
+            count, kept = (count + 1 if epoch.averaged else 1), epoch
+    return count
+
+
+def _move(averages: Sequence[Tensor], weights: Sequence[Tensor], decay: float) -> None:
+    for average, weight in zip(averages, weights, strict=True):
+        if average.is_floating_point():
+            average.lerp_(weight, 1 - decay)
+        else:
+            average.copy_(weight)

@@ -1,0 +1,1 @@
+"""Fast inference: fused kernels, bfloat16, what this machine does best."""

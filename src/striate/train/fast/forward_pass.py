@@ -1,0 +1,147 @@
+"""One pass of a network over many images, in inference: features or logits, image by image."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.data.batches import normalise, to_device
+from striate.nets import Backbone
+from striate.train.fast.inference import Fast
+from striate.train.head import pool
+from striate.train.torch_context import settled
+from striate.values import Machine, ModelSpec, Progress, Rows, Tap, Watch, unwatched
+
+
+def features_of(
+    network: Fast,
+    images_NHWC: NDArray[np.uint8],
+    rows: Rows,
+    spec: ModelSpec,
+    machine: Machine,
+    watch: Watch = unwatched,
+) -> NDArray[np.float32]:
+    """Pooled features N x D float32 of some rows of an array of images."""
+    width = sum(network.network.widths)
+    return _pass(network.pooled, width, images_NHWC, rows, spec, machine, watch)
+
+
+def logits_of(
+    network: Fast,
+    images_NHWC: NDArray[np.uint8],
+    rows: Rows,
+    spec: ModelSpec,
+    machine: Machine,
+    watch: Watch = unwatched,
+) -> NDArray[np.float32]:
+    """Logits N x K float32 of some rows; the mean of both mirrorings where the model asks so."""
+
+    def classify(images_NCHW: Tensor) -> Tensor:
+        logits: Tensor = network(images_NCHW)
+        if spec.mirror:
+            logits = (logits + network(images_NCHW.flip(3))) / 2
+        return logits
+
+    width = len(spec.classes)
+    return _pass(classify, width, images_NHWC, rows, spec, machine, watch)
+
+
+def answers_of(
+    network: Fast, images_NHWC: NDArray[np.uint8], rows: Rows, spec: ModelSpec, machine: Machine
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits N x K of some rows, and what the last stage gives of each, N x D, in one pass."""
+    backbone = cast(Backbone, network.network.backbone)
+    deep = (Tap(stage=backbone.stage_names[-1], pool="mean"),)
+
+    def answer(images_NCHW: Tensor) -> Tensor:
+        maps = network.stages(images_NCHW)
+        logits = network.classify(pool(maps, network.network.taps))
+        if spec.mirror:
+            logits = (logits + network(images_NCHW.flip(3))) / 2
+        return torch.cat([logits, pool(maps, deep)], dim=1)
+
+    width = spec.outputs + backbone.stage_channels[-1]
+    found = _pass(answer, width, images_NHWC, rows, spec, machine, unwatched)
+    return found[:, : spec.outputs], found[:, spec.outputs :]
+
+
+def images_at_once(spec: ModelSpec) -> int:
+    """How many images a batch holds: `spec.batch_size` at 224 pixels, more of smaller ones."""
+    scaled = round(spec.batch_size * (FULL_SIZE / spec.input_size) ** 2)
+    return max(spec.batch_size, min(scaled, MOST_AT_ONCE))
+
+
+def _pass(
+    compute: Callable[[Tensor], Tensor],
+    width: int,
+    images_NHWC: NDArray[np.uint8],
+    rows: Rows,
+    spec: ModelSpec,
+    machine: Machine,
+    watch: Watch,
+) -> NDArray[np.float32]:
+    """What `compute` gives for each row, in batches that workers take from a queue.
+
+    On the CPU each worker computes with one thread: no thread ever waits for another, and the
+    result depends neither on how many there are nor on the images beside an image. Every batch
+    has the same shape, the last one filled up, so that the kernels are the same.
+    """
+    begun = time.perf_counter()
+    size = images_at_once(spec)
+    found = np.empty((len(rows), width), np.float32)
+
+    def one(start: int) -> int:
+        part = rows[start : start + size]
+        with torch.inference_mode():
+            images = _batch(images_NHWC[_filled(part, size)], spec, machine)
+            found[start : start + len(part)] = compute(images)[: len(part)].cpu().numpy()
+        return start + len(part)
+
+    alone = machine.device != "cpu"
+    workers = 1 if alone else max(1, min(machine.threads, -(-len(rows) // size)))
+    with (
+        settled(machine.threads),
+        ThreadPoolExecutor(
+            workers, initializer=torch.set_num_threads, initargs=(machine.threads if alone else 1,)
+        ) as team,
+    ):
+        batches = [team.submit(one, start) for start in range(0, len(rows), size)]
+        try:
+            for batch in batches:
+                watch(_progress(batch.result(), len(rows), time.perf_counter() - begun))
+        except BaseException:
+            team.shutdown(cancel_futures=True)
+            raise
+    return found
+
+
+def _batch(images_NHWC: NDArray[np.uint8], spec: ModelSpec, machine: Machine) -> Tensor:
+    images = to_device(images_NHWC, machine.device, machine.layout)
+    return normalise(images, spec.mean, spec.std, torch.float32, spec.input_size)
+
+
+def _filled(rows: Rows, size: int) -> Rows:
+    """A full batch: the last one is filled up with its first row."""
+    return np.concatenate([rows, np.repeat(rows[:1], size - len(rows))])
+
+
+def _progress(done: int, total: int, seconds: float) -> Progress:
+    rate = done / max(seconds, 1e-9)
+    return Progress(
+        stage="features",
+        done=done,
+        total=total,
+        unit="images",
+        rate=rate,
+        seconds_left=(total - done) / rate,
+        finished=done == total,
+    )
+
+
+FULL_SIZE = 224
+MOST_AT_ONCE = 256

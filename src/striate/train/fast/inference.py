@@ -1,0 +1,115 @@
+"""The same network, faster, for inference only."""
+
+import copy
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from striate.nets import Backbone
+from striate.train.fast.bf16 import lower
+from striate.train.fast.fused import fuse
+from striate.train.fast.fused_conv import pads_unevenly
+from striate.train.head import Network, pool
+from striate.train.torch_context import settled
+from striate.values import Machine
+
+
+class Fast(nn.Module):
+    """A network that computes in one precision and gives float32 features and logits.
+
+    `fused` tells whether the fused kernels are in use. Call it in `torch.inference_mode()`.
+    """
+
+    def __init__(
+        self, network: Network, maps: nn.Module, dtype: torch.dtype, layout: torch.memory_format
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.maps = maps
+        self.dtype = dtype
+        self.layout = layout
+        self.fused = not isinstance(maps, _Plain)
+        self.turned = self.fused and any(
+            pads_unevenly(m) for m in network.backbone.modules() if isinstance(m, nn.Conv2d)
+        )
+
+    def stages(self, images_NCHW: Tensor) -> dict[str, Tensor]:
+        """The maps of every stage, shallow to deep, of images as `normalise` gives them.
+
+        They are turned by 180 degrees where `turned` says so.
+        """
+        images = self.network.preprocess(images_NCHW)
+        images = images.to(self.dtype).contiguous(memory_format=self.layout)
+        names = cast(Backbone, self.network.backbone).stage_names
+        return dict(zip(names, self.maps(images), strict=True))
+
+    def pooled(self, images_NCHW: Tensor) -> Tensor:
+        """Features N x D float32 of images as `normalise` gives them."""
+        return pool(self.stages(images_NCHW), self.network.taps)
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        """Logits N x K float32 of images as `normalise` gives them."""
+        return self.classify(self.pooled(images_NCHW))
+
+    def classify(self, features_ND: Tensor) -> Tensor:
+        """Logits N x K float32; the place of an image in its batch changes none of them.
+
+        Kernels sum a row of the head in another order at the edge of a tile. In float64 that is
+        less than float32 keeps; devices without float64 go without.
+        """
+        if features_ND.device.type == "mps":
+            return self.network.classify(features_ND)
+        net = self.network
+        standardised_ND = ((features_ND - net.shift) / net.scale).double()
+        return F.linear(standardised_ND, net.head.weight.double(), net.head.bias.double()).float()
+
+
+def fast(network: Network, *, machine: Machine, precision: str | None = None) -> Fast:
+    """A copy of the network for inference on this machine; the network itself is not changed.
+
+    `precision` is the machine's own unless given. Where the fused kernels are not to be used,
+    or do not do for this network, it is the plain network in that precision.
+    """
+    precision = precision or machine.precision
+    last = machine.layout == "channels_last"
+    layout = torch.channels_last if last else torch.contiguous_format
+    with settled(1):  # To copy so little, threads cost more than they do.
+        quick = copy.deepcopy(network).eval().requires_grad_(False).to(machine.device)
+    maps = None
+    if machine.fused and machine.device == "cpu":
+        maps = _fused(quick.backbone, precision)
+    if maps is not None:
+        return Fast(quick, maps, torch.float32, layout)
+    dtype: torch.dtype = getattr(torch, precision)
+    quick.backbone.to(dtype)
+    quick.backbone.to(memory_format=layout)
+    return Fast(quick, _Plain(quick.backbone), dtype, layout)
+
+
+class _Plain(nn.Module):
+    """The backbone's own stages as a forward pass."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, images_NCHW: Tensor) -> list[Tensor]:
+        maps: list[Tensor] = self.backbone.stages(images_NCHW)  # type: ignore[operator]
+        return maps
+
+
+def _fused(backbone: nn.Module, precision: str) -> nn.Module | None:
+    """The fused maps in this precision; None where there is no way to have them right."""
+    channels = next(m for m in backbone.modules() if isinstance(m, nn.Conv2d)).in_channels
+    try:
+        # One thread: what is tried here is too small to be worth waking another.
+        with settled(1), torch.inference_mode():
+            maps = fuse(backbone)
+            if precision == "bfloat16":
+                maps = lower(maps, channels)
+            maps(torch.zeros(1, channels, 64, 64))
+    except Exception:  # private operators and foreign networks may fail in any way
+        return None
+    return maps

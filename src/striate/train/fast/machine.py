@@ -1,0 +1,83 @@
+"""What this machine does best, measured once and remembered."""
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import torch
+
+from striate.data.cache_folder import CacheFolder
+from striate.errors import MachineError, UsageError
+from striate.store.checksums import unwrapped, wrapped
+from striate.store.files import write_whole
+from striate.train.fast.machine_speed import Processor, look_up, measure
+from striate.train.torch_context import settled
+from striate.values import Machine
+
+
+def measure_machine(device: str = "auto") -> Machine:
+    """What the machine does best on this device: a second or two once, then from the cache.
+
+    `auto` is a GPU where there is one, else the CPU. What is remembered belongs to this
+    processor, these cores and these versions. Raises `UsageError` for a device that is not there.
+    """
+    return _remembered(_device(device), look_up(), str(_folder() or ""))
+
+
+@contextmanager
+def apply(machine: Machine) -> Iterator[None]:
+    """Sets torch's threads and deterministic kernels for a while, and puts them back."""
+    with settled(machine.threads):
+        yield
+
+
+@functools.cache
+def _remembered(device: str, processor: Processor, folder: str) -> Machine:
+    path = Path(folder) / f"machine-{_key(device, processor)}.json" if folder else None
+    if path is not None:
+        with contextlib.suppress(OSError, ValueError):  # damaged: it is measured anew
+            return msgspec.json.decode(unwrapped(path.read_bytes()), type=Machine)
+    machine = measure(device, processor)
+    if path is not None:
+        with contextlib.suppress(OSError):  # Not remembered is only slower.
+            write_whole(path, wrapped(msgspec.json.format(msgspec.json.encode(machine), indent=2)))
+    return machine
+
+
+def _device(asked: str) -> str:
+    there = {"cpu"}
+    if torch.cuda.is_available():
+        there |= {"cuda", *(f"cuda:{k}" for k in range(torch.cuda.device_count()))}
+    if torch.backends.mps.is_available():
+        there.add("mps")
+    if asked == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if name in there)
+    if asked not in there:
+        raise UsageError(
+            f"There is no device {asked} on this machine.",
+            f"Type --device {' or --device '.join(sorted(there))}, or leave it out.",
+        )
+    return asked
+
+
+def _folder() -> Path | None:
+    try:
+        return CacheFolder.open().path.parent
+    except MachineError:
+        return None
+
+
+def _key(device: str, processor: Processor) -> str:
+    versions = [importlib.metadata.version(name) for name in ("torch", "striate")]
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+    facts = msgspec.json.encode([device, name, processor, versions, METHOD])
+    return hashlib.blake2b(facts, digest_size=8).hexdigest()
+
+
+# Raised when what is measured, or how it is judged, changes.
+METHOD = 2

@@ -1,0 +1,328 @@
+"""Races on this machine: in which precision, by which kernels, how many images at once."""
+
+import contextlib
+import os
+import platform
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate.errors import ModelError
+from striate.nets import RANDOM, find_net
+from striate.train.fast.bf16 import made_images
+from striate.train.fast.forward_pass import features_of
+from striate.train.fast.inference import Fast, fast
+from striate.train.head import Network, all_taps, tap_slices
+from striate.values import Machine, ModelSpec, NetSettings, Rows, Sentence, say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processor:
+    """`threads` are the cores that this process may use; `abilities` name instruction sets."""
+
+    name: str
+    threads: int
+    memory_bytes: int
+    abilities: tuple[str, ...]
+
+
+def look_up() -> Processor:
+    """The processor as it is."""
+    return Processor(
+        name=_name(),
+        threads=_threads(),
+        memory_bytes=_memory_bytes(),
+        abilities=_abilities(),
+    )
+
+
+def _name() -> str:
+    for line in _lines("/proc/cpuinfo"):
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _threads() -> int:
+    """Cores, not hyperthreads, that affinity, container and `OMP_NUM_THREADS` leave us."""
+    limits = [_cores(), os.cpu_count() or 1]
+    with contextlib.suppress(ValueError, IndexError):
+        limits.append(int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0]))
+    with contextlib.suppress(ValueError, IndexError, ZeroDivisionError):
+        quota, period = _lines("/sys/fs/cgroup/cpu.max")[0].split()
+        limits.append(round(int(quota) / int(period)))
+    return max(1, min(limits))
+
+
+def _cores() -> int:
+    """Distinct cores among the processors that this process may run on."""
+    try:
+        allowed = os.sched_getaffinity(0)
+    except AttributeError:  # not on macOS or Windows
+        return os.cpu_count() or 1
+    siblings = {
+        tuple(_lines(f"/sys/devices/system/cpu/cpu{k}/topology/thread_siblings_list")) or (str(k),)
+        for k in allowed
+    }
+    return len(siblings)
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return 0
+
+
+def _abilities() -> tuple[str, ...]:
+    flags = next((line for line in _lines("/proc/cpuinfo") if line.startswith("flags")), "")
+    told = set(flags.partition(":")[2].split())
+    wide = sorted(flag for flag in told if flag.startswith(("amx", "avx")))
+    return (torch.backends.cpu.get_cpu_capability(), *wide)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+NET = "efficientnet-lite0"
+
+
+def measure(device: str, processor: Processor) -> Machine:
+    """The fastest way to compute whose features stay near those of plain float32.
+
+    Measured is one pass of the pretrained network over images of 224 pixels with every core at
+    work, the ways taking turns. The best of some rounds counts, since whatever else the machine
+    does can only slow a round down.
+    """
+    course = _prepare(device)
+    ways = _tried(course, device, processor)
+    within = _raced(course, [way for way in ways if way.error <= MOST_ERROR])
+    best = _choose(within)
+    sizes = CPU_BATCHES if device == "cpu" else GPU_BATCHES
+    by_batch = _raced(course, [_with_batch(best, size) for size in sizes])
+    fastest = max(way.speed for way in by_batch)
+    # The smallest that is nearly as fast: less of a last batch is wasted.
+    best = next(way for way in by_batch if way.speed >= NEARLY * fastest)
+    beyond = [way for way in ways if way.error > MOST_ERROR]
+    return replace(
+        best.machine,
+        precision_error=best.error,
+        speeds={name: round(best.speed, 1) for name in ("features", NET)},
+        why=tuple(_reason(way) for way in (*within, *beyond)),
+    )
+
+
+def speed_of(net: str, machine: Machine) -> float:
+    """Images per second of a listed network here, at the size that its card names.
+
+    A forward pass in the machine's way over coloured images, its weights drawn; the better of
+    some rounds. 0 where its card names no size.
+    """
+    if not find_net(net).card(net).input_size:
+        return 0.0
+    course = _prepare(machine.device, net)
+    machine = replace(machine, batch_size=max(machine.batch_size, LEAST_AT_ONCE))
+    way = Way(machine=machine, network=fast(course.network, machine=machine), error=0.0)
+    return round(_raced(course, [way])[0].speed, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A way to compute: its largest error over the taps, and its images per second, if raced."""
+
+    machine: Machine
+    network: Fast
+    error: float
+    speed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Course:
+    """What is run over: a network, images, and how they go in."""
+
+    network: Network
+    images_NHWC: NDArray[np.uint8]
+    spec: ModelSpec
+
+
+def _prepare(device: str, net: str = NET) -> Course:
+    family = find_net(net)
+    card = family.card(net)
+    try:
+        weights = None if card.pretrained else RANDOM
+        backbone = family.build(net, NetSettings(), 3, weights)
+    except ModelError:  # Its speed can be measured without its weights.
+        backbone = family.build(net, NetSettings(), 3, RANDOM)
+    taps = all_taps(card.stages)
+    images = (made_images(IMAGES, 3, card.input_size) + 1) * 127.5
+    return Course(
+        network=Network(backbone, taps, 1),
+        images_NHWC=images.permute(0, 2, 3, 1).contiguous().to(torch.uint8).numpy(),
+        spec=ModelSpec(
+            net=net,
+            settings=NetSettings(),
+            classes=("",),
+            channels=3,
+            input_size=card.input_size,
+            cache_size=card.input_size,
+            resize="squash",
+            mean=card.mean if len(card.mean) == 3 else card.mean * 3,
+            std=card.std if len(card.std) == 3 else card.std * 3,
+            taps=taps,
+        ),
+    )
+
+
+def _tried(course: Course, device: str, processor: Processor) -> list[Way]:
+    """Every way that may be good here, its features compared with the plain float32 ones.
+
+    Plain kernels are left out where fused ones give the same: they were never faster.
+    """
+    plain = _machine(device, processor, "float32", fused=False)
+    ways = [Way(machine=plain, network=fast(course.network, machine=plain), error=0.0)]
+    exact = _features(course, ways[0])
+    if device == "cpu":
+        ways += _if_fused(course, _machine(device, processor, "float32", fused=True))
+    if _has_bfloat16(device, processor):
+        rough = _machine(device, processor, "bfloat16", fused=device == "cpu")
+        ways += _if_fused(course, rough)
+    ways = [replace(way, error=_error(course, _features(course, way), exact)) for way in ways]
+    right = [way for way in ways if way.machine.fused and way.error <= MOST_ROUNDING]
+    return [way for way in ways if way.machine.fused] if right else ways
+
+
+def _if_fused(course: Course, machine: Machine) -> list[Way]:
+    """The way of this machine; none where it wants fused kernels and cannot have them."""
+    network = fast(course.network, machine=machine)
+    if network.fused != machine.fused:
+        return []
+    return [Way(machine=machine, network=network, error=0.0)]
+
+
+def _features(course: Course, way: Way) -> NDArray[np.float32]:
+    spec = replace(course.spec, batch_size=way.machine.batch_size)
+    return features_of(
+        way.network, course.images_NHWC, np.arange(COMPARED, dtype=np.int64), spec, way.machine
+    )
+
+
+def _error(course: Course, found: NDArray[np.float32], exact: NDArray[np.float32]) -> float:
+    """The largest relative error of a tap: the norm of what it is off by over its own norm."""
+    slices = tap_slices(course.network.backbone, course.network.taps).values()
+    off = [np.linalg.norm((found - exact)[:, s]) / np.linalg.norm(exact[:, s]) for s in slices]
+    return float(max(off))
+
+
+def _with_batch(way: Way, size: int) -> Way:
+    return replace(way, machine=replace(way.machine, batch_size=size))
+
+
+def _raced(course: Course, ways: list[Way]) -> list[Way]:
+    """The ways with their speeds; a first pass, in which kernels are built, does not count."""
+    speeds = dict.fromkeys(range(len(ways)), 0.0)
+    for turn in range(ROUNDS + 1):
+        for k, way in enumerate(ways):
+            speed = _speed(course, way)
+            if turn:
+                speeds[k] = max(speeds[k], speed)
+    return [replace(way, speed=speeds[k]) for k, way in enumerate(ways)]
+
+
+def _speed(course: Course, way: Way) -> float:
+    """Images per second of one batch on every core at once."""
+    seconds: list[float] = []
+    size = way.machine.batch_size
+    workers = way.machine.threads if way.machine.device == "cpu" else 1
+    rows: Rows = np.arange(size * workers, dtype=np.int64) % IMAGES
+    features_of(
+        way.network,
+        course.images_NHWC,
+        rows,
+        replace(course.spec, batch_size=size),
+        way.machine,
+        watch=lambda progress: seconds.append(progress.done / progress.rate),
+    )
+    return len(rows) / seconds[-1]
+
+
+def _choose(ways: list[Way]) -> Way:
+    """The fastest that was raced; bfloat16 only where it is faster by enough to pay its error."""
+    raced = [way for way in ways if way.speed]
+    exact = max(
+        (way for way in raced if way.machine.precision == "float32"), key=lambda way: way.speed
+    )
+    rough = [way for way in raced if way.machine.precision == "bfloat16"]
+    return next((way for way in rough if way.speed >= WORTH * exact.speed), exact)
+
+
+def _reason(way: Way) -> Sentence:
+    if not way.speed:
+        return say(
+            "machine.too_rough",
+            "{precision}: its features are off by {error:.1%}, more than is allowed",
+            precision=way.machine.precision,
+            error=way.error,
+        )
+    code = "machine.fused" if way.machine.fused else "machine.plain"
+    kernels = "fused kernels" if way.machine.fused else "plain kernels"
+    return say(
+        code,
+        "{precision} with "
+        + kernels
+        + ": {speed:,.0f} images a second, features off by {error:.2%}",
+        precision=way.machine.precision,
+        speed=way.speed,
+        error=way.error,
+    )
+
+
+def _has_bfloat16(device: str, processor: Processor) -> bool:
+    if device == "cpu":
+        return any(name in processor.abilities for name in ("amx_bf16", "avx512_bf16"))
+    return device.startswith("cuda") and torch.cuda.is_bf16_supported()
+
+
+def _machine(
+    device: str,
+    processor: Processor,
+    precision: Literal["float32", "bfloat16"],
+    *,
+    fused: bool,
+) -> Machine:
+    return Machine(
+        device=device,
+        processor=processor.name,
+        threads=processor.threads,
+        memory_bytes=processor.memory_bytes,
+        precision=precision,
+        precision_error=0.0,
+        # On Apple's GPUs channels last is not faster; elsewhere it always was.
+        layout="contiguous" if device == "mps" else "channels_last",
+        fused=fused,
+        batch_size=8 if device == "cpu" else 64,
+    )
+
+
+# A tap off by 3 % has kernels that are wrong or too rough: bfloat16 as `lowered` does it is off
+# by 1.8 %, without its two mends by 6.8 %, which changed 2 predictions of 100 on two sets of 6.
+MOST_ERROR = 0.03
+# bfloat16 is taken from 1.2 times the speed of float32 on; below, exactness is worth more.
+WORTH = 1.2
+# Float32 in another order of addition is off by some millionths.
+MOST_ROUNDING = 1e-4
+NEARLY = 0.95
+ROUNDS = 2
+# Small networks see more images at once: a pass over a few pixels is all overhead.
+LEAST_AT_ONCE = 64
+COMPARED = 4
+IMAGES = 16
+CPU_BATCHES = (4, 8, 16)
+GPU_BATCHES = (32, 64, 128)

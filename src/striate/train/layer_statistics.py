@@ -1,0 +1,121 @@
+"""How the layers of a network stand: outputs, units that never act, gradients that fade."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from striate.train.loss import objective_of
+from striate.values import LayerState, LayerStates, Task
+
+SILENT = (nn.ReLU, nn.ReLU6, nn.Threshold)
+BOUNDED = {nn.Tanh: (-1.0, 1.0), nn.Sigmoid: (0.0, 1.0), nn.Hardtanh: (-1.0, 1.0)}
+# Nearer to a bound than this share of the whole span, the slope is below a fiftieth of its most.
+EDGE = 0.005
+
+
+def layer_states(
+    network: nn.Module,
+    images_NCHW: Tensor,
+    labels: Tensor,
+    task: Task = "label",
+    *,
+    by_batch: bool = False,
+) -> LayerStates:
+    """One forward and one backward pass on some images in evaluation mode, with no randomness.
+
+    With `by_batch` batch normalisation goes by these images, as before any step, when it has met
+    no others. Mean and standard deviation are over all numbers that a layer gives. A unit is a
+    channel; it is dead where it gives 0 for every image at every place, and saturated where most
+    of what it gives lies at the flat ends of its curve.
+    The network stays as it is.
+    """
+    net = copy.deepcopy(network).cpu().float().eval()
+    for parameter in net.parameters():
+        parameter.requires_grad_(True)
+    if by_batch:
+        for module in net.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.train()
+    counted: dict[str, tuple[int, int, int]] = {}
+    given: dict[str, tuple[float, float]] = {}
+    for name, module in net.named_modules():
+        acts = type(module) in (*SILENT, *BOUNDED)
+        if acts or _weight(module) is not None:
+            module.register_forward_hook(_gauge(given, name))
+        if acts:
+            module.register_forward_hook(_counter(counted, name))
+    loss = objective_of(task).loss(net(images_NCHW), labels, 0.0, None)
+    torch.autograd.backward(loss)
+    layers = [
+        _state(name, module, counted.get(name), given.get(name, (0.0, 0.0)))
+        for name, module in net.named_modules()
+        if name in counted or _weight(module) is not None
+    ]
+    return LayerStates(images=len(images_NCHW), loss=float(loss.detach()), layers=tuple(layers))
+
+
+def _counter(counted: dict[str, tuple[int, int, int]], name: str) -> Any:
+    """A hook that counts units, dead ones and saturated ones; of a shared layer the last call."""
+
+    def count(module: nn.Module, _: Any, made: Tensor) -> None:
+        units = made.detach().transpose(0, 1).flatten(1)
+        dead = saturated = 0
+        if isinstance(module, SILENT):
+            dead = int((units <= 0).all(dim=1).sum())
+        else:
+            low, high = BOUNDED[type(module)]
+            edge = EDGE * (high - low)
+            flat = (units < low + edge) | (units > high - edge)
+            saturated = int((flat.float().mean(dim=1) > 0.5).sum())
+        counted[name] = (len(units), dead, saturated)
+
+    return count
+
+
+def _gauge(given: dict[str, tuple[float, float]], name: str) -> Any:
+    """A hook that notes mean and deviation of what a layer gives, before a later one changes it."""
+
+    def gauge(_: nn.Module, __: Any, made: Tensor) -> None:
+        made = made.detach()
+        given[name] = (float(made.mean()), float(made.std()) if made.numel() > 1 else 0.0)
+
+    return gauge
+
+
+def _weight(module: nn.Module) -> nn.Parameter | None:
+    """The weights of a layer that mixes units: convolutions and linear layers."""
+    weight = getattr(module, "weight", None)
+    return weight if isinstance(weight, nn.Parameter) and weight.ndim >= 2 else None
+
+
+def _state(
+    name: str,
+    module: nn.Module,
+    counts: tuple[int, int, int] | None,
+    given: tuple[float, float],
+) -> LayerState:
+    mean, deviation = given
+    weight = _weight(module)
+    if weight is None:
+        units, dead, saturated = counts or (0, 0, 0)
+        return LayerState(
+            layer=name,
+            kind=type(module).__name__,
+            units=units,
+            dead=dead,
+            saturated=saturated,
+            mean=mean,
+            deviation=deviation,
+        )
+    gradient = 0.0 if weight.grad is None else float(weight.grad.norm())
+    return LayerState(
+        layer=name,
+        kind=type(module).__name__,
+        units=len(weight),
+        weight=float(weight.detach().norm()),
+        gradient=gradient,
+        mean=mean,
+        deviation=deviation,
+    )

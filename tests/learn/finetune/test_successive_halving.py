@@ -1,0 +1,111 @@
+"""A race takes a setting that is better beyond chance, and keeps the recipe otherwise."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests import made
+from tests.learn.test_remedying import N, answers, job
+
+from striate.errors import StriateError
+from striate.learn.finetune import successive_halving
+from striate.learn.finetune.successive_halving import raced
+from striate.strategy.choose import to_be_trained
+from striate.values import Plan
+
+EPOCHS = 64
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Plan], int]], list[Plan]]:
+    """Trainings whose number of right answers follows from their plan; gives the plans met."""
+
+    def planted(right: Callable[[Plan], int]) -> list[Plan]:
+        met: list[Plan] = []
+
+        def train_plan(job: Any, plan: Plan, linear: Any, evidence: Any) -> Any:
+            met.append(plan)
+            if right(plan) < 0:
+                raise StriateError("The training diverged.", "")
+            history = made.made_history(plan.epochs.value, N, 0.8)
+            return SimpleNamespace(right=right(plan)), history, plan
+
+        monkeypatch.setattr(successive_halving, "train_plan", train_plan)
+        monkeypatch.setattr(
+            successive_halving,
+            "probabilities",
+            lambda job, classifier, rows: answers(classifier.right),
+        )
+        return met
+
+    return planted
+
+
+def plan_and_evidence(ground: str = "measured") -> Any:
+    values = made.values(classes=3, strategy="scratch")
+    epochs: Any = replace(values.plan.epochs, value=EPOCHS, ground=ground)
+    augment = replace(values.plan.augment, value={"crop": 1.0}, ground="convention")
+    because = (to_be_trained("scratch", EPOCHS),)
+    plan = replace(values.plan, epochs=epochs, augment=augment, because=because)
+    return plan, values.evidence
+
+
+def faster_is_better(plan: Plan, by: int, base: float) -> int:
+    return 100 + (by if plan.learning_rate.value > base else 0)
+
+
+def test_an_arm_that_is_better_is_taken_and_the_race_is_paid_for(
+    tmp_path: Path, trainings: Any
+) -> None:
+    plan, evidence = plan_and_evidence()
+    rate = plan.learning_rate.value
+    met = trainings(lambda plan: faster_is_better(plan, 40, rate))
+    found, seen = raced(job(tmp_path, race=True), plan, None, evidence)
+    assert found.learning_rate.value == 2 * rate
+    assert found.learning_rate.ground == "measured"
+    assert [one.epochs.value for one in met] == [2, 2, 2, 2, 4, 4]
+    assert found.epochs.value == EPOCHS - 16
+    trials = seen.trials[len(evidence.trials) :]
+    assert [trial.settings["arm"] for trial in trials][-2:] == ["recipe", "double_rate"]
+    assert [trial.kept for trial in trials] == [False] * 5 + [True]
+    assert trials[-1].accuracy.n == N
+    assert [said.code for said in found.because[-2:]] == ["race.won", "choose.train"]
+    assert found.because[-1].figures["epochs"] == EPOCHS - 16
+
+
+@pytest.mark.parametrize("by", [0, 1, -30])
+def test_what_may_be_chance_leaves_the_recipe(tmp_path: Path, trainings: Any, by: int) -> None:
+    plan, evidence = plan_and_evidence()
+    trainings(lambda one: faster_is_better(one, by, plan.learning_rate.value))
+    found, seen = raced(job(tmp_path, race=True), plan, None, evidence)
+    assert found.learning_rate == plan.learning_rate
+    assert found.augment == plan.augment
+    assert not any(trial.kept for trial in seen.trials[len(evidence.trials) :])
+    assert found.because[-2].code == "race.lost"
+
+
+def test_an_arm_that_diverges_drops_out(tmp_path: Path, trainings: Any) -> None:
+    plan, evidence = plan_and_evidence()
+    trainings(lambda one: -1 if one.learning_rate.value > plan.learning_rate.value else 120)
+    found, _ = raced(job(tmp_path, race=True), plan, None, evidence)
+    assert found.learning_rate == plan.learning_rate
+
+
+def test_epochs_that_were_asked_for_are_trained(tmp_path: Path, trainings: Any) -> None:
+    plan, evidence = plan_and_evidence("asked")
+    trainings(lambda one: 120)
+    assert raced(job(tmp_path, race=True), plan, None, evidence)[0].epochs == plan.epochs
+
+
+def test_nothing_is_raced_unasked_or_where_epochs_are_few(tmp_path: Path, trainings: Any) -> None:
+    plan, evidence = plan_and_evidence()
+    met = trainings(lambda one: 120)
+    assert raced(job(tmp_path), plan, None, evidence) == (plan, evidence)
+    few = replace(plan, epochs=replace(plan.epochs, value=5))
+    found, seen = raced(job(tmp_path, race=True), few, None, evidence)
+    assert seen == evidence
+    assert found.because[-2].code == "race.too_short"
+    assert not met

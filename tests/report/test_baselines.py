@@ -1,0 +1,71 @@
+"""The ladder's section: every rung drawn and listed, what was saved said, old runs without."""
+
+from dataclasses import replace
+
+import pytest
+from tests import made
+
+from striate.report.baselines import ladder_section
+from striate.report.language import plain, words
+from striate.values import Ladder, Rung, Values
+
+
+def with_ladder(values: Values, *shares: float, strategy: str = "deep", few: int = 0) -> Values:
+    names = ("majority", "shallow", "random", "pretrained", "chosen")
+    rungs = tuple(
+        Rung(
+            name=name,
+            accuracy=made.wilson(share, 200),
+            seconds=1.5 * k,
+            train_images=few or 800,
+            dimensions=100 * k,
+        )
+        for k, (name, share) in enumerate(zip(names, shares, strict=True))
+    )
+    ladder = Ladder(
+        rungs=rungs,
+        strategy=strategy,
+        net="compact",
+        evaluation="test-split",
+        train_images=800,
+        judge_images=200,
+    )
+    return replace(values, ladder=ladder)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_rung_is_drawn_and_listed(lang: str) -> None:
+    say = words(lang)
+    section = ladder_section(with_ladder(made.values(), 0.1, 0.5, 0.6, 0.8, 0.95), say)
+    assert section is not None
+    (block,) = section.blocks
+    assert len(block.rows) == 5
+    for name in ("majority", "shallow", "random", "pretrained", "chosen"):
+        assert plain(say(f"rung.{name}")) in block.svg
+    assert "45.0" in section.lead
+    assert block.rows[2][3].startswith("+10.0")
+
+
+def test_what_cannot_be_told_apart_is_said() -> None:
+    say = words("en")
+    equal = ladder_section(with_ladder(made.values(), 0.1, 0.90, 0.6, 0.8, 0.91), say)
+    worse = ladder_section(with_ladder(made.values(), 0.1, 0.95, 0.6, 0.8, 0.70), say)
+    assert equal is not None
+    assert worse is not None
+    assert "cannot be told apart" in equal.lead
+    assert "hand-made features are right 25.0 points more often" in worse.lead
+    assert worse.blocks[0].rows[4][3].startswith("−10.0")
+
+
+def test_what_was_saved_is_said() -> None:
+    say = words("en")
+    some = ladder_section(with_ladder(made.values(), 0.1, 0.5, 0.6, 0.8, 0.9, few=300), say)
+    every = ladder_section(with_ladder(made.values(), 0.1, 0.5, 0.6, 0.8, 0.9), say)
+    assert some is not None
+    assert every is not None
+    assert "at least 300 of 800 images" in some.blocks[0].note
+    assert "at least" not in every.blocks[0].note
+
+
+def test_runs_of_earlier_versions_have_none() -> None:
+    assert ladder_section(made.values(), words("en")) is None

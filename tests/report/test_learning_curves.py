@@ -1,0 +1,63 @@
+"""The curves' section: the kept epoch, its band, what the last epoch would have given."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from tests import made
+
+from striate.diagnose import curves_of_history, diagnose_curves
+from striate.report.language import words
+from striate.report.learning_curves import training_section
+from striate.values import History, Values
+
+
+def shown(history: History, lang: str = "en") -> tuple[str, str]:
+    values: Values = replace(made.values(classes=3), history=history)
+    section = training_section(values, words(lang))
+    assert section is not None
+    texts = " ".join(block.text for block in section.blocks if block.kind == "text")
+    return texts, "".join(block.svg + block.note for block in section.blocks)
+
+
+LONG = made.made_history(500, 200, 0.8, train_accuracy=0.999, overfit=0.6)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_it_says_what_is_kept_and_what_the_last_would_have_given(lang: str) -> None:
+    texts, drawn = shown(LONG, lang)
+    assert str(LONG.kept_epoch) in texts
+    assert words(lang)("training.band") in drawn
+
+
+def test_a_short_training_has_no_band() -> None:
+    few = replace(LONG, epochs=LONG.epochs[:2], kept_epoch=1)
+    _, drawn = shown(few)
+    assert words("en")("training.band") not in drawn
+
+
+def test_it_says_that_a_training_was_stopped() -> None:
+    assert "ended after" not in shown(LONG)[0]
+    planned = replace(LONG, planned_epochs=len(LONG.epochs) + 20)
+    assert planned.stopped_early
+    assert f"ended after {len(LONG.epochs)} of {planned.planned_epochs}" in shown(planned)[0]
+
+
+def test_without_validation_images_there_is_nothing_to_say() -> None:
+    assert shown(replace(LONG, val_images=0))[0] == ""
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_losses_that_ran_away_stay_short(lang: str) -> None:
+    epochs = tuple(
+        replace(e, train_loss=e.train_loss * 1e300, val_loss=e.val_loss * 1e300)
+        for e in LONG.epochs
+    )
+    values: Values = replace(made.values(classes=3), history=replace(LONG, epochs=epochs))
+    section = training_section(values, words(lang))
+    assert section is not None
+    told = str([(block.text, block.note, block.rows, block.svg) for block in section.blocks])
+    assert "e+300" in told
+    assert not re.search(r"\d{20}", told)
+    for finding in diagnose_curves(curves_of_history(replace(LONG, epochs=epochs))):
+        assert not re.search(r"\d{20}", " ".join(words(lang).finding(finding)) + finding.meaning)

@@ -1,0 +1,164 @@
+"""The ladder of a run: its rungs, the chosen one as the headline has it, folds held apart."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from tests import made
+
+import striate
+from striate.probe.features import FeatureTable
+from striate.probe.stage_probes import probe_taps
+from striate.stages import baseline_models as ladder_stage
+from striate.values import Ladder, Options, Rows, Values
+
+
+def course_of(values: Values) -> Any:
+    split = values.split
+    judges = split.train if split.folds is not None else split.test
+    return ladder_stage._Course(
+        index=values.index,
+        split=split,
+        cache=values.cache,
+        machine=values.machine,
+        labels=values.index.labels(),
+        learners=split.train,
+        judges=judges,
+        seed=0,
+    )
+
+
+def test_a_run_has_its_ladder(small_run: Path) -> None:
+    run = striate.load(small_run)
+    found: Ladder = run.read("ladder.json")
+    assert [rung.name for rung in found.rungs] == ["majority", "shallow", "random", "chosen"]
+    assert run.summary.test is not None
+    chosen = found.rungs[-1].accuracy
+    assert chosen.value == run.summary.test.value
+    assert (chosen.low, chosen.high) == run.summary.test.interval
+    assert {rung.accuracy.n for rung in found.rungs} == {run.summary.test.n}
+    # Red and green are told apart by their colours alone, not by the commonest class.
+    assert found.rungs[1].accuracy.value > 0.9 > found.rungs[0].accuracy.value
+
+
+@pytest.mark.parametrize("evaluation", ["test-split", "cross-validation"])
+def test_no_image_is_judged_by_a_model_that_saw_it(
+    evaluation: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = made.values(images=60, evaluation=evaluation, set_aside=0)
+    course = course_of(values)
+    learnt: list[Rows] = []
+
+    class Fit:
+        def scores(self, features: np.ndarray) -> np.ndarray:
+            assert not set(features[:, 0]) & set(learnt[-1])
+            return np.eye(3)[values.index.labels()[features[:, 0].astype(int)]]
+
+    def fit(features: np.ndarray, labels: Rows, *_: Any, **__: Any) -> Fit:
+        assert (labels == values.index.labels()[features[:, 0].astype(int)]).all()
+        learnt.append(features[:, 0])
+        return Fit()
+
+    monkeypatch.setattr(ladder_stage, "fit_path", fit)
+    right = ladder_stage._judged(course, lambda rows: rows[:, None].astype(float), (1,))
+    assert right.all()
+    assert len(learnt) == (5 if evaluation == "cross-validation" else 1)
+
+
+def table_of(values: Values, rows: Rows) -> FeatureTable:
+    """A first stage that says nothing, and a last one that tells the class."""
+    draw = np.random.default_rng(0)
+    labels = values.index.labels()[rows]
+    noise = draw.normal(0, 1, (len(rows), 16))
+    telling = np.eye(len(values.index.classes))[labels] + draw.normal(0, 0.1, (len(rows), 3))
+    return FeatureTable(
+        rows=rows,
+        taps=(made.TAPS[0], made.TAPS[-1]),
+        widths=(16, 3),
+        values=np.concatenate([noise, telling], axis=1).astype(np.float32),
+        seconds=1.0,
+    )
+
+
+class Held:
+    """A run that holds one table of features."""
+
+    def __init__(self, table: FeatureTable, weights: str | None = None) -> None:
+        self.table, self.record = table, SimpleNamespace(settings=Options(weights=weights))
+
+    def read(self, name: str, *_: Any) -> FeatureTable:
+        assert name == "features.npz"
+        return self.table
+
+
+@pytest.mark.parametrize("evaluation", ["test-split", "cross-validation"])
+def test_the_pretrained_rung_reads_the_features_that_are_there(evaluation: Any) -> None:
+    values = made.values(images=90, evaluation=evaluation, set_aside=0)
+    run: Any = Held(table_of(values, values.index.used()))
+    best = replace(values.evidence.probes[3], name="top", taps=(made.TAPS[-1],))
+    evidence = replace(values.evidence, probes=(best,), best_probe="top")
+    rung = ladder_stage._pretrained(run, course_of(values), evidence)
+    judges = values.split.train if evaluation == "cross-validation" else values.split.test
+    assert rung.name == "pretrained"
+    assert rung.accuracy.n == len(judges)
+    assert rung.accuracy.value > 0.95
+    assert rung.dimensions in (3, 19)
+    # Reading the learners' features was part of what it costs.
+    assert rung.seconds >= len(values.split.train) / len(run.table.rows)
+
+
+def test_taps_are_chosen_without_the_images_of_the_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = made.values(images=60, evaluation="cross-validation", set_aside=0)
+    folds = values.split.folds
+    assert folds is not None
+    chosen: list[set[int]] = []
+
+    def probed(table: Any, labels: Rows, classes: int, learners: Rows, *rest: Any) -> Any:
+        chosen.append({int(folds[row]) for row in learners})
+        return probe_taps(table, labels, classes, learners, *rest)
+
+    monkeypatch.setattr(ladder_stage, "probe_taps", probed)
+    run: Any = Held(table_of(values, values.index.used()))
+    # What the whole set chose is a stage that says nothing: no fold may rest on it.
+    poor = replace(values.evidence.probes[0], name="poor", taps=(made.TAPS[0],))
+    evidence = replace(values.evidence, probes=(poor,), best_probe="poor")
+    rung = ladder_stage._pretrained(run, course_of(values), evidence)
+    assert [len(seen) for seen in chosen] == [4] * 5
+    assert rung.accuracy.value > 0.95
+
+
+def test_images_that_only_judge_are_read_by_the_same_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = made.values(images=60, set_aside=0)
+    every = np.sort(np.concatenate([values.split.train, values.split.val]))
+    asked: list[Rows] = []
+
+    def read(network: Any, cache: Any, rows: Rows, spec: Any, machine: Any) -> FeatureTable:
+        asked.append(rows)
+        return table_of(values, rows)
+
+    monkeypatch.setattr(ladder_stage, "extract", read)
+    monkeypatch.setattr(ladder_stage, "spec_on", lambda *_: None)
+    monkeypatch.setattr(ladder_stage, "assemble", lambda *_: SimpleNamespace(eval=lambda: None))
+    run: Any = Held(table_of(values, every))
+    best = replace(values.evidence.probes[3], name="top", taps=(made.TAPS[-1],))
+    evidence = replace(values.evidence, probes=(best,), best_probe="top")
+    rung = ladder_stage._pretrained(run, course_of(values), evidence)
+    assert [list(rows) for rows in asked] == [sorted(values.split.test)]
+    assert rung.accuracy.value > 0.9
+
+
+@pytest.mark.parametrize(("seconds", "learners"), [(-5.0, 300), (1e6, 700)])
+def test_the_ladder_takes_as_many_images_as_the_budget_has_seconds_for(
+    seconds: float, learners: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = made.values(images=1000, size=8, set_aside=0, leaked=0)
+    monkeypatch.setattr(ladder_stage, "_rung", lambda *_: None)
+    split = values.split
+    course = ladder_stage._within(course_of(values), split.train, split.test, seconds)
+    assert len(course.learners) == learners
+    assert len(course.judges) == len(split.test)
