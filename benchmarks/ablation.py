@@ -28,20 +28,25 @@ import torch
 from ablation_variants import VARIANTS, Variant
 from torch import nn
 
-from striate.data.batches import batches
+from striate.data.batches import iterate_batches
 from striate.data.cache import build_cache
-from striate.data.preprocess import channel_scaling, components_kept, fit_layer
-from striate.data.scan import read
-from striate.metrics.intervals import rng, seed_for, wilson
+from striate.data.preprocess import channel_scaling, count_components, fit_preprocessing_layer
+from striate.data.scan import read_index
+from striate.metrics.intervals import make_rng, seed_for, wilson
 from striate.nets import RANDOM
 from striate.strategy.recipes import SCRATCH
-from striate.train.batch_source import Feed
-from striate.train.best_epoch import averaged, averages_of
-from striate.train.fast.machine import apply, measure_machine
-from striate.train.head import Network, assemble
-from striate.train.initialise import initialise, kaiming, scale_features
-from striate.train.schedule import SCHEDULES, plateau
-from striate.train.steps import evaluate, prepare, step, training_mode
+from striate.train.batch_source import BatchSource
+from striate.train.best_epoch import averaged_state, make_weight_average
+from striate.train.fast.machine import apply_machine, measure_machine
+from striate.train.head import Network, build_network
+from striate.train.initialise import init_kaiming, initialise_network, scale_features
+from striate.train.schedule import SCHEDULES, plateau_schedule
+from striate.train.steps import (
+    evaluate_network,
+    prepare_training,
+    set_training_mode,
+    training_step,
+)
 from striate.values import (
     WHITENING,
     Cache,
@@ -117,9 +122,9 @@ def _read(store: Path) -> dict[str, dict[str, Any]]:
 
 def _course(source: str) -> Course:
     options = Options()
-    index, cache = build_cache(read(source, options), options)
+    index, cache = build_cache(read_index(source, options), options)
     labels = index.labels()
-    draw = rng(0, "ablation")
+    draw = make_rng(0, "ablation")
     parts = {
         name: np.flatnonzero([e.split == name and e.status == "used" for e in index.examples])
         for name in ("train", "test")
@@ -143,7 +148,7 @@ def _run(
     variant = VARIANTS[name]
     plan = _plan(course, variant, seed)
     spec = _spec(course, plan)
-    feed = Feed(
+    feed = BatchSource(
         cache=course.cache,
         labels=course.labels,
         input_size=course.cache.size,
@@ -151,14 +156,14 @@ def _run(
         std=spec.std,
         layout=course.machine.layout,
     )
-    network = assemble(spec, RANDOM)
+    network = build_network(spec, RANDOM)
     _fit_preprocessing(course, network, spec)
-    with apply(course.machine), torch.random.fork_rng(devices=[]):
+    with apply_machine(course.machine), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "dropout"))
         start = time.process_time()
         if not variant.whiten:
             network.backbone.whiten.weight.requires_grad_(True)
-        optimizer = prepare(network, plan, feed)
+        optimizer = prepare_training(network, plan, feed)
         _initialise(course, network, plan, feed, variant.whiten)
         steps, loss = _train(
             course,
@@ -169,7 +174,7 @@ def _run(
             lambda done: done / updates if updates else (time.process_time() - start) / seconds,
         )
         spent = time.process_time() - start
-        _, accuracy = evaluate(network, plan, feed, course.test)
+        _, accuracy = evaluate_network(network, plan, feed, course.test)
     return {
         "accuracy": accuracy,
         "epochs": steps * plan.batch_size.value / TRAIN,
@@ -178,15 +183,17 @@ def _run(
     }
 
 
-def _initialise(course: Course, network: Network, plan: Plan, feed: Feed, whiten: bool) -> None:
+def _initialise(
+    course: Course, network: Network, plan: Plan, feed: BatchSource, whiten: bool
+) -> None:
     generator = torch.Generator().manual_seed(seed_for(plan.seed, "initialise"))
-    some = next(batches(course.train, FIRST_LOOK, seed=plan.seed, purpose="initialise"))
+    some = next(iterate_batches(course.train, FIRST_LOOK, seed=plan.seed, purpose="initialise"))
     images = feed.images(some)
-    initialise(network, images, generator, plan.initialisation.value)
+    initialise_network(network, images, generator, plan.initialisation.value)
     if not whiten:
         layer = network.backbone.whiten
         assert isinstance(layer, nn.Conv2d)
-        kaiming(layer, generator)
+        init_kaiming(layer, generator)
         scale_features(network, images)
 
 
@@ -195,29 +202,29 @@ def _train(
     network: Network,
     optimizer: Any,
     plan: Plan,
-    feed: Feed,
+    feed: BatchSource,
     done: Callable[[int], float],
 ) -> tuple[int, float]:
     """Steps until all of the time is used; their number and the mean loss of the last epoch."""
     generator = torch.Generator().manual_seed(seed_for(plan.seed, "augment"))
     losses: list[float] = []
     steps, epoch = 0, 0
-    average = averaged(network, plan.ema.value)
-    training_mode(network, plan)
+    average = make_weight_average(network, plan.ema.value)
+    set_training_mode(network, plan)
     while True:
         epoch += 1
         summed, count = 0.0, 0
-        for rows in batches(
+        for rows in iterate_batches(
             course.train, plan.batch_size.value, seed=plan.seed, epoch=epoch, drop_last=True
         ):
             share = done(steps)
             if share >= 1:
                 if average is not None:
-                    network.load_state_dict(averages_of(average))
+                    network.load_state_dict(averaged_state(average))
                 return steps, summed / count if count else (losses or [float("nan")])[-1]
             schedule = plan.schedule.value
-            rate = plateau(losses) if schedule == "plateau" else SCHEDULES[schedule](share)
-            logits, labels = step(
+            rate = plateau_schedule(losses) if schedule == "plateau" else SCHEDULES[schedule](share)
+            logits, labels = training_step(
                 network, optimizer, plan, feed, rows, generator, rate * plan.learning_rate.value
             )
             if average is not None:
@@ -264,7 +271,9 @@ def _fit_preprocessing(course: Course, network: Network, spec: ModelSpec) -> Non
     """Fitted once for all trainings, which see the same images; outside their time."""
     if spec.preprocess not in course.fitted:
         layer = network.preprocess
-        fit_layer(layer, spec.preprocess, course.cache, course.train, course.cache.size)
+        fit_preprocessing_layer(
+            layer, spec.preprocess, course.cache, course.train, course.cache.size
+        )
         course.fitted[spec.preprocess] = {name: t.clone() for name, t in layer.state_dict().items()}
     network.preprocess.load_state_dict(course.fitted[spec.preprocess])
 
@@ -272,7 +281,7 @@ def _fit_preprocessing(course: Course, network: Network, spec: ModelSpec) -> Non
 def _spec(course: Course, plan: Plan) -> ModelSpec:
     kind, shape = plan.preprocess.value, course.cache.images.shape[1:]
     mean, std = channel_scaling(kind, course.cache, course.train)
-    kept = components_kept(0, math.prod(shape), len(course.train)) if kind in WHITENING else 0
+    kept = count_components(0, math.prod(shape), len(course.train)) if kind in WHITENING else 0
     return ModelSpec(
         net="compact",
         settings=plan.settings.value,

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import striate
-from striate.data.scan import read
-from striate.metrics.intervals import expected_calibration_error, rng
+from striate.data.scan import read_index
+from striate.metrics.intervals import expected_calibration_error, make_rng
 from striate.predict.classifier import copy_with
 from striate.predict.conformal import prediction_sets
-from striate.predict.decision_rules import asked
+from striate.predict.decision_rules import derive_rules
 from striate.run import Run
 from striate.values import Index, Options, Predictions, Rows
 
@@ -60,7 +60,7 @@ def _coverage(name: str, run: Run) -> None:
     )
     for promise in PROMISES:
         try:
-            least = asked(run.classifier, coverage=promise).least
+            least = derive_rules(run.classifier, coverage=promise).least
         except striate.StriateError as refusal:
             print(f"  {promise}: {refusal.sentence}")
             continue
@@ -98,9 +98,9 @@ def _outsiders(source: Path, run: Run, others: list[Path]) -> None:
         [root / path for path, one in zip(predictions.paths, counted, strict=True) if one]
     )
     for other in others:
-        found = read(other, Options())
+        found = read_index(other, Options())
         rows = found.used()
-        rows = np.sort(rng(0, "outsiders").permutation(rows)[:MOST_OUTSIDERS])
+        rows = np.sort(make_rng(0, "outsiders").permutation(rows)[:MOST_OUTSIDERS])
         strange = run.predict([Path(found.root) / found.examples[row].path for row in rows])
         far, near = strange.familiarity, known.familiarity
         below = (far[:, None] < near).mean() + (far[:, None] == near).mean() / 2
@@ -121,7 +121,7 @@ def _counted(predictions: Predictions, index: Index) -> NDArray[np.bool_]:
 
 
 def _spread(table: NDArray[np.float32], truth: Rows, draws: int = 500) -> str:
-    generator = rng(0, "calibration error")
+    generator = make_rng(0, "calibration error")
     found = []
     for _ in range(draws):
         some = generator.integers(0, len(truth), len(truth))

@@ -18,23 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.cache import build_cache
-from striate.data.scan import read
-from striate.data.split.duplicates import find_duplicates
-from striate.learn.gather_evidence import balance_gain
-from striate.learn.linear.linear_model import PRETRAINED, spec_on
-from striate.metrics.calibration import calibrated, choose_calibration, fit_calibration
+from striate.data.scan import read_index
+from striate.data.split.duplicates import find_duplicate_groups
+from striate.learn.gather_evidence import class_weight_gain
+from striate.learn.linear.linear_model import PRETRAINED, tapped_spec
+from striate.metrics.calibration import calibrate_scores, choose_calibration, fit_calibration
 from striate.metrics.intervals import (
     balanced_weights,
     calibration_interval,
     expected_calibration_error,
     log_loss,
-    rng,
+    make_rng,
 )
 from striate.nets import find_net
-from striate.probe.features import FeatureTable, all_taps, extract
+from striate.probe.features import FeatureTable, all_taps, extract_features
 from striate.probe.stage_probes import fit_taps, probe_taps
-from striate.train.fast.machine import apply, measure_machine
-from striate.train.head import assemble
+from striate.train.fast.machine import apply_machine, measure_machine
+from striate.train.head import build_network
 from striate.values import Index, Options, Rows
 
 # Tracks of one sign, characters of one writer: without them the promise is for the same ones.
@@ -71,14 +71,14 @@ def main() -> None:
 def _look(source: Path, size: int) -> Looked:
     pattern = PATTERNS.get(source.name)
     options = Options(group_pattern=pattern)
-    index, cache = build_cache(read(str(source), options), options)
+    index, cache = build_cache(read_index(str(source), options), options)
     machine = measure_machine(options.device)
     card = find_net(PRETRAINED).card(PRETRAINED)
     size = min(size, card.input_size)
-    with apply(machine):
-        spec = spec_on(PRETRAINED, size, all_taps(card.stages), index, cache, machine)
-        table = extract(assemble(spec), cache, index.used(), spec, machine)
-    groups = find_duplicates(index, cache)
+    with apply_machine(machine):
+        spec = tapped_spec(PRETRAINED, size, all_taps(card.stages), index, cache, machine)
+        table = extract_features(build_network(spec), cache, index.used(), spec, machine)
+    groups = find_duplicate_groups(index, cache)
     return Looked(name=source.name, index=index, groups=groups, table=table)
 
 
@@ -92,7 +92,7 @@ def _cuts(looked: Looked, seeds: list[int]) -> Iterator[tuple[str, Rows, Rows]]:
         yield "own", rows[~own], rows[own & ~seen]
     names = np.unique(looked.groups[rows])
     for seed in seeds:
-        some = rng(seed, "judges").permutation(names)[: round(0.3 * len(names))]
+        some = make_rng(seed, "judges").permutation(names)[: round(0.3 * len(names))]
         judge = np.isin(looked.groups[rows], some)
         yield f"seed {seed}", rows[~judge], rows[judge]
 
@@ -103,12 +103,12 @@ def _row(looked: Looked, cut: str, learn: Rows, judge: Rows) -> str:
     best = probe_taps(looked.table, labels, classes, learn, judge[:0], groups)
     taps, weights = best.best.taps, balanced_weights(labels[learn])
     fit = fit_taps(looked.table, taps, learn, labels, classes, groups, weights)
-    weighed = balance_gain(best.fit, fit, labels[learn], groups[learn]).helps
+    weighed = class_weight_gain(best.fit, fit, labels[learn], groups[learn]).helps
     fit = fit if weighed else best.fit
     left, heat, scores = fit.loo_scores, fit.temperature, fit.scores(looked.table.of(judge, taps))
     how = choose_calibration(left, labels[learn], groups[learn], heat)
     both = fit_calibration(left, labels[learn], heat)
-    tables = [calibrated(scores, heat, each) for each in (None, both, how)]
+    tables = [calibrate_scores(scores, heat, each) for each in (None, both, how)]
     truth = labels[judge]
     low, high = calibration_interval(tables[2], truth, groups[judge])
     errors = [f"{expected_calibration_error(table, truth):.4f}" for table in tables]
@@ -145,7 +145,7 @@ def _perfect(table_NK: NDArray[np.float32], truth: Rows, groups: Rows) -> str:
     pairs = float((sizes * (sizes - 1)).sum())
     alike = (float((sums * sums).sum()) - float(left @ left)) / max(1.0, pairs)
     alike = min(1.0, max(0.0, alike / float(left @ left / len(left))))
-    generator, errors = rng(0, "perfect"), []
+    generator, errors = make_rng(0, "perfect"), []
     order = np.argsort(sure)
     for _ in range(DRAWS):
         shared = generator.random(len(sizes))[owner]

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.diagnose import dead_units, diagnose_curves, gradients
+from striate.diagnose import dead_units, gradients, run_curve_checks
 from striate.metrics import intervals
-from striate.train.layer_statistics import layer_states
+from striate.train.layer_statistics import measure_layer_states
 from striate.values import Curves, LayerStates
 
 CLASSES, CLUSTERS, DIMENSIONS, VAL = 4, 3, 16, 600
@@ -104,8 +104,8 @@ HEALTHY = {
 
 def points(recipe: Recipe, seed: int, count: int, part: str) -> tuple[Tensor, Tensor]:
     """Points N x 16 and their classes; the clusters are those of the seed."""
-    centres = intervals.rng(seed, "centres").normal(0, 1, (CLASSES, CLUSTERS, DIMENSIONS))
-    draw = intervals.rng(seed, part)
+    centres = intervals.make_rng(seed, "centres").normal(0, 1, (CLASSES, CLUSTERS, DIMENSIONS))
+    draw = intervals.make_rng(seed, part)
     labels = draw.integers(0, CLASSES, count)
     which = centres[labels, draw.integers(0, CLUSTERS, count)]
     values = which + draw.normal(0, recipe.spread, which.shape)
@@ -168,13 +168,17 @@ def trained(recipe: Recipe, seed: int, val: int = VAL) -> tuple[Curves, LayerSta
         **dict(zip(names, columns, strict=True)),
     )
     curves = replace(curves, train_images=recipe.images, val_images=val)
-    return curves, layer_states(net, x[:64], y[:64])
+    return curves, measure_layer_states(net, x[:64], y[:64])
 
 
 def found(recipe: Recipe, seed: int) -> set[str]:
     """Codes of what the checks found in one run."""
     curves, states = trained(recipe, seed)
-    findings = (*diagnose_curves(curves), dead_units.of_layers(states), gradients.of_layers(states))
+    findings = (
+        *run_curve_checks(curves),
+        dead_units.check_dead_units_layers(states),
+        gradients.check_gradients_layers(states),
+    )
     return {f.code for f in findings if f.outcome == "found"}
 
 

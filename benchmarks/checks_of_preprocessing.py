@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from striate.data.scan import read
+from striate.data.scan import read_index
 from striate.diagnose import preprocessing
-from striate.metrics.intervals import rng
+from striate.metrics.intervals import make_rng
 from striate.nets import find_net
-from striate.probe.similarity import layer_shift
-from striate.train.head import all_taps, assemble
+from striate.probe.similarity import measure_layer_shift
+from striate.train.head import all_taps, build_network
 from striate.values import Cache, ModelSpec, NetSettings, Options
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -93,17 +93,17 @@ def shifts(source: str, seeds: range) -> dict[str, list[float]]:
         taps=all_taps(card.stages),
         precision="float32",
     )
-    network = assemble(spec, None)
-    index = read(source, Options())
+    network = build_network(spec, None)
+    index = read_index(source, Options())
     found: dict[str, list[float]] = {name: [] for name in WAYS}
     for seed in seeds:
-        some = rng(seed, "images").permutation(index.used())[:IMAGES]
+        some = make_rng(seed, "images").permutation(index.used())[:IMAGES]
         drawn = _pixels([f"{index.root}/{index.examples[row].path}" for row in some])
         for name, way in WAYS.items():
             cache = Cache(images=way.pixels(drawn), path="", resize="squash")
             mean, std = way.scaled(spec.mean, spec.std)
             fed = replace(spec, mean=mean, std=std)
-            told = layer_shift(network, cache, np.arange(len(drawn)), fed)
+            told = measure_layer_shift(network, cache, np.arange(len(drawn)), fed)
             found[name].append(next(iter(told.values())))
     return found
 
@@ -119,7 +119,7 @@ def is_found(shift: float) -> bool:
     values = made.values(images=40, size=4)
     assert values.evidence is not None
     evidence = replace(values.evidence, shift={"stem": shift})
-    return preprocessing.run(replace(values, evidence=evidence)).outcome == "found"
+    return preprocessing.check_preprocessing(replace(values, evidence=evidence)).outcome == "found"
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from checks import ILL, Recipe
 from numpy.typing import NDArray
 from simulated_runs import Made, answered_so, run_of, scored
 
-from striate.diagnose import diagnose
+from striate.diagnose import run_checks
 from striate.values import Values
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -189,7 +189,7 @@ def found(name: str, kind: str, seed: int) -> set[str]:
     """Codes of what the checks found in one run; `name` is "" for a healthy one."""
     torch.set_num_threads(1)
     given = RUNS[name][kind] if name else WELL[kind]
-    return {f.code for f in diagnose(run_of(given, seed)) if f.outcome == "found"}
+    return {f.code for f in run_checks(run_of(given, seed)) if f.outcome == "found"}
 
 
 def main() -> None:

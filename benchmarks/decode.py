@@ -24,9 +24,9 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from striate.data.batches import batches, normalise, to_device
+from striate.data.batches import images_to_device, iterate_batches, normalise_batch
 from striate.data.cache import build_cache
-from striate.data.scan import read
+from striate.data.scan import read_index
 from striate.values import Options
 
 MEAN = STD = (0.5, 0.5, 0.5)
@@ -61,7 +61,7 @@ def measured(
         "ImageFolder + DataLoader(0)": lambda: drained(loaders[0]),
         "striate read + cache + batches": lambda: from_files(folder, place, size),
     }
-    index, _ = build_cache(read(folder, Options()), Options())
+    index, _ = build_cache(read_index(folder, Options()), Options())
     later = {
         "DataLoader(2), workers kept": lambda: drained(loaders[2]),
         "striate batches from the cache": lambda: from_cache(folder, size),
@@ -114,9 +114,9 @@ def from_files(folder: Path, place: Path, size: int) -> None:
 
 def from_cache(folder: Path, size: int) -> None:
     """One epoch from the cache, which is looked up (headers and hashes read) or made."""
-    index, cache = build_cache(read(folder, Options()), Options())
-    for rows in batches(index.used(), BATCH, seed=0):
-        normalise(to_device(cache.images[rows]), MEAN, STD, size=size)
+    index, cache = build_cache(read_index(folder, Options()), Options())
+    for rows in iterate_batches(index.used(), BATCH, seed=0):
+        normalise_batch(images_to_device(cache.images[rows]), MEAN, STD, size=size)
 
 
 def made_pictures(folder: Path, count: int) -> Path:

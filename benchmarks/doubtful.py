@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.cache import build_cache
-from striate.data.scan import read
-from striate.data.split.duplicates import find_duplicates
+from striate.data.scan import read_index
+from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import split_index
-from striate.learn.linear.linear_model import PRETRAINED, spec_on
+from striate.learn.linear.linear_model import PRETRAINED, tapped_spec
 from striate.metrics.intervals import wilson
 from striate.nets import find_net
-from striate.probe.features import extract
-from striate.probe.label_errors import find_doubtful, left_out_probabilities
-from striate.train.fast.machine import apply, measure_machine
-from striate.train.head import all_taps, assemble
+from striate.probe.features import extract_features
+from striate.probe.label_errors import left_out_probabilities, rank_label_errors
+from striate.train.fast.machine import apply_machine, measure_machine
+from striate.train.head import all_taps, build_network
 from striate.values import Index, Options, Rows
 
 FLIPPED, LOOKED_AT, SIZE = 0.05, 0.08, 128
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
     machine = measure_machine()
-    with apply(machine):
+    with apply_machine(machine):
         for folder in given.folders:
             index, rows, groups, features = _features(folder)
             found = [_found(index, rows, groups, features, seed) for seed in range(given.seeds)]
@@ -49,14 +49,14 @@ def main() -> None:
 
 
 def _features(folder: Path) -> tuple[Index, Rows, Rows, np.ndarray]:
-    index = read(folder, Options())
+    index = read_index(folder, Options())
     index, cache = build_cache(index, Options())
-    groups = find_duplicates(index, cache)
+    groups = find_duplicate_groups(index, cache)
     split = split_index(index, groups, Options())
     rows = np.sort(np.concatenate([split.train, split.val]))
     machine, taps = measure_machine(), all_taps(find_net(PRETRAINED).card(PRETRAINED).stages)
-    spec = spec_on(PRETRAINED, SIZE, taps, index, cache, machine)
-    table = extract(assemble(spec), cache, rows, spec, machine)
+    spec = tapped_spec(PRETRAINED, SIZE, taps, index, cache, machine)
+    table = extract_features(build_network(spec), cache, rows, spec, machine)
     return index, rows, groups[rows], table.values
 
 
@@ -73,7 +73,7 @@ def _found(
     flipped = replace(index, examples=tuple(examples))
     labels = flipped.labels()[rows]
     probabilities = left_out_probabilities(features, labels, len(index.classes), groups)
-    doubts = find_doubtful(probabilities, flipped, rows)[: round(LOOKED_AT * len(rows))]
+    doubts = rank_label_errors(probabilities, flipped, rows)[: round(LOOKED_AT * len(rows))]
     return len({doubt.row for doubt in doubts} & set(wrong.tolist())), len(wrong)
 
 

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from striate.metrics import intervals
-from striate.metrics.curve_smoothing import find_best_epoch, smooth
+from striate.metrics.curve_smoothing import find_best_epoch, smooth_curve
 
 KINDS = ("decay", "overfit", "plateau", "spikes")
 
 
 def drawn(number: int, seed: int) -> tuple[str, np.ndarray, np.ndarray, float]:
     """Kind, true loss, loss seen, deviation of what is seen, of one curve."""
-    draw = intervals.rng(seed, f"curve {number}")
+    draw = intervals.make_rng(seed, f"curve {number}")
     kind = KINDS[number % len(KINDS)]
     count = int(draw.integers(12, 120))
     epochs = np.arange(count)
@@ -48,7 +48,7 @@ def coverage(curves: list[tuple[str, np.ndarray, np.ndarray, float]]) -> str:
     """How often the band and the epochs named with the best hold the truth."""
     points, kept, named, half = [], [], [], []
     for _, true, seen, deviation in curves:
-        low, high = smooth(seen).band()
+        low, high = smooth_curve(seen).band()
         inside = (low <= true) & (true <= high)
         points.append(inside[~planted(true, deviation)].mean())
         best = find_best_epoch(seen)

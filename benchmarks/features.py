@@ -23,16 +23,16 @@ import torch
 from numpy.typing import NDArray
 
 from striate.data.cache import build_cache
-from striate.data.scan import read
-from striate.data.split.duplicates import find_duplicates
+from striate.data.scan import read_index
+from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import split_index
 from striate.nets import find_net
-from striate.probe.ridge import fit_path
-from striate.train.fast.bf16 import made_images
-from striate.train.fast.forward_pass import features_of
-from striate.train.fast.inference import Fast, fast
+from striate.probe.ridge import fit_ridge_path
+from striate.train.fast.bf16 import synthetic_images
+from striate.train.fast.forward_pass import compute_features
+from striate.train.fast.inference import FastNetwork, optimise_for_inference
 from striate.train.fast.machine import measure_machine
-from striate.train.head import Network, all_taps, assemble
+from striate.train.head import Network, all_taps, build_network
 from striate.values import Machine, ModelSpec, NetSettings, Options
 
 NET = "efficientnet-lite0"
@@ -61,14 +61,14 @@ def main() -> None:
 
 def _speed(machine: Machine, rounds: int) -> None:
     spec, network = _network(224)
-    images = (made_images(IMAGES, 3, 224) + 1) * 127.5
+    images = (synthetic_images(IMAGES, 3, 224) + 1) * 127.5
     images_NHWC = images.permute(0, 2, 3, 1).contiguous().to(torch.uint8).numpy()
     ways: dict[str, Callable[[], None]] = {}
     for size in PLAIN_BATCHES:
         ways[f"plain timm, batch {size}"] = _plain_loop(network, images / 127.5 - 1, size)
     for batch in sorted({4, 8, 16, machine.batch_size}):
         for precision in ("float32", "bfloat16"):
-            quick = fast(network, machine=machine, precision=precision)
+            quick = optimise_for_inference(network, machine=machine, precision=precision)
             there = replace(spec, batch_size=batch)
             ways[f"striate {precision}, batch {batch}"] = _ours(quick, images_NHWC, there, machine)
     seconds = _turns(ways, rounds)
@@ -108,10 +108,10 @@ def _plain_loop(network: Network, images: torch.Tensor, size: int) -> Callable[[
 
 
 def _ours(
-    quick: Fast, images_NHWC: NDArray[np.uint8], spec: ModelSpec, machine: Machine
+    quick: FastNetwork, images_NHWC: NDArray[np.uint8], spec: ModelSpec, machine: Machine
 ) -> Callable[[], None]:
     rows = np.arange(len(images_NHWC), dtype=np.int64)
-    return lambda: void(features_of(quick, images_NHWC, rows, spec, machine))
+    return lambda: void(compute_features(quick, images_NHWC, rows, spec, machine))
 
 
 def void(_: object) -> None:
@@ -120,33 +120,35 @@ def void(_: object) -> None:
 
 def _agreement(source: str, machine: Machine) -> None:
     options = Options()
-    index, cache = build_cache(read(source, options), options)
-    split = split_index(index, find_duplicates(index, cache), options)
+    index, cache = build_cache(read_index(source, options), options)
+    split = split_index(index, find_duplicate_groups(index, cache), options)
     labels, classes = index.labels(), len(index.classes)
     train = np.sort(np.concatenate([split.train, split.val]))
     test = split.test
     spec, network = _network(cache.size)
     plain = replace(machine, fused=False)
     ways = {
-        "float32": fast(network, machine=plain, precision="float32"),
+        "float32": optimise_for_inference(network, machine=plain, precision="float32"),
         "bfloat16, torch alone": _rounded(network, plain),
-        "bfloat16, striate": fast(network, machine=machine, precision="bfloat16"),
-        "float32, striate": fast(network, machine=machine, precision="float32"),
+        "bfloat16, striate": optimise_for_inference(network, machine=machine, precision="bfloat16"),
+        "float32, striate": optimise_for_inference(network, machine=machine, precision="float32"),
     }
     exact = None
     for name, quick in ways.items():
         rows = np.concatenate([train, test])
-        values = features_of(quick, cache.images, rows, spec, machine)
-        fit = fit_path(values[: len(train)], labels[train], classes)
+        values = compute_features(quick, cache.images, rows, spec, machine)
+        fit = fit_ridge_path(values[: len(train)], labels[train], classes)
         found = fit.scores(values[len(train) :]).argmax(axis=1)
         exact = found if exact is None else exact
         right, same = (found == labels[test]).mean(), (found == exact).mean()
         print(f"{source}: {name:22s} accuracy {right:.4f}, as float32 {same:.4f}, n={len(test)}")
 
 
-def _rounded(network: Network, machine: Machine) -> Fast:
+def _rounded(network: Network, machine: Machine) -> FastNetwork:
     """bfloat16 for all layers, as `net.bfloat16()` gives it, on the fused kernels."""
-    quick = fast(network, machine=replace(machine, fused=True), precision="float32")
+    quick = optimise_for_inference(
+        network, machine=replace(machine, fused=True), precision="float32"
+    )
 
     class Rounded(torch.nn.Module):
         def __init__(self) -> None:
@@ -157,7 +159,7 @@ def _rounded(network: Network, machine: Machine) -> Fast:
             maps: list[torch.Tensor] = self.maps(images_NCHW.to(torch.bfloat16))
             return maps
 
-    return Fast(quick.network, Rounded(), torch.float32, torch.channels_last)
+    return FastNetwork(quick.network, Rounded(), torch.float32, torch.channels_last)
 
 
 def _network(cache_size: int) -> tuple[ModelSpec, Network]:
@@ -175,7 +177,7 @@ def _network(cache_size: int) -> tuple[ModelSpec, Network]:
         taps=all_taps(card.stages),
         batch_size=8,
     )
-    return spec, assemble(spec)
+    return spec, build_network(spec)
 
 
 if __name__ == "__main__":

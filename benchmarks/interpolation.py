@@ -25,16 +25,16 @@ from numpy.typing import NDArray
 from strategy_cells import NET, SETS, Cell, cut, load
 
 import strategy
-from striate.learn.finetune.train_plan import spec_of, start
-from striate.learn.finetune.weight_interpolation import fit_held_out, on_the_way
-from striate.learn.linear.linear_model import Linear, fit_on
+from striate.learn.finetune.train_plan import initial_network, model_spec_of
+from striate.learn.finetune.weight_interpolation import fit_best_penalty, interpolate_backbone
+from striate.learn.linear.linear_model import LinearProbes, fit_ridge_on_taps
 from striate.metrics.calibration import fit_temperature
 from striate.metrics.intervals import log_loss, softmax
-from striate.probe.features import FeatureTable, extract
-from striate.probe.ridge import RidgeFit, fit_path
+from striate.probe.features import FeatureTable, extract_features
+from striate.probe.ridge import RidgeFit, fit_ridge_path
 from striate.strategy.plans import training_plan
-from striate.train.fast.forward_pass import logits_of
-from striate.train.fast.inference import fast
+from striate.train.fast.forward_pass import compute_logits
+from striate.train.fast.inference import optimise_for_inference
 from striate.train.fast.machine import measure_machine
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -76,11 +76,11 @@ def _judged(cell: Cell, name: str, budget: float) -> Figures:
         evidence, job.options, job.machine, strategy.choice(name), strategy.choice(1)
     )
     plan = strategy.in_budget(cell, first_plan, budget)
-    model = spec_of(job, plan)
-    read = Linear(
+    model = model_spec_of(job, plan)
+    read = LinearProbes(
         net=NET, input_size=whole.input_size, network=None, table=whole.table, probed=probed
     )
-    network = start(job, plan, model, read)
+    network = initial_network(job, plan, model, read)
     first = copy.deepcopy(network.backbone.state_dict())
     born = copy.deepcopy(network.head.state_dict())
     strategy.train_in_place(cell, network, plan, model)
@@ -89,22 +89,22 @@ def _judged(cell: Cell, name: str, budget: float) -> Figures:
     taps = probed.best.taps
     found = {"epochs": [float(plan.epochs.value)]}
     for title, rows in (("linear", job.data.train), ("linear, both", both)):
-        fit = fit_on(job.data, whole.table, taps, rows)
+        fit = fit_ridge_on_taps(job.data, whole.table, taps, rows)
         of = (whole.table.of(cell.test, taps), whole.table.of(job.data.val, taps))
         found[title] = _figures(cell, *(fit.scores(each) for each in of))
     for share in SHARES:
-        between = copy.deepcopy(on_the_way(network, first, share)).eval()
+        between = copy.deepcopy(interpolate_backbone(network, first, share)).eval()
         with torch.no_grad():
             for part, value in between.head.state_dict().items():
                 value.copy_(torch.lerp(born[part], tuned_head[part], share))
-        quick = fast(between, machine=job.machine, precision=model.precision)
+        quick = optimise_for_inference(between, machine=job.machine, precision=model.precision)
         logits = (
-            logits_of(quick, job.data.cache.images, rows, model, job.machine)
+            compute_logits(quick, job.data.cache.images, rows, model, job.machine)
             for rows in (cell.test, job.data.val)
         )
         found[f"steps {share}"] = _figures(cell, *logits)
         every = np.sort(np.concatenate([both, cell.test]))
-        table = extract(between, job.data.cache, every, model, job.machine)
+        table = extract_features(between, job.data.cache, every, model, job.machine)
         for title, fit in _exact(cell, table, both).items():
             scores = (fit.scores(table.of(rows)) for rows in (cell.test, job.data.val))
             found[f"{title} {share}"] = _figures(cell, *scores)
@@ -113,7 +113,7 @@ def _judged(cell: Cell, name: str, budget: float) -> Figures:
 
 def _exact(cell: Cell, table: FeatureTable, both: NDArray[np.int64]) -> dict[str, RidgeFit]:
     job, classes = cell.job, len(cell.job.data.index.classes)
-    alone = fit_held_out(
+    alone = fit_best_penalty(
         table.of(job.data.train),
         job.data.labels[job.data.train],
         table.of(job.data.val),
@@ -121,7 +121,7 @@ def _exact(cell: Cell, table: FeatureTable, both: NDArray[np.int64]) -> dict[str
         classes,
         table.widths,
     )
-    together = fit_path(
+    together = fit_ridge_path(
         table.of(both), job.data.labels[both], classes, None, [alone.alpha], widths=table.widths
     )
     return {"exact": alone, "exact, both": together}

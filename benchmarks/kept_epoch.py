@@ -20,14 +20,14 @@ import numpy as np
 
 from striate.data.cache import build_cache
 from striate.data.preprocess import fit_scaling
-from striate.data.scan import read
-from striate.metrics.intervals import rng
+from striate.data.scan import read_index
+from striate.metrics.intervals import make_rng
 from striate.nets import RANDOM
 from striate.train import loop
-from striate.train.best_epoch import kept_of, seen_enough
+from striate.train.best_epoch import choose_kept_epoch, should_stop_early
 from striate.train.fast.machine import measure_machine
-from striate.train.head import assemble
-from striate.train.steps import evaluate
+from striate.train.head import build_network
+from striate.train.steps import evaluate_network
 from striate.values import Epoch, ModelSpec, Options, Rows
 
 TRAIN, VAL, TEST, EPOCHS = 400, 150, 800, 40
@@ -63,9 +63,9 @@ def _records(source: Path, name: str, seed: int, size: int, known: Any) -> Any:
     if not missing:
         return
     options = Options()
-    index, cache = build_cache(read(str(source), options), options)
+    index, cache = build_cache(read_index(str(source), options), options)
     used = np.flatnonzero([example.status == "used" for example in index.examples])
-    drawn = rng(seed, "real").permutation(used)
+    drawn = make_rng(seed, "real").permutation(used)
     train, val = np.sort(drawn[:TRAIN]), np.sort(drawn[TRAIN : TRAIN + VAL])
     test = np.sort(drawn[TRAIN + VAL : TRAIN + VAL + TEST])
     mean, std = fit_scaling(cache, train)
@@ -110,12 +110,12 @@ def _trained(
     tested: list[float] = []
 
     def looked(network: Any, plan: Any, feed: Any, rows: Rows) -> tuple[float, float]:
-        tested.append(evaluate(network, plan, feed, course.test)[1])
-        return evaluate(network, plan, feed, rows)
+        tested.append(evaluate_network(network, plan, feed, course.test)[1])
+        return evaluate_network(network, plan, feed, rows)
 
     loop.evaluate = looked  # the only look at every epoch's weights
-    net, given = assemble(spec, RANDOM), {"labels": course.labels}
-    history = loop.train(
+    net, given = build_network(spec, RANDOM), {"labels": course.labels}
+    history = loop.train_network(
         net,
         plan,
         course.cache,
@@ -178,14 +178,14 @@ def _most_right(record: dict[str, list[float]]) -> int:
 
 def _smoothed(record: dict[str, list[float]]) -> int:
     epochs = _epochs(record)
-    return kept_of(epochs, range(1, len(epochs) + 1))
+    return choose_kept_epoch(epochs, range(1, len(epochs) + 1))
 
 
 def _stopped(record: dict[str, list[float]]) -> int:
     epochs = _epochs(record)
-    over = (n for n in range(1, len(epochs)) if seen_enough("always", "", epochs[:n]))
+    over = (n for n in range(1, len(epochs)) if should_stop_early("always", "", epochs[:n]))
     end = next(over, len(epochs))
-    return kept_of(epochs[:end], range(1, end + 1))
+    return choose_kept_epoch(epochs[:end], range(1, end + 1))
 
 
 CRITERIA: dict[str, Callable[[dict[str, list[float]]], int]] = {

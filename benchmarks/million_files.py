@@ -22,7 +22,7 @@ from unittest.mock import patch
 import numpy as np
 
 from striate.data import scan
-from striate.data.scan import read
+from striate.data.scan import read_index
 from striate.data.sources import folder
 from striate.values import Options
 
@@ -115,7 +115,7 @@ def cost(count: int, classes: int) -> tuple[int, float]:
     ):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         began = time.perf_counter()
-        index = read(ROOT, Options())
+        index = read_index(ROOT, Options())
         seconds = time.perf_counter() - began
     assert len(index.used()) == count // classes * classes
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, seconds

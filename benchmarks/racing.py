@@ -18,15 +18,15 @@ from statistics import fmean, stdev
 import numpy as np
 
 from striate.data.cache import build_cache
-from striate.data.scan import read
-from striate.data.split.duplicates import find_duplicates
+from striate.data.scan import read_index
+from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import split_index
 from striate.learn.context import Budget, FitContext, FitData, RunPort
-from striate.learn.finetune.successive_halving import raced
+from striate.learn.finetune.successive_halving import race_settings
 from striate.learn.finetune.train_plan import train_plan
-from striate.learn.side_run import apart
-from striate.metrics.intervals import some_of
-from striate.probe.stage_probes import gather
+from striate.learn.side_run import side_run
+from striate.metrics.intervals import sample_rows
+from striate.probe.stage_probes import gather_probes
 from striate.strategy.plans import training_plan
 from striate.train.fast.machine import measure_machine
 from striate.values import (
@@ -57,8 +57,8 @@ def main() -> None:
     given = parser.parse_args()
     for source in given.sources:
         options = Options(strategy="scratch", set=given.set)
-        index, cache = build_cache(read(source, options), options)
-        split = split_index(index, find_duplicates(index, cache), options)
+        index, cache = build_cache(read_index(source, options), options)
+        split = split_index(index, find_duplicate_groups(index, cache), options)
         gains = []
         for seed in given.seeds:
             with tempfile.TemporaryDirectory() as folder:
@@ -85,9 +85,9 @@ def _job(
     folder: Path,
 ) -> tuple[FitContext, Rows]:
     """A job on some of the training images, and others of them that judge."""
-    train = some_of(split.train, images, options.seed, "racing train")
-    judges = some_of(np.setdiff1d(split.train, train), JUDGES, options.seed, "racing judges")
-    val = some_of(split.val, val_images, options.seed, "racing val")
+    train = sample_rows(split.train, images, options.seed, "racing train")
+    judges = sample_rows(np.setdiff1d(split.train, train), JUDGES, options.seed, "racing judges")
+    val = sample_rows(split.val, val_images, options.seed, "racing val")
     job = FitContext(
         data=FitData(
             index=index,
@@ -119,7 +119,7 @@ def _job(
 
 def _compare(source: str, job: FitContext, judges: Rows, epochs: int) -> float:
     """Accuracy on the judges of what was raced for, minus that of the recipe."""
-    evidence = gather(
+    evidence = gather_probes(
         None,
         labels=job.data.labels,
         train_rows=job.data.train,
@@ -139,7 +139,7 @@ def _compare(source: str, job: FitContext, judges: Rows, epochs: int) -> float:
         Choice(value="scratch", why=why, ground="asked"),
         Choice(value=epochs, why=why, ground="measured"),
     )
-    plan, seen = raced(job, recipe, None, evidence)
+    plan, seen = race_settings(job, recipe, None, evidence)
     old, new = (_reached(job, one, evidence, judges) for one in (recipe, plan))
     kept = [str(trial.settings["arm"]) for trial in seen.trials if trial.kept]
     told = ", ".join(
@@ -157,7 +157,7 @@ def _compare(source: str, job: FitContext, judges: Rows, epochs: int) -> float:
 
 def _reached(job: FitContext, plan: Plan, evidence: Evidence, judges: Rows) -> float:
     folder = f"full-{plan.epochs.value}"
-    classifier, _, _ = train_plan(apart(job, folder), plan, None, evidence)
+    classifier, _, _ = train_plan(side_run(job, folder), plan, None, evidence)
     found = classifier.probabilities(job.data.cache.images, judges).argmax(axis=1)
     return float((found == job.data.labels[judges]).mean())
 

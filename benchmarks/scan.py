@@ -31,7 +31,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from striate.data.cache import build_cache
-from striate.data.scan import read
+from striate.data.scan import read_index
 from striate.values import Options
 
 Seen = tuple[int, int]
@@ -106,7 +106,7 @@ def striate_way(folder: Path, *, pixels: bool) -> Seen:
     kept = os.environ["STRIATE_CACHE"]
     with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
         os.environ["STRIATE_CACHE"] = fresh
-        index = read(folder, Options())
+        index = read_index(folder, Options())
         if pixels:
             index, _ = build_cache(index, Options())
     os.environ["STRIATE_CACHE"] = kept

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from striate.data.split.image_series import find_series, series_notes
 from striate.metrics import curve_smoothing, intervals
-from striate.probe.label_errors import find_doubtful, left_out_probabilities
+from striate.probe.label_errors import left_out_probabilities, rank_label_errors
 from striate.probe.outlier_scores import find_outliers
 from striate.values import Epoch, History, Index, Predictions, Rows, Score, Values, WithLeaked
 
@@ -45,7 +45,7 @@ class Made:
 
 def run_of(given: Made, seed: int) -> Values:
     """A finished run that never ran, but for its training."""
-    draw = intervals.rng(seed, "run")
+    draw = intervals.make_rng(seed, "run")
     # What is true of new images, by as many as make it sure; validation images are fewer.
     accuracy = kept(history_of(given.recipe, seed, MANY)).val_accuracy
     values = made.values(
@@ -135,7 +135,7 @@ def _measured(values: Values, given: Made, draw: np.random.Generator) -> Values:
         values,
         index=index,
         split=replace(split, notes=(*split.notes, *notes)),
-        doubts=find_doubtful(likely, index, rows)[:1000],
+        doubts=rank_label_errors(likely, index, rows)[:1000],
         outliers=find_outliers({"top": table}, index, rows, groups),
     )
 

@@ -25,7 +25,7 @@ from strategy_cells import SETS, Cell, cut, load
 
 from striate.metrics.calibration import fit_temperature
 from striate.metrics.intervals import log_loss, softmax
-from striate.probe.stage_probes import best_of
+from striate.probe.stage_probes import choose_best_probe
 from striate.train.fast.machine import measure_machine
 from striate.values import Rows, Tap
 
@@ -97,7 +97,7 @@ def _judge(cell: Cell) -> dict[str, Judged]:
     seen: Any = [SimpleNamespace(loo_log_loss=losses[n]) for n in three]
     path = ("top", *(f"top {share:.0%}" for share in SHARES), "taps")
     picks = {
-        "chosen: now": three[best_of(seen, [right[n] for n in three], owners)],
+        "chosen: now": three[choose_best_probe(seen, [right[n] for n in three], owners)],
         "chosen: share by log loss": min(path, key=losses.__getitem__),
         "chosen: share by evidence": max(path, key=lambda n: models[n].evidence),
         "chosen: average too": min((*three, "scores averaged"), key=losses.__getitem__),

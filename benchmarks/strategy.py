@@ -31,23 +31,23 @@ from strategy_cells import NET, SETS, Cell, Whole, cut, load, spec
 from strategy_rows import Places, Row, chances, judged_row, named
 
 from striate.learn.context import FitResult
-from striate.learn.finetune.train_plan import spec_of, start
-from striate.learn.finetune.weight_interpolation import fit_held_out, refitted
-from striate.learn.linear.linear_model import Linear, fit_on
+from striate.learn.finetune.train_plan import initial_network, model_spec_of
+from striate.learn.finetune.weight_interpolation import fit_best_penalty, interpolate_weights
+from striate.learn.linear.linear_model import LinearProbes, fit_ridge_on_taps
 from striate.metrics.intervals import accuracy_interval
 from striate.nets import RANDOM
 from striate.predict.classifier import Classifier
-from striate.probe.features import extract
-from striate.probe.similarity import class_mean, layer_shift, nearest_neighbour
-from striate.probe.stage_probes import Probed, gather, probe_taps
-from striate.probe.trials import training_speed
+from striate.probe.features import extract_features
+from striate.probe.similarity import class_mean_hits, measure_layer_shift, nearest_neighbour_hits
+from striate.probe.stage_probes import ProbeResults, gather_probes, probe_taps
+from striate.probe.trials import measure_training_speed
 from striate.strategy.budget import epoch_seconds, epochs_within, frozen_seconds
 from striate.strategy.plans import recipe_for, training_plan
-from striate.train.fast.forward_pass import logits_of
-from striate.train.fast.inference import fast
+from striate.train.fast.forward_pass import compute_logits
+from striate.train.fast.inference import optimise_for_inference
 from striate.train.fast.machine import measure_machine
-from striate.train.head import Network, assemble
-from striate.train.loop import train
+from striate.train.head import Network, build_network
+from striate.train.loop import train_network
 from striate.values import TUNED, Choice, Evidence, ModelSpec, Plan, Probe, say
 
 TRAINED = ("scratch", "trial", "shallow", "deep", "fastai")
@@ -124,8 +124,10 @@ def _closed(cell: Cell) -> list[Row]:
     every = np.sort(np.concatenate([job.data.train, job.data.val]))
     tops = table.of(every, top.taps)
     begun = time.process_time()
-    network = assemble(spec(cell.whole.index, job.data.cache, job.machine, cell.whole.input_size))
-    shift = layer_shift(
+    network = build_network(
+        spec(cell.whole.index, job.data.cache, job.machine, cell.whole.input_size)
+    )
+    shift = measure_layer_shift(
         network,
         job.data.cache,
         every,
@@ -134,8 +136,8 @@ def _closed(cell: Cell) -> list[Row]:
     )
     shift_seconds = time.process_time() - begun
     owners = cell.whole.groups[every]
-    near = nearest_neighbour(tops, labels[every], owners, cell.seed)
-    means = class_mean(tops, labels[every], len(job.data.index.classes), owners)
+    near = nearest_neighbour_hits(tops, labels[every], owners, cell.seed)
+    means = class_mean_hits(tops, labels[every], len(job.data.index.classes), owners)
     rows.append(
         named(*cell.key, "evidence")
         | {
@@ -155,7 +157,7 @@ def _closed(cell: Cell) -> list[Row]:
     return rows
 
 
-def probed_of(cell: Cell) -> Probed:
+def probed_of(cell: Cell) -> ProbeResults:
     """The probes of a cell's training images."""
     job = cell.job
     return probe_taps(
@@ -173,9 +175,9 @@ def _linear(cell: Cell, name: str, probe: Probe) -> Row:
     """A linear model on a probe's taps: fitted on all that was drawn; its choice on a part."""
     job, table = cell.job, cell.whole.table
     begun = time.process_time()
-    part = fit_on(job.data, table, probe.taps, job.data.train)
+    part = fit_ridge_on_taps(job.data, table, probe.taps, job.data.train)
     every = np.sort(np.concatenate([job.data.train, job.data.val]))
-    whole = fit_on(job.data, table, probe.taps, every)
+    whole = fit_ridge_on_taps(job.data, table, probe.taps, every)
     fitted = time.process_time() - begun
     right = whole.loo_scores.argmax(axis=1) == job.data.labels[every]
     said = accuracy_interval(right, job.data.groups[every], cell.seed)
@@ -202,21 +204,21 @@ def _trained(cell: Cell, strategy: str, budget: float) -> list[Row]:
     plan = in_budget(
         cell, training_plan(evidence, job.options, job.machine, choice(name), choice(1)), budget
     )
-    model = spec_of(job, plan)
+    model = model_spec_of(job, plan)
     begun = time.process_time()
     network = (
-        assemble(spec(whole.index, job.data.cache, job.machine, whole.input_size), RANDOM)
+        build_network(spec(whole.index, job.data.cache, job.machine, whole.input_size), RANDOM)
         if name == "scratch"
         else None
     )
-    linear = Linear(
+    linear = LinearProbes(
         net=NET,
         input_size=whole.input_size,
         network=network,
         table=whole.table,
         probed=probed,
     )
-    network = start(job, plan, model, linear)
+    network = initial_network(job, plan, model, linear)
     if strategy == "fastai":
         network.head.weight.data.zero_()
         network.head.bias.data.zero_()
@@ -238,10 +240,10 @@ def _trained(cell: Cell, strategy: str, budget: float) -> list[Row]:
     return [row | facts | chances(whole.store, row) for row in rows]
 
 
-def evidence_of(cell: Cell, probed: Probed) -> Evidence:
+def evidence_of(cell: Cell, probed: ProbeResults) -> Evidence:
     """What a plan is made from, as far as a recipe heeds it."""
     job = cell.job
-    return gather(
+    return gather_probes(
         probed,
         labels=job.data.labels,
         train_rows=job.data.train,
@@ -262,8 +264,8 @@ def in_budget(cell: Cell, plan: Plan, budget: float) -> Plan:
         key = (cell.whole.name, plan.strategy.value, plan.batch_size.value, precision)
         if key not in SPEEDS:
             tried = replace(plan, precision=choice(precision))
-            SPEEDS[key] = training_speed(
-                assemble(spec_of(job, tried), RANDOM),
+            SPEEDS[key] = measure_training_speed(
+                build_network(model_spec_of(job, tried), RANDOM),
                 tried,
                 job.data.cache,
                 job.data.train,
@@ -299,7 +301,7 @@ def train_in_place(
     job = cell.job
     for parameter in network.parameters():
         parameter.requires_grad_(True)
-    found = train(
+    found = train_network(
         network,
         plan,
         job.data.cache,
@@ -316,9 +318,9 @@ def train_in_place(
 
 def _judged(cell: Cell, name: str, network: Network, model: ModelSpec, seconds: float) -> Row:
     job = cell.job
-    quick = fast(network, machine=job.machine, precision=model.precision)
+    quick = optimise_for_inference(network, machine=job.machine, precision=model.precision)
     scores = [
-        logits_of(quick, job.data.cache.images, rows, model, job.machine)
+        compute_logits(quick, job.data.cache.images, rows, model, job.machine)
         for rows in (cell.test, job.data.val)
     ]
     return judged_row(cell, name, scores[0], scores[1], seconds)
@@ -338,7 +340,7 @@ def _delivered(
         val_probabilities=classifier.probabilities(job.data.cache.images, job.data.val),
     )
     begun = time.process_time()
-    found = refitted(job, tuned)
+    found = interpolate_weights(job, tuned)
     seconds += time.process_time() - begun
     assert found.val_probabilities is not None
     found_row = judged_row(
@@ -356,10 +358,10 @@ def _refitted(cell: Cell, name: str, network: Network, model: ModelSpec, seconds
     job = cell.job
     every = np.concatenate([job.data.train, job.data.val, cell.test])
     begun = time.process_time()
-    table = extract(network, job.data.cache, np.sort(every), model, job.machine)
+    table = extract_features(network, job.data.cache, np.sort(every), model, job.machine)
     taken = (time.process_time() - begun) * len(job.data.feature_rows) / len(every)
     begun = time.process_time()
-    fit = fit_held_out(
+    fit = fit_best_penalty(
         table.of(job.data.train),
         job.data.labels[job.data.train],
         table.of(job.data.val),

@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from striate.data.cache import decode_rows
 from striate.data.form import working_channels, working_size
-from striate.data.scan import read
-from striate.data.split.duplicates import find_duplicates
-from striate.data.split.portions import portion, units_of
+from striate.data.scan import read_index
+from striate.data.split.duplicates import find_duplicate_groups
+from striate.data.split.portions import assign_portions, split_groups
 from striate.learn.context import Budget, FitContext, FitData, RunPort
-from striate.learn.linear.linear_model import spec_on
-from striate.metrics.intervals import rng
+from striate.learn.linear.linear_model import tapped_spec
+from striate.metrics.intervals import make_rng
 from striate.nets import find_net
-from striate.probe.features import FeatureTable, all_taps, extract
-from striate.strategy.budget import feature_size
-from striate.train.head import assemble
+from striate.probe.features import FeatureTable, all_taps, extract_features
+from striate.strategy.budget import choose_feature_size
+from striate.train.head import build_network
 from striate.values import Cache, Index, Machine, ModelSpec, Options, Rows, unwatched
 
 SETS = {
@@ -77,20 +77,20 @@ def load(sets: Path, store: Path, name: str, machine: Machine, pixels: int = SIZ
     """A set with its features at `pixels` at most, which are kept in `store`."""
     source = "demo" if name == "demo" else str(sets / name)
     options = Options(group_pattern=TRACK if name == "gtsrb32" else None)
-    index = read(source, options)
+    index = read_index(source, options)
     side, channels, rows = min(pixels, working_size(index)), working_channels(index), index.used()
     index, decoded = decode_rows(index, rows, side, channels)
     images = np.zeros((len(index.examples), side, side, channels), np.uint8)
     images[rows] = decoded
     cache = Cache(images=images, path="")
-    groups = find_duplicates(index, cache)
+    groups = find_duplicate_groups(index, cache)
     used = index.used()
-    size = feature_size(len(used), side, 1e9, 1e9, pixels)
+    size = choose_feature_size(len(used), side, 1e9, 1e9, pixels)
     path = store / f"{name}-{size}.npz"
-    network = assemble(spec(index, cache, machine, size))
+    network = build_network(spec(index, cache, machine, size))
     if not path.exists():
         begun = time.process_time()
-        table = extract(network, cache, used, spec(index, cache, machine, size), machine)
+        table = extract_features(network, cache, used, spec(index, cache, machine, size), machine)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, values=table.values, rows=used, seconds=time.process_time() - begun)
     kept = np.load(path)
@@ -116,16 +116,16 @@ def load(sets: Path, store: Path, name: str, machine: Machine, pixels: int = SIZ
 def spec(index: Index, cache: Cache, machine: Machine, size: int) -> ModelSpec:
     """The pretrained network with all its stages, on these images."""
     taps = all_taps(find_net(NET).card(NET).stages)
-    return spec_on(NET, size, taps, index, cache, machine)
+    return tapped_spec(NET, size, taps, index, cache, machine)
 
 
 def cut(whole: Whole, size: int, seed: int, machine: Machine) -> Cell | None:
     """The set at a size, drawn by a seed; None where it has not enough images of every class."""
     index, labels = whole.index, whole.index.labels()
-    units = units_of(index, whole.groups, seed)
-    sides = portion(units, {"test": (TEST_SHARE, MOST_TEST)})
+    units = split_groups(index, whole.groups, seed)
+    sides = assign_portions(units, {"test": (TEST_SHARE, MOST_TEST)})
     test = np.array(sorted(sides["test"]), np.int64)
-    pool = rng(seed, "draw").permutation(np.array(sorted(sides["train"]), np.int64))
+    pool = make_rng(seed, "draw").permutation(np.array(sorted(sides["train"]), np.int64))
     of_class = [pool[labels[pool] == k] for k in range(len(index.classes))]
     if size and min(len(rows) for rows in of_class) < ENOUGH * size:
         return None
@@ -135,9 +135,11 @@ def cut(whole: Whole, size: int, seed: int, machine: Machine) -> Cell | None:
     if not size and len(drawn) < MORE * _largest(of_class, len(index.classes)):
         return None
     inside = np.isin(np.arange(len(labels)), drawn)
-    parts = portion([unit.within(inside) for unit in units], {"val": (VAL_SHARE, MOST_TEST)})
+    parts = assign_portions(
+        [unit.within(inside) for unit in units], {"val": (VAL_SHARE, MOST_TEST)}
+    )
     train, val = (np.array(sorted(parts[name]), np.int64) for name in ("train", "val"))
-    sided = rng(seed, "halves").random(len(labels)) < 0.5
+    sided = make_rng(seed, "halves").random(len(labels)) < 0.5
     return Cell(
         whole=whole,
         size=size,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from strategy_cells import NET, SETS, SIZE, Cell
 
-from striate.learn.gate import held_against
+from striate.learn.gate import compare_losses
 from striate.metrics.calibration import fit_temperature
 from striate.metrics.intervals import accuracy_interval, log_loss, softmax
 from striate.values import Rows
@@ -98,7 +98,7 @@ def chances(store: Path, row: Row) -> dict[str, float]:
         old, new = _scores(store, row, rival), _scores(store, row, row["strategy"])
         if old is None or new is None or rival == row["strategy"]:
             continue
-        held = held_against(
+        held = compare_losses(
             softmax(new["val"]), softmax(old["val"]), new["val_truth"], new["val_groups"]
         )
         found[name] = round(held.chance, 4)

@@ -17,24 +17,24 @@ from statistics import fmean
 
 import numpy as np
 
-from striate.config.overrides import sets
+from striate.config.overrides import is_overridden
 from striate.data.cache import build_cache
 from striate.data.preprocess import fit_scaling
-from striate.data.scan import read
-from striate.data.split.duplicates import find_duplicates
+from striate.data.scan import read_index
+from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import split_index
-from striate.learn.flip_rotation_test import copies_of_some
+from striate.learn.flip_rotation_test import measure_augmentation_on_sample
 from striate.metrics import intervals
 from striate.nets import RANDOM
 from striate.predict.classifier import Classifier
-from striate.probe.stage_probes import gather
-from striate.probe.trials import training_speed
+from striate.probe.stage_probes import gather_probes
+from striate.probe.trials import measure_training_speed
 from striate.strategy.budget import epoch_seconds, epochs_within
 from striate.strategy.plans import training_plan
 from striate.strategy.recipes import SCRATCH
 from striate.train.fast.machine import measure_machine
-from striate.train.head import assemble
-from striate.train.loop import train
+from striate.train.head import build_network
+from striate.train.loop import train_network
 from striate.values import (
     Cache,
     Choice,
@@ -95,9 +95,9 @@ class Course:
 
 
 def _course(source: str, options: Options, machine: Machine) -> Course:
-    index, cache = build_cache(read(source, options), options)
-    split = split_index(index, find_duplicates(index, cache), options)
-    evidence = gather(
+    index, cache = build_cache(read_index(source, options), options)
+    split = split_index(index, find_duplicate_groups(index, cache), options)
+    evidence = gather_probes(
         None,
         labels=index.labels(),
         train_rows=split.train,
@@ -110,8 +110,8 @@ def _course(source: str, options: Options, machine: Machine) -> Course:
         speeds={},
     )
     copies = None
-    if not sets(options.set, "augment"):
-        copies = copies_of_some(
+    if not is_overridden(options.set, "augment"):
+        copies = measure_augmentation_on_sample(
             index,
             cache,
             split.train,
@@ -162,9 +162,9 @@ def _in(course: Course, seed: int, precision: str) -> Plan:
 
 
 def _speed(course: Course, plan: Plan) -> float:
-    network = assemble(_spec(course, plan), RANDOM)
+    network = build_network(_spec(course, plan), RANDOM)
     rows, labels = course.split.train, course.index.labels()
-    return training_speed(network, plan, course.cache, rows, course.machine, labels=labels)
+    return measure_training_speed(network, plan, course.cache, rows, course.machine, labels=labels)
 
 
 def _spec(course: Course, plan: Plan) -> ModelSpec:
@@ -196,9 +196,9 @@ def _run(
     each = epoch_seconds(len(split.train), speed, len(split.val))
     epochs = asked or max(1, epochs_within(seconds, each, SCRATCH.most_epochs))
     plan = replace(plan, epochs=replace(plan.epochs, value=epochs))
-    network = assemble(spec, RANDOM)
+    network = build_network(spec, RANDOM)
     start = time.perf_counter()
-    trained = train(
+    trained = train_network(
         network,
         plan,
         course.cache,

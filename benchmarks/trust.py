@@ -35,19 +35,19 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from striate.data.cache import decode_rows
-from striate.data.scan import read
-from striate.data.split.duplicates import find_duplicates
+from striate.data.scan import read_index
+from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import FOLDS, split_index
-from striate.learn.linear.linear_model import spec_on
-from striate.metrics.intervals import rng, softmax, wilson
-from striate.metrics.score import score
+from striate.learn.linear.linear_model import tapped_spec
+from striate.metrics.intervals import make_rng, softmax, wilson
+from striate.metrics.score import score_predictions
 from striate.nets import find_net
-from striate.probe.features import FeatureTable, all_taps, extract
-from striate.probe.ridge import prepare
-from striate.probe.spectrum import decompose
-from striate.probe.stage_probes import Probed, probe_taps
+from striate.probe.features import FeatureTable, all_taps, extract_features
+from striate.probe.ridge import prepare_ridge
+from striate.probe.spectrum import compute_spectrum
+from striate.probe.stage_probes import ProbeResults, probe_taps
 from striate.train.fast.machine import measure_machine
-from striate.train.head import assemble
+from striate.train.head import build_network
 from striate.values import Cache, Index, Options, Predictions, Rows, Tap
 
 NET, SIZE, STAGES = "efficientnet-lite0", 64, 3
@@ -147,16 +147,16 @@ def _measured(source: str, store: Path, folders: int, first: int, jobs: int) -> 
 @cache
 def _whole(source: str, store: Path) -> Whole:
     """The set read, decoded and looked at by the network; features are found again in `store`."""
-    index = read(source, Options())
+    index = read_index(source, Options())
     index, pixels = decode_rows(index, index.used(), 32, 3)
     stages = find_net(NET).card(NET).stages
     taps = tuple(tap for tap in all_taps(stages[-STAGES:]) if tap.pool == "mean")
     cache, machine = Cache(images=pixels, path=""), measure_machine("cpu")
-    spec = spec_on(NET, SIZE, taps, index, cache, machine)
-    network = assemble(spec)
+    spec = tapped_spec(NET, SIZE, taps, index, cache, machine)
+    network = build_network(spec)
     kept = store / f"{NET}-{SIZE}-{STAGES}.npy"
     if not kept.exists():
-        table = extract(network, cache, index.used(), spec, machine)
+        table = extract_features(network, cache, index.used(), spec, machine)
         print(f"features: {len(table.rows) / table.seconds:.0f} images/s")
         store.mkdir(parents=True, exist_ok=True)
         np.save(kept, table.values)
@@ -175,7 +175,7 @@ def _outcomes(source: str, store: Path, seed: int) -> list[Outcome]:
 
 def _folder(whole: Whole, seed: int, copies: bool) -> Folder:
     """A folder of some classes, its sizes even in logarithm, classes within 30 % of each other."""
-    draw = rng(seed, "folder")
+    draw = make_rng(seed, "folder")
     every = whole.index.labels()
     classes = np.sort(draw.choice(10, draw.integers(2, 11), replace=False))
     size = np.exp(draw.uniform(np.log(FEWEST), np.log(MOST)))
@@ -219,7 +219,7 @@ def _folder(whole: Whole, seed: int, copies: bool) -> Folder:
 
 def _by_striate(folder: Folder, copies: bool) -> Outcome:
     """The split by the rules, the linear strategy, the score: as `striate fit` does it."""
-    groups = find_duplicates(folder.index, folder.cache)
+    groups = find_duplicate_groups(folder.index, folder.cache)
     split = split_index(folder.index, groups, Options(seed=folder.seed))
     labels = folder.index.labels()
     # With few images `refit` chooses once more on training and validation images together.
@@ -235,7 +235,7 @@ def _by_striate(folder: Folder, copies: bool) -> Outcome:
     else:
         judged = split.test
         table_NK = _probabilities(folder, delivered, judged)
-    found = score(
+    found = score_predictions(
         Predictions(
             classes=folder.index.classes,
             paths=tuple(folder.index.examples[row].path for row in judged),
@@ -265,14 +265,14 @@ def _by_striate(folder: Folder, copies: bool) -> Outcome:
     )
 
 
-def _probed(folder: Folder, rows: Rows, groups: Rows) -> Probed:
+def _probed(folder: Folder, rows: Rows, groups: Rows) -> ProbeResults:
     labels, classes = folder.index.labels(), len(folder.index.classes)
     return probe_taps(
         folder.table, labels, classes, rows, rows[:0], groups, folder.seed, only=PROBES
     )
 
 
-def _probabilities(folder: Folder, probed: Probed, rows: Rows) -> NDArray[np.float32]:
+def _probabilities(folder: Folder, probed: ProbeResults, rows: Rows) -> NDArray[np.float32]:
     scores_NK = probed.fit.scores(folder.table.values[np.ix_(rows, probed.columns)])
     return softmax(scores_NK, probed.fit.temperature)
 
@@ -280,7 +280,7 @@ def _probabilities(folder: Folder, probed: Probed, rows: Rows) -> NDArray[np.flo
 def _by_file(folder: Folder, copies: bool) -> Outcome:
     """Files drawn for validation, copies not looked for; the best there is taken and stated."""
     labels, classes = folder.index.labels(), len(folder.index.classes)
-    draw = rng(folder.seed, "by file")
+    draw = make_rng(folder.seed, "by file")
     val = np.concatenate(
         [
             draw.permutation(members)[: max(1, round(VALIDATION * len(members)))]
@@ -288,10 +288,12 @@ def _by_file(folder: Folder, copies: bool) -> Outcome:
         ]
     )
     train = np.setdiff1d(np.arange(len(labels)), val)
-    path = prepare(folder.table.of(train), labels[train], classes, widths=list(folder.table.widths))
+    path = prepare_ridge(
+        folder.table.of(train), labels[train], classes, widths=list(folder.table.widths)
+    )
     best, chosen = -1, (np.zeros(0, np.int64), np.zeros((0, 0)), np.zeros(0))
     for columns in _column_sets(folder.table):
-        spectrum = decompose(path.table, columns)
+        spectrum = compute_spectrum(path.table, columns)
         length = float(spectrum.eigenvalues.sum()) / spectrum.images
         values = folder.table.values[np.ix_(val, columns)]
         for alpha in PENALTIES:

@@ -30,17 +30,17 @@ from numpy.typing import NDArray
 from strategy_cells import NET, SETS, Cell, Whole, _job, load
 
 from strategy import _bits, _choice, _evidence, _fastai
-from striate.data.split.portions import portion, units_of
-from striate.learn.finetune.train_plan import spec_of, start
-from striate.learn.finetune.weight_interpolation import fit_held_out
-from striate.learn.linear.linear_model import Linear, fit_on
-from striate.metrics.intervals import log_loss, rng, softmax
-from striate.probe.features import extract
+from striate.data.split.portions import assign_portions, split_groups
+from striate.learn.finetune.train_plan import initial_network, model_spec_of
+from striate.learn.finetune.weight_interpolation import fit_best_penalty
+from striate.learn.linear.linear_model import LinearProbes, fit_ridge_on_taps
+from striate.metrics.intervals import log_loss, make_rng, softmax
+from striate.probe.features import extract_features
 from striate.probe.stage_probes import fit_taps, probe_taps
 from striate.strategy.plans import training_plan
 from striate.train.fast.machine import measure_machine
 from striate.train.head import Network
-from striate.train.loop import train
+from striate.train.loop import train_network
 from striate.values import Machine, ModelSpec, Plan, Rows
 
 RATES, DECAYS = ("2e-4", "5e-4", "1e-3"), ("0.7", "0.5", "0.3")
@@ -114,9 +114,9 @@ def _tabulate(rows: Sequence[Row]) -> None:
 def cut(whole: Whole, size: int, seed: int, machine: Machine) -> Cell | None:
     """So many a class to train, others to judge; None where a class has too few images."""
     index, labels = whole.index, whole.index.labels()
-    units = units_of(index, whole.groups, seed)
-    pool = np.array(sorted(portion(units, {"test": (0.4, 1000)})["train"]), np.int64)
-    pool = rng(seed, "draw").permutation(pool)
+    units = split_groups(index, whole.groups, seed)
+    pool = np.array(sorted(assign_portions(units, {"test": (0.4, 1000)})["train"]), np.int64)
+    pool = make_rng(seed, "draw").permutation(pool)
     by_class = [pool[labels[pool] == k] for k in range(len(index.classes))]
     if min(len(found) for found in by_class) < 0.6 * size:
         return None
@@ -162,11 +162,11 @@ def _measured(cell: Cell, recipe: str, epochs: int) -> Row:
         _choice(epochs),
     )
     plan = replace(plan, precision=_choice("float32"))
-    model = spec_of(job, plan)
-    linear = Linear(
+    model = model_spec_of(job, plan)
+    linear = LinearProbes(
         net=NET, input_size=whole.input_size, network=None, table=whole.table, probed=probed
     )
-    network = start(job, plan, model, linear)
+    network = initial_network(job, plan, model, linear)
     begun = time.process_time()
     if strategy == "fastai":
         network.head.weight.data.zero_()
@@ -178,7 +178,7 @@ def _measured(cell: Cell, recipe: str, epochs: int) -> Row:
         _train(cell, network, plan, model, looked)
     seconds = time.process_time() - begun
     heads = _heads(cell, network, model)
-    exact = fit_on(job.data, whole.table, plan.taps.value, job.data.train)
+    exact = fit_ridge_on_taps(job.data, whole.table, plan.taps.value, job.data.train)
     scores = exact.scores(whole.table.of(job.data.val, plan.taps.value))
     return {
         "exact": _told(cell, softmax(scores, exact.temperature)),
@@ -195,7 +195,7 @@ def _measured(cell: Cell, recipe: str, epochs: int) -> Row:
 
 def _halved(cell: Cell) -> tuple[Cell, Rows]:
     """The cell with half of its judging images, and the other half, to keep an epoch by."""
-    half = rng(cell.seed, "watched").random(len(cell.job.data.val)) < 0.5
+    half = make_rng(cell.seed, "watched").random(len(cell.job.data.val)) < 0.5
     judged = replace(cell.job, data=replace(cell.job.data, val=cell.job.data.val[~half]))
     return replace(cell, job=judged), cell.job.data.val[half]
 
@@ -205,7 +205,7 @@ def _train(cell: Cell, network: Network, plan: Plan, model: ModelSpec, looked: R
     job = cell.job
     for parameter in network.parameters():
         parameter.requires_grad_(True)
-    train(
+    train_network(
         network,
         plan,
         job.data.cache,
@@ -222,13 +222,13 @@ def _heads(cell: Cell, network: Network, model: ModelSpec) -> Heads:
     """The head that was tuned and those fitted anew, on the judging images: probabilities."""
     job, classes = cell.job, len(cell.job.data.index.classes)
     every = np.sort(np.concatenate([job.data.train, job.data.val]))
-    table = extract(network, job.data.cache, every, model, job.machine)
+    table = extract_features(network, job.data.cache, every, model, job.machine)
     train, val = table.of(job.data.train), table.of(job.data.val)
     left = fit_taps(table, network.taps, job.data.train, job.data.labels, classes)
-    half = rng(cell.seed, "halves").random(len(job.data.val)) < 0.5
+    half = make_rng(cell.seed, "halves").random(len(job.data.val)) < 0.5
     apart = np.empty((len(job.data.val), classes), np.float32)
     for picks in (half, ~half):
-        fit = fit_held_out(
+        fit = fit_best_penalty(
             train,
             job.data.labels[job.data.train],
             val[picks],

@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.data.batches import normalise, to_device
+from striate.data.batches import images_to_device, normalise_batch
 from striate.data.cache import build_cache
-from striate.data.preprocess import Whitening, components_kept, fit_layer
-from striate.data.scan import read
-from striate.metrics.intervals import rng
+from striate.data.preprocess import Whitening, count_components, fit_preprocessing_layer
+from striate.data.scan import read_index
+from striate.metrics.intervals import make_rng
 from striate.values import Cache, Options, Preprocessing, Rows
 
 
@@ -40,13 +40,13 @@ def main() -> None:
 
 def _line(source: str, size: int, most: int) -> str:
     options = Options()
-    index, cache = build_cache(read(source, options), options)
-    rows = rng(0, "whitening").permutation(index.used())
+    index, cache = build_cache(read_index(source, options), options)
+    rows = make_rng(0, "whitening").permutation(index.used())
     seen, unseen = rows[: min(most, len(rows) // 2)], rows[len(rows) // 2 :][:most]
     shape = (cache.channels, size, size)
-    kept = components_kept(0, int(np.prod(shape)), len(seen))
+    kept = count_components(0, int(np.prod(shape)), len(seen))
     layer = Whitening(shape, kept, turn_back=False)
-    fit_layer(layer, Preprocessing(kind="pca", components=kept), cache, seen, size)
+    fit_preprocessing_layer(layer, Preprocessing(kind="pca", components=kept), cache, seen, size)
     found = int((layer.scale > 0).sum())
     return (
         f"| {Path(source).name} | {len(seen):,} | {int(np.prod(shape)):,} | {found:,} | "
@@ -66,8 +66,8 @@ def _off(layer: Whitening, cache: Cache, rows: Rows, size: int) -> float:
 
 def _images(images_NHWC: NDArray[np.uint8], size: int) -> Tensor:
     channels = images_NHWC.shape[3]
-    images = to_device(images_NHWC, "cpu", "contiguous")
-    return normalise(images, (0.0,) * channels, (1.0,) * channels, torch.float32, size)
+    images = images_to_device(images_NHWC, "cpu", "contiguous")
+    return normalise_batch(images, (0.0,) * channels, (1.0,) * channels, torch.float32, size)
 
 
 if __name__ == "__main__":

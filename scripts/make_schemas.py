@@ -13,7 +13,7 @@ from striate.command.doctor import Examination, NetsFile
 from striate.command.evaluation_output import EvaluationFile
 from striate.store.record import RunRecord
 from striate.store.shelf import FindingsFile, TrialLine
-from striate.store.tables import columns
+from striate.store.tables import column_names
 from striate.values import (
     Diagnosis,
     Doubt,
@@ -99,7 +99,7 @@ def table_columns(kind: type) -> list[dict[str, str]]:
         {"name": name, "type": getattr(hints[name], "__name__", str(hints[name]))}
         if isinstance(hints[name], type)
         else {"name": name, "type": "str", "one_of": list(hints[name].__args__)}
-        for name in columns(kind)
+        for name in column_names(kind)
     ]
 
 

@@ -748,10 +748,10 @@ def test_evaluate_tells_accuracy_classes_and_confusion(
 def test_evaluate_does_not_count_what_the_model_was_trained_on(
     model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from striate.data.scan import read
+    from striate.data.scan import read_index
 
     run = Run.load("run")
-    index = read("new", Options())
+    index = read_index("new", Options())
     trained = tuple(replace(e, split="train") for e in index.examples if e.path == "red/0.png")
     run.write("index.csv", replace(index, examples=trained))
     out = told(capsys, "evaluate", "run", "new")[1]

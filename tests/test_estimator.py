@@ -31,7 +31,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import striate
 from made import made_machine
 from striate import estimator
-from striate.data.cache_folder import Writer
+from striate.data.cache_folder import CacheWriter
 from striate.errors import MachineError, SourceError, SourceMissingError, UsageError
 from striate.estimator import ImageClassifier
 from striate.learn.context import FitContext
@@ -361,10 +361,10 @@ def test_images_that_cannot_be_read_are_named(fitted: ImageClassifier, tmp_path:
 
 
 def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Writer, row: int, image: np.ndarray) -> None:
+    def full(self: CacheWriter, row: int, image: np.ndarray) -> None:
         raise MachineError("The disk is full.", "Buy another.")
 
-    monkeypatch.setattr(Writer, "put", full)
+    monkeypatch.setattr(CacheWriter, "put", full)
     with pytest.raises(MachineError, match="TMPDIR"):
         linear().fit(*stripes(4))
 
@@ -380,7 +380,7 @@ def job_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FitContext]:
     def stop(job: FitContext) -> None:
         raise Stopped(job)
 
-    monkeypatch.setattr(estimator, "learn", stop)
+    monkeypatch.setattr(estimator, "fit_model", stop)
 
     def job(*given: Any, **parameters: Any) -> FitContext:
         with pytest.raises(Stopped) as stopped:

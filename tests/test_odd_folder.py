@@ -17,9 +17,9 @@ from tests.odd.entry import Odd
 from tests.odd.folder import CLASS, all_odd, make_folder, tree_hash
 
 from striate.data.cache import build_cache, decode_rows
-from striate.data.formats.decode import decode
-from striate.data.formats.header import pillow_hushed
-from striate.data.scan import open_row, read
+from striate.data.formats.decode import decode_image
+from striate.data.formats.header import capture_pillow_warnings
+from striate.data.scan import open_row, read_index
 from striate.pipeline import fit
 from striate.values import Example, Index, Options
 
@@ -51,7 +51,7 @@ def index(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[In
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STRIATE_CACHE", str(tmp_path_factory.mktemp("cache")))
         before = tree_hash(source)
-        built, _ = build_cache(read(source, OPTIONS), OPTIONS)
+        built, _ = build_cache(read_index(source, OPTIONS), OPTIONS)
         assert tree_hash(source) == before
         yield built
 
@@ -77,8 +77,8 @@ def test_each_ends_as_it_must(odd: Odd, index: Index) -> None:
     assert len(example.bytes_hash) == len(example.pixels_hash) == 32
     assert example.width * example.height > 0
     if odd.pixels is not None:
-        with pillow_hushed():
-            seen = decode(open_row(index, row)).pixels
+        with capture_pillow_warnings():
+            seen = decode_image(open_row(index, row)).pixels
         assert seen.shape == odd.pixels.shape
         assert np.abs(seen.astype(float) - odd.pixels).mean() <= odd.within
 
@@ -147,11 +147,13 @@ def test_without_permission_files_and_folders_are_set_aside() -> None:
                 (place / "pets" / label / f"{number}.png").write_bytes(content)
         (place / "pets/cat/1.png").chmod(0)
         (place / "pets/dog/more").chmod(0)
-        told = reasons(read(place / "pets", OPTIONS))  # As root first: it also loads all code.
+        told = reasons(
+            read_index(place / "pets", OPTIONS)
+        )  # As root first: it also loads all code.
         assert set(told.values()) == {""}
         os.seteuid(65534)
         try:
-            told = reasons(read(place / "pets", OPTIONS))
+            told = reasons(read_index(place / "pets", OPTIONS))
         finally:
             os.seteuid(0)
         assert {path: reason for path, reason in told.items() if reason} == {

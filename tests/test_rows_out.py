@@ -287,7 +287,7 @@ def test_the_columns_of_a_table_are_named_in_the_call(run: Run, tmp_path: Path) 
 
 
 def test_the_sources_of_a_fit_are_read_in_the_same_way() -> None:
-    from striate.data.scan import read
+    from striate.data.scan import read_index
     from striate.values import Options
 
     labels = ["a", "b", "a", "b"]
@@ -297,7 +297,7 @@ def test_the_sources_of_a_fit_are_read_in_the_same_way() -> None:
         iter([GREEN, RED, GREEN, RED]),
         pd.DataFrame({"image": [GREEN, RED, GREEN, RED], "x": labels}),
     ):
-        index = read((images, labels), Options())
+        index = read_index((images, labels), Options())
         assert [(e.width, e.mode) for e in index.examples] == [(24, "RGB")] * 4
     with pytest.raises(UsageError, match="x / 255"):
-        read((np.concatenate([BOTH, BOTH]).astype(float), labels), Options())
+        read_index((np.concatenate([BOTH, BOTH]).astype(float), labels), Options())

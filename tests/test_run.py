@@ -16,9 +16,9 @@ import pytest
 
 import made
 from striate.errors import MachineError, ModelError, SourceError, StriateError, UsageError
-from striate.run import Clock, Run
-from striate.store.files import of_array, of_arrays, of_json
-from striate.store.place import folder_name
+from striate.run import Run, TimeBudget
+from striate.store.files import array_codec, arrays_codec, json_codec
+from striate.store.place import make_folder_name
 from striate.values import Options, Progress, Split
 
 VALUES = made.values()
@@ -30,7 +30,7 @@ KEPT: dict[str, Any] = {
     "history.csv": VALUES.history,
     "predictions.csv": VALUES.predictions,
 }
-OWN_CODECS = {"split.npz": of_arrays(Split)}
+OWN_CODECS = {"split.npz": arrays_codec(Split)}
 
 
 @pytest.fixture(autouse=True)
@@ -101,30 +101,30 @@ def test_a_file_that_was_changed_is_made_again(damaged: str) -> None:
 
 def test_what_came_before_counts() -> None:
     with opened() as run:
-        run.keep("a.json", lambda: 1, of_json(int))
-        run.keep("b.json", lambda: 2, of_json(int))
+        run.keep("a.json", lambda: 1, json_codec(int))
+        run.keep("b.json", lambda: 2, json_codec(int))
     with opened() as again:
-        assert again.keep("a.json", lambda: 5, of_json(int), also="other") == 5
-        assert again.keep("b.json", lambda: 6, of_json(int)) == 6
+        assert again.keep("a.json", lambda: 5, json_codec(int), also="other") == 5
+        assert again.keep("b.json", lambda: 6, json_codec(int)) == 6
 
 
 def test_inputs_can_be_named() -> None:
     with opened() as run:
-        run.keep("a.json", lambda: 1, of_json(int))
-        run.keep("b.json", lambda: 2, of_json(int), inputs=())
-        run.keep("c.json", lambda: 3, of_json(int), inputs=("b.json",))
+        run.keep("a.json", lambda: 1, json_codec(int))
+        run.keep("b.json", lambda: 2, json_codec(int), inputs=())
+        run.keep("c.json", lambda: 3, json_codec(int), inputs=("b.json",))
     with opened() as again:
-        again.keep("a.json", lambda: 5, of_json(int), also="other")
-        assert again.keep("b.json", lambda: 6, of_json(int), inputs=()) == 2
-        assert again.keep("c.json", lambda: 7, of_json(int), inputs=("b.json",)) == 3
+        again.keep("a.json", lambda: 5, json_codec(int), also="other")
+        assert again.keep("b.json", lambda: 6, json_codec(int), inputs=()) == 2
+        assert again.keep("c.json", lambda: 7, json_codec(int), inputs=("b.json",)) == 3
 
 
 def test_big_arrays_are_mapped_not_read() -> None:
     table = np.arange(12, dtype=np.float32).reshape(3, 4)
     with opened() as run:
-        run.keep("features.npy", lambda: table, of_array())
+        run.keep("features.npy", lambda: table, array_codec())
     with opened() as again:
-        kept = again.keep("features.npy", lambda: table * 0, of_array())
+        kept = again.keep("features.npy", lambda: table * 0, array_codec())
     assert isinstance(kept, np.memmap)
     np.testing.assert_array_equal(kept, table)
 
@@ -137,7 +137,7 @@ def test_a_maker_that_fails_keeps_what_was_kept() -> None:
         raise RuntimeError("fault")
 
     with pytest.raises(RuntimeError) as caught, opened() as again:
-        again.keep("late.json", fail, of_json(int))
+        again.keep("late.json", fail, json_codec(int))
     assert caught.value.striate_run == str(run.folder)
     with opened() as third:
         assert keep_all(third) == []
@@ -437,7 +437,7 @@ def test_loading_what_is_no_run_says_so(path: str) -> None:
     ],
 )
 def test_a_source_gives_its_name_to_a_folder(source: str, folder: str) -> None:
-    assert folder_name(source) == folder
+    assert make_folder_name(source) == folder
 
 
 # Failing -----------------------------------------------------------------------------------------
@@ -606,10 +606,10 @@ def test_looks_count_plans_not_readings() -> None:
 
 
 def test_the_clock_counts_from_the_command() -> None:
-    clock = Clock(2, started=time.monotonic() - 30)
+    clock = TimeBudget(2, started=time.monotonic() - 30)
     assert 30 <= clock.elapsed() < 40
     assert 80 < clock.remaining() <= 90
-    assert Clock(0.5, started=time.monotonic() - 60).remaining() < 0
+    assert TimeBudget(0.5, started=time.monotonic() - 60).remaining() < 0
 
 
 def test_the_card_is_escaped_and_stands_alone() -> None:

@@ -12,9 +12,9 @@ import jsonschema
 import pytest
 
 import made
-from striate.command.doctor import examine, nets_at_hand
+from striate.command.doctor import examine_machine, list_nets
 from striate.command.evaluation_output import evaluation_file
-from striate.predict.evaluation import evaluation
+from striate.predict.evaluation import evaluate_predictions
 from striate.run import Run
 from striate.store.files import to_json
 from striate.values import Options
@@ -117,11 +117,11 @@ def test_a_fault_is_seen(made_run: Run) -> None:
 
 def test_what_verbs_print_obeys() -> None:
     values = made.values()
-    found = evaluation(values.predictions, values.index)
+    found = evaluate_predictions(values.predictions, values.index)
     printed = {
         "evaluate": evaluation_file("run", "source", found),
-        "nets": nets_at_hand(),
-        "doctor": examine(),
+        "nets": list_nets(),
+        "doctor": examine_machine(),
     }
     for name, value in printed.items():
         obeys(json.loads(to_json(value)), name)

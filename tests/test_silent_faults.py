@@ -19,9 +19,9 @@ from tests.odd.folder import tree_hash
 from tests.odd.made_bytes import without_segment
 
 from striate.data.cache import build_cache, decode_images
-from striate.data.scan import read, read_images
-from striate.data.split.duplicates import find_duplicates
-from striate.data.split.index_csv import accounted
+from striate.data.scan import read_index, read_unlabelled
+from striate.data.split.duplicates import find_duplicate_groups
+from striate.data.split.index_csv import complete_index
 from striate.data.split.split import split_index
 from striate.errors import SourceError
 from striate.pipeline import fit
@@ -44,8 +44,8 @@ def photos(root: Path, counts: Mapping[str, int], seed: int = 0) -> Path:
 
 def cut(source: object, options: Options = OPTIONS) -> tuple[Index, Cache, Split]:
     """A source read, decoded and cut, as a fit does it."""
-    index, cache = build_cache(read(source, options), options)
-    return index, cache, split_index(index, find_duplicates(index, cache), options)
+    index, cache = build_cache(read_index(source, options), options)
+    return index, cache, split_index(index, find_duplicate_groups(index, cache), options)
 
 
 def labels_of(index: Index, rows: Rows) -> Counter[str]:
@@ -111,7 +111,7 @@ def test_pain_2_a_class_that_training_lacks_stops_with_its_name(tmp_path: Path) 
     photos(tmp_path / "train", {"ant": 5, "bee": 5})
     photos(tmp_path / "test", {"ant": 5, "bee": 5, "wasp": 5})
     with pytest.raises(SourceError, match="wasp is in test and missing from train"):
-        read(tmp_path, OPTIONS)
+        read_index(tmp_path, OPTIONS)
 
 
 def test_pain_3_frames_of_one_video_stay_on_one_side(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_leaks_across_given_splits_are_named_and_not_counted(tmp_path: Path) -> 
     shutil.copy(tmp_path / "train/cat/000.png", tmp_path / "test/cat/again.png")
     index, _, split = cut(tmp_path)
     assert [index.examples[row].path for row in split.leaked] == ["test/cat/again.png"]
-    told = {e.path: e.reason for e in accounted(index, split).examples}
+    told = {e.path: e.reason for e in complete_index(index, split).examples}
     assert told["test/cat/again.png"].endswith("the same picture as train/cat/000.png")
 
 
@@ -166,7 +166,7 @@ def test_leaks_across_given_splits_are_named_and_not_counted(tmp_path: Path) -> 
 def test_pain_22_any_name_of_the_validation_folder_is_known(tmp_path: Path, name: str) -> None:
     photos(tmp_path / "train", {"cat": 3, "dog": 3})
     photos(tmp_path / name, {"cat": 3, "dog": 3}, seed=100)
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     assert index.given_splits == ("train", "val")
     assert index.classes == ("cat", "dog")
 
@@ -174,7 +174,7 @@ def test_pain_22_any_name_of_the_validation_folder_is_known(tmp_path: Path, name
 def test_pain_22_a_hidden_folder_is_no_class(tmp_path: Path) -> None:
     photos(tmp_path / "train", {"cat": 3, "dog": 3, ".ipynb_checkpoints": 3})
     photos(tmp_path, {".ipynb_checkpoints": 3, "__MACOSX": 3})
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     assert index.classes == ("cat", "dog")
     assert {e.reason for e in index.examples if e.status == "ignored"} == {"hidden"}
 
@@ -211,7 +211,7 @@ def test_bad_files_are_found_without_being_asked_to(tmp_path: Path) -> None:
     photos(tmp_path, {"cat": 3, "dog": 3})
     content = (tmp_path / "dog/001.png").read_bytes()
     (tmp_path / "dog/001.png").write_bytes(content[: len(content) // 2])
-    index, _ = build_cache(read(tmp_path, OPTIONS), OPTIONS)
+    index, _ = build_cache(read_index(tmp_path, OPTIONS), OPTIONS)
     assert [e.path for e in index.examples if e.status == "set_aside"] == ["dog/001.png"]
 
 
@@ -230,7 +230,7 @@ def test_pain_9_good_images_are_not_called_corrupt(tmp_path: Path) -> None:
             (tmp_path / label).mkdir(exist_ok=True)
             content = encoded(scene(seed=number + 50 * (label == "dog")), kind)
             (tmp_path / label / f"{number}.{kind.lower()}").write_bytes(content)
-    index, _ = build_cache(read(tmp_path, OPTIONS), OPTIONS)
+    index, _ = build_cache(read_index(tmp_path, OPTIONS), OPTIONS)
     assert {(e.status, e.reason) for e in index.examples} == {("used", "")}
 
 
@@ -240,7 +240,7 @@ def test_upper_case_endings_do_not_vanish(tmp_path: Path) -> None:
     for label in ("cat", "dog"):
         (tmp_path / label / "UPPER.JPG").write_bytes(encoded(scene(seed=len(label))))
         (tmp_path / label / "Mixed.Png").write_bytes(encoded(scene(seed=7), "PNG"))
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     assert len(index.used()) == len(index.examples) == 8
 
 
@@ -248,7 +248,7 @@ def test_a_file_that_is_no_image_is_not_refused(tmp_path: Path) -> None:
     """AutoTrain refuses the whole folder."""
     photos(tmp_path, {"cat": 2, "dog": 2})
     (tmp_path / "cat/notes.txt").write_text("taken in May")
-    assert len(read(tmp_path, OPTIONS).used()) == 4
+    assert len(read_index(tmp_path, OPTIONS).used()) == 4
 
 
 # Pixels ------------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def test_pain_1_photos_of_a_phone_do_not_lie_on_their_side(tmp_path: Path) -> No
     lying = np.rot90(upright, 1)
     (tmp_path / "cat/phone.png").write_bytes(encoded(lying.copy(), "PNG", exif=tags))
     (tmp_path / "cat/plain.png").write_bytes(encoded(upright, "PNG"))
-    index, cache = build_cache(read(tmp_path, OPTIONS), OPTIONS)
+    index, cache = build_cache(read_index(tmp_path, OPTIONS), OPTIONS)
     row = {example.path: row for row, example in enumerate(index.examples)}
     phone, plain = row["cat/phone.png"], row["cat/plain.png"]
     assert np.array_equal(cache.images[phone], cache.images[plain])
@@ -275,9 +275,9 @@ def test_training_and_prediction_see_the_same_pixels(tmp_path: Path) -> None:
     photos(tmp_path, {"cat": 3, "dog": 3})
     (tmp_path / "cat/photo.jpg").write_bytes(encoded(scene(32, 32, seed=5)))
     (tmp_path / "dog/ink.jpg").write_bytes(encoded(Image.fromarray(scene(32, 32)).convert("CMYK")))
-    index, cache = build_cache(read(tmp_path, OPTIONS), OPTIONS)
+    index, cache = build_cache(read_index(tmp_path, OPTIONS), OPTIONS)
     paths = [tmp_path / example.path for example in index.examples]
-    alone = read_images(paths)
+    alone = read_unlabelled(paths)
     seen = decode_images(alone, alone.used(), cache.images.shape[1], cache.images.shape[3])
     assert np.array_equal(seen, cache.images)
 
@@ -289,7 +289,7 @@ def test_cmyk_is_never_a_negative(tmp_path: Path) -> None:
     content = without_segment(encoded(ink), 0xEE)
     photos(tmp_path, {"cat": 2, "dog": 2})
     (tmp_path / "cat/ink.jpg").write_bytes(content)
-    index, cache = build_cache(read(tmp_path, OPTIONS), OPTIONS)
+    index, cache = build_cache(read_index(tmp_path, OPTIONS), OPTIONS)
     row = next(row for row, e in enumerate(index.examples) if e.path == "cat/ink.jpg")
     assert cache.images[row].mean() > 200
 
@@ -377,7 +377,7 @@ def test_pain_24_the_time_is_bounded_and_memory_for_images_is_on_disk(
     assert seconds["total"] <= 60 * json.loads((small_run / "run.json").read_text())["settings"][
         "minutes"
     ] + 30  # fmt: skip
-    _, cache = build_cache(read(photos(tmp_path, {"a": 3, "b": 3}), OPTIONS), OPTIONS)
+    _, cache = build_cache(read_index(photos(tmp_path, {"a": 3, "b": 3}), OPTIONS), OPTIONS)
     assert isinstance(cache.images, np.memmap)
 
 

@@ -219,7 +219,7 @@ def test_a_network_that_cannot_be_fetched_is_passed_over_as_for_one_label(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr("striate.weights.hub.cached", lambda hub_id: False)
+    monkeypatch.setattr("striate.weights.hub.is_cached", lambda hub_id: False)
     tables = with_tables(tmp_path, 60)
     options = Options(minutes=0.5, net="resnet18", strategy="linear", out=str(tmp_path / "run"))
     run = fit(str(tables / "labels.csv"), options)

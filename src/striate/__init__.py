@@ -28,14 +28,14 @@ def fit(source: Any, *, watch: "Watch | None" = None, **settings: "Unpack[Settin
     default notebooks and terminals show it. Raises `StriateError`, with every wrong setting in
     one message.
     """
-    from striate.config.settings import checked
+    from striate.config.settings import check_settings
 
-    options = checked(settings, hint="help(striate.values.Options) lists them.")
+    options = check_settings(settings, hint="help(striate.values.Options) lists them.")
     from rich.console import Console
 
     from striate.pipeline import fit as fit_now
-    from striate.report.language import pick_language
-    from striate.report.terminal import watcher
+    from striate.report.language import choose_language
+    from striate.report.terminal import open_progress_watcher
 
     if watch is not None:
         return fit_now(source, options, watch)
@@ -43,7 +43,7 @@ def fit(source: Any, *, watch: "Watch | None" = None, **settings: "Unpack[Settin
     if not console.is_jupyter:
         console = Console(stderr=True)
     mode = "auto" if console.is_jupyter or console.is_terminal else "quiet"
-    with watcher(console, mode, pick_language(options.lang)) as shown:
+    with open_progress_watcher(console, mode, choose_language(options.lang)) as shown:
         return fit_now(source, options, shown)
 
 
@@ -61,9 +61,9 @@ def gradients(run: "Run", image: Any, label: str | None = None) -> "Gradients":
     model answers. Each gradient is checked by finite differences in float64. Raises
     `UsageError` for a class that the model does not know.
     """
-    from striate.predict.backpropagation import gradients_of
+    from striate.predict.backpropagation import compute_gradients
 
-    return gradients_of(run.classifier, image, label)
+    return compute_gradients(run.classifier, image, label)
 
 
 _HOMES = {

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @cache
-def collect(room: str, constant: str) -> dict[str, Any]:
+def collect_constants(room: str, constant: str) -> dict[str, Any]:
     """The constant of every module in the package `striate.ROOM`, by module name, sorted.
 
     A module whose name begins with an underscore is a part of others and is passed over.

@@ -14,31 +14,36 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from striate import __version__
-from striate.command.decision_flags import answering_flags, deciding_flags, judging_flags, wanted
+from striate.command.decision_flags import (
+    add_decision_flags,
+    answering_flags,
+    judging_flags,
+    parse_decision_flags,
+)
 from striate.command.error_output import (
-    coloured,
-    crash,
+    as_known_error,
     error_lines,
+    errors_in_colour,
     exit_code_of,
     heed_signals,
-    interrupted,
-    known,
+    interrupt_error,
     left_out_lines,
     open_closed_streams,
+    report_crash,
     signal_behind,
-    silence,
+    silence_output,
 )
 from striate.command.flags import (
-    TRAINING,
+    TRAINING_FLAGS,
     SettingsVerb,
     Verb,
     Verbs,
+    check_language,
+    find_net_faults,
     idle_in_judging,
-    must_be_language,
-    net_faults,
+    parse_typed_options,
+    parse_whole_number,
     settings_of,
-    typed_options,
-    whole_number,
 )
 from striate.errors import StriateError
 
@@ -49,7 +54,7 @@ if TYPE_CHECKING:
 
 STARTED = time.monotonic()
 ENDED_BY_SIGNAL = (129, 130, 143)  # SIGHUP, Ctrl-C, SIGTERM
-PIPE_CLOSED = 141  # what a shell shows for a program that SIGPIPE ended
+PIPE_CLOSED_EXIT_CODE = 141  # what a shell shows for a program that SIGPIPE ended
 
 
 class Program(Verbs):
@@ -112,27 +117,29 @@ def fit(source: str, as_json: bool, explain_plan: bool, quiet: bool, **given: An
     an archive of it, a table, arrays (.npz, IDX), the name of a set (cifar10, mnist), or demo. The
     same command goes on where it was broken off; more minutes improve it.
     """
-    options = typed_options(given, net_faults(given["net"]))
+    options = parse_typed_options(given, find_net_faults(given["net"]))
     from striate.pipeline import fit as fit_now
-    from striate.store.clock import Clock
+    from striate.store.clock import TimeBudget
 
-    with _watching(quiet, options.lang) as watch:
+    with _open_watcher(quiet, options.lang) as watch:
         if explain_plan:
-            from striate.command.fit_output import explanation
+            from striate.command.fit_output import plan_explanation_lines
 
-            _console(stderr=False).print(explanation(source, options, watch, STARTED))
+            _make_console(stderr=False).print(
+                plan_explanation_lines(source, options, watch, STARTED)
+            )
             return 0
-        done = fit_now(source, options, watch, Clock(options.minutes, STARTED))
+        done = fit_now(source, options, watch, TimeBudget(options.minutes, STARTED))
     if as_json:
-        _out((done.folder / "summary.json").read_text("utf-8"))
+        _write_stdout((done.folder / "summary.json").read_text("utf-8"))
     else:
-        from striate.command.fit_output import result_of
+        from striate.command.fit_output import fit_result
 
         # Paths stay whole, so they can be copied.
-        _console(stderr=False).print(result_of(done, options.lang), crop=False)
-    from striate.command.fit_output import unmet_accuracy
+        _make_console(stderr=False).print(fit_result(done, options.lang), crop=False)
+    from striate.command.fit_output import unmet_accuracy_message
 
-    unmet = unmet_accuracy(done.summary, done.folder, options)
+    unmet = unmet_accuracy_message(done.summary, done.folder, options)
     if unmet:
         click.echo(unmet, err=True)
     return 1 if unmet else 0
@@ -144,7 +151,7 @@ def fit(source: str, as_json: bool, explain_plan: bool, quiet: bool, **given: An
 @click.option("--out", "-o", metavar="FILE", type=click.Path(), help="Write there.  [stdout]")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line instead of CSV.")
 @answering_flags
-@deciding_flags
+@add_decision_flags
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def predict(
     run: str, paths: tuple[str, ...], out: str | None, as_json: bool, top: str | None, **more: Any
@@ -158,18 +165,18 @@ def predict(
 
     PATHS are files, folders, globs, tables, archives, or - for a list on standard input.
     """
-    most = whole_number("--top", top, "Type: striate predict --help")
-    typed = wanted(more, "predict")
+    most = parse_whole_number("--top", top, "Type: striate predict --help")
+    typed = parse_decision_flags(more, "predict")
     from striate.command.predicting import Asking, answering
-    from striate.store.outputs import deliver
+    from striate.store.outputs import write_lines
 
     rest = {name: more[name] for name in ("excel", "image", "root", "force")}
     asking = Asking(run=run, words=paths, as_json=as_json, top=most, out=out, **rest)
     found = answering(asking, typed)
     _tell_lines(found.told())
     # Bars and lines of CSV on one screen would be in each other's way.
-    with _watching(more["quiet"] or (out is None and sys.stdout.isatty()), "auto") as watch:
-        deliver(found.lines(watch), found.place, otherwise=_out)
+    with _open_watcher(more["quiet"] or (out is None and sys.stdout.isatty()), "auto") as watch:
+        write_lines(found.lines(watch), found.place, otherwise=_write_stdout)
     _tell_lines(left_out_lines(found.aside))
     found.refuse_failures(strict=more["strict"])
 
@@ -183,7 +190,7 @@ def predict(
 )
 @click.argument("run", metavar="RUN", required=False, type=click.Path())
 @click.argument("source", metavar="SOURCE", required=False, type=click.Path())
-@deciding_flags
+@add_decision_flags
 @judging_flags
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 def evaluate(
@@ -197,19 +204,21 @@ def evaluate(
 
     Images that it was trained on are not counted. SOURCE is read as in the fit, but for flags.
     """
-    typed, reading = wanted(more, "evaluate"), settings_of(more)
+    typed, reading = parse_decision_flags(more, "evaluate"), settings_of(more)
     from striate.command.evaluation_output import evaluated, evaluation_file, evaluation_lines
 
     names = [name.strip() for name in (classes or "").split(",") if classes]
     found = evaluated(run, source, {**typed, **reading, "classes": names}, rows, more)
-    _answer(evaluation_file(run, source, found) if as_json else found, evaluation_lines, as_json)
+    _print_result(
+        evaluation_file(run, source, found) if as_json else found, evaluation_lines, as_json
+    )
 
 
 @main.command(
     cls=SettingsVerb,
     required=("source",),
     checks_later=True,
-    without=TRAINING,
+    without=TRAINING_FLAGS,
     short_help="Say what is in SOURCE, before any training.",
 )
 @click.argument("source", metavar="SOURCE", required=False, type=click.Path())
@@ -234,15 +243,15 @@ def inspect(
     without pictures under several labels; no file is touched.
     """
     force = given.pop("force")
-    options = typed_options(given)
+    options = parse_typed_options(given)
     from striate.command.fit_output import refuse_if_strict
-    from striate.command.inspect_output import inspection_lines, look_into
-    from striate.report.language import pick_language
+    from striate.command.inspect_output import inspect_and_write, inspection_lines
+    from striate.report.language import choose_language
 
-    with _watching(quiet, options.lang) as watch:
-        found, written = look_into(source, options, page, table, watch, force=force)
-    lang = pick_language(options.lang)
-    _answer(found, lambda found: inspection_lines(found, written, lang), as_json)
+    with _open_watcher(quiet, options.lang) as watch:
+        found, written = inspect_and_write(source, options, page, table, watch, force=force)
+    lang = choose_language(options.lang)
+    _print_result(found, lambda found: inspection_lines(found, written, lang), as_json)
     refuse_if_strict(found, options)
 
 
@@ -260,10 +269,10 @@ def diagnose(log: str, lang: str, as_json: bool, **images: str | None) -> None:
 
     LOG is a table or JSON (of striate, Keras, Lightning, …) or TensorBoard's event files.
     """
-    must_be_language(lang, "Type: striate diagnose --help")
-    from striate.command.diagnose_output import diagnosis_lines, read_and_judge
+    check_language(lang, "Type: striate diagnose --help")
+    from striate.command.diagnose_output import diagnose_log, diagnosis_lines
 
-    _answer(read_and_judge(log, images), lambda found: diagnosis_lines(found, lang), as_json)
+    _print_result(diagnose_log(log, images), lambda found: diagnosis_lines(found, lang), as_json)
 
 
 @main.command(cls=Verb, required=("run",), short_help="Write the report of RUN again.")
@@ -275,31 +284,31 @@ def report(run: str, lang: str) -> None:
     \b
     striate report runs/flowers-1 --lang zh
     """
-    must_be_language(lang, "Type: striate report --help")
+    check_language(lang, "Type: striate report --help")
     from striate.pipeline import write_report
     from striate.run import Run
 
     loaded = Run.load(run)
     write_report(loaded, lang)
-    _out(f"{loaded.folder / 'report.html'}\n")
+    _write_stdout(f"{loaded.folder / 'report.html'}\n")
 
 
 @main.command(cls=Verb, short_help="List the networks at hand.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 def nets(as_json: bool) -> None:
     """List the networks at hand: size, cost, speed on this machine, weights."""
-    from striate.command.doctor import nets_at_hand, nets_lines
+    from striate.command.doctor import list_nets, nets_lines
 
-    _answer(nets_at_hand(), nets_lines, as_json)
+    _print_result(list_nets(), nets_lines, as_json)
 
 
 @main.command(cls=Verb, short_help="Look at this machine and what is missing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 def doctor(as_json: bool) -> None:
     """Tell versions, device, threads, precision and why, and what is missing."""
-    from striate.command.doctor import examination_lines, examine
+    from striate.command.doctor import examination_lines, examine_machine
 
-    _answer(examine(), examination_lines, as_json)
+    _print_result(examine_machine(), examination_lines, as_json)
 
 
 @main.command(cls=Verb, required=("shell",), short_help="Print a script of completions for SHELL.")
@@ -313,7 +322,7 @@ def completion(shell: str) -> None:
     """
     from striate.command.flags import completion_script
 
-    _out(completion_script(main, shell))
+    _write_stdout(completion_script(main, shell))
 
 
 # Running -----------------------------------------------------------------------------------------
@@ -338,17 +347,17 @@ def _end(error: BaseException, words: Sequence[str]) -> int:
     ended = signal_behind(error)
     if ended is not None:
         with suppress(KeyboardInterrupt, OSError):  # a terminal that hung up hears nothing
-            _tell(interrupted(ended, words), mark="")
+            _print_error(interrupt_error(ended, words), mark="")
         return exit_code_of(ended)
     if isinstance(error, BrokenPipeError | SystemExit):  # rich makes the one into the other
-        silence()
-        return PIPE_CLOSED
+        silence_output()
+        return PIPE_CLOSED_EXIT_CODE
     if isinstance(error, Exception):
-        told = known(error)
+        told = as_known_error(error)
         if os.environ.get("STRIATE_DEBUG"):
             traceback.print_exception(error)
         with suppress(BrokenPipeError):
-            _tell(told or crash(error))
+            _print_error(told or report_crash(error))
         return told.exit_code if told else StriateError.exit_code
     raise error
 
@@ -369,10 +378,10 @@ def _leave(code: int) -> NoReturn:
 # Printing ----------------------------------------------------------------------------------------
 
 
-def _tell(error: StriateError, mark: str = "error: ") -> None:
+def _print_error(error: StriateError, mark: str = "error: ") -> None:
     """An error on stderr: its sentence (or one a fault), then what to type or do."""
     for line in error_lines(error, mark):
-        click.echo(line, err=True, color=coloured())
+        click.echo(line, err=True, color=errors_in_colour())
 
 
 def _tell_lines(lines: Iterable[str]) -> None:
@@ -380,29 +389,31 @@ def _tell_lines(lines: Iterable[str]) -> None:
         click.echo(line, err=True)
 
 
-def _console(stderr: bool) -> "Console":
+def _make_console(stderr: bool) -> "Console":
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
 
 
 @contextmanager
-def _watching(quiet: bool, lang: str) -> Iterator["Watch"]:
-    from striate.report.language import pick_language
-    from striate.report.terminal import watcher
+def _open_watcher(quiet: bool, lang: str) -> Iterator["Watch"]:
+    from striate.report.language import choose_language
+    from striate.report.terminal import open_progress_watcher
 
     mode = "quiet" if quiet else "auto"
-    with watcher(_console(stderr=True), mode, pick_language(lang)) as watch:
+    with open_progress_watcher(_make_console(stderr=True), mode, choose_language(lang)) as watch:
         yield watch
 
 
-def _answer(found: Any, lines: Any, as_json: bool) -> None:
+def _print_result(found: Any, lines: Any, as_json: bool) -> None:
     from striate.store.files import to_json
 
-    _out(to_json(found).decode() if as_json else "".join(f"{line}\n" for line in lines(found)))
+    _write_stdout(
+        to_json(found).decode() if as_json else "".join(f"{line}\n" for line in lines(found))
+    )
 
 
-def _out(text: str) -> None:
+def _write_stdout(text: str) -> None:
     """The result on stdout, in UTF-8 whatever the locale; bytes that are no text as escapes."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))

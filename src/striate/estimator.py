@@ -23,21 +23,21 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from striate.config.settings import checked
+from striate.config.settings import check_settings
 from striate.data.cache import decode_rows
-from striate.data.estimator_input import listed, pixel_range_of, rows_as_pictures
-from striate.data.scan import read_images
+from striate.data.estimator_input import find_pixel_range, list_pictures, reshape_rows
+from striate.data.scan import read_unlabelled
 from striate.errors import SourceError, SourceMissingError, UsageError
-from striate.learn.fit import learn
-from striate.learn.in_memory import blocks, context_in_memory, refuse_unreadable
+from striate.learn.fit import fit_model
+from striate.learn.in_memory import check_readable, context_in_memory, row_batches
 from striate.nets import RANDOM
 from striate.predict.classifier import Classifier
-from striate.probe.features import extract
-from striate.report.language import pick_language
-from striate.report.terminal import watcher
-from striate.store.clock import Clock
-from striate.train.fast.machine import apply, measure_machine
-from striate.train.head import assemble
+from striate.probe.features import extract_features
+from striate.report.language import choose_language
+from striate.report.terminal import open_progress_watcher
+from striate.store.clock import TimeBudget
+from striate.train.fast.machine import apply_machine, measure_machine
+from striate.train.head import build_network
 from striate.values import Cache, Index, Machine, ModelSpec, Options, Rows, Watch, unwatched
 
 
@@ -102,15 +102,15 @@ class ImageClassifier(
                 f"All {len(y)} labels are {self.classes_[0]!r}, which is one class only.",
                 "A classifier needs images of two classes or more.",
             )
-        with _alone(), _watching(self.verbose) as watch:
-            clock = Clock(options.minutes)
-            index = _labelled(_index(pictures), self.classes_, numbers, groups)
-            machine = _machine(options.device)
+        with _exclusive_random_state(), _open_watcher(self.verbose) as watch:
+            clock = TimeBudget(options.minutes)
+            index = _label_index(_read_unlabelled(pictures), self.classes_, numbers, groups)
+            machine = _machine_with_threads(options.device)
             with (
-                apply(machine),
+                apply_machine(machine),
                 context_in_memory(index, options, machine, clock, watch) as context,
             ):
-                learned = learn(context)
+                learned = fit_model(context)
         self.plan_, self.evidence_ = learned.plan, learned.evidence
         self.classifier_ = learned.classifier
         self._n_features_out = sum(learned.classifier.network.widths)
@@ -161,7 +161,7 @@ class ImageClassifier(
         seed = self.random_state
         if seed is None or isinstance(seed, np.random.RandomState):
             seed = check_random_state(seed).randint(2**31)
-        return checked(
+        return check_settings(
             {"seed": seed, **{name: getattr(self, name) for name in names}},
             spelt=lambda name: "random_state" if name == "seed" else name,
             hint="help(striate.ImageClassifier) lists the parameters.",
@@ -170,33 +170,33 @@ class ImageClassifier(
     def _pictures(self, X: Any, *, reset: bool) -> Sequence[Any]:
         """What `X` holds, a picture an entry, not read yet."""
         if self.image_shape is None:
-            return listed(X, type(self).__name__)
+            return list_pictures(X, type(self).__name__)
         rows_ND = validate_data(self, X, reset=reset)
         if reset:
-            self.pixel_range_ = pixel_range_of(rows_ND)
-        return rows_as_pictures(rows_ND, self.pixel_range_, self.image_shape)
+            self.pixel_range_ = find_pixel_range(rows_ND)
+        return reshape_rows(rows_ND, self.pixel_range_, self.image_shape)
 
     def _of_blocks(
         self, X: Any, compute: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
     ) -> NDArray[np.float32]:
         """What `compute` makes of all images, decoded as those of `fit`, some at a time."""
         spec = self.classifier_.spec
-        index = _index(self._pictures(X, reset=False))
+        index = _read_unlabelled(self._pictures(X, reset=False))
         found = []
-        with _alone(), apply(_machine(self.device)):
-            for rows in blocks(index.used()):
+        with _exclusive_random_state(), apply_machine(_machine_with_threads(self.device)):
+            for rows in row_batches(index.used()):
                 decoded, images = decode_rows(
                     index, rows, spec.cache_size, spec.channels, spec.resize, alpha=spec.alpha
                 )
-                refuse_unreadable(decoded)
+                check_readable(decoded)
                 found.append(compute(images))
         return np.concatenate(found)
 
     def _features(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
-        machine = _machine(self.device)
+        machine = _machine_with_threads(self.device)
         cache, rows = Cache(images=images_NHWC, path=""), np.arange(len(images_NHWC))
         network, spec = self.classifier_.network, self.classifier_.spec
-        return extract(network, cache, rows, spec, machine).values
+        return extract_features(network, cache, rows, spec, machine).values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,12 +213,12 @@ class _Packed:
         return _Packed(spec=classifier.spec, weights=safetensors.torch.save(plain))
 
     def classifier(self) -> Classifier:
-        network = assemble(self.spec, RANDOM)
+        network = build_network(self.spec, RANDOM)
         network.load_state_dict(safetensors.torch.load(self.weights))
         return Classifier(spec=self.spec, network=network.eval())
 
 
-def _index(pictures: Sequence[Any]) -> Index:
+def _read_unlabelled(pictures: Sequence[Any]) -> Index:
     """An index of unlabelled pictures, each checked by its header."""
     for picture in pictures:
         if not isinstance(picture, str | os.PathLike):
@@ -230,12 +230,12 @@ def _index(pictures: Sequence[Any]) -> Index:
             )
         if not os.path.lexists(path):
             raise SourceMissingError(f"There is no file {picture}.", "Check the path.")
-    index = read_images(pictures)
-    refuse_unreadable(index)
+    index = read_unlabelled(pictures)
+    check_readable(index)
     return index
 
 
-def _labelled(index: Index, classes: NDArray[Any], numbers: Rows, groups: Any) -> Index:
+def _label_index(index: Index, classes: NDArray[Any], numbers: Rows, groups: Any) -> Index:
     """The index with a label and a group for every image; classes in scikit-learn's order."""
     names = tuple(str(name) for name in classes)
     owners = [""] * len(numbers) if groups is None else [str(group) for group in groups]
@@ -246,32 +246,32 @@ def _labelled(index: Index, classes: NDArray[Any], numbers: Rows, groups: Any) -
     return replace(index, classes=names, examples=examples)
 
 
-def _machine(device: str) -> Machine:
+def _machine_with_threads(device: str) -> Machine:
     """The machine with the threads that the caller left it: `n_jobs` processes share the cores."""
     machine = measure_machine(device)
     return replace(machine, threads=min(machine.threads, torch.get_num_threads()))
 
 
 @contextmanager
-def _watching(verbose: bool) -> Iterator[Watch]:
+def _open_watcher(verbose: bool) -> Iterator[Watch]:
     if not verbose:
         yield unwatched
         return
     console = Console()
     console = console if console.is_jupyter else Console(stderr=True)
-    with watcher(console, "auto", pick_language("auto")) as watch:
+    with open_progress_watcher(console, "auto", choose_language("auto")) as watch:
         yield watch
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _exclusive_random_state() -> Iterator[None]:
     """One at a time in a process, and its random state put back.
 
     Threads and kernels are torch's for the whole process: of two fits in threads of one, each
     would put back what the other has set.
     """
-    with _TURN, torch.random.fork_rng(devices=[]):
+    with _FIT_LOCK, torch.random.fork_rng(devices=[]):
         yield
 
 
-_TURN = threading.RLock()
+_FIT_LOCK = threading.RLock()

@@ -5,19 +5,19 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from striate.data.cache import build_cache
-from striate.data.scan import read
-from striate.data.split.duplicates import find_duplicates
+from striate.data.scan import read_index
+from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.image_series import find_series, series_notes
-from striate.data.split.index_csv import accounted
+from striate.data.split.index_csv import complete_index
 from striate.data.split.split import split_index
 from striate.errors import StrictError, UsageError
-from striate.learn.check_options import form_of
-from striate.run import Clock, Run
-from striate.stages.conclude import conclude, write_report
+from striate.learn.check_options import parse_requested_format
+from striate.run import Run, TimeBudget
+from striate.stages.conclude import conclude_run, write_report
 from striate.stages.fit_run import fit_and_predict
-from striate.store.files import of_arrays
-from striate.strategy.target_plans import refuse_unfit
-from striate.train.fast.machine import apply, measure_machine
+from striate.store.files import arrays_codec
+from striate.strategy.target_plans import check_task_settings
+from striate.train.fast.machine import apply_machine, measure_machine
 from striate.values import (
     Cache,
     Index,
@@ -35,57 +35,57 @@ __all__ = ["fit", "write_report"]
 
 
 def fit(
-    source: object, options: Options, watch: Watch = unwatched, clock: Clock | None = None
+    source: object, options: Options, watch: Watch = unwatched, clock: TimeBudget | None = None
 ) -> Run:
     """The run of a source with these options: found finished, gone on with, or made anew.
 
     `clock` started with the command; the budget counts from there. Raises the kinds of
     `StriateError` that CONTRACTS name.
     """
-    clock = clock or Clock(options.minutes)
+    clock = clock or TimeBudget(options.minutes)
     watch(Progress(stage="scan"))
-    index = read(source, options)
+    index = read_index(source, options)
     _refuse_unfit(index, options)
     for noticed in index.notes:
         watch(Progress(stage="scan", note=noticed))
-    watch(Progress(stage="scan", finished=True, note=_met(index)))
-    with open_run(source, index, options, clock) as run:
+    watch(Progress(stage="scan", finished=True, note=_source_sentence(index)))
+    with open_or_resume_run(source, index, options, clock) as run:
         if run.mode == "done":
             return run
         run.watched_by(watch)
         with run.timed("decode"):
-            form = form_of(options)
+            form = parse_requested_format(options)
             index, cache = build_cache(
                 index, options, watch, channels=form.channels, resize=form.resize
             )
         _refuse_if_strict(index, options)
         with run.timed("split"):
-            groups = find_duplicates(index, cache)
+            groups = find_duplicate_groups(index, cache)
             split = run.keep(
-                "split.npz", lambda: _shared(index, cache, groups, options), of_arrays(Split)
+                "split.npz", lambda: _cut_split(index, cache, groups, options), arrays_codec(Split)
             )
-        run.write("index.csv", accounted(index, split))
+        run.write("index.csv", complete_index(index, split))
         for note in split.notes:
             if note.code in TOLD_AT_ONCE:
                 watch(Progress(stage="split", note=note))
-        watch(Progress(stage="split", finished=True, note=_shared_out(split)))
+        watch(Progress(stage="split", finished=True, note=_split_sentence(split)))
         machine = measure_machine(options.device)
         run.note(machine=machine)
-        with apply(machine):
+        with apply_machine(machine):
             fit_and_predict(run, index, split, cache, machine, watch)
             with run.timed("report"):
-                conclude(run, accounted(index, split), split, cache, machine)
+                conclude_run(run, complete_index(index, split), split, cache, machine)
     return run
 
 
-def _shared(index: Index, cache: Cache, groups: Rows, options: Options) -> Split:
+def _cut_split(index: Index, cache: Cache, groups: Rows, options: Options) -> Split:
     """The split, with a note where images in a row look like a series."""
     split = split_index(index, groups, options)
     series = find_series(index, cache, groups)
-    return replace(split, notes=(*split.notes, *_copies_once(index, split), *series_notes(series)))
+    return replace(split, notes=(*split.notes, *_copies_notes(index, split), *series_notes(series)))
 
 
-def _copies_once(index: Index, split: Split) -> tuple[Sentence, ...]:
+def _copies_notes(index: Index, split: Split) -> tuple[Sentence, ...]:
     crossed = split.evaluation == "cross-validation"
     judged = split.train if crossed else split.test
     copies = len(judged) - int(index.firsts(judged).sum())
@@ -101,13 +101,13 @@ def _copies_once(index: Index, split: Split) -> tuple[Sentence, ...]:
     return (note,)
 
 
-def open_run(source: object, index: Index, options: Options, clock: Clock) -> Run:
+def open_or_resume_run(source: object, index: Index, options: Options, clock: TimeBudget) -> Run:
     """The run folder that these settings on these images go on with, or a new one."""
     address = str(index.address or index.root) or "memory"
     return Run.open(
         index.name,
         options,
-        command=_command(source, options),
+        command=_repeat_command(source, options),
         source_address=address,
         content_hash=index.content_hash,
         clock=clock,
@@ -129,7 +129,7 @@ def _refuse_unfit(index: Index, options: Options) -> None:
     if index.task == "label":
         return
     named = "several labels" if index.task == "labels" else "a number"
-    refuse_unfit(index.task, options)
+    check_task_settings(index.task, options)
     if options.min_accuracy is not None:
         raise UsageError(
             f"--min-accuracy: where an image has {named} there is no accuracy.",
@@ -137,7 +137,7 @@ def _refuse_unfit(index: Index, options: Options) -> None:
         )
 
 
-def _met(index: Index) -> Sentence:
+def _source_sentence(index: Index) -> Sentence:
     used = len(index.used())
     aside = sum(example.status == "set_aside" for example in index.examples)
     if index.task == "number":
@@ -168,7 +168,7 @@ def _met(index: Index) -> Sentence:
     )
 
 
-def _shared_out(split: Split) -> Sentence:
+def _split_sentence(split: Split) -> Sentence:
     if split.evaluation == "cross-validation":
         # What is few are the images, or those of the rarest class: the note of the split says it.
         return say(
@@ -186,9 +186,9 @@ def _shared_out(split: Split) -> Sentence:
     )
 
 
-def _command(source: object, options: Options) -> str:
+def _repeat_command(source: object, options: Options) -> str:
     """The command line that does the same, as people type it."""
-    words = ["striate", "fit", shown if (shown := _typed(source)) else "SOURCE"]
+    words = ["striate", "fit", shown if (shown := _source_text(source)) else "SOURCE"]
     for field in fields(Options):
         value, usual = getattr(options, field.name), field.default
         if value == usual or field.name == "restart":
@@ -202,7 +202,7 @@ def _command(source: object, options: Options) -> str:
     return shlex.join(words)
 
 
-def _typed(source: object) -> str:
+def _source_text(source: object) -> str:
     return str(source) if isinstance(source, str | Path) else ""
 
 

@@ -11,17 +11,25 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from striate.errors import MachineError, StriateError, UsageError
-from striate.predict.batch_predict import labelled
-from striate.predict.decision_rules import asked
+from striate.predict.batch_predict import predict_index
+from striate.predict.decision_rules import derive_rules
 from striate.predict.evaluation import Evaluation
-from striate.report.card import card
+from striate.report.card import run_card
 from striate.store import files
-from striate.store.clock import Clock as Clock
+from striate.store.clock import TimeBudget as TimeBudget
 from striate.store.files import Codec
-from striate.store.place import Mode, Place, clear, find_place, sweep, take_back, take_lock
+from striate.store.place import (
+    Mode,
+    RunPlace,
+    clear_run_folder,
+    find_run_place,
+    lock_folder,
+    remove_begun_run,
+    sweep_run_folder,
+)
 from striate.store.record import RUN, RunRecord, SourceRecord, new_record, read_record
-from striate.store.shelf import Shelf
-from striate.store.summary import versions
+from striate.store.shelf import RunStore
+from striate.store.summary import package_versions
 from striate.values import (
     Finding,
     Machine,
@@ -56,12 +64,12 @@ class Run:
     """
 
     def __init__(
-        self, folder: Path, record: RunRecord, mode: Mode = "done", clock: Clock | None = None
+        self, folder: Path, record: RunRecord, mode: Mode = "done", clock: TimeBudget | None = None
     ) -> None:
-        self._shelf = Shelf(folder, record)
+        self._shelf = RunStore(folder, record)
         self.mode: Mode = mode
-        self.clock = clock or Clock(record.minutes)
-        self._place: Place | None = None
+        self.clock = clock or TimeBudget(record.minutes)
+        self._place: RunPlace | None = None
         self._lock: IO[bytes] | None = None
 
     # Opening -------------------------------------------------------------------------------------
@@ -75,7 +83,7 @@ class Run:
         command: str,
         source_address: str,
         content_hash: str = "",
-        clock: Clock | None = None,
+        clock: TimeBudget | None = None,
     ) -> "Run":
         """The run that a command goes on with, or a new one: CONTRACTS section 5.
 
@@ -84,9 +92,9 @@ class Run:
         `MachineError` where the folder cannot be made or another process works in it.
         """
         source = SourceRecord(address=source_address, content_hash=content_hash)
-        fresh = new_record(source_name, source, options, command, versions())
-        place = find_place(fresh)
-        run = cls(place.folder, place.record, place.mode, clock or Clock(options.minutes))
+        fresh = new_record(source_name, source, options, command, package_versions())
+        place = find_run_place(fresh)
+        run = cls(place.folder, place.record, place.mode, clock or TimeBudget(options.minutes))
         if place.mode != "done":
             run._begin(place)
         return run
@@ -213,7 +221,7 @@ class Run:
 
         The same plan looking again sees what it saw: that is no new look.
         """
-        judged = files.digest_of(plan)
+        judged = files.values_digest(plan)
         if judged not in self.record.looks:
             self._shelf.change(looks=(*self.record.looks, judged))
         return len(self.record.looks)
@@ -227,7 +235,7 @@ class Run:
     def abandon(self) -> None:
         """Takes back a run that this process has just begun, and the folders made for it."""
         if self._place and self._place.begun:
-            take_back(self.folder, self._place.made)
+            remove_begun_run(self.folder, self._place.made)
         self.close()
 
     def close(self) -> None:
@@ -243,7 +251,7 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         """Takes a run back that an error left without use; tells a crash where its run is."""
-        hopeless = isinstance(error, StriateError) and error.exit_code in _NOT_THE_MACHINE
+        hopeless = isinstance(error, StriateError) and error.exit_code in _INPUT_ERROR_CODES
         unused = not self.record.files or (hopeless and not self.model.exists())
         if error is not None and unused and self._place and self._place.begun:
             self.abandon()
@@ -271,9 +279,9 @@ class Run:
     @cached_property
     def classifier(self) -> "Classifier":
         """The model."""
-        from striate.predict.classifier import load
+        from striate.predict.classifier import load_classifier
 
-        return load(self.model)
+        return load_classifier(self.model)
 
     def predict(
         self,
@@ -301,9 +309,9 @@ class Run:
         and `errors` says why. Raises `UsageError` where what was given holds no images.
         """
         from striate.data.estimator_input import one_or_many
-        from striate.data.scan import read_images
+        from striate.data.scan import read_unlabelled
 
-        wanted = asked(
+        wanted = derive_rules(
             self.classifier,
             coverage=coverage,
             unknown=unknown,
@@ -314,8 +322,8 @@ class Run:
         settings = self.record.settings
         folder = None if root is None else os.fspath(root)
         how = replace(Options(), image=image or settings.image, root=folder)
-        index = read_images(one_or_many(images, how.image), how)
-        return labelled(self.classifier, index, settings.max_pixels, wanted)[0]
+        index = read_unlabelled(one_or_many(images, how.image), how)
+        return predict_index(self.classifier, index, settings.max_pixels, wanted)[0]
 
     def evaluate(
         self,
@@ -342,7 +350,7 @@ class Run:
         from striate.predict.judging import reading as merged
 
         # What cannot be promised is said before any image is read.
-        wanted = asked(
+        wanted = derive_rules(
             self.classifier,
             coverage=coverage,
             unknown=unknown,
@@ -369,22 +377,22 @@ class Run:
 
     def _repr_html_(self) -> str:
         summary = self.summary if self.holds("summary.json") else None
-        return card(str(self.folder), summary)
+        return run_card(str(self.folder), summary)
 
     # Beneath -------------------------------------------------------------------------------------
 
-    def _begin(self, place: Place) -> None:
+    def _begin(self, place: RunPlace) -> None:
         self._place = place
         try:
-            self._lock = take_lock(self.folder)
+            self._lock = lock_folder(self.folder)
             self._shelf.save()  # before anything goes, so that a crash in between leaves a new run
-            sweep(self.folder)
+            sweep_run_folder(self.folder)
             if place.mode == "new":
-                clear(self.folder)
+                clear_run_folder(self.folder)
         except BaseException:
             self.abandon() if place.begun else self.close()
             raise
 
 
 # A wrong command, a useless source, a misfit model: the same command will fail the same way.
-_NOT_THE_MACHINE = (2, 3, 5)
+_INPUT_ERROR_CODES = (2, 3, 5)

@@ -7,25 +7,25 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from striate import catalog
-from striate.augment import Augment, augment
-from striate.augment.blur import blur
-from striate.augment.colour import colour
-from striate.augment.crop import crop
-from striate.augment.erase import erase
-from striate.augment.flip import flip
-from striate.augment.flip_vertical import flip_vertical
-from striate.augment.grey import grey
-from striate.augment.noise import noise
-from striate.augment.perspective import perspective
-from striate.augment.rotate import rotate
-from striate.augment.scale import scale
-from striate.augment.shear import shear
-from striate.augment.translate import translate
+from striate.augment import Augment, augment_batch
+from striate.augment.blur import random_blur
+from striate.augment.colour import colour_jitter
+from striate.augment.crop import random_crop
+from striate.augment.erase import random_erase
+from striate.augment.flip import random_horizontal_flip
+from striate.augment.flip_vertical import random_vertical_flip
+from striate.augment.grey import random_grey
+from striate.augment.noise import random_noise
+from striate.augment.perspective import random_perspective
+from striate.augment.rotate import random_rotation
+from striate.augment.scale import random_scale
+from striate.augment.shear import random_shear
+from striate.augment.translate import random_translation
 from striate.augment.trivial import OPERATIONS as TRIVIAL
-from striate.augment.trivial import trivial
+from striate.augment.trivial import trivial_augment
 from striate.errors import UsageError
 
-OPERATIONS: dict[str, Augment] = catalog.collect("augment", "AUGMENT")
+OPERATIONS: dict[str, Augment] = catalog.collect_constants("augment", "AUGMENT")
 EACH = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 
 
@@ -83,20 +83,22 @@ def test_operations_run_in_rank_order_whatever_the_order_of_the_settings() -> No
     images = pictures()
     settings = {"erase": 1.0, "flip": 1.0, "crop": 1.0}
     backwards = dict(reversed(settings.items()))
-    assert torch.equal(augment(images, settings, seeded()), augment(images, backwards, seeded()))
+    assert torch.equal(
+        augment_batch(images, settings, seeded()), augment_batch(images, backwards, seeded())
+    )
 
 
 def test_unknown_names_and_negative_strengths_are_refused() -> None:
     with pytest.raises(UsageError, match="'flipp'") as caught:
-        augment(pictures(), {"flipp": 1.0}, seeded())
+        augment_batch(pictures(), {"flipp": 1.0}, seeded())
     assert "'flip'" in caught.value.hint
     with pytest.raises(UsageError, match="-1"):
-        augment(pictures(), {"flip": -1.0}, seeded())
+        augment_batch(pictures(), {"flip": -1.0}, seeded())
 
 
 def test_flip_mirrors_half_of_the_images_and_only_mirrors() -> None:
     images = pictures(200, 1, 4, 4)
-    changed = flip(images, 1.0, seeded())
+    changed = random_horizontal_flip(images, 1.0, seeded())
     mirrored = torch.tensor(
         [
             torch.equal(new, v2.functional.hflip(old))
@@ -106,25 +108,25 @@ def test_flip_mirrors_half_of_the_images_and_only_mirrors() -> None:
     same = torch.tensor([torch.equal(new, old) for new, old in zip(changed, images, strict=True)])
     assert bool((mirrored | same).all())
     assert 70 < int(mirrored.sum()) < 130
-    assert torch.equal(flip(images, 2.0, seeded()), images.flip(3))
+    assert torch.equal(random_horizontal_flip(images, 2.0, seeded()), images.flip(3))
 
 
 def test_crop_is_a_window_of_the_reflected_image() -> None:
     images = pictures(6, 3, 32, 32)
     padded = torch.nn.functional.pad(images, (2, 2, 2, 2), mode="reflect")
-    for new, old in zip(crop(images, 1.0, seeded()), padded, strict=True):
+    for new, old in zip(random_crop(images, 1.0, seeded()), padded, strict=True):
         windows = [old[:, y : y + 32, x : x + 32] for y in range(5) for x in range(5)]
         assert any(torch.equal(new, window) for window in windows)
 
 
 def test_crop_never_reaches_past_a_tiny_image() -> None:
-    assert crop(pictures(4, 1, 3, 3), 50.0, seeded()).shape == (4, 1, 3, 3)
+    assert random_crop(pictures(4, 1, 3, 3), 50.0, seeded()).shape == (4, 1, 3, 3)
 
 
 def test_rotate_agrees_with_torchvision() -> None:
     images = pictures(5, 3, 32, 32)
     generator = seeded(2)
-    changed = rotate(images, 1.0, seeded(2))
+    changed = random_rotation(images, 1.0, seeded(2))
     angles = -15 + 30 * torch.rand(5, generator=generator)
     for new, old, angle in zip(changed, images, angles, strict=True):
         wanted = v2.functional.rotate(
@@ -136,33 +138,33 @@ def test_rotate_agrees_with_torchvision() -> None:
 def test_rotate_keeps_shapes_in_oblong_images() -> None:
     images = torch.zeros(1, 1, 21, 41)
     images[..., 10, 20] = 255  # The centre stays whatever the angle.
-    assert rotate(images, 6.0, seeded())[0, 0, 10, 20] == pytest.approx(255, abs=1)
+    assert random_rotation(images, 6.0, seeded())[0, 0, 10, 20] == pytest.approx(255, abs=1)
 
 
 def test_scale_brings_nearer_and_farther() -> None:
     images = torch.zeros(64, 1, 33, 33)
     images[..., 12:21, 12:21] = 255
-    area = (scale(images, 1.0, seeded()) > 128).sum(dim=(1, 2, 3))
+    area = (random_scale(images, 1.0, seeded()) > 128).sum(dim=(1, 2, 3))
     assert area.min() < 70
     assert area.max() > 95
 
 
 def test_colour_keeps_the_order_of_greys() -> None:
     ramp = torch.linspace(60, 190, 64).view(1, 1, 8, 8).expand(16, -1, -1, -1)
-    changed = colour(ramp, 1.0, seeded())
+    changed = colour_jitter(ramp, 1.0, seeded())
     assert bool((changed.flatten(1).diff(dim=1) >= 0).all())
 
 
 def test_noise_has_the_deviation_that_it_says() -> None:
     grey = torch.full((400, 1, 16, 16), 128.0)
-    deviation = noise(grey, 1.0, seeded()).flatten(1).std(dim=1)
+    deviation = random_noise(grey, 1.0, seeded()).flatten(1).std(dim=1)
     assert deviation.max() < 18
     assert deviation.mean() == pytest.approx(8, abs=1)
 
 
 def test_erase_hides_one_square_of_a_quarter_of_the_side() -> None:
     images = pictures(50, 1, 32, 32)
-    changed = erase(images, 1.0, seeded())
+    changed = random_erase(images, 1.0, seeded())
     hidden = (changed != images).flatten(1).sum(dim=1)
     assert hidden.max() <= 64
     assert int((hidden >= 60).sum()) > 10  # Squares away from the edge are whole.
@@ -177,19 +179,21 @@ def test_warp_with_all_maps_equal_to_the_identity_changes_nothing() -> None:
 
 def test_vertical_flip_is_torchvisions() -> None:
     images = pictures()
-    assert torch.equal(flip_vertical(images, 2.0, seeded()), v2.functional.vertical_flip(images))
+    assert torch.equal(
+        random_vertical_flip(images, 2.0, seeded()), v2.functional.vertical_flip(images)
+    )
 
 
 def test_grey_is_torchvisions() -> None:
     images = pictures()
     wanted = v2.functional.rgb_to_grayscale(images, num_output_channels=3)
-    assert torch.allclose(grey(images, 5.0, seeded()), wanted, atol=0.1)
+    assert torch.allclose(random_grey(images, 5.0, seeded()), wanted, atol=0.1)
 
 
 def test_blur_is_torchvisions() -> None:
     images = pictures(4, 3, 32, 32)
     deviations = 1.5 * torch.rand(4, generator=seeded(2))
-    changed = blur(images, 1.5, seeded(2))
+    changed = random_blur(images, 1.5, seeded(2))
     for new, old, deviation in zip(changed, images, deviations, strict=True):
         wanted = v2.functional.gaussian_blur(old, [11, 11], [max(float(deviation), 1e-3)] * 2)
         assert torch.allclose(new, wanted, atol=0.05)
@@ -200,7 +204,7 @@ def test_translate_moves_by_its_draws() -> None:
     ramp = torch.stack([across, down])[None].expand(8, -1, -1, -1)
     generator = seeded(3)
     drawn = [20 * (-0.2 + 0.4 * torch.rand(8, generator=generator)) for _ in range(2)]
-    moved = (translate(ramp, 1.0, seeded(3)) - ramp)[:, :, 8:32, 8:32]
+    moved = (random_translation(ramp, 1.0, seeded(3)) - ramp)[:, :, 8:32, 8:32]
     for axis in range(2):
         wanted = drawn[axis].view(8, 1, 1).expand(8, 24, 24)
         assert torch.allclose(moved[:, axis], wanted, atol=1e-3)
@@ -212,7 +216,7 @@ def test_shear_leans_by_its_draws_and_keeps_the_centre() -> None:
     generator = seeded(4)
     reach = math.radians(10)
     lean, _ = ((-reach + 2 * reach * torch.rand(8, generator=generator)).tan() for _ in range(2))
-    sheared = shear(ramp, 1.0, seeded(4))
+    sheared = random_shear(ramp, 1.0, seeded(4))
     assert torch.allclose(sheared[:, :, 20, 30], ramp[:, :, 20, 30], atol=1e-3)
     risen = sheared[:, 0, 30, 30] - sheared[:, 0, 20, 30]
     assert torch.allclose(risen, 10 * lean, atol=1e-3)
@@ -221,7 +225,7 @@ def test_shear_leans_by_its_draws_and_keeps_the_centre() -> None:
 def test_perspective_keeps_lines_straight_and_takes_corners_inwards() -> None:
     down, across = torch.meshgrid(torch.arange(40.0), torch.arange(40.0), indexing="ij")
     ramp = torch.stack([across, down])[None].expand(8, -1, -1, -1) * 4
-    seen = perspective(ramp, 1.0, seeded(1)) / 4
+    seen = random_perspective(ramp, 1.0, seeded(1)) / 4
     corners = torch.stack([seen[:, :, 0, 0], 39 - seen[:, :, 39, 39]])
     assert corners.min() > -1
     assert corners.max() < 5
@@ -233,6 +237,6 @@ def test_perspective_keeps_lines_straight_and_takes_corners_inwards() -> None:
 
 def test_trivial_changes_an_image_by_one_operation_or_none() -> None:
     images = pictures(1, 3, 24, 24).expand(300, -1, -1, -1)
-    changed = trivial(images, 1.0, seeded())
+    changed = trivial_augment(images, 1.0, seeded())
     same = int((changed == images).flatten(1).all(dim=1).sum())
     assert 300 / (len(TRIVIAL) + 1) * 0.5 < same < 300 / (len(TRIVIAL) + 1) * 2

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 import made
-from striate.diagnose import diagnose, verdict
-from striate.report.compose import compose
-from striate.report.html import render
+from striate.diagnose import fit_verdict, run_checks
+from striate.report.compose import compose_report
+from striate.report.html import render_page
 
 pytestmark = pytest.mark.slow
 
@@ -33,11 +33,13 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Write:
 
     def written(shape: str, lang: str, **changes: Any) -> str:
         values = made.values(**{**SHAPES[shape], **changes})
-        findings = diagnose(values)
-        judged = verdict(findings, values)
+        findings = run_checks(values)
+        judged = fit_verdict(findings, values)
         values = replace(values, summary=replace(values.summary, verdict=judged))
         page: Path = folder / f"{shape}-{lang}.html"
-        page.write_text(render(compose(values, findings, made.explanations(), lang)), "utf-8")
+        page.write_text(
+            render_page(compose_report(values, findings, made.explanations(), lang)), "utf-8"
+        )
         return page.as_uri()
 
     return written

@@ -10,7 +10,7 @@ from PIL import Image
 
 import striate
 from striate import cli
-from striate.predict.classifier import keeping, load, save
+from striate.predict.classifier import load_classifier, save_classifier, with_held_out
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_run_without_held_out_images_predicts_and_promises_nothing(
 ) -> None:
     old = tmp_path / "old"
     shutil.copytree(small_run, old)
-    save(keeping(load(old / "model"), None), old / "model")
+    save_classifier(with_held_out(load_classifier(old / "model"), None), old / "model")
     code, out, _ = told(capsys, "predict", old, pictures / "red.png", "-q")
     assert code == 0
     assert out.startswith("path,predicted,probability,p:green")
@@ -112,12 +112,12 @@ def test_a_run_without_held_out_images_predicts_and_promises_nothing(
 
 
 def test_what_is_kept_is_read_back(small_run: Path, tmp_path: Path) -> None:
-    model = load(small_run / "model")
+    model = load_classifier(small_run / "model")
     assert model.held_out is not None
     assert model.spec.held_out == model.held_out.card
     assert model.held_out.how == "leave-one-out"
-    save(model, tmp_path / "copy")
-    again = load(tmp_path / "copy").held_out
+    save_classifier(model, tmp_path / "copy")
+    again = load_classifier(tmp_path / "copy").held_out
     assert again is not None
     for name in ("probabilities", "truth", "groups", "distances", "reference"):
         assert np.array_equal(getattr(again, name), getattr(model.held_out, name))

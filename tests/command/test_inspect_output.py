@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from striate import cli
-from striate.data.scan import read
+from striate.data.scan import read_index
 from striate.stages import inspect
-from striate.stages.inspect import Doubted
+from striate.stages.inspect import SuspectedImages
 from striate.values import Options
 
 
@@ -43,7 +43,9 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def undoubted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """No network is asked about labels but where a test is about that."""
     if "doubt" not in request.node.name:
-        monkeypatch.setattr(inspect, "look_closer", lambda *_: Doubted(doubts=(), looked_at=0))
+        monkeypatch.setattr(
+            inspect, "find_suspected_images", lambda *_: SuspectedImages(doubts=(), looked_at=0)
+        )
 
 
 def run(*words: str) -> int:
@@ -97,7 +99,7 @@ def test_the_clean_table_is_read_by_fit_and_has_no_fault_left(
 ) -> None:
     assert run("inspect", "ponds", "--fix", "clean.csv") == 0
     assert "clean.csv lists 35 images for striate fit" in capsys.readouterr().out
-    index = read("clean.csv", Options())
+    index = read_index("clean.csv", Options())
     assert len(index.used()) == 35
     assert index.given_splits == ("train", "test")
     with Path("clean.csv").open(encoding="utf-8", newline="") as file:
@@ -209,7 +211,9 @@ def test_several_labels_and_numbers_are_told_and_not_doubted(
     task: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(inspect, "look_closer", lambda *_: Doubted(doubts=(), looked_at=0))
+    monkeypatch.setattr(
+        inspect, "find_suspected_images", lambda *_: SuspectedImages(doubts=(), looked_at=0)
+    )
     rng = np.random.default_rng(0)
     lines = ["image,label"]
     for number in range(40):

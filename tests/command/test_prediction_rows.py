@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from striate.command.prediction_rows import csv_lines, json_lines, no_formula
-from striate.store.tables import csv_line, predictions_rows
+from striate.store.tables import csv_line, prediction_rows
 from striate.values import Predictions, Task
 
 
@@ -30,7 +30,7 @@ def answers(task: Task = "label") -> Predictions:
 
 
 def table(task: Task = "label", **how: Any) -> list[dict[str, str]]:
-    rows = predictions_rows(answers(task), truth=False, errors=True, top=how.pop("top", None))
+    rows = prediction_rows(answers(task), truth=False, errors=True, top=how.pop("top", None))
     text = "".join(csv_lines(rows, **how))
     assert "\r" not in text
     return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
@@ -55,7 +55,7 @@ def test_a_json_line_says_its_error_or_null(task: Task) -> None:
 
 
 def test_predictions_of_a_run_have_no_column_of_errors() -> None:
-    head = next(predictions_rows(answers()))
+    head = next(prediction_rows(answers()))
     assert head == ["path", "label", "predicted", "probability", "p:=cat", "p:dog"]
 
 
@@ -65,7 +65,7 @@ def test_a_spreadsheet_carries_nothing_out() -> None:
     assert first["predicted"] == "'=cat"
     assert float(first["p:=cat"]) == pytest.approx(0.9)
     assert last["predicted"] == "dog"
-    rows = predictions_rows(answers(), truth=False, errors=True)
+    rows = prediction_rows(answers(), truth=False, errors=True)
     assert next(csv_lines(rows, excel=True)).startswith("\ufeffpath,")
 
 

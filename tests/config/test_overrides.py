@@ -5,8 +5,15 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from tests import made
 
-from striate.config.overrides import CHOICES, SETTINGS, WORDS, overridden, parsed, sets
-from striate.config.settings import checked
+from striate.config.overrides import (
+    ALLOWED_WORDS,
+    CHOICES,
+    SETTINGS,
+    apply_overrides,
+    is_overridden,
+    parse_overrides,
+)
+from striate.config.settings import check_settings
 from striate.errors import UsageError
 from striate.nets import _layers
 from striate.train import batch_source, initialise, optimizer, schedule
@@ -17,7 +24,7 @@ PLAN = made.made_plan(("a", "b"), "scratch", 32)
 
 def test_choices_and_settings_are_replaced_and_say_who_asked() -> None:
     plan = PLAN
-    found = overridden(plan, "activation=elu kernel_size=5, learning_rate=0.1 optimizer=adamw")
+    found = apply_overrides(plan, "activation=elu kernel_size=5, learning_rate=0.1 optimizer=adamw")
     assert found.settings.value.activation == "elu"
     assert found.settings.value.kernel_size == 5
     assert found.settings.value.depth == plan.settings.value.depth
@@ -27,14 +34,14 @@ def test_choices_and_settings_are_replaced_and_say_who_asked() -> None:
 
 
 def test_augmentations_are_set_one_by_one_or_taken_away() -> None:
-    plan = overridden(PLAN, "augment=none augment.flip=1 augment.noise=0")
+    plan = apply_overrides(PLAN, "augment=none augment.flip=1 augment.noise=0")
     assert plan.augment.value == {"flip": 1.0}
-    assert overridden(plan, "augment=none").augment.value == {}
+    assert apply_overrides(plan, "augment=none").augment.value == {}
 
 
 def test_nothing_asked_nothing_changed() -> None:
     plan = PLAN
-    assert overridden(plan, None) is plan
+    assert apply_overrides(plan, None) is plan
 
 
 @pytest.mark.parametrize(
@@ -55,12 +62,12 @@ def test_nothing_asked_nothing_changed() -> None:
 )
 def test_what_cannot_be_meant(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        parsed(text)
+        parse_overrides(text)
 
 
 def test_every_fault_stands_in_one_message() -> None:
     with pytest.raises(UsageError) as caught:
-        checked({"set": "depth=x pool=min", "minutes": 0.1})
+        check_settings({"set": "depth=x pool=min", "minutes": 0.1})
     assert len(caught.value.sentence.splitlines()) == 3
 
 
@@ -76,7 +83,7 @@ def test_the_words_are_those_that_the_rooms_know() -> None:
         "padding": dict.fromkeys(_layers.PADDINGS),
     }
     for name, words in known.items():
-        assert set(WORDS[name]) == set(words), name
+        assert set(ALLOWED_WORDS[name]) == set(words), name
 
 
 def test_every_simple_choice_of_a_plan_can_be_set() -> None:
@@ -87,19 +94,19 @@ def test_every_simple_choice_of_a_plan_can_be_set() -> None:
 
 
 def test_whether_the_augmentation_is_asked_for() -> None:
-    assert sets("depth=2 augment.flip=0", "augment")
-    assert sets("augment=none", "augment")
-    assert not sets("depth=2", "augment")
-    assert not sets(None, "augment")
+    assert is_overridden("depth=2 augment.flip=0", "augment")
+    assert is_overridden("augment=none", "augment")
+    assert not is_overridden("depth=2", "augment")
+    assert not is_overridden(None, "augment")
 
 
 def test_a_rate_to_be_found_is_left_to_the_search() -> None:
-    from striate.config.overrides import finds_rate
+    from striate.config.overrides import wants_lr_range_test
 
-    assert finds_rate("learning_rate=find epochs=3")
-    assert not finds_rate("learning_rate=0.1")
-    assert not finds_rate(None)
+    assert wants_lr_range_test("learning_rate=find epochs=3")
+    assert not wants_lr_range_test("learning_rate=0.1")
+    assert not wants_lr_range_test(None)
     before = PLAN
-    after = overridden(before, "learning_rate=find epochs=3")
+    after = apply_overrides(before, "learning_rate=find epochs=3")
     assert after.learning_rate == before.learning_rate
     assert after.epochs.value == 3

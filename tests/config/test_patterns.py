@@ -5,8 +5,8 @@ from contextlib import suppress
 import pytest
 
 from striate.config import patterns
-from striate.config.patterns import Pattern, fault_of
-from striate.config.settings import checked
+from striate.config.patterns import Pattern, pattern_fault
+from striate.config.settings import check_settings
 from striate.errors import UsageError
 
 ENDLESS = [
@@ -74,13 +74,13 @@ def test_many_names_have_a_bound_together(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_what_is_wrong_with_an_expression_is_said(text: str, said: str) -> None:
-    assert said in fault_of(text)
-    assert bool(fault_of(text)) == bool(said)
+    assert said in pattern_fault(text)
+    assert bool(pattern_fault(text)) == bool(said)
 
 
 def test_a_pattern_that_would_fill_the_memory_is_a_faulty_command() -> None:
     with pytest.raises(UsageError, match="repeats") as caught:
-        checked({"group_pattern": "(a{1000000000})"})
+        check_settings({"group_pattern": "(a{1000000000})"})
     assert caught.value.exit_code == 2
 
 

@@ -7,24 +7,24 @@ from typing import Any
 import pytest
 
 from striate.command.flags import FLAGS
-from striate.config.settings import Settings, checked
+from striate.config.settings import Settings, check_settings
 from striate.errors import UsageError
 from striate.values import STRATEGIES, Options
 
 
 def test_nothing_asked_gives_the_defaults() -> None:
-    assert checked({}) == Options()
+    assert check_settings({}) == Options()
 
 
 def test_defaults_are_allowed_and_every_setting_has_a_rule_and_a_flag() -> None:
     every = {field.name: getattr(Options(), field.name) for field in fields(Options)}
-    assert checked(every) == Options()
+    assert check_settings(every) == Options()
     assert set(FLAGS) == set(every) == set(Settings.__annotations__)
 
 
 def test_typed_texts_become_values() -> None:
     typed = {"minutes": "2.5", "seed": "7", "min_accuracy": "0.9", "max_pixels": "1000"}
-    options = checked(typed)
+    options = check_settings(typed)
     assert (options.minutes, options.seed, options.min_accuracy) == (2.5, 7, 0.9)
     assert options.max_pixels == 1000
 
@@ -33,7 +33,7 @@ def test_the_words_of_the_flags_are_those_of_the_rules() -> None:
     assert FLAGS["strategy"].words == ("auto", *STRATEGIES)
     for name in ("strategy", "split", "lang", "device"):
         for word in FLAGS[name].words:
-            assert getattr(checked({name: word}), name) == word
+            assert getattr(check_settings({name: word}), name) == word
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_words_of_the_flags_are_those_of_the_rules() -> None:
 )
 def test_a_faulty_value_is_told_with_its_bounds(name: str, value: Any, complaint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        checked({name: value})
+        check_settings({name: value})
     assert complaint in caught.value.sentence
     assert caught.value.sentence.startswith(name)
     assert isinstance(caught.value, ValueError)
@@ -74,7 +74,7 @@ def test_a_faulty_value_is_told_with_its_bounds(name: str, value: Any, complaint
 
 def test_every_fault_is_told_at_once() -> None:
     with pytest.raises(UsageError) as caught:
-        checked({"minuts": 3, "seed": -1, "strategy": "deap"}, faults=["SOURCE is missing."])
+        check_settings({"minuts": 3, "seed": -1, "strategy": "deap"}, faults=["SOURCE is missing."])
     assert caught.value.sentence.splitlines() == [
         "SOURCE is missing.",
         "minuts is not a setting; did you mean minutes?",
@@ -87,13 +87,13 @@ def test_every_fault_is_told_at_once() -> None:
 @pytest.mark.parametrize("name", ["plan", "weights"])
 def test_a_file_that_is_not_there_is_told_with_its_neighbour(tmp_path: Path, name: str) -> None:
     (tmp_path / "plan.json").write_text("{}")
-    assert getattr(checked({name: str(tmp_path / "plan.json")}), name)
+    assert getattr(check_settings({name: str(tmp_path / "plan.json")}), name)
     with pytest.raises(UsageError, match=r"which is not there; did you mean plan\.json\?"):
-        checked({name: str(tmp_path / "plam.json")})
+        check_settings({name: str(tmp_path / "plam.json")})
     with pytest.raises(UsageError, match="which is a folder"):
-        checked({name: str(tmp_path)})
+        check_settings({name: str(tmp_path)})
     with pytest.raises(UsageError, match="which is not there"):
-        checked({name: str(tmp_path / "no" / "where.json")})
+        check_settings({name: str(tmp_path / "no" / "where.json")})
 
 
 @pytest.mark.parametrize(
@@ -102,10 +102,10 @@ def test_a_file_that_is_not_there_is_told_with_its_neighbour(tmp_path: Path, nam
 def test_a_plan_excludes_what_it_says_itself(tmp_path: Path, other: dict[str, str]) -> None:
     (tmp_path / "plan.json").write_text("{}")
     with pytest.raises(UsageError, match="exclude each other"):
-        checked({"plan": str(tmp_path / "plan.json"), **other})
+        check_settings({"plan": str(tmp_path / "plan.json"), **other})
 
 
 def test_a_long_value_does_not_flood_the_message() -> None:
     with pytest.raises(UsageError) as caught:
-        checked({"lang": "x" * 5000})
+        check_settings({"lang": "x" * 5000})
     assert len(caught.value.sentence) < 200

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tests.data.odd_files import damaged_files, encoded, scene
 
 from striate.data.cache import build_cache
-from striate.data.scan import read
-from striate.data.split.duplicates import find_duplicates
-from striate.data.split.index_csv import accounted
+from striate.data.scan import read_index
+from striate.data.split.duplicates import find_duplicate_groups
+from striate.data.split.index_csv import complete_index
 from striate.data.split.split import split_index
 from striate.values import Index, Options, Rows, Split
 
@@ -98,9 +98,9 @@ def test_one_row_a_file_and_no_group_on_two_sides(tree: Tree, grouped: bool, see
 
 def told(root: Path, options: Options) -> tuple[Index, Split]:
     """A folder read, decoded, cut and accounted for."""
-    index, cache = build_cache(read(root, options), options)
-    split = split_index(index, find_duplicates(index, cache), options)
-    return accounted(index, split), split
+    index, cache = build_cache(read_index(root, options), options)
+    split = split_index(index, find_duplicate_groups(index, cache), options)
+    return complete_index(index, split), split
 
 
 def assert_sides_are_apart(index: Index, split: Split, *, grouped: bool) -> None:

@@ -18,10 +18,10 @@ from striate.data import cache as cache_module
 from striate.data import cache_folder, form
 from striate.data.cache import build_cache, decode_images, decode_rows
 from striate.data.form import working_channels, working_size
-from striate.data.formats.decode import decode
-from striate.data.scan import read, read_images
+from striate.data.formats.decode import decode_image
+from striate.data.scan import read_index, read_unlabelled
 from striate.errors import MachineError, SourceError
-from striate.store.files import UNFINISHED, whole
+from striate.store.files import UNFINISHED, open_atomically
 from striate.values import Index, Options, Progress
 
 OPTIONS = Options()
@@ -56,39 +56,39 @@ def sized(*sides: tuple[int, int], mode: str = "RGB") -> Index:
 
 
 def test_every_image_lies_in_its_row(pets: Path) -> None:
-    index, cache = build_cache(read(pets, OPTIONS), OPTIONS)
+    index, cache = build_cache(read_index(pets, OPTIONS), OPTIONS)
     assert cache.images.shape == (12, 64, 64, 3)
     assert cache.images.dtype == np.uint8
     for row, example in enumerate(index.examples):
-        decoded = decode((pets / example.path).read_bytes(), 64, 3)
+        decoded = decode_image((pets / example.path).read_bytes(), 64, 3)
         assert np.array_equal(cache.images[row], decoded.pixels)
         assert example.pixels_hash == decoded.pixels_hash
 
 
 def test_the_second_call_decodes_nothing(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (pets / "cat" / "bad.jpg").write_bytes(encoded(scene())[:900])
-    first = build_cache(read(pets, OPTIONS), OPTIONS)
-    monkeypatch.setattr(cache_module, "decode", None)
-    again = build_cache(read(pets, OPTIONS), OPTIONS)
+    first = build_cache(read_index(pets, OPTIONS), OPTIONS)
+    monkeypatch.setattr(cache_module, "decode_image", None)
+    again = build_cache(read_index(pets, OPTIONS), OPTIONS)
     assert again[0] == first[0]
     assert np.array_equal(again[1].images, first[1].images)
 
 
 def test_other_contents_make_another_cache(pets: Path) -> None:
-    _, first = build_cache(read(pets, OPTIONS), OPTIONS)
+    _, first = build_cache(read_index(pets, OPTIONS), OPTIONS)
     (pets / "cat" / "0.img").write_bytes(encoded(scene(seed=99)))
-    _, second = build_cache(read(pets, OPTIONS), OPTIONS)
+    _, second = build_cache(read_index(pets, OPTIONS), OPTIONS)
     assert first.path != second.path
     assert not np.array_equal(first.images[0], second.images[0])
 
 
 def test_a_cut_cache_file_is_made_again(pets: Path) -> None:
-    _, cache = build_cache(read(pets, OPTIONS), OPTIONS)
+    _, cache = build_cache(read_index(pets, OPTIONS), OPTIONS)
     expected = np.array(cache.images)
     del cache
     for file in Path(os.environ["STRIATE_CACHE"], "images").glob("*.npy"):
         file.write_bytes(file.read_bytes()[:-100])
-    assert np.array_equal(build_cache(read(pets, OPTIONS), OPTIONS)[1].images, expected)
+    assert np.array_equal(build_cache(read_index(pets, OPTIONS), OPTIONS)[1].images, expected)
 
 
 def damage_images(content: bytearray) -> bytes:
@@ -107,18 +107,18 @@ def flip_a_bit(content: bytearray) -> bytes:
     [damage_images, flip_a_bit, lambda content: b"", lambda content: b"[1", lambda content: b"{}"],
 )
 def test_a_damaged_entry_heals_and_says_so(pets: Path, suffix: str, damage: Any) -> None:
-    index, cache = build_cache(read(pets, OPTIONS), OPTIONS)
+    index, cache = build_cache(read_index(pets, OPTIONS), OPTIONS)
     expected = np.array(cache.images)
     del cache
     (file,) = Path(os.environ["STRIATE_CACHE"], "images").glob(f"*.{suffix}")
     file.write_bytes(damage(bytearray(file.read_bytes())))
     told: list[Progress] = []
-    again, cache = build_cache(read(pets, OPTIONS), OPTIONS, told.append)
+    again, cache = build_cache(read_index(pets, OPTIONS), OPTIONS, told.append)
     assert again == index
     assert np.array_equal(cache.images, expected)
     assert [p.note.code for p in told if p.note] == ["cache.mended"]
     told.clear()
-    build_cache(read(pets, OPTIONS), OPTIONS, told.append)
+    build_cache(read_index(pets, OPTIONS), OPTIONS, told.append)
     assert told == []  # found, and whole
 
 
@@ -130,7 +130,7 @@ def test_the_folder_may_go_while_images_are_decoded(pets: Path, cache_home: Path
             shutil.rmtree(cache_home)
         gone.append(progress)
 
-    _, cache = build_cache(read(pets, OPTIONS), OPTIONS, remove)
+    _, cache = build_cache(read_index(pets, OPTIONS), OPTIONS, remove)
     assert cache.images.any()
     assert Path(cache.path).exists()
 
@@ -138,9 +138,9 @@ def test_the_folder_may_go_while_images_are_decoded(pets: Path, cache_home: Path
 def test_a_folder_that_keeps_other_bytes_is_told(
     pets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_folder, "sums_of", lambda content, threads: (1,))
+    monkeypatch.setattr(cache_folder, "block_checksums", lambda content, threads: (1,))
     with pytest.raises(MachineError, match="do not stay") as caught:
-        build_cache(read(pets, OPTIONS), OPTIONS)
+        build_cache(read_index(pets, OPTIONS), OPTIONS)
     assert "STRIATE_CACHE" in caught.value.hint
 
 
@@ -151,7 +151,7 @@ def test_entries_of_earlier_versions_go_after_a_month(pets: Path, cache_home: Pa
             file = cache_home / f"{name}{suffix}"
             file.write_bytes(content)
             os.utime(file, (time.time() - days * 24 * 3600,) * 2)
-    _, cache = build_cache(read(pets, OPTIONS), OPTIONS)
+    _, cache = build_cache(read_index(pets, OPTIONS), OPTIONS)
     assert not list(cache_home.glob("old.*"))
     assert len(list(cache_home.glob("young.*"))) == 2
     assert Path(cache.path).exists()
@@ -159,7 +159,7 @@ def test_entries_of_earlier_versions_go_after_a_month(pets: Path, cache_home: Pa
 
 def test_what_cannot_be_read_is_set_aside_and_zero(pets: Path) -> None:
     names = add_odd_files(pets / "cat")
-    index, cache = build_cache(read(pets, OPTIONS), OPTIONS)
+    index, cache = build_cache(read_index(pets, OPTIONS), OPTIONS)
     for row, example in enumerate(index.examples):
         if example.path.split("/")[1] in names:
             assert example.status in {"set_aside", "ignored"}
@@ -174,7 +174,7 @@ def test_warnings_become_a_note_on_the_image(pets: Path) -> None:
     exif = b"Exif\0\0II*\0\x08\0\0\0\x05\0" + b"\x01\x01" * 10
     segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
     (pets / "cat" / "odd.jpg").write_bytes(content[:2] + segment + content[2:])
-    index, _ = build_cache(read(pets, OPTIONS), OPTIONS)
+    index, _ = build_cache(read_index(pets, OPTIONS), OPTIONS)
     odd = next(e for e in index.examples if e.path == "cat/odd.jpg")
     assert odd.status == "used"
     assert "EXIF" in odd.reason
@@ -185,9 +185,9 @@ def test_a_class_of_nothing_but_damaged_images_is_refused(pets: Path) -> None:
     for n in range(3):
         (pets / "emu" / f"{n}.jpg").write_bytes(encoded(scene(seed=n))[:900])
     with pytest.raises(SourceError, match="emu"):
-        build_cache(read(pets, OPTIONS), OPTIONS)
+        build_cache(read_index(pets, OPTIONS), OPTIONS)
     options = Options(drop_rare=True)
-    index, _ = build_cache(read(pets, options), options)
+    index, _ = build_cache(read_index(pets, options), options)
     assert index.classes == ("cat", "dog")
 
 
@@ -211,7 +211,7 @@ def test_working_size(sides: list[tuple[int, int]], size: int) -> None:
 
 def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch, pets: Path) -> None:
     monkeypatch.setattr(form, "MOST_BYTES", 12 * 3 * 50 * 50)
-    index, cache = build_cache(read(pets, OPTIONS), OPTIONS)
+    index, cache = build_cache(read_index(pets, OPTIONS), OPTIONS)
     assert cache.size == 48
     assert [note.code for note in index.notes] == ["cache.bounded"]
     assert "48 x 48" in index.notes[0].text
@@ -227,8 +227,8 @@ def test_one_channel_only_where_all_are_grey() -> None:
 
 
 def test_predicting_sees_the_pixels_of_the_cache(pets: Path) -> None:
-    index, cache = build_cache(read(pets, OPTIONS), OPTIONS)
-    new = read_images([pets / e.path for e in index.examples])
+    index, cache = build_cache(read_index(pets, OPTIONS), OPTIONS)
+    new = read_unlabelled([pets / e.path for e in index.examples])
     rows = np.arange(12)
     assert np.array_equal(decode_images(new, rows, cache.size, cache.channels), cache.images)
     some = np.array([7, 2])
@@ -238,7 +238,7 @@ def test_predicting_sees_the_pixels_of_the_cache(pets: Path) -> None:
 def test_rows_that_cannot_be_decoded_come_back_set_aside(tmp_path: Path) -> None:
     (tmp_path / "good.jpg").write_bytes(encoded(scene()))
     (tmp_path / "bad.jpg").write_bytes(encoded(scene())[:900])
-    index = read_images([tmp_path / "bad.jpg", tmp_path / "good.jpg"])
+    index = read_unlabelled([tmp_path / "bad.jpg", tmp_path / "good.jpg"])
     assert [e.status for e in index.examples] == ["used", "used"]
     index, images = decode_rows(index, np.array([0, 1]), 32, 3)
     assert [e.status for e in index.examples] == ["set_aside", "used"]
@@ -248,15 +248,15 @@ def test_rows_that_cannot_be_decoded_come_back_set_aside(tmp_path: Path) -> None
 
 def test_images_in_memory_are_cached_too() -> None:
     images = [scene(seed=n) for n in range(4)]
-    index, cache = build_cache(read((images, list("abab")), OPTIONS), OPTIONS)
+    index, cache = build_cache(read_index((images, list("abab")), OPTIONS), OPTIONS)
     assert cache.images.shape == (4, 64, 64, 3)
-    assert np.array_equal(cache.images[2], decode(images[2], 64, 3).pixels)
+    assert np.array_equal(cache.images[2], decode_image(images[2], 64, 3).pixels)
     assert index.examples[0].pixels_hash
 
 
 def test_a_watcher_is_told(pets: Path) -> None:
     told: list[Progress] = []
-    build_cache(read(pets, OPTIONS), OPTIONS, told.append)
+    build_cache(read_index(pets, OPTIONS), OPTIONS, told.append)
     assert {progress.stage for progress in told} == {"cache"}
     assert (told[-1].done, told[-1].total, told[-1].unit) == (12, 12, "images")
 
@@ -266,7 +266,7 @@ def test_a_watcher_that_fails_leaves_nothing_behind(pets: Path, cache_home: Path
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_cache(read(pets, OPTIONS), OPTIONS, interrupt)
+        build_cache(read_index(pets, OPTIONS), OPTIONS, interrupt)
     assert list(cache_home.iterdir()) == []
 
 
@@ -276,9 +276,9 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cache_folder.Writer, "put", full)
+    monkeypatch.setattr(cache_folder.CacheWriter, "put", full)
     with pytest.raises(MachineError, match="disk is full") as caught:
-        build_cache(read(pets, OPTIONS), OPTIONS)
+        build_cache(read_index(pets, OPTIONS), OPTIONS)
     assert "STRIATE_CACHE" in caught.value.hint
     assert list(cache_home.iterdir()) == []
 
@@ -289,7 +289,7 @@ def test_a_cache_folder_that_cannot_be_made(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "file"))
     with pytest.raises(MachineError, match="cannot be written"):
-        build_cache(read(pets, OPTIONS), OPTIONS)
+        build_cache(read_index(pets, OPTIONS), OPTIONS)
 
 
 def test_what_was_used_longest_ago_makes_room(
@@ -297,7 +297,7 @@ def test_what_was_used_longest_ago_makes_room(
 ) -> None:
     def build(seed: int) -> Path:
         (pets / "cat" / "0.img").write_bytes(encoded(scene(seed=seed)))
-        return Path(build_cache(read(pets, OPTIONS), OPTIONS)[1].path)
+        return Path(build_cache(read_index(pets, OPTIONS), OPTIONS)[1].path)
 
     caches = [build(seed) for seed in (100, 101, 102)]
     for age, cache in ((30, caches[0]), (20, caches[1]), (10, caches[2])):
@@ -315,7 +315,7 @@ def test_what_killed_runs_left_behind_is_removed_after_a_day(pets: Path, cache_h
     for name, age in (("old.part", 2 * 24 * 3600), ("young.part", 60)):
         (cache_home / name).write_bytes(b"x")
         os.utime(cache_home / name, (time.time() - age,) * 2)
-    build_cache(read(pets, OPTIONS), OPTIONS)
+    build_cache(read_index(pets, OPTIONS), OPTIONS)
     assert {file.name for file in cache_home.glob("*.part")} == {"young.part"}
 
 
@@ -326,8 +326,8 @@ def test_what_a_killed_run_left_goes_at_the_next_start_and_what_is_written_stays
     left = [cache_home / f".a.npy.12345678{UNFINISHED}", cache_home.parent / f".m.1{UNFINISHED}"]
     for path in left:
         path.write_bytes(b"half")
-    with whole(cache_home / "b.npy") as file:
-        build_cache(read(pets, OPTIONS), OPTIONS)
+    with open_atomically(cache_home / "b.npy") as file:
+        build_cache(read_index(pets, OPTIONS), OPTIONS)
         file.write(b"all")
     assert (cache_home / "b.npy").read_bytes() == b"all"
     assert not any(path.exists() for path in left)
@@ -339,15 +339,15 @@ def test_facts_that_cannot_be_written_leave_no_images(
     def full(*_: Any, **__: Any) -> None:
         raise MachineError("The disk is full.", "Make room.")
 
-    monkeypatch.setattr(cache_folder, "write_whole", full)
+    monkeypatch.setattr(cache_folder, "write_atomically", full)
     with pytest.raises(MachineError):
-        build_cache(read(pets, OPTIONS), OPTIONS)
+        build_cache(read_index(pets, OPTIONS), OPTIONS)
     assert list(cache_home.iterdir()) == []
 
 
 def test_a_large_photo_among_small_ones(pets: Path) -> None:
     Image.fromarray(scene(1500, 2000)).save(pets / "cat" / "large.jpg")
-    index, cache = build_cache(read(pets, OPTIONS), OPTIONS)
+    index, cache = build_cache(read_index(pets, OPTIONS), OPTIONS)
     row = next(row for row, e in enumerate(index.examples) if e.path == "cat/large.jpg")
     small = np.asarray(Image.fromarray(scene(1500, 2000)).resize((64, 64), 2), np.float64)
     assert np.abs(cache.images[row] - small).mean() < 3

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.data.listed_paths import find_listed
+from striate.data.listed_paths import find_listed_files
 from striate.errors import SourceError, SourceMissingError
 
 
@@ -21,11 +21,13 @@ def root(tmp_path: Path) -> Path:
 
 
 def paths(root: Path, *cells: str, name: str = "train") -> list[str]:
-    return [each.path if not each.reason else "" for each in find_listed(cells, root, name).images]
+    return [
+        each.path if not each.reason else "" for each in find_listed_files(cells, root, name).images
+    ]
 
 
 def codes(root: Path, *cells: str, name: str = "train") -> list[str]:
-    return [note.code for note in find_listed(cells, root, name).notes]
+    return [note.code for note in find_listed_files(cells, root, name).notes]
 
 
 def test_paths_as_they_are(root: Path) -> None:
@@ -47,7 +49,7 @@ def test_names_without_folder_or_ending(root: Path) -> None:
         "train/3.tif",
     ]
     assert codes(root, "2", "3") == ["read.found_in"]
-    found = find_listed(["5", "2"], root, "train").images
+    found = find_listed_files(["5", "2"], root, "train").images
     assert found[0].reason == "several files are called so: 5.jpg, 5.png"
     assert paths(root, "5.png", "2") == ["train/5.png", "train/2.PNG"]
 
@@ -104,7 +106,7 @@ def test_a_prefix_is_one_for_all(root: Path) -> None:
 
 def test_what_is_no_file_is_told_apart(root: Path) -> None:
     cells = ("1.jpg", "", "https://a.b/1.jpg", "S3://a/1.jpg", "x\0y", "x" * 10**6, "=A1", "train")
-    found = find_listed(cells, root, "train")
+    found = find_listed_files(cells, root, "train")
     assert [each.reason for each in found.images] == [
         *("", "no image is named", *["it is a URL, and striate does not download"] * 2),
         *(*["it is no path"] * 2, "it is listed and not there", "not a file but a folder"),
@@ -115,9 +117,11 @@ def test_what_is_no_file_is_told_apart(root: Path) -> None:
 
 def test_nothing_there_is_told_with_the_place(root: Path) -> None:
     with pytest.raises(SourceMissingError, match="Not one of the 2") as caught:
-        find_listed(["new/1.jpg", "new/2.jpg"], root, "train")
+        find_listed_files(["new/1.jpg", "new/2.jpg"], root, "train")
     assert f"{root}/new/1.jpg" in caught.value.hint
     assert "--root" in caught.value.hint
     with pytest.raises(SourceError, match="does not download"):
-        find_listed(["http://a.b/1.jpg", ""], root, "train")
-    assert find_listed(["~nobody-there.jpg", "~/nothing.jpg", "1.jpg"], root, "x").images[2].path
+        find_listed_files(["http://a.b/1.jpg", ""], root, "train")
+    assert (
+        find_listed_files(["~nobody-there.jpg", "~/nothing.jpg", "1.jpg"], root, "x").images[2].path
+    )

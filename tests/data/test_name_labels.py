@@ -6,9 +6,9 @@ import pytest
 from tests.data.test_split_words import packed, put
 
 from striate import cli
-from striate.config.settings import checked
-from striate.data.name_labels import pattern_suggested
-from striate.data.scan import read, read_to_judge
+from striate.config.settings import check_settings
+from striate.data.name_labels import suggest_pattern
+from striate.data.scan import read_evaluation_index, read_index
 from striate.errors import SourceError, UsageError
 from striate.values import Options
 
@@ -16,7 +16,7 @@ PETS = tuple(f"{name}_{n}.png" for name in ("great dane", "pug") for n in range(
 
 
 def labels(source: Path, pattern: str) -> dict[str, str]:
-    index = read(source, Options(label_pattern=pattern))
+    index = read_index(source, Options(label_pattern=pattern))
     return {e.path: e.label for e in index.examples if e.status == "used"}
 
 
@@ -54,7 +54,7 @@ def test_splits_that_folders_give_are_kept_and_what_does_not_fit_is_set_aside(
     put(root, "other", names=("pug_9.png",))
     (root / "train" / "notes.txt").write_text("no picture")
     for source in (root, packed(root)):
-        index = read(source, Options(label_pattern=r"(.+)_\d"))
+        index = read_index(source, Options(label_pattern=r"(.+)_\d"))
         rows = {e.path: (e.split, e.status) for e in index.examples}
         assert index.given_splits == ("train", "test")
         assert rows["train/pug_1.png"] == ("train", "used")
@@ -63,13 +63,13 @@ def test_splits_that_folders_give_are_kept_and_what_does_not_fit_is_set_aside(
         assert rows["other/pug_9.png"] == ("", "ignored")
         assert rows["train/notes.txt"][1] == "ignored"
         assert [note.code for note in index.notes] == ["read.pattern_unfit"]
-        assert len(read(source, Options(label_pattern=r"(.+)_\d", split="pool")).used()) == 12
+        assert len(read_index(source, Options(label_pattern=r"(.+)_\d", split="pool")).used()) == 12
 
 
 def test_an_unlabelled_test_folder_is_no_given_split(tmp_path: Path) -> None:
     root = put(tmp_path / "pets", "train", names=PETS)
     put(root, "test")
-    index = read(root, Options(label_pattern=r"(.+)_\d"))
+    index = read_index(root, Options(label_pattern=r"(.+)_\d"))
     assert index.given_splits == ("train",)
     assert len(index.used()) == 6
 
@@ -88,7 +88,7 @@ def test_a_pattern_that_fits_nothing_is_no_source(tmp_path: Path) -> None:
     root = put(tmp_path / "pets", "", names=PETS)
     for source in (root, packed(root)):
         with pytest.raises(SourceError, match="fits none of the 6") as caught:
-            read(source, Options(label_pattern="<(.+)>"))
+            read_index(source, Options(label_pattern="<(.+)>"))
         assert caught.value.exit_code == 3
         assert "great dane_0.png" in caught.value.sentence
         assert r"'^(\D+)_\d+\.'" in caught.value.hint
@@ -97,7 +97,7 @@ def test_a_pattern_that_fits_nothing_is_no_source(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pattern", ["(", "[a-z]+", "(a{999999999})"])
 def test_a_faulty_pattern_is_a_faulty_command(pattern: str) -> None:
     with pytest.raises(UsageError, match="label_pattern") as caught:
-        checked({"label_pattern": pattern})
+        check_settings({"label_pattern": pattern})
     assert caught.value.exit_code == 2
 
 
@@ -118,12 +118,12 @@ def test_a_faulty_pattern_is_a_faulty_command(pattern: str) -> None:
     ],
 )
 def test_names_suggest_a_pattern_or_none(names: list[str], pattern: str) -> None:
-    assert pattern_suggested(names) == pattern
+    assert suggest_pattern(names) == pattern
 
 
 def test_a_flat_folder_whose_names_tell_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
-        read(put(tmp_path / "pets", "", names=PETS), Options())
+        read_index(put(tmp_path / "pets", "", names=PETS), Options())
     assert r"--label-pattern '^(\D+)_\d+\.'" in caught.value.hint
 
 
@@ -132,4 +132,4 @@ def test_what_a_model_is_judged_on_may_be_named_or_in_folders(tmp_path: Path) ->
     flat = put(tmp_path / "flat", "", names=PETS)
     folders = put(tmp_path / "folders", "great dane", "pug", names=("x.png", "y.png"))
     for source in (flat, packed(flat), folders):
-        assert read_to_judge(source, options).classes == ("great dane", "pug")
+        assert read_evaluation_index(source, options).classes == ("great dane", "pug")

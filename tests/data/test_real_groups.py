@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from striate.data.cache import build_cache
-from striate.data.scan import read
-from striate.data.split.duplicates import find_duplicates
+from striate.data.scan import read_index
+from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import split_index
 from striate.values import SPLITS, Index, Options, Split
 
@@ -33,10 +33,10 @@ def test_no_group_on_two_sides(
     real_set: Callable[[str], Path], name: str, pattern: str, groups: int
 ) -> None:
     by_image = Options(split="pool")
-    index, cache = build_cache(read(str(real_set(name)), by_image), by_image)
-    split = split_index(index, find_duplicates(index, cache), by_image)
+    index, cache = build_cache(read_index(str(real_set(name)), by_image), by_image)
+    split = split_index(index, find_duplicate_groups(index, cache), by_image)
     by_group = Options(split="pool", group_pattern=pattern)
-    index = read(str(real_set(name)), by_group)
+    index = read_index(str(real_set(name)), by_group)
     # The same rows, so that each image of the split by image has its group's name.
     torn, met = on_several_sides(index, split)
     assert met == groups
@@ -44,6 +44,6 @@ def test_no_group_on_two_sides(
     index, cache = build_cache(index, by_group)
     for seed in range(3):
         options = Options(split="pool", group_pattern=pattern, seed=seed)
-        split = split_index(index, find_duplicates(index, cache), options)
+        split = split_index(index, find_duplicate_groups(index, cache), options)
         assert on_several_sides(index, split) == (0, groups)
         assert 0.1 < len(split.test) / len(index.used()) < 0.2

@@ -15,9 +15,9 @@ from tests.data.odd_files import add_odd_files, damaged_files, encoded, scene
 
 from striate.data.formats.unreadable import Unreadable
 from striate.data.layout import is_hidden, suffix
-from striate.data.scan import open_row, read, read_images
+from striate.data.scan import open_row, read_index, read_unlabelled
 from striate.data.sources import folder as folder_source
-from striate.data.sources.memory import Labelled
+from striate.data.sources.memory import LabelledPictures
 from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.values import Index, Options
 
@@ -50,7 +50,7 @@ def pets(root: Path) -> Path:
 
 
 def test_a_folder_per_class(tmp_path: Path) -> None:
-    index = read(str(pets(tmp_path)), OPTIONS)
+    index = read_index(str(pets(tmp_path)), OPTIONS)
     assert index.classes == ("cat", "dog")
     assert [e.path for e in index.examples] == ["cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/2.jpg"]
     assert index.given_splits == ()
@@ -71,7 +71,7 @@ def test_a_folder_per_class(tmp_path: Path) -> None:
 def test_path_objects_and_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pets(tmp_path / "pets")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert read("~/pets", OPTIONS).classes == read(tmp_path / "pets", OPTIONS).classes
+    assert read_index("~/pets", OPTIONS).classes == read_index(tmp_path / "pets", OPTIONS).classes
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_path_objects_and_the_home_folder(tmp_path: Path, monkeypatch: pytest.Mo
 def test_given_splits(tmp_path: Path, names: Sequence[str], given: tuple[str, ...]) -> None:
     for name in names:
         pets(tmp_path / name)
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     assert index.given_splits == given
     assert index.classes == ("cat", "dog")
     assert {e.split for e in index.examples} == set(given)
@@ -96,7 +96,7 @@ def test_given_splits(tmp_path: Path, names: Sequence[str], given: tuple[str, ..
 
 def test_deeper_levels_are_read(tmp_path: Path) -> None:
     put(pets(tmp_path), "cat/2024/may/a.jpg", "dog/x/y/z/b.png")
-    labels = states(read(tmp_path, OPTIONS))
+    labels = states(read_index(tmp_path, OPTIONS))
     assert labels["cat/2024/may/a.jpg"] == ("used", "cat")
     assert labels["dog/x/y/z/b.png"] == ("used", "dog")
 
@@ -105,7 +105,7 @@ def test_classes_match_by_name_whatever_their_order_and_spelling(tmp_path: Path)
     composed, decomposed = "caf\u00e9", "cafe\u0301"
     put(tmp_path, *(f"train/{name}/{n}.jpg" for name in (composed, "zoo") for n in range(2)))
     put(tmp_path, *(f"test/{name}/{n}.jpg" for name in ("zoo", decomposed) for n in range(2)))
-    assert read(tmp_path, OPTIONS).classes == (composed, "zoo")
+    assert read_index(tmp_path, OPTIONS).classes == (composed, "zoo")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_classes_match_by_name_whatever_their_order_and_spelling(tmp_path: Path)
 )
 def test_class_names_of_any_script(tmp_path: Path, name: str) -> None:
     put(tmp_path, f"{name}/1.jpg", f"{name}/{name}.png", "other/1.jpg", "other/2.jpg")
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     assert index.classes == tuple(sorted([name, "other"]))
     assert {e.status for e in index.examples} == {"used"}
 
@@ -121,7 +121,7 @@ def test_class_names_of_any_script(tmp_path: Path, name: str) -> None:
 def test_names_that_are_no_utf8_are_read_and_shown(tmp_path: Path) -> None:
     pets(tmp_path)
     shutil.copy(tmp_path / "cat/1.jpg", os.fsencode(tmp_path) + b"/cat/\xff\xfe.jpg")
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     row = next(row for row, e in enumerate(index.examples) if "xff" in e.path)
     assert index.examples[row].path == "cat/\\xff\\xfe.jpg"
     assert index.examples[row].status == "used"
@@ -132,7 +132,7 @@ def test_two_names_that_read_the_same(tmp_path: Path) -> None:
     pets(tmp_path)
     put(tmp_path, "cat/\\xff.jpg")
     shutil.copy(tmp_path / "cat/1.jpg", os.fsencode(tmp_path) + b"/cat/\xff.jpg")
-    same = [e for e in read(tmp_path, OPTIONS).examples if e.path == "cat/\\xff.jpg"]
+    same = [e for e in read_index(tmp_path, OPTIONS).examples if e.path == "cat/\\xff.jpg"]
     assert [e.status for e in same] == ["used", "set_aside"]
 
 
@@ -141,7 +141,7 @@ def test_upper_case_endings_and_wrong_endings(tmp_path: Path) -> None:
     (tmp_path / "cat/really_a_png.jpg").write_bytes(encoded(scene(), "PNG"))
     (tmp_path / "cat/no_ending").write_bytes(encoded(scene(), "PNG"))
     (tmp_path / "cat/picture.dat").write_bytes(encoded(scene(seed=3), "WEBP"))
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     assert {e.status for e in index.examples} == {"used"}
     formats = {e.path: e.format for e in index.examples}
     assert formats["cat/really_a_png.jpg"] == "PNG"
@@ -153,7 +153,7 @@ def test_hidden_and_other_files_are_ignored_with_a_reason(tmp_path: Path) -> Non
     put(tmp_path, "cat/.ipynb_checkpoints/1.jpg")
     for name in ("cat/Thumbs.db", "cat/notes.txt", "readme.md", "cat/table.csv"):
         (tmp_path / name).write_text("text")
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     ignored = {e.path: e.reason for e in index.examples if e.status == "ignored"}
     assert ignored == {
         ".git": "hidden",
@@ -173,7 +173,7 @@ def test_hidden_and_other_files_are_ignored_with_a_reason(tmp_path: Path) -> Non
 def test_damaged_and_odd_files_are_listed_each_with_its_reason(tmp_path: Path) -> None:
     pets(tmp_path)
     names = add_odd_files(tmp_path / "cat")
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     told = {e.path.split("/")[1]: e for e in index.examples}
     assert names <= set(told)
     decoding_needed = {"half.jpg", "short.jpg", "half.png", "half.tif", "half.bmp", "half.webp"}
@@ -189,11 +189,13 @@ def test_a_pipe_never_blocks(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "cat" / "pipe.jpg")
     os.mkfifo(tmp_path / "cat" / "pipe")
     began = time.monotonic()
-    kinds = {e.path: e.reason for e in read(tmp_path, OPTIONS).examples if e.status == "set_aside"}
+    kinds = {
+        e.path: e.reason for e in read_index(tmp_path, OPTIONS).examples if e.status == "set_aside"
+    }
     assert kinds == dict.fromkeys(("cat/pipe", "cat/pipe.jpg"), "not a file but a pipe")
     with pytest.raises(SourceError, match=r"file|folder"):
-        read(tmp_path / "cat" / "pipe", OPTIONS)
-    assert read_images([tmp_path / "cat" / "pipe"]).examples[0].status == "set_aside"
+        read_index(tmp_path / "cat" / "pipe", OPTIONS)
+    assert read_unlabelled([tmp_path / "cat" / "pipe"]).examples[0].status == "set_aside"
     assert time.monotonic() - began < 30
 
 
@@ -202,7 +204,9 @@ def test_a_socket_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path / "cat")  # The name of a socket must be short.
     with socket.socket(socket.AF_UNIX) as plug:
         plug.bind("plug.jpg")
-        reasons = [e.reason for e in read(tmp_path, OPTIONS).examples if e.status == "set_aside"]
+        reasons = [
+            e.reason for e in read_index(tmp_path, OPTIONS).examples if e.status == "set_aside"
+        ]
     assert reasons == ["not a file but a socket"]
 
 
@@ -212,7 +216,7 @@ def test_links_in_circles_come_to_an_end(tmp_path: Path) -> None:
     (tmp_path / "dog/up").symlink_to(tmp_path / "dog", target_is_directory=True)
     (tmp_path / "cat/a").symlink_to(tmp_path / "cat/b")
     (tmp_path / "cat/b").symlink_to(tmp_path / "cat/a")
-    found = states(read(tmp_path, OPTIONS))
+    found = states(read_index(tmp_path, OPTIONS))
     assert found["cat/loop"] == ("ignored", "cat")
     assert found["cat/a"] == ("set_aside", "cat")
     assert sum(status == "used" for status, _ in found.values()) == 4
@@ -223,7 +227,7 @@ def test_class_folders_may_be_links(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     for name in ("cat", "dog"):
         (tmp_path / "set" / name).symlink_to(tmp_path / "elsewhere" / name)
-    assert read(tmp_path / "set", OPTIONS).classes == ("cat", "dog")
+    assert read_index(tmp_path / "set", OPTIONS).classes == ("cat", "dog")
 
 
 def test_a_folder_that_cannot_be_read_is_set_aside(
@@ -238,7 +242,7 @@ def test_a_folder_that_cannot_be_read_is_set_aside(
         return scandir(path)
 
     monkeypatch.setattr(folder_source.os, "scandir", refusing)
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     aside = [(e.path, e.reason) for e in index.examples if e.status == "set_aside"]
     assert aside == [("cat/secret", "the folder cannot be read (Permission denied)")]
 
@@ -255,13 +259,13 @@ def test_a_file_without_permission_is_set_aside(
         return opened(path, *rest)
 
     monkeypatch.setattr(os, "open", refusing)
-    reasons = {e.path: e.reason for e in read(tmp_path, OPTIONS).examples}
+    reasons = {e.path: e.reason for e in read_index(tmp_path, OPTIONS).examples}
     assert reasons["cat/3.jpg"] == "no permission to read it"
 
 
 def test_a_class_named_train(tmp_path: Path) -> None:
     put(tmp_path, *(f"{name}/{n}.jpg" for name in ("bus", "car", "train") for n in range(2)))
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     assert index.classes == ("bus", "car", "train")
     assert index.given_splits == ()
 
@@ -269,7 +273,7 @@ def test_a_class_named_train(tmp_path: Path) -> None:
 def test_a_test_folder_without_labels_is_ignored(tmp_path: Path) -> None:
     pets(tmp_path / "train")
     put(tmp_path, "test/1.jpg", "test/2.jpg")
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     assert index.given_splits == ("train",)
     assert states(index)["test"] == ("ignored", "")
     assert [note.code for note in index.notes] == ["read.beside_splits"]
@@ -278,7 +282,7 @@ def test_a_test_folder_without_labels_is_ignored(tmp_path: Path) -> None:
 def test_one_of_the_splits_given_as_the_source(tmp_path: Path) -> None:
     pets(tmp_path / "pets" / "train")
     pets(tmp_path / "pets" / "test")
-    index = read(tmp_path / "pets" / "train", OPTIONS)
+    index = read_index(tmp_path / "pets" / "train", OPTIONS)
     assert index.classes == ("cat", "dog")
     assert "Give pets to keep them all" in index.notes[0].text
 
@@ -286,12 +290,12 @@ def test_one_of_the_splits_given_as_the_source(tmp_path: Path) -> None:
 def test_missing_source_names_its_neighbour(tmp_path: Path) -> None:
     pets(tmp_path / "flowers")
     with pytest.raises(SourceMissingError) as caught:
-        read(tmp_path / "flowres", OPTIONS)
+        read_index(tmp_path / "flowres", OPTIONS)
     assert caught.value.exit_code == 3
     assert "flowres" in caught.value.sentence
     assert str(tmp_path / "flowers") in caught.value.hint
     with pytest.raises(FileNotFoundError):
-        read(tmp_path / "no" / "such" / "place", OPTIONS)
+        read_index(tmp_path / "no" / "such" / "place", OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +315,7 @@ def test_missing_source_names_its_neighbour(tmp_path: Path) -> None:
 def test_what_nothing_can_be_learnt_from(tmp_path: Path, paths: Sequence[str], said: str) -> None:
     (tmp_path / "set").mkdir()
     with pytest.raises(SourceError, match=said) as caught:
-        read(put(tmp_path / "set", *paths), OPTIONS)
+        read_index(put(tmp_path / "set", *paths), OPTIONS)
     assert caught.value.exit_code == 3
     assert caught.value.hint
 
@@ -319,13 +323,13 @@ def test_what_nothing_can_be_learnt_from(tmp_path: Path, paths: Sequence[str], s
 def test_a_file_as_source(tmp_path: Path) -> None:
     put(tmp_path, "cat/1.jpg")
     with pytest.raises(SourceError, match="is a file"):
-        read(tmp_path / "cat" / "1.jpg", OPTIONS)
+        read_index(tmp_path / "cat" / "1.jpg", OPTIONS)
 
 
 def test_classes_one_level_deeper_are_pointed_at(tmp_path: Path) -> None:
     pets(tmp_path / "outer" / "inner")
     with pytest.raises(SourceError) as caught:
-        read(tmp_path / "outer", OPTIONS)
+        read_index(tmp_path / "outer", OPTIONS)
     assert "outer/inner" in caught.value.hint
 
 
@@ -334,7 +338,7 @@ def test_nothing_but_damaged_pictures(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.jpg").write_bytes(damaged_files()["text.jpg"])
     with pytest.raises(SourceError, match="None of the 2 pictures"):
-        read(tmp_path, OPTIONS)
+        read_index(tmp_path, OPTIONS)
 
 
 def test_rare_classes_are_left_out_when_asked(tmp_path: Path) -> None:
@@ -342,8 +346,8 @@ def test_rare_classes_are_left_out_when_asked(tmp_path: Path) -> None:
     (tmp_path / "yak").mkdir()
     (tmp_path / "yak" / "1.jpg").write_bytes(b"")
     with pytest.raises(SourceError, match="emu, yak"):
-        read(tmp_path, OPTIONS)
-    index = read(tmp_path, Options(drop_rare=True))
+        read_index(tmp_path, OPTIONS)
+    index = read_index(tmp_path, Options(drop_rare=True))
     assert index.classes == ("cat", "dog")
     assert states(index)["emu/1.jpg"] == ("ignored", "emu")
     assert index.notes[0].code == "read.dropped_rare"
@@ -355,34 +359,34 @@ def test_a_thousand_classes(tmp_path: Path) -> None:
         (tmp_path / f"{label:04}").mkdir()
         for n in range(2):
             (tmp_path / f"{label:04}" / f"{n}.png").write_bytes(content)
-    assert len(read(tmp_path, OPTIONS).classes) == 1000
+    assert len(read_index(tmp_path, OPTIONS).classes) == 1000
 
 
 def test_content_hash_follows_contents_and_labels(tmp_path: Path) -> None:
-    first = read(pets(tmp_path), OPTIONS).content_hash
-    assert read(tmp_path, OPTIONS).content_hash == first
+    first = read_index(pets(tmp_path), OPTIONS).content_hash
+    assert read_index(tmp_path, OPTIONS).content_hash == first
     (tmp_path / "notes.txt").write_text("not a picture")
-    assert read(tmp_path, OPTIONS).content_hash == first
+    assert read_index(tmp_path, OPTIONS).content_hash == first
     (tmp_path / "cat/2.jpg").rename(tmp_path / "dog/3.jpg")
     put(tmp_path, "cat/3.jpg")
-    assert read(tmp_path, OPTIONS).content_hash != first
+    assert read_index(tmp_path, OPTIONS).content_hash != first
 
 
 def test_the_order_of_listings_does_not_matter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index = read(put(pets(tmp_path), "cat/x/1.jpg", "cat/y/1.jpg"), OPTIONS)
+    index = read_index(put(pets(tmp_path), "cat/x/1.jpg", "cat/y/1.jpg"), OPTIONS)
     listed = folder_source._entries
 
     def reversed_entries(*given: Any, **named: Any) -> Any:
         return list(reversed(listed(*given, **named)))
 
     monkeypatch.setattr(folder_source, "_entries", reversed_entries)
-    assert read(tmp_path, OPTIONS) == index
+    assert read_index(tmp_path, OPTIONS) == index
 
 
 def test_a_file_that_changes_after_it_was_listed(tmp_path: Path) -> None:
-    index = read(pets(tmp_path), OPTIONS)
+    index = read_index(pets(tmp_path), OPTIONS)
     (tmp_path / "cat/1.jpg").write_bytes(b"something else")
     with pytest.raises(Unreadable, match="changed"):
         open_row(index, 0)
@@ -393,11 +397,13 @@ def test_a_file_that_changes_after_it_was_listed(tmp_path: Path) -> None:
 
 def test_images_in_memory() -> None:
     images = [scene(seed=1), Image.fromarray(scene(seed=2)), scene(seed=3) / 255, scene(seed=4)]
-    index = read((images, ["a", "b", "a", "b"]), OPTIONS)
+    index = read_index((images, ["a", "b", "a", "b"]), OPTIONS)
     assert index.classes == ("a", "b")
     assert [e.mode for e in index.examples] == ["RGB"] * 4
     assert len({e.bytes_hash for e in index.examples}) == 4
-    groups = read(Labelled(images=images, labels=[0, 1, 0, 1], groups=list("xyxy")), OPTIONS)
+    groups = read_index(
+        LabelledPictures(images=images, labels=[0, 1, 0, 1], groups=list("xyxy")), OPTIONS
+    )
     assert [e.group for e in groups.examples] == list("xyxy")
 
 
@@ -409,12 +415,12 @@ def test_images_in_memory() -> None:
         (np.zeros((4, 8, 8)), ["a", "b"]),
         (np.zeros((4, 8)), list("abab")),
         (np.full((4, 8, 8), 7.0), list("abab")),
-        Labelled(images=np.zeros((4, 8, 8)), labels=list("abab"), groups=["x"]),
+        LabelledPictures(images=np.zeros((4, 8, 8)), labels=list("abab"), groups=["x"]),
     ],
 )
 def test_wrong_arguments_are_usage_errors(source: Any) -> None:
     with pytest.raises(UsageError) as caught:
-        read(source, OPTIONS)
+        read_index(source, OPTIONS)
     assert caught.value.hint
 
 
@@ -422,31 +428,31 @@ def test_images_without_labels_keep_their_order(tmp_path: Path) -> None:
     put(pets(tmp_path), "cat/.hidden.jpg", "new/9.png")
     (tmp_path / "cat" / "notes.txt").write_text("text")
     (tmp_path / "new" / "text.txt").write_text("text")
-    index = read_images([tmp_path / "new/9.png", tmp_path / "cat", tmp_path / "new/text.txt"])
+    index = read_unlabelled([tmp_path / "new/9.png", tmp_path / "cat", tmp_path / "new/text.txt"])
     names = [Path(e.path).name for e in index.examples]
     assert names == ["9.png", "1.jpg", "2.jpg", "text.txt"]
     assert [e.status for e in index.examples] == ["used"] * 3 + ["set_aside"]
     assert index.classes == ()
-    gone = read_images([tmp_path / "nothing.jpg"]).examples[0]
+    gone = read_unlabelled([tmp_path / "nothing.jpg"]).examples[0]
     assert (gone.status, gone.reason) == ("set_aside", "it is not there")
 
 
 def test_formats_that_are_not_read_are_told_of_when_predicting(tmp_path: Path) -> None:
     for name in ("raw.nef", "phone.heic", "drawing.svg"):
         (tmp_path / name).write_bytes(damaged_files()[name])
-    reasons = {Path(e.path).name: e.reason for e in read_images([tmp_path]).examples}
+    reasons = {Path(e.path).name: e.reason for e in read_unlabelled([tmp_path]).examples}
     assert "raw camera" in reasons["raw.nef"]
     assert "HEIC" in reasons["phone.heic"]
     assert "SVG" in reasons["drawing.svg"]
 
 
 def test_images_from_memory_and_paths_mixed(tmp_path: Path) -> None:
-    index = read_images([str(pets(tmp_path) / "cat/1.jpg"), scene(), Image.fromarray(scene())])
+    index = read_unlabelled([str(pets(tmp_path) / "cat/1.jpg"), scene(), Image.fromarray(scene())])
     assert [e.status for e in index.examples] == ["used"] * 3
 
 
 def test_demo() -> None:
-    index = read("demo", OPTIONS)
+    index = read_index("demo", OPTIONS)
     assert len(index.examples) == 6000
     assert len(index.classes) == 10
     assert index.given_splits == ("train", "test")
@@ -456,7 +462,7 @@ def test_demo() -> None:
 
 
 def test_real_sets(real_set: Callable[[str], Path]) -> None:
-    index = read(real_set("hymenoptera"), OPTIONS)
+    index = read_index(real_set("hymenoptera"), OPTIONS)
     assert index.given_splits == ("train", "val")
     assert len(index.used()) == 398
     assert {e.format for e in index.examples} == {"JPEG", "GIF"}

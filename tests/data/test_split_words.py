@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.config.settings import checked
-from striate.data.scan import read
+from striate.config.settings import check_settings
+from striate.data.scan import read_index
 from striate.errors import SourceError, UsageError
 from striate.values import Index, Options
 
@@ -75,7 +75,7 @@ def test_splits_are_refused_as_classes(
     root = put(tmp_path / "pets", *folders)
     for source in (root, packed(root)):
         with pytest.raises(SourceError) as caught:
-            read(source, OPTIONS)
+            read_index(source, OPTIONS)
         assert caught.value.exit_code == 3
         for name in named.split(", "):  # an archive's single folder is passed over
             assert name.rpartition("/")[2] in caught.value.sentence
@@ -109,7 +109,7 @@ def test_splits_are_refused_as_classes(
 def test_ordinary_classes_are_read_in_silence(tmp_path: Path, folders: tuple[str, ...]) -> None:
     root = put(tmp_path / "pets", *folders)
     for source in (root, packed(root)):
-        index = read(source, OPTIONS)
+        index = read_index(source, OPTIONS)
         assert index.classes == folders or index.classes == tuple(sorted(folders))
         assert index.notes == ()
 
@@ -117,7 +117,7 @@ def test_ordinary_classes_are_read_in_silence(tmp_path: Path, folders: tuple[str
 def test_given_splits_are_read_as_before(tmp_path: Path) -> None:
     root = put(tmp_path / "pets", *(f"{s}/{c}" for s in ("train", "test") for c in ("cat", "dog")))
     put(root, "train", names=("loose.png",))
-    index = read(root, OPTIONS)
+    index = read_index(root, OPTIONS)
     assert index.given_splits == ("train", "test")
     assert index.classes == ("cat", "dog")
     assert [e.path for e in index.examples if e.status == "set_aside"] == ["train/loose.png"]
@@ -127,7 +127,7 @@ def test_classes_below_one_folder_are_pointed_at_as_before(tmp_path: Path) -> No
     for folders in (("images/cat", "images/dog"), ("pets/train/cat", "pets/test/cat")):
         root = put(tmp_path / folders[0].replace("/", "-"), *folders)
         with pytest.raises(SourceError, match="1 class") as caught:
-            read(root, OPTIONS)
+            read_index(root, OPTIONS)
         assert folders[0].partition("/")[0] in caught.value.hint
 
 
@@ -135,7 +135,7 @@ def test_classes_below_one_folder_are_pointed_at_as_before(tmp_path: Path) -> No
 def test_they_are_classes_where_somebody_says_so(tmp_path: Path, folders: tuple[str, ...]) -> None:
     root = put(tmp_path / "pets", *folders)
     for source in (root, packed(root)):
-        index = read(source, Options(classes_are_splits=True))
+        index = read_index(source, Options(classes_are_splits=True))
         assert index.classes == ("test", "train")
         assert index.given_splits == ()
 
@@ -144,9 +144,9 @@ def test_where_names_tell_the_label_the_pattern_is_spelt_out(tmp_path: Path) -> 
     names = [f"{name}.{n}.png" for name in ("cat", "dog") for n in range(4)]
     root = put(tmp_path / "pets", "train", "test", names=names)
     with pytest.raises(SourceError) as caught:
-        read(root, OPTIONS)
+        read_index(root, OPTIONS)
     assert r"--label-pattern '^(\D+)\.\d+\.'" in caught.value.hint
-    index: Index = read(root, Options(label_pattern=r"^(\D+)\.\d+\."))
+    index: Index = read_index(root, Options(label_pattern=r"^(\D+)\.\d+\."))
     assert index.classes == ("cat", "dog")
     assert index.given_splits == ("train", "test")
 
@@ -154,9 +154,9 @@ def test_where_names_tell_the_label_the_pattern_is_spelt_out(tmp_path: Path) -> 
 def test_the_flag_is_of_no_use_for_a_table(tmp_path: Path) -> None:
     (tmp_path / "pets.csv").write_text("image,label\n", "utf-8")
     with pytest.raises(UsageError, match="--classes-are-splits"):
-        read(tmp_path / "pets.csv", Options(classes_are_splits=True))
+        read_index(tmp_path / "pets.csv", Options(classes_are_splits=True))
 
 
 def test_names_and_folders_exclude_each_other() -> None:
     with pytest.raises(UsageError, match="exclude each other"):
-        checked({"label_pattern": "(a)", "classes_are_splits": True})
+        check_settings({"label_pattern": "(a)", "classes_are_splits": True})

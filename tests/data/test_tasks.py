@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data.scan import read, read_to_judge
+from striate.data.scan import read_evaluation_index, read_index
 from striate.errors import SourceError, UsageError
 from striate.values import Options, names_in
 
@@ -35,7 +35,7 @@ def test_names_are_each_once_in_order() -> None:
 
 
 def test_a_table_with_bars_in_its_labels_has_several(tmp_path: Path) -> None:
-    index = read(several(tmp_path), Options())
+    index = read_index(several(tmp_path), Options())
     assert (index.task, index.classes) == ("labels", ("a", "b", "c"))
     assert [e.label for e in index.examples[:5]] == ["a|b", "a", "b", "|", "a|b"]
     assert index.targets()[[0, 3, 6]].tolist() == [[1, 1, 0], [0, 0, 0], [1, 0, 1]]
@@ -43,7 +43,7 @@ def test_a_table_with_bars_in_its_labels_has_several(tmp_path: Path) -> None:
 
 
 def test_an_empty_label_is_missing_not_none(tmp_path: Path) -> None:
-    index = read(several(tmp_path), Options())
+    index = read_index(several(tmp_path), Options())
     assert (index.examples[5].status, index.examples[5].reason) == (
         "set_aside",
         "its label is missing",
@@ -54,13 +54,13 @@ def test_asked_for_one_label_a_bar_is_part_of_the_name(tmp_path: Path) -> None:
     path = table(
         tmp_path, "image,label", [f"{k:02}.png,{'x|y' if k % 2 else 'x'}" for k in range(12)]
     )
-    index = read(path, Options(task="label"))
+    index = read_index(path, Options(task="label"))
     assert (index.task, index.classes) == ("label", ("x", "x|y"))
 
 
 def test_columns_say_yes_or_no(tmp_path: Path) -> None:
     lines = [f"{k:02}.png,{k % 2},{'yes' if k % 3 else 'no'}" for k in range(12)]
-    index = read(table(tmp_path, "image,red,blue", lines), Options(label="red,blue"))
+    index = read_index(table(tmp_path, "image,red,blue", lines), Options(label="red,blue"))
     assert (index.task, index.classes) == ("labels", ("blue", "red"))
     assert [e.label for e in index.examples[:3]] == ["|", "blue|red", "blue"]
     assert index.notes == ()
@@ -69,38 +69,38 @@ def test_columns_say_yes_or_no(tmp_path: Path) -> None:
 def test_a_cell_that_says_neither_is_told(tmp_path: Path) -> None:
     lines = [f"{k:02}.png,{k % 2},{0.5}" for k in range(12)]
     with pytest.raises(SourceError, match=r"Row 1 of .* says 0\.5 of blue"):
-        read(table(tmp_path, "image,red,blue", lines), Options(label="red,blue"))
+        read_index(table(tmp_path, "image,red,blue", lines), Options(label="red,blue"))
 
 
 def test_rows_of_one_image_are_joined_where_labels_are_asked_for(tmp_path: Path) -> None:
     lines = [f"{k:02}.png,{word}" for k in range(12) for word in ("a", "b")[: 1 + k % 2]]
-    index = read(table(tmp_path, "image,label", lines), Options(task="labels"))
+    index = read_index(table(tmp_path, "image,label", lines), Options(task="labels"))
     assert [e.label for e in index.examples[:2]] == ["a", "a|b"]
 
 
 def test_a_number_is_learnt_only_where_it_is_asked_for(tmp_path: Path) -> None:
     path = numbers(tmp_path)
-    index = read(path, Options(task="number"))
+    index = read_index(path, Options(task="number"))
     assert (index.task, index.classes) == ("number", ())
     assert index.targets()[:3, 0].tolist() == [0.0, 0.5, 1.0]
     with pytest.raises(SourceError):
-        read(path, Options())
+        read_index(path, Options())
 
 
 def test_many_numbers_are_told_of_and_not_guessed(tmp_path: Path) -> None:
     lines = [f"{k:02}.png,{k // 2}" for k in range(50)]
-    index = read(table(tmp_path, "image,label", lines, images=50), Options())
+    index = read_index(table(tmp_path, "image,label", lines, images=50), Options())
     assert index.task == "label"
     assert [note.code for note in index.notes] == ["read.perhaps_number"]
     lines = [f"{k:02}.png,{k + 0.25}" for k in range(50)]
     with pytest.raises(SourceError) as caught:
-        read(table(tmp_path, "image,label", lines, images=50), Options())
+        read_index(table(tmp_path, "image,label", lines, images=50), Options())
     assert "--task number" in caught.value.hint
 
 
 def test_what_is_no_number_is_set_aside(tmp_path: Path) -> None:
     words = [*(str(k) for k in range(10)), "tall", "inf"]
-    index = read(numbers(tmp_path, words), Options(task="number"))
+    index = read_index(numbers(tmp_path, words), Options(task="number"))
     assert [e.reason for e in index.examples if e.status == "set_aside"] == [
         "its label is no number: tall",
         "its label is no number: inf",
@@ -109,7 +109,7 @@ def test_what_is_no_number_is_set_aside(tmp_path: Path) -> None:
 
 def test_numbers_all_the_same_cannot_be_learnt(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="two different numbers"):
-        read(numbers(tmp_path, ["3"] * 12), Options(task="number"))
+        read_index(numbers(tmp_path, ["3"] * 12), Options(task="number"))
 
 
 def test_a_rare_label_is_named_or_left_out(tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_a_rare_label_is_named_or_left_out(tmp_path: Path) -> None:
     lines = [f"{k:02}.png,{word}" for k, word in enumerate(words)]
     path = table(tmp_path, "image,label", lines)
     with pytest.raises(SourceError, match="label z"):
-        read(path, Options())
-    index = read(path, Options(drop_rare=True))
+        read_index(path, Options())
+    index = read_index(path, Options(drop_rare=True))
     assert (index.classes, index.examples[0].label) == (("a", "b"), "a")
 
 
@@ -128,34 +128,36 @@ def test_a_folder_a_class_is_one_label(tmp_path: Path, task: str) -> None:
         (tmp_path / name).mkdir()
         Image.new("RGB", (4, 4)).save(tmp_path / name / "x.png")
     with pytest.raises(UsageError, match="needs a table"):
-        read(tmp_path, Options(task=task))
+        read_index(tmp_path, Options(task=task))
 
 
 def test_columns_and_another_task_do_not_go_together(tmp_path: Path) -> None:
     lines = [f"{k:02}.png,{k % 2},1" for k in range(12)]
     with pytest.raises(UsageError, match="column a label"):
-        read(table(tmp_path, "image,red,blue", lines), Options(label="red,blue", task="number"))
+        read_index(
+            table(tmp_path, "image,red,blue", lines), Options(label="red,blue", task="number")
+        )
 
 
 def test_arrays_in_memory_may_have_numbers() -> None:
     images = np.zeros((12, 4, 4), np.uint8)
-    index = read((images, np.linspace(0, 1, 12)), Options(task="number"))
+    index = read_index((images, np.linspace(0, 1, 12)), Options(task="number"))
     assert index.targets()[-1, 0] == 1.0
 
 
 def test_what_is_judged_is_read_as_the_model_was_taught(tmp_path: Path) -> None:
     lines = [f"{k:02}.png,{'ab'[k % 2]}" for k in range(12)]
-    index = read_to_judge(table(tmp_path, "image,label", lines), Options(task="labels"))
+    index = read_evaluation_index(table(tmp_path, "image,label", lines), Options(task="labels"))
     assert (index.task, index.classes) == ("labels", ("a", "b"))
-    index = read_to_judge(numbers(tmp_path), Options(task="number"))
+    index = read_evaluation_index(numbers(tmp_path), Options(task="number"))
     assert (index.task, index.classes) == ("number", ())
 
 
 def test_alike_are_the_same_tenth_and_the_same_set(tmp_path: Path) -> None:
-    index = read(numbers(tmp_path), Options(task="number"))
+    index = read_index(numbers(tmp_path), Options(task="number"))
     assert (np.diff(index.labels()) >= 0).all()
     assert len(set(index.labels().tolist())) == 10
-    index = read(several(tmp_path), Options())
+    index = read_index(several(tmp_path), Options())
     labels = index.labels()
     assert labels[0] == labels[4] != labels[1]
     assert labels[5] == -1

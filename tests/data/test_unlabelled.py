@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from striate.data.scan import open_row, read_images
+from striate.data.scan import open_row, read_unlabelled
 from striate.errors import SourceError
 from striate.values import Index, Options
 
@@ -32,7 +32,7 @@ def widths(index: Index) -> list[int]:
 def test_a_table_gives_a_row_for_each_of_its_rows_in_its_order(place: Path) -> None:
     lines = ("image,label", "new/3.png,cat", "new/1.png,", "new/3.png,dog", ",", "new/9.png,cat")
     Path("new.csv").write_text("\n".join(lines) + "\n", "utf-8")
-    index = read_images(["new.csv", "new/2.png"])
+    index = read_unlabelled(["new.csv", "new/2.png"])
     assert widths(index) == [3, 1, 3, 0, 0, 2]
     assert [e.path for e in index.examples] == [
         *("new/3.png", "new/1.png", "new/3.png", "(row 4)", "new/9.png", "new/2.png")
@@ -47,13 +47,13 @@ def test_a_table_of_images_only_and_its_root(place: Path) -> None:
     (place / "lists").mkdir()
     table = place / "lists" / "new.jsonl"
     table.write_text('{"image": "2.png"}\n{"image": "1.png"}\n', "utf-8")
-    index = read_images([table], Options(root=str(place / "new")))
+    index = read_unlabelled([table], Options(root=str(place / "new")))
     assert widths(index) == [2, 1]
     assert [e.path for e in index.examples] == [str(place / "new" / f"{n}.png") for n in (2, 1)]
     frame = pd.DataFrame({"file": ["new/3.png", "new/2.png"]})
-    assert widths(read_images([frame], Options(image="file"))) == [3, 2]
+    assert widths(read_unlabelled([frame], Options(image="file"))) == [3, 2]
     with pytest.raises(SourceError, match="has no column file"):
-        read_images([table], Options(image="file"))
+        read_unlabelled([table], Options(image="file"))
 
 
 @pytest.mark.parametrize("name", ["new.zip", "new.tar", "new.tar.gz"])
@@ -73,7 +73,7 @@ def test_an_archive_gives_its_pictures_wherever_they_stand(place: Path, name: st
         with tarfile.open(name, "w:gz" if name.endswith("gz") else "w") as packed_tar:
             for inner, file in files.items():
                 packed_tar.add(file, inner)
-    index = read_images([name])
+    index = read_unlabelled([name])
     status = {e.path.removeprefix(f"{name}/"): (e.status, e.width) for e in index.examples}
     assert status == {
         "a.png": ("used", 2),
@@ -87,4 +87,4 @@ def test_an_archive_gives_its_pictures_wherever_they_stand(place: Path, name: st
 def test_an_archive_that_is_damaged_is_told_of(place: Path) -> None:
     Path("new.zip").write_bytes(b"PK\3\4 and then nothing")
     with pytest.raises(SourceError, match="damaged"):
-        read_images(["new.zip"])
+        read_unlabelled(["new.zip"])

@@ -13,9 +13,9 @@ from torch import nn
 from striate.data.preprocess import (
     PerPixel,
     Whitening,
-    components_kept,
-    fit_layer,
-    layer_of,
+    count_components,
+    fit_preprocessing_layer,
+    make_preprocessing_layer,
     refuse_too_large,
 )
 from striate.data.sources.demo import load_demo
@@ -36,10 +36,10 @@ def photos(n: int, channels: int = 3, size: int = SIZE, seed: int = 0) -> Cache:
 
 def fitted(kind: str, cache: Cache, rows: Any, eps: float = 0.0, components: int = 0) -> nn.Module:
     shape = (cache.channels, cache.size, cache.size)
-    kept = components_kept(components, int(np.prod(shape)), len(rows))
+    kept = count_components(components, int(np.prod(shape)), len(rows))
     how = Preprocessing(kind=kind, components=kept, eps=eps)
-    layer = layer_of(how, shape)
-    fit_layer(layer, how, cache, rows, cache.size)
+    layer = make_preprocessing_layer(how, shape)
+    fit_preprocessing_layer(layer, how, cache, rows, cache.size)
     return layer
 
 
@@ -135,9 +135,9 @@ def test_real_images_come_out_white() -> None:
     """The demo set at 14 pixels: 4,000 images of 196 numbers, at eps = 0."""
     cache = Cache(images=load_demo().images[..., None], path="")
     how = Preprocessing(kind="zca", components=196)
-    layer = layer_of(how, (1, 14, 14))
+    layer = make_preprocessing_layer(how, (1, 14, 14))
     rows = np.arange(4000)
-    fit_layer(layer, how, cache, rows, 14)
+    fit_preprocessing_layer(layer, how, cache, rows, 14)
     small = nn.functional.interpolate(
         torch.from_numpy(cache.images[rows]).permute(0, 3, 1, 2),
         size=(14, 14),
@@ -151,8 +151,12 @@ def test_real_images_come_out_white() -> None:
 
 def test_kinds_by_channel_have_no_layer() -> None:
     for kind in ("normalise", "centre", "scale", "own"):
-        assert isinstance(layer_of(Preprocessing(kind=kind), (3, 4, 4)), nn.Identity)
-    assert isinstance(layer_of(Preprocessing(kind="pixel-centre"), (3, 4, 4)), PerPixel)
+        assert isinstance(
+            make_preprocessing_layer(Preprocessing(kind=kind), (3, 4, 4)), nn.Identity
+        )
+    assert isinstance(
+        make_preprocessing_layer(Preprocessing(kind="pixel-centre"), (3, 4, 4)), PerPixel
+    )
 
 
 def test_what_is_too_large_or_too_little_is_said_in_a_sentence() -> None:
@@ -162,7 +166,7 @@ def test_what_is_too_large_or_too_little_is_said_in_a_sentence() -> None:
     refuse_too_large("zca", 36, 3)
     refuse_too_large("pixel-normalise", 1000, 3)
     with pytest.raises(UsageError, match="training images"):
-        components_kept(0, 10, 1)
+        count_components(0, 10, 1)
 
 
 def test_whitening_keeps_its_precision_beside_bfloat16() -> None:

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 import made
-from striate.catalog import collect
+from striate.catalog import collect_constants
 from striate.data.split.image_series import series_notes
-from striate.diagnose import certain, diagnose, verdict
-from striate.diagnose.overfitting import rise_after_best
+from striate.diagnose import fit_verdict, run_checks, widen_interval
+from striate.diagnose.overfitting import loss_rise_of_values
 from striate.diagnose.small_validation import provable_lead
 from striate.metrics import intervals
 from striate.values import Finding, Outlier, Predictions, Series, Values
 
 
 def said(values: Values, code: str) -> Finding:
-    return collect("diagnose", "CHECK")[code].run(values)
+    return collect_constants("diagnose", "CHECK")[code].run(values)
 
 
 def healthy(seed: int = 0, **changes: object) -> Values:
@@ -59,7 +59,7 @@ def answered(values: Values, answers: np.ndarray) -> Values:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_healthy_run_hears_no_false_alarm(seed: int) -> None:
-    found = {f.code for f in diagnose(healthy(seed)) if f.outcome == "found"}
+    found = {f.code for f in run_checks(healthy(seed)) if f.outcome == "found"}
     # Which of two strategies is ahead may be close in a healthy run too.
     assert found <= {"small_validation"}
 
@@ -72,16 +72,16 @@ def test_every_check_answers_for_every_kind_of_run(seed: int) -> None:
         made.values(strategy="linear", history=None),
         replace(made.values(), evidence=None, history=None),
     )
-    codes = set(collect("diagnose", "CHECK"))
+    codes = set(collect_constants("diagnose", "CHECK"))
     for values in runs:
-        findings = diagnose(values)
+        findings = run_checks(values)
         assert {finding.code for finding in findings} == codes
         for finding in findings:
             assert finding.title
             assert finding.meaning
             assert "{" not in finding.meaning + finding.advice + finding.title
             assert finding.advice or finding.outcome != "found"
-        assert verdict(findings, values).sentence
+        assert fit_verdict(findings, values).sentence
 
 
 def test_without_known_labels_nothing_is_claimed() -> None:
@@ -89,9 +89,9 @@ def test_without_known_labels_nothing_is_claimed() -> None:
     blind = replace(values.predictions, truth=np.full_like(values.predictions.truth, -1))
     summary = replace(values.summary, test=None, val=None)
     values = replace(values, predictions=blind, summary=summary, evidence=None, history=None)
-    findings = diagnose(values)
+    findings = run_checks(values)
     assert not [f for f in findings if f.outcome == "found" and f.code != "set_aside"]
-    assert verdict(findings, values).code == "unjudged"
+    assert fit_verdict(findings, values).code == "unjudged"
 
 
 def test_overfitting_is_seen_in_a_loss_that_rises_again() -> None:
@@ -108,7 +108,7 @@ def test_overfitting_is_seen_in_a_gap() -> None:
     values = replace(values, history=history)
     finding = said(values, "overfitting")
     assert (finding.outcome, finding.variant) == ("found", "gap")
-    assert verdict(diagnose(values), values).code == "overfitting_gap"
+    assert fit_verdict(run_checks(values), values).code == "overfitting_gap"
 
 
 def test_a_gap_that_chance_explains_is_no_overfitting() -> None:
@@ -130,7 +130,7 @@ def test_a_gap_that_few_validation_images_hide_is_no_overfitting() -> None:
 def test_a_training_that_broke_down_is_not_called_overfitting() -> None:
     history = made.made_history(2800, 600, overfit=0.6)
     broken = tuple(replace(epoch, train_loss=epoch.val_loss) for epoch in history.epochs)
-    assert rise_after_best(replace(history, epochs=broken)) is None
+    assert loss_rise_of_values(replace(history, epochs=broken)) is None
 
 
 def test_a_linear_model_overfits_where_it_breaks_its_promise() -> None:
@@ -147,7 +147,7 @@ def test_underfitting_is_seen_on_the_training_images() -> None:
     history = made.made_history(2800, 600, 0.75, train_accuracy=0.76, floor=0.7)
     values = replace(values, history=history)
     assert said(values, "underfitting").outcome == "found"
-    assert verdict(diagnose(values), values).code == "underfitting_fit"
+    assert fit_verdict(run_checks(values), values).code == "underfitting_fit"
 
 
 def test_hard_augmentation_is_not_underfitting() -> None:
@@ -183,7 +183,7 @@ def test_a_single_epoch_is_no_proof_of_balance() -> None:
     history = made.made_history(2800, 600, 0.81, epochs=1, train_accuracy=0.65, kept_epoch=1)
     values = replace(values, history=history)
     assert said(values, "not_converged").variant == "short"
-    assert verdict(diagnose(values), values).code == "not_converged_short"
+    assert fit_verdict(run_checks(values), values).code == "not_converged_short"
 
 
 def test_guessing_is_told_from_knowing() -> None:
@@ -191,7 +191,7 @@ def test_guessing_is_told_from_knowing() -> None:
     mute = answered(values, np.zeros(len(values.test_rows), np.int64))
     finding = said(mute, "guessing")
     assert (finding.outcome, finding.severity) == ("found", "serious")
-    assert verdict(diagnose(mute), mute).code.startswith("guessing")
+    assert fit_verdict(run_checks(mute), mute).code.startswith("guessing")
     assert said(values, "guessing").outcome == "passed"
 
 
@@ -236,7 +236,7 @@ def test_few_images_all_correct_are_not_said_to_have_learnt_nothing() -> None:
     assert (finding.outcome, finding.variant, finding.severity) == ("found", "few", "warning")
     assert "nothing" not in finding.meaning
     assert "6 of 6" in finding.meaning
-    assert verdict(diagnose(values), values).code == "guessing_few"
+    assert fit_verdict(run_checks(values), values).code == "guessing_few"
 
 
 def test_an_accuracy_at_the_baseline_that_tells_rare_classes_apart_says_both() -> None:
@@ -409,16 +409,16 @@ def test_one_picture_under_two_labels_is_found() -> None:
 
 def test_intervals_grow_with_the_level_and_keep_their_shape() -> None:
     share = made.wilson(0.9, 200)
-    grown = certain(share)
+    grown = widen_interval(share)
     exact = intervals.wilson(180, 200, 0.99)
     assert (grown.low, grown.high) == pytest.approx((exact.low, exact.high))
     wide = replace(share, low=share.low - 0.05)
-    assert certain(wide).low < grown.low
+    assert widen_interval(wide).low < grown.low
 
 
 def test_every_check_is_explained_in_the_reference() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs/reference/checks.md").read_text("utf-8")
-    for code in collect("diagnose", "CHECK"):
+    for code in collect_constants("diagnose", "CHECK"):
         assert f"\n## {code.replace('_', '-')}\n" in page
 
 

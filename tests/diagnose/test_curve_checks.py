@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from striate.diagnose import diagnose_curves, verdict_of_curves
-from striate.diagnose.underfitting import errs_on_training
+from striate.diagnose import curves_verdict, run_curve_checks
+from striate.diagnose.underfitting import errors_also_on_training
 from striate.metrics import intervals
 from striate.values import Curves, Finding
 
@@ -32,7 +32,7 @@ def healthy(seed: int = 0, **changes: np.ndarray) -> Curves:
 
 
 def found(curves: Curves) -> dict[str, Finding]:
-    return {f.code: f for f in diagnose_curves(curves) if f.outcome == "found"}
+    return {f.code: f for f in run_curve_checks(curves) if f.outcome == "found"}
 
 
 def noise(deviation: float, seed: int = 1) -> np.ndarray:
@@ -46,7 +46,7 @@ FLAT = np.full(EPOCHS, 0.1)
 @pytest.mark.parametrize("seed", range(10))
 def test_a_healthy_log_hears_no_alarm(seed: int) -> None:
     assert not found(healthy(seed))
-    assert verdict_of_curves(diagnose_curves(healthy(seed))).code == "curves_calm"
+    assert curves_verdict(run_curve_checks(healthy(seed))).code == "curves_calm"
 
 
 def test_overfitting() -> None:
@@ -99,7 +99,7 @@ def test_augmentation_too_strong() -> None:
 
 def test_what_a_log_does_not_tell_is_not_judged() -> None:
     bare = replace(healthy(), val_loss=(), train_accuracy=(), val_accuracy=(), lr=())
-    by_code = {f.code: f.outcome for f in diagnose_curves(bare)}
+    by_code = {f.code: f.outcome for f in run_curve_checks(bare)}
     assert by_code["overfitting"] == by_code["underfitting"] == "not_applicable"
     assert by_code["diverged"] == "passed"
 
@@ -123,7 +123,7 @@ def test_underfitting_weighs_both_errors(
 ) -> None:
     train = intervals.wilson(round((1 - wrong) * 2000), 2000, 0.99)
     val = intervals.wilson(round((1 - new_wrong) * images), images, 0.99)
-    assert errs_on_training(train, val) == is_found
+    assert errors_also_on_training(train, val) == is_found
 
 
 def test_what_annealing_brings_is_no_low_rate() -> None:

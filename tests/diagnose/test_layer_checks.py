@@ -28,30 +28,30 @@ def states(
 
 
 def test_healthy_layers_hear_nothing() -> None:
-    assert dead_units.of_layers(states(dead=10)).outcome == "passed"
-    assert gradients.of_layers(states()).outcome == "passed"
-    assert gradients.of_layers(states(factor=1.8)).outcome == "passed"
+    assert dead_units.check_dead_units_layers(states(dead=10)).outcome == "passed"
+    assert gradients.check_gradients_layers(states()).outcome == "passed"
+    assert gradients.check_gradients_layers(states(factor=1.8)).outcome == "passed"
 
 
 @pytest.mark.parametrize(
     ("kind", "given"), [("dead", {"dead": 30}), ("saturated", {"saturated": 30})]
 )
 def test_a_layer_that_does_nothing_is_named(kind: str, given: dict[str, int]) -> None:
-    finding = dead_units.of_layers(states(**given))
+    finding = dead_units.check_dead_units_layers(states(**given))
     assert (finding.outcome, finding.variant) == ("found", kind)
     assert finding.figures["layer"] == "a2"
 
 
 @pytest.mark.parametrize(("factor", "variant"), [(10.0, "vanishing"), (0.1, "exploding")])
 def test_gradients_that_fade_or_swell(factor: float, variant: str) -> None:
-    finding = gradients.of_layers(states(factor=factor))
+    finding = gradients.check_gradients_layers(states(factor=factor))
     assert (finding.outcome, finding.variant) == ("found", variant)
 
 
 def test_a_gradient_that_is_no_number_explodes() -> None:
-    assert gradients.of_layers(states(factor=math.nan)).variant == "exploding"
+    assert gradients.check_gradients_layers(states(factor=math.nan)).variant == "exploding"
 
 
 def test_without_layers_nothing_is_judged() -> None:
-    assert dead_units.of_layers(states(layers=0)).outcome == "not_applicable"
-    assert gradients.of_layers(states(layers=2)).outcome == "not_applicable"
+    assert dead_units.check_dead_units_layers(states(layers=0)).outcome == "not_applicable"
+    assert gradients.check_gradients_layers(states(layers=2)).outcome == "not_applicable"

@@ -11,8 +11,8 @@ import made
 from striate.diagnose import preprocessing
 from striate.diagnose.preprocessing import WIDER
 from striate.nets import RANDOM
-from striate.probe.similarity import layer_shift
-from striate.train.head import assemble
+from striate.probe.similarity import measure_layer_shift
+from striate.train.head import build_network
 from striate.values import Cache, Finding, ModelSpec, NetSettings, Tap, Values
 
 
@@ -23,7 +23,7 @@ def values(shift: dict[str, float], strategy: str = "linear") -> Values:
 
 
 def asked(shift: dict[str, float], strategy: str = "linear") -> Finding:
-    return preprocessing.run(values(shift, strategy))
+    return preprocessing.check_preprocessing(values(shift, strategy))
 
 
 def shifted(times: float) -> dict[str, float]:
@@ -44,7 +44,7 @@ def shifted(times: float) -> dict[str, float]:
         taps=(Tap(stage="top", pool="mean"),),
         dropout=0.0,
     )
-    network = assemble(spec, RANDOM)
+    network = build_network(spec, RANDOM)
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = 1.0
@@ -52,7 +52,7 @@ def shifted(times: float) -> dict[str, float]:
     with torch.no_grad():
         network.pooled((torch.tensor(images).permute(0, 3, 1, 2) / 255 - 0.5) / 0.25)
     wrong = tuple(s / times for s in spec.std)
-    return layer_shift(network, cache, np.arange(64), replace(spec, std=wrong))
+    return measure_layer_shift(network, cache, np.arange(64), replace(spec, std=wrong))
 
 
 @pytest.mark.parametrize("times", [64.0, 255.0])

@@ -18,7 +18,7 @@ from tests.fire.size import by_size
 
 from striate import cli
 from striate.data.cache import build_cache
-from striate.data.scan import read
+from striate.data.scan import read_index
 from striate.errors import MachineError, ModelError, StriateError
 from striate.pipeline import fit, write_report
 from striate.run import Run
@@ -236,7 +236,7 @@ def test_a_fit_goes_on_from_damaged_files(record_property: Note) -> None:
 
 def test_the_cache_heals(record_property: Note) -> None:
     options = Options()
-    index, cache = build_cache(read("pictures", options), options)
+    index, cache = build_cache(read_index("pictures", options), options)
     right, counted = np.array(cache.images), Counter[str]()
     del cache
     folder = Path("cache/images")
@@ -245,7 +245,9 @@ def test_the_cache_heals(record_property: Note) -> None:
             with damaged(folder, path, damage):
                 told: list[Progress] = []
                 try:
-                    again, cache = build_cache(read("pictures", options), options, told.append)
+                    again, cache = build_cache(
+                        read_index("pictures", options), options, told.append
+                    )
                 except (ModelError, MachineError):  # a folder is in the way
                     counted["noticed"] += 1
                     continue

@@ -19,7 +19,7 @@ from tests.fire.size import by_size
 
 from striate import cli
 from striate.stages import inspect
-from striate.stages.inspect import Doubted
+from striate.stages.inspect import SuspectedImages
 
 pytestmark = pytest.mark.fire
 
@@ -299,7 +299,9 @@ def test_what_writes_one_file_survives_a_fault_at_every_write(
     monkeypatch: pytest.MonkeyPatch,
     record_testsuite_property: Callable[[str, object], None],
 ) -> None:
-    monkeypatch.setattr(inspect, "look_closer", lambda *_: Doubted(doubts=(), looked_at=0))
+    monkeypatch.setattr(
+        inspect, "find_suspected_images", lambda *_: SuspectedImages(doubts=(), looked_at=0)
+    )
     words, out = {
         "predict": (("predict", "run", "pictures/test", "-o", "labels.csv"), "labels.csv"),
         "inspect": (("inspect", "pictures", "--fix", "clean.csv"), "clean.csv"),

@@ -3,20 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.learn.gather_evidence import balance_gain
-from striate.metrics.intervals import balanced_weights, rng
-from striate.probe.ridge import fit_path
+from striate.learn.gather_evidence import class_weight_gain
+from striate.metrics.intervals import balanced_weights, make_rng
+from striate.probe.ridge import fit_ridge_path
 from striate.values import BalanceGain, Rows
 
 
 def measured(features: NDArray[np.float32], labels: Rows, groups: Rows | None) -> BalanceGain:
-    plain = fit_path(features, labels, 3, groups)
-    weighted = fit_path(features, labels, 3, groups, weights=balanced_weights(labels))
-    return balance_gain(plain, weighted, labels, groups)
+    plain = fit_ridge_path(features, labels, 3, groups)
+    weighted = fit_ridge_path(features, labels, 3, groups, weights=balanced_weights(labels))
+    return class_weight_gain(plain, weighted, labels, groups)
 
 
 def cloud(counts: tuple[int, ...], apart: float) -> tuple[NDArray[np.float32], Rows]:
-    generator = rng(0, "cloud")
+    generator = make_rng(0, "cloud")
     labels = np.repeat(np.arange(len(counts)), counts)
     centres = apart * np.eye(len(counts), 10)
     return (centres[labels] + generator.normal(size=(len(labels), 10))).astype(np.float32), labels

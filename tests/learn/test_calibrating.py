@@ -7,7 +7,7 @@ import pytest
 
 from striate.estimator import ImageClassifier
 from striate.learn import fit
-from striate.metrics.calibration import calibrated
+from striate.metrics.calibration import calibrate_scores
 from striate.values import Calibration
 
 
@@ -40,6 +40,6 @@ def test_what_left_out_images_prefer_is_delivered_with_the_model(
     assert (spec.calibration, spec.temperature) == (how, temperature)
     some, _ = stripes(5, seed=1)
     logits = model.classifier_.logits(some[..., None])
-    expected = calibrated(logits, temperature, how)
+    expected = calibrate_scores(logits, temperature, how)
     np.testing.assert_allclose(model.predict_proba(some), expected, atol=1e-5)
     assert (expected.argmax(axis=1) == logits.argmax(axis=1)).all()

@@ -13,12 +13,12 @@ from tests.train import made_training
 
 from striate.errors import UsageError
 from striate.learn.check_options import (
-    Form,
-    fits,
-    form_of,
-    least_size,
-    refuse_too_small,
-    refuse_unfit,
+    RequestedFormat,
+    check_network_fits,
+    check_requested_network,
+    network_fits,
+    parse_requested_format,
+    smallest_input_size,
 )
 from striate.nets import RANDOM, find_net
 from striate.values import Cache, NetSettings, Options
@@ -47,7 +47,7 @@ def test_what_is_said_to_fit_comes_through_and_nothing_else(net: str) -> None:
     family, said = find_net(net), []
     for shape in SHAPES:
         settings = NetSettings(width=0.125, **shape)
-        said.append(fits(family, net, settings, 3, 20))
+        said.append(network_fits(family, net, settings, 3, 20))
         assert said[-1] == runs(net, settings, 20), shape
     assert any(said)
     # LeNet-5 and ResNet-20 have shapes of their own, whatever is set.
@@ -56,27 +56,27 @@ def test_what_is_said_to_fit_comes_through_and_nothing_else(net: str) -> None:
 
 def test_the_least_size_is_the_least() -> None:
     family, settings = find_net("compact"), NetSettings(padding="valid")
-    least = least_size(family, "compact", settings, 3, 32)
+    least = smallest_input_size(family, "compact", settings, 3, 32)
     assert least is not None
-    assert fits(family, "compact", settings, 3, least)
-    assert not fits(family, "compact", settings, 3, least - 1)
+    assert network_fits(family, "compact", settings, 3, least)
+    assert not network_fits(family, "compact", settings, 3, least - 1)
 
 
 def test_padding_valid_at_32_pixels_is_a_usage_error_that_names_what_fits() -> None:
     with pytest.raises(UsageError) as caught:
-        refuse_too_small("compact", NetSettings(padding="valid"), 3, 32)
+        check_network_fits("compact", NetSettings(padding="valid"), 3, 32)
     assert caught.value.exit_code == 2
     assert "compact with padding=valid leaves nothing of images of 32 pixels" in str(caught.value)
     for way in ("padding=same", "depth=1", "input_size=51"):
         assert f"--set {way}" in caught.value.hint
-    refuse_too_small("compact", NetSettings(padding="valid", depth=1), 3, 32)
-    refuse_too_small("compact", NetSettings(padding="valid"), 3, 51)
+    check_network_fits("compact", NetSettings(padding="valid", depth=1), 3, 32)
+    check_network_fits("compact", NetSettings(padding="valid"), 3, 51)
 
 
 def test_where_no_size_fits_that_is_said() -> None:
     settings = NetSettings(padding="valid", kernel_size=15, dilation=8)
     with pytest.raises(UsageError, match="nor of any up to 1,024"):
-        refuse_too_small("compact", settings, 3, 32)
+        check_network_fits("compact", settings, 3, 32)
 
 
 def job(channels: int = 3, **options: Any) -> Any:
@@ -87,46 +87,46 @@ def job(channels: int = 3, **options: Any) -> Any:
 @pytest.mark.parametrize("strategy", ["scratch", "auto"])
 def test_what_is_asked_is_judged_at_the_size_that_the_network_would_see(strategy: str) -> None:
     with pytest.raises(UsageError, match="32 pixels"):
-        refuse_unfit(job(strategy=strategy, set="padding=valid"))
-    refuse_unfit(job(strategy=strategy, set="padding=valid input_size=64"))
-    refuse_unfit(job(strategy=strategy, net="vgg-small"))
-    refuse_unfit(job(strategy="linear", set="padding=valid"))
+        check_requested_network(job(strategy=strategy, set="padding=valid"))
+    check_requested_network(job(strategy=strategy, set="padding=valid input_size=64"))
+    check_requested_network(job(strategy=strategy, net="vgg-small"))
+    check_requested_network(job(strategy="linear", set="padding=valid"))
 
 
 @pytest.mark.parametrize("strategy", ["linear", "layers", "shallow", "deep"])
 def test_pretrained_networks_are_not_preprocessed_otherwise(strategy: str) -> None:
     with pytest.raises(UsageError, match=f"what {strategy} starts from keeps") as caught:
-        refuse_unfit(job(strategy=strategy, set="preprocess=zca"))
+        check_requested_network(job(strategy=strategy, set="preprocess=zca"))
     assert "--strategy scratch" in caught.value.hint
 
 
 def test_whole_images_are_whitened_only_where_they_are_small() -> None:
-    refuse_unfit(job(strategy="scratch", set="preprocess=zca"))
+    check_requested_network(job(strategy="scratch", set="preprocess=zca"))
     with pytest.raises(UsageError, match="64 x 64 x 3 = 12,288"):
-        refuse_unfit(job(set="preprocess=pca input_size=64"))
-    refuse_unfit(job(strategy="scratch", set="preprocess=pixel-normalise input_size=64"))
+        check_requested_network(job(set="preprocess=pca input_size=64"))
+    check_requested_network(job(strategy="scratch", set="preprocess=pixel-normalise input_size=64"))
 
 
 def test_a_pull_to_pretrained_weights_is_refused_where_there_are_none() -> None:
     with pytest.raises(UsageError, match="--strategy scratch has none"):
-        refuse_unfit(job(strategy="scratch", set="l2_sp=0.1"))
-    refuse_unfit(job(strategy="scratch", set="l2_sp=0"))
-    refuse_unfit(job(strategy="deep", set="l2_sp=0.1"))
+        check_requested_network(job(strategy="scratch", set="l2_sp=0.1"))
+    check_requested_network(job(strategy="scratch", set="l2_sp=0"))
+    check_requested_network(job(strategy="deep", set="l2_sp=0.1"))
 
 
 def test_grey_is_for_three_colours() -> None:
-    refuse_unfit(job(set="augment.grey=1"))
+    check_requested_network(job(set="augment.grey=1"))
     with pytest.raises(UsageError, match="these images have 5 channels"):
-        refuse_unfit(job(channels=5, set="augment.grey=1"))
-    refuse_unfit(job(channels=5, set="augment.colour=1"))
+        check_requested_network(job(channels=5, set="augment.grey=1"))
+    check_requested_network(job(channels=5, set="augment.colour=1"))
 
 
 def test_channels_and_resizing_are_asked_by_name_or_by_a_plan(tmp_path: Path) -> None:
-    assert form_of(Options()) == Form(None, "squash")
-    assert form_of(Options(set="channels=4 resize=pad")) == Form(4, "pad")
+    assert parse_requested_format(Options()) == RequestedFormat(None, "squash")
+    assert parse_requested_format(Options(set="channels=4 resize=pad")) == RequestedFormat(4, "pad")
     file = tmp_path / "plan.json"
     file.write_bytes(msgspec.json.encode(made_training.plan(channels=2, resize="crop")))
-    assert form_of(Options(plan=str(file))) == Form(2, "crop")
+    assert parse_requested_format(Options(plan=str(file))) == RequestedFormat(2, "crop")
     file.write_bytes(msgspec.json.encode(made_training.plan(resize="stretch")))
     with pytest.raises(UsageError, match="no way of resizing 'stretch'"):
-        form_of(Options(plan=str(file)))
+        parse_requested_format(Options(plan=str(file)))

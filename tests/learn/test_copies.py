@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from striate.learn.flip_rotation_test import copy_gain
+from striate.learn.flip_rotation_test import augmentation_gain
 from striate.values import Rows
 
 
@@ -31,12 +31,12 @@ def sided(n: int = 400, chiral: bool = True) -> tuple[np.ndarray, np.ndarray, Ro
 def test_flips_are_refused_where_the_side_tells_the_class(chiral: bool) -> None:
     plain, mirrored, labels = sided(chiral=chiral)
     train, val = np.arange(200), np.arange(200, 400)
-    assert copy_gain(plain, mirrored, labels, train, val).helps is not chiral
+    assert augmentation_gain(plain, mirrored, labels, train, val).helps is not chiral
 
 
 def test_flips_that_change_nothing_are_refused() -> None:
     plain, _, labels = sided()
-    found = copy_gain(plain, plain, labels, np.arange(200), np.arange(200, 400))
+    found = augmentation_gain(plain, plain, labels, np.arange(200), np.arange(200, 400))
     assert not found.helps
     assert found.n == 400
     assert found.right_plain > 200

@@ -10,7 +10,7 @@ from tests.learn.made_context import whole_context
 
 from striate.learn import cross_validation
 from striate.learn.context import FitContext
-from striate.learn.in_memory import _Kept
+from striate.learn.in_memory import _MemoryCache
 from striate.values import Cache
 
 
@@ -34,7 +34,7 @@ def test_every_image_is_judged_once_by_a_model_that_did_not_see_it(
 
         return SimpleNamespace(table=None, classifier=SimpleNamespace(probabilities=judged))
 
-    monkeypatch.setattr(cross_validation, "learn", learn)
+    monkeypatch.setattr(cross_validation, "fit_model", learn)
     context = whole_context(
         index=values.index,
         cache=Cache(images=np.zeros((60, 4, 4, 1), np.uint8), path=""),
@@ -46,7 +46,7 @@ def test_every_image_is_judged_once_by_a_model_that_did_not_see_it(
         machine=values.machine,
         given_plan=None,
         checkpoints=tmp_path,
-        keep=_Kept(),
+        keep=_MemoryCache(),
         publish=lambda name, value: pytest.fail("a fold must not publish"),
         minutes=1.0,
         seconds_left=lambda: 10.0,

@@ -10,7 +10,7 @@ from tests import made
 from tests.learn.made_context import some_context
 
 from striate.learn.context import FitResult
-from striate.learn.gate import gate
+from striate.learn.gate import apply_gate
 from striate.values import Epoch, History
 
 N, K = 100, 3
@@ -73,7 +73,7 @@ def learned(right: int, strategy: str) -> FitResult:
 def test_the_gate_keeps_what_held_out_images_prefer(
     job: Any, trained: int, exact: int, kept: str
 ) -> None:
-    found = gate(job, learned(trained, "scratch"), learned(exact, "linear"))
+    found = apply_gate(job, learned(trained, "scratch"), learned(exact, "linear"))
     assert found.plan.strategy.value == kept
     assert found.classifier.name == kept
     trial = found.evidence.trials[-1]
@@ -86,7 +86,7 @@ def test_the_gate_keeps_what_held_out_images_prefer(
 
 def test_images_of_one_group_are_one_witness_at_the_gate(job: Any) -> None:
     job.groups = np.where((np.arange(N) >= 80) & (np.arange(N) < 84), 80, np.arange(N))
-    found = gate(job, learned(84, "scratch"), learned(80, "linear"))
+    found = apply_gate(job, learned(84, "scratch"), learned(80, "linear"))
     assert found.plan.strategy.value == "linear"
     assert found.evidence.trials[-1].accuracy.method == "cluster-bootstrap"
 
@@ -109,7 +109,7 @@ def test_other_tasks_are_held_to_their_own_measure(
         replace(learned(80, name), val_probabilities=answers(noise))
         for name, noise in (("scratch", noise), ("linear", 0.5))
     )
-    found = gate(job, new, old)
+    found = apply_gate(job, new, old)
     assert found.classifier.name == kept
     code = f"gate.{'kept' if kept == 'scratch' else 'not_kept'}_{task}"
     assert found.plan.because[-1].code == code
@@ -127,7 +127,7 @@ def test_what_a_network_says_of_its_mistakes_counts(
     exact, tuned = learned(90, "linear"), learned(90, "deep")
     exact = replace(exact, val_probabilities=_said(0.6, 0.6))
     tuned = replace(tuned, val_probabilities=_said(right, wrong))
-    found = gate(job, tuned, exact)
+    found = apply_gate(job, tuned, exact)
     assert found.plan.strategy.value == kept
     assert found.plan.because[-1].code == ("gate.kept" if kept == "deep" else "gate.not_kept")
 
@@ -141,11 +141,11 @@ def test_a_trained_network_may_be_the_one_to_beat(job: Any) -> None:
         val_probabilities=_said(0.9, 0.4),
         evidence=replace(second.evidence, trials=(earlier,)),
     )
-    found = gate(job, second, first)
+    found = apply_gate(job, second, first)
     assert found.plan.strategy.value == "scratch"
     assert [one.kept for one in found.evidence.trials] == [False, True]
     assert "deep 90 at" in found.plan.because[-1].text
-    stays = gate(job, replace(second, val_probabilities=_said(0.6, 0.6)), first)
+    stays = apply_gate(job, replace(second, val_probabilities=_said(0.6, 0.6)), first)
     assert stays.plan.strategy.value == "deep"
     assert stays.plan.because[-1].code == "gate.not_kept_over"
 

@@ -11,7 +11,7 @@ from tests.learn.made_context import some_context
 
 from striate.learn import override_cost
 from striate.learn.context import FitResult
-from striate.learn.override_cost import with_cost
+from striate.learn.override_cost import add_override_cost
 
 N, K = 100, 3
 TRUTH = np.arange(N) % K
@@ -37,7 +37,9 @@ def job(strategy: str = "auto", **options: Any) -> Any:
 def linear(monkeypatch: pytest.MonkeyPatch, count: int) -> Any:
     """A linear model that gets so many validation images right."""
     monkeypatch.setattr(
-        override_cost, "fit_on", lambda *_: SimpleNamespace(probabilities=lambda _: right(count))
+        override_cost,
+        "fit_ridge_on_taps",
+        lambda *_: SimpleNamespace(probabilities=lambda _: right(count)),
     )
     table = SimpleNamespace(of=lambda *_: None)
     return SimpleNamespace(table=table, probed=SimpleNamespace(best=SimpleNamespace(taps=())))
@@ -67,7 +69,7 @@ def said(found: FitResult) -> list[tuple[str, str]]:
 def test_a_forced_training_is_held_against_the_linear_model(
     monkeypatch: pytest.MonkeyPatch, count: int, code: str, points: str
 ) -> None:
-    found = with_cost(job("deep"), linear(monkeypatch, 80), learned("deep", count))
+    found = add_override_cost(job("deep"), linear(monkeypatch, 80), learned("deep", count))
     ((told, text),) = said(found)
     assert told == code
     assert points in text
@@ -83,7 +85,7 @@ def test_what_was_not_measured_is_said_not_to_be(
     monkeypatch: pytest.MonkeyPatch, at_hand: bool, count: int | None, code: str
 ) -> None:
     beside = linear(monkeypatch, 80) if at_hand else None
-    found = with_cost(job("deep"), beside, learned("deep", count))
+    found = add_override_cost(job("deep"), beside, learned("deep", count))
     assert said(found)[0][0] == code
     assert "not measured" in said(found)[0][1]
 
@@ -102,17 +104,19 @@ def test_a_forced_linear_model_tells_what_a_training_could_win(
         for probe in model.evidence.probes
     )
     model = replace(model, evidence=replace(model.evidence, probes=probes))
-    found = with_cost(job("linear"), linear(monkeypatch, 80), model)
+    found = add_override_cost(job("linear"), linear(monkeypatch, 80), model)
     assert said(found)[0][0] == code
 
 
 def test_settings_are_named_as_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = job(set="epochs=3 activation=elu", net="resnet-20")
-    ((code, text),) = said(with_cost(asked, linear(monkeypatch, 80), learned("scratch", 90)))
+    ((code, text),) = said(
+        add_override_cost(asked, linear(monkeypatch, 80), learned("scratch", 90))
+    )
     assert code == "forced.settings"
     assert "activation, epochs, net" in text
 
 
 def test_nothing_forced_nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
     model = learned("deep", 90)
-    assert with_cost(job(), linear(monkeypatch, 80), model) is model
+    assert add_override_cost(job(), linear(monkeypatch, 80), model) is model

@@ -9,13 +9,13 @@ import torch
 from tests.learn.made_context import some_context
 
 from striate.learn import task
-from striate.learn.task import KINDS
+from striate.learn.task import TASK_SPECS
 from striate.metrics import target_metrics
-from striate.metrics.calibration import calibrated
+from striate.metrics.calibration import calibrate_scores
 from striate.metrics.intervals import softmax
 from striate.nets import RANDOM
 from striate.probe.features import FeatureTable
-from striate.train.head import Network, assemble
+from striate.train.head import Network, build_network
 from striate.values import Cache, Calibration, ModelSpec, NetSettings, Tap, say
 
 N, TAPS = 60, (Tap(stage="top", pool="mean"),)
@@ -45,7 +45,7 @@ def job(task: str, targets: np.ndarray, val: np.ndarray) -> Any:
 
 def network(task: str, classes: tuple[str, ...]) -> tuple[ModelSpec, Network]:
     spec = ModelSpec(**SPEC, task=task, classes=classes)
-    net = assemble(spec, RANDOM)
+    net = build_network(spec, RANDOM)
     torch.manual_seed(0)
     torch.nn.init.normal_(net.head.weight)
     return spec, net
@@ -54,13 +54,13 @@ def network(task: str, classes: tuple[str, ...]) -> tuple[ModelSpec, Network]:
 def test_a_number_is_learnt_in_units_of_its_spread_and_answered_in_its_own() -> None:
     numbers = np.random.default_rng(1).normal(2000, 30, (N, 1))
     it = job("number", numbers, np.arange(40, 60))
-    lesson = KINDS["number"].lesson(it)
-    assert lesson[:40].mean() == pytest.approx(0, abs=1e-5)
-    assert lesson[:40].std() == pytest.approx(1, abs=1e-5)
+    targets = TASK_SPECS["number"].targets(it)
+    assert targets[:40].mean() == pytest.approx(0, abs=1e-5)
+    assert targets[:40].std() == pytest.approx(1, abs=1e-5)
     spec, net = network("number", ())
     features = torch.randn(5, sum(net.widths))
     before = net.classify(features).detach().numpy()
-    KINDS["number"].finished(it, spec, net)
+    TASK_SPECS["number"].finished(it, spec, net)
     after = net.classify(features).detach().numpy()
     assert after == pytest.approx(before * numbers[:40].std() + numbers[:40].mean(), rel=1e-5)
 
@@ -72,9 +72,9 @@ def test_tuning_starts_at_the_exact_head() -> None:
     it = job("number", numbers, np.arange(40, 60))
     table = FeatureTable(taps=TAPS, widths=(4,), rows=np.arange(N), values=values, seconds=1.0)
     plan: Any = SimpleNamespace(taps=SimpleNamespace(value=TAPS))
-    head = KINDS["number"].head(it, table, plan)
+    head = TASK_SPECS["number"].head(it, table, plan)
     said = head.scores(values[40:])
-    wanted = KINDS["number"].lesson(it)[40:]
+    wanted = TASK_SPECS["number"].targets(it)[40:]
     assert np.abs(said - wanted).max() < 0.1
 
 
@@ -82,7 +82,7 @@ def test_each_label_is_said_from_the_threshold_best_on_validation() -> None:
     marks = (np.random.default_rng(3).random((N, 2)) < 0.5).astype(float)
     it = job("labels", marks, np.arange(40, 60))
     spec, net = network("labels", ("a", "b"))
-    found = KINDS["labels"].finished(it, spec, net)
+    found = TASK_SPECS["labels"].finished(it, spec, net)
     chances = found.probabilities(it.cache.images, it.val)
     assert found.spec.thresholds == pytest.approx(
         target_metrics.best_thresholds(chances, marks[it.val]), abs=1e-3
@@ -105,7 +105,7 @@ def test_scores_become_probabilities_as_the_validation_images_prefer(
     it = job("label", labels, np.arange(40, 60))
     it.labels, it.groups, it.seed = labels, np.arange(N) // 2, 5
     spec, net = network("label", ("a", "b"))
-    found = KINDS["label"].finished(it, spec, net)
+    found = TASK_SPECS["label"].finished(it, spec, net)
     ((scores, truth, groups, temperature, seed),) = asked
     assert scores == pytest.approx(found.logits(it.cache.images, it.val), abs=1e-6)
     assert truth.tolist() == labels[40:].tolist()
@@ -113,11 +113,11 @@ def test_scores_become_probabilities_as_the_validation_images_prefer(
     assert seed == 5
     assert (found.spec.calibration, found.spec.temperature) == (how, temperature)
     chances = found.probabilities(it.cache.images, it.val)
-    assert chances == pytest.approx(calibrated(scores, temperature, how), abs=1e-6)
+    assert chances == pytest.approx(calibrate_scores(scores, temperature, how), abs=1e-6)
     assert np.abs(chances - softmax(scores, temperature)).max() > 1e-3
 
 
 def test_without_validation_images_a_label_is_said_from_a_half_on() -> None:
     it = job("labels", np.zeros((N, 2)), np.zeros(0, np.int64))
     spec, net = network("labels", ("a", "b"))
-    assert KINDS["labels"].finished(it, spec, net).spec.thresholds == (0.5, 0.5)
+    assert TASK_SPECS["labels"].finished(it, spec, net).spec.thresholds == (0.5, 0.5)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from striate.metrics.balanced_accuracy import balanced_interval
-from striate.metrics.intervals import rng, wilson
+from striate.metrics.intervals import make_rng, wilson
 
 
 def test_the_balanced_interval_by_hand():
@@ -25,7 +25,7 @@ def test_a_class_of_few_images_all_right_is_not_taken_for_certain():
 def test_the_balanced_interval_holds_the_truth_as_often_as_it_says():
     covered, sizes = 0, (60, 30, 12, 8)
     for case in range(200):
-        generator = rng(case, "balanced")
+        generator = make_rng(case, "balanced")
         chances = generator.beta(9, 2, size=4)
         truth = np.repeat(np.arange(4), sizes)
         right = generator.random(len(truth)) < chances[truth]
@@ -35,7 +35,7 @@ def test_the_balanced_interval_holds_the_truth_as_often_as_it_says():
 
 
 def test_images_of_one_group_are_one_witness_of_their_class():
-    generator = rng(0, "balanced groups")
+    generator = make_rng(0, "balanced groups")
     truth, groups = np.repeat([0, 1], 60), np.arange(120) // 6
     right = (generator.random(20) < 0.7)[groups]
     guess = np.where(right, truth, 1 - truth)

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from striate.metrics.calibration import (
-    calibrated,
+    calibrate_scores,
     choose_calibration,
     fit_calibration,
     fit_temperature,
 )
-from striate.metrics.intervals import expected_calibration_error, log_loss, rng, softmax
+from striate.metrics.intervals import expected_calibration_error, log_loss, make_rng, softmax
 from striate.values import Calibration, ModelSpec
 
 SCORES = arrays(np.float64, (7, 4), elements=st.floats(-500, 500))
@@ -29,7 +29,7 @@ LINES = st.builds(
 
 def drawn(n: int, classes: int, seed: int, heat: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Logits, and truths drawn from their softmax at a temperature."""
-    generator = rng(seed, "calibration test")
+    generator = make_rng(seed, "calibration test")
     logits = generator.normal(0, 2, (n, classes))
     return logits, (logits / heat + generator.gumbel(size=logits.shape)).argmax(axis=1)
 
@@ -37,7 +37,7 @@ def drawn(n: int, classes: int, seed: int, heat: float = 1.0) -> tuple[np.ndarra
 def too_sure(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Logits whose answers are the more often wrong beyond what they say the surer they are."""
     logits, truth = drawn(n, 8, seed)
-    generator = rng(seed, "calibration test, mistakes")
+    generator = make_rng(seed, "calibration test, mistakes")
     wrong = generator.random(n) < 0.3 * softmax(logits).max(axis=1) ** 2
     return logits, np.where(wrong, generator.integers(0, 8, n), truth)
 
@@ -46,7 +46,7 @@ def too_sure(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_rows_are_shares_and_the_best_class_stays(
     scores: np.ndarray, heat: float, how: Calibration
 ):
-    table = calibrated(scores, heat, how)
+    table = calibrate_scores(scores, heat, how)
     assert table.dtype == np.float32
     assert (table >= 0).all()
     assert np.allclose(table.sum(axis=1), 1, atol=1e-6)
@@ -55,7 +55,7 @@ def test_rows_are_shares_and_the_best_class_stays(
 
 @given(SCORES, st.floats(0.1, 10), LINES)
 def test_the_other_classes_keep_their_order(scores: np.ndarray, heat: float, how: Calibration):
-    table = calibrated(scores, heat, how)
+    table = calibrate_scores(scores, heat, how)
     best = scores.argmax(axis=1)
     for row, order in enumerate(np.argsort(scores, axis=1, kind="stable")):
         others = table[row, order[order != best[row]]]
@@ -65,10 +65,10 @@ def test_the_other_classes_keep_their_order(scores: np.ndarray, heat: float, how
 @given(SCORES, st.floats(0.1, 10))
 def test_neutral_parameters_change_nothing(scores: np.ndarray, heat: float):
     plain = softmax(scores, heat)
-    assert (calibrated(scores, heat) == plain).all()
-    assert (calibrated(scores, heat, Calibration()) == plain).all()
+    assert (calibrate_scores(scores, heat) == plain).all()
+    assert (calibrate_scores(scores, heat, Calibration()) == plain).all()
     nearly = Calibration(slope=1 + 1e-12)
-    assert np.allclose(calibrated(scores, heat, nearly), plain, atol=1e-5)
+    assert np.allclose(calibrate_scores(scores, heat, nearly), plain, atol=1e-5)
 
 
 def test_both_steps_by_hand():
@@ -76,14 +76,14 @@ def test_both_steps_by_hand():
     odds = np.log(4)
     heat = 2.0**0.2781 * 3.0**0.7219
     right = 1 / (1 + np.exp(-(1.5 * odds / heat + 0.1)))
-    found = calibrated(
+    found = calibrate_scores(
         [[7 * odds, 0.0]], 7.0, Calibration(sure=2, unsure=3, slope=1.5, intercept=0.1)
     )
     assert found[0] == pytest.approx([right, 1 - right], abs=1e-4)
 
 
 def test_a_line_that_would_change_the_answer_leaves_it_just_ahead():
-    found = calibrated([[1.0, 0.9, -3.0]], 1.0, Calibration(intercept=-9.0))[0]
+    found = calibrate_scores([[1.0, 0.9, -3.0]], 1.0, Calibration(intercept=-9.0))[0]
     assert found[0] > found[1] > found[2]
     assert found[0] == pytest.approx(found[1], rel=1e-5)
 
@@ -98,7 +98,7 @@ def test_what_is_planted_is_mended(seed: int):
     assert how.why.code == "calibration.two"
     assert how.why.figures["change"] < 0
     new, labels = too_sure(5000, 100 + seed)
-    before, after = softmax(new, heat), calibrated(new, heat, how)
+    before, after = softmax(new, heat), calibrate_scores(new, heat, how)
     assert expected_calibration_error(before, labels) > 0.05
     assert expected_calibration_error(after, labels) < 0.03
     assert log_loss(after, labels) < log_loss(before, labels)
@@ -135,7 +135,7 @@ def test_scores_without_a_mistake_stay_finite_and_below_certainty():
     scores = np.eye(3)[[0, 1, 2] * 30] * 50
     truth = np.array([0, 1, 2] * 30)
     how = fit_calibration(scores, truth, fit_temperature(scores, truth))
-    found = calibrated(scores, fit_temperature(scores, truth), how)
+    found = calibrate_scores(scores, fit_temperature(scores, truth), how)
     assert np.isfinite(found).all()
     assert found.max() == pytest.approx(91 / 92, abs=0.01)
 
@@ -143,9 +143,9 @@ def test_scores_without_a_mistake_stay_finite_and_below_certainty():
 def test_two_temperatures_are_found_again():
     logits, _ = drawn(20_000, 6, 3)
     made = Calibration(sure=2.0, unsure=0.7)
-    chances = calibrated(logits, 1.0, made).astype(np.float64)
+    chances = calibrate_scores(logits, 1.0, made).astype(np.float64)
     steps = chances.cumsum(axis=1) / chances.sum(axis=1, keepdims=True)
-    truth = (rng(3, "truths").random((20_000, 1)) > steps).sum(axis=1)
+    truth = (make_rng(3, "truths").random((20_000, 1)) > steps).sum(axis=1)
     found = fit_calibration(logits, truth, 1.0)
     assert (found.sure, found.unsure) == pytest.approx((2.0, 0.7), rel=0.06)
     assert (found.slope, found.intercept) == pytest.approx((1.0, 0.0), abs=0.05)
@@ -158,7 +158,7 @@ def test_a_model_of_an_earlier_version_has_one_temperature():
     )
     spec = msgspec.json.decode(text, type=ModelSpec)
     assert spec.calibration is None
-    assert (calibrated([[2.0, 1.0]], spec.temperature, spec.calibration)) == pytest.approx(
+    assert (calibrate_scores([[2.0, 1.0]], spec.temperature, spec.calibration)) == pytest.approx(
         softmax([[2.0, 1.0]], 2.0)
     )
 
@@ -172,7 +172,7 @@ def test_temperature_is_found_again():
 
 
 def test_temperature_is_the_least_loss_of_all():
-    generator = rng(1, "temperature")
+    generator = make_rng(1, "temperature")
     scores = generator.normal(size=(300, 4))
     labels = (scores + generator.normal(size=scores.shape)).argmax(axis=1)
     smooth = np.full((300, 4), 1 / 302 / 3)

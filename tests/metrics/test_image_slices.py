@@ -7,9 +7,9 @@ import pytest
 from tests import made
 
 from striate.diagnose.weak_slice import CHECK
-from striate.metrics.image_slices import group_slices, properties, slices
-from striate.report.image_kinds import slices_section
-from striate.report.language import words
+from striate.metrics.image_slices import group_slices, image_properties, property_slices
+from striate.report.image_kinds import image_slices_section
+from striate.report.language import load_words
 from striate.values import Cache, Example, Predictions, Values
 
 
@@ -38,7 +38,7 @@ def test_what_is_measured() -> None:
     board = np.repeat((np.indices((8, 8)).sum(axis=0) % 2 * 200).astype(np.uint8)[..., None], 3, 2)
     ramp = np.repeat(np.tile(np.arange(8, dtype=np.uint8) * 28, (8, 1))[..., None], 3, 2)
     examples = [Example(path=str(k), width=10 * (k + 1), height=10 * (k + 1)) for k in range(3)]
-    found = properties(np.stack([flat, board, ramp]), examples)
+    found = image_properties(np.stack([flat, board, ramp]), examples)
     assert found["brightness"][:2] == pytest.approx([100, 100])
     assert found["contrast"][:2] == pytest.approx([0, 100])
     assert found["sharpness"] == pytest.approx([0, 8, 0])
@@ -48,11 +48,11 @@ def test_what_is_measured() -> None:
 def test_the_outer_quarters_and_the_rest() -> None:
     values = np.arange(100.0)
     right = values >= 20
-    dark, bright = slices({"brightness": values}, right, np.arange(100))
+    dark, bright = property_slices({"brightness": values}, right, np.arange(100))
     assert (dark.name, dark.accuracy.n, dark.others.n) == ("dark", 25, 75)
     assert (dark.accuracy.value, dark.others.value) == (0.2, 1.0)
     assert bright.accuracy.value == 1.0
-    assert slices({"brightness": np.ones(100)}, right, np.arange(100)) == ()
+    assert property_slices({"brightness": np.ones(100)}, right, np.arange(100)) == ()
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -92,7 +92,7 @@ def test_a_patient_that_the_model_fails_on_is_named(seed: int) -> None:
     assert told.figures["failing"] == 1
     assert told.figures["groups"] == len(np.unique(owner))
     for lang in ("en", "zh"):
-        assert "patient 03" in words(lang).finding(told)[1]
+        assert "patient 03" in load_words(lang).finding(told)[1]
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -116,10 +116,10 @@ def test_chance_names_no_group() -> None:
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_report_lists_them(lang: str) -> None:
     values, light = run_with_light(0)
-    section = slices_section(answered(values, light > 60), words(lang))
+    section = image_slices_section(answered(values, light > 60), load_words(lang))
     assert section is not None
-    assert section.blocks[0].rows[0][0] == words(lang)("slice.dark")
-    assert slices_section(made.values(images=60), words(lang)) is None
+    assert section.blocks[0].rows[0][0] == load_words(lang)("slice.dark")
+    assert image_slices_section(made.values(images=60), load_words(lang)) is None
 
 
 def test_groups_are_named_worst_first() -> None:
@@ -137,7 +137,7 @@ def test_the_report_has_a_table_of_groups() -> None:
     values, light = run_with_light(0)
     right = np.ones(len(light), np.bool_)
     plain = answered(values, right)
-    section = slices_section(plain, words("en"))
+    section = image_slices_section(plain, load_words("en"))
     assert section is not None
     assert len(section.blocks) == 1
     examples = tuple(
@@ -145,7 +145,7 @@ def test_the_report_has_a_table_of_groups() -> None:
         for row, example in enumerate(plain.index.examples)
     )
     grouped = replace(plain, index=replace(plain.index, examples=examples))
-    section = slices_section(grouped, words("zh"))
+    section = image_slices_section(grouped, load_words("zh"))
     assert section is not None
     assert {row[0] for row in section.blocks[1].rows} == {"film 0", "film 1", "film 2"}
-    assert section.blocks[1].title == words("zh")("slices.groups_title")
+    assert section.blocks[1].title == load_words("zh")("slices.groups_title")

@@ -13,21 +13,21 @@ from striate.metrics.intervals import (
     accuracy_interval,
     balanced_accuracy,
     balanced_weights,
-    better,
     cluster_bootstrap,
-    crossed_interval,
-    difference,
+    cross_validation_interval,
     expected_calibration_error,
     log_loss,
+    make_rng,
     paired_difference,
-    rng,
+    sample_rows,
     seed_for,
+    share_difference,
     sign_test,
+    sign_test_better,
     softmax,
-    some_of,
     wilson,
 )
-from striate.metrics.score import score
+from striate.metrics.score import score_predictions
 from striate.values import Predictions
 
 TRUTHS = st.lists(st.booleans(), min_size=1, max_size=60)
@@ -35,7 +35,7 @@ TRUTHS = st.lists(st.booleans(), min_size=1, max_size=60)
 
 def test_a_seed_depends_on_its_purpose_and_on_nothing_else():
     assert seed_for(0, "split") == 8002339936503433115
-    assert rng(0, "split").integers(1000, size=3).tolist() == [701, 897, 571]
+    assert make_rng(0, "split").integers(1000, size=3).tolist() == [701, 897, 571]
     assert seed_for(0, "split") != seed_for(1, "split") != seed_for(1, "draw")
     assert 0 <= seed_for(-5, "") < 2**63
 
@@ -73,7 +73,7 @@ def test_wilson_holds_its_value_and_mirrors(case: tuple[int, int]):
 
 
 def test_copies_do_not_narrow_the_interval():
-    hits = rng(0, "hits").random(400) < 0.8
+    hits = make_rng(0, "hits").random(400) < 0.8
     alone = wilson(int(hits.sum()), 400)
     groups = np.repeat(np.arange(400), 10)
     copied = accuracy_interval(np.repeat(hits, 10), groups)
@@ -90,12 +90,12 @@ def test_images_of_their_own_get_wilsons_interval():
 
 
 def test_cluster_bootstrap_is_the_same_again_and_depends_on_the_seed():
-    hits = rng(0, "hits").random(90) < 0.7
+    hits = make_rng(0, "hits").random(90) < 0.7
     groups = np.arange(90) // 3
     first = cluster_bootstrap(hits, groups, seed=1)
     assert first == cluster_bootstrap(hits, groups, seed=1)
     assert first != cluster_bootstrap(hits, groups, seed=2)
-    order = rng(0, "order").permutation(90)
+    order = make_rng(0, "order").permutation(90)
     assert first == cluster_bootstrap(hits[order], groups[order], seed=1)
 
 
@@ -117,7 +117,7 @@ def test_cluster_bootstrap_without_spread_counts_a_group_as_one():
 def test_cluster_bootstrap_covers():
     covered = 0
     for case in range(200):
-        generator = rng(case, "coverage")
+        generator = make_rng(case, "coverage")
         chance = generator.beta(8, 2, size=60)
         hits = generator.random((60, 5)) < chance[:, None]
         found = cluster_bootstrap(hits.ravel(), np.repeat(np.arange(60), 5), draws=400, seed=case)
@@ -160,7 +160,7 @@ def test_calibration_error_by_hand():
 
 
 def test_calibration_error_sees_overconfidence():
-    generator = rng(0, "calibrated")
+    generator = make_rng(0, "calibrated")
     truth = generator.random(20_000)
     honest = np.stack([truth, 1 - truth], axis=1)
     labels = (generator.random(20_000) > truth).astype(int)
@@ -195,24 +195,24 @@ def test_sign_test_shares_one_between_both_sides(wins: int, losses: int):
 def test_better_looks_only_where_the_two_differ():
     old = [1] * 50 + [0, 0, 0, 0, 1]
     new = [1] * 50 + [1, 1, 1, 1, 0]
-    assert better(new, old) == sign_test(4, 1)
-    assert better(old, new) == pytest.approx(1 - sign_test(4, 1))
-    assert better(old, old) == 0.5
+    assert sign_test_better(new, old) == sign_test(4, 1)
+    assert sign_test_better(old, new) == pytest.approx(1 - sign_test(4, 1))
+    assert sign_test_better(old, old) == 0.5
     with pytest.raises(ValueError, match="same images"):
-        better([1, 0], [1])
+        sign_test_better([1, 0], [1])
 
 
 def test_better_is_rarely_deceived_by_two_alike():
     deceived = 0
     for case in range(500):
-        generator = rng(case, "alike")
-        deceived += better(generator.random(150) < 0.9, generator.random(150) < 0.9) < 0.1
+        generator = make_rng(case, "alike")
+        deceived += sign_test_better(generator.random(150) < 0.9, generator.random(150) < 0.9) < 0.1
     assert deceived / 500 < 0.13
 
 
 def test_difference_of_shares_and_of_a_multiple():
     first, second = wilson(90, 100), wilson(80, 100)
-    once, twice = difference(first, second), difference(first, second, times=2)
+    once, twice = share_difference(first, second), share_difference(first, second, times=2)
     # Newcombe 1998, method 10, by hand from Wilson's ends.
     down = math.hypot(0.9 - first.low, second.high - 0.8)
     assert once.value == pytest.approx(0.1)
@@ -220,11 +220,11 @@ def test_difference_of_shares_and_of_a_multiple():
     assert twice.value == pytest.approx(1.0)
     assert twice.low == pytest.approx(1.0 - math.hypot(2 * (0.9 - first.low), second.high - 0.8))
     assert twice.high == pytest.approx(1.0 + math.hypot(2 * (first.high - 0.9), 0.8 - second.low))
-    assert difference(wilson(9, 9), wilson(0, 9), times=2).high == 2.0
+    assert share_difference(wilson(9, 9), wilson(0, 9), times=2).high == 2.0
 
 
 def test_paired_difference():
-    old = rng(0, "old").random(500) < 0.8
+    old = make_rng(0, "old").random(500) < 0.8
     new = old.copy()
     new[:50] = True
     gained = float((new & ~old).mean())
@@ -240,14 +240,14 @@ def test_paired_difference():
 
 def test_folds_make_an_interval_half_as_wide_again():
     alone = wilson(70, 100)
-    found = crossed_interval(alone, 5)
+    found = cross_validation_interval(alone, 5)
     assert (found.value, found.n, found.method) == (0.7, 100, "crossed-wilson")
     assert found.low == pytest.approx(0.7 - 1.5 * (0.7 - alone.low))
     assert found.high == pytest.approx(0.7 + 1.5 * (alone.high - 0.7))
-    assert crossed_interval(wilson(1, 1), 5).low == 0.0
-    assert crossed_interval(wilson(5, 5), 5).high == 1.0
+    assert cross_validation_interval(wilson(1, 1), 5).low == 0.0
+    assert cross_validation_interval(wilson(5, 5), 5).high == 1.0
     with pytest.raises(ValueError, match="1 folds"):
-        crossed_interval(alone, 1)
+        cross_validation_interval(alone, 1)
 
 
 def test_folds_are_said_by_the_score_alone_where_there_are_any():
@@ -259,8 +259,8 @@ def test_folds_are_said_by_the_score_alone_where_there_are_any():
         probabilities=np.eye(2, dtype=np.float32)[guess],
         truth=truth,
     )
-    plain = score(predictions)
-    crossed = score(predictions, evaluation="cross-validation", folds=5)
+    plain = score_predictions(predictions)
+    crossed = score_predictions(predictions, evaluation="cross-validation", folds=5)
     assert plain is not None
     assert crossed is not None
     assert (plain.method, crossed.method) == ("wilson", "crossed-wilson")
@@ -271,9 +271,9 @@ def test_a_group_is_one_witness_for_the_better_model():
     old = np.zeros(12, bool)
     new = np.array([True] * 10 + [False] * 2)
     groups = np.array([0] * 10 + [1, 2])
-    assert better(new, old) == sign_test(10, 0)
-    assert better(new, old, groups) == sign_test(1, 0)
-    assert better(old, new, groups) == pytest.approx(1 - sign_test(1, 0))
+    assert sign_test_better(new, old) == sign_test(10, 0)
+    assert sign_test_better(new, old, groups) == sign_test(1, 0)
+    assert sign_test_better(old, new, groups) == pytest.approx(1 - sign_test(1, 0))
 
 
 def test_balanced_weights_make_classes_weigh_the_same() -> None:
@@ -285,14 +285,14 @@ def test_balanced_weights_make_classes_weigh_the_same() -> None:
 
 def test_some_rows_are_drawn_for_one_purpose() -> None:
     rows = np.arange(10, 110)
-    assert some_of(rows, 100, 0, "look") is rows
-    some = some_of(rows, 20, 0, "look")
+    assert sample_rows(rows, 100, 0, "look") is rows
+    some = sample_rows(rows, 20, 0, "look")
     assert len(set(some)) == 20
     assert set(some) <= set(rows)
     assert list(some) == sorted(some)
-    np.testing.assert_array_equal(some, some_of(rows, 20, 0, "look"))
-    assert list(some) != list(some_of(rows, 20, 0, "another look"))
-    assert len(some_of(rows, -1, 0, "look")) == 0
+    np.testing.assert_array_equal(some, sample_rows(rows, 20, 0, "look"))
+    assert list(some) != list(sample_rows(rows, 20, 0, "another look"))
+    assert len(sample_rows(rows, -1, 0, "look")) == 0
 
 
 def _stated(n: int, off: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,7 @@ def test_f1_is_that_of_scikit_learn() -> None:
     generator = np.random.default_rng(1)
     said, marks = generator.random((2, 60)) < 0.4
     one = np.ones((1, 60), np.float32)
-    assert target_metrics.f1(said, marks, one)[0] == pytest.approx(f1_score(marks, said))
+    assert target_metrics.f1_score(said, marks, one)[0] == pytest.approx(f1_score(marks, said))
 
 
 def test_the_threshold_has_the_best_f1_of_all() -> None:
@@ -39,8 +39,10 @@ def test_the_threshold_has_the_best_f1_of_all() -> None:
     chances = np.clip(0.3 * marks + 0.6 * generator.random((90, 2)), 0, 1)
     one = np.ones((1, 90), np.float32)
     for k, threshold in enumerate(target_metrics.best_thresholds(chances, marks)):
-        best = target_metrics.f1(chances[:, k] >= threshold, marks[:, k], one)[0]
-        others = [target_metrics.f1(chances[:, k] >= t, marks[:, k], one)[0] for t in chances[:, k]]
+        best = target_metrics.f1_score(chances[:, k] >= threshold, marks[:, k], one)[0]
+        others = [
+            target_metrics.f1_score(chances[:, k] >= t, marks[:, k], one)[0] for t in chances[:, k]
+        ]
         assert best == pytest.approx(max(others))
 
 
@@ -124,20 +126,20 @@ def test_better_answers_have_little_chance_of_luck_and_equal_ones_all() -> None:
     rng = np.random.default_rng(5)
     marks = (rng.random((80, 3)) < 0.4).astype(float)
     good, bad = (marks + noise * rng.normal(size=marks.shape) for noise in (0.3, 1.5))
-    new, old, chance = target_metrics.compared_labels(good, bad, marks, draws=300)
+    new, old, chance = target_metrics.compare_labels(good, bad, marks, draws=300)
     assert new > old
     assert chance < 0.01
-    assert target_metrics.compared_labels(bad, good, marks, draws=300)[2] > 0.99
-    assert target_metrics.compared_labels(good, good, marks, draws=300)[2] == 1.0
-    assert target_metrics.compared_numbers(good[:, 0], bad[:, 0], marks[:, 0], draws=300)[2] < 0.01
-    assert target_metrics.compared_numbers(good[:, 0], good[:, 0], marks[:, 0], draws=300)[2] == 1.0
+    assert target_metrics.compare_labels(bad, good, marks, draws=300)[2] > 0.99
+    assert target_metrics.compare_labels(good, good, marks, draws=300)[2] == 1.0
+    assert target_metrics.compare_numbers(good[:, 0], bad[:, 0], marks[:, 0], draws=300)[2] < 0.01
+    assert target_metrics.compare_numbers(good[:, 0], good[:, 0], marks[:, 0], draws=300)[2] == 1.0
 
 
 def test_a_gain_on_one_group_is_the_gain_of_one_witness() -> None:
     truth = np.zeros(40)
     old, new = np.ones(40), np.where(np.arange(40) < 20, 0.0, 1.1)
-    alone = target_metrics.compared_numbers(new, old, truth, draws=500)[2]
-    grouped = target_metrics.compared_numbers(
+    alone = target_metrics.compare_numbers(new, old, truth, draws=500)[2]
+    grouped = target_metrics.compare_numbers(
         new, old, truth, np.r_[np.zeros(20), np.arange(1, 21)], draws=500
     )[2]
     assert alone < 0.01

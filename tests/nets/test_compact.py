@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from striate.nets import RANDOM, find_net, multiply_adds
+from striate.nets import RANDOM, count_multiply_adds, find_net
 from striate.nets.compact import NET, Compact
 from striate.values import NetSettings
 
@@ -56,7 +56,7 @@ def test_the_family_is_found_by_name_and_its_card_is_true() -> None:
     net = family.build("compact", NetSettings(), 3, RANDOM)
     assert card.stages == net.stage_names
     assert card.parameters == sum(p.numel() for p in net.parameters())
-    assert card.multiply_adds == multiply_adds(net, card.input_size, 3)
+    assert card.multiply_adds == count_multiply_adds(net, card.input_size, 3)
 
 
 def test_width_scales_the_channels_above_the_least() -> None:

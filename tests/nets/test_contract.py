@@ -5,11 +5,13 @@ import torch
 
 from striate import catalog
 from striate.errors import UsageError
-from striate.nets import RANDOM, find_net, multiply_adds
+from striate.nets import RANDOM, count_multiply_adds, find_net
 from striate.values import NetCard, NetSettings
 
 CARDS: dict[str, NetCard] = {
-    card.name: card for family in catalog.collect("nets", "NET").values() for card in family.cards()
+    card.name: card
+    for family in catalog.collect_constants("nets", "NET").values()
+    for card in family.cards()
 }
 SIZE = 64
 
@@ -71,7 +73,7 @@ def test_the_card_tells_the_truth(name: str) -> None:
     assert card.parameters == sum(p.numel() for p in net.parameters())
     assert find_net(name).card(name) == card
     if card.input_size:
-        assert card.multiply_adds == multiply_adds(net, card.input_size, 3)
+        assert card.multiply_adds == count_multiply_adds(net, card.input_size, 3)
 
 
 @pytest.mark.parametrize("name", CARDS)

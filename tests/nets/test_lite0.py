@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from striate.errors import ModelError
-from striate.nets import RANDOM, find_net, lite0, multiply_adds
+from striate.nets import RANDOM, count_multiply_adds, find_net, lite0
 from striate.nets.lite0 import ALIASES, NAME, Lite0, SameConv2d
 from striate.values import NetSettings
 
@@ -81,7 +81,7 @@ def test_it_is_built_without_timm() -> None:
 def test_the_card_counts_right(net: Lite0) -> None:
     card = find_net(NAME).card(NAME)
     assert card.weights_at_hand
-    assert card.multiply_adds == multiply_adds(net, 224, 3)
+    assert card.multiply_adds == count_multiply_adds(net, 224, 3)
 
 
 def test_a_package_file_that_was_tampered_with_is_refused(

@@ -143,7 +143,7 @@ def test_a_hub_that_cannot_be_asked_leaves_no_stack_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(hub, "cached", lambda hub_id: False)
+    monkeypatch.setattr(hub, "is_cached", lambda hub_id: False)
     with pytest.raises(HubError, match="HF_HUB_OFFLINE") as caught:
         build(SMALL, None)
     assert "--weights FILE" in caught.value.hint
@@ -154,13 +154,13 @@ def test_whatever_goes_wrong_in_fetching_is_the_hubs(monkeypatch: pytest.MonkeyP
     def broken(name: str, **more: object) -> None:
         raise KeyError("what nobody thought of")
 
-    monkeypatch.setattr(pretrained, "reach", lambda *_: None)
+    monkeypatch.setattr(pretrained, "fetch_weights", lambda *_: None)
     monkeypatch.setattr("timm.create_model", broken)
     with pytest.raises(HubError, match="what nobody thought of"):
         build(SMALL, None)
 
 
 def test_a_network_without_pretrained_weights_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretrained, "reach", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(pretrained, "fetch_weights", lambda *_: pytest.fail("asked"))
     with pytest.raises(ModelError, match="no pretrained weights"):
         build("convnext_atto_rms", None)

@@ -8,9 +8,9 @@ import torch
 
 import striate
 from striate.errors import SourceError, UsageError
-from striate.predict.backpropagation import gradients_of
+from striate.predict.backpropagation import compute_gradients
 from striate.predict.classifier import Classifier
-from striate.train.head import assemble
+from striate.train.head import build_network
 from striate.values import ModelSpec, NetSettings, Tap
 
 
@@ -37,14 +37,14 @@ def smooth() -> Classifier:
         std=(0.25, 0.25, 0.25),
         taps=(Tap(stage="top", pool="mean"),),
     )
-    network = assemble(spec)
+    network = build_network(spec)
     generator = torch.Generator().manual_seed(0)
     torch.nn.init.normal_(network.head.weight, generator=generator)
     return Classifier(spec=spec, network=network.eval())
 
 
 def test_every_layer_has_a_gradient_that_finite_differences_confirm() -> None:
-    found = gradients_of(smooth(), picture(), "green")
+    found = compute_gradients(smooth(), picture(), "green")
     assert found.label == "green"
     assert found.loss > 0
     assert len(found.layers) == 8  # the whitening layer, six convolutions, the head
@@ -58,7 +58,7 @@ def test_every_layer_has_a_gradient_that_finite_differences_confirm() -> None:
 def test_the_first_layer_is_counted_as_four_kinds_of_layer() -> None:
     model = smooth()
     (first, *_) = [m for m in model.network.modules() if isinstance(m, torch.nn.Conv2d)]
-    costs = gradients_of(model, picture(), "green").costs
+    costs = compute_gradients(model, picture(), "green").costs
     assert [cost.kind for cost in costs] == [
         "fully connected",
         "locally connected",

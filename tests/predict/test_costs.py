@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from striate.errors import SourceMissingError, UsageError
-from striate.predict.costs import cheapest, mean_cost, read_costs
+from striate.predict.costs import cheapest_classes, mean_cost, read_costs
 
 CLASSES = ("bad", "good")
 
@@ -24,7 +24,7 @@ def test_classes_are_matched_by_name(tmp_path: Path) -> None:
 
 def test_a_dear_mistake_moves_the_answer() -> None:
     probabilities = np.array([[0.1, 0.9], [0.02, 0.98], [0.6, 0.4]], np.float32)
-    found = cheapest(probabilities, np.array([[0.0, 20.0], [1.0, 0.0]]))
+    found = cheapest_classes(probabilities, np.array([[0.0, 20.0], [1.0, 0.0]]))
     # Answering good costs 20 * p(bad), answering bad costs p(good).
     assert found[:, 0].tolist() == [0, 1, 0]
     assert found[:, 1] == pytest.approx([0.9, 0.4, 0.4])
@@ -32,7 +32,7 @@ def test_a_dear_mistake_moves_the_answer() -> None:
 
 def test_equal_costs_leave_the_most_probable() -> None:
     probabilities = np.random.default_rng(0).dirichlet(np.ones(4), 50).astype(np.float32)
-    found = cheapest(probabilities, 1 - np.eye(4))
+    found = cheapest_classes(probabilities, 1 - np.eye(4))
     assert found[:, 0].tolist() == probabilities.argmax(axis=1).tolist()
 
 

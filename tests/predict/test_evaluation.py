@@ -7,8 +7,8 @@ import pytest
 
 from striate.command.evaluation_output import evaluation_lines
 from striate.errors import SourceError
-from striate.metrics.score import score
-from striate.predict.evaluation import evaluation
+from striate.metrics.score import score_predictions
+from striate.predict.evaluation import evaluate_predictions
 from striate.values import Example, Index, Predictions, Task
 
 CLASSES = ("a", "b", "c")
@@ -36,7 +36,7 @@ def predictions(given: Index, said: str) -> Predictions:
 
 def test_classes_and_confusion_are_counted() -> None:
     given = index("aaab")
-    found = evaluation(predictions(given, "aabb"), given)
+    found = evaluate_predictions(predictions(given, "aabb"), given)
     assert found.confusion.tolist() == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
     assert found.score is not None
     assert (found.score.value, found.score.n) == (0.75, 4)
@@ -53,7 +53,7 @@ def test_images_that_were_trained_or_chosen_on_do_not_count(mark: str, split: st
     given = index("aaab")
     seen = Example(path="x.png", label="a", split=split, **{mark: mark[0] + "2"})
     trained_on = replace(given, examples=(seen,))
-    found = evaluation(predictions(given, "aabb"), given, trained_on)
+    found = evaluate_predictions(predictions(given, "aabb"), given, trained_on)
     assert found.seen_in_training == 1
     assert found.score is not None
     assert (found.score.value, found.score.n) == (1.0, 3)
@@ -65,7 +65,7 @@ def test_images_that_were_trained_or_chosen_on_do_not_count(mark: str, split: st
 def test_test_images_and_unused_ones_count(facts: dict[str, str]) -> None:
     given = index("ab")
     seen = Example(path="x.png", label="a", bytes_hash="b0", **facts)
-    found = evaluation(predictions(given, "ab"), given, replace(given, examples=(seen,)))
+    found = evaluate_predictions(predictions(given, "ab"), given, replace(given, examples=(seen,)))
     assert found.seen_in_training == 0
 
 
@@ -74,19 +74,19 @@ def test_nothing_left_to_judge_by_is_no_score() -> None:
     trained_on = replace(
         given, examples=tuple(replace(example, split="train") for example in given.examples)
     )
-    found = evaluation(predictions(given, "ab"), given, trained_on)
+    found = evaluate_predictions(predictions(given, "ab"), given, trained_on)
     assert found.score is None
     assert found.seen_in_training == 2
 
 
 def test_an_unknown_class_is_named_and_does_not_count() -> None:
     given = index("ad")
-    found = evaluation(predictions(index("aa"), "aa"), given)
+    found = evaluate_predictions(predictions(index("aa"), "aa"), given)
     assert found.unknown_classes == (("d", 1),)
     assert found.score is not None
     assert found.score.n == 1
     with pytest.raises(SourceError, match=r"does not know d, e, of more; it knows a, b, c"):
-        evaluation(predictions(index("aa"), "aa"), index("de"))
+        evaluate_predictions(predictions(index("aa"), "aa"), index("de"))
 
 
 def test_several_copies_count_once() -> None:
@@ -96,11 +96,11 @@ def test_several_copies_count_once() -> None:
         classes=("a", "b"), paths=tuple("vwxyz"), probabilities=sure, truth=truth
     )
     first = np.array([True, False, False, True, True])
-    found = score(predictions, distinct=first)
+    found = score_predictions(predictions, distinct=first)
     assert found is not None
     assert (found.n, found.value, found.with_leaked) == (3, pytest.approx(2 / 3), None)
     counted = np.array([True, True, True, True, False])
-    found = score(predictions, distinct=first, counted=counted)
+    found = score_predictions(predictions, distinct=first, counted=counted)
     assert found is not None
     assert found.n == 2
     assert found.with_leaked is not None
@@ -122,8 +122,8 @@ def test_images_of_one_group_are_one_witness() -> None:
     given = index("a" * 40 + "b" * 40)
     named = tuple(replace(e, group=str(n // 10)) for n, e in enumerate(given.examples))
     said = "a" * 30 + "b" * 50
-    alone = evaluation(predictions(given, said), given)
-    together = evaluation(predictions(given, said), replace(given, examples=named))
+    alone = evaluate_predictions(predictions(given, said), given)
+    together = evaluate_predictions(predictions(given, said), replace(given, examples=named))
     assert alone.score is not None
     assert together.score is not None
     assert (alone.groups, alone.score.method) == (0, "wilson")
@@ -142,7 +142,7 @@ def test_copies_among_the_judging_images_count_once() -> None:
     given = index("aaab")
     copied = (*given.examples[:2], replace(given.examples[2], bytes_hash="b1", pixels_hash="p1"))
     given = replace(given, examples=(*copied, given.examples[3]))
-    found = evaluation(predictions(given, "abbb"), given)
+    found = evaluate_predictions(predictions(given, "abbb"), given)
     assert found.score is not None
     assert (found.copies, found.score.n, found.score.value) == (1, 3, pytest.approx(2 / 3))
     assert found.confusion.sum() == 3
@@ -165,7 +165,7 @@ def test_cross_validation_widens_every_interval(task: Task) -> None:
         numbers=sure[:, 0].astype(np.float32),
         targets=truth.astype(np.float64)[:, : 2 if many else 1],
     )
-    alone, crossed = score(given), score(given, folds=5)
+    alone, crossed = score_predictions(given), score_predictions(given, folds=5)
     assert alone is not None
     assert crossed is not None
     assert crossed.method == "crossed-bootstrap"

@@ -14,11 +14,11 @@ from striate.errors import ModelError
 from striate.predict import classifier
 from striate.predict.classifier import Classifier
 from striate.predict.model_files import SPEC, WEIGHTS, read_model, read_spec, write_model
-from striate.store.checksums import FIELD, seal
-from striate.train.head import assemble
+from striate.store.checksums import CHECKSUM_FIELD, json_checksum
+from striate.train.head import build_network
 from striate.values import ModelSpec, NetSettings, Tap
 from striate.weights.reading import read_weights
-from striate.weights.soundness import digest_of, not_finite
+from striate.weights.soundness import find_non_finite, tensors_digest
 
 Plain = dict[str, Any]
 MODEL = ModelSpec(
@@ -37,7 +37,9 @@ MODEL = ModelSpec(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    classifier.save(Classifier(spec=MODEL, network=assemble(MODEL).eval()), tmp_path / "model")
+    classifier.save_classifier(
+        Classifier(spec=MODEL, network=build_network(MODEL).eval()), tmp_path / "model"
+    )
     return tmp_path / "model"
 
 
@@ -46,7 +48,7 @@ def written(folder: Path, change: Callable[[Plain], None], *, sealed: bool = Tru
     plain = json.loads((folder / SPEC).read_bytes())
     change(plain)
     tensors = safetensors.torch.load_file(folder / WEIGHTS)
-    plain[FIELD] = seal(plain, digest_of(tensors)) if sealed else ""
+    plain[CHECKSUM_FIELD] = json_checksum(plain, tensors_digest(tensors)) if sealed else ""
     safetensors.torch.save_file(tensors, folder / WEIGHTS, {"striate": json.dumps(plain)})
     (folder / SPEC).write_text(json.dumps(plain))
 
@@ -54,7 +56,7 @@ def written(folder: Path, change: Callable[[Plain], None], *, sealed: bool = Tru
 def tensors_changed(folder: Path, change: Callable[[Plain], None], *, sealed: bool) -> None:
     """The model with other tensors, under the seal of the old ones or under none."""
     plain = json.loads((folder / SPEC).read_bytes())
-    plain[FIELD] = plain[FIELD] if sealed else ""
+    plain[CHECKSUM_FIELD] = plain[CHECKSUM_FIELD] if sealed else ""
     tensors = safetensors.torch.load_file(folder / WEIGHTS)
     change(tensors)
     safetensors.torch.save_file(tensors, folder / WEIGHTS, {"striate": json.dumps(plain)})
@@ -78,7 +80,7 @@ def test_every_flipped_bit_is_noticed(folder: Path) -> None:
         content[place] ^= 1 << (place % 8)
         path.write_bytes(content)
         with pytest.raises(ModelError) as caught:
-            classifier.load(folder)
+            classifier.load_classifier(folder)
         assert caught.value.hint
 
 
@@ -88,7 +90,7 @@ def test_inverted_bytes_are_noticed(folder: Path) -> None:
     content[half : half + 10_000] = bytes(255 - byte for byte in content[half : half + 10_000])
     path.write_bytes(content)
     with pytest.raises(ModelError, match="checksum"):
-        classifier.load(folder)
+        classifier.load_classifier(folder)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e38])
@@ -96,21 +98,21 @@ def test_inverted_bytes_are_noticed(folder: Path) -> None:
 def test_a_head_that_is_wild_is_refused(folder: Path, value: float, sealed: bool) -> None:
     tensors_changed(folder, lambda found: found["head.weight"].fill_(value), sealed=sealed)
     with pytest.raises(ModelError) as caught:
-        classifier.load(folder)
+        classifier.load_classifier(folder)
     assert caught.value.exit_code == 5
 
 
 def test_weights_of_another_model_are_noticed(folder: Path, tmp_path: Path) -> None:
-    network = assemble(MODEL).eval()
+    network = build_network(MODEL).eval()
     torch.nn.init.ones_(network.head.weight)
-    classifier.save(Classifier(spec=MODEL, network=network), tmp_path / "other")
+    classifier.save_classifier(Classifier(spec=MODEL, network=network), tmp_path / "other")
     (folder / WEIGHTS).write_bytes((tmp_path / "other" / WEIGHTS).read_bytes())
     with pytest.raises(ModelError, match=SPEC):
-        classifier.load(folder)
+        classifier.load_classifier(folder)
 
 
 def test_answers_that_are_no_numbers_are_not_given(folder: Path) -> None:
-    model = classifier.load(folder)
+    model = classifier.load_classifier(folder)
     torch.nn.init.constant_(model.network.head.bias, float("nan"))
     with pytest.raises(ModelError, match="no finite numbers"):
         model.logits(np.full((2, 24, 24, 3), 200, np.uint8))
@@ -152,7 +154,7 @@ def test_layout_and_order_are_free(folder: Path) -> None:
 
 def test_models_of_earlier_versions_are_read(folder: Path) -> None:
     def earlier(plain: Plain) -> None:
-        for name in (FIELD, "calibration", "held_out", "thresholds"):
+        for name in (CHECKSUM_FIELD, "calibration", "held_out", "thresholds"):
             del plain[name]
 
     plain = json.loads((folder / SPEC).read_bytes())
@@ -160,7 +162,7 @@ def test_models_of_earlier_versions_are_read(folder: Path) -> None:
     tensors = safetensors.torch.load_file(folder / WEIGHTS)
     safetensors.torch.save_file(tensors, folder / WEIGHTS, {"striate": json.dumps(plain)})
     (folder / SPEC).write_text(json.dumps(plain))
-    assert classifier.load(folder).spec == MODEL
+    assert classifier.load_classifier(folder).spec == MODEL
 
 
 CANNOT_BE: dict[str, Any] = {
@@ -201,7 +203,7 @@ ALSO = [
 def test_facts_that_cannot_be(folder: Path, name: str, value: Any, sealed: bool) -> None:
     written(folder, lambda plain: plain.update({name: value}), sealed=sealed)
     with pytest.raises(ModelError) as caught:
-        classifier.load(folder)
+        classifier.load_classifier(folder)
     assert caught.value.exit_code == 5
 
 
@@ -209,10 +211,11 @@ def test_facts_that_cannot_be(folder: Path, name: str, value: Any, sealed: bool)
 def test_what_is_finite_is_told_in_every_precision(kind: torch.dtype) -> None:
     ones = torch.ones(3, dtype=kind)
     assert (
-        not_finite({"a": ones, "none": ones[:0], "whole": torch.ones(1, dtype=torch.int64)}) == ""
+        find_non_finite({"a": ones, "none": ones[:0], "whole": torch.ones(1, dtype=torch.int64)})
+        == ""
     )
     for wild in ("nan", "inf", "-inf"):
-        assert not_finite({"a": ones, "b": ones * float(wild)}) == "b"
+        assert find_non_finite({"a": ones, "b": ones * float(wild)}) == "b"
 
 
 def test_weights_to_begin_with_must_be_finite(tmp_path: Path) -> None:

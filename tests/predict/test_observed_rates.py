@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from striate.command.evaluation_output import observed_lines
-from striate.predict.decision_rules import NOTHING, Asked, act
-from striate.predict.observed_rates import NOTHING_OBSERVED, observed
+from striate.command.evaluation_output import observed_rate_lines
+from striate.predict.decision_rules import NO_RULES, DecisionRules, apply_rules
+from striate.predict.observed_rates import NOTHING_OBSERVED, observe_rates
 from striate.predict.thresholds import Threshold
 from striate.values import Predictions
 
@@ -33,7 +33,7 @@ def rows(*least: float) -> tuple[Threshold, ...]:
 
 
 def test_each_wish_worked_by_hand() -> None:
-    wanted = Asked(
+    wanted = DecisionRules(
         least=0.4,
         coverage=0.8,
         unknown=0.05,
@@ -42,8 +42,8 @@ def test_each_wish_worked_by_hand() -> None:
         found=rows(0.5, 0.5),
         recall=0.9,
     )
-    given = act(predictions(), wanted)
-    found = observed(wanted, given, np.ones(5, np.bool_), np.arange(5))
+    given = apply_rules(predictions(), wanted)
+    found = observe_rates(wanted, given, np.ones(5, np.bool_), np.arange(5))
     sets = found.coverage
     assert sets is not None
     assert (sets.wanted, sets.holds.value, sets.size.value, sets.alone.value) == (0.8, 1, 1.4, 0.6)
@@ -60,18 +60,18 @@ def test_each_wish_worked_by_hand() -> None:
     unknown = found.unknown
     assert unknown is not None
     assert unknown.turned_away.value == 0.2
-    assert len(list(observed_lines(found))) == 4
+    assert len(list(observed_rate_lines(found))) == 4
 
 
 def test_only_what_counts_is_looked_at_and_nothing_unasked() -> None:
-    wanted = Asked(least=0.9, coverage=0.9)
-    given = act(predictions(), wanted)
+    wanted = DecisionRules(least=0.9, coverage=0.9)
+    given = apply_rules(predictions(), wanted)
     counted = np.array([True, False, True, True, False])
-    found = observed(wanted, given, counted, np.arange(5)).coverage
+    found = observe_rates(wanted, given, counted, np.arange(5)).coverage
     assert found is not None
     assert (found.holds.n, found.holds.value) == (3, 1.0)
-    assert observed(wanted, given, np.zeros(5, np.bool_), np.arange(5)) == NOTHING_OBSERVED
-    assert observed(NOTHING, predictions(), counted, np.arange(5)) == NOTHING_OBSERVED
+    assert observe_rates(wanted, given, np.zeros(5, np.bool_), np.arange(5)) == NOTHING_OBSERVED
+    assert observe_rates(NO_RULES, predictions(), counted, np.arange(5)) == NOTHING_OBSERVED
 
 
 @pytest.mark.parametrize(("right", "broken"), [(0.9, False), (0.7, True)])
@@ -79,19 +79,21 @@ def test_a_broken_promise_is_said_and_a_kept_one_not(right: float, broken: bool)
     """Sets of one class, of which so many hold the truth where nine in ten were promised."""
     truth = (np.arange(400) >= 400 * right).astype(np.int64)
     sure = np.tile(np.array([0.95, 0.05], np.float32), (400, 1))
-    wanted = Asked(least=0.5, coverage=0.9)
-    given = act(predictions(sure, truth), wanted)
-    (line,) = observed_lines(observed(wanted, given, np.ones(400, np.bool_), np.arange(400)))
+    wanted = DecisionRules(least=0.5, coverage=0.9)
+    given = apply_rules(predictions(sure, truth), wanted)
+    (line,) = observed_rate_lines(
+        observe_rates(wanted, given, np.ones(400, np.bool_), np.arange(400))
+    )
     assert ("less than asked for" in line) == broken
 
 
 def test_groups_make_intervals_wider() -> None:
     truth = (np.arange(400) >= 340).astype(np.int64)
     sure = np.tile(np.array([0.95, 0.05], np.float32), (400, 1))
-    wanted = Asked(least=0.5, coverage=0.9)
-    given, all_of = act(predictions(sure, truth), wanted), np.ones(400, np.bool_)
-    alone = observed(wanted, given, all_of, np.arange(400)).coverage
-    together = observed(wanted, given, all_of, np.arange(400) // 20).coverage
+    wanted = DecisionRules(least=0.5, coverage=0.9)
+    given, all_of = apply_rules(predictions(sure, truth), wanted), np.ones(400, np.bool_)
+    alone = observe_rates(wanted, given, all_of, np.arange(400)).coverage
+    together = observe_rates(wanted, given, all_of, np.arange(400) // 20).coverage
     assert alone is not None
     assert together is not None
     assert together.holds.low < alone.holds.low

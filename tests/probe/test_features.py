@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from striate.nets import find_net
-from striate.probe.features import FeatureTable, all_taps, extract
-from striate.store.files import of_arrays
-from striate.train.head import assemble
+from striate.probe.features import FeatureTable, all_taps, extract_features
+from striate.store.files import arrays_codec
+from striate.train.head import build_network
 from striate.values import Cache, Machine, ModelSpec, NetSettings, Progress, Tap
 
 MACHINE = Machine(
@@ -52,7 +52,7 @@ def test_rows_are_those_of_the_index() -> None:
 
 
 def test_a_table_survives_the_disk(tmp_path: Path) -> None:
-    codec = of_arrays(FeatureTable)
+    codec = arrays_codec(FeatureTable)
     path = tmp_path / "features.npz"
     with path.open("wb") as file:
         codec.write(table(), file)
@@ -82,48 +82,50 @@ def spec() -> ModelSpec:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_features_are_those_of_the_rows(spec: ModelSpec, channels: int) -> None:
-    network = assemble(spec).eval()
+    network = build_network(spec).eval()
     made = np.random.default_rng(0).integers(0, 256, (50, 32, 32, channels), np.uint8)
     cache = Cache(images=made, path="")
     told: list[Progress] = []
     rows = np.array([3, 40, 41, 7])
-    found = extract(network, cache, rows, spec, MACHINE, told.append)
+    found = extract_features(network, cache, rows, spec, MACHINE, told.append)
     assert found.taps == spec.taps
     assert found.widths == network.widths
     assert found.values.shape == (4, 2848)
     assert found.seconds > 0
     assert told[-1].finished
-    others = extract(network, cache, np.arange(50), spec, MACHINE)
+    others = extract_features(network, cache, np.arange(50), spec, MACHINE)
     assert np.array_equal(others.of(rows), found.values)
 
 
 def test_grey_images_are_three_equal_channels(spec: ModelSpec) -> None:
-    network = assemble(spec).eval()
+    network = build_network(spec).eval()
     grey = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1), np.uint8)
-    one = extract(network, Cache(images=grey, path=""), np.arange(4), spec, MACHINE)
+    one = extract_features(network, Cache(images=grey, path=""), np.arange(4), spec, MACHINE)
     three = Cache(images=grey.repeat(3, axis=3), path="")
     np.testing.assert_allclose(
-        one.values, extract(network, three, np.arange(4), spec, MACHINE).values, atol=1e-4
+        one.values, extract_features(network, three, np.arange(4), spec, MACHINE).values, atol=1e-4
     )
 
 
 def test_a_memory_map_that_is_only_readable_serves(spec: ModelSpec, tmp_path: Path) -> None:
-    network = assemble(spec).eval()
+    network = build_network(spec).eval()
     made = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
     np.save(tmp_path / "images.npy", made)
     mapped = Cache(images=np.load(tmp_path / "images.npy", mmap_mode="r"), path="")
-    found = extract(network, mapped, np.arange(6), spec, MACHINE)
-    plain = extract(network, Cache(images=made, path=""), np.arange(6), spec, MACHINE)
+    found = extract_features(network, mapped, np.arange(6), spec, MACHINE)
+    plain = extract_features(network, Cache(images=made, path=""), np.arange(6), spec, MACHINE)
     assert np.array_equal(found.values, plain.values)
 
 
 def test_the_models_precision_counts_not_the_machines(spec: ModelSpec) -> None:
     """A model goes on computing as it was made, wherever it is taken."""
-    network = assemble(spec).eval()
+    network = build_network(spec).eval()
     made = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     cache, low = Cache(images=made, path=""), replace(MACHINE, precision="bfloat16")
-    exact = extract(network, cache, np.arange(2), spec, MACHINE).values
-    assert np.array_equal(extract(network, cache, np.arange(2), spec, low).values, exact)
-    rough = extract(network, cache, np.arange(2), replace(spec, precision="bfloat16"), low).values
+    exact = extract_features(network, cache, np.arange(2), spec, MACHINE).values
+    assert np.array_equal(extract_features(network, cache, np.arange(2), spec, low).values, exact)
+    rough = extract_features(
+        network, cache, np.arange(2), replace(spec, precision="bfloat16"), low
+    ).values
     assert not np.array_equal(rough, exact)
     assert torch.get_num_threads() >= 1

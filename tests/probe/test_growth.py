@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from striate.probe.growth import _part, measure_growth
+from striate.probe.growth import _class_subset, measure_growth
 from striate.values import Growth, Rows
 
 LABELS = np.arange(800) % 4
@@ -47,7 +47,7 @@ def test_too_few_images_to_tell_say_nothing() -> None:
 
 def test_parts_are_nested_hold_every_class_and_whole_groups() -> None:
     groups = np.arange(800) // 8
-    small, large = (_part(ALONE, LABELS, groups, share, 0) for share in (0.25, 0.5))
+    small, large = (_class_subset(ALONE, LABELS, groups, share, 0) for share in (0.25, 0.5))
     assert set(small.tolist()) <= set(large.tolist())
     assert set(LABELS[small].tolist()) == {0, 1, 2, 3}
     assert all((groups[small] == g).sum() == 8 for g in np.unique(groups[small]))

@@ -6,8 +6,8 @@ import pytest
 from striate.probe.handmade_features import (
     ORIENTATIONS,
     SIDE,
-    colours,
-    gradients,
+    colour_histograms,
+    hog_features,
     shallow_features,
 )
 
@@ -22,31 +22,31 @@ def stripes(angle: float, channels: int = 3) -> np.ndarray:
 
 @pytest.mark.parametrize("angle", [10, 50, 90, 130, 170])
 def test_an_edge_falls_into_its_orientation(angle: int) -> None:
-    found = gradients(stripes(angle)).reshape(-1, ORIENTATIONS).sum(axis=0)
+    found = hog_features(stripes(angle)).reshape(-1, ORIENTATIONS).sum(axis=0)
     assert found.argmax() == angle // 20
     assert np.isclose(found.argmax() * 20 + 10, angle)
 
 
 def test_blocks_have_length_one_and_flat_images_none() -> None:
     block = 4 * ORIENTATIONS
-    lengths = np.linalg.norm(gradients(stripes(30)).reshape(-1, block), axis=1)
+    lengths = np.linalg.norm(hog_features(stripes(30)).reshape(-1, block), axis=1)
     assert lengths == pytest.approx(np.ones(len(lengths)), abs=1e-3)
-    assert not gradients(np.full((1, SIDE, SIDE, 1), 70, np.uint8)).any()
+    assert not hog_features(np.full((1, SIDE, SIDE, 1), 70, np.uint8)).any()
 
 
 def test_the_length_of_a_gradient_does_not_matter() -> None:
     strong, weak = stripes(40), (stripes(40) // 2).astype(np.uint8)
-    assert gradients(strong) == pytest.approx(gradients(weak), abs=0.03)
+    assert hog_features(strong) == pytest.approx(hog_features(weak), abs=0.03)
 
 
 def test_colours_are_shares_of_the_pixels() -> None:
     picture = np.zeros((1, SIDE, SIDE, 3), np.uint8)
     picture[:, : SIDE // 4, :, 0] = 255  # a quarter red, the rest black
-    found = np.square(colours(picture))
+    found = np.square(colour_histograms(picture))
     assert found[0, 0] == pytest.approx(0.75)
     assert found[0, 3 * 16] == pytest.approx(0.25)
     assert found.sum() == pytest.approx(1)
-    assert colours(picture[..., :1]).shape == (1, 16)
+    assert colour_histograms(picture[..., :1]).shape == (1, 16)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

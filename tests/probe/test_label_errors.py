@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from striate.probe.label_errors import confidently, find_doubtful, left_out_probabilities
+from striate.probe.label_errors import confident_classes, left_out_probabilities, rank_label_errors
 from striate.values import Example, Index, Rows
 
 
@@ -26,7 +26,7 @@ def test_planted_wrong_labels_are_the_most_doubtful() -> None:
     given = labels.copy()
     given[wrong] = (given[wrong] + 1) % 3
     probabilities = left_out_probabilities(features, given, 3)
-    doubts = find_doubtful(probabilities, index_of(given), np.arange(300))
+    doubts = rank_label_errors(probabilities, index_of(given), np.arange(300))
     first = doubts[: len(wrong)]
     assert {doubt.row for doubt in first} == set(wrong.tolist())
     assert all(doubt.flagged for doubt in first)
@@ -38,7 +38,7 @@ def test_planted_wrong_labels_are_the_most_doubtful() -> None:
 
 def test_clean_labels_are_left_in_peace() -> None:
     features, labels = blobs()
-    doubts = find_doubtful(
+    doubts = rank_label_errors(
         left_out_probabilities(features, labels, 3), index_of(labels), np.arange(300)
     )
     assert not any(doubt.flagged for doubt in doubts)
@@ -59,7 +59,7 @@ def test_rows_may_be_some_of_the_index() -> None:
     features, labels = blobs(90)
     rows = np.arange(10, 70)
     probabilities = left_out_probabilities(features[rows], labels[rows], 3)
-    doubts = find_doubtful(probabilities, index_of(labels), rows)
+    doubts = rank_label_errors(probabilities, index_of(labels), rows)
     assert sorted(doubt.row for doubt in doubts) == rows.tolist()
 
 
@@ -75,5 +75,5 @@ def test_flags_are_cleanlabs(seed: int) -> None:
     expected = filtering.find_label_issues(
         labels, probabilities, filter_by="confident_learning", n_jobs=1
     )
-    confident = confidently(probabilities.astype(np.float32), labels)
+    confident = confident_classes(probabilities.astype(np.float32), labels)
     assert np.array_equal((confident >= 0) & (confident != labels), expected)

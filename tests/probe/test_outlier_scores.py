@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from striate.metrics.intervals import rng
-from striate.probe.outlier_scores import deviations, distances, find_outliers, scaled
+from striate.metrics.intervals import make_rng
+from striate.probe.outlier_scores import (
+    find_outliers,
+    mean_neighbour_distances,
+    robust_deviations,
+    standardise_features,
+)
 from striate.values import Example, Index, Task
 
 COUNT = 300
@@ -13,7 +18,7 @@ COUNT = 300
 
 def stages(seed: int) -> dict[str, NDArray[np.float32]]:
     """Features of two stages: four classes, each with a centre of its own."""
-    generator = rng(seed, "stages")
+    generator = make_rng(seed, "stages")
     labels = generator.integers(0, 4, COUNT)
     return {
         name: (generator.normal(size=(4, 40))[labels] + generator.normal(size=(COUNT, 40))).astype(
@@ -111,7 +116,7 @@ def test_where_nothing_can_be_told_nobody_is_named() -> None:
 
 def test_distances_and_deviations_by_hand() -> None:
     line = np.arange(8, dtype=np.float32)[:, None] ** 2
-    found = distances(scaled(line), np.arange(8)) * line.std()
+    found = mean_neighbour_distances(standardise_features(line), np.arange(8)) * line.std()
     assert found[0] == pytest.approx((1 + 4 + 9 + 16 + 25) / 5, rel=1e-5)
     logs = np.exp(np.array([-1.0, 0.0, 1.0, 5.0, -0.5]))
-    assert deviations(logs)[3] == pytest.approx(5 / 1.4826)
+    assert robust_deviations(logs)[3] == pytest.approx(5 / 1.4826)

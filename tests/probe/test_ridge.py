@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from striate.errors import ModelError, SourceError
-from striate.metrics.intervals import log_loss, rng, softmax
+from striate.metrics.intervals import log_loss, make_rng, softmax
 from striate.probe import leave_one_out as leaving
 from striate.probe import spectrum
-from striate.probe.ridge import fit_path, prepare
+from striate.probe.ridge import fit_ridge_path, prepare_ridge
 
 CLASSES = 4
 
 
 def features(count: int, dimensions: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray]:
     """Features of unequal spread and offset that tell something of the class."""
-    generator = rng(seed, "features")
+    generator = make_rng(seed, "features")
     labels = generator.integers(0, CLASSES, count)
     centres = generator.normal(size=(CLASSES, dimensions))
     table = centres[labels] + 2 * generator.normal(size=(count, dimensions))
@@ -50,8 +50,8 @@ def left_out(
 @pytest.mark.parametrize("grouped", [False, True])
 def test_leaving_out_in_closed_form_is_leaving_out(count: int, dimensions: int, grouped: bool):
     table, labels = features(count, dimensions)
-    groups = rng(0, "groups").integers(0, count // 3, count) if grouped else np.arange(count)
-    fit = fit_path(table, labels, CLASSES, groups if grouped else None)
+    groups = make_rng(0, "groups").integers(0, count // 3, count) if grouped else np.arange(count)
+    fit = fit_ridge_path(table, labels, CLASSES, groups if grouped else None)
     for alpha, error in zip(fit.alphas, fit.loo_errors, strict=True):
         true = left_out(table, labels, groups, alpha)
         assert error == pytest.approx(np.square(true - np.eye(CLASSES)[labels]).sum() / count)
@@ -64,7 +64,7 @@ def test_a_large_group_leaves_as_exactly_as_a_small_one(count: int, dimensions: 
     table, labels = features(count, dimensions)
     groups = np.zeros(count, np.int64)
     groups[: count // 4] = np.arange(count // 4) // 2 + 1
-    fit = fit_path(table, labels, CLASSES, groups)
+    fit = fit_ridge_path(table, labels, CLASSES, groups)
     for alpha, error in zip(fit.alphas, fit.loo_errors, strict=True):
         true = left_out(table, labels, groups, alpha)
         assert error == pytest.approx(np.square(true - np.eye(CLASSES)[labels]).sum() / count)
@@ -74,7 +74,7 @@ def test_a_large_group_leaves_as_exactly_as_a_small_one(count: int, dimensions: 
 @pytest.mark.parametrize(("count", "dimensions"), [(60, 12), (40, 90)])
 def test_weights_solve_the_normal_equations(count: int, dimensions: int):
     table, labels = features(count, dimensions)
-    fit = fit_path(table, labels, CLASSES, alphas=(3.0,))
+    fit = fit_ridge_path(table, labels, CLASSES, alphas=(3.0,))
     scaled = (table.astype(np.float64) - fit.shift) / fit.scale
     residuals = np.eye(CLASSES)[labels] - fit.scores(table)
     # The gradient of the squared error and the penalty is zero; so is that of the intercept.
@@ -86,8 +86,8 @@ def test_both_ways_to_the_solution_agree():
     table, labels = features(50, 40)
     wide = np.hstack([table, table])
     # Every feature twice is every feature once with half the penalty.
-    narrow = fit_path(table, labels, CLASSES, alphas=(5.0,))
-    double = fit_path(wide, labels, CLASSES, alphas=(10.0,))
+    narrow = fit_ridge_path(table, labels, CLASSES, alphas=(5.0,))
+    double = fit_ridge_path(wide, labels, CLASSES, alphas=(10.0,))
     assert np.allclose(narrow.loo_scores, double.loo_scores, atol=1e-5)
     assert np.allclose(narrow.scores(table), double.scores(wide), atol=1e-5)
 
@@ -97,21 +97,21 @@ def test_columns_of_a_prepared_table_are_a_table_of_their_own(count: int):
     table, labels = features(count, 50)
     groups = np.arange(count) // 2
     columns = np.r_[3:9, 20:45]
-    part = prepare(table, labels, CLASSES, groups).fit(columns)
-    alone = fit_path(table[:, columns], labels, CLASSES, groups)
+    part = prepare_ridge(table, labels, CLASSES, groups).fit(columns)
+    alone = fit_ridge_path(table[:, columns], labels, CLASSES, groups)
     assert part.alpha == pytest.approx(alone.alpha)
     assert np.allclose(part.loo_scores, alone.loo_scores, atol=1e-6)
     assert np.allclose(part.weights, alone.weights, atol=1e-6)
 
 
 def test_copies_vouch_for_each_other_unless_grouped():
-    generator = rng(0, "copies")
+    generator = make_rng(0, "copies")
     table = np.repeat(generator.normal(size=(40, 60)), 3, axis=0)
     table += 0.01 * generator.normal(size=table.shape)
     labels = np.repeat(generator.integers(0, 2, 40), 3)
     groups = np.repeat(np.arange(40), 3)
-    alone = fit_path(table.astype(np.float32), labels, 2)
-    together = fit_path(table.astype(np.float32), labels, 2, groups)
+    alone = fit_ridge_path(table.astype(np.float32), labels, 2)
+    together = fit_ridge_path(table.astype(np.float32), labels, 2, groups)
     assert (alone.loo_scores.argmax(axis=1) == labels).mean() > 0.95
     assert (together.loo_scores.argmax(axis=1) == labels).mean() < 0.75
 
@@ -119,9 +119,9 @@ def test_copies_vouch_for_each_other_unless_grouped():
 def test_order_of_the_images_changes_nothing():
     table, labels = features(70, 20)
     groups = np.arange(70) // 2
-    order = rng(0, "order").permutation(70)
-    one = fit_path(table, labels, CLASSES, groups)
-    other = fit_path(table[order], labels[order], CLASSES, groups[order])
+    order = make_rng(0, "order").permutation(70)
+    one = fit_ridge_path(table, labels, CLASSES, groups)
+    other = fit_ridge_path(table[order], labels[order], CLASSES, groups[order])
     assert np.allclose(one.loo_scores[order], other.loo_scores, atol=1e-6)
     assert np.allclose(one.weights, other.weights, atol=1e-6)
 
@@ -129,33 +129,33 @@ def test_order_of_the_images_changes_nothing():
 def test_unit_and_offset_of_a_feature_do_not_matter():
     table, labels = features(60, 15)
     moved = (table * np.float32(8) + np.float32(2)).astype(np.float32)
-    one, other = fit_path(table, labels, CLASSES), fit_path(moved, labels, CLASSES)
+    one, other = fit_ridge_path(table, labels, CLASSES), fit_ridge_path(moved, labels, CLASSES)
     assert np.allclose(one.loo_scores, other.loo_scores, atol=1e-5)
 
 
 def test_features_of_a_block_share_a_scale():
     table, labels = features(60, 15)
-    fit = fit_path(table, labels, CLASSES, widths=(5, 10))
+    fit = fit_ridge_path(table, labels, CLASSES, widths=(5, 10))
     spread = table.std(axis=0, dtype=np.float64)
     assert np.allclose(fit.scale[:5], np.sqrt(np.mean(spread[:5] ** 2)), rtol=1e-6)
     assert np.allclose(fit.scale[5:], np.sqrt(np.mean(spread[5:] ** 2)), rtol=1e-6)
     # The unit of a whole block does not matter; that of one of its features does.
     larger = table.copy()
     larger[:, :5] *= 16
-    moved = fit_path(larger, labels, CLASSES, widths=(5, 10))
+    moved = fit_ridge_path(larger, labels, CLASSES, widths=(5, 10))
     assert np.allclose(fit.loo_scores, moved.loo_scores, atol=1e-5)
     larger[:, 0] *= 16
-    moved = fit_path(larger, labels, CLASSES, widths=(5, 10))
+    moved = fit_ridge_path(larger, labels, CLASSES, widths=(5, 10))
     assert not np.allclose(fit.loo_scores, moved.loo_scores, atol=1e-2)
 
 
 def test_in_blocks_it_is_the_same(monkeypatch: pytest.MonkeyPatch):
     table, labels = features(100, 20)
-    groups = rng(0, "groups").integers(0, 30, 100)
-    whole = fit_path(table, labels, CLASSES, groups)
+    groups = make_rng(0, "groups").integers(0, 30, 100)
+    whole = fit_ridge_path(table, labels, CLASSES, groups)
     monkeypatch.setattr(spectrum, "ROWS_AT_ONCE", 7)
     monkeypatch.setattr(leaving, "ROWS_AT_ONCE", 7)
-    blocks = fit_path(table, labels, CLASSES, groups)
+    blocks = fit_ridge_path(table, labels, CLASSES, groups)
     assert np.allclose(whole.loo_errors, blocks.loo_errors)
     assert np.allclose(whole.loo_scores, blocks.loo_scores, atol=1e-6)
     assert np.allclose(whole.scores(table), blocks.scores(table), atol=1e-5)
@@ -163,10 +163,10 @@ def test_in_blocks_it_is_the_same(monkeypatch: pytest.MonkeyPatch):
 
 def test_many_images_are_judged_by_some(monkeypatch: pytest.MonkeyPatch):
     table, labels = features(2000, 20)
-    whole = fit_path(table, labels, CLASSES)
+    whole = fit_ridge_path(table, labels, CLASSES)
     monkeypatch.setattr(leaving, "_MOST_JUDGES", 500)
     monkeypatch.setattr(leaving, "_LEAST_JUDGES", 100)
-    some = fit_path(table, labels, CLASSES)
+    some = fit_ridge_path(table, labels, CLASSES)
     assert not np.array_equal(some.loo_errors, whole.loo_errors)
     assert np.allclose(some.loo_errors, whole.loo_errors, rtol=0.1)
     assert len(some.loo_scores) == 2000
@@ -174,17 +174,20 @@ def test_many_images_are_judged_by_some(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_same_bytes_again():
     table, labels = features(300, 120)
-    one, other = fit_path(table, labels, CLASSES), fit_path(table.copy(), labels, CLASSES)
+    one, other = (
+        fit_ridge_path(table, labels, CLASSES),
+        fit_ridge_path(table.copy(), labels, CLASSES),
+    )
     assert one.weights.tobytes() == other.weights.tobytes()
     assert one.loo_scores.tobytes() == other.loo_scores.tobytes()
     assert one.temperature == other.temperature
 
 
 def test_noise_is_not_learnt():
-    generator = rng(0, "noise")
+    generator = make_rng(0, "noise")
     table = generator.normal(size=(200, 400)).astype(np.float32)
     labels = generator.integers(0, CLASSES, 200)
-    fit = fit_path(table, labels, CLASSES)
+    fit = fit_ridge_path(table, labels, CLASSES)
     table_NK = softmax(fit.loo_scores, fit.temperature)
     assert log_loss(table_NK, labels) < np.log(CLASSES) + 0.05
     assert table_NK.max() < 0.6
@@ -193,7 +196,7 @@ def test_noise_is_not_learnt():
 @pytest.mark.parametrize("constant", [0.0, 7.25])
 def test_constant_features_say_the_share_of_each_class(constant: float):
     labels = np.array([0, 0, 0, 1])
-    fit = fit_path(np.full((4, 3), constant, np.float32), labels, 2)
+    fit = fit_ridge_path(np.full((4, 3), constant, np.float32), labels, 2)
     assert np.allclose(fit.scores(np.full((1, 3), constant, np.float32)), [[0.75, 0.25]])
     # Without a row of class 0, two of three are left.
     assert np.allclose(fit.loo_scores[0], [2 / 3, 1 / 3])
@@ -203,7 +206,7 @@ def test_a_class_of_one_image_and_one_of_none():
     table, labels = features(30, 8)
     labels[labels == 3] = 0
     labels[5] = 3
-    fit = fit_path(table, labels, 6)
+    fit = fit_ridge_path(table, labels, 6)
     assert np.isfinite(fit.loo_scores).all()
     assert np.allclose(fit.scores(table)[:, 4:], 0, atol=1e-6)
     # The image that is left out took its class with it.
@@ -215,23 +218,23 @@ def test_features_that_are_no_numbers_are_refused(bad: float):
     table, labels = features(10, 4)
     table[3, 2] = bad
     with pytest.raises(ModelError, match="1 of the network's 4 features"):
-        fit_path(table, labels, CLASSES)
+        fit_ridge_path(table, labels, CLASSES)
 
 
 def test_one_group_cannot_judge_itself():
     table, labels = features(10, 4)
     with pytest.raises(SourceError, match="10 training images belong to one group"):
-        fit_path(table, labels, CLASSES, np.zeros(10, np.int64))
+        fit_ridge_path(table, labels, CLASSES, np.zeros(10, np.int64))
 
 
 @given(st.integers(0, 1000), st.integers(6, 30), st.integers(1, 40), st.integers(1, 4))
 @settings(max_examples=30, deadline=None)
 def test_leaving_out_is_right_for_any_shape(seed: int, count: int, dimensions: int, most: int):
     table, labels = features(count, dimensions, seed)
-    groups = rng(seed, "groups").integers(0, most * 5, count)
+    groups = make_rng(seed, "groups").integers(0, most * 5, count)
     if len(np.unique(groups)) < 2:
         groups[0] = -1
-    fit = fit_path(table, labels, CLASSES, groups, alphas=(2.0,))
+    fit = fit_ridge_path(table, labels, CLASSES, groups, alphas=(2.0,))
     assert np.allclose(fit.loo_scores, left_out(table, labels, groups, 2.0), atol=1e-4)
 
 
@@ -245,9 +248,9 @@ def test_an_image_of_weight_two_is_two_images(count: int, dimensions: int, group
     share = weights / weights.mean()
     alpha = 3.0
     # The scale is that of the images as they are, so it is given; the penalty counts as N does.
-    scale = fit_path(table, labels, CLASSES).scale
+    scale = fit_ridge_path(table, labels, CLASSES).scale
     scaled = (table / scale).astype(np.float32)
-    path = prepare(scaled, labels, CLASSES, groups, [dimensions], share)
+    path = prepare_ridge(scaled, labels, CLASSES, groups, [dimensions], share)
     fit = path.fit(alphas=(alpha,))
     block = float(fit.scale[0])
     long = np.empty((count, CLASSES))

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from striate.nets import RANDOM
-from striate.probe.similarity import layer_shift
-from striate.train.head import Network, all_taps, assemble
+from striate.probe.similarity import measure_layer_shift
+from striate.train.head import Network, all_taps, build_network
 from striate.values import Cache, ModelSpec, NetSettings
 
 
@@ -27,7 +27,7 @@ def made(**changes: Any) -> tuple[Network, ModelSpec]:
         std=(0.25,),
         taps=all_taps(names)[-1:],
     )
-    return assemble(spec, RANDOM), spec
+    return build_network(spec, RANDOM), spec
 
 
 def images(seed: int, low: int = 60, high: int = 200) -> Cache:
@@ -53,9 +53,9 @@ def test_at_home_there_is_no_shift_and_far_away_there_is() -> None:
     cache = images(0)
     at_home(network, spec, cache)
     rows = np.arange(64)
-    home = layer_shift(network, cache, rows, spec)
-    same = layer_shift(network, images(1), rows, spec)
-    away = layer_shift(network, images(0, 0, 40), rows, spec)
+    home = measure_layer_shift(network, cache, rows, spec)
+    same = measure_layer_shift(network, images(1), rows, spec)
+    away = measure_layer_shift(network, images(0, 0, 40), rows, spec)
     assert list(home) == list(away)
     assert all(value < 0.01 for value in home.values())
     assert max(same.values()) < 0.1 < max(away.values())
@@ -65,7 +65,7 @@ def test_nothing_is_changed_and_the_same_images_give_the_same() -> None:
     network, spec = made()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     network.train()
-    first, again = (layer_shift(network, images(0), np.arange(64), spec) for _ in range(2))
+    first, again = (measure_layer_shift(network, images(0), np.arange(64), spec) for _ in range(2))
     assert first == again
     assert network.training
     assert all(torch.equal(before[n], t) for n, t in network.state_dict().items())
@@ -73,4 +73,4 @@ def test_nothing_is_changed_and_the_same_images_give_the_same() -> None:
 
 def test_a_network_without_statistics_says_nothing() -> None:
     network, spec = made(settings={"normalisation": "group"})
-    assert layer_shift(network, images(0), np.arange(64), spec) == {}
+    assert measure_layer_shift(network, images(0), np.arange(64), spec) == {}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from striate.metrics.intervals import rng, wilson
+from striate.metrics.intervals import make_rng, wilson
 from striate.probe.features import FeatureTable
-from striate.probe.stage_probes import best_of, fit_taps, gather, probe_taps
+from striate.probe.stage_probes import choose_best_probe, fit_taps, gather_probes, probe_taps
 from striate.values import Interval, Probe, Rows, Tap
 
 STAGES = {"blocks.1": 0.2, "blocks.2": 3.0, "top": 0.5}
@@ -25,7 +25,7 @@ WIDTH = 12
 
 def table(count: int = 120, classes: int = 3, seed: int = 0) -> tuple[FeatureTable, Rows]:
     """Features of index rows 5, 7, 9, ...; each stage tells the classes apart as `STAGES` says."""
-    generator = rng(seed, "table")
+    generator = make_rng(seed, "table")
     labels = np.full(2 * count + 5, -1, np.int64)
     rows = np.arange(5, 2 * count + 5, 2)
     labels[rows] = np.arange(count) % classes
@@ -93,7 +93,7 @@ def test_without_validation_there_is_no_validation():
 
 def test_copies_in_a_group_do_not_vouch_for_each_other():
     features, labels = table(count=60)
-    generator = rng(0, "noise")
+    generator = make_rng(0, "noise")
     noise = generator.normal(size=(20, 60)).astype(np.float32)
     features = replace(features, values=np.repeat(noise, 3, axis=0))
     labels[features.rows] = np.repeat(generator.integers(0, 3, 20), 3)
@@ -148,22 +148,22 @@ def hits(right: range) -> NDArray[np.bool_]:
 )
 def test_among_equals_the_least_loss(second: NDArray[np.bool_], loss: float, chosen: int):
     probes = [candidate("one", 0.5), candidate("two", loss)]
-    assert best_of(probes, [hits(range(0, 90)), second]) == chosen
-    assert best_of(probes[::-1], [second, hits(range(0, 90))]) == 1 - chosen
+    assert choose_best_probe(probes, [hits(range(0, 90)), second]) == chosen
+    assert choose_best_probe(probes[::-1], [second, hits(range(0, 90))]) == 1 - chosen
 
 
 def test_a_group_that_differs_is_one_difference():
     probes = [candidate("one", 0.5), candidate("two", 0.1)]
     both = [hits(range(0, 90)), hits(range(0, 80))]
-    assert best_of(probes, both) == 0
+    assert choose_best_probe(probes, both) == 0
     groups = np.arange(100) // 10
-    assert best_of(probes, both, groups) == 1
+    assert choose_best_probe(probes, both, groups) == 1
 
 
 def test_evidence_counts_training_images():
     features, labels = table(count=100, classes=4)
     train, val = features.rows[:90], features.rows[90:]
-    found = gather(
+    found = gather_probes(
         probe_taps(features, labels, 4, train, val),
         labels=labels,
         train_rows=train,
@@ -184,7 +184,7 @@ def test_evidence_counts_training_images():
 def test_evidence_without_a_network():
     _, labels = table()
     rows = np.arange(5, 20, 2)
-    found = gather(
+    found = gather_probes(
         None,
         labels=labels,
         train_rows=rows,
@@ -202,7 +202,7 @@ def test_evidence_without_a_network():
 def test_one_stage_alone_is_never_the_best():
     features, labels = table(count=12)
     for seed in range(8):
-        noise = rng(seed, "noise").normal(size=features.values.shape).astype(np.float32)
+        noise = make_rng(seed, "noise").normal(size=features.values.shape).astype(np.float32)
         found = probe_taps(
             replace(features, values=noise), labels, 3, features.rows, features.rows[:0]
         )

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from tests.train.made_training import MACHINE, network, plan, stripes
 
-from striate.probe.trials import as_trial, training_speed
+from striate.probe.trials import make_trial, measure_training_speed
 from striate.values import Epoch, History, say
 
 WHY = say("test.why", "a test wants it")
@@ -13,7 +13,9 @@ def test_training_speed_is_positive_and_leaves_the_network_as_it_was() -> None:
     of = plan()
     net = network(of)
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    speed = training_speed(net, of, cache, np.arange(90), MACHINE, labels=labels, seconds=0.01)
+    speed = measure_training_speed(
+        net, of, cache, np.arange(90), MACHINE, labels=labels, seconds=0.01
+    )
     assert speed > 0
     assert all(torch.equal(before[name], t) for name, t in net.state_dict().items())
 
@@ -34,13 +36,13 @@ def test_a_trial_tells_what_its_kept_epoch_reached() -> None:
         for k, (accuracy, loss) in enumerate([(0.5, 0.9), (0.75, 0.6), (0.7, 0.5)])
     )
     history = History(epochs=epochs, kept_epoch=2, train_images=90, val_images=40)
-    trial = as_trial(plan(), history, np.zeros(40, np.int64), WHY)
+    trial = make_trial(plan(), history, np.zeros(40, np.int64), WHY)
     assert trial.accuracy.value == 0.75
     assert trial.accuracy.n == 40
     assert trial.accuracy.low < 0.75 < trial.accuracy.high
     assert (trial.log_loss, trial.epochs, trial.seconds) == (0.6, 3, 6.0)
     assert not trial.kept
     groups, right = np.arange(40) // 10, np.arange(40) < 30
-    together = as_trial(plan(), history, groups, WHY, right)
+    together = make_trial(plan(), history, groups, WHY, right)
     assert (together.accuracy.value, together.accuracy.method) == (0.75, "cluster-bootstrap")
     assert together.accuracy.low < trial.accuracy.low

@@ -6,7 +6,7 @@ import pytest
 
 import made
 from striate.report.activations_gradients import layers_section
-from striate.report.language import words
+from striate.report.language import load_words
 from striate.values import LayerState, LayerStates, Values
 
 
@@ -30,7 +30,7 @@ def test_three_moments_are_drawn_and_tabled(lang: str) -> None:
     *below, head = states(0, 0.01, 0.0)
     asleep = (*(replace(one, gradient=0.0) for one in below), head)
     found = looked_at(drawn=asleep, begun=states(1, 1.0, 0.2))
-    section = layers_section(found, words(lang))
+    section = layers_section(found, load_words(lang))
     assert section is not None
     assert "75" in section.lead
     assert "act" in section.lead
@@ -45,10 +45,10 @@ def test_three_moments_are_drawn_and_tabled(lang: str) -> None:
 
 
 def test_a_run_of_before_shows_what_it_knows() -> None:
-    section = layers_section(looked_at(), words("en"))
+    section = layers_section(looked_at(), load_words("en"))
     assert section is not None
     assert len(section.blocks[-1].header) == 5
 
 
 def test_nothing_trained_nothing_shown() -> None:
-    assert layers_section(made.values(strategy="linear"), words("en")) is None
+    assert layers_section(made.values(strategy="linear"), load_words("en")) is None

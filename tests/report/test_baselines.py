@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from tests import made
 
-from striate.report.baselines import ladder_section
-from striate.report.language import plain, words
+from striate.report.baselines import baselines_section
+from striate.report.language import load_words, plain_spaces
 from striate.values import Ladder, Rung, Values
 
 
@@ -35,21 +35,21 @@ def with_ladder(values: Values, *shares: float, strategy: str = "deep", few: int
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_every_rung_is_drawn_and_listed(lang: str) -> None:
-    say = words(lang)
-    section = ladder_section(with_ladder(made.values(), 0.1, 0.5, 0.6, 0.8, 0.95), say)
+    say = load_words(lang)
+    section = baselines_section(with_ladder(made.values(), 0.1, 0.5, 0.6, 0.8, 0.95), say)
     assert section is not None
     (block,) = section.blocks
     assert len(block.rows) == 5
     for name in ("majority", "shallow", "random", "pretrained", "chosen"):
-        assert plain(say(f"rung.{name}")) in block.svg
+        assert plain_spaces(say(f"rung.{name}")) in block.svg
     assert "45.0" in section.lead
     assert block.rows[2][3].startswith("+10.0")
 
 
 def test_what_cannot_be_told_apart_is_said() -> None:
-    say = words("en")
-    equal = ladder_section(with_ladder(made.values(), 0.1, 0.90, 0.6, 0.8, 0.91), say)
-    worse = ladder_section(with_ladder(made.values(), 0.1, 0.95, 0.6, 0.8, 0.70), say)
+    say = load_words("en")
+    equal = baselines_section(with_ladder(made.values(), 0.1, 0.90, 0.6, 0.8, 0.91), say)
+    worse = baselines_section(with_ladder(made.values(), 0.1, 0.95, 0.6, 0.8, 0.70), say)
     assert equal is not None
     assert worse is not None
     assert "cannot be told apart" in equal.lead
@@ -58,9 +58,9 @@ def test_what_cannot_be_told_apart_is_said() -> None:
 
 
 def test_what_was_saved_is_said() -> None:
-    say = words("en")
-    some = ladder_section(with_ladder(made.values(), 0.1, 0.5, 0.6, 0.8, 0.9, few=300), say)
-    every = ladder_section(with_ladder(made.values(), 0.1, 0.5, 0.6, 0.8, 0.9), say)
+    say = load_words("en")
+    some = baselines_section(with_ladder(made.values(), 0.1, 0.5, 0.6, 0.8, 0.9, few=300), say)
+    every = baselines_section(with_ladder(made.values(), 0.1, 0.5, 0.6, 0.8, 0.9), say)
     assert some is not None
     assert every is not None
     assert "at least 300 of 800 images" in some.blocks[0].note
@@ -68,4 +68,4 @@ def test_what_was_saved_is_said() -> None:
 
 
 def test_runs_of_earlier_versions_have_none() -> None:
-    assert ladder_section(made.values(), words("en")) is None
+    assert baselines_section(made.values(), load_words("en")) is None

@@ -9,18 +9,24 @@ import numpy as np
 import pytest
 
 import made
-from striate.report.canvas import COLOURS, Canvas, text_width
-from striate.report.charts import Dots, Line, curves, reliability, stages
+from striate.report.canvas import COLOURS, Canvas, estimate_text_width
+from striate.report.charts import (
+    ChartLine,
+    DotSeries,
+    draw_curves,
+    draw_reliability,
+    draw_stage_intervals,
+)
 
 
 def curve(key: str = "loss", name: str = "training") -> str:
-    return curves(
+    return draw_curves(
         key,
         "Loss & more",
         "It falls.",
         [
-            Line(name=name, values=[1.0, 0.5, 0.4], colour="accent", dashed=True),
-            Line(name="validation", values=[1.1, 0.6, 0.4], colour="second"),
+            ChartLine(name=name, values=[1.0, 0.5, 0.4], colour="accent", dashed=True),
+            ChartLine(name="validation", values=[1.1, 0.6, 0.4], colour="second"),
         ],
         kept_epoch=2,
         kept_label="kept: 2",
@@ -31,13 +37,13 @@ def curve(key: str = "loss", name: str = "training") -> str:
 
 def dots() -> str:
     intervals = [made.wilson(0.6, 50), made.wilson(0.9, 50), None]
-    series = [Dots(name="Validation", intervals=intervals, colour="second", marker="D")]
-    return stages("stages", "Stages", "Rows.", ["block1", "top", "all"], series)
+    series = [DotSeries(name="Validation", intervals=intervals, colour="second", marker="D")]
+    return draw_stage_intervals("stages", "Stages", "Rows.", ["block1", "top", "all"], series)
 
 
 def diagram() -> str:
     intervals = [made.wilson(0.5, 20), made.wilson(1.0, 20)]
-    return reliability(
+    return draw_reliability(
         "rel", "Reliability", "Dots.", np.array([0.6, 0.95]), intervals, x_label="x", y_label="y"
     )
 
@@ -135,11 +141,11 @@ def test_a_chart_is_the_same_every_time() -> None:
 
 
 def test_one_epoch_can_be_drawn() -> None:
-    svg = curves(
+    svg = draw_curves(
         "one",
         "t",
         "d",
-        [Line(name="training", values=[0.7], colour="accent")],
+        [ChartLine(name="training", values=[0.7], colour="accent")],
         kept_epoch=1,
         kept_label="kept",
         x_label="Epoch",
@@ -149,4 +155,4 @@ def test_one_epoch_can_be_drawn() -> None:
 
 
 def test_wide_letters_count_twice() -> None:
-    assert text_width("向日葵") > 1.7 * text_width("abc")
+    assert estimate_text_width("向日葵") > 1.7 * estimate_text_width("abc")

@@ -5,22 +5,27 @@ from dataclasses import replace
 import numpy as np
 
 import made
-from striate.report.confusion_matrix import PAIRS, confusion, confusion_section, group_classes
-from striate.report.language import words
+from striate.report.confusion_matrix import (
+    PAIRS,
+    confusion_counts,
+    confusion_matrix_section,
+    group_classes,
+)
+from striate.report.language import load_words
 
-ENGLISH = words("en")
+ENGLISH = load_words("en")
 
 
 def test_counts_are_those_of_the_counted_images() -> None:
     values = made.values()
-    counts_KK = confusion(values)
+    counts_KK = confusion_counts(values)
     truth = values.predictions.truth[values.counted]
     assert counts_KK.sum() == values.counted.sum() == len(values.test_rows) - 4
     assert (counts_KK.sum(axis=1) == np.bincount(truth, minlength=3)).all()
 
 
 def test_few_classes_are_shown_whole() -> None:
-    section = confusion_section(made.values(), ENGLISH)
+    section = confusion_matrix_section(made.values(), ENGLISH)
     assert section is not None
     matrix = section.blocks[0]
     assert (matrix.kind, len(matrix.rows), len(matrix.rows[0])) == ("matrix", 3, 4)
@@ -30,7 +35,7 @@ def test_few_classes_are_shown_whole() -> None:
 
 def test_many_classes_are_shown_in_groups_and_pairs() -> None:
     values = made.values(classes=1000, images=6000, size=8, accuracy=0.7)
-    section = confusion_section(values, ENGLISH)
+    section = confusion_matrix_section(values, ENGLISH)
     assert section is not None
     matrix, pairs = section.blocks
     assert len(matrix.rows) == 16
@@ -50,4 +55,4 @@ def test_groups_find_planted_blocks_and_are_of_one_size() -> None:
 def test_no_judged_image_gives_no_section() -> None:
     values = made.values()
     blind = replace(values.predictions, truth=np.full_like(values.predictions.truth, -1))
-    assert confusion_section(replace(values, predictions=blind), ENGLISH) is None
+    assert confusion_matrix_section(replace(values, predictions=blind), ENGLISH) is None

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import made
-from striate.report.label_safe_augmentation import copies_section, mirrored, turned
-from striate.report.language import words
+from striate.report.label_safe_augmentation import flip_example, label_safe_section, rotate_example
+from striate.report.language import load_words
 from striate.values import CopyGain, Values
 
 HELPS = CopyGain(
@@ -24,9 +24,9 @@ def measured(flips: CopyGain | None, rotations: CopyGain | None) -> Values:
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_images_stand_beside_their_copies_with_the_decision(lang: str) -> None:
-    say = words(lang)
+    say = load_words(lang)
     harm = replace(HELPS, helps=False, gain=-0.02, right_mirrored=70)
-    section = copies_section(measured(HELPS, harm), say)
+    section = label_safe_section(measured(HELPS, harm), say)
     assert section is not None
     assert say("copies.flips_help") in section.lead
     assert say("copies.rotations_no") in section.lead
@@ -39,7 +39,7 @@ def test_images_stand_beside_their_copies_with_the_decision(lang: str) -> None:
 
 
 def test_a_run_of_before_shows_mirroring_alone() -> None:
-    section = copies_section(measured(HELPS, None), words("en"))
+    section = label_safe_section(measured(HELPS, None), load_words("en"))
     assert section is not None
     assert len(section.blocks[0].images) == 4 * 2
     assert len(section.blocks[1].rows) == 1
@@ -47,14 +47,14 @@ def test_a_run_of_before_shows_mirroring_alone() -> None:
 
 def test_from_scratch_turning_is_safe_but_not_used() -> None:
     values = replace(measured(HELPS, HELPS), plan=made.values(strategy="scratch").plan)
-    section = copies_section(values, words("en"))
+    section = label_safe_section(values, load_words("en"))
     assert section is not None
-    assert words("en")("copies.rotations_safe") in section.lead
+    assert load_words("en")("copies.rotations_safe") in section.lead
     assert [row[-1] for row in section.blocks[1].rows] == ["used", "not used"]
 
 
 def test_nothing_measured_nothing_shown() -> None:
-    assert copies_section(measured(None, None), words("en")) is None
+    assert label_safe_section(measured(None, None), load_words("en")) is None
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -62,10 +62,10 @@ def test_copies_keep_the_shape_and_the_middle(channels: int) -> None:
     image = np.zeros((31, 31, channels), np.uint8)
     image[13:18, 13:18] = 255
     image[15, 25] = 200
-    assert (mirrored(image)[15, 5] == 200).all()
-    assert (mirrored(mirrored(image)) == image).all()
-    found = turned(image)
+    assert (flip_example(image)[15, 5] == 200).all()
+    assert (flip_example(flip_example(image)) == image).all()
+    found = rotate_example(image)
     assert found.shape == image.shape
     assert found.dtype == np.uint8
     assert (found[15, 15] == 255).all()
-    assert (turned(image, 0.0) == image).all()
+    assert (rotate_example(image, 0.0) == image).all()

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from striate.report.language import pick_language, plain, words
+from striate.report.language import choose_language, load_words, plain_spaces
 from striate.values import Finding, Plan, Sentence, say
 
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "striate"
-ENGLISH, CHINESE = words("en"), words("zh")
+ENGLISH, CHINESE = load_words("en"), load_words("zh")
 
 
 def fields(template: str) -> set[str]:
@@ -153,7 +153,7 @@ def test_seconds_as_people_say_them(seconds: float, english: str, chinese: str) 
 def test_per_cent_is_set_as_each_language_does() -> None:
     assert ENGLISH.percent(0.9204) == "92.0\u202f%"
     assert CHINESE.percent(0.9204) == "92.0%"
-    assert plain(ENGLISH.percent(0.5)) == "50.0 %"
+    assert plain_spaces(ENGLISH.percent(0.5)) == "50.0 %"
     assert ENGLISH.span(0.894, 0.94) == "89.4–94.0"
 
 
@@ -166,13 +166,13 @@ def test_the_locale_picks_the_language(
     monkeypatch.delenv("LC_ALL", raising=False)
     monkeypatch.delenv("LC_MESSAGES", raising=False)
     monkeypatch.setenv("LANG", locale)
-    assert pick_language("auto") == lang
-    assert pick_language("zh") == "zh"
+    assert choose_language("auto") == lang
+    assert choose_language("zh") == "zh"
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_every_choice_of_a_plan_has_a_name_for_people(lang: str) -> None:
-    say = words(lang)
+    say = load_words(lang)
     choices = [field.name for field in fields_of(Plan) if "Choice" in str(field.type)]
     assert len(choices) > 20
     assert not [name for name in choices if say.named("choice", name) == name]

@@ -6,15 +6,15 @@ from dataclasses import replace
 import pytest
 from tests import made
 
-from striate.diagnose import curves_of_history, diagnose_curves
-from striate.report.language import words
-from striate.report.learning_curves import training_section
+from striate.diagnose import history_curves, run_curve_checks
+from striate.report.language import load_words
+from striate.report.learning_curves import learning_curves_section
 from striate.values import History, Values
 
 
 def shown(history: History, lang: str = "en") -> tuple[str, str]:
     values: Values = replace(made.values(classes=3), history=history)
-    section = training_section(values, words(lang))
+    section = learning_curves_section(values, load_words(lang))
     assert section is not None
     texts = " ".join(block.text for block in section.blocks if block.kind == "text")
     return texts, "".join(block.svg + block.note for block in section.blocks)
@@ -27,13 +27,13 @@ LONG = made.made_history(500, 200, 0.8, train_accuracy=0.999, overfit=0.6)
 def test_it_says_what_is_kept_and_what_the_last_would_have_given(lang: str) -> None:
     texts, drawn = shown(LONG, lang)
     assert str(LONG.kept_epoch) in texts
-    assert words(lang)("training.band") in drawn
+    assert load_words(lang)("training.band") in drawn
 
 
 def test_a_short_training_has_no_band() -> None:
     few = replace(LONG, epochs=LONG.epochs[:2], kept_epoch=1)
     _, drawn = shown(few)
-    assert words("en")("training.band") not in drawn
+    assert load_words("en")("training.band") not in drawn
 
 
 def test_it_says_that_a_training_was_stopped() -> None:
@@ -54,10 +54,12 @@ def test_losses_that_ran_away_stay_short(lang: str) -> None:
         for e in LONG.epochs
     )
     values: Values = replace(made.values(classes=3), history=replace(LONG, epochs=epochs))
-    section = training_section(values, words(lang))
+    section = learning_curves_section(values, load_words(lang))
     assert section is not None
     told = str([(block.text, block.note, block.rows, block.svg) for block in section.blocks])
     assert "e+300" in told
     assert not re.search(r"\d{20}", told)
-    for finding in diagnose_curves(curves_of_history(replace(LONG, epochs=epochs))):
-        assert not re.search(r"\d{20}", " ".join(words(lang).finding(finding)) + finding.meaning)
+    for finding in run_curve_checks(history_curves(replace(LONG, epochs=epochs))):
+        assert not re.search(
+            r"\d{20}", " ".join(load_words(lang).finding(finding)) + finding.meaning
+        )

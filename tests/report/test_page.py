@@ -8,14 +8,18 @@ import numpy as np
 import pytest
 
 import made
-from striate.diagnose import diagnose, verdict
+from striate.diagnose import fit_verdict, run_checks
 from striate.metrics.calibration import choose_calibration
-from striate.report.compose import compose
-from striate.report.html import render
-from striate.report.image_kinds import mistakes_section, one_a_group, worst_mistakes
-from striate.report.language import words
-from striate.report.learning_curves import training_section
-from striate.report.results_per_class import class_scores
+from striate.report.compose import compose_report
+from striate.report.html import render_page
+from striate.report.image_kinds import (
+    confident_mistake_places,
+    confident_mistakes_section,
+    first_of_each_group,
+)
+from striate.report.language import load_words
+from striate.report.learning_curves import learning_curves_section
+from striate.report.results_per_class import class_results
 from striate.values import Finding, Report, Values, Verdict
 
 ORDER = (
@@ -25,14 +29,14 @@ ORDER = (
 
 
 def judged(values: Values) -> tuple[Values, tuple[Finding, ...]]:
-    findings = diagnose(values)
-    summary = replace(values.summary, verdict=verdict(findings, values))
+    findings = run_checks(values)
+    summary = replace(values.summary, verdict=fit_verdict(findings, values))
     return replace(values, summary=summary), findings
 
 
 def report(values: Values, lang: str = "en") -> Report:
     values, findings = judged(values)
-    return compose(values, findings, made.explanations(), lang)
+    return compose_report(values, findings, made.explanations(), lang)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +58,7 @@ def usual() -> Values:
 def test_every_shape_gives_a_page_below_three_megabytes(
     lang: str, shape: dict[str, int | str]
 ) -> None:
-    page = render(report(made.values(**shape), lang))
+    page = render_page(report(made.values(**shape), lang))
     assert len(page.encode()) < 3_000_000
     assert "None" not in re.sub(r"<[^>]+>", " ", page.split("</style>")[1])
 
@@ -90,7 +94,7 @@ def test_an_accuracy_that_is_not_beyond_the_baseline_says_so_before_the_number(
     usual: Values,
 ) -> None:
     unproved = replace(usual.summary, verdict=Verdict(code="guessing_few", sentence="Few."))
-    made_report = compose(replace(usual, summary=unproved), (), ())
+    made_report = compose_report(replace(usual, summary=unproved), (), ())
     assert "majority class" in made_report.headline
 
 
@@ -117,7 +121,7 @@ def test_a_fit_without_a_judge_says_so(usual: Values) -> None:
         predictions=replace(usual.predictions, truth=np.full_like(usual.predictions.truth, -1)),
         summary=replace(usual.summary, test=None),
     )
-    page = render(report(blind))
+    page = render_page(report(blind))
     assert "There is no accuracy to state" in page
 
 
@@ -125,7 +129,7 @@ def test_answers_that_are_never_sure_give_a_page_too() -> None:
     unsure = made.values(classes=3, images=60, evaluation="cross-validation", strategy="scratch")
     probabilities = np.full_like(unsure.predictions.probabilities, 1 / 3)
     unsure = replace(unsure, predictions=replace(unsure.predictions, probabilities=probabilities))
-    assert "nan" not in render(report(unsure))
+    assert "nan" not in render_page(report(unsure))
 
 
 def test_a_training_without_validation_shows_no_empty_numbers() -> None:
@@ -134,14 +138,14 @@ def test_a_training_without_validation_shows_no_empty_numbers() -> None:
     nan = float("nan")
     epochs = tuple(replace(e, val_loss=nan, val_accuracy=nan) for e in values.history.epochs)
     values = replace(values, history=replace(values.history, epochs=epochs, val_images=0))
-    section = training_section(values, words("en"))
+    section = learning_curves_section(values, load_words("en"))
     assert section is not None
     assert "Validation loss" not in section.blocks[-1].header
     assert "nan" not in str(section)
 
 
 def test_the_page_needs_nothing_from_elsewhere(usual: Values) -> None:
-    page = render(report(usual))
+    page = render_page(report(usual))
     assert "<script" not in page
     assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)
     assert "default-src 'none'" in page
@@ -163,7 +167,7 @@ def test_names_of_classes_and_files_are_escaped() -> None:
         index=replace(values.index, classes=classes, examples=examples, name=evil, root=evil),
         predictions=replace(values.predictions, classes=classes, paths=(evil,) * 45),
     )
-    page = render(report(values))
+    page = render_page(report(values))
     assert "<img src=x" not in page
     assert "&lt;img src=x" in page
 
@@ -188,24 +192,24 @@ def test_headings_and_cells_of_tables_agree(usual: Values) -> None:
 
 
 def test_the_same_values_give_the_same_page(usual: Values) -> None:
-    assert render(report(usual)) == render(report(usual))
+    assert render_page(report(usual)) == render_page(report(usual))
 
 
 def test_tags_are_closed_and_ids_are_unique(usual: Values) -> None:
     checker = Tags()
-    checker.feed(render(report(usual)))
+    checker.feed(render_page(report(usual)))
     assert checker.open == []
     assert len(checker.ids) == len(set(checker.ids))
 
 
 def test_the_finding_that_the_verdict_repeats_stands_once() -> None:
     history = made.made_history(210, 45, 0.9, train_accuracy=0.99, overfit=1.5)
-    page = render(report(made.values(history=history)))
+    page = render_page(report(made.values(history=history)))
     assert page.count("It overfits: the validation loss rose") == 1
 
 
 def test_mistakes_are_sorted_and_exclude_leaked_images(usual: Values) -> None:
-    places = worst_mistakes(usual)
+    places = confident_mistake_places(usual)
     sure = usual.predictions.probabilities[places].max(axis=1)
     assert (np.diff(sure) <= 0).all()
     assert not np.isin(usual.test_rows[places], usual.split.leaked).any()
@@ -213,17 +217,17 @@ def test_mistakes_are_sorted_and_exclude_leaked_images(usual: Values) -> None:
 
 def test_of_mistakes_in_one_group_the_surest_is_shown(usual: Values) -> None:
     places, groups = np.array([5, 3, 9, 1]), np.array([7, 2, 7, 2])
-    assert one_a_group(places, groups).tolist() == [5, 3]
+    assert first_of_each_group(places, groups).tolist() == [5, 3]
     one = np.zeros(len(usual.split.groups), np.int64)
     together = replace(usual, split=replace(usual.split, groups=one))
-    section = mistakes_section(together, words("en"))
+    section = confident_mistakes_section(together, load_words("en"))
     assert section is not None
     assert len(section.blocks[0].images) == 1
-    assert section.blocks[0].note == words("en")("mistakes.one_a_group")
+    assert section.blocks[0].note == load_words("en")("mistakes.one_a_group")
 
 
 def test_scores_of_classes_add_up(usual: Values) -> None:
-    scores = class_scores(usual)
+    scores = class_results(usual)
     assert sum(score.n for score in scores) == usual.counted.sum()
     assert sum(score.said for score in scores) == usual.counted.sum()
     assert sum(score.trained for score in scores) == len(usual.split.train)

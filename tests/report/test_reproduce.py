@@ -5,15 +5,15 @@ from typing import Any
 
 from tests import made
 
-from striate.report.language import words
-from striate.report.reproduce import repeat_section
+from striate.report.language import load_words
+from striate.report.reproduce import reproduce_section
 
 
 def commands(**options: Any) -> tuple[str, str]:
     """What does it again, and what improves it."""
     values = made.values()
     values = replace(values, options=replace(values.options, **options))
-    lines = (repeat_section(values, words("en")).blocks[0].code or "").splitlines()
+    lines = (reproduce_section(values, load_words("en")).blocks[0].code or "").splitlines()
     return lines[1], lines[3]
 
 

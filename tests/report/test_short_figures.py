@@ -2,7 +2,7 @@
 
 import pytest
 
-from striate.report.language import words
+from striate.report.language import load_words
 from striate.values import say, shown
 
 
@@ -30,6 +30,6 @@ def test_sentences_and_percentages_are_short() -> None:
         "loss 2e+300, 1,000 images"
     )
     for lang in ("en", "zh"):
-        assert len(words(lang).percent(1e300)) < 10
-        assert words(lang).number(1e300) == "1e+300"
-        assert words(lang).number(123_456_789) == "123,456,789"
+        assert len(load_words(lang).percent(1e300)) < 10
+        assert load_words(lang).number(1e300) == "1e+300"
+        assert load_words(lang).number(123_456_789) == "123,456,789"

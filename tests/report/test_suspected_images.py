@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from tests import made
 
-from striate.report.language import words
-from striate.report.suspected_images import SHOWN, doubts_section
+from striate.report.language import load_words
+from striate.report.suspected_images import MOST_SHOWN, label_errors_section
 from striate.values import Doubt
 
 
@@ -28,10 +28,10 @@ def doubts(count: int, flagged: bool = True) -> tuple[Doubt, ...]:
 def test_flagged_images_are_shown_with_both_labels() -> None:
     values = replace(made.values(), doubts=doubts(30))
     for lang in ("en", "zh"):
-        section = doubts_section(values, words(lang))
+        section = label_errors_section(values, load_words(lang))
         assert section is not None
         (gallery,) = section.blocks
-        assert len(gallery.images) == len(gallery.alts) == SHOWN
+        assert len(gallery.images) == len(gallery.alts) == MOST_SHOWN
         assert "ant" in gallery.captions[0]
         assert "bee" in gallery.captions[0]
         assert "30" in section.lead
@@ -39,5 +39,8 @@ def test_flagged_images_are_shown_with_both_labels() -> None:
 
 def test_no_section_where_no_label_is_doubted() -> None:
     values = made.values()
-    assert doubts_section(values, words("en")) is None
-    assert doubts_section(replace(values, doubts=doubts(3, flagged=False)), words("en")) is None
+    assert label_errors_section(values, load_words("en")) is None
+    assert (
+        label_errors_section(replace(values, doubts=doubts(3, flagged=False)), load_words("en"))
+        is None
+    )

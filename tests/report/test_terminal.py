@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console, RenderableType
 
 import made
-from striate.diagnose import diagnose
-from striate.report.language import words
+from striate.diagnose import run_checks
+from striate.report.language import load_words
 from striate.report.progress_bars import epoch_line
-from striate.report.terminal import found, result, watcher
+from striate.report.terminal import open_progress_watcher, run_result, source_summary
 from striate.values import Progress, Watch, say
 
 
@@ -22,7 +22,7 @@ def shown(thing: RenderableType, width: int = 80) -> str:
 
 def watched(mode: str, lang: str = "en") -> str:
     console = Console(file=io.StringIO(), width=80, force_terminal=mode == "live")
-    with watcher(console, mode, lang) as watch:
+    with open_progress_watcher(console, mode, lang) as watch:
         play(watch)
     return console.file.getvalue()
 
@@ -42,7 +42,7 @@ def play(watch: Watch) -> None:
 
 def test_what_was_found_stands_in_a_few_lines() -> None:
     values = made.values()
-    text = shown(found(values.index, values.split))
+    text = shown(source_summary(values.index, values.split))
     assert "flowers  3 classes, 300 images" in text
     assert "3 files cannot be read" in text
     assert "4 test images have a copy in training" in text
@@ -51,7 +51,7 @@ def test_what_was_found_stands_in_a_few_lines() -> None:
 
 def test_the_result_ends_with_path_and_next_command() -> None:
     values = made.values()
-    lines = shown(result(values.summary, "runs/flowers-1")).splitlines()
+    lines = shown(run_result(values.summary, "runs/flowers-1")).splitlines()
     assert "92.7 %  (95 % interval 80.6–97.5, 41 test images)" in lines[0]
     assert lines[-2].endswith("runs/flowers-1/report.html")
     assert lines[-1].endswith("striate predict runs/flowers-1 NEW-IMAGES/")
@@ -62,24 +62,24 @@ def test_the_balanced_accuracy_and_the_baseline_stand_beside_the_accuracy(lang: 
     summary = made.values().summary
     assert summary.test is not None
     summary = replace(summary, test=replace(summary.test, guessing=0.345, balanced_accuracy=0.678))
-    lines = shown(result(summary, "run", lang), width=120).splitlines()
+    lines = shown(run_result(summary, "run", lang), width=120).splitlines()
     assert "34.5" in lines[0]
     assert "67.8" in lines[1]
 
 
 def test_paths_are_never_broken() -> None:
     path = "a/" * 60 + "run"
-    assert f"{path}/report.html" in shown(result(made.values().summary, path), width=40)
+    assert f"{path}/report.html" in shown(run_result(made.values().summary, path), width=40)
 
 
 def test_grave_findings_give_the_advice() -> None:
     values = made.values()
-    text = shown(result(values.summary, "run", findings=diagnose(values)), width=200)
+    text = shown(run_result(values.summary, "run", findings=run_checks(values)), width=200)
     assert "Take the copies out of your test split" in text
 
 
 def test_the_result_speaks_chinese() -> None:
-    text = shown(result(made.values().summary, "run", "zh"))
+    text = shown(run_result(made.values().summary, "run", "zh"))
     assert "准确率" in text
     assert "95% 置信区间 80.6–97.5" in text
 
@@ -96,7 +96,7 @@ def test_plain_mode_writes_one_line_a_stage_and_an_epoch() -> None:
 
 def test_a_finished_stage_with_a_note_stays_one_line() -> None:
     console = Console(file=io.StringIO(), width=80)
-    with watcher(console, "plain") as watch:
+    with open_progress_watcher(console, "plain") as watch:
         watch(Progress(stage="scan", finished=True, note=say("x", "3 classes")))
     assert console.file.getvalue() == "Read the source  3 classes\n"
 
@@ -123,13 +123,13 @@ def test_auto_goes_live_on_a_terminal_only(terminal: bool, mark: str) -> None:
     console = Console(
         file=io.StringIO(), width=80, force_terminal=terminal, _environ={"TERM": "xterm"}
     )
-    with watcher(console) as watch:
+    with open_progress_watcher(console) as watch:
         play(watch)
     assert mark in console.file.getvalue()
 
 
 def test_long_sentences_hang_beside_their_name() -> None:
-    lines = shown(result(made.values().summary, "run"), width=40).splitlines()
+    lines = shown(run_result(made.values().summary, "run"), width=40).splitlines()
     verdict = next(i for i, line in enumerate(lines) if line.startswith("Verdict"))
     assert lines[verdict + 1].startswith(" " * 10)
     assert not any(line.endswith(" ") for line in lines)
@@ -137,17 +137,17 @@ def test_long_sentences_hang_beside_their_name() -> None:
 
 def test_the_model_that_is_delivered_is_named_with_its_reason() -> None:
     values = made.values(strategy="scratch")
-    told = shown(result(values.summary, "runs/x", "en", (), values.plan), width=200)
+    told = shown(run_result(values.summary, "runs/x", "en", (), values.plan), width=200)
     assert "Model" in told
     assert values.plan.because[-1].text in told
-    assert "Model" not in shown(result(values.summary, "runs/x"), width=200)
+    assert "Model" not in shown(run_result(values.summary, "runs/x"), width=200)
 
 
 def test_an_epoch_that_no_image_judged_shows_no_empty_numbers() -> None:
     history = made.values().history
     assert history is not None
     epoch = replace(history.epochs[0], val_loss=float("nan"), val_accuracy=float("nan"))
-    line = epoch_line(epoch, 2, words("en"))
+    line = epoch_line(epoch, 2, load_words("en"))
     assert line.startswith("epoch 1/2")
     assert "nan" not in line
 
@@ -156,12 +156,14 @@ def test_r_squared_is_no_share() -> None:
     history = made.values().history
     assert history is not None
     epoch = replace(history.epochs[0], train_accuracy=0.75, val_accuracy=0.5)
-    line = epoch_line(epoch, 2, words("en"), "r_squared")
+    line = epoch_line(epoch, 2, load_words("en"), "r_squared")
     assert ("0.750" in line, "0.500" in line, "%" in line) == (True, True, False)
-    assert "75.0 %" in epoch_line(epoch, 2, words("en")).replace("\u202f", " ").replace("\xa0", " ")
+    assert "75.0 %" in epoch_line(epoch, 2, load_words("en")).replace("\u202f", " ").replace(
+        "\xa0", " "
+    )
 
 
 def test_a_path_with_spaces_is_quoted_where_it_is_to_be_typed() -> None:
-    text = shown(result(made.values().summary, "my runs/a-1"), width=200)
+    text = shown(run_result(made.values().summary, "my runs/a-1"), width=200)
     assert "striate predict 'my runs/a-1' NEW-IMAGES/" in text
     assert "  my runs/a-1/report.html" in text

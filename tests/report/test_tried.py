@@ -7,8 +7,12 @@ import pytest
 from rich.console import Console, RenderableType
 
 import made
-from striate.report.language import words
-from striate.report.strategy_evidence import choices_section, explained, tried
+from striate.report.language import load_words
+from striate.report.strategy_evidence import (
+    plan_explanation_text,
+    strategy_choice_section,
+    tried_strategies_text,
+)
 from striate.values import Trial, Values, say
 
 
@@ -21,7 +25,7 @@ def shown(thing: RenderableType) -> str:
 def test_the_strategy_in_use_is_marked() -> None:
     values = made.values(strategy="linear")
     assert values.evidence is not None
-    heading, *lines = shown(tried(values.evidence, values.plan)).splitlines()
+    heading, *lines = shown(tried_strategies_text(values.evidence, values.plan)).splitlines()
     assert "What was tried" in heading
     (marked,) = [line for line in lines if line.startswith("▸")]
     assert "all stages" in marked
@@ -32,7 +36,7 @@ def test_the_strategy_in_use_is_marked() -> None:
 def test_a_plan_is_explained_with_the_rule_of_thumb_beside(lang: str) -> None:
     values = made.values(strategy="linear")
     assert values.evidence is not None
-    text = shown(explained(values.evidence, values.plan, lang))
+    text = shown(plan_explanation_text(values.evidence, values.plan, lang))
     assert "0.15" in text  # the shift
     assert "200" in text  # as many images more
     assert "{" not in text
@@ -63,7 +67,7 @@ def raced() -> Values:
 def test_networks_that_ran_have_their_line_with_their_speed(lang: str, speed: str) -> None:
     values = raced()
     assert values.evidence is not None
-    lines = shown(tried(values.evidence, values.plan, lang)).splitlines()
+    lines = shown(tried_strategies_text(values.evidence, values.plan, lang)).splitlines()
     (line,) = [line for line in lines if "resnet10t (mine.pt)" in line]
     assert speed in line
     assert "84.0" in line
@@ -71,7 +75,7 @@ def test_networks_that_ran_have_their_line_with_their_speed(lang: str, speed: st
 
 
 def test_the_report_tells_of_networks_that_ran_and_why() -> None:
-    blocks = choices_section(raced(), words("en")).blocks
+    blocks = strategy_choice_section(raced(), load_words("en")).blocks
     table = next(block for block in blocks if block.kind == "table")
     (row,) = [row for row in table.rows if row[1] == "resnet10t (mine.pt)"]
     assert "318" in row[0]

@@ -19,7 +19,7 @@ from striate.values import Ladder, Options, Rows, Values
 def course_of(values: Values) -> Any:
     split = values.split
     judges = split.train if split.folds is not None else split.test
-    return ladder_stage._Course(
+    return ladder_stage._Comparison(
         index=values.index,
         split=split,
         cache=values.cache,
@@ -62,8 +62,10 @@ def test_no_image_is_judged_by_a_model_that_saw_it(
         learnt.append(features[:, 0])
         return Fit()
 
-    monkeypatch.setattr(ladder_stage, "fit_path", fit)
-    right = ladder_stage._judged(course, lambda rows: rows[:, None].astype(float), (1,))
+    monkeypatch.setattr(ladder_stage, "fit_ridge_path", fit)
+    right = ladder_stage._cross_validated_hits(
+        course, lambda rows: rows[:, None].astype(float), (1,)
+    )
     assert right.all()
     assert len(learnt) == (5 if evaluation == "cross-validation" else 1)
 
@@ -100,7 +102,7 @@ def test_the_pretrained_rung_reads_the_features_that_are_there(evaluation: Any) 
     run: Any = Held(table_of(values, values.index.used()))
     best = replace(values.evidence.probes[3], name="top", taps=(made.TAPS[-1],))
     evidence = replace(values.evidence, probes=(best,), best_probe="top")
-    rung = ladder_stage._pretrained(run, course_of(values), evidence)
+    rung = ladder_stage._pretrained_rung(run, course_of(values), evidence)
     judges = values.split.train if evaluation == "cross-validation" else values.split.test
     assert rung.name == "pretrained"
     assert rung.accuracy.n == len(judges)
@@ -125,7 +127,7 @@ def test_taps_are_chosen_without_the_images_of_the_fold(monkeypatch: pytest.Monk
     # What the whole set chose is a stage that says nothing: no fold may rest on it.
     poor = replace(values.evidence.probes[0], name="poor", taps=(made.TAPS[0],))
     evidence = replace(values.evidence, probes=(poor,), best_probe="poor")
-    rung = ladder_stage._pretrained(run, course_of(values), evidence)
+    rung = ladder_stage._pretrained_rung(run, course_of(values), evidence)
     assert [len(seen) for seen in chosen] == [4] * 5
     assert rung.accuracy.value > 0.95
 
@@ -141,13 +143,15 @@ def test_images_that_only_judge_are_read_by_the_same_network(
         asked.append(rows)
         return table_of(values, rows)
 
-    monkeypatch.setattr(ladder_stage, "extract", read)
-    monkeypatch.setattr(ladder_stage, "spec_on", lambda *_: None)
-    monkeypatch.setattr(ladder_stage, "assemble", lambda *_: SimpleNamespace(eval=lambda: None))
+    monkeypatch.setattr(ladder_stage, "extract_features", read)
+    monkeypatch.setattr(ladder_stage, "tapped_spec", lambda *_: None)
+    monkeypatch.setattr(
+        ladder_stage, "build_network", lambda *_: SimpleNamespace(eval=lambda: None)
+    )
     run: Any = Held(table_of(values, every))
     best = replace(values.evidence.probes[3], name="top", taps=(made.TAPS[-1],))
     evidence = replace(values.evidence, probes=(best,), best_probe="top")
-    rung = ladder_stage._pretrained(run, course_of(values), evidence)
+    rung = ladder_stage._pretrained_rung(run, course_of(values), evidence)
     assert [list(rows) for rows in asked] == [sorted(values.split.test)]
     assert rung.accuracy.value > 0.9
 
@@ -157,8 +161,8 @@ def test_the_ladder_takes_as_many_images_as_the_budget_has_seconds_for(
     seconds: float, learners: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = made.values(images=1000, size=8, set_aside=0, leaked=0)
-    monkeypatch.setattr(ladder_stage, "_rung", lambda *_: None)
+    monkeypatch.setattr(ladder_stage, "_linear_rung", lambda *_: None)
     split = values.split
-    course = ladder_stage._within(course_of(values), split.train, split.test, seconds)
+    course = ladder_stage._fit_in_seconds(course_of(values), split.train, split.test, seconds)
     assert len(course.learners) == learners
     assert len(course.judges) == len(split.test)

@@ -6,8 +6,8 @@ import numpy as np
 from tests import made
 
 from striate.run import Run
-from striate.stages.improve import keep_earlier, put_by
-from striate.store.files import of_array
+from striate.stages.improve import restore_better_earlier, set_earlier_aside
+from striate.store.files import array_codec
 from striate.values import History
 
 TRUTH = np.array([0, 1, 2, 0])
@@ -28,7 +28,7 @@ def finished(folder: Path, val: np.ndarray) -> Run:
     run.write("plan.json", values.plan)
     run.write("history.csv", History(epochs=(), kept_epoch=0, train_images=9, val_images=4))
     run.write("predictions.csv", values.predictions)
-    run.write("val.npy", val, of_array())
+    run.write("val.npy", val, array_codec())
     run.finish(values.summary)
     return run
 
@@ -36,37 +36,37 @@ def finished(folder: Path, val: np.ndarray) -> Run:
 def test_a_first_round_has_nothing_to_put_by(tmp_path: Path) -> None:
     options = made.values(classes=3).options.__class__(out=str(tmp_path / "run"))
     run = Run.open("made", options, command="striate", source_address="x")
-    assert put_by(run) is None
+    assert set_earlier_aside(run) is None
 
 
 def test_fewer_right_than_before_puts_the_earlier_model_back(tmp_path: Path) -> None:
     run = finished(tmp_path / "run", said(0, 1, 2, 0))
-    earlier = put_by(run)
+    earlier = set_earlier_aside(run)
     assert earlier is not None
     (run.model / "weights.safetensors").write_bytes(b"new")
-    run.write("val.npy", said(0, 1, 0, 1), of_array())
-    assert keep_earlier(run, earlier, said(0, 1, 0, 1), TRUTH)
+    run.write("val.npy", said(0, 1, 0, 1), array_codec())
+    assert restore_better_earlier(run, earlier, said(0, 1, 0, 1), TRUTH)
     assert (run.model / "weights.safetensors").read_bytes() == b"earlier"
-    assert np.array_equal(run.read("val.npy", of_array()), said(0, 1, 2, 0))
+    assert np.array_equal(run.read("val.npy", array_codec()), said(0, 1, 2, 0))
     assert run.plan.because[-1].code == "improve.not_kept"
     assert "before 4" in run.plan.because[-1].text
 
 
 def test_as_many_or_more_right_keeps_the_new_one(tmp_path: Path) -> None:
     run = finished(tmp_path / "run", said(0, 1, 0, 0))
-    earlier = put_by(run)
+    earlier = set_earlier_aside(run)
     assert earlier is not None
     (run.model / "weights.safetensors").write_bytes(b"new")
     for better in (said(0, 1, 0, 0), said(0, 1, 2, 0)):
-        assert not keep_earlier(run, earlier, better, TRUTH)
+        assert not restore_better_earlier(run, earlier, better, TRUTH)
     assert (run.model / "weights.safetensors").read_bytes() == b"new"
 
 
 def test_what_was_put_by_survives_a_kill(tmp_path: Path) -> None:
     run = finished(tmp_path / "run", said(0, 1, 2, 0))
-    put_by(run)
+    set_earlier_aside(run)
     (run.model / "weights.safetensors").write_bytes(b"half of the new")
-    run.write("val.npy", said(1, 1, 1, 1), of_array())
-    again = put_by(Run.load(run.folder))
+    run.write("val.npy", said(1, 1, 1, 1), array_codec())
+    again = set_earlier_aside(Run.load(run.folder))
     assert again is not None
     assert np.array_equal(again.val_probabilities, said(0, 1, 2, 0))

@@ -17,8 +17,8 @@ from striate.values import Evidence, Rows, Split, Summary
 
 
 def test_a_write_replaces_what_stood_there_and_leaves_nothing_beside(tmp_path: Path) -> None:
-    files.write_whole(tmp_path / "a.txt", b"old")
-    files.write_whole(tmp_path / "a.txt", b"new")
+    files.write_atomically(tmp_path / "a.txt", b"old")
+    files.write_atomically(tmp_path / "a.txt", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_bytes() == b"new"
 
@@ -27,14 +27,14 @@ def test_a_write_replaces_what_stood_there_and_leaves_nothing_beside(tmp_path: P
 def test_a_full_disk_keeps_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    files.write_whole(tmp_path / "a.txt", b"old")
+    files.write_atomically(tmp_path / "a.txt", b"old")
 
     def full(number: int) -> None:
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(MachineError, match=r"disk is full: .*a\.txt") as caught:
-        files.write_whole(tmp_path / "a.txt", b"new")
+        files.write_atomically(tmp_path / "a.txt", b"new")
     assert caught.value.exit_code == 6
     assert caught.value.hint
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
@@ -43,12 +43,12 @@ def test_a_full_disk_keeps_the_old_file(
 
 def test_a_disk_that_is_full_for_arrays_is_told_as_such(tmp_path: Path) -> None:
     error = OSError("80000 requested and 4096 written")
-    assert "disk is full" in files.not_written(tmp_path / "a.npy", error).sentence
+    assert "disk is full" in files.write_error(tmp_path / "a.npy", error).sentence
 
 
 def test_a_writer_that_fails_midway_leaves_nothing(tmp_path: Path) -> None:
     def write_half() -> None:
-        with files.whole(tmp_path / "a.bin") as file:
+        with files.open_atomically(tmp_path / "a.bin") as file:
             file.write(b"half")
             raise KeyError("fault")
 
@@ -59,7 +59,7 @@ def test_a_writer_that_fails_midway_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_the_writer_could_not_read_is_no_fault_of_the_disk(tmp_path: Path) -> None:
     def copy(source: str) -> None:
-        with files.whole(tmp_path / "a.bin") as file:
+        with files.open_atomically(tmp_path / "a.bin") as file:
             file.write((tmp_path / source).read_bytes())
 
     with pytest.raises(FileNotFoundError) as caught:
@@ -71,10 +71,10 @@ def test_what_the_writer_could_not_read_is_no_fault_of_the_disk(tmp_path: Path) 
 def test_the_dead_ones_leftovers_are_swept_the_living_ones_work_stays(tmp_path: Path) -> None:
     for name in ("a.csv", "a.csv.b", "b.csv"):
         (tmp_path / f".{name}.12345678{files.UNFINISHED}").write_bytes(b"half")
-    with files.whole(tmp_path / "a.csv") as file:
-        files.sweep(tmp_path, "b.csv")
+    with files.open_atomically(tmp_path / "a.csv") as file:
+        files.remove_unfinished(tmp_path, "b.csv")
         assert len(list(tmp_path.iterdir())) == 3
-        files.sweep(tmp_path)
+        files.remove_unfinished(tmp_path)
         file.write(b"all")
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
@@ -83,7 +83,7 @@ def test_the_dead_ones_leftovers_are_swept_the_living_ones_work_stays(tmp_path: 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(MachineError, match=r"a\.txt cannot be written: n"):
-        files.write_whole(tmp_path / place, b"x")
+        files.write_atomically(tmp_path / place, b"x")
 
 
 def test_json_survives_odd_figures_and_names() -> None:
@@ -141,8 +141,8 @@ def test_arrays_come_back_with_kind_and_shape(tmp_path: Path) -> None:
         few=np.array([[1.5, np.nan], [np.inf, 0]], np.float32),
         parts=(np.arange(3), np.empty(0, np.int64)),
     )
-    codec = files.of_arrays(Mixed)
-    with files.whole(tmp_path / "m.npz") as file:
+    codec = files.arrays_codec(Mixed)
+    with files.open_atomically(tmp_path / "m.npz") as file:
         codec.write(value, file)
     back = codec.read(tmp_path / "m.npz", {})
     assert back.name == value.name
@@ -154,20 +154,23 @@ def test_arrays_come_back_with_kind_and_shape(tmp_path: Path) -> None:
 
 def test_equal_values_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("a.npz", "b.npz"):
-        with files.whole(tmp_path / name) as file:
-            files.of_arrays(Split).write(made.values().split, file)
+        with files.open_atomically(tmp_path / name) as file:
+            files.arrays_codec(Split).write(made.values().split, file)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
 def test_arrays_are_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{}], object), allow_pickle=True)
     with pytest.raises(ValueError, match="Python objects"):
-        files.of_array().read(tmp_path / "a.npy", {})
+        files.array_codec().read(tmp_path / "a.npy", {})
 
 
 def test_an_empty_table_is_called_empty_and_named_once() -> None:
     for error in (StopIteration(), RuntimeError("generator raised StopIteration")):
-        assert files.damaged("doubts.csv", error).sentence == "doubts.csv is damaged: it is empty."
+        assert (
+            files.damaged_file_error("doubts.csv", error).sentence
+            == "doubts.csv is damaged: it is empty."
+        )
     cut = ValueError("doubts.csv has a row that is cut short.")
-    told = files.damaged("doubts.csv", cut).sentence
+    told = files.damaged_file_error("doubts.csv", cut).sentence
     assert told == "doubts.csv is damaged: it has a row that is cut short."

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from striate import cli
-from striate.command.diagnose_output import judge
-from striate.store.training_log import read_log
+from striate.command.diagnose_output import diagnose_log_curves
+from striate.store.training_log import read_training_log
 
 LOGS = Path(__file__).parent / "logs"
 COLUMNS = {
@@ -22,17 +22,17 @@ COLUMNS = {
 
 @pytest.mark.parametrize(("name", "columns"), COLUMNS.items())
 def test_a_log_that_overfits(name: str, columns: str) -> None:
-    curves = read_log(LOGS / name)
+    curves = read_training_log(LOGS / name)
     assert list(curves.columns.values()) == columns.split()
     assert max(curves.val_accuracy) < 1
-    told = judge(curves)
+    told = diagnose_log_curves(curves)
     assert told.verdict.code == "overfitting"
     assert told.chosen is not None
     assert 7 <= told.chosen.epoch <= 12
 
 
 def test_a_rate_of_lightning_that_names_no_epoch_belongs_to_the_next() -> None:
-    curves = read_log(LOGS / "metrics.csv")
+    curves = read_training_log(LOGS / "metrics.csv")
     assert curves.lr == pytest.approx([0.001 * 0.9**epoch for epoch in range(24)], rel=1e-4)
 
 
@@ -43,7 +43,11 @@ def test_a_log_that_underfits(tmp_path: Path) -> None:
         rows.append(f"{epoch},{0.7 - 0.4 * left},{0.9 + left + wobble},")
         rows[-1] += f"{0.68 - 0.35 * left},{0.95 + 0.9 * left + wobble}"
     (tmp_path / "log.csv").write_text("\n".join(rows) + "\n", "utf-8")
-    found = {f.code for f in judge(read_log(tmp_path)).findings if f.outcome == "found"}
+    found = {
+        f.code
+        for f in diagnose_log_curves(read_training_log(tmp_path)).findings
+        if f.outcome == "found"
+    }
     assert "underfitting" in found
 
 

@@ -10,8 +10,8 @@ import pytest
 from striate.errors import MachineError, StriateError, UsageError
 from striate.store import outputs
 from striate.store.files import UNFINISHED
-from striate.store.output_kinds import ANSWERS, INSPECTION_PAGE
-from striate.store.outputs import Output, delivered
+from striate.store.output_kinds import INSPECTION_PAGE, PREDICTIONS_KIND
+from striate.store.outputs import OutputTarget, open_output
 
 CSV = b"path,predicted,probability,familiarity,set,p:a,p:b\r\nx,a,1,1,a,1,0\r\n"
 ODD = b'\xef\xbb\xbfpath,predicted,probability,"p:a\nb"\n'
@@ -24,14 +24,16 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def place(named: str, *inputs: str, force: bool = False) -> Output:
-    found = outputs.output(named, ANSWERS, flag="--out", inputs=inputs, force=force)
+def place(named: str, *inputs: str, force: bool = False) -> OutputTarget:
+    found = outputs.resolve_output(
+        named, PREDICTIONS_KIND, flag="--out", inputs=inputs, force=force
+    )
     assert found is not None
     return found
 
 
-def deliver(where: Output, content: bytes = b"new") -> None:
-    with delivered(where) as file:
+def deliver(where: OutputTarget, content: bytes = b"new") -> None:
+    with open_output(where) as file:
         file.write(content)
 
 

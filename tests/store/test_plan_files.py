@@ -16,7 +16,7 @@ Content = dict[str, Any]
 
 @pytest.fixture
 def plan_file(tmp_path: Path) -> Path:
-    with files.whole(tmp_path / "plan.json") as file:
+    with files.open_atomically(tmp_path / "plan.json") as file:
         PLAN.write(made.values().plan, file)
     return tmp_path / "plan.json"
 

@@ -11,7 +11,7 @@ from striate.values import Options
 
 def test_settings_left_as_usual_do_not_count() -> None:
     # So a setting that a later striate adds, left as usual, finds the runs of an earlier one.
-    assert settings_key(Options(), "demo") == files.digest_of({}, ["", "", ""], "demo")
+    assert settings_key(Options(), "demo") == files.values_digest({}, ["", "", ""], "demo")
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"strategy": "deep"}, {"split": "pool"}])

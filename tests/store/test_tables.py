@@ -33,7 +33,7 @@ ODD = [
 
 def stored(name: str, value: object, folder: Path) -> object:
     codec = CODECS[name]
-    with files.whole(folder / name) as file:
+    with files.open_atomically(folder / name) as file:
         codec.write(value, file)
     return codec.read(folder / name, codec.facts(value))
 
@@ -87,8 +87,8 @@ def test_odd_names_survive_in_an_index(tmp_path: Path) -> None:
 
 @given(st.text(st.characters(exclude_categories=()), max_size=12))
 def test_any_text_is_written_and_read(text: str) -> None:
-    assert tables.unwritten(tables.written(text)) == text
-    tables.written(text).encode("utf-8")
+    assert tables.unescape_surrogates(tables.escape_surrogates(text)) == text
+    tables.escape_surrogates(text).encode("utf-8")
 
 
 def test_predictions_come_back_to_the_bit(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_of_many_classes_the_five_highest_stand(tmp_path: Path) -> None:
 
 
 def test_a_tie_goes_to_the_first_class() -> None:
-    assert tables.highest(np.array([0.2, 0.4, 0.4], np.float32), 2).tolist() == [1, 2]
+    assert tables.top_classes(np.array([0.2, 0.4, 0.4], np.float32), 2).tolist() == [1, 2]
 
 
 def test_figures_that_are_not_finite_survive_in_a_history(tmp_path: Path) -> None:

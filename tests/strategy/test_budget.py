@@ -3,9 +3,9 @@
 import pytest
 
 from striate.strategy.budget import (
+    choose_feature_size,
     epoch_seconds,
     epochs_within,
-    feature_size,
     training_seconds,
     trial_seconds,
 )
@@ -55,8 +55,8 @@ def test_whole_epochs():
 def test_the_input_is_as_large_as_time_and_image_allow(
     images: int, image_size: int, seconds: float, size: int
 ):
-    assert feature_size(images, image_size, 448, seconds) == size
+    assert choose_feature_size(images, image_size, 448, seconds) == size
 
 
 def test_a_net_with_a_small_input_keeps_it():
-    assert feature_size(1000, 224, 448, 60, usual_size=64) == 64
+    assert choose_feature_size(1000, 224, 448, 60, usual_size=64) == 64

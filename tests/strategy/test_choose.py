@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategy.evidences import ALL, MACHINE, TOP, evidence, trial
 from striate.errors import UsageError
 from striate.strategy import budget
-from striate.strategy.choose import choose, what_to_try
+from striate.strategy.choose import choose_plan, choose_trials
 from striate.strategy.recipes import DEEP, SCRATCH
 from striate.values import Evidence, Options, Plan
 
@@ -67,14 +67,14 @@ def codes(plan: Plan) -> list[str]:
     ],
 )
 def test_what_follows_from_what(case: Evidence, seconds: float, strategy: str, code: str):
-    plan = choose(case, seconds, OPTIONS, MACHINE)
+    plan = choose_plan(case, seconds, OPTIONS, MACHINE)
     assert plan.strategy.value == strategy
     assert code in codes(plan)
     assert (plan.epochs.value == 0) == (strategy == "linear")
 
 
 def test_reasons_carry_their_figures():
-    plan = choose(evidence(trials=(trial(0.87),)), 60, OPTIONS, MACHINE)
+    plan = choose_plan(evidence(trials=(trial(0.87),)), 60, OPTIONS, MACHINE)
     text = " ".join(sentence.text for sentence in plan.because)
     assert "90.0% of 3,000 training images" in text
     assert "reached 87.0%" in text
@@ -85,20 +85,20 @@ def test_reasons_carry_their_figures():
 def test_two_that_promise_something_are_ranked_by_what_they_promise():
     slow = {"scratch": 2000.0, "deep": 400.0}
     poor = evidence(trials=(trial(0.84, epochs=20),), **slow)
-    assert choose(poor, 90, OPTIONS, MACHINE).strategy.value == "deep"
+    assert choose_plan(poor, 90, OPTIONS, MACHINE).strategy.value == "deep"
     good = evidence(trials=(trial(0.95, epochs=20),), **slow)
-    assert choose(good, 90, OPTIONS, MACHINE).strategy.value == "scratch"
+    assert choose_plan(good, 90, OPTIONS, MACHINE).strategy.value == "scratch"
 
 
 def test_a_trial_is_for_images_that_leave_something_to_win():
-    (tried,) = what_to_try(evidence(scratch=2000.0, deep=2000.0), 90, OPTIONS, MACHINE)
+    (tried,) = choose_trials(evidence(scratch=2000.0, deep=2000.0), 90, OPTIONS, MACHINE)
     assert tried.plan.strategy.value == "scratch"
     assert tried.plan.net.value == "compact"
     assert tried.seconds == pytest.approx(0.12 * 120)
     assert 1 <= tried.plan.epochs.value <= tried.seconds * 2000 / 3000
-    (large,) = what_to_try(evidence(size=224, scratch=500.0), 90, OPTIONS, MACHINE)
+    (large,) = choose_trials(evidence(size=224, scratch=500.0), 90, OPTIONS, MACHINE)
     assert large.plan.input_size.value == 224
-    (few,) = what_to_try(evidence(train=700, size=224, scratch=500.0), 90, OPTIONS, MACHINE)
+    (few,) = choose_trials(evidence(train=700, size=224, scratch=500.0), 90, OPTIONS, MACHINE)
     assert few.seconds == pytest.approx(0.12 * 120)
 
 
@@ -119,12 +119,12 @@ def test_a_trial_is_for_images_that_leave_something_to_win():
     ],
 )
 def test_no_trial_where_it_could_change_nothing(case: Evidence, options: Options):
-    assert what_to_try(case, 90, options, MACHINE) == ()
+    assert choose_trials(case, 90, options, MACHINE) == ()
 
 
 def test_what_was_asked_for_is_done():
     for strategy in ("linear", "layers", "shallow", "deep", "scratch"):
-        plan = choose(
+        plan = choose_plan(
             evidence(linear=1.0, val=1.0), 60, replace(OPTIONS, strategy=strategy), MACHINE
         )
         assert plan.strategy.value == strategy
@@ -135,34 +135,34 @@ def test_what_was_asked_for_is_done():
 
 def test_a_strategy_that_was_asked_for_runs_one_epoch_even_without_time():
     for strategy in ("deep", "scratch"):
-        plan = choose(evidence(), 1, replace(OPTIONS, strategy=strategy), MACHINE)
+        plan = choose_plan(evidence(), 1, replace(OPTIONS, strategy=strategy), MACHINE)
         assert plan.epochs.value == 1
         unmeasured = evidence(features=1.0)
-        plan = choose(unmeasured, 60, replace(OPTIONS, strategy=strategy), MACHINE)
+        plan = choose_plan(unmeasured, 60, replace(OPTIONS, strategy=strategy), MACHINE)
         assert plan.epochs.why.code == "epochs.unmeasured"
 
 
 @pytest.mark.parametrize("strategy", ["linear", "layers", "shallow", "deep"])
 def test_what_needs_a_pretrained_network_says_so(strategy: str):
     with pytest.raises(UsageError, match=f"{strategy} needs a pretrained network"):
-        choose(evidence(linear=None), 60, replace(OPTIONS, strategy=strategy), MACHINE)
+        choose_plan(evidence(linear=None), 60, replace(OPTIONS, strategy=strategy), MACHINE)
 
 
 def test_layers_reads_more_than_the_top():
     found = evidence(best="top")
-    assert choose(found, 60, replace(OPTIONS, strategy="linear"), MACHINE).taps.value == TOP
-    assert choose(found, 60, replace(OPTIONS, strategy="layers"), MACHINE).taps.value == ALL
+    assert choose_plan(found, 60, replace(OPTIONS, strategy="linear"), MACHINE).taps.value == TOP
+    assert choose_plan(found, 60, replace(OPTIONS, strategy="layers"), MACHINE).taps.value == ALL
 
 
 def test_a_net_that_was_asked_for_is_the_net():
     asked = replace(OPTIONS, net="resnet18")
-    plan = choose(evidence(net="resnet18"), 60, asked, MACHINE)
+    plan = choose_plan(evidence(net="resnet18"), 60, asked, MACHINE)
     assert (plan.net.value, plan.net.ground) == ("resnet18", "asked")
     assert "out.net_asked" in codes(plan)
 
 
 def test_a_linear_plan_is_the_best_probe():
-    plan = choose(evidence(linear=1.0, val=1.0), 60, OPTIONS, MACHINE)
+    plan = choose_plan(evidence(linear=1.0, val=1.0), 60, OPTIONS, MACHINE)
     assert plan.taps.value == ALL
     assert plan.alpha.value == 10.0
     assert plan.input_size.value == 224
@@ -171,18 +171,18 @@ def test_a_linear_plan_is_the_best_probe():
 
 
 def test_a_trained_plan_follows_its_recipe():
-    scratch = choose(evidence(), 60, replace(OPTIONS, strategy="scratch"), MACHINE)
+    scratch = choose_plan(evidence(), 60, replace(OPTIONS, strategy="scratch"), MACHINE)
     assert scratch.learning_rate == SCRATCH.learning_rate
     assert scratch.taps == SCRATCH.taps
     assert (scratch.net.value, scratch.input_size.value) == ("compact", 32)
-    deep = choose(evidence(), 900, replace(OPTIONS, strategy="deep"), MACHINE)
+    deep = choose_plan(evidence(), 900, replace(OPTIONS, strategy="deep"), MACHINE)
     assert deep.layer_decay == DEEP.layer_decay
     assert deep.taps.value == ALL
     assert (deep.net.value, deep.input_size.value, deep.alpha.value) == ("lite0", 224, 10.0)
 
 
 def test_few_images_get_smaller_batches_at_the_same_rate():
-    few = choose(
+    few = choose_plan(
         evidence(train=100, val_images=0), 60, replace(OPTIONS, strategy="scratch"), MACHINE
     )
     assert few.batch_size.value == 16
@@ -204,13 +204,15 @@ CASES = st.builds(
 
 @given(CASES, st.floats(-20, 3600), st.floats(0, 3600))
 def test_the_choice_is_whole_pure_and_within_its_time(case: Evidence, seconds: float, more: float):
-    plan = choose(case, seconds, OPTIONS, MACHINE)
-    assert plan == choose(case, seconds, OPTIONS, MACHINE)
+    plan = choose_plan(case, seconds, OPTIONS, MACHINE)
+    assert plan == choose_plan(case, seconds, OPTIONS, MACHINE)
     assert plan.because
     assert all(sentence.text and sentence.code for sentence in plan.because)
-    longer = choose(case, seconds + more, replace(OPTIONS, strategy=plan.strategy.value), MACHINE)
+    longer = choose_plan(
+        case, seconds + more, replace(OPTIONS, strategy=plan.strategy.value), MACHINE
+    )
     assert longer.epochs.value >= plan.epochs.value
-    for candidate in what_to_try(case, seconds, OPTIONS, MACHINE):
+    for candidate in choose_trials(case, seconds, OPTIONS, MACHINE):
         assert 0 < candidate.seconds <= 0.25 * max(0.0, seconds)
     if plan.epochs.value > 1 and case.probes:
         speed = case.speeds[plan.strategy.value]

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from strategy.evidences import MACHINE, evidence
-from striate.strategy.choose import choose
-from striate.strategy.corners import corner, to_try
-from striate.strategy.expected_gain import contenders, worth_measuring
+from striate.strategy.choose import choose_plan
+from striate.strategy.corners import find_corner, strategy_to_try
+from striate.strategy.expected_gain import candidate_strategies, strategies_to_measure
 from striate.values import Evidence, Options
 
 OPTIONS = Options(minutes=10)
@@ -19,7 +19,7 @@ def at(each: int, shift: float, size: int = 224) -> Evidence:
         evidence(train=10 * each, size=size, val_images=500, **FAST),
         shift={"block1": shift / 2, "top": 1.5 * shift},
     )
-    return replace(found, corner=corner(found))
+    return replace(found, corner=find_corner(found))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_the_four_corners_of_the_course(each: int, shift: float, rule: str) -> N
 
 
 def test_without_a_shift_there_is_no_corner() -> None:
-    assert corner(evidence()) is None
+    assert find_corner(evidence()) is None
 
 
 @pytest.mark.parametrize(
@@ -50,22 +50,22 @@ def test_without_a_shift_there_is_no_corner() -> None:
 def test_what_several_labels_and_numbers_try(
     each: int, shift: float, size: int, tried: str
 ) -> None:
-    assert to_try(size, each, shift) == tried
+    assert strategy_to_try(size, each, shift) == tried
 
 
 @pytest.mark.parametrize("each", [20, 200])
 @pytest.mark.parametrize("shift", [0.05, 0.3])
 def test_all_layers_are_tuned_where_there_is_time_else_the_last(each: int, shift: float) -> None:
     found = at(each, shift)
-    assert contenders(found, 3600, OPTIONS)[0] == ("scratch", "deep")
-    assert worth_measuring(found, 3600, OPTIONS) == ("scratch", "deep")
+    assert candidate_strategies(found, 3600, OPTIONS)[0] == ("scratch", "deep")
+    assert strategies_to_measure(found, 3600, OPTIONS) == ("scratch", "deep")
     slow = replace(found, speeds={**FAST, "deep": each / 20})
-    assert contenders(slow, 60, OPTIONS)[0] == ("scratch", "shallow")
+    assert candidate_strategies(slow, 60, OPTIONS)[0] == ("scratch", "shallow")
 
 
 def test_a_slow_network_has_both_ways_of_tuning_measured() -> None:
     hoped = replace(at(200, 0.05), speeds={"features": 50.0})
-    assert "shallow" in worth_measuring(hoped, 600, OPTIONS)
+    assert "shallow" in strategies_to_measure(hoped, 600, OPTIONS)
 
 
 def test_too_few_validation_images_to_judge_a_tuning_are_said_to_be() -> None:
@@ -73,7 +73,7 @@ def test_too_few_validation_images_to_judge_a_tuning_are_said_to_be() -> None:
         evidence(train=20, val_images=4, linear=0.7, val=0.75, size=224, **FAST),
         shift={"block1": 0.1, "top": 0.1},
     )
-    plan = choose(found, 3600, OPTIONS, MACHINE)
+    plan = choose_plan(found, 3600, OPTIONS, MACHINE)
     said = {sentence.code: sentence for sentence in plan.because}
     assert plan.strategy.value == "linear"
     assert said["out.tuning_few"].figures["n"] == 4
@@ -81,7 +81,7 @@ def test_too_few_validation_images_to_judge_a_tuning_are_said_to_be() -> None:
 
 def test_the_last_stages_are_tuned_within_their_time() -> None:
     slow = replace(at(60, 0.05), speeds={**FAST, "deep": 5.0})
-    plan = choose(slow, 120, OPTIONS, MACHINE)
+    plan = choose_plan(slow, 120, OPTIONS, MACHINE)
     assert plan.strategy.value == "shallow"
     assert plan.tuned.value > 0
     passes = (4 * 600 + 500) / FAST["features"]

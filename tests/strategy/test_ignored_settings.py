@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from tests.strategy.evidences import MACHINE, evidence
 
-from striate.config.overrides import CHOICES, SETTINGS, WORDS
-from striate.strategy.ignored_settings import idle, idle_choices
+from striate.config.overrides import ALLOWED_WORDS, CHOICES, SETTINGS
+from striate.strategy.ignored_settings import ignored_choices, ignored_settings
 from striate.strategy.plans import linear_plan, training_plan
 from striate.values import Choice, Options, Plan, say
 
@@ -34,11 +34,11 @@ def plan_of(strategy: str, text: str | None) -> Plan:
 
 def other_than(plan: Plan, name: str) -> Any:
     """A value that the plan does not hold."""
-    if name in WORDS:
+    if name in ALLOWED_WORDS:
         held = plan.settings.value if name in SETTINGS else plan
         now = getattr(held, name)
         now = now.value if isinstance(now, Choice) else now
-        return next(word for word in WORDS[name] if word not in (now, "none"))
+        return next(word for word in ALLOWED_WORDS[name] if word not in (now, "none"))
     return OTHER.get(name, 0.37)
 
 
@@ -47,8 +47,8 @@ def other_than(plan: Plan, name: str) -> Any:
 def test_a_choice_is_in_the_plan_or_named_as_idle(strategy: str, name: str) -> None:
     text = f"{name}={other_than(plan_of(strategy, None), name)}"
     plan = plan_of(strategy, text)
-    told = idle(Options(set=text), plan, "label", 100)
-    if idle_choices(Options(set=text), plan):
+    told = ignored_settings(Options(set=text), plan, "label", 100)
+    if ignored_choices(Options(set=text), plan):
         assert name in told[0].text
         assert "no effect" in told[0].text
     else:
@@ -72,7 +72,7 @@ def test_a_choice_is_in_the_plan_or_named_as_idle(strategy: str, name: str) -> N
 def test_what_is_idle_is_what_the_model_has_no_use_for(
     strategy: str, text: str, names: tuple[str, ...]
 ) -> None:
-    assert idle_choices(Options(set=text), plan_of(strategy, text)) == names
+    assert ignored_choices(Options(set=text), plan_of(strategy, text)) == names
 
 
 @pytest.mark.parametrize("flag", ["race", "remedy"])
@@ -80,7 +80,7 @@ def test_a_flag_for_trainings_says_that_nothing_was_trained(flag: str) -> None:
     options = replace(Options(), **{flag: True})
     linear, deep = plan_of("linear", None), plan_of("deep", None)
     codes = [
-        [sentence.code for sentence in idle(options, plan, task, n)]
+        [sentence.code for sentence in ignored_settings(options, plan, task, n)]
         for plan, task, n in (
             (linear, "label", 50),
             (deep, "label", 0),
@@ -95,5 +95,5 @@ def test_a_flag_for_trainings_says_that_nothing_was_trained(flag: str) -> None:
         [],
     ]
     gated = replace(linear, because=(say("gate.not_kept", "Trained, and not kept."),))
-    assert not idle(options, gated, "label", 50)
-    assert not idle(Options(), linear, "label", 50)
+    assert not ignored_settings(options, gated, "label", 50)
+    assert not ignored_settings(Options(), linear, "label", 50)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from striate.nets import RANDOM
-from striate.train.head import Network, assemble
+from striate.train.head import Network, build_network
 from striate.values import Cache, Choice, Machine, ModelSpec, NetSettings, Plan, Rows, Tap, say
 
 CLASSES = ("across", "down", "plain")
@@ -69,7 +69,7 @@ def plan(**changes: Any) -> Plan:
 
 def network(of: Plan) -> Network:
     """The plan's network before its first step."""
-    return assemble(
+    return build_network(
         ModelSpec(
             net=of.net.value,
             settings=of.settings.value,

@@ -2,13 +2,18 @@ import pytest
 import torch
 from torch import nn
 
-from striate.train.best_epoch import averaged, averaged_epochs, averages_of, mean_with
+from striate.train.best_epoch import (
+    averaged_state,
+    count_averaged_epochs,
+    make_weight_average,
+    update_mean,
+)
 from striate.values import Epoch
 
 
 def test_it_is_the_moving_average_worked_by_hand() -> None:
     network = nn.Linear(1, 1, bias=False)
-    average = averaged(network, 0.5)
+    average = make_weight_average(network, 0.5)
     assert average is not None
     by_hand = 0.0
     for n, weight in enumerate([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0]):
@@ -17,7 +22,7 @@ def test_it_is_the_moving_average_worked_by_hand() -> None:
         average.update_parameters(network)
         decay = min(0.5, (1 + n) / (10 + n)) if n else 0.0
         by_hand = decay * by_hand + (1 - decay) * weight
-    assert float(averages_of(average)["weight"]) == pytest.approx(by_hand)
+    assert float(averaged_state(average)["weight"]) == pytest.approx(by_hand)
 
 
 def test_it_is_torchs_where_the_decay_is_reached() -> None:
@@ -25,7 +30,7 @@ def test_it_is_torchs_where_the_decay_is_reached() -> None:
     from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
     network = nn.BatchNorm2d(3)
-    ours = averaged(network, 0.05)
+    ours = make_weight_average(network, 0.05)
     theirs = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.05), use_buffers=True)
     assert ours is not None
     generator = torch.Generator().manual_seed(0)
@@ -35,12 +40,12 @@ def test_it_is_torchs_where_the_decay_is_reached() -> None:
         theirs.update_parameters(network)
     for name, tensor in theirs.module.state_dict().items():
         if tensor.is_floating_point():
-            assert torch.allclose(averages_of(ours)[name], tensor)
-    assert int(averages_of(ours)["num_batches_tracked"]) == 5
+            assert torch.allclose(averaged_state(ours)[name], tensor)
+    assert int(averaged_state(ours)["num_batches_tracked"]) == 5
 
 
 def test_no_decay_is_no_average() -> None:
-    assert averaged(nn.Linear(1, 1), 0.0) is None
+    assert make_weight_average(nn.Linear(1, 1), 0.0) is None
 
 
 def test_the_mean_of_epochs_one_after_another_is_their_mean() -> None:
@@ -51,7 +56,7 @@ def test_the_mean_of_epochs_one_after_another_is_their_mean() -> None:
     ]
     kept = states[0]
     for count, state in enumerate(states[1:], start=1):
-        kept = mean_with(kept, count, state)
+        kept = update_mean(kept, count, state)
     mean = torch.stack([state["weight"] for state in states]).mean(dim=0)
     assert torch.allclose(kept["weight"], mean)
     assert int(kept["seen"]) == 3
@@ -81,5 +86,5 @@ def test_the_epochs_that_are_averaged_are_counted_as_the_loop_kept_them() -> Non
         epoch(3, 0.4, True),  # not kept
         epoch(4, 0.7, True),  # mean of three
     ]
-    assert [averaged_epochs(epochs[:n], better) for n in range(5)] == [0, 1, 2, 2, 3]
-    assert averaged_epochs([*epochs, epoch(5, 0.8, False)], better) == 1
+    assert [count_averaged_epochs(epochs[:n], better) for n in range(5)] == [0, 1, 2, 2, 3]
+    assert count_averaged_epochs([*epochs, epoch(5, 0.8, False)], better) == 1

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from striate.data.batches import normalise, to_device
-from striate.train.batch_source import Feed
+from striate.data.batches import images_to_device, normalise_batch
+from striate.train.batch_source import BatchSource
 from striate.values import Cache
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 20, 20, 1), np.uint8)
@@ -11,8 +11,8 @@ LABELS = np.array([0, 1, 2, 0, 1, 2])
 ROWS = np.array([4, 1, 3])
 
 
-def feed(size: int = 20, channels: int = 1, layout: str = "channels_last") -> Feed:
-    return Feed(
+def feed(size: int = 20, channels: int = 1, layout: str = "channels_last") -> BatchSource:
+    return BatchSource(
         cache=Cache(images=IMAGES, path=""),
         labels=LABELS,
         input_size=size,
@@ -33,7 +33,9 @@ def test_images_are_normalised_and_in_the_order_asked_for() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_training_sees_pixels_as_prediction_does(size: int, channels: int) -> None:
     found = feed(size, channels).images(ROWS)
-    wanted = normalise(to_device(IMAGES[ROWS]), (0.5,) * channels, (0.25,) * channels, size=size)
+    wanted = normalise_batch(
+        images_to_device(IMAGES[ROWS]), (0.5,) * channels, (0.25,) * channels, size=size
+    )
     assert torch.equal(found, wanted)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from striate.metrics.curve_smoothing import find_best_epoch
 from striate.train import best_epoch
-from striate.train.best_epoch import HELD, kept_of, least_promising, seen_enough
+from striate.train.best_epoch import HELD, choose_kept_epoch, should_stop_early, worst_held_epoch
 from striate.train.schedule import SCHEDULES, falls_to_zero
 from striate.values import Epoch
 
@@ -48,10 +48,10 @@ def after_all(losses: np.ndarray) -> int:
     for number in range(1, len(seen) + 1):
         held.add(number)
         if 0 in held or len(held) > HELD:
-            held.discard(least_promising(seen[:number], held))
+            held.discard(worst_held_epoch(seen[:number], held))
         assert 0 < len(held) <= HELD
         assert number in held
-    return kept_of(seen, held)
+    return choose_kept_epoch(seen, held)
 
 
 def test_few_held_epochs_keep_nearly_what_all_would() -> None:
@@ -71,42 +71,42 @@ def test_one_lucky_epoch_is_not_kept() -> None:
 
 
 def test_ties_go_to_the_earlier_of_those_held() -> None:
-    assert kept_of(epochs([0.5] * 6), [2, 4, 6]) == 2
+    assert choose_kept_epoch(epochs([0.5] * 6), [2, 4, 6]) == 2
 
 
 def test_without_validation_images_the_latest_is_kept() -> None:
     blind = epochs([float("nan")] * 3)
-    assert kept_of(blind, [1, 2, 3]) == 3
-    assert least_promising(blind, [1, 2, 3]) == 1
+    assert choose_kept_epoch(blind, [1, 2, 3]) == 3
+    assert worst_held_epoch(blind, [1, 2, 3]) == 1
 
 
 def test_before_any_epoch_there_are_the_first_weights() -> None:
-    assert kept_of((), [0]) == 0
-    assert least_promising(epochs([0.5]), [0, 1]) == 0
+    assert choose_kept_epoch((), [0]) == 0
+    assert worst_held_epoch(epochs([0.5]), [0, 1]) == 0
 
 
 def test_long_trainings_are_looked_at_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(best_epoch, "LONG", 24)
     seen = noisy(rising(60), 0.01)
-    assert least_promising(epochs(seen), [2, 28, 31, 60]) == 2
+    assert worst_held_epoch(epochs(seen), [2, 28, 31, 60]) == 2
 
 
 @pytest.mark.parametrize("schedule", ["constant", "step", "plateau"])
 def test_a_loss_that_rises_ends_a_training_that_does_not_end_itself(schedule: str) -> None:
     seen = epochs(noisy(rising()))
-    ends = [n for n in range(1, 41) if seen_enough("auto", schedule, seen[:n])]
+    ends = [n for n in range(1, 41) if should_stop_early("auto", schedule, seen[:n])]
     assert ends
     assert min(ends) > 22
-    assert not any(seen_enough("never", schedule, seen[:n]) for n in ends)
+    assert not any(should_stop_early("never", schedule, seen[:n]) for n in ends)
     falls = epochs(noisy(falling()))
-    assert not any(seen_enough("always", schedule, falls[:n]) for n in range(1, 41))
+    assert not any(should_stop_early("always", schedule, falls[:n]) for n in range(1, 41))
 
 
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "linear", "one-cycle 2/8"])
 def test_rates_that_fall_to_zero_are_let_fall(schedule: str) -> None:
     seen = epochs(noisy(rising()))
-    assert not seen_enough("auto", schedule, seen)
-    assert seen_enough("always", schedule, seen)
+    assert not should_stop_early("auto", schedule, seen)
+    assert should_stop_early("always", schedule, seen)
 
 
 def test_every_schedule_is_known_to_end_or_not() -> None:
@@ -117,5 +117,9 @@ def test_every_schedule_is_known_to_end_or_not() -> None:
 def test_a_lucky_epoch_alone_ends_nothing() -> None:
     losses = noisy(falling(), 0.01)
     losses[10] = 0.3
-    assert not any(seen_enough("always", "constant", epochs(losses[:n])) for n in range(1, 41))
-    assert not seen_enough("always", "constant", (replace(epochs([0.4])[0], val_loss=np.nan),))
+    assert not any(
+        should_stop_early("always", "constant", epochs(losses[:n])) for n in range(1, 41)
+    )
+    assert not should_stop_early(
+        "always", "constant", (replace(epochs([0.4])[0], val_loss=np.nan),)
+    )

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from striate.train.initialise import calibrate, layers, moments
+from striate.train.initialise import calibrate_variances, layer_moments, weight_layers
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -26,27 +26,27 @@ def deep_net(depth: int = 12) -> nn.Sequential:
 
 def test_torchs_default_lets_the_variance_fall_and_lsuv_brings_it_to_1() -> None:
     net = deep_net()
-    before = moments(net, images())
+    before = layer_moments(net, images())
     assert before[-1].output_variance < 0.01
     for layer in net:
         if isinstance(layer, nn.Conv2d):
             nn.init.orthogonal_(layer.weight, generator=seeded())
-    calibrate(net, images(), "unit")
-    after = moments(net, images())
+    calibrate_variances(net, images(), "unit")
+    after = layer_moments(net, images())
     assert len(after) == 12
     assert all(abs(m.output_variance - 1) < 0.1 for m in after)
 
 
 def test_calibrated_layers_give_out_the_variance_that_comes_in() -> None:
     net = deep_net()
-    calibrate(net, images(), "input")
-    for found in moments(net, images()):
+    calibrate_variances(net, images(), "input")
+    for found in layer_moments(net, images()):
         assert abs(found.output_variance / found.input_variance - 1) < 0.1
 
 
 def test_moments_are_those_of_the_layer() -> None:
     layer = nn.Conv2d(3, 4, 3)
-    (found,) = moments(nn.Sequential(layer), images())
+    (found,) = layer_moments(nn.Sequential(layer), images())
     made = layer(images()).detach()
     assert found.layer == "0"
     assert found.kind == "Conv2d"
@@ -60,8 +60,8 @@ def test_looking_leaves_modes_and_statistics_alone() -> None:
     net[2].eval()
     before = [buffer.clone() for buffer in net.buffers()]
     state = torch.get_rng_state()
-    moments(net, images())
-    calibrate(net, images())
+    layer_moments(net, images())
+    calibrate_variances(net, images())
     assert all(torch.equal(a, b) for a, b in zip(before, net.buffers(), strict=True))
     assert net.training
     assert not net[2].training
@@ -74,7 +74,7 @@ def test_frozen_layers_and_such_as_do_not_vary_stay() -> None:
     nn.init.zeros_(net[1].weight)
     nn.init.zeros_(net[1].bias)
     before = [parameter.clone() for parameter in net.parameters()]
-    calibrate(net, images())
+    calibrate_variances(net, images())
     assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
 
 
@@ -90,4 +90,4 @@ def test_layers_come_in_the_order_in_which_an_image_meets_them() -> None:
             return found
 
     net = Turned()
-    assert layers(net, images()) == [net.first, net.second]
+    assert weight_layers(net, images()) == [net.first, net.second]

@@ -8,7 +8,13 @@ from torch import nn
 
 from striate.errors import MachineError
 from striate.train import checkpoint
-from striate.train.checkpoint import Checkpoint, load, optimizer_tensors, restore_optimizer, save
+from striate.train.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
 from striate.train.optimizer import Optimizer, build_optimizer
 from striate.values import Sentence
 
@@ -26,8 +32,8 @@ def state(fingerprint: str = "f") -> Checkpoint:
 
 
 def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
-    save(tmp_path / "deeper", state())
-    found = load(tmp_path / "deeper", "f")
+    save_checkpoint(tmp_path / "deeper", state())
+    found = load_checkpoint(tmp_path / "deeper", "f")
     assert found is not None
     assert found.plan == plan()
     assert torch.equal(found.network["a.weight"], state().network["a.weight"])
@@ -38,13 +44,13 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_another_training_is_not_used(tmp_path: Path) -> None:
-    save(tmp_path, state("other"))
-    assert load(tmp_path, "f") is None
+    save_checkpoint(tmp_path, state("other"))
+    assert load_checkpoint(tmp_path, "f") is None
 
 
 @pytest.mark.parametrize("damage", ["cut", "noise", "empty", "missing", "bit", "facts"])
 def test_a_damaged_checkpoint_is_not_used(tmp_path: Path, damage: str) -> None:
-    save(tmp_path, state())
+    save_checkpoint(tmp_path, state())
     path = tmp_path / checkpoint.NAME
     content = path.read_bytes()
     if damage == "missing":
@@ -61,7 +67,7 @@ def test_a_damaged_checkpoint_is_not_used(tmp_path: Path, damage: str) -> None:
         path.write_bytes(broken[damage])
         assert path.read_bytes() != content
     told: list[Sentence] = []
-    assert load(tmp_path, "f", told.append) is None
+    assert load_checkpoint(tmp_path, "f", told.append) is None
     assert [note.code for note in told] == ["train.mended"] * (damage != "missing")
 
 
@@ -69,19 +75,19 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     with pytest.raises(MachineError, match="cannot be written"):
-        save(blocked / "checkpoints", state())
+        save_checkpoint(blocked / "checkpoints", state())
 
 
 def test_a_failed_write_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save(tmp_path, state())
+    save_checkpoint(tmp_path, state())
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(MachineError, match=r"disk is full: .*training\.safetensors"):
-        save(tmp_path, state("new"))
-    assert load(tmp_path, "f") is not None
+        save_checkpoint(tmp_path, state("new"))
+    assert load_checkpoint(tmp_path, "f") is not None
     assert len(list(tmp_path.iterdir())) == 1
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from striate.train.divergence import DivergedError, Origin, origin
+from striate.train.divergence import DivergedError, DivergenceOrigin, find_divergence
 
 IMAGES = torch.ones(2, 4)
 
@@ -18,7 +18,9 @@ def test_the_first_layer_whose_output_is_not_finite_is_named() -> None:
     with torch.no_grad():
         network[0].weight.fill_(1e30)
         network[2].weight.fill_(1e30)
-    assert origin(network, IMAGES) == Origin(layer="2", kind="Linear", part="output")
+    assert find_divergence(network, IMAGES) == DivergenceOrigin(
+        layer="2", kind="Linear", part="output"
+    )
 
 
 def test_spoilt_weights_come_from_the_last_layer_that_has_them() -> None:
@@ -26,16 +28,16 @@ def test_spoilt_weights_come_from_the_last_layer_that_has_them() -> None:
     with torch.no_grad():
         network[0].weight[0, 0] = torch.nan
         network[2].bias[0] = torch.inf
-    found = origin(network, IMAGES)
-    assert found == Origin(layer="2", kind="Linear", part="gradient")
+    found = find_divergence(network, IMAGES)
+    assert found == DivergenceOrigin(layer="2", kind="Linear", part="gradient")
 
 
 def test_a_healthy_network_has_no_origin() -> None:
-    assert origin(net(), IMAGES) is None
+    assert find_divergence(net(), IMAGES) is None
 
 
-@pytest.mark.parametrize("where", [Origin(layer="a", kind="Conv2d", part="output"), None])
-def test_the_error_travels_between_processes(where: Origin | None) -> None:
+@pytest.mark.parametrize("where", [DivergenceOrigin(layer="a", kind="Conv2d", part="output"), None])
+def test_the_error_travels_between_processes(where: DivergenceOrigin | None) -> None:
     fault = DivergedError(3, 1, where)
     again = pickle.loads(pickle.dumps(fault))
     assert (again.sentence, again.step, again.origin) == (fault.sentence, 3, where)

@@ -11,11 +11,11 @@ from tests.train.made_training import MACHINE, plan
 from striate.nets import RANDOM
 from striate.probe.features import all_taps
 from striate.train import frozen_cache
-from striate.train.batch_source import Feed
-from striate.train.frozen_cache import Upper, above_the_frozen, divided
-from striate.train.head import Network, assemble
-from striate.train.loop import train
-from striate.train.steps import prepare
+from striate.train.batch_source import BatchSource
+from striate.train.frozen_cache import UpperNetwork, cache_frozen_stages, split_taps
+from striate.train.head import Network, build_network
+from striate.train.loop import train_network
+from striate.train.steps import prepare_training
 from striate.values import Cache, Machine, ModelSpec, NetSettings, Plan
 
 ROOMY = replace(MACHINE, memory_bytes=2**36)
@@ -23,7 +23,7 @@ STAGES = (*(f"block{k}" for k in range(1, 8)), "top")
 LABELS = np.arange(24) % 3
 
 
-def made(**changes: Any) -> tuple[Network, Plan, Feed]:
+def made(**changes: Any) -> tuple[Network, Plan, BatchSource]:
     images = np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), dtype=np.uint8)
     of = plan(strategy="shallow", net="efficientnet-lite0", tuned=4, input_size=32, **changes)
     spec = ModelSpec(
@@ -38,9 +38,9 @@ def made(**changes: Any) -> tuple[Network, Plan, Feed]:
         std=(0.5,) * 3,
         taps=all_taps(STAGES),
     )
-    network = assemble(spec, RANDOM)
+    network = build_network(spec, RANDOM)
     torch.nn.init.normal_(network.head.weight, generator=torch.Generator().manual_seed(0))
-    feed = Feed(
+    feed = BatchSource(
         cache=Cache(images=images, path=""),
         labels=LABELS,
         input_size=32,
@@ -57,7 +57,7 @@ def machine(**changes: Any) -> Machine:
 @pytest.mark.parametrize("fused", [False, True])
 def test_above_the_boundary_is_the_same_network(fused: bool) -> None:
     network, of, feed = made()
-    found = above_the_frozen(
+    found = cache_frozen_stages(
         network, of, feed, np.arange(16), np.arange(16, 24), machine(fused=fused)
     )
     assert found is not None
@@ -72,9 +72,9 @@ def test_above_the_boundary_is_the_same_network(fused: bool) -> None:
 def test_features_below_and_above_come_back_in_the_order_of_the_taps() -> None:
     network, _, _ = made()
     mixed = Network(network.backbone, tuple(reversed(network.taps)), 3)
-    lower, upper = divided(mixed, 5)
+    lower, upper = split_taps(mixed, 5)
     assert {tap.stage for tap in lower} == set(STAGES[:5])
-    order = Upper(mixed, 5, (112, 2, 2)).order
+    order = UpperNetwork(mixed, 5, (112, 2, 2)).order
     moved = (*lower, *upper)
     width = dict(zip(mixed.taps, mixed.widths, strict=True))
     stand = torch.cat([torch.full((width[tap],), mixed.taps.index(tap)) for tap in moved])
@@ -83,7 +83,7 @@ def test_features_below_and_above_come_back_in_the_order_of_the_taps() -> None:
 
 def test_every_image_has_several_augmented_views() -> None:
     network, of, feed = made(augment={"crop": 1.0, "noise": 1.0}, epochs=3)
-    found = above_the_frozen(network, of, feed, np.arange(16), np.arange(16, 24), machine())
+    found = cache_frozen_stages(network, of, feed, np.arange(16), np.arange(16, 24), machine())
     assert found is not None
     generator = torch.Generator().manual_seed(0)
     views = {
@@ -99,23 +99,23 @@ def test_where_it_does_not_pay_the_whole_network_is_run(changes: dict[str, Any])
     for name, value in changes.items():
         of = replace(of, **{name: replace(of.epochs, value=value, why=why)})
     rows = np.arange(16)
-    assert above_the_frozen(network, of, feed, rows, rows[:0], machine()) is None
-    assert above_the_frozen(network, of, feed, rows, rows[:0], machine(memory_bytes=8)) is None
+    assert cache_frozen_stages(network, of, feed, rows, rows[:0], machine()) is None
+    assert cache_frozen_stages(network, of, feed, rows, rows[:0], machine(memory_bytes=8)) is None
 
 
 def test_training_above_the_boundary_moves_only_what_is_tuned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[int] = []
-    real = frozen_cache._seen
+    real = frozen_cache._compute_frozen
     monkeypatch.setattr(
         frozen_cache,
-        "_seen",
+        "_compute_frozen",
         lambda *a: asked.append(len(a[4])) or real(*a),
     )
     network, of, feed = made(epochs=3, learning_rate=0.01, optimizer="adamw")
     before = [[p.detach().clone() for p in group] for group in network.depth_groups()]
-    found = train(
+    found = train_network(
         network,
         of,
         feed.cache,
@@ -133,4 +133,4 @@ def test_training_above_the_boundary_moves_only_what_is_tuned(
     assert moved[:5] == [False] * 5
     assert found.history.kept_epoch == 0 or any(moved[5:])
     assert asked == [16, 16, 16, 8]
-    assert prepare(network, of, feed)
+    assert prepare_training(network, of, feed)

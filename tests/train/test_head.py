@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.nets import RANDOM
-from striate.train.head import Network, all_taps, assemble, pool, tap_slices, tap_widths
+from striate.train.head import Network, all_taps, build_network, pool_maps, tap_slices, tap_widths
 from striate.values import ModelSpec, NetSettings, Tap
 
 
@@ -49,16 +49,16 @@ def test_features_are_the_taps_in_their_order() -> None:
 
 def test_the_maximum_of_channels_last_maps_is_the_maximum() -> None:
     x = images().contiguous(memory_format=torch.channels_last)
-    assert torch.equal(pool({"first": x}, TAPS[:1]), x.amax((2, 3)))
+    assert torch.equal(pool_maps({"first": x}, TAPS[:1]), x.amax((2, 3)))
     low = x.bfloat16()
-    assert torch.equal(pool({"first": low}, TAPS[:1]), low.amax((2, 3)).float())
+    assert torch.equal(pool_maps({"first": low}, TAPS[:1]), low.amax((2, 3)).float())
 
 
 def test_means_are_summed_in_float32() -> None:
     """1,000 times 1.0 and one 100: bfloat16 sums would stop growing at 256."""
     x = torch.ones(1, 1, 40, 25).bfloat16()
     x[..., 0, 0] = 100
-    features = pool({"first": x}, (Tap(stage="first", pool="mean"),))
+    features = pool_maps({"first": x}, (Tap(stage="first", pool="mean"),))
     assert features.dtype == torch.float32
     assert features.item() == pytest.approx(1.099)
 
@@ -121,7 +121,7 @@ def test_a_specification_becomes_its_network() -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    network = assemble(spec, RANDOM)
+    network = build_network(spec, RANDOM)
     assert torch.equal(torch.rand(1), expected)
     assert network.taps == taps
     assert network.dropout.p == 0.25

@@ -6,7 +6,14 @@ from torch.nn import functional as F
 from striate.errors import UsageError
 from striate.nets.compact import Compact
 from striate.train.head import Network
-from striate.train.initialise import HEAD_LENGTH, METHODS, identity, initialise, kaiming, whiten
+from striate.train.initialise import (
+    HEAD_LENGTH,
+    METHODS,
+    init_identity,
+    init_kaiming,
+    initialise_network,
+    whiten_filters,
+)
 from striate.values import NetSettings, Tap
 
 
@@ -22,7 +29,7 @@ def smooth_images(n: int = 40, channels: int = 3, size: int = 24) -> Tensor:
 def test_whitened_patches_have_the_identity_as_covariance() -> None:
     images = smooth_images()
     convolution = nn.Conv2d(3, 2 * 12, 2)
-    whiten(convolution, images, eps=0.0)
+    whiten_filters(convolution, images, eps=0.0)
     found_CN = convolution(images).detach()[:, :12].permute(1, 0, 2, 3).flatten(1)
     second_moments = found_CN @ found_CN.T / found_CN.shape[1]
     assert torch.allclose(second_moments, torch.eye(12), atol=1e-3)
@@ -30,7 +37,7 @@ def test_whitened_patches_have_the_identity_as_covariance() -> None:
 
 def test_a_whitening_layer_holds_every_filter_and_its_negative() -> None:
     convolution = nn.Conv2d(1, 18, 3)
-    whiten(convolution, smooth_images(channels=1))
+    whiten_filters(convolution, smooth_images(channels=1))
     weight = convolution.weight.detach()
     assert torch.equal(weight[:9], -weight[9:])
 
@@ -39,23 +46,23 @@ def test_whitening_keeps_the_strongest_directions_and_bounds_the_faint() -> None
     images = smooth_images(channels=1)
     images[:, :, :, 1:] = images[:, :, :, :-1]  # Neighbours nearly equal: some directions faint.
     convolution = nn.Conv2d(1, 4, 3)
-    whiten(convolution, images, eps=1e-3)
+    whiten_filters(convolution, images, eps=1e-3)
     assert convolution(images).isfinite().all()
     constant = torch.zeros(8, 1, 16, 16)
-    whiten(convolution, constant)
+    whiten_filters(convolution, constant)
     assert convolution.weight.isfinite().all()
 
 
 def test_identity_passes_the_first_channels_on() -> None:
     convolution = nn.Conv2d(4, 6, 3, padding="same", bias=False)
-    identity(convolution)
+    init_identity(convolution)
     images = smooth_images(channels=4)
     assert torch.equal(convolution(images)[:, :4], images)
 
 
 def test_kaiming_has_torchs_own_variance() -> None:
     layer = nn.Linear(300, 400)
-    kaiming(layer, seeded())
+    init_kaiming(layer, seeded())
     assert float(layer.weight.detach().var()) == pytest.approx(1 / 900, rel=0.02)
     assert not layer.bias.any()
 
@@ -64,7 +71,7 @@ def test_initialise_is_a_function_of_images_and_generator() -> None:
     nets = [network(), network(), network()]
     for net, seed in zip(nets, (1, 1, 2), strict=True):
         torch.manual_seed(seed)  # The global generator has no say.
-        initialise(net, smooth_images(), seeded(seed))
+        initialise_network(net, smooth_images(), seeded(seed))
     first, again, other = ([p.detach() for p in net.parameters()] for net in nets)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
@@ -73,7 +80,7 @@ def test_initialise_is_a_function_of_images_and_generator() -> None:
 def test_features_come_to_the_head_with_a_fixed_length() -> None:
     net = network()
     images = smooth_images()
-    initialise(net, images, seeded())
+    initialise_network(net, images, seeded())
     net.train()
     features = (net.pooled(images) - net.shift) / net.scale
     length = float(features.detach().square().sum(dim=1).mean().sqrt())
@@ -90,7 +97,7 @@ def test_every_method_gives_a_net_that_repeats_itself(method: str) -> None:
     found = []
     for _ in range(2):
         net = Network(Compact(3, NetSettings()), (Tap(stage="top", pool="max"),), 4)
-        initialise(net, smooth_images(), seeded(1), method)
+        initialise_network(net, smooth_images(), seeded(1), method)
         with torch.no_grad():
             found.append(net(smooth_images()))
     assert torch.equal(found[0], found[1])
@@ -110,14 +117,14 @@ def test_variances_are_those_of_the_formulas() -> None:
 def test_a_method_that_does_not_exist_is_met_with_the_nearest() -> None:
     net = Network(Compact(3, NetSettings()), (Tap(stage="top", pool="max"),), 4)
     with pytest.raises(UsageError, match="did you mean kaiming"):
-        initialise(net, smooth_images(), seeded(), "kaimig")
+        initialise_network(net, smooth_images(), seeded(), "kaimig")
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_fills_weights_with_channels_last(method: str) -> None:
     network = Network(Compact(3, NetSettings(width=0.1)), (Tap(stage="top", pool="max"),), 2)
     network.to(memory_format=torch.channels_last)
-    initialise(network, smooth_images(), seeded(), method)
+    initialise_network(network, smooth_images(), seeded(), method)
     assert all(p.isfinite().all() for p in network.parameters())
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from striate.train.layer_statistics import layer_states
+from striate.train.layer_statistics import measure_layer_states
 
 
 def images(count: int = 8) -> torch.Tensor:
@@ -17,7 +17,7 @@ def net(activation: nn.Module) -> nn.Sequential:
 
 
 def states(network: nn.Module) -> dict[str, tuple[int, int, int, float]]:
-    found = layer_states(network, images(), torch.arange(8) % 2)
+    found = measure_layer_states(network, images(), torch.arange(8) % 2)
     return {s.layer: (s.units, s.dead, s.saturated, s.gradient) for s in found.layers}
 
 
@@ -54,7 +54,7 @@ def test_outputs_are_those_before_a_later_layer_changes_them() -> None:
     network = net(nn.ReLU(inplace=True))
     with torch.no_grad():
         given = network[0](images())
-    found = layer_states(network, images(), torch.arange(8) % 2).layers
+    found = measure_layer_states(network, images(), torch.arange(8) % 2).layers
     assert found[0].mean == pytest.approx(float(given.mean()), abs=1e-6)
     assert found[0].deviation == pytest.approx(float(given.std()), rel=1e-5)
     assert found[1].mean == pytest.approx(float(given.relu().mean()), abs=1e-6)
@@ -70,6 +70,6 @@ def test_before_any_step_batch_normalisation_goes_by_the_images(
     normed = nn.Sequential(nn.BatchNorm2d(3), Echo(3, 3, 1, bias=False), nn.Flatten())
     nn.init.dirac_(normed[1].weight)
     network = nn.Sequential(normed, nn.Linear(108, 2))
-    found = layer_states(network, 10 * images(64), torch.arange(64) % 2, by_batch=by_batch)
+    found = measure_layer_states(network, 10 * images(64), torch.arange(64) % 2, by_batch=by_batch)
     assert found.layers[0].deviation == pytest.approx(spread, rel=0.05)
     assert int(normed[0].num_batches_tracked) == 0, "the network itself is left alone"

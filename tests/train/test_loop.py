@@ -12,27 +12,27 @@ from torch import nn
 from striate.errors import StriateError
 from striate.train import loop
 from striate.train.divergence import DivergedError
-from striate.train.loop import Trained, train
+from striate.train.loop import TrainingResult, train_network
 from striate.values import Epoch, Plan, Progress
 
 CACHE, LABELS = stripes()
 TRAIN, VAL = np.arange(90), np.arange(90, 120)
 
 
-def run(of: Plan, **changes: Any) -> Trained:
+def run(of: Plan, **changes: Any) -> TrainingResult:
     given: dict[str, Any] = {"labels": LABELS, "mean": MEAN, "std": STD, **changes}
     net = given.pop("network", None) or network(of)
     val = given.pop("val", VAL)
-    return train(net, of, CACHE, TRAIN, val, MACHINE, **given)
+    return train_network(net, of, CACHE, TRAIN, val, MACHINE, **given)
 
 
-def same(first: Trained, second: Trained) -> bool:
+def same(first: TrainingResult, second: TrainingResult) -> bool:
     """To the bit, but for what the clock says."""
     weights = all(torch.equal(first.state[name], second.state[name]) for name in first.state)
     return weights and timeless(first) == timeless(second)
 
 
-def timeless(trained: Trained) -> list[tuple[float, ...]]:
+def timeless(trained: TrainingResult) -> list[tuple[float, ...]]:
     return [
         (e.epoch, e.step, e.lr, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy)
         for e in trained.history.epochs
@@ -133,11 +133,11 @@ def epoch(accuracy: float, loss: float, number: int = 1) -> Epoch:
 
 def test_the_kept_weights_are_those_of_the_kept_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = itertools.chain([(0.5, 0.9), (0.6, 0.5)], itertools.repeat((0.7, 0.5)))
-    monkeypatch.setattr(loop, "evaluate", lambda *_: next(looks))
+    monkeypatch.setattr(loop, "evaluate_network", lambda *_: next(looks))
     net = network(plan())
     found = run(plan(), network=net)
     assert found.history.kept_epoch == 1
-    monkeypatch.setattr(loop, "evaluate", lambda *_: (0.5, 0.9))
+    monkeypatch.setattr(loop, "evaluate_network", lambda *_: (0.5, 0.9))
     once = run(plan(schedule="one-cycle"), network=network(plan()))
     assert once.history.kept_epoch == 1
     assert all(torch.equal(found.state[name], once.state[name]) for name in found.state)
@@ -149,7 +149,7 @@ def test_a_rising_loss_stops_a_training_and_going_on_ends_the_same(tmp_path: Pat
     losses = [1 / k for k in range(1, 8)] + [0.2 * k for k in range(1, 40)]
     looks = iter([(loss, 0.5) for loss in losses])
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(loop, "evaluate", lambda *_: next(looks))
+        patched.setattr(loop, "evaluate_network", lambda *_: next(looks))
         seen: list[Progress] = []
         found = run(of, checkpoint_dir=tmp_path, watch=seen.append)
     assert 12 <= len(found.history.epochs) < 20
@@ -179,24 +179,24 @@ def test_a_loss_that_is_no_number_stops_the_training() -> None:
 def test_a_slow_machine_ends_sooner_and_the_plan_says_so() -> None:
     of = plan(epochs=8)
     epochs = tuple(epoch(0.5, 1.0, k + 1) for k in range(2))
-    unchanged = loop._in_time(of, epochs, 6.0, 8.0)
+    unchanged = loop._shorten_to_deadline(of, epochs, 6.0, 8.0)
     assert unchanged is of
     # Six epochs of a second each are left, and 4.8 seconds would be the limit.
-    sooner = loop._in_time(of, epochs, 4.5, 8.0)
+    sooner = loop._shorten_to_deadline(of, epochs, 4.5, 8.0)
     assert sooner.epochs.value == 6
     assert sooner.schedule.value == "one-cycle 2/8"
-    at_once = loop._in_time(of, epochs, 0.0, 8.0)
+    at_once = loop._shorten_to_deadline(of, epochs, 0.0, 8.0)
     assert at_once.epochs.value == 2
-    one_more = loop._in_time(of, epochs, 0.6, 8.0)
+    one_more = loop._shorten_to_deadline(of, epochs, 0.6, 8.0)
     assert one_more.epochs.value == 3
 
 
 def test_one_slow_epoch_does_not_end_a_training() -> None:
     of = plan(epochs=8)
     first = (replace(epoch(0.5, 1.0), seconds=3.0),)
-    assert loop._in_time(of, first, 5.0, 8.0) is of
+    assert loop._shorten_to_deadline(of, first, 5.0, 8.0) is of
     recovered = (*first, epoch(0.5, 1.0, 2))
-    assert loop._in_time(of, recovered, 5.0, 8.0) is of
+    assert loop._shorten_to_deadline(of, recovered, 5.0, 8.0) is of
 
 
 def test_a_deadline_in_the_past_ends_after_one_epoch_and_is_remembered(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_deadline_in_the_past_ends_after_one_epoch_and_is_remembered(tmp_path:
 
 def test_an_executed_plan_repeats_what_was_executed() -> None:
     of = plan(epochs=6)
-    cut = loop._in_time(of, tuple(epoch(0.5, 1.0, k + 1) for k in range(2)), 2.0, 8.0)
+    cut = loop._shorten_to_deadline(of, tuple(epoch(0.5, 1.0, k + 1) for k in range(2)), 2.0, 8.0)
     assert cut.epochs.value == 4
     first, again = run(cut), run(cut)
     assert same(first, again)
@@ -299,7 +299,7 @@ def test_the_average_of_the_weights_is_judged_and_the_better_is_kept(
     of = plan(ema=0.5, epochs=2)
     net = network(of)
     looks = iter([(0.5, 0.5), (0.4, 0.7), (0.4, 0.6), (0.5, 0.5)])
-    monkeypatch.setattr(loop, "evaluate", lambda *_: next(looks))
+    monkeypatch.setattr(loop, "evaluate_network", lambda *_: next(looks))
     found = run(of, network=net)
     assert [e.averaged for e in found.history.epochs] == [True, False]
     assert [e.val_accuracy for e in found.history.epochs] == [0.7, 0.6]
@@ -333,7 +333,7 @@ def test_the_mean_of_good_epochs_is_tried_and_kept_where_it_is_better(
         seen.append({n: t.detach().clone() for n, t in learner.state_dict().items()})
         return next(looks)
 
-    monkeypatch.setattr(loop, "evaluate", look)
+    monkeypatch.setattr(loop, "evaluate_network", look)
     found = run(of, network=net)
     assert [e.averaged for e in found.history.epochs] == [False, True, False]
     assert [e.val_accuracy for e in found.history.epochs] == [0.5, 0.7, 0.6]

@@ -7,9 +7,9 @@ import torch
 from tests import made
 from torch import Tensor
 
-from striate.config.overrides import overridden
+from striate.config.overrides import apply_overrides
 from striate.errors import UsageError
-from striate.train.batch_source import MIXES, _beta, cutmix, mixed, mixup
+from striate.train.batch_source import MIXES, _draw_beta, cutmix, mix_batch, mixup
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -44,7 +44,7 @@ def test_the_generator_decides(mix: object) -> None:
 
 
 def test_shares_are_from_the_beta_distribution() -> None:
-    drawn = _beta(0.2, 100_000, seeded())
+    drawn = _draw_beta(0.2, 100_000, seeded())
     assert drawn.mean().item() == pytest.approx(0.5, abs=0.01)
     assert drawn.var().item() == pytest.approx(0.25 / 1.4, abs=0.005)  # 1 / (4 (2 alpha + 1))
 
@@ -53,7 +53,9 @@ def test_none_leaves_the_batch_and_the_generator_alone() -> None:
     images, labels_N = batch(4)
     generator = seeded()
     before = generator.get_state()
-    found, targets = mixed(images, labels_N, made.made_plan(("a", "b"), "scratch", 32), generator)
+    found, targets = mix_batch(
+        images, labels_N, made.made_plan(("a", "b"), "scratch", 32), generator
+    )
     assert found is images
     assert targets is labels_N
     assert torch.equal(generator.get_state(), before)
@@ -62,10 +64,10 @@ def test_none_leaves_the_batch_and_the_generator_alone() -> None:
 def test_the_plan_says_how() -> None:
     images, labels_N = batch(8)
     plan = replace(
-        overridden(made.made_plan(("a", "b"), "scratch", 32), "mix=mixup"), classes=("a", "b")
+        apply_overrides(made.made_plan(("a", "b"), "scratch", 32), "mix=mixup"), classes=("a", "b")
     )
-    _, targets = mixed(images, labels_N, plan, seeded())
+    _, targets = mix_batch(images, labels_N, plan, seeded())
     assert targets.shape == (8, 2)
     wrong = replace(plan, mix=replace(plan.mix, value="mixxup"))
     with pytest.raises(UsageError, match="did you mean mixup"):
-        mixed(images, labels_N, wrong, seeded())
+        mix_batch(images, labels_N, wrong, seeded())

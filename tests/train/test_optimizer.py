@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import UsageError
-from striate.train.optimizer import Muon, build_optimizer, orthogonal
+from striate.train.optimizer import Muon, build_optimizer, orthogonalise
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -102,7 +102,7 @@ def test_orthogonal_brings_singular_values_near_one_and_keeps_the_directions(
     shape: tuple[int, int],
 ) -> None:
     matrix = torch.randn(*shape, generator=seeded())
-    found = orthogonal(matrix)
+    found = orthogonalise(matrix)
     values = torch.linalg.svdvals(found)
     assert values.min() > 0.3
     assert values.max() < 1.4

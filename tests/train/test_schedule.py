@@ -5,58 +5,65 @@ import pytest
 import torch
 
 from striate.errors import UsageError
-from striate.train.schedule import CYCLE_WARMUP, PATIENCE, SCHEDULES, awake, rate, shortened
+from striate.train.schedule import (
+    CYCLE_WARMUP,
+    PATIENCE,
+    SCHEDULES,
+    count_unfrozen_groups,
+    lr_factor,
+    shorten_schedule,
+)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_rates_stay_between_zero_and_the_peak(name: str) -> None:
-    shares = [rate(name, step, 10, 8) for step in range(81)]
+    shares = [lr_factor(name, step, 10, 8) for step in range(81)]
     assert min(shares) >= -1e-12
     assert max(shares) == pytest.approx(1, abs=0.1)
 
 
 def test_one_cycle_rises_and_falls_straight_to_zero() -> None:
     peak = round(CYCLE_WARMUP * 1000)
-    shares = [rate("one-cycle", step, 100, 10) for step in range(1001)]
+    shares = [lr_factor("one-cycle", step, 100, 10) for step in range(1001)]
     assert shares.index(max(shares)) == peak
     assert shares[1000] == 0
     assert shares[(1000 + peak) // 2] == pytest.approx(0.5)
 
 
 def test_cosine_halves_in_the_middle_and_ends_at_zero() -> None:
-    assert rate("cosine", 1000, 100, 10) == pytest.approx(0)
-    assert rate("cosine", 525, 100, 10) == pytest.approx(0.5)
+    assert lr_factor("cosine", 1000, 100, 10) == pytest.approx(0)
+    assert lr_factor("cosine", 525, 100, 10) == pytest.approx(0.5)
 
 
 def test_a_shortened_schedule_goes_on_where_it_was_and_ends_at_zero() -> None:
-    cut = shortened("one-cycle", 4, 10)
-    whole = [rate("one-cycle", step, 100, 10) for step in range(401)]
-    short = [rate(cut, step, 100, 6) for step in range(601)]
+    cut = shorten_schedule("one-cycle", 4, 10)
+    whole = [lr_factor("one-cycle", step, 100, 10) for step in range(401)]
+    short = [lr_factor(cut, step, 100, 6) for step in range(601)]
     assert short[:401] == pytest.approx(whole)
     assert short[600] == pytest.approx(0)
     assert all(a >= b for a, b in pairwise(short[400:]))
 
 
 def test_a_schedule_may_be_shortened_twice() -> None:
-    twice = shortened(shortened("one-cycle", 4, 10), 5, 8)
-    assert rate(twice, 450, 100, 6) == pytest.approx(rate("one-cycle 4/10", 450, 100, 8))
-    assert rate(twice, 600, 100, 6) == pytest.approx(0)
+    twice = shorten_schedule(shorten_schedule("one-cycle", 4, 10), 5, 8)
+    assert lr_factor(twice, 450, 100, 6) == pytest.approx(lr_factor("one-cycle 4/10", 450, 100, 8))
+    assert lr_factor(twice, 600, 100, 6) == pytest.approx(0)
 
 
 @pytest.mark.parametrize("name", ["sinus", "one-cycle 3", "one-cycle 3/x", ""])
 def test_unknown_schedules_are_refused(name: str) -> None:
     with pytest.raises((UsageError, ValueError)):
-        rate(name, 0, 10, 10)
+        lr_factor(name, 0, 10, 10)
 
 
 def test_step_decay_falls_to_a_tenth_twice() -> None:
-    shares = [rate("step", step, 10, 8) for step in range(81)]
+    shares = [lr_factor("step", step, 10, 8) for step in range(81)]
     assert (shares[39], shares[40], shares[60]) == (1.0, 0.1, 0.01)
 
 
 def test_linear_falls_evenly_after_its_warm_up() -> None:
-    assert rate("linear", 525, 100, 10) == pytest.approx(0.5)
-    assert rate("linear", 25, 100, 10) == pytest.approx(0.5)
+    assert lr_factor("linear", 525, 100, 10) == pytest.approx(0.5)
+    assert lr_factor("linear", 25, 100, 10) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -66,7 +73,7 @@ def test_plateau_is_torchs(seed: int) -> None:
     optimizer = torch.optim.SGD([weight], lr=1.0)
     reference = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=PATIENCE, eps=0)
     for number, loss in enumerate(losses):
-        assert rate("plateau", 0, 1, 99, losses[:number]) == pytest.approx(
+        assert lr_factor("plateau", 0, 1, 99, losses[:number]) == pytest.approx(
             optimizer.param_groups[0]["lr"]
         )
         reference.step(loss)
@@ -85,4 +92,6 @@ def test_plateau_is_torchs(seed: int) -> None:
 def test_layers_wake_from_the_head_down_and_all_in_the_second_half(
     epochs: int, groups: int, learning: list[int]
 ) -> None:
-    assert [awake(epoch, epochs, groups) for epoch in range(1, epochs + 1)] == learning
+    assert [
+        count_unfrozen_groups(epoch, epochs, groups) for epoch in range(1, epochs + 1)
+    ] == learning

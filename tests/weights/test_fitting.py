@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import ModelError
-from striate.weights.fitting import adapted, fit_weights
+from striate.weights.fitting import adapt_first_kernel, fit_weights
 
 
 def small(channels: int = 3) -> nn.Sequential:
@@ -112,7 +112,7 @@ def test_half_precision_is_widened() -> None:
 def test_a_first_layer_of_other_channels_is_adapted_as_timm_does(had: int, channels: int) -> None:
     kernel = torch.randn(4, had, 3, 3, generator=torch.Generator().manual_seed(0))
     expected = timm.models.adapt_input_conv(channels, kernel.clone(), base_chans=had)
-    assert torch.allclose(adapted(kernel, channels), expected)
+    assert torch.allclose(adapt_first_kernel(kernel, channels), expected)
 
 
 def test_grey_weights_see_grey_images_of_three_channels_as_before() -> None:

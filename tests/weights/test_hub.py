@@ -25,22 +25,22 @@ def test_what_the_hub_left_on_this_machine_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    assert hub.cached_models() == ()
+    assert hub.list_cached_models() == ()
     cache_of(tmp_path, "resnet18.a1_in1k")
     cache_of(tmp_path, "resnet10t.c3_in1k", "pytorch_model.bin")
     cache_of(tmp_path, "half.fetched", "config.json")
     (tmp_path / "models--other--resnet18").mkdir()
-    assert hub.cached_models() == ("resnet10t.c3_in1k", "resnet18.a1_in1k")
+    assert hub.list_cached_models() == ("resnet10t.c3_in1k", "resnet18.a1_in1k")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "none"))
-    assert hub.cached_models() == ()
+    assert hub.list_cached_models() == ()
 
 
 def test_a_hub_that_is_forbidden_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(hub, "answers", lambda *_: pytest.fail("asked"))
-    monkeypatch.setattr(hub, "cached", lambda hub_id: False)
+    monkeypatch.setattr(hub, "is_reachable", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(hub, "is_cached", lambda hub_id: False)
     with pytest.raises(HubError, match="HF_HUB_OFFLINE") as caught:
-        hub.reach("resnet18", "timm/resnet18", "Type this.")
+        hub.fetch_weights("resnet18", "timm/resnet18", "Type this.")
     assert caught.value.hint == "Type this."
 
 
@@ -48,10 +48,10 @@ def test_a_hub_that_never_answers_is_passed_over(monkeypatch: pytest.MonkeyPatch
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        monkeypatch.setattr(hub, "cached", lambda hub_id: False)
+        monkeypatch.setattr(hub, "is_cached", lambda hub_id: False)
         monkeypatch.setattr(hub, "HUB_SECONDS", 0.2)
         with pytest.raises(HubError, match=r"did not answer within 0\.2 seconds"):
-            hub.reach("resnet18", "timm/resnet18", "")
+            hub.fetch_weights("resnet18", "timm/resnet18", "")
 
 
 def test_the_time_that_a_hub_has_reaches_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_the_time_that_a_hub_has_reaches_the_socket(monkeypatch: pytest.MonkeyPa
         raise OSError
 
     monkeypatch.setattr(urllib.request, "urlopen", refuses)
-    assert not hub.answers("http://hub.invalid/config.json", 7.0)
+    assert not hub.is_reachable("http://hub.invalid/config.json", 7.0)
     assert asked == {"address": "http://hub.invalid/config.json", "timeout": 7.0}
     assert hub.HUB_SECONDS == 10
 
@@ -120,22 +120,22 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_download_that_stands_still_half_way_is_given_up(served: Path) -> None:
     with pytest.raises(HubError, match=r"stood still for 1\.0 seconds") as caught:
-        hub.reach("resnet18", "timm/stalls", "Type this.")
+        hub.fetch_weights("resnet18", "timm/stalls", "Type this.")
     assert caught.value.hint == "Type this."
-    assert not hub.cached("timm/stalls")
+    assert not hub.is_cached("timm/stalls")
 
 
 def test_a_download_that_goes_through_lies_in_the_cache(served: Path) -> None:
-    hub.reach("resnet18", "timm/goes", "")
-    assert hub.cached("timm/goes")
-    assert hub.cached_models() == ("goes",)
+    hub.fetch_weights("resnet18", "timm/goes", "")
+    assert hub.is_cached("timm/goes")
+    assert hub.list_cached_models() == ("goes",)
 
 
 def test_a_model_without_the_newer_file_is_fetched_by_the_older(served: Path) -> None:
-    hub.reach("resnet18", "timm/old", "")
-    assert hub.cached("timm/old")
+    hub.fetch_weights("resnet18", "timm/old", "")
+    assert hub.is_cached("timm/old")
 
 
 def test_a_model_without_the_files_cannot_be_had(served: Path) -> None:
     with pytest.raises(HubError, match="cannot be had"):
-        hub.reach("resnet18", "timm/old", "", ("model.safetensors",))
+        hub.fetch_weights("resnet18", "timm/old", "", ("model.safetensors",))

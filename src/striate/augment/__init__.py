@@ -27,7 +27,7 @@ class Augment:
     default_strength: float
 
 
-def augment(
+def augment_batch(
     images_NCHW: Tensor, settings: Mapping[str, float], generator: torch.Generator
 ) -> Tensor:
     """The images after every operation named in `settings` (name -> strength), in rank order.
@@ -35,12 +35,12 @@ def augment(
     Draws are made on the CPU, so that one generator gives the same draws on every device.
     Raises `UsageError` for an operation that does not exist or a strength below 0.
     """
-    for operation, strength in _chosen(settings):
+    for operation, strength in _sort_operations(settings):
         images_NCHW = operation.apply(images_NCHW, strength, generator)
     return images_NCHW
 
 
-def warp(images_NCHW: Tensor, matrices_N23: Tensor) -> Tensor:
+def warp_images(images_NCHW: Tensor, matrices_N23: Tensor) -> Tensor:
     """Images seen through one affine map each (output to input, in [-1, 1]), edges mirrored."""
     matrices_N23 = matrices_N23.to(images_NCHW.device, images_NCHW.dtype)
     grid = F.affine_grid(matrices_N23, list(images_NCHW.shape), align_corners=False)
@@ -49,13 +49,13 @@ def warp(images_NCHW: Tensor, matrices_N23: Tensor) -> Tensor:
     )
 
 
-def between(low: float, high: float, n: int, generator: torch.Generator) -> Tensor:
+def draw_uniform(low: float, high: float, n: int, generator: torch.Generator) -> Tensor:
     """`n` uniform draws in [low, high), float32 on the CPU."""
     return low + (high - low) * torch.rand(n, generator=generator)
 
 
-def _chosen(settings: Mapping[str, float]) -> list[tuple[Augment, float]]:
-    known: dict[str, Augment] = catalog.collect("augment", "AUGMENT")
+def _sort_operations(settings: Mapping[str, float]) -> list[tuple[Augment, float]]:
+    known: dict[str, Augment] = catalog.collect_constants("augment", "AUGMENT")
     for name, strength in settings.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

@@ -4,16 +4,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.augment import Augment, between
+from striate.augment import Augment, draw_uniform
 
 
-def blur(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def random_blur(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Gaussian blur with a deviation drawn for every image in 0..strength pixels.
 
     The kernel reaches three of the largest deviations, within the image; edges are mirrored.
     """
     n, channels, height, width = images_NCHW.shape
-    deviation_N = between(0, strength, n, generator)
+    deviation_N = draw_uniform(0, strength, n, generator)
     reach = min(int(3 * strength + 0.5), height - 1, width - 1)
     if reach == 0:
         return images_NCHW
@@ -28,4 +28,4 @@ def blur(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Te
     return down.view(n, channels, height, width).clamp(0, 255)
 
 
-AUGMENT = Augment(name="blur", title="Blur", rank=55, apply=blur, default_strength=1.0)
+AUGMENT = Augment(name="blur", title="Blur", rank=55, apply=random_blur, default_strength=1.0)

@@ -5,14 +5,14 @@ import math
 import torch
 from torch import Tensor
 
-from striate.augment import Augment, between
+from striate.augment import Augment, draw_uniform
 
 
-def colour(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def colour_jitter(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Contrast times up to 1.3 ** strength, brightness by up to strength x 32, each way."""
     n = len(images_NCHW)
-    contrast_N = (between(-1, 1, n, generator) * math.log(1.3) * strength).exp()
-    brightness_N = between(-32, 32, n, generator) * strength
+    contrast_N = (draw_uniform(-1, 1, n, generator) * math.log(1.3) * strength).exp()
+    brightness_N = draw_uniform(-32, 32, n, generator) * strength
     contrast_N111 = contrast_N.to(images_NCHW).view(n, 1, 1, 1)
     brightness_N111 = brightness_N.to(images_NCHW).view(n, 1, 1, 1)
     grey_N111 = images_NCHW.mean(dim=(1, 2, 3), keepdim=True)
@@ -21,5 +21,9 @@ def colour(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> 
 
 
 AUGMENT = Augment(
-    name="colour", title="Brightness and contrast", rank=50, apply=colour, default_strength=1.0
+    name="colour",
+    title="Brightness and contrast",
+    rank=50,
+    apply=colour_jitter,
+    default_strength=1.0,
 )

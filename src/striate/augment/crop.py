@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from striate.augment import Augment
 
 
-def crop(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def random_crop(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Every image is shifted by up to strength / 16 of its side each way; edges are mirrored."""
     n, _, height, width = images_NCHW.shape
     reach = min(round(strength * max(height, width) / 16), height - 1, width - 1)
@@ -21,4 +21,6 @@ def crop(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Te
     return windows[each, shifts_N2[:, 0], shifts_N2[:, 1]]
 
 
-AUGMENT = Augment(name="crop", title="Crop and shift", rank=20, apply=crop, default_strength=1.0)
+AUGMENT = Augment(
+    name="crop", title="Crop and shift", rank=20, apply=random_crop, default_strength=1.0
+)

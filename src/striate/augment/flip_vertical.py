@@ -6,7 +6,9 @@ from torch import Tensor
 from striate.augment import Augment
 
 
-def flip_vertical(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def random_vertical_flip(
+    images_NCHW: Tensor, strength: float, generator: torch.Generator
+) -> Tensor:
     """Every image is turned upside down with probability strength / 2: at 1, one in two."""
     drawn = torch.rand(len(images_NCHW), generator=generator) < strength / 2
     mirrored_N111 = drawn.to(images_NCHW.device).view(-1, 1, 1, 1)
@@ -17,6 +19,6 @@ AUGMENT = Augment(
     name="flip_vertical",
     title="Vertical flip",
     rank=12,
-    apply=flip_vertical,
+    apply=random_vertical_flip,
     default_strength=1.0,
 )

@@ -6,7 +6,7 @@ from torch import Tensor
 from striate.augment import Augment
 
 
-def grey(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def random_grey(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Every colour image becomes grey with probability strength / 5; others stay.
 
     Grey is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), in all three channels.
@@ -20,4 +20,4 @@ def grey(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Te
     return torch.where(taken_N111, grey_N1HW, images_NCHW)
 
 
-AUGMENT = Augment(name="grey", title="Grey", rank=52, apply=grey, default_strength=1.0)
+AUGMENT = Augment(name="grey", title="Grey", rank=52, apply=random_grey, default_strength=1.0)

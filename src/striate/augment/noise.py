@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor
 
-from striate.augment import Augment, between
+from striate.augment import Augment, draw_uniform
 
 
-def noise(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def random_noise(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Gaussian noise with a deviation drawn for every image in 0..strength x 16 grey levels."""
-    deviation_N = between(0, 16 * strength, len(images_NCHW), generator)
+    deviation_N = draw_uniform(0, 16 * strength, len(images_NCHW), generator)
     drawn = torch.randn(images_NCHW.shape, generator=generator).to(images_NCHW)
     changed = images_NCHW + drawn * deviation_N.to(images_NCHW).view(-1, 1, 1, 1)
     return changed.clamp(0, 255)
 
 
-AUGMENT = Augment(name="noise", title="Noise", rank=60, apply=noise, default_strength=1.0)
+AUGMENT = Augment(name="noise", title="Noise", rank=60, apply=random_noise, default_strength=1.0)

@@ -4,15 +4,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.augment import Augment, between
+from striate.augment import Augment, draw_uniform
 
 
-def perspective(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def random_perspective(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Every corner is taken from up to strength x 10 % of the side inwards, edges mirrored."""
     n, _, height, width = images_NCHW.shape
-    inwards_N8 = between(0, 0.2, 8 * n, generator).view(n, 8) * min(strength, 4.0)
+    inwards_N8 = draw_uniform(0, 0.2, 8 * n, generator).view(n, 8) * min(strength, 4.0)
     sources_N42 = CORNERS * (1 - inwards_N8.view(n, 4, 2))
-    grid_NHW2 = _seen(_homographies(sources_N42), height, width)
+    grid_NHW2 = _sampling_grid(_solve_homographies(sources_N42), height, width)
     return F.grid_sample(
         images_NCHW,
         grid_NHW2.to(images_NCHW),
@@ -22,7 +22,7 @@ def perspective(images_NCHW: Tensor, strength: float, generator: torch.Generator
     )
 
 
-def _homographies(sources_N42: Tensor) -> Tensor:
+def _solve_homographies(sources_N42: Tensor) -> Tensor:
     """Matrices N x 3 x 3 that take the corners of the output to these points of the input.
 
     Eight linear equations for eight entries, the ninth being 1 (Hartley and Zisserman, 4.1).
@@ -42,7 +42,7 @@ def _homographies(sources_N42: Tensor) -> Tensor:
     return torch.cat([entries_N8, torch.ones(n, 1).double()], dim=1).view(n, 3, 3)
 
 
-def _seen(matrices_N33: Tensor, height: int, width: int) -> Tensor:
+def _sampling_grid(matrices_N33: Tensor, height: int, width: int) -> Tensor:
     """Where in the input, in [-1, 1], every output pixel is looked up: N x H x W x 2."""
     down = (torch.arange(height, dtype=torch.float64) * 2 + 1) / height - 1
     across = (torch.arange(width, dtype=torch.float64) * 2 + 1) / width - 1
@@ -55,5 +55,5 @@ def _seen(matrices_N33: Tensor, height: int, width: int) -> Tensor:
 CORNERS = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]])
 
 AUGMENT = Augment(
-    name="perspective", title="Perspective", rank=45, apply=perspective, default_strength=1.0
+    name="perspective", title="Perspective", rank=45, apply=random_perspective, default_strength=1.0
 )

@@ -5,18 +5,20 @@ import math
 import torch
 from torch import Tensor
 
-from striate.augment import Augment, between, warp
+from striate.augment import Augment, draw_uniform, warp_images
 
 
-def rotate(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def random_rotation(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Every image is turned by an angle up to strength x 15 degrees each way."""
     n, _, height, width = images_NCHW.shape
     reach = math.radians(15) * strength
-    angle_N = between(-reach, reach, n, generator)
+    angle_N = draw_uniform(-reach, reach, n, generator)
     cosine, sine, zero = angle_N.cos(), angle_N.sin(), torch.zeros(n)
     # Coordinates are in half sides: the off-diagonal terms undo the stretch of oblong images.
     rows = [cosine, -sine * height / width, zero, sine * width / height, cosine, zero]
-    return warp(images_NCHW, torch.stack(rows, dim=1).view(n, 2, 3))
+    return warp_images(images_NCHW, torch.stack(rows, dim=1).view(n, 2, 3))
 
 
-AUGMENT = Augment(name="rotate", title="Rotation", rank=30, apply=rotate, default_strength=1.0)
+AUGMENT = Augment(
+    name="rotate", title="Rotation", rank=30, apply=random_rotation, default_strength=1.0
+)

@@ -5,18 +5,18 @@ import math
 import torch
 from torch import Tensor
 
-from striate.augment import Augment, between, warp
+from striate.augment import Augment, draw_uniform, warp_images
 
 
-def shear(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def random_shear(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Every image leans by up to strength x 10 degrees each way, across and down."""
     n, _, height, width = images_NCHW.shape
     reach = math.radians(10) * min(strength, 8.0)
-    across, down = (between(-reach, reach, n, generator).tan() for _ in range(2))
+    across, down = (draw_uniform(-reach, reach, n, generator).tan() for _ in range(2))
     one, zero = torch.ones(n), torch.zeros(n)
     # Coordinates are in half sides: the off-diagonal terms undo the stretch of oblong images.
     rows = [one, across * height / width, zero, down * width / height, one, zero]
-    return warp(images_NCHW, torch.stack(rows, dim=1).view(n, 2, 3))
+    return warp_images(images_NCHW, torch.stack(rows, dim=1).view(n, 2, 3))
 
 
-AUGMENT = Augment(name="shear", title="Shear", rank=35, apply=shear, default_strength=1.0)
+AUGMENT = Augment(name="shear", title="Shear", rank=35, apply=random_shear, default_strength=1.0)

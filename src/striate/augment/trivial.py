@@ -3,17 +3,17 @@
 import torch
 from torch import Tensor
 
-from striate.augment import Augment, between
-from striate.augment.blur import blur
-from striate.augment.colour import colour
-from striate.augment.noise import noise
-from striate.augment.rotate import rotate
-from striate.augment.scale import scale
-from striate.augment.shear import shear
-from striate.augment.translate import translate
+from striate.augment import Augment, draw_uniform
+from striate.augment.blur import random_blur
+from striate.augment.colour import colour_jitter
+from striate.augment.noise import random_noise
+from striate.augment.rotate import random_rotation
+from striate.augment.scale import random_scale
+from striate.augment.shear import random_shear
+from striate.augment.translate import random_translation
 
 
-def trivial(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def trivial_augment(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Every image passes through one operation, or none, at up to twice its usual strength.
 
     After Müller and Hutter 2021, with the operations that keep a label true wherever a small
@@ -21,7 +21,7 @@ def trivial(images_NCHW: Tensor, strength: float, generator: torch.Generator) ->
     """
     n = len(images_NCHW)
     which_N = torch.randint(0, len(OPERATIONS) + 1, (n,), generator=generator)
-    level_N = (between(0, LEVELS, n, generator).floor() + 1) / LEVELS
+    level_N = (draw_uniform(0, LEVELS, n, generator).floor() + 1) / LEVELS
     changed = images_NCHW.clone()
     for number, apply in enumerate(OPERATIONS):
         for level in range(1, LEVELS + 1):
@@ -34,8 +34,16 @@ def trivial(images_NCHW: Tensor, strength: float, generator: torch.Generator) ->
 
 
 LEVELS = 3
-OPERATIONS = (translate, rotate, shear, scale, colour, blur, noise)
+OPERATIONS = (
+    random_translation,
+    random_rotation,
+    random_shear,
+    random_scale,
+    colour_jitter,
+    random_blur,
+    random_noise,
+)
 
 AUGMENT = Augment(
-    name="trivial", title="TrivialAugment", rank=80, apply=trivial, default_strength=1.0
+    name="trivial", title="TrivialAugment", rank=80, apply=trivial_augment, default_strength=1.0
 )

@@ -11,7 +11,7 @@ from striate.errors import UsageError
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Wanted(TypedDict):
+class DecisionRequest(TypedDict):
     """What `decision.acting.asked` takes by name."""
 
     coverage: float | None
@@ -21,7 +21,7 @@ class Wanted(TypedDict):
     costs: str | None
 
 
-def deciding_flags(verb: F) -> F:
+def add_decision_flags(verb: F) -> F:
     """Adds `--coverage`, `--unknown`, `--precision`, `--recall` and `--costs` to a verb."""
     return _with(
         verb,
@@ -67,14 +67,14 @@ def _with(verb: F, *options: Callable[[F], F]) -> F:
     return verb
 
 
-def wanted(given: dict[str, str | None], verb: str) -> Wanted:
+def parse_decision_flags(given: dict[str, str | None], verb: str) -> DecisionRequest:
     """The numbers and the file behind these flags; raises `UsageError` with every fault."""
     faults: list[str] = []
-    found = Wanted(
-        coverage=_share("--coverage", given["coverage"], faults),
-        unknown=_share("--unknown", given["unknown"], faults),
-        precision=_share("--precision", given["precision"], faults),
-        recall=_share("--recall", given["recall"], faults),
+    found = DecisionRequest(
+        coverage=_parse_share("--coverage", given["coverage"], faults),
+        unknown=_parse_share("--unknown", given["unknown"], faults),
+        precision=_parse_share("--precision", given["precision"], faults),
+        recall=_parse_share("--recall", given["recall"], faults),
         costs=given["costs"],
     )
     if faults:
@@ -82,7 +82,7 @@ def wanted(given: dict[str, str | None], verb: str) -> Wanted:
     return found
 
 
-def _share(flag: str, typed: str | None, faults: list[str]) -> float | None:
+def _parse_share(flag: str, typed: str | None, faults: list[str]) -> float | None:
     if typed is None:
         return None
     with contextlib.suppress(ValueError):

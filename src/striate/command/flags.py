@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from striate.config.suggestions import did_you_mean, nearest
+from striate.config.suggestions import did_you_mean, nearest_word
 from striate.errors import UsageError
 
 if TYPE_CHECKING:
     from striate.values import Options
 
 
-FAULTS = "striate.faults"
+FAULTS_KEY = "striate.faults"
 # Settings that say how to train, where nothing is trained.
-TRAINING = (
+TRAINING_FLAGS = (
     *("strategy", "net", "weights", "plan", "out", "restart", "min_accuracy", "weight", "set"),
     *("remedy", "no_remedy", "race"),
 )
@@ -33,7 +33,7 @@ class Flag:
     words: tuple[str, ...] = ()
 
 
-def spelt(name: str) -> str:
+def flag_name(name: str) -> str:
     """A setting's name as it is typed: `min_accuracy` is `--min-accuracy`."""
     return f"--{name.replace('_', '-')}"
 
@@ -76,7 +76,7 @@ class Verb(click.Command):
                 faults.append(f"{name.upper()} is missing.")
         # A value of a flag that does not exist looks like an argument; it was told of already.
         faults += [f"{word!r} is one argument too many." for word in rest[unknown:]]
-        ctx.meta[FAULTS] = faults
+        ctx.meta[FAULTS_KEY] = faults
         if faults and not self.checks_later:
             raise UsageError("\n".join(faults), f"Type: {ctx.command_path} --help")
         return rest
@@ -87,7 +87,7 @@ class Verb(click.Command):
             cluster = name[:2] != "--" and word[:1] == "-" and word[:2] != "--" and name[1:] in word
             if word != name and not word.startswith(f"{name}=") and not cluster:
                 continue
-            near = nearest(name, [opt for param in self.params for opt in param.opts])
+            near = nearest_word(name, [opt for param in self.params for opt in param.opts])
             takes_value = any(
                 near in param.opts and not getattr(param, "is_flag", True) for param in self.params
             )
@@ -122,7 +122,7 @@ class SettingsVerb(Verb):
             arguments = [param for param in self._params if isinstance(param, click.Argument)]
             flags = [param for param in self._params if param not in arguments]
             without = self.without() if callable(self.without) else self.without
-            self._params = [*arguments, *settings_flags(without), *flags]
+            self._params = [*arguments, *add_settings_flags(without), *flags]
             self._complete = True
         return self._params
 
@@ -155,19 +155,19 @@ class Verbs(click.Group):
         )
 
 
-def settings_flags(without: tuple[str, ...] = ()) -> list[click.Parameter]:
+def add_settings_flags(without: tuple[str, ...] = ()) -> list[click.Parameter]:
     """An option for every field of `Options` but some, with its default in its help."""
     from striate.values import Options
 
     default = Options()
     return [
-        _option(field.name, getattr(default, field.name))
+        _make_option(field.name, getattr(default, field.name))
         for field in fields(Options)
         if field.name not in without
     ]
 
 
-def net_faults(net: str | None) -> list[str]:
+def find_net_faults(net: str | None) -> list[str]:
     """What is wrong with a network's name; torch is loaded only where one was named."""
     if not net or net == "auto":
         return []
@@ -180,7 +180,7 @@ def net_faults(net: str | None) -> list[str]:
     return []
 
 
-def whole_number(flag: str, typed: str | None, hint: str) -> int | None:
+def parse_whole_number(flag: str, typed: str | None, hint: str) -> int | None:
     """The number behind a flag that takes one of at least 1; None where it was not given."""
     if typed is None:
         return None
@@ -189,7 +189,7 @@ def whole_number(flag: str, typed: str | None, hint: str) -> int | None:
     return int(typed)
 
 
-def must_be_language(typed: str, hint: str) -> None:
+def check_language(typed: str, hint: str) -> None:
     """Raises `UsageError` where a language is none of those that a report can be in."""
     languages = FLAGS["lang"].words
     if typed not in languages:
@@ -199,14 +199,16 @@ def must_be_language(typed: str, hint: str) -> None:
         )
 
 
-def typed_options(given: dict[str, Any], faults: Iterable[str] = ()) -> "Options":
+def parse_typed_options(given: dict[str, Any], faults: Iterable[str] = ()) -> "Options":
     """The options that were typed; raises `UsageError` with every fault of the command."""
-    from striate.config.settings import checked  # reaches numpy
+    from striate.config.settings import check_settings  # reaches numpy
 
     context = click.get_current_context()
     typed = {name: value for name, value in given.items() if value is not None}
-    every = [*context.meta[FAULTS], *faults]
-    return checked(typed, spelt=spelt, faults=every, hint=f"Type: {context.command_path} --help")
+    every = [*context.meta[FAULTS_KEY], *faults]
+    return check_settings(
+        typed, spelt=flag_name, faults=every, hint=f"Type: {context.command_path} --help"
+    )
 
 
 def idle_in_judging() -> tuple[str, ...]:
@@ -221,31 +223,31 @@ def settings_of(given: dict[str, Any]) -> dict[str, Any]:
     from striate.values import Options
 
     typed = {name: given[name] for name in Options.__dataclass_fields__ if given.get(name)}
-    options = typed_options(typed)
+    options = parse_typed_options(typed)
     return {name: getattr(options, name) for name in typed}
 
 
-def _option(name: str, default: object) -> click.Option:
+def _make_option(name: str, default: object) -> click.Option:
     flag = FLAGS[name]
-    names = [each for each in (flag.short, spelt(name)) if each]
+    names = [each for each in (flag.short, flag_name(name)) if each]
     if default is False:
         return click.Option(names, is_flag=True, default=None, help=flag.about)
-    shown = "" if default is None else f"  [{_plain(default)}]"
+    shown = "" if default is None else f"  [{_format_default(default)}]"
     # Paths only so that shells complete them; whether they are there is checked with the rest.
     kind = click.Path() if flag.metavar in ("FILE", "FOLDER") else None
-    complete = _completer(flag.words) if flag.words else None
+    complete = _make_completer(flag.words) if flag.words else None
     return click.Option(
         names, metavar=flag.metavar, help=flag.about + shown, type=kind, shell_complete=complete
     )
 
 
-def _plain(default: object) -> str:
+def _format_default(default: object) -> str:
     if isinstance(default, float):
         return f"{default:g}"
     return f"{default:,}" if isinstance(default, int) else str(default)
 
 
-def _completer(words: tuple[str, ...]) -> Callable[..., list[str]]:
+def _make_completer(words: tuple[str, ...]) -> Callable[..., list[str]]:
     return lambda ctx, param, incomplete: [word for word in words if word.startswith(incomplete)]
 
 

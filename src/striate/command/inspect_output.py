@@ -5,25 +5,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from striate.data.clean_table import COLUMNS, cleaned, table_rows
+from striate.data.clean_table import COLUMNS, select_clean_rows, table_rows
 from striate.errors import UsageError
-from striate.report.html import render
+from striate.report.html import render_page
 from striate.report.inspection_page import compose_inspection
-from striate.report.language import pick_language, plain, words
-from striate.store.output_kinds import INSPECTION_PAGE, PAGE_GENERATOR, table_of
-from striate.store.outputs import Output, delivered, files_of, output, refuse_inputs, refuse_twice
+from striate.report.language import choose_language, load_words, plain_spaces
+from striate.store.output_kinds import INSPECTION_PAGE, PAGE_GENERATOR, csv_kind
+from striate.store.outputs import (
+    OutputTarget,
+    list_source_files,
+    open_output,
+    refuse_inputs,
+    refuse_twice,
+    resolve_output,
+)
 from striate.store.tables import csv_line
 from striate.values import Inspection, Options, Sentence, Watch, say
 
 if TYPE_CHECKING:
-    from striate.stages.inspect import Inspected
+    from striate.stages.inspect import InspectedSource
 
 PAGE = "inspect.html"
-TABLE = table_of(*COLUMNS)
+TABLE = csv_kind(*COLUMNS)
 LISTED_KINDS = ("folder", "table")
 
 
-def look_into(
+def inspect_and_write(
     source: str,
     options: Options,
     page: str | None,
@@ -37,25 +44,27 @@ def look_into(
     The sentences tell what was written. Raises `UsageError` before anything is read where a
     file may not be written: `store.outputs`.
     """
-    read = given_files(source, options)
-    page_place = output(page or PAGE, INSPECTION_PAGE, flag="--out", inputs=read, force=force)
-    table_place = output(table, TABLE, flag="--fix", inputs=read, force=force)
+    read = list_input_files(source, options)
+    page_place = resolve_output(
+        page or PAGE, INSPECTION_PAGE, flag="--out", inputs=read, force=force
+    )
+    table_place = resolve_output(table, TABLE, flag="--fix", inputs=read, force=force)
     refuse_twice(page_place, table_place)
-    from striate.stages.inspect import inspect  # reaches torch
+    from striate.stages.inspect import inspect_source  # reaches torch
 
-    done = inspect(source, options, watch)
+    done = inspect_source(source, options, watch)
     if table_place is not None and done.index.kind not in LISTED_KINDS:
         raise UsageError(
             f"--fix lists files, and {done.index.name} has none of its own to list.",
             "Unpack it into a folder, or leave --fix out.",
         )
     for place in (page_place, table_place):
-        refuse_inputs(place, files_of(done.index))
-    lang = pick_language(options.lang)
+        refuse_inputs(place, list_source_files(done.index))
+    lang = choose_language(options.lang)
     report = compose_inspection(done.inspection, done.index, done.cache, lang)
     assert page_place is not None
-    with delivered(page_place) as file:
-        text = render(report, PAGE_GENERATOR)
+    with open_output(page_place) as file:
+        text = render_page(report, PAGE_GENERATOR)
         file.write(text.encode("utf-8", "backslashreplace"))
     shown = page or PAGE
     written = [say("inspect.page", "With pictures: {path}", path=shown)]
@@ -64,7 +73,7 @@ def look_into(
     return done.inspection, tuple(written)
 
 
-def given_files(source: str, options: Options) -> list[Path]:
+def list_input_files(source: str, options: Options) -> list[Path]:
     """The files and folders that a command names to read a source: it, and a split's table.
 
     Where IDX files are named by what their names begin with, all that begin so.
@@ -78,17 +87,17 @@ def inspection_lines(
     inspection: Inspection, written: tuple[Sentence, ...], lang: str
 ) -> Iterator[str]:
     """The inspection for people: its name, then a line a sentence."""
-    say = words(lang)
+    say = load_words(lang)
     yield inspection.name
     for sentence in (*inspection.told, *written):
-        yield plain(say.sentence(sentence))
+        yield plain_spaces(say.sentence(sentence))
 
 
-def _write_table(done: "Inspected", place: Output, shown: str) -> Sentence:
-    clean = cleaned(done.index, done.families)
+def _write_table(done: "InspectedSource", place: OutputTarget, shown: str) -> Sentence:
+    clean = select_clean_rows(done.index, done.families)
     doubts = {each.path: (each.doubt, each.suggested) for each in done.inspection.doubts}
     listed = {done.index.examples[row].path for row in clean.rows}
-    with delivered(place) as file:
+    with open_output(place) as file:
         file.write(csv_line(COLUMNS).encode())
         for row in table_rows(done.index, clean.rows, Path(shown).parent, doubts):
             file.write(csv_line(row).encode("utf-8", "backslashreplace"))

@@ -4,15 +4,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from striate.command.decision_flags import Wanted
-from striate.command.prediction_rows import block_lines, patterns_to_paths
-from striate.data.scan import read_images
+from striate.command.decision_flags import DecisionRequest
+from striate.command.prediction_rows import expand_patterns, prediction_lines
+from striate.data.scan import read_unlabelled
 from striate.errors import SourceError, StrictError, UsageError
-from striate.predict.batch_predict import in_blocks
-from striate.predict.decision_rules import Asked, asked, told
+from striate.predict.batch_predict import predict_blocks
+from striate.predict.decision_rules import DecisionRules, derive_rules, describe_rules
 from striate.run import Run
-from striate.store.output_kinds import ANSWERS
-from striate.store.outputs import Output, files_of, output, refuse_inputs
+from striate.store.output_kinds import PREDICTIONS_KIND
+from striate.store.outputs import OutputTarget, list_source_files, refuse_inputs, resolve_output
 from striate.values import Example, Index, Options, Watch
 
 
@@ -40,22 +40,22 @@ class Answering:
 
     model: Run
     index: Index
-    wanted: Asked
+    wanted: DecisionRules
     asking: Asking
-    place: Output | None
+    place: OutputTarget | None
     aside: list[Example] = field(default_factory=list)
 
     def told(self) -> Iterator[str]:
         """How tables were read, and the thresholds of answers."""
         yield from (note.text for note in self.index.notes)
-        yield from told(self.wanted)
+        yield from describe_rules(self.wanted)
 
     def lines(self, watch: Watch) -> Iterator[str]:
         """The answers, a block at a time; what cannot be read is noted."""
         most = self.model.record.settings.max_pixels
-        blocks = in_blocks(self.model.classifier, self.index, most, watch, self.wanted)
+        blocks = predict_blocks(self.model.classifier, self.index, most, watch, self.wanted)
         how = self.asking
-        return block_lines(blocks, how.as_json, how.top, self.aside, excel=how.excel)
+        return prediction_lines(blocks, how.as_json, how.top, self.aside, excel=how.excel)
 
     def refuse_failures(self, *, strict: bool) -> None:
         """Raises `SourceError` where no image could be read, `StrictError` where one could not."""
@@ -73,7 +73,7 @@ class Answering:
             )
 
 
-def answering(asking: Asking, wishes: Wanted) -> Answering:
+def answering(asking: Asking, wishes: DecisionRequest) -> Answering:
     """The model of a run and the images that some words mean, ready to be labelled.
 
     Raises `UsageError` where flags exclude each other or the output may not be written,
@@ -83,13 +83,15 @@ def answering(asking: Asking, wishes: Wanted) -> Answering:
         raise UsageError("--json and --excel exclude each other.", "Leave one out.")
     model = Run.load(asking.run)
     listed = sys.stdin.buffer.read() if "-" in asking.words else None
-    given = patterns_to_paths(asking.words, listed)
+    given = expand_patterns(asking.words, listed)
     read = [*given, *filter(None, [wishes["costs"], "/dev/stdin" if listed is not None else None])]
-    place = output(asking.out, ANSWERS, flag="--out", inputs=read, force=asking.force)
-    acts = asked(model.classifier, **wishes)
+    place = resolve_output(
+        asking.out, PREDICTIONS_KIND, flag="--out", inputs=read, force=asking.force
+    )
+    acts = derive_rules(model.classifier, **wishes)
     image = asking.image or model.record.settings.image
-    index = read_images(given, replace(Options(), image=image, root=asking.root))
-    refuse_inputs(place, files_of(index))
+    index = read_unlabelled(given, replace(Options(), image=image, root=asking.root))
+    refuse_inputs(place, list_source_files(index))
     others = sum(example.status == "ignored" for example in index.examples)
     if len(index.examples) == others:
         met = f"; {others:,} other files were ignored" if others else ""

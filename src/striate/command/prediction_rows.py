@@ -10,14 +10,14 @@ from typing import Any
 from striate.config.suggestions import did_you_mean
 from striate.errors import SourceMissingError, UsageError
 from striate.store.files import to_json
-from striate.store.tables import csv_line, highest, predictions_rows
+from striate.store.tables import csv_line, prediction_rows, top_classes
 from striate.values import Example, Predictions, names_in
 
 # What makes a spreadsheet take a cell for a formula; the wide ones count in East Asian locales.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def block_lines(
+def prediction_lines(
     blocks: Iterable[tuple[Predictions, tuple[Example, ...]]],
     as_json: bool,
     top: int | None,
@@ -32,7 +32,7 @@ def block_lines(
         if as_json:
             yield from json_lines(predictions, top)
         else:
-            rows = predictions_rows(predictions, truth=False, errors=True, top=top)
+            rows = prediction_rows(predictions, truth=False, errors=True, top=top)
             yield from csv_lines(rows, header=first, excel=excel)
         first = False
 
@@ -72,7 +72,7 @@ def json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
         if error is not None:
             yield _error_line(path, error, "probability", "probabilities")
             continue
-        order = highest(row, top) if top else range(len(classes))
+        order = top_classes(row, top) if top else range(len(classes))
         answer: dict[str, Any] = {
             "path": path,
             "predicted": said[place],
@@ -82,10 +82,10 @@ def json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
             answer["familiarity"] = float(f"{predictions.familiarity[place]:.4g}")
         if predictions.sets is not None:
             held = predictions.sets[place]
-            answer["set"] = [classes[k] for k in highest(row, len(classes)) if held[k]]
+            answer["set"] = [classes[k] for k in top_classes(row, len(classes)) if held[k]]
         if predictions.flagged is not None:
             above = predictions.flagged[place]
-            answer["flagged"] = [classes[k] for k in highest(row, len(classes)) if above[k]]
+            answer["flagged"] = [classes[k] for k in top_classes(row, len(classes)) if above[k]]
         if predictions.decided is not None:
             answer["expected_cost"] = float(f"{predictions.decided[place, 1]:.6g}")
         answer["probabilities"] = {classes[k]: float(str(row[k])) for k in order}
@@ -112,14 +112,14 @@ def _other_json_lines(predictions: Predictions, top: int | None) -> Iterator[str
             answer["predicted"] = float(said[place])
         else:
             row = predictions.probabilities[place]
-            order = highest(row, top) if top else range(len(classes))
+            order = top_classes(row, top) if top else range(len(classes))
             answer["predicted"] = list(names_in(said[place]))
             answer["probabilities"] = {classes[k]: float(str(row[k])) for k in order}
         answer["error"] = None
         yield to_json(answer, indent=None).decode()
 
 
-def patterns_to_paths(words: Sequence[str], listed: bytes | None = None) -> list[str]:
+def expand_patterns(words: Sequence[str], listed: bytes | None = None) -> list[str]:
     """The paths that some words of a command line mean: globs that no shell expanded, `-`.
 
     `listed` is what came on standard input for `-`: a path a line, or ended by NUL bytes. What is
@@ -128,14 +128,14 @@ def patterns_to_paths(words: Sequence[str], listed: bytes | None = None) -> list
     paths: list[str] = []
     for word in words:
         if word == "-":
-            paths += _listed(listed or b"")
+            paths += _split_path_list(listed or b"")
         elif Path(word).exists() or not any(sign in word for sign in "*?["):
             paths.append(word)
         else:
-            paths += _matching(word) or [word]
+            paths += _match_glob(word) or [word]
     missing = [path for path in paths if not os.path.lexists(Path(path).expanduser())]
     if missing and len(missing) == len(paths):
-        raise SourceMissingError(_missing(missing), "Check the path.")
+        raise SourceMissingError(_missing_paths_text(missing), "Check the path.")
     if not paths:
         raise UsageError("The list on standard input is empty.", "Give a path on each line.")
     return paths
@@ -154,18 +154,18 @@ def table_lines(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> Ite
         yield "  ".join(cells).rstrip()
 
 
-def _listed(content: bytes) -> list[str]:
+def _split_path_list(content: bytes) -> list[str]:
     end = b"\0" if b"\0" in content else b"\n"
     lines = [line.removesuffix(b"\r") if end == b"\n" else line for line in content.split(end)]
     return [os.fsdecode(line) for line in lines if line.strip()]
 
 
-def _matching(pattern: str) -> list[str]:
+def _match_glob(pattern: str) -> list[str]:
     # Path.glob knows no pattern that begins at the root of the disk.
     return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
 
 
-def _missing(paths: list[str], most: int = 3) -> str:
+def _missing_paths_text(paths: list[str], most: int = 3) -> str:
     shown = ", ".join(paths[:most])
     near = "."
     if len(paths) == 1:
@@ -178,7 +178,7 @@ def _missing(paths: list[str], most: int = 3) -> str:
     return f"{shown} {verb} not there{near}"
 
 
-def as_plain(value: Any) -> str:
+def format_cell(value: Any) -> str:
     """A value of a table: numbers with separators, nothing as a dash."""
     if value in (None, ""):
         return "–"

@@ -12,7 +12,7 @@ from striate.config.suggestions import did_you_mean
 from striate.values import PREPROCESSING, Choice, NetSettings, Plan, say
 
 
-def parsed(text: str) -> dict[str, Any]:
+def parse_overrides(text: str) -> dict[str, Any]:
     """The values by name of a text such as `activation=elu kernel_size=5 augment.flip=1`.
 
     Raises `ValueError` with every fault, one a line.
@@ -24,7 +24,7 @@ def parsed(text: str) -> dict[str, Any]:
         try:
             if not equals or not value:
                 raise ValueError(f"has {part!r}; NAME=VALUE is due.")
-            found[name] = _value(name, value)
+            found[name] = _parse_value(name, value)
         except ValueError as fault:
             faults.append(str(fault))
     if faults:
@@ -32,22 +32,24 @@ def parsed(text: str) -> dict[str, Any]:
     return found
 
 
-def sets(text: str | None, choice: str) -> bool:
+def is_overridden(text: str | None, choice: str) -> bool:
     """Whether a choice is asked for, as `augment` is by `augment.flip=1`: nothing to measure."""
-    return any(name.partition(".")[0] == choice for name in parsed(text)) if text else False
+    return (
+        any(name.partition(".")[0] == choice for name in parse_overrides(text)) if text else False
+    )
 
 
-def finds_rate(text: str | None) -> bool:
+def wants_lr_range_test(text: str | None) -> bool:
     """Whether the learning rate is to be found by a range test."""
-    return bool(text) and parsed(text or "").get("learning_rate") == FIND
+    return bool(text) and parse_overrides(text or "").get("learning_rate") == FIND_RATE
 
 
-def overridden(plan: Plan, text: str | None, only: tuple[str, ...] = ()) -> Plan:
+def apply_overrides(plan: Plan, text: str | None, only: tuple[str, ...] = ()) -> Plan:
     """The plan with what was asked for in the place of what was chosen; of `only` some choices."""
     if not text:
         return plan
-    asked = {name: v for name, v in parsed(text).items() if not only or name in only}
-    asked = {name: value for name, value in asked.items() if value != FIND}
+    asked = {name: v for name, v in parse_overrides(text).items() if not only or name in only}
+    asked = {name: value for name, value in asked.items() if value != FIND_RATE}
     settings = {name: value for name, value in asked.items() if name in SETTINGS}
     strengths = {name[8:]: value for name, value in asked.items() if name.startswith("augment.")}
     whole = {name: value for name, value in asked.items() if name in CHOICES}
@@ -63,9 +65,9 @@ def overridden(plan: Plan, text: str | None, only: tuple[str, ...] = ()) -> Plan
     return replace(plan, **choices)
 
 
-def out_of_range(name: str, value: Any) -> str:
+def range_fault(name: str, value: Any) -> str:
     """What is wrong with a number of this name, or nothing: it ends the sentence `NAME …`."""
-    low, high = RANGES.get(name, (0.0, float("inf")))
+    low, high = ALLOWED_RANGES.get(name, (0.0, float("inf")))
     if not isinstance(value, int | float) or (low <= value <= high and value < float("inf")):
         return ""
     if high < float("inf"):
@@ -73,37 +75,37 @@ def out_of_range(name: str, value: Any) -> str:
     return f"is {value:g}; it must be at least {low:g}."
 
 
-def _value(name: str, value: str) -> Any:
+def _parse_value(name: str, value: str) -> Any:
     if name.startswith("augment."):
-        return _number(name, value, float)
+        return _parse_number(name, value, float)
     if name == "augment" and value == "none":
         return {}
-    if name == "learning_rate" and value == FIND:
+    if name == "learning_rate" and value == FIND_RATE:
         return value
     kind = SETTINGS.get(name) or CHOICES.get(name)
     if kind is None or name == "augment":
         known = [*SETTINGS, *CHOICES, "augment.flip"]
         raise ValueError(f"has {name!r}, which is no choice of a plan{did_you_mean(name, known)}")
-    if name in WORDS and value.split()[0] not in WORDS[name]:
-        words = ", ".join(WORDS[name])
-        near = did_you_mean(value, WORDS[name])
+    if name in ALLOWED_WORDS and value.split()[0] not in ALLOWED_WORDS[name]:
+        words = ", ".join(ALLOWED_WORDS[name])
+        near = did_you_mean(value, ALLOWED_WORDS[name])
         raise ValueError(f"has {name}={value}; it must be one of {words}{near}")
-    return value if kind is str else _number(name, value, kind)
+    return value if kind is str else _parse_number(name, value, kind)
 
 
-def _number(name: str, value: str, kind: type[Any]) -> Any:
+def _parse_number(name: str, value: str, kind: type[Any]) -> Any:
     try:
         number: Any = msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError:
         what = "a whole number" if kind is int else "a number"
         raise ValueError(f"has {name}={value}; {what} is due.") from None
-    fault = out_of_range(name, number)
+    fault = range_fault(name, number)
     if fault:
         raise ValueError(f"has {name}, which {fault}")
     return number
 
 
-def _kinds() -> dict[str, type]:
+def _choice_types() -> dict[str, type]:
     """The choices of a plan that hold one number or one word."""
     hints = typing.get_type_hints(Plan)
     found = {field.name: typing.get_args(hints[field.name]) for field in fields(Plan)}
@@ -111,9 +113,9 @@ def _kinds() -> dict[str, type]:
     return {n: kind for n, kind in simple.items() if kind in (int, float, str) and n not in FLAGS}
 
 
-FIND = "find"
+FIND_RATE = "find"
 FLAGS = ("strategy", "net", "weights", "classes", "because")
-RANGES: Mapping[str, tuple[float, float]] = {
+ALLOWED_RANGES: Mapping[str, tuple[float, float]] = {
     "input_size": (8, 1024),
     "batch_size": (1, 65_536),
     "threads": (1, 1024),
@@ -139,7 +141,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "groups": (1, 1024),
     "pool_size": (1, 8),
 }
-WORDS: Mapping[str, tuple[str, ...]] = {
+ALLOWED_WORDS: Mapping[str, tuple[str, ...]] = {
     "optimizer": ("sgd", "adamw", "muon"),
     "schedule": ("one-cycle", "cosine", "constant", "linear", "step", "plateau"),
     "initialisation": (
@@ -168,4 +170,4 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 SETTINGS: dict[str, type] = {
     field.name: typing.get_type_hints(NetSettings)[field.name] for field in fields(NetSettings)
 }
-CHOICES: dict[str, type] = _kinds() | {"augment": dict}
+CHOICES: dict[str, type] = _choice_types() | {"augment": dict}

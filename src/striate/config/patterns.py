@@ -34,7 +34,7 @@ class Pattern:
         """
         started = time.perf_counter()
         try:
-            compiled = _compiled(self.text, label if CLASS in self.text else "")
+            compiled = _compile_pattern(self.text, label if CLASS in self.text else "")
             found = compiled.search(name, timeout=min(A_NAME, self._left))
         except TimeoutError:
             raise self._too_slow(name) from None
@@ -50,27 +50,27 @@ class Pattern:
         )
 
 
-def fault_of(text: str) -> str:
+def pattern_fault(text: str) -> str:
     """Why a text cannot be searched for or captures nothing; empty where it is in order."""
     if len(text) > LONGEST:
         return f"has {len(text):,} characters, and {LONGEST:,} are the most"
-    steps = _steps(text)
+    steps = _count_steps(text)
     if steps > MOST_STEPS:
         return f"repeats something {steps:,} times in all, and {MOST_STEPS:,} are the most"
     try:
-        captures = _compiled(text, "class").groups
+        captures = _compile_pattern(text, "class").groups
     except Exception as fault:  # a strange expression makes the compiler raise what it met
         return f"is no regular expression: {str(fault) or type(fault).__name__}"
     return "" if captures else "captures nothing; put what is meant in ( )"
 
 
 @cache
-def _compiled(text: str, label: str) -> "regex.Pattern[str]":
+def _compile_pattern(text: str, label: str) -> "regex.Pattern[str]":
     # Not a capture, so that \1 still is the first of the person's own.
     return regex.compile(text.replace(CLASS, f"(?:{regex.escape(label)})"))
 
 
-def _steps(text: str) -> int:
+def _count_steps(text: str) -> int:
     """About how many single steps an expression has once its counts {n} are written out.
 
     The compiler writes them out: a{1000000000} would fill the memory.

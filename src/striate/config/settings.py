@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypedDict
 
-from striate.config.overrides import parsed
-from striate.config.patterns import fault_of
+from striate.config.overrides import parse_overrides
+from striate.config.patterns import pattern_fault
 from striate.config.suggestions import did_you_mean
 from striate.errors import UsageError
 from striate.values import STRATEGIES, TASKS, Options
@@ -16,7 +16,7 @@ from striate.values import STRATEGIES, TASKS, Options
 SHORTEST_MINUTES = 0.5
 LANGUAGES = ("auto", "en", "zh")
 ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "gb18030", "big5", "shift_jis", "cp1251")
-SPLITTING = ("auto", "pool")
+SPLIT_WORDS = ("auto", "pool")
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
@@ -58,7 +58,7 @@ class Settings(TypedDict, total=False):
     race: bool
 
 
-def checked(
+def check_settings(
     settings: Mapping[str, object],
     *,
     spelt: Callable[[str], str] = str,
@@ -81,13 +81,13 @@ def checked(
             values[name] = _RULES[name](value)
         except ValueError as fault:
             found += [f"{spelt(name)} {line}" for line in str(fault).splitlines()]
-    found += _exclusions(values, spelt)
+    found += _find_exclusions(values, spelt)
     if found:
         raise UsageError("\n".join(found), hint)
     return Options(**values)  # type: ignore[arg-type]
 
 
-def _exclusions(values: Mapping[str, object], spelt: Callable[[str], str]) -> list[str]:
+def _find_exclusions(values: Mapping[str, object], spelt: Callable[[str], str]) -> list[str]:
     default = Options()
     given = {name for name, value in values.items() if value != getattr(default, name)}
     return [
@@ -98,7 +98,7 @@ def _exclusions(values: Mapping[str, object], spelt: Callable[[str], str]) -> li
 
 
 @dataclass(frozen=True, slots=True)
-class _Number:
+class _NumberRule:
     """A rule: a number of some kind between two bounds."""
 
     kind: type[int] | type[float]
@@ -117,9 +117,9 @@ class _Number:
                 raise ValueError
         except (TypeError, ValueError, OverflowError):
             whole = "a whole number" if self.kind is int else "a number"
-            raise ValueError(f"takes {whole}, not {shown(value)}.") from None
+            raise ValueError(f"takes {whole}, not {quote_value(value)}.") from None
         if not self.low <= number <= self.high or not math.isfinite(number):
-            raise ValueError(f"is {shown(value)}; {self._bounds()}.")
+            raise ValueError(f"is {quote_value(value)}; {self._bounds()}.")
         return number
 
     def _bounds(self) -> str:
@@ -129,7 +129,7 @@ class _Number:
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
+class _WordRule:
     """A rule: one of some words."""
 
     words: tuple[str, ...]
@@ -140,54 +140,57 @@ class _Word:
             return value
         near = did_you_mean(str(value), self.words)
         raise ValueError(
-            f"is {shown(value)}; it must be one of {', '.join(self.words)}{self.more}{near}"
+            f"is {quote_value(value)}; it must be one of {', '.join(self.words)}{self.more}{near}"
         )
 
 
-def shown(value: object) -> str:
+def quote_value(value: object) -> str:
     """A value as a message quotes it: short, on one line."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _device(value: object) -> object:
+def _check_device(value: object) -> object:
     if isinstance(value, str) and _DEVICE.fullmatch(value):
         return value
     near = did_you_mean(str(value), ("auto", "cpu", "cuda", "mps"))
-    raise ValueError(f"is {shown(value)}; it must be auto, cpu, cuda, cuda:NUMBER or mps{near}")
+    raise ValueError(
+        f"is {quote_value(value)}; it must be auto, cpu, cuda, cuda:NUMBER or mps{near}"
+    )
 
 
-def _text(value: object) -> object:
+def _check_text(value: object) -> object:
     if isinstance(value, str | Path) and str(value):
         return str(value)
-    raise ValueError(f"takes a text, not {shown(value)}.")
+    raise ValueError(f"takes a text, not {quote_value(value)}.")
 
 
-def _path(value: object) -> object:
-    return None if value is None else _text(value)
+def _check_path(value: object) -> object:
+    return None if value is None else _check_text(value)
 
 
-def _encoding(value: object) -> object:
+def _check_encoding(value: object) -> object:
     """The name of an encoding of text that Python knows, or `auto`."""
-    name = str(_text(value))
+    name = str(_check_text(value))
     try:
         "".encode(name) if name != "auto" else None
     except (LookupError, ValueError):
         near = did_you_mean(name, ENCODINGS)
         raise ValueError(
-            f"is {shown(value)}; it must be auto or a name such as {', '.join(ENCODINGS)}{near}"
+            f"is {quote_value(value)}; it must be auto or a name such as "
+            f"{', '.join(ENCODINGS)}{near}"
         ) from None
     return name
 
 
-def _separator(value: object) -> object:
-    return value if value is None or value == " " else _text(value)
+def _check_separator(value: object) -> object:
+    return value if value is None or value == " " else _check_text(value)
 
 
-def _file(value: object) -> object:
+def _check_file(value: object) -> object:
     if value is None:
         return None
-    path = Path(str(_text(value)))
+    path = Path(str(_check_text(value)))
     if path.is_file():
         return str(path)
     if path.is_dir():
@@ -196,73 +199,73 @@ def _file(value: object) -> object:
     raise ValueError(f"is {path}, which is not there{did_you_mean(path.name, siblings)}")
 
 
-def _pattern(value: object) -> object:
+def _check_pattern(value: object) -> object:
     """A regular expression that captures something; `{class}` in it stands for a class's name."""
     if value is None:
         return None
-    pattern = str(_text(value))
-    fault = fault_of(pattern)
+    pattern = str(_check_text(value))
+    fault = pattern_fault(pattern)
     if fault:
-        raise ValueError(f"is {shown(value)}, which {fault}.")
+        raise ValueError(f"is {quote_value(value)}, which {fault}.")
     return pattern
 
 
-def _split(value: object) -> object:
+def _check_split(value: object) -> object:
     """A word, or the `index.csv` of an earlier run."""
-    if value in SPLITTING or not str(value).endswith(".csv"):
-        return _Word(SPLITTING, " or the index.csv of an earlier run")(value)
-    return _file(value)
+    if value in SPLIT_WORDS or not str(value).endswith(".csv"):
+        return _WordRule(SPLIT_WORDS, " or the index.csv of an earlier run")(value)
+    return _check_file(value)
 
 
-def _overrides(value: object) -> object:
+def _check_overrides(value: object) -> object:
     """Choices of a plan by name, kept as typed; every fault becomes a sentence of its own."""
     if value is None:
         return None
-    text = str(_text(value))
-    parsed(text)
+    text = str(_check_text(value))
+    parse_overrides(text)
     return text
 
 
-def _switch(value: object) -> object:
+def _check_switch(value: object) -> object:
     if isinstance(value, bool):
         return value
-    raise ValueError(f"is on or off (True or False), not {shown(value)}.")
+    raise ValueError(f"is on or off (True or False), not {quote_value(value)}.")
 
 
 _RULES: dict[str, Callable[[object], object]] = {
-    "minutes": _Number(float, SHORTEST_MINUTES),
-    "seed": _Number(int, 0, 2**63 - 1),
-    "strategy": _Word(("auto", *STRATEGIES)),
-    "task": _Word(("auto", *TASKS)),
-    "net": _text,
-    "weights": _file,
-    "split": _split,
-    "device": _device,
-    "plan": _file,
-    "out": _path,
-    "restart": _switch,
-    "strict": _switch,
-    "drop_rare": _switch,
-    "max_pixels": _Number(int, 1),
-    "min_accuracy": _Number(float, 0, 1, optional=True),
-    "lang": _Word(LANGUAGES),
-    "group": _text,
-    "group_pattern": _pattern,
-    "label_pattern": _pattern,
-    "classes_are_splits": _switch,
-    "crop": _switch,
-    "image": _text,
-    "label": _text,
-    "split_column": _text,
-    "weight": _text,
-    "root": _path,
-    "encoding": _encoding,
-    "label_separator": _separator,
-    "data_root": _path,
-    "set": _overrides,
-    "remedy": _switch,
-    "no_remedy": _switch,
-    "race": _switch,
+    "minutes": _NumberRule(float, SHORTEST_MINUTES),
+    "seed": _NumberRule(int, 0, 2**63 - 1),
+    "strategy": _WordRule(("auto", *STRATEGIES)),
+    "task": _WordRule(("auto", *TASKS)),
+    "net": _check_text,
+    "weights": _check_file,
+    "split": _check_split,
+    "device": _check_device,
+    "plan": _check_file,
+    "out": _check_path,
+    "restart": _check_switch,
+    "strict": _check_switch,
+    "drop_rare": _check_switch,
+    "max_pixels": _NumberRule(int, 1),
+    "min_accuracy": _NumberRule(float, 0, 1, optional=True),
+    "lang": _WordRule(LANGUAGES),
+    "group": _check_text,
+    "group_pattern": _check_pattern,
+    "label_pattern": _check_pattern,
+    "classes_are_splits": _check_switch,
+    "crop": _check_switch,
+    "image": _check_text,
+    "label": _check_text,
+    "split_column": _check_text,
+    "weight": _check_text,
+    "root": _check_path,
+    "encoding": _check_encoding,
+    "label_separator": _check_separator,
+    "data_root": _check_path,
+    "set": _check_overrides,
+    "remedy": _check_switch,
+    "no_remedy": _check_switch,
+    "race": _check_switch,
 }
 
 _EXCLUDE = (

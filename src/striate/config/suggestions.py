@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest_word(word: str, known: Iterable[str]) -> str:
     """What of `known` is closest to `word`, or nothing."""
     by_case = {name.casefold(): name for name in known}
     found = difflib.get_close_matches(word.casefold(), by_case, n=1, cutoff=0.6)
@@ -13,5 +13,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a sentence that guesses what was meant, or nothing."""
-    near = nearest(word, known)
+    near = nearest_word(word, known)
     return f"; did you mean {near}?" if near else "."

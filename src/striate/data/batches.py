@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from striate.metrics.intervals import rng
+from striate.metrics.intervals import make_rng
 from striate.values import Rows
 
 
-def batches(
+def iterate_batches(
     rows: Rows,
     batch_size: int,
     *,
@@ -27,13 +27,13 @@ def batches(
     sees what an unbroken one sees.
     """
     if seed is not None:
-        rows = rng(seed, f"{purpose}/{epoch}").permutation(rows)
+        rows = make_rng(seed, f"{purpose}/{epoch}").permutation(rows)
     stop = len(rows) - len(rows) % batch_size if drop_last else len(rows)
     for start in range(0, stop, batch_size):
         yield rows[start : start + batch_size]
 
 
-def to_device(
+def images_to_device(
     images_NHWC: NDArray[np.uint8],
     device: str | torch.device = "cpu",
     layout: str = "channels_last",
@@ -52,7 +52,7 @@ def to_device(
     return images_NCHW.contiguous()
 
 
-def normalise(
+def normalise_batch(
     images_NCHW: Tensor,
     mean: Sequence[float],
     std: Sequence[float],
@@ -65,7 +65,7 @@ def normalise(
     repeated to three channels where there are three means. The memory layout is kept.
     """
     if size is not None and images_NCHW.shape[-2:] != (size, size):
-        images_NCHW = resized(images_NCHW, size)
+        images_NCHW = resize_batch(images_NCHW, size)
     if images_NCHW.shape[1] == 1 and len(mean) > 1:
         images_NCHW = images_NCHW.expand(-1, len(mean), -1, -1)
     shape, device = (1, len(mean), 1, 1), images_NCHW.device
@@ -75,7 +75,7 @@ def normalise(
     return values.to(dtype)
 
 
-def resized(images_NCHW: Tensor, size: int) -> Tensor:
+def resize_batch(images_NCHW: Tensor, size: int) -> Tensor:
     """Images N x C x S x S, float32 where they were not uint8 on the CPU."""
     shrinks = size < min(images_NCHW.shape[-2:])
     # Only the CPU resizes bytes, and it does so several times faster than floats.

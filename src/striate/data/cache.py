@@ -14,13 +14,13 @@ import PIL
 import simplejpeg
 from numpy.typing import NDArray
 
-from striate.data.cache_folder import CacheFolder, DamagedError, Entry, forgets
-from striate.data.form import MOST_BYTES, Form, form_of, wished_size
-from striate.data.formats.decode import KEEPING, Resize, Unreadable, decode
-from striate.data.formats.header import ALPHA_MODES, Header, pillow_hushed, warnings_of
-from striate.data.formats.read_file import cores
+from striate.data.cache_folder import CacheEntry, CacheFolder, DamagedError, change_warning
+from striate.data.form import MOST_BYTES, ImageForm, image_form, preferred_size
+from striate.data.formats.decode import ALPHA_CHANNELS, Resize, Unreadable, decode_image
+from striate.data.formats.header import ALPHA_MODES, Header, capture_pillow_warnings, take_warnings
+from striate.data.formats.read_file import count_cores
 from striate.data.scan import open_row
-from striate.data.tasks import settle_again
+from striate.data.tasks import settle_remaining_classes
 from striate.errors import MachineError
 from striate.values import (
     Cache,
@@ -60,12 +60,12 @@ def build_cache(
     """
     folder = CacheFolder.open()
     rows = index.used()
-    form = form_of(index, channels, resize)
-    key = _key(index, rows, form, options.max_pixels)
-    entry = _kept(folder, key, watch) or _made(
+    form = image_form(index, channels, resize)
+    key = _cache_key(index, rows, form, options.max_pixels)
+    entry = _find_cached(folder, key, watch) or _write_and_reopen(
         index, rows, form, options.max_pixels, folder, key, watch
     )
-    found = msgspec.json.decode(entry.facts, type=list[_Found])
+    found = msgspec.json.decode(entry.facts, type=list[_DecodedFacts])
     examples = list(index.examples)
     for row, fact in zip(rows, found, strict=True):
         examples[row] = replace(
@@ -74,17 +74,17 @@ def build_cache(
     index = replace(index, examples=tuple(examples))
     odd = [e for e in examples if e.status == "used" and e.reason]
     if odd:
-        index = replace(index, notes=(*index.notes, _remarked(odd)))
-    if form.size < wished_size(index):
-        index = replace(index, notes=(*index.notes, _bounded(form.size, len(rows))))
-    index = replace(index, notes=(*index.notes, *_of_alpha(index, form)))
+        index = replace(index, notes=(*index.notes, _odd_images_note(odd)))
+    if form.size < preferred_size(index):
+        index = replace(index, notes=(*index.notes, _memory_bound_note(form.size, len(rows))))
+    index = replace(index, notes=(*index.notes, *_alpha_notes(index, form)))
     cache = Cache(
         images=entry.images,
         path=str(folder.images(key)),
         resize=form.resize,
         alpha=form.alpha,
     )
-    return settle_again(index, options), cache
+    return settle_remaining_classes(index, options), cache
 
 
 def decode_rows(
@@ -105,9 +105,9 @@ def decode_rows(
     images = np.zeros((len(rows), size, size, channels), np.uint8)
     examples = list(index.examples)
     start = 0
-    with pillow_hushed():
-        form = Form(size, channels, resize, alpha)
-        for block, found in _decoded(index, rows, form, max_pixels):
+    with capture_pillow_warnings():
+        form = ImageForm(size, channels, resize, alpha)
+        for block, found in _decode_blocks(index, rows, form, max_pixels):
             images[start : start + len(block)] = block
             for row, fact in zip(rows[start : start + len(block)], found, strict=True):
                 examples[row] = replace(
@@ -133,7 +133,7 @@ def decode_images(
     return decode_rows(index, rows, size, channels, resize, alpha=alpha)[1]
 
 
-class _Found(msgspec.Struct, array_like=True):
+class _DecodedFacts(msgspec.Struct, array_like=True):
     """What decoding found of one image."""
 
     status: str
@@ -141,7 +141,7 @@ class _Found(msgspec.Struct, array_like=True):
     pixels_hash: str
 
 
-def _key(index: Index, rows: Rows, form: Form, max_pixels: int) -> str:
+def _cache_key(index: Index, rows: Rows, form: ImageForm, max_pixels: int) -> str:
     """Names a cache by all that its bytes depend on."""
     versions = f"{VERSION}/{PIL.__version__}/{simplejpeg.__version__}"
     head = f"{versions}/{len(index.examples)}/{form.size}/{form.channels}/{max_pixels}"
@@ -153,7 +153,7 @@ def _key(index: Index, rows: Rows, form: Form, max_pixels: int) -> str:
     return digest.hexdigest()[:32]
 
 
-def _kept(folder: CacheFolder, key: str, watch: Watch) -> Entry | None:
+def _find_cached(folder: CacheFolder, key: str, watch: Watch) -> CacheEntry | None:
     """The entry of that key; None where there is none, or one that is not as it was written."""
     try:
         return folder.find(key)
@@ -168,22 +168,22 @@ def _kept(folder: CacheFolder, key: str, watch: Watch) -> Entry | None:
         return None
 
 
-def _made(
+def _write_and_reopen(
     index: Index,
     rows: Rows,
-    form: Form,
+    form: ImageForm,
     max_pixels: int,
     folder: CacheFolder,
     key: str,
     watch: Watch,
-) -> Entry:
+) -> CacheEntry:
     """Writes the entry and reads it back; once again where somebody cleared the folder meanwhile.
 
     Raises `MachineError` where the folder does not keep what is written there.
     """
     for last in (False, True):
         try:
-            _write(index, rows, form, max_pixels, folder, key, watch)
+            _write_cache(index, rows, form, max_pixels, folder, key, watch)
             entry = folder.find(key)
         except DamagedError:
             entry = None
@@ -194,13 +194,13 @@ def _made(
         if entry is not None:
             return entry
         folder = CacheFolder.open()
-    raise forgets(folder)
+    raise change_warning(folder)
 
 
-def _write(
+def _write_cache(
     index: Index,
     rows: Rows,
-    form: Form,
+    form: ImageForm,
     max_pixels: int,
     folder: CacheFolder,
     key: str,
@@ -209,9 +209,9 @@ def _write(
     """Decodes all rows into the folder's file `key`, in order, and keeps the facts beside it."""
     shape = (len(index.examples), form.size, form.size, form.channels)
     began = time.perf_counter()
-    found: list[_Found] = []
-    with pillow_hushed(), folder.writer(key, shape) as writer:
-        for block, facts in _decoded(index, rows, form, max_pixels):
+    found: list[_DecodedFacts] = []
+    with capture_pillow_warnings(), folder.writer(key, shape) as writer:
+        for block, facts in _decode_blocks(index, rows, form, max_pixels):
             for row, image in zip(rows[len(found) :], block, strict=False):
                 writer.put(int(row), image)
             found += facts
@@ -222,21 +222,21 @@ def _write(
         writer.finish(msgspec.json.encode(found))
 
 
-def _decoded(
-    index: Index, rows: Rows, form: Form, max_pixels: int
-) -> Iterator[tuple[Images, list[_Found]]]:
+def _decode_blocks(
+    index: Index, rows: Rows, form: ImageForm, max_pixels: int
+) -> Iterator[tuple[Images, list[_DecodedFacts]]]:
     """Blocks of decoded rows in order, made in threads, few at a time in memory."""
 
-    def chunk(part: Rows) -> tuple[Images, list[_Found]]:
+    def chunk(part: Rows) -> tuple[Images, list[_DecodedFacts]]:
         block = np.zeros((len(part), form.size, form.size, form.channels), np.uint8)
         return block, [_decode_row(index, int(row), block[i], form, max_pixels)
                        for i, row in enumerate(part)]  # fmt: skip
 
-    workers = 1 if _all_small(index, rows) else cores()
+    workers = 1 if _are_all_small(index, rows) else count_cores()
     length = max(1, min(CHUNK, len(rows) // (4 * workers)))
     parts = iter([rows[i : i + length] for i in range(0, len(rows), length)])
     with ThreadPoolExecutor(workers) as pool:
-        waiting: list[Future[tuple[Images, list[_Found]]]] = []
+        waiting: list[Future[tuple[Images, list[_DecodedFacts]]]] = []
         for part in parts:
             waiting.append(pool.submit(chunk, part))
             if len(waiting) > workers + 4:
@@ -245,36 +245,40 @@ def _decoded(
             yield future.result()
 
 
-def _all_small(index: Index, rows: Rows) -> bool:
+def _are_all_small(index: Index, rows: Rows) -> bool:
     """Whether images are so small that decoding is mostly Python's own, which threads slow down."""
     pixels = [index.examples[row].width * index.examples[row].height for row in rows[:CHUNK]]
     return bool(pixels) and 0 < sum(pixels) < SMALL_PIXELS * len(pixels)
 
 
-def _decode_row(index: Index, row: int, target: Images, form: Form, max_pixels: int) -> _Found:
+def _decode_row(
+    index: Index, row: int, target: Images, form: ImageForm, max_pixels: int
+) -> _DecodedFacts:
     """Decodes one row into `target`; what cannot be read leaves zeros and a reason."""
     example = index.examples[row]
-    warnings_of()
+    take_warnings()
     large = example.width * example.height > LARGE_PIXELS and example.format != "JPEG"
     try:
-        with _TURN if large else nullcontext():
-            decoded = decode(
+        with _WRITE_LOCK if large else nullcontext():
+            decoded = decode_image(
                 open_row(index, row),
                 form.size,
                 form.channels,
                 max_pixels=max_pixels,
                 resize=form.resize,
-                header=_header(example),
+                header=_stored_header(example),
                 alpha=form.alpha,
             )
     except Unreadable as error:
-        return _Found("set_aside", "; ".join(filter(None, (error.reason, warnings_of()))), "")
+        return _DecodedFacts(
+            "set_aside", "; ".join(filter(None, (error.reason, take_warnings()))), ""
+        )
     target[:] = decoded.pixels
-    reason = "; ".join(dict.fromkeys(filter(None, (example.reason, warnings_of()))))
-    return _Found("used", reason, decoded.pixels_hash)
+    reason = "; ".join(dict.fromkeys(filter(None, (example.reason, take_warnings()))))
+    return _DecodedFacts("used", reason, decoded.pixels_hash)
 
 
-def _header(example: Example) -> Header | None:
+def _stored_header(example: Example) -> Header | None:
     if not example.width:
         return None
     return Header(
@@ -286,7 +290,7 @@ def _header(example: Example) -> Header | None:
     )
 
 
-def _remarked(odd: list[Example]) -> Sentence:
+def _odd_images_note(odd: list[Example]) -> Sentence:
     return say(
         "cache.remarked",
         "In use although something is odd about them: {n:,} images, such as {path} ({reason}).",
@@ -296,7 +300,7 @@ def _remarked(odd: list[Example]) -> Sentence:
     )
 
 
-def _bounded(size: int, images: int) -> Sentence:
+def _memory_bound_note(size: int, images: int) -> Sentence:
     return say(
         "cache.bounded",
         "{images:,} images are kept at {size} x {size} pixels, so that the cache stays below "
@@ -307,10 +311,10 @@ def _bounded(size: int, images: int) -> Sentence:
     )
 
 
-def _of_alpha(index: Index, form: Form) -> tuple[Sentence, ...]:
+def _alpha_notes(index: Index, form: ImageForm) -> tuple[Sentence, ...]:
     """That transparency was laid over white, where some is there and it is not kept."""
     seen = [e for e in index.examples if e.status == "used" and e.mode in ALPHA_MODES]
-    if not seen or form.channels in KEEPING:
+    if not seen or form.channels in ALPHA_CHANNELS:
         return ()
     note = say(
         "cache.over_white",
@@ -323,4 +327,4 @@ def _of_alpha(index: Index, form: Form) -> tuple[Sentence, ...]:
 
 
 # Up to half a gigabyte each, JPEGs apart, which are decoded smaller: one at a time then.
-_TURN = threading.Lock()
+_WRITE_LOCK = threading.Lock()

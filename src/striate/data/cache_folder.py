@@ -18,10 +18,16 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from striate.data.formats.read_file import cores
+from striate.data.formats.read_file import count_cores
 from striate.errors import MachineError
-from striate.store.checksums import WRAPPED, Blocks, sums_of, unwrapped, wrapped
-from striate.store.files import made, sweep, whole, write_whole
+from striate.store.checksums import (
+    WRAPPER_START,
+    BlockChecksums,
+    block_checksums,
+    unwrap_content,
+    wrap_content,
+)
+from striate.store.files import ensure_folder, open_atomically, remove_unfinished, write_atomically
 
 MOST_BYTES = 20 << 30
 ABANDONED_SECONDS = 24 * 3600
@@ -34,7 +40,7 @@ class DamagedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Entry:
+class CacheEntry:
     """Images found again, mapped into memory, and the facts beside them."""
 
     images: NDArray[np.uint8]
@@ -63,47 +69,47 @@ class CacheFolder:
         named = os.environ.get("STRIATE_CACHE")
         base = Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("striate"))
         folder = base / "images"
-        made(folder, ADVICE)
-        sweep(base)
-        sweep(folder)
+        ensure_folder(folder, ADVICE)
+        remove_unfinished(base)
+        remove_unfinished(folder)
         return CacheFolder(path=folder)
 
     def images(self, key: str) -> Path:
         """The file of the images."""
         return self.path / f"{key}.npy"
 
-    def find(self, key: str) -> Entry | None:
+    def find(self, key: str) -> CacheEntry | None:
         """What is kept under `key`, every byte verified, or None; it counts as used now.
 
         Raises `DamagedError` where it is not as it was written.
         """
         facts = self.path / f"{key}.json"
         try:
-            known = msgspec.json.decode(unwrapped(facts.read_bytes()), type=_Facts)
+            known = msgspec.json.decode(unwrap_content(facts.read_bytes()), type=_Facts)
             with self.images(key).open("rb") as file:
-                images = _verified(file, known.blocks)
+                images = _open_verified(file, known.blocks)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:  # cut off by a disk that was full, or altered
             raise DamagedError(str(error)) from error
         with contextlib.suppress(OSError):  # A cache that is only readable still serves.
             os.utime(facts)
-        return Entry(images=images, facts=bytes(known.facts))
+        return CacheEntry(images=images, facts=bytes(known.facts))
 
     @contextmanager
-    def writer(self, key: str, shape: tuple[int, ...]) -> Iterator["Writer"]:
+    def writer(self, key: str, shape: tuple[int, ...]) -> Iterator["CacheWriter"]:
         """Writes images of `shape` under `key`; nothing is left behind unless it finishes."""
         self._make_room(int(np.prod(shape)))
         # Nothing waits for the disk: what can be made again may be lost with the power.
-        with whole(self.images(key), lasting=False, hint=ADVICE) as file:
-            writer = Writer(file=file, shape=shape)
+        with open_atomically(self.images(key), lasting=False, hint=ADVICE) as file:
+            writer = CacheWriter(file=file, shape=shape)
             yield writer
             writer.fill()
         try:
             facts = self.path / f"{key}.json"
             known = _Facts(blocks=writer.sums.sums(), facts=msgspec.Raw(writer.facts))
-            content = wrapped(msgspec.json.encode(known))
-            write_whole(facts, content, lasting=False, hint=ADVICE)
+            content = wrap_content(msgspec.json.encode(known))
+            write_atomically(facts, content, lasting=False, hint=ADVICE)
         except MachineError:
             with contextlib.suppress(OSError):
                 self.images(key).unlink()
@@ -134,14 +140,14 @@ class CacheFolder:
 
 
 @dataclass(slots=True, kw_only=True)
-class Writer:
+class CacheWriter:
     """Writes rows in ascending order; rows that are left out become zeros."""
 
     file: IO[bytes]
     shape: tuple[int, ...]
     facts: bytes = b""
     rows: int = -1
-    sums: Blocks = field(default_factory=Blocks)
+    sums: BlockChecksums = field(default_factory=BlockChecksums)
 
     def put(self, row: int, image: NDArray[np.uint8]) -> None:
         """Writes the image of one row; plain writes, since a full disk kills a memory map."""
@@ -174,11 +180,11 @@ class Writer:
         self.file.write(content)
 
 
-def _verified(file: IO[bytes], blocks: tuple[int, ...]) -> NDArray[np.uint8]:
+def _open_verified(file: IO[bytes], blocks: tuple[int, ...]) -> NDArray[np.uint8]:
     """The array in an open `.npy`, mapped; raises `ValueError` where a block is another."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as bytes_:
         view = memoryview(bytes_)
-        sums = sums_of(view, cores())
+        sums = block_checksums(view, count_cores())
         view.release()
     if sums != blocks:
         wrong = sum(a != b for a, b in itertools.zip_longest(sums, blocks))
@@ -188,7 +194,7 @@ def _verified(file: IO[bytes], blocks: tuple[int, ...]) -> NDArray[np.uint8]:
     return np.memmap(file, np.uint8, "r", file.tell(), shape)
 
 
-def forgets(folder: CacheFolder) -> MachineError:
+def change_warning(folder: CacheFolder) -> MachineError:
     """What to tell where decoded images are other ones once they are written."""
     return MachineError(f"Decoded images do not stay in {folder.path} as written.", ADVICE)
 
@@ -198,4 +204,4 @@ def _is_ours(facts: Path) -> bool:
     if not facts.exists():
         return False
     with facts.open("rb") as file:
-        return file.read(len(WRAPPED)) == WRAPPED
+        return file.read(len(WRAPPER_START)) == WRAPPER_START

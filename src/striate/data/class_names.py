@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import replace
 
-from striate.data.layout import STRAY
-from striate.data.name_labels import pattern_suggested
+from striate.data.layout import STRAY_REASON
+from striate.data.name_labels import suggest_pattern
 from striate.errors import SourceError
 from striate.values import Example, Index, Options, say
 
@@ -21,26 +21,26 @@ def settle_classes(index: Index, options: Options) -> Index:
         if example.status == "set_aside" and example.label:
             counts.setdefault(example.label, 0)
     if not used:
-        raise SourceError(*_nothing_there(index))
-    _must_be_in_train(index, used, options)
+        raise SourceError(*_no_images_message(index))
+    _refuse_untrained_classes(index, used, options)
     rare = sorted(label for label, n in counts.items() if n < 2)
     if rare and len(counts) > 1 and len(counts) - len(rare) < 2:
-        raise SourceError(*_hardly_any_twice(index, rare))
+        raise SourceError(*_refuse_single_images(index, rare))
     if rare and not options.drop_rare:
         raise SourceError(
-            f"{_some(rare)} in {index.name} "
+            f"{_join_class_names(rare)} in {index.name} "
             f"{'has' if len(rare) == 1 else 'have'} fewer than 2 images that can be read.",
             "Add images, or leave such classes out: --drop-rare",
         )
     if rare:
-        index = _without(index, set(rare))
+        index = _drop_rare_classes(index, set(rare))
     classes = tuple(sorted(label for label in counts if label not in rare))
     if len(classes) < 2:
-        raise SourceError(*_one_class(index, classes))
+        raise SourceError(*_one_class_message(index, classes))
     return replace(index, classes=classes)
 
 
-def _must_be_in_train(index: Index, used: list[Example], options: Options) -> None:
+def _refuse_untrained_classes(index: Index, used: list[Example], options: Options) -> None:
     if "train" not in index.given_splits or options.split != "auto":
         return
     known = {example.label for example in used if example.split == "train"}
@@ -53,7 +53,7 @@ def _must_be_in_train(index: Index, used: list[Example], options: Options) -> No
             )
 
 
-def _without(index: Index, rare: set[str]) -> Index:
+def _drop_rare_classes(index: Index, rare: set[str]) -> Index:
     reason = "its class has fewer than 2 images (--drop-rare)"
     examples = tuple(
         replace(e, status="ignored", reason=reason) if e.label in rare else e
@@ -63,15 +63,16 @@ def _without(index: Index, rare: set[str]) -> Index:
         "read.dropped_rare",
         "Left out, as asked: {n:,} classes with fewer than 2 images ({names}).",
         n=len(rare),
-        names=_some(sorted(rare)),
+        names=_join_class_names(sorted(rare)),
     )
     return replace(index, examples=examples, notes=(*index.notes, note))
 
 
-def _hardly_any_twice(index: Index, rare: list[str]) -> tuple[str, str]:
+def _refuse_single_images(index: Index, rare: list[str]) -> tuple[str, str]:
     """Of one image a class nothing can be measured: what learns from it cannot be judged by it."""
     sentence = (
-        f"{_some(rare)} in {index.name} {'has' if len(rare) == 1 else 'have'} fewer than 2 images "
+        f"{_join_class_names(rare)} in {index.name} "
+        f"{'has' if len(rare) == 1 else 'have'} fewer than 2 images "
         "that can be read: one image cannot both be learnt from and judge, so no accuracy could "
         "be measured."
     )
@@ -81,44 +82,49 @@ def _hardly_any_twice(index: Index, rare: list[str]) -> tuple[str, str]:
     )
 
 
-def _nothing_there(index: Index) -> tuple[str, str]:
+def _no_images_message(index: Index) -> tuple[str, str]:
     aside = [example for example in index.examples if example.status == "set_aside"]
-    stray = sum(example.reason == STRAY for example in aside)
+    stray = sum(example.reason == STRAY_REASON for example in aside)
     if len(aside) > stray:
-        aside = [example for example in aside if example.reason != STRAY]
+        aside = [example for example in aside if example.reason != STRAY_REASON]
         first = f"{aside[0].path}: {aside[0].reason}"
-        return f"None of the {len(aside)} pictures in {index.name} can be read ({first}).", _hint(
-            index
+        return (
+            f"None of the {len(aside)} pictures in {index.name} can be read ({first}).",
+            _layout_hint(index),
         )
     if stray:
-        return f"The {stray} pictures in {index.name} stand in no class folder.", _by_name(aside)
-    return f"{index.name} {'lists' if index.kind == 'table' else 'holds'} no pictures.", _hint(
-        index
+        return (
+            f"The {stray} pictures in {index.name} stand in no class folder.",
+            _label_pattern_hint(aside),
+        )
+    return (
+        f"{index.name} {'lists' if index.kind == 'table' else 'holds'} no pictures.",
+        _layout_hint(index),
     )
 
 
-def _by_name(stray: list[Example]) -> str:
-    pattern = pattern_suggested(example.path.rpartition("/")[2] for example in stray)
+def _label_pattern_hint(stray: list[Example]) -> str:
+    pattern = suggest_pattern(example.path.rpartition("/")[2] for example in stray)
     if not pattern:
         return _LAYOUT
     return f"Do their names tell what they show? Then add --label-pattern '{pattern}'"
 
 
-def _one_class(index: Index, classes: tuple[str, ...]) -> tuple[str, str]:
+def _one_class_message(index: Index, classes: tuple[str, ...]) -> tuple[str, str]:
     name = f" ({classes[0]})" if classes else ""
     many = f"{len(classes)} class" if classes else "no class"
     sentence = f"{index.name} has {many}{name}; a classifier needs two or more."
     deeper = {e.path.split("/")[1] for e in index.examples if e.path.count("/") > 1}
     if classes and len(deeper) > 1 and index.kind == "folder" and not index.given_splits:
         return sentence, f"Are the classes one level deeper? Give {index.root}/{classes[0]}"
-    return sentence, _hint(index)
+    return sentence, _layout_hint(index)
 
 
-def _hint(index: Index) -> str:
+def _layout_hint(index: Index) -> str:
     return _LISTED if index.kind == "table" else _LAYOUT
 
 
-def _some(names: list[str]) -> str:
+def _join_class_names(names: list[str]) -> str:
     shown = ", ".join(names[:5])
     more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
     return f"The class {shown}" if len(names) == 1 else f"The classes {shown}{more}"

@@ -12,7 +12,7 @@ COLUMNS = ("image", "label", "split", "group", "doubt", "suggested")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cleaned:
+class CleanRows:
     """Which rows stay, and how many were left out for what."""
 
     rows: tuple[int, ...]
@@ -22,7 +22,7 @@ class Cleaned:
     leaked: int
 
 
-def cleaned(index: Index, families: tuple[tuple[int, ...], ...]) -> Cleaned:
+def select_clean_rows(index: Index, families: tuple[tuple[int, ...], ...]) -> CleanRows:
     """The rows that stay: of each picture one, none with several labels, none that leaks.
 
     Of a picture in several given splits the judging split's copies leak and go; then the first
@@ -47,7 +47,7 @@ def cleaned(index: Index, families: tuple[tuple[int, ...], ...]) -> Cleaned:
         leaked += len(across)
         copies += len(family) - len(across) - 1
         out |= set(family) - {stays}
-    return Cleaned(
+    return CleanRows(
         rows=tuple(row for row in index.used().tolist() if row not in out),
         set_aside=sum(example.status == "set_aside" for example in index.examples),
         copies=copies,
@@ -68,7 +68,7 @@ def table_rows(
         doubt, suggested = doubts.get(example.path, (None, ""))
         shown = "" if doubt is None else f"{doubt:.3f}"
         yield (
-            _path(index, example, folder),
+            _relative_path(index, example, folder),
             example.label,
             example.split,
             example.group,
@@ -77,7 +77,7 @@ def table_rows(
         )
 
 
-def _path(index: Index, example: Example, folder: Path) -> str:
+def _relative_path(index: Index, example: Example, folder: Path) -> str:
     # Not `resolve`: links stay, so that the table names files as their owner does.
     file = Path(index.root) / example.path
     path, base = (Path(os.path.normpath(each.absolute())) for each in (file, folder))

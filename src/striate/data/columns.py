@@ -6,21 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from striate.config.suggestions import nearest
+from striate.config.suggestions import nearest_word
 from striate.data.layout import looks_like_picture
 from striate.errors import SourceError, UsageError
 from striate.values import Options
 
-OF_TABLES = (
+TABLE_SETTINGS = (
     *("group", "image", "label", "split_column", "weight", "root"),
     *("encoding", "label_separator"),
 )
-OF_FOLDERS = ("label_pattern", "classes_are_splits")
-OF_BOXES = ("yolo", "coco")
-OF_ARRAYS = ("group", "image", "label", "split_column")
+FOLDER_SETTINGS = ("label_pattern", "classes_are_splits")
+BOX_SETTINGS = ("yolo", "coco")
+ARRAY_SETTINGS = ("group", "image", "label", "split_column")
 
 # What such columns are called elsewhere, the surer names first.
-_CALLED: dict[str, tuple[frozenset[str], ...]] = {
+_USUAL_NAMES: dict[str, tuple[frozenset[str], ...]] = {
     "image": (
         frozenset(
             "images path paths file files filename filenames filepath img imgs picture pictures "
@@ -39,42 +39,44 @@ _CALLED: dict[str, tuple[frozenset[str], ...]] = {
     ),
 }
 _SAMPLE = 50
-_NAMED = 20
+_MOST_NAMED = 20
 YES = ("1", "1.0", "yes", "true", "y", "t")
 NO = ("0", "0.0", "no", "false", "n", "f", "-1", "-1.0")
 
 
-def asked(options: Options, name: str) -> bool:
+def is_set_by_user(options: Options, name: str) -> bool:
     """Whether a setting is another than its default."""
     default = {field.name: field.default for field in fields(Options)}[name]
     return bool(getattr(options, name) != default)
 
 
-def must_be_of_use(kind: str, options: Options) -> None:
+def refuse_useless_columns(kind: str, options: Options) -> None:
     """Raises `UsageError` where a column is named and the source has no columns or arrays."""
-    if asked(options, "data_root") and kind != "named":
+    if is_set_by_user(options, "data_root") and kind != "named":
         raise UsageError(
             "--data-root: only a set known by name has one, and the source is none "
             "(what is here on disk comes before names).",
             "Leave it out, or give a name such as cifar10 or mnist.",
         )
-    for name in OF_FOLDERS:
-        if asked(options, name) and kind not in ("folder", "archive", *OF_BOXES):
+    for name in FOLDER_SETTINGS:
+        if is_set_by_user(options, name) and kind not in ("folder", "archive", *BOX_SETTINGS):
             raise UsageError(
                 f"--{name.replace('_', '-')}: only a folder, or an archive of one, has labels in "
                 "the names of files and folders, and the source is neither.",
                 "Leave it out, or give the folder.",
             )
-    if options.crop and kind not in OF_BOXES:
+    if options.crop and kind not in BOX_SETTINGS:
         raise UsageError(
             "--crop: only images annotated for YOLO or in COCO's JSON have boxes, and the source "
             "is neither.",
             "Leave it out, or give the folder with labels beside images, or the JSON.",
         )
-    of_use: tuple[str, ...] = {"table": OF_TABLES, "npz": OF_ARRAYS, "coco": ("root",)}.get(
-        kind, ()
-    )
-    idle = [name for name in OF_TABLES if name not in of_use and asked(options, name)]
+    of_use: tuple[str, ...] = {
+        "table": TABLE_SETTINGS,
+        "npz": ARRAY_SETTINGS,
+        "coco": ("root",),
+    }.get(kind, ())
+    idle = [name for name in TABLE_SETTINGS if name not in of_use and is_set_by_user(options, name)]
     if idle:
         flags = " and ".join(f"--{name.replace('_', '-')}" for name in idle)
         raise UsageError(
@@ -85,7 +87,7 @@ def must_be_of_use(kind: str, options: Options) -> None:
         )
 
 
-def to_judge(options: Options) -> Options:
+def options_for_evaluation(options: Options) -> Options:
     """The settings to read images by that a model is only judged on: splits do not matter."""
     usual = Options()
     return replace(
@@ -98,13 +100,13 @@ def to_judge(options: Options) -> Options:
     )
 
 
-def names_images(column: str) -> bool:
+def is_image_column_name(column: str) -> bool:
     """Whether a column's name is one that columns of images have."""
-    name = _plain(column)
-    return name == "image" or any(name in tier for tier in _CALLED["image"])
+    name = _normalise_name(column)
+    return name == "image" or any(name in tier for tier in _USUAL_NAMES["image"])
 
 
-def image_column(
+def find_image_column(
     columns: Mapping[str, Sequence[Any]],
     options: Options,
     table: str,
@@ -115,11 +117,11 @@ def image_column(
     `there` gives the file behind each of some cells, or nothing where none is there. Raises
     `SourceError` where there is none, or where several could be meant.
     """
-    if asked(options, "image") or options.image in columns:
-        must_have("image", options.image, list(columns), table)
+    if is_set_by_user(options, "image") or options.image in columns:
+        require_columns("image", options.image, list(columns), table)
         return options.image
-    for tier in (frozenset({"image"}), *_CALLED["image"]):
-        named = [column for column in columns if _plain(column) in tier]
+    for tier in (frozenset({"image"}), *_USUAL_NAMES["image"]):
+        named = [column for column in columns if _normalise_name(column) in tier]
         if len(named) < 2:
             if named:
                 return named[0]
@@ -128,18 +130,18 @@ def image_column(
         found = [column for column in named if any(files[column])]
         if found and all(files[column] == files[found[0]] for column in found):
             return found[0]
-        raise _ambiguous("image", found or named, table)
+        raise _ambiguous_column_error("image", found or named, table)
     # Only what ends like a picture: a class 1 is no image though there may be a file 1.png.
     some = {c: [v for v in columns[c][:_SAMPLE] if looks_like_picture(str(v))] for c in columns}
     found = [column for column in columns if any(there(some[column]))]
     if len(columns) == 1 or len(found) == 1:
         return (found or list(columns))[0]
     if found:
-        raise _ambiguous("image", found, table)
-    raise _none("image", options.image, list(columns), table)
+        raise _ambiguous_column_error("image", found, table)
+    raise _missing_column_error("image", options.image, list(columns), table)
 
 
-def label_columns(
+def find_label_columns(
     columns: Mapping[str, Sequence[Any]],
     options: Options,
     table: str,
@@ -152,10 +154,10 @@ def label_columns(
     in a cell. Raises `SourceError` where there is none, or where several could be meant.
     """
     several = tuple(name.strip() for name in options.label.split(","))
-    if asked(options, "label") or options.label in columns:
+    if is_set_by_user(options, "label") or options.label in columns:
         wanted = (options.label,) if options.label in columns else several
         for column in wanted:
-            must_have("label", column, list(columns), table)
+            require_columns("label", column, list(columns), table)
         return wanted
     others = [
         column
@@ -163,19 +165,19 @@ def label_columns(
         if column not in (image, options.split_column, options.group, options.weight)
         and not column.startswith("(column ")
     ]
-    for tier in (frozenset({"label"}), *_CALLED["label"]):
-        named = [column for column in others if _plain(column) in tier]
+    for tier in (frozenset({"label"}), *_USUAL_NAMES["label"]):
+        named = [column for column in others if _normalise_name(column) in tier]
         if named:
-            return (_one_of(named, columns, table, text),)
+            return (_pick_equivalent_column(named, columns, table, text),)
     marks = [c for c in others if {text(v).casefold() for v in columns[c]} <= {*YES, *NO}]
     if len(others) == 1:
         return (others[0],)
     if len(marks) > 1 and any(map(len, columns.values())):
-        raise _marks(marks, columns, table, text)
-    raise _none("label", options.label, list(columns), table)
+        raise _indicator_columns_error(marks, columns, table, text)
+    raise _missing_column_error("label", options.label, list(columns), table)
 
 
-def _one_of(
+def _pick_equivalent_column(
     named: list[str],
     columns: Mapping[str, Sequence[Any]],
     table: str,
@@ -186,24 +188,26 @@ def _one_of(
     for column in named[1:]:
         pairs = set(zip(cells[named[0]], cells[column], strict=True))
         if not len(pairs) == len(set(cells[named[0]])) == len(set(cells[column])):
-            raise _ambiguous("label", named, table)
+            raise _ambiguous_column_error("label", named, table)
     words = [c for c in named if not all(each.replace(".", "").isdigit() for each in cells[c])]
     return (words or named)[0]
 
 
-def must_have(name: str, column: str, columns: Sequence[str], table: str) -> None:
+def require_columns(name: str, column: str, columns: Sequence[str], table: str) -> None:
     """Raises `SourceError` where a table lacks the column that serves as image or label."""
     if column not in columns:
-        raise _none(name, column, columns, table)
+        raise _missing_column_error(name, column, columns, table)
 
 
-def _none(name: str, column: str, columns: Sequence[str], table: str) -> SourceError:
-    called = {column.casefold(), *(word for tier in _CALLED.get(name, ()) for word in tier)}
-    known = [each for each in columns if _plain(each) in called]
-    guess = known[0] if known else nearest(column, columns) or "NAME"
-    listed = ", ".join(each[:60] for each in columns[:_NAMED])
-    listed += ", …" if len(columns) > _NAMED else ""
-    hint = f"Name it: {_flag(name, guess)}"
+def _missing_column_error(
+    name: str, column: str, columns: Sequence[str], table: str
+) -> SourceError:
+    called = {column.casefold(), *(word for tier in _USUAL_NAMES.get(name, ()) for word in tier)}
+    known = [each for each in columns if _normalise_name(each) in called]
+    guess = known[0] if known else nearest_word(column, columns) or "NAME"
+    listed = ", ".join(each[:60] for each in columns[:_MOST_NAMED])
+    listed += ", …" if len(columns) > _MOST_NAMED else ""
+    hint = f"Name it: {_flag_text(name, guess)}"
     if guess == "NAME":
         hint += "; the first line of a table names its columns"
     if len(columns) == 1:
@@ -211,14 +215,14 @@ def _none(name: str, column: str, columns: Sequence[str], table: str) -> SourceE
     return SourceError(f"{table} has no column {column}; it has: {listed or 'none at all'}.", hint)
 
 
-def _ambiguous(name: str, columns: Sequence[str], table: str) -> SourceError:
+def _ambiguous_column_error(name: str, columns: Sequence[str], table: str) -> SourceError:
     return SourceError(
         f"Which column of {table} holds the {name}s is not clear: {' or '.join(columns)}.",
-        f"Name it: {' or '.join(_flag(name, column) for column in columns)}",
+        f"Name it: {' or '.join(_flag_text(name, column) for column in columns)}",
     )
 
 
-def _marks(
+def _indicator_columns_error(
     marks: list[str],
     columns: Mapping[str, Sequence[Any]],
     table: str,
@@ -226,8 +230,8 @@ def _marks(
 ) -> SourceError:
     rows = zip(*(columns[column] for column in marks), strict=True)
     once = all(sum(text(cell).casefold() in YES for cell in row) == 1 for row in rows)
-    flags = _flag("label", ",".join(marks))
-    listed = ", ".join(marks[:_NAMED]) + (", …" if len(marks) > _NAMED else "")
+    flags = _flag_text("label", ",".join(marks))
+    listed = ", ".join(marks[:_MOST_NAMED]) + (", …" if len(marks) > _MOST_NAMED else "")
     told = "and one of them yes in every row: a class" if once else "of a label each"
     return SourceError(
         f"{table} has no column label; {listed} say yes or no{', ' if once else ' '}{told}.",
@@ -235,11 +239,11 @@ def _marks(
     )
 
 
-def _flag(name: str, value: str) -> str:
+def _flag_text(name: str, value: str) -> str:
     return f"--{name.replace('_', '-')} {shlex.quote(value)}"
 
 
-def _plain(column: str) -> str:
+def _normalise_name(column: str) -> str:
     """A column's name in one case, with `_` for what stands between its words."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.strip())
     return re.sub(r"[\W_]+", "_", spaced.casefold()).strip("_")

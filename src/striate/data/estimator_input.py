@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from striate.data.formats.array_parts import CHANNELS, channels_last
+from striate.data.formats.array_parts import CHANNELS, move_channels_last
 from striate.data.formats.unreadable import Unreadable
 from striate.errors import UsageError
 
@@ -67,7 +67,7 @@ def many(images: Any, *, alone: bool = False, column: str = "image") -> list[Any
         return _of_frame(images, column)
     array = _whole_array(images)
     if array is not None:
-        return _of_array(array, alone=alone, first=hasattr(images, "detach"))
+        return _list_array(array, alone=alone, first=hasattr(images, "detach"))
     return list(_entries(images))
 
 
@@ -105,7 +105,7 @@ def entry(item: Any) -> Any:
     return item
 
 
-def listed(X: Any, owner: str) -> Sequence[Any]:
+def list_pictures(X: Any, owner: str) -> Sequence[Any]:
     """The pictures of anything but rows of numbers; an array of all is checked as a whole."""
     if _is_one(X) or isinstance(X, Mapping | Set):
         raise UsageError(
@@ -139,7 +139,7 @@ def _checked(X: Any, owner: str, *, first: bool) -> list[Any]:
             "Give paths, PIL images or an array N x H x W or N x H x W x C (C = 1, 3 or 4); "
             "for rows of pixels say image_shape=(height, width).",
         )
-    return _of_array(array, alone=False, first=first)
+    return _list_array(array, alone=False, first=first)
 
 
 def _is_one(images: Any) -> bool:
@@ -234,7 +234,7 @@ def _entries(images: Any) -> Iterator[Any]:
         yield item
 
 
-def _of_array(array: NDArray[Any], *, alone: bool, first: bool) -> list[Any]:
+def _list_array(array: NDArray[Any], *, alone: bool, first: bool) -> list[Any]:
     """The pictures of an array: channels last, or first where a tensor has them there."""
     if array.dtype.kind in "OUST":
         if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1):
@@ -251,7 +251,7 @@ def _of_array(array: NDArray[Any], *, alone: bool, first: bool) -> list[Any]:
         return _of_three_axes(array, alone=alone, first=first)
     if array.ndim == 4:
         moved = first and shape[1] in CHANNELS
-        pictures = np.moveaxis(array, 1, -1) if moved else channels_last(array)
+        pictures = np.moveaxis(array, 1, -1) if moved else move_channels_last(array)
         return list(pictures)
     raise UsageError(f"An array of shape {shape} is no set of images.", KINDS)
 
@@ -326,7 +326,7 @@ def _raise(reason: str) -> bytes:
     raise Unreadable(reason)
 
 
-def pixel_range_of(rows_ND: NDArray[Any]) -> tuple[float, float]:
+def find_pixel_range(rows_ND: NDArray[Any]) -> tuple[float, float]:
     """What is black and what is white in rows of numbers."""
     if rows_ND.dtype == np.uint8:
         return 0.0, 255.0
@@ -334,7 +334,7 @@ def pixel_range_of(rows_ND: NDArray[Any]) -> tuple[float, float]:
     return (0.0, 1.0) if rows_ND.dtype.kind == "f" and low >= 0 and high <= 1 else (low, high)
 
 
-def rows_as_pictures(
+def reshape_rows(
     rows_ND: NDArray[Any], pixel_range: tuple[float, float], shape: tuple[int, ...]
 ) -> Sequence[NDArray[np.uint8]]:
     """Rows of numbers as pictures of 256 levels, each reshaped to `shape`, one side may be -1.
@@ -349,7 +349,7 @@ def rows_as_pictures(
             f"image_shape is {shape!r}.", "Give (height, width) or (height, width, channels)."
         )
     try:
-        return list(_as_bytes(rows_ND, *pixel_range).reshape(len(rows_ND), *sides))
+        return list(_scale_to_bytes(rows_ND, *pixel_range).reshape(len(rows_ND), *sides))
     except ValueError:
         raise UsageError(
             f"X has {rows_ND.shape[1]} features, which image_shape={shape!r} cannot hold.",
@@ -357,7 +357,7 @@ def rows_as_pictures(
         ) from None
 
 
-def _as_bytes(rows_ND: NDArray[Any], black: float, white: float) -> NDArray[np.uint8]:
+def _scale_to_bytes(rows_ND: NDArray[Any], black: float, white: float) -> NDArray[np.uint8]:
     if rows_ND.dtype == np.uint8 and (black, white) == (0, 255):
         return rows_ND
     shares_ND = (rows_ND.astype(np.float64) - black) / ((white - black) or 1.0)

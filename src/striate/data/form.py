@@ -4,8 +4,8 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass
 
-from striate.data.formats.decode import KEEPING
-from striate.data.formats.header import ARRAY, GREY_MODES, MANY
+from striate.data.formats.decode import ALPHA_CHANNELS
+from striate.data.formats.header import ARRAY, CHANNELS_SUFFIX, GREY_MODES
 from striate.data.formats.resize import Resize
 from striate.values import Index
 
@@ -15,7 +15,7 @@ MOST_BYTES = 8 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ImageForm:
     """How a picture is brought into an array."""
 
     size: int
@@ -24,10 +24,10 @@ class Form:
     alpha: bool
 
 
-def form_of(index: Index, channels: int | None = None, resize: Resize = "squash") -> Form:
+def image_form(index: Index, channels: int | None = None, resize: Resize = "squash") -> ImageForm:
     """How an index's pictures come into the cache; `channels` as they have them unless given."""
     channels = channels or working_channels(index)
-    return Form(working_size(index, channels), channels, resize, keeps_alpha(index, channels))
+    return ImageForm(working_size(index, channels), channels, resize, keeps_alpha(index, channels))
 
 
 def working_size(index: Index, channels: int | None = None) -> int:
@@ -38,7 +38,7 @@ def working_size(index: Index, channels: int | None = None) -> int:
     """
     rows = max(1, len(index.examples))
     bound = int((MOST_BYTES / (rows * (channels or working_channels(index)))) ** 0.5)
-    return min(wished_size(index), max(32, bound - bound % 8))
+    return min(preferred_size(index), max(32, bound - bound % 8))
 
 
 def working_channels(index: Index) -> int:
@@ -47,19 +47,19 @@ def working_channels(index: Index) -> int:
     An image with another number of channels is set aside then.
     """
     modes = Counter(example.mode for example in index.examples if example.status == "used")
-    many = {mode: count for mode, count in modes.items() if mode.endswith(MANY)}
+    many = {mode: count for mode, count in modes.items() if mode.endswith(CHANNELS_SUFFIX)}
     if many:
-        return int(max(many, key=lambda mode: (many[mode], mode)).removesuffix(MANY))
+        return int(max(many, key=lambda mode: (many[mode], mode)).removesuffix(CHANNELS_SUFFIX))
     return 1 if all(mode in GREY_MODES for mode in modes) else 3
 
 
 def keeps_alpha(index: Index, channels: int) -> bool:
     """Whether the last of 2 or 4 channels is alpha: so it is of files, of arrays nobody knows."""
     used = (example for example in index.examples if example.status == "used")
-    return channels in KEEPING and any(example.format != ARRAY for example in used)
+    return channels in ALPHA_CHANNELS and any(example.format != ARRAY for example in used)
 
 
-def wished_size(index: Index) -> int:
+def preferred_size(index: Index) -> int:
     """Side of the cached images before memory is thought of."""
     sides = [max(e.width, e.height) for e in index.examples if e.status == "used"]
     if not sides:

@@ -11,7 +11,7 @@ SPLIT_NAMES = {
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
-STRAY = "its label is missing: a picture outside the class folders"
+STRAY_REASON = "its label is missing: a picture outside the class folders"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,18 +23,18 @@ class Layout:
     notes: tuple[Sentence, ...]
 
 
-def lay_out(paths: Iterable[str], *, splits_are_classes: bool = False) -> Layout:
+def read_layout(paths: Iterable[str], *, splits_are_classes: bool = False) -> Layout:
     """The layout of paths of files with `/` between folders.
 
     The first folder level is the class, or the split and then the class, as in a folder.
     """
     paths = sorted(paths)
-    splits = {} if splits_are_classes else _given_splits(paths)
-    examples = tuple(_row(path, splits) for path in paths)
+    splits = {} if splits_are_classes else _find_given_splits(paths)
+    examples = tuple(_layout_row(path, splits) for path in paths)
     return Layout(
         examples=examples,
         given_splits=tuple(name for name in SPLIT_NAMES if name in splits.values()),
-        notes=tuple(_notes(examples)),
+        notes=tuple(_layout_notes(examples)),
     )
 
 
@@ -46,7 +46,7 @@ def bare_row(path: str) -> Example:
     return Example(path=path, status="set_aside" if unread else "used", reason=unread or "")
 
 
-def split_named(word: str) -> str:
+def parse_split_name(word: str) -> str:
     """The split that a word names, in upper or lower case, or nothing."""
     return next((name for name, words in SPLIT_NAMES.items() if word.casefold() in words), "")
 
@@ -69,14 +69,14 @@ def beside_note(folders: Iterable[str]) -> Sentence:
     )
 
 
-def _given_splits(paths: list[str]) -> dict[str, str]:
+def _find_given_splits(paths: list[str]) -> dict[str, str]:
     """Split of each folder name where the paths bring splits, else nothing.
 
     A folder `train` may also be a class (bus, car, train): the rule is that of folders on disk.
     """
     parts = [path.split("/") for path in paths]
     folders = {each[0] for each in parts if len(each) > 1 and not is_hidden(each[0])}
-    role = {name: split for name in folders if (split := split_named(name))}
+    role = {name: split for name in folders if (split := parse_split_name(name))}
     inside = [each for each in parts if role.get(each[0]) == "train" and len(each) > 1]
     classes = {(each[0], each[1]) for each in inside if len(each) > 2 and not is_hidden(each[1])}
     pictures = any(len(each) == 2 and looks_like_picture(each[1]) for each in inside)
@@ -88,7 +88,7 @@ def _given_splits(paths: list[str]) -> dict[str, str]:
     return {name: split for name, split in role.items() if split == "train" or name in deep}
 
 
-def _row(path: str, splits: dict[str, str]) -> Example:
+def _layout_row(path: str, splits: dict[str, str]) -> Example:
     parts = path.split("/")
     split = splits.get(parts[0], "") if len(parts) > 1 else ""
     if any(is_hidden(part) for part in parts):
@@ -98,7 +98,7 @@ def _row(path: str, splits: dict[str, str]) -> Example:
     inner = parts[1:] if split else parts
     if len(inner) == 1:
         if looks_like_picture(path):
-            return Example(path=path, split=split, status="set_aside", reason=STRAY)
+            return Example(path=path, split=split, status="set_aside", reason=STRAY_REASON)
         return Example(path=path, split=split, status="ignored", reason="not in a class folder")
     label = unicodedata.normalize("NFC", inner[0])
     unread = UNREAD_FORMATS.get(suffix(path))
@@ -107,8 +107,8 @@ def _row(path: str, splits: dict[str, str]) -> Example:
     return Example(path=path, split=split, label=label)
 
 
-def _notes(examples: tuple[Example, ...]) -> Iterator[Sentence]:
-    stray = sum(example.reason == STRAY for example in examples)
+def _layout_notes(examples: tuple[Example, ...]) -> Iterator[Sentence]:
+    stray = sum(example.reason == STRAY_REASON for example in examples)
     if stray:
         yield stray_note(stray)
     beside = [e.path for e in examples if e.reason == "stands beside the given splits"]
@@ -160,7 +160,7 @@ def looks_like_picture(name: str) -> bool:
     return suffix(name) in PICTURE_SUFFIXES
 
 
-def begins_like_picture(start: bytes) -> bool:
+def has_picture_signature(start: bytes) -> bool:
     """Whether the first 16 bytes of a file are those of a picture, whatever its name."""
     return start.startswith(_STARTS) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
 

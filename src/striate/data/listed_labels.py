@@ -10,10 +10,10 @@ from striate.data.formats.table_file import cell_text
 from striate.errors import SourceError
 from striate.values import Options, Sentence, say
 
-WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
+WHOLE_NUMBER = re.compile(r"[+-]?\d+(\.0+)?")
 
 
-def labels_of_rows(
+def read_row_labels(
     columns: Mapping[str, Sequence[Any]], names: Sequence[str], options: Options, title: str
 ) -> tuple[list[str], tuple[Sentence, ...]]:
     """What every row of a table says of its image, as the task writes it, and notes.
@@ -23,18 +23,18 @@ def labels_of_rows(
     no label.
     """
     if len(names) > 1:
-        joined = _joined(columns, names, title)
-        return (_one_each(joined, title) if options.task == "label" else joined), ()
+        joined = _join_indicator_labels(columns, names, title)
+        return (_labels_from_indicators(joined, title) if options.task == "label" else joined), ()
     cells = [_label_text(cell) for cell in columns[names[0]]]
     if options.label_separator:
         parted = [(cell, cell.split(options.label_separator)) for cell in cells]
-        return [several_written(parts) if cell else "" for cell, parts in parted], ()
-    return _whole_numbers(cells)
+        return [normalise_multi_labels(parts) if cell else "" for cell, parts in parted], ()
+    return _normalise_whole_numbers(cells)
 
 
 def _label_text(cell: Any) -> str:
     if isinstance(cell, list | tuple) or getattr(cell, "ndim", 0) == 1:
-        return several_written([cell_text(part) for part in cell])
+        return normalise_multi_labels([cell_text(part) for part in cell])
     if isinstance(cell, dict):
         raise SourceError(
             f"A label is due to be a text or a number, not {cell!r:.60}.",
@@ -43,14 +43,14 @@ def _label_text(cell: Any) -> str:
     return unicodedata.normalize("NFC", cell_text(cell))
 
 
-def several_written(names: Iterable[str]) -> str:
+def normalise_multi_labels(names: Iterable[str]) -> str:
     """Labels as the task writes several of one image; `|` where there are none."""
     return "|".join(filter(None, (name.strip() for name in names))) or "|"
 
 
-def _whole_numbers(cells: list[str]) -> tuple[list[str], tuple[Sentence, ...]]:
+def _normalise_whole_numbers(cells: list[str]) -> tuple[list[str], tuple[Sentence, ...]]:
     """Labels with 1.0 written 1 where all are whole numbers, as they are when numbers are typed."""
-    if not all(WHOLE.fullmatch(cell) for cell in cells if cell):
+    if not all(WHOLE_NUMBER.fullmatch(cell) for cell in cells if cell):
         return cells, ()
     plain = [cell.partition(".")[0] for cell in cells]
     both = set(cells) & set(plain) and set(cells) - set(plain)
@@ -60,7 +60,7 @@ def _whole_numbers(cells: list[str]) -> tuple[list[str], tuple[Sentence, ...]]:
     return plain, (told,)
 
 
-def _one_each(joined: list[str], title: str) -> list[str]:
+def _labels_from_indicators(joined: list[str], title: str) -> list[str]:
     """The one label of every row of a table with a column a class."""
     for number, label in enumerate(joined):
         if "|" in label:
@@ -72,7 +72,9 @@ def _one_each(joined: list[str], title: str) -> list[str]:
     return joined
 
 
-def _joined(columns: Mapping[str, Sequence[Any]], names: Sequence[str], title: str) -> list[str]:
+def _join_indicator_labels(
+    columns: Mapping[str, Sequence[Any]], names: Sequence[str], title: str
+) -> list[str]:
     """The labels `a|b` of every row, from columns that say yes or no; `|` where none is yes."""
     found = []
     for number in range(len(columns[names[0]])):

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from striate.data.formats.read_file import located, shown
+from striate.data.formats.read_file import path_to_text, text_to_path
 from striate.data.layout import is_hidden, looks_like_picture, suffix
 from striate.errors import SourceError, SourceMissingError
 from striate.values import Sentence, say
 
-NO_IMAGE = "no image is named"
-GONE = "it is listed and not there"
+NO_IMAGE_REASON = "no image is named"
+GONE_REASON = "it is listed and not there"
 URL = "it is a URL, and striate does not download"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DISK = re.compile(r"[A-Za-z]:/")
@@ -30,7 +30,7 @@ _OTHER = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListedPath:
     """One cell: the path as striate writes it, and why nothing can be read there, if so."""
 
     path: str
@@ -38,14 +38,14 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundPaths:
     """Every cell's file, in order, and sentences about how they were found."""
 
-    images: tuple[Listed, ...]
+    images: tuple[ListedPath, ...]
     notes: tuple[Sentence, ...]
 
 
-def find_listed(cells: Sequence[str], root: Path, name: str) -> Found:
+def find_listed_files(cells: Sequence[str], root: Path, name: str) -> FoundPaths:
     """The file behind every cell; `name` is the table's, without its ending.
 
     A cell that names no file below `root` may lack its folder (one in `root`, called like the
@@ -54,28 +54,28 @@ def find_listed(cells: Sequence[str], root: Path, name: str) -> Found:
     another case. Raises `SourceMissingError` where not one is there, `SourceError` where all are
     URLs or several folders fit.
     """
-    images = [_plain(cell, root) for cell in cells]
-    lost = [k for k, each in enumerate(images) if each.reason == GONE]
+    images = [_normalise_path(cell, root) for cell in cells]
+    lost = [k for k, each in enumerate(images) if each.reason == GONE_REASON]
     notes: list[Sentence] = []
-    for mend in (_without_prefix, _in_folder):
+    for mend in (_strip_foreign_prefix, _look_in_folders):
         found, told = mend([images[k].path for k in lost], root, name)
         for k, path in zip(lost, found, strict=True):
             images[k] = path or images[k]
-        lost = [k for k in lost if images[k].reason == GONE]
+        lost = [k for k in lost if images[k].reason == GONE_REASON]
         notes += told
-    _must_be_there(images, lost, root, name)
+    _refuse_all_missing(images, lost, root, name)
     for k in lost:
-        if Path(located(root, images[k].path)).is_dir():
-            images[k] = Listed(path=images[k].path, reason="not a file but a folder")
-    lost = [k for k in lost if images[k].reason == GONE]
-    notes += _told(cells, images, lost, root)
-    return Found(images=tuple(images), notes=tuple(notes))
+        if Path(text_to_path(root, images[k].path)).is_dir():
+            images[k] = ListedPath(path=images[k].path, reason="not a file but a folder")
+    lost = [k for k in lost if images[k].reason == GONE_REASON]
+    notes += _path_notes(cells, images, lost, root)
+    return FoundPaths(images=tuple(images), notes=tuple(notes))
 
 
-def sample_found(cells: Sequence[str], root: Path, name: str) -> list[str]:
+def find_sample_files(cells: Sequence[str], root: Path, name: str) -> list[str]:
     """The file behind each of some cells, nothing where none is there."""
     try:
-        found = find_listed(cells, root, name)
+        found = find_listed_files(cells, root, name)
     except SourceError:
         return [""] * len(cells)
     return ["" if each.reason else each.path for each in found.images]
@@ -84,35 +84,35 @@ def sample_found(cells: Sequence[str], root: Path, name: str) -> list[str]:
 # A cell by itself ------------------------------------------------------------------------------
 
 
-def _plain(cell: str, root: Path) -> Listed:
+def _normalise_path(cell: str, root: Path) -> ListedPath:
     """A cell's path, relative to the root where it lies below, by what it says alone."""
     if not cell.strip():
-        return Listed(path="", reason=NO_IMAGE)
+        return ListedPath(path="", reason=NO_IMAGE_REASON)
     if "\0" in cell or len(cell) > _LONGEST:
-        return Listed(path=cell[:80].replace("\0", "\\0"), reason="it is no path")
+        return ListedPath(path=cell[:80].replace("\0", "\\0"), reason="it is no path")
     if cell[:7].lower() == "file://":
         cell = unquote(urlsplit(cell).path)
     elif _URL.match(cell):
-        return Listed(path=cell, reason=URL)
+        return ListedPath(path=cell, reason=URL)
     if cell.startswith(("~/", "~\\")):
         cell = str(Path.home()) + "/" + cell[2:]
-    path = _relative(cell, root)
-    if "\\" in cell and not _is_there(root, path):
-        path = _relative(cell.replace("\\", "/"), root)
-    return Listed(path=path, reason="" if _is_there(root, path) else GONE)
+    path = _relative_to_root(cell, root)
+    if "\\" in cell and not _file_exists(root, path):
+        path = _relative_to_root(cell.replace("\\", "/"), root)
+    return ListedPath(path=path, reason="" if _file_exists(root, path) else GONE_REASON)
 
 
-def _relative(text: str, root: Path) -> str:
+def _relative_to_root(text: str, root: Path) -> str:
     path, above = Path(os.path.normpath(text)), root.absolute()
     if path.is_absolute() and path.is_relative_to(above):
         path = path.relative_to(above)
-    return shown(path).replace(os.sep, "/")
+    return path_to_text(path).replace(os.sep, "/")
 
 
-def _is_there(root: Path, path: str) -> bool:
+def _file_exists(root: Path, path: str) -> bool:
     """Whether there is a file, or a link that leads nowhere; a folder is no image."""
     try:
-        facts = os.lstat(located(root, path))
+        facts = os.lstat(text_to_path(root, path))
         return not stat.S_ISDIR(facts.st_mode)
     except (OSError, ValueError):
         return False
@@ -121,35 +121,37 @@ def _is_there(root: Path, path: str) -> bool:
 # Paths of another machine ----------------------------------------------------------------------
 
 
-def _without_prefix(
+def _strip_foreign_prefix(
     paths: Sequence[str], root: Path, name: str
-) -> tuple[list[Listed | None], list[Sentence]]:
+) -> tuple[list[ListedPath | None], list[Sentence]]:
     """Whole paths without the beginning that most of them have and that is not here."""
     whole = [path for path in paths if path.startswith("/") or _DISK.match(path)]
-    prefixes = Counter(filter(None, (_prefix(path, root) for path in _some(whole))))
+    prefixes = Counter(
+        filter(None, (_find_foreign_prefix(path, root) for path in _sample_paths(whole)))
+    )
     if not prefixes:
         return [None] * len(paths), []
     prefix = prefixes.most_common(1)[0][0]
-    found: list[Listed | None] = []
+    found: list[ListedPath | None] = []
     for path in paths:
         rest = path.removeprefix(prefix)
-        fits = rest != path and _is_there(root, rest)
-        found.append(Listed(path=rest) if fits else None)
+        fits = rest != path and _file_exists(root, rest)
+        found.append(ListedPath(path=rest) if fits else None)
     told = say(
         "read.prefix",
         "Paths in the table begin with {prefix}, which is not here: {n:,} images were found below "
         "{root} without it.",
         prefix=prefix[:200],
         n=sum(each is not None for each in found),
-        root=shown(root),
+        root=path_to_text(root),
     )
     return found, [told]
 
 
-def _prefix(path: str, root: Path) -> str:
+def _find_foreign_prefix(path: str, root: Path) -> str:
     """The shortest beginning of a path without which it leads to a file below the root."""
     for place in (match.end() for match in re.finditer("/", path)):
-        if path[place:] and _is_there(root, path[place:]):
+        if path[place:] and _file_exists(root, path[place:]):
             return path[:place]
     return ""
 
@@ -168,7 +170,7 @@ class _Folder:
     )
     spellings: dict[str, str] = field(default_factory=dict)
 
-    def find(self, listed: str) -> Listed | None:
+    def find(self, listed: str) -> ListedPath | None:
         """The file with that name in any case, or where none has an ending, with one."""
         above, _, base = listed.rpartition("/")
         above = self._spelt(above)
@@ -180,18 +182,20 @@ class _Folder:
             files = [base]
         path = "/".join(part for part in (self.path, above, *files[:1]) if part)
         if len(files) > 1:
-            return Listed(path=listed, reason=f"several files are called so: {', '.join(files)}")
-        return Listed(path=path) if files else None
+            return ListedPath(
+                path=listed, reason=f"several files are called so: {', '.join(files)}"
+            )
+        return ListedPath(path=path) if files else None
 
     def _spelt(self, above: str) -> str:
         """The folders as they are called on disk, where only one is called so in any case."""
         if above not in self.spellings:
             parts: list[str] = []
             for part in filter(None, above.split("/")):
-                here = located(self.root, "/".join((self.path or ".", *parts)))
-                names = [e.name for e in _entries(Path(here)) if _is_folder(e)]
+                here = text_to_path(self.root, "/".join((self.path or ".", *parts)))
+                names = [e.name for e in _scan_entries(Path(here)) if _is_folder(e)]
                 alike = [name for name in names if name.casefold() == part.casefold()]
-                parts.append(part if part in names or len(alike) != 1 else shown(alike[0]))
+                parts.append(part if part in names or len(alike) != 1 else path_to_text(alike[0]))
             self.spellings[above] = "/".join(parts)
         return self.spellings[above]
 
@@ -199,8 +203,8 @@ class _Folder:
         if folder not in self.listings:
             named: dict[str, list[str]] = defaultdict(list)
             stems: dict[str, list[str]] = defaultdict(list)
-            for entry in _entries(Path(located(self.root, folder or "."))):
-                file = shown(entry.name)
+            for entry in _scan_entries(Path(text_to_path(self.root, folder or "."))):
+                file = path_to_text(entry.name)
                 if is_hidden(file) or _is_folder(entry):
                     continue
                 named[file.casefold()].append(file)
@@ -213,17 +217,17 @@ class _Folder:
         return self.listings[folder]
 
 
-def _in_folder(
+def _look_in_folders(
     paths: Sequence[str], root: Path, name: str
-) -> tuple[list[Listed | None], list[Sentence]]:
+) -> tuple[list[ListedPath | None], list[Sentence]]:
     """Paths in the folder that holds most of them, and of the others those in the root."""
     inner = [path for path in paths if not path.startswith(("/", "../")) and path != ".."]
     if not inner:
         return [None] * len(paths), []
     here = _Folder(root, "")
-    folders = _folders(root, name)
-    best = _best(folders, inner, here, name)
-    found: list[Listed | None] = []
+    folders = _ranked_folders(root, name)
+    best = _best_folder(folders, inner, here, name)
+    found: list[ListedPath | None] = []
     for path in paths:
         outside = path.startswith(("/", "../")) or path == ".."
         found.append(None if outside else (best and best.find(path)) or here.find(path))
@@ -242,16 +246,16 @@ def _in_folder(
     return found, [told]
 
 
-def _best(
+def _best_folder(
     folders: Sequence[tuple[int, _Folder]], paths: Sequence[str], here: _Folder, name: str
 ) -> _Folder | None:
     """The folder where most of the paths are, or none where the root itself holds as many.
 
     Raises `SourceError` where several that fit equally hold as many.
     """
-    some = _some(paths)
-    least = _count(here, some)
-    counts = [(rank, folder, _count(folder, some)) for rank, folder in folders]
+    some = _sample_paths(paths)
+    least = _count_found(here, some)
+    counts = [(rank, folder, _count_found(folder, some)) for rank, folder in folders]
     counts = [
         (rank, folder, n)
         for rank, folder, n in counts
@@ -265,7 +269,7 @@ def _best(
     fitting = [folder for _, folder, n in nearest if n == len(some)] or [f for _, f, _ in nearest]
     if len(fitting) > 1:
         names = [folder.path for folder in fitting]
-        where = [shown(here.root / each) for each in names]
+        where = [path_to_text(here.root / each) for each in names]
         raise SourceError(
             f"The images that {name} lists are in {' and in '.join(names[:_NAMED])}, by the same "
             f"names, such as {some[0]}.",
@@ -274,15 +278,17 @@ def _best(
     return fitting[0]
 
 
-def _folders(root: Path, name: str) -> list[tuple[int, _Folder]]:
+def _ranked_folders(root: Path, name: str) -> list[tuple[int, _Folder]]:
     """The folders in the root, each with a rank: how like the table's name its own is."""
-    names = sorted(shown(e.name) for e in _entries(root) if _is_folder(e) and not is_hidden(e.name))
-    ranks = [(_rank(folder.casefold(), name.casefold()), folder) for folder in names]
+    names = sorted(
+        path_to_text(e.name) for e in _scan_entries(root) if _is_folder(e) and not is_hidden(e.name)
+    )
+    ranks = [(_rank_folder(folder.casefold(), name.casefold()), folder) for folder in names]
     many = sum(rank == _OTHER for rank, _ in ranks) > _MOST_FOLDERS
     return [(rank, _Folder(root, path)) for rank, path in ranks if rank < _OTHER or not many]
 
 
-def _rank(folder: str, table: str) -> int:
+def _rank_folder(folder: str, table: str) -> int:
     if folder == table:
         return 0
     longer, shorter = sorted((folder, table), key=len, reverse=True)
@@ -293,11 +299,11 @@ def _rank(folder: str, table: str) -> int:
     return _OTHER
 
 
-def _count(folder: _Folder, paths: Iterable[str]) -> int:
+def _count_found(folder: _Folder, paths: Iterable[str]) -> int:
     return sum(folder.find(path) is not None for path in paths)
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _scan_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             yield from entries
@@ -312,15 +318,17 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _some(paths: Sequence[str]) -> Sequence[str]:
+def _sample_paths(paths: Sequence[str]) -> Sequence[str]:
     return paths[:: max(1, len(paths) // _SAMPLE)]
 
 
 # What is said ----------------------------------------------------------------------------------
 
 
-def _must_be_there(images: Sequence[Listed], lost: Sequence[int], root: Path, name: str) -> None:
-    named = [each for each in images if each.reason != NO_IMAGE]
+def _refuse_all_missing(
+    images: Sequence[ListedPath], lost: Sequence[int], root: Path, name: str
+) -> None:
+    named = [each for each in images if each.reason != NO_IMAGE_REASON]
     urls = [each for each in named if each.reason == URL]
     if named and len(urls) == len(named):
         raise SourceError(
@@ -328,7 +336,7 @@ def _must_be_there(images: Sequence[Listed], lost: Sequence[int], root: Path, na
             "Download them, and list the files.",
         )
     if named and len(lost) == len(named):
-        tried = shown(located(root.absolute(), images[lost[0]].path))
+        tried = path_to_text(text_to_path(root.absolute(), images[lost[0]].path))
         more = ", …" if len(lost) > _NAMED else ""
         raise SourceMissingError(
             f"Not one of the {len(named):,} images that {name} lists is there: "
@@ -337,8 +345,8 @@ def _must_be_there(images: Sequence[Listed], lost: Sequence[int], root: Path, na
         )
 
 
-def _told(
-    cells: Sequence[str], images: Sequence[Listed], lost: Sequence[int], root: Path
+def _path_notes(
+    cells: Sequence[str], images: Sequence[ListedPath], lost: Sequence[int], root: Path
 ) -> Iterator[Sentence]:
     turned = [
         (cell, each.path)
@@ -360,8 +368,8 @@ def _told(
             "{n:,} of the {of:,} images that are listed are not below {root} and were set aside: "
             "{paths}.",
             n=len(lost),
-            of=sum(each.reason != NO_IMAGE for each in images),
-            root=shown(root.absolute()),
+            of=sum(each.reason != NO_IMAGE_REASON for each in images),
+            root=path_to_text(root.absolute()),
             paths=names + (", …" if len(lost) > _NAMED else ""),
         )
     urls = sum(each.reason == URL for each in images)

@@ -7,20 +7,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from striate.config.patterns import Pattern
-from striate.data.layout import SPLIT_NAMES, Layout, looks_like_picture, split_named
+from striate.data.layout import SPLIT_NAMES, Layout, looks_like_picture, parse_split_name
 from striate.errors import SourceError
 from striate.values import Example, Sentence, say
 
 FLAG = "--label-pattern"
-UNFIT = f"{FLAG} does not fit its name"
+UNFIT_REASON = f"{FLAG} does not fit its name"
 # Most of the names must be of such a form before it is suggested.
-FITTING = 0.9
+MIN_MATCHING_SHARE = 0.9
 LOOKED_AT = 5_000
 # A word that ends in a number tells of a class; the number alone, a date or a hash does not.
 _FORMS = (r"^(\D+)\.\d+\.", r"^(\D+)_\d+\.", r"^(\D+)-\d+\.", r"^(\D+?) ?\(?\d+\)?\.")
 
 
-def label_by_name(examples: Sequence[Example], pattern: str, source: str) -> Layout:
+def label_by_pattern(examples: Sequence[Example], pattern: str, source: str) -> Layout:
     """The rows with the label that a pattern finds in them, and the splits of their folders.
 
     The pattern is looked for in the name of the file; where it holds a `/`, in the path below
@@ -29,24 +29,26 @@ def label_by_name(examples: Sequence[Example], pattern: str, source: str) -> Lay
     where the folder `train` holds labelled images. Raises `SourceError` where it fits nothing.
     """
     found = Pattern(pattern, FLAG)
-    labelled = [_labelled(example, found) for example in examples]
-    unfit = [example.path for example in labelled if example.reason == UNFIT]
+    labelled = [_label_example(example, found) for example in examples]
+    unfit = [example.path for example in labelled if example.reason == UNFIT_REASON]
     if unfit and not any(example.label for example in labelled):
         raise SourceError(
             f"{FLAG} {pattern!r} fits none of the {len(unfit):,} pictures in {source}, such as "
             f"{unfit[0]}.",
-            _advice(unfit),
+            _pattern_advice(unfit),
         )
     splits = {_first_folder(e.path) for e in labelled if e.status == "used" and e.label}
-    given = {split_named(name) for name in splits} - {""}
+    given = {parse_split_name(name) for name in splits} - {""}
     if "train" not in given:
         given = set()
     elif given:
         labelled = [
-            replace(e, split=split) if (split := split_named(_first_folder(e.path))) in given else e
+            replace(e, split=split)
+            if (split := parse_split_name(_first_folder(e.path))) in given
+            else e
             for e in labelled
         ]
-        labelled = [_beside(example) for example in labelled]
+        labelled = [_ignore_unsplit(example) for example in labelled]
     notes: tuple[Sentence, ...] = ()
     if unfit:
         note = say(
@@ -63,7 +65,7 @@ def label_by_name(examples: Sequence[Example], pattern: str, source: str) -> Lay
     )
 
 
-def pattern_suggested(names: Iterable[str]) -> str:
+def suggest_pattern(names: Iterable[str]) -> str:
     """A pattern for `--label-pattern` that the names of files call for; empty where none does.
 
     It fits nearly all pictures, and gives two labels or more, most of them several times.
@@ -73,23 +75,23 @@ def pattern_suggested(names: Iterable[str]) -> str:
         found = [match[1] for name in pictures if (match := re.match(form, name))]
         counts = Counter(found)
         several = sum(n for n in counts.values() if n > 1)
-        if len(counts) > 1 and min(len(found), several) >= FITTING * len(pictures):
+        if len(counts) > 1 and min(len(found), several) >= MIN_MATCHING_SHARE * len(pictures):
             return form
     return ""
 
 
-def _labelled(example: Example, pattern: Pattern) -> Example:
+def _label_example(example: Example, pattern: Pattern) -> Example:
     if example.status != "used":
         return example
-    label = _label(example.path, pattern)
+    label = _match_label(example.path, pattern)
     if label:
         return replace(example, label=label)
     if looks_like_picture(example.path):
-        return replace(example, status="set_aside", reason=UNFIT)
+        return replace(example, status="set_aside", reason=UNFIT_REASON)
     return replace(example, status="ignored", reason="neither a picture's name nor the pattern's")
 
 
-def _label(path: str, pattern: Pattern) -> str:
+def _match_label(path: str, pattern: Pattern) -> str:
     if "/" in pattern.text:
         found = pattern.search(path) or pattern.search(f"/{path}")
     else:
@@ -104,14 +106,14 @@ def _first_folder(path: str) -> str:
     return path.partition("/")[0] if "/" in path else ""
 
 
-def _beside(example: Example) -> Example:
+def _ignore_unsplit(example: Example) -> Example:
     if example.status != "used" or example.split:
         return example
     return replace(example, label="", status="ignored", reason="stands beside the given splits")
 
 
-def _advice(paths: list[str]) -> str:
-    suggested = pattern_suggested(path.rpartition("/")[2] for path in paths)
+def _pattern_advice(paths: list[str]) -> str:
+    suggested = suggest_pattern(path.rpartition("/")[2] for path in paths)
     if suggested:
         return f"Did you mean {FLAG} '{suggested}'?"
     return (

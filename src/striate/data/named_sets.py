@@ -24,7 +24,7 @@ _THREE = (("train", "train"), ("val", "val"), ("test", "test"))
 _TRUE = (("train", True), ("test", False))
 
 
-def _files(called: str, folder: str, splits: tuple[tuple[str, object], ...] = _TWO) -> NamedSet:
+def _file_set(called: str, folder: str, splits: tuple[tuple[str, object], ...] = _TWO) -> NamedSet:
     return NamedSet(called=called, folder=folder, form="files", splits=splits)
 
 
@@ -39,23 +39,23 @@ NAMED_SETS: dict[str, NamedSet] = {
     "usps": NamedSet(
         called="USPS", folder="usps.bz2", form="arrays", argument="train", splits=_TRUE
     ),
-    "food101": _files("Food101", "food-101"),
-    "flowers102": _files("Flowers102", "flowers-102", _THREE),
-    "oxford-iiit-pet": _files(
+    "food101": _file_set("Food101", "food-101"),
+    "flowers102": _file_set("Flowers102", "flowers-102", _THREE),
+    "oxford-iiit-pet": _file_set(
         "OxfordIIITPet", "oxford-iiit-pet", (("train", "trainval"), ("test", "test"))
     ),
-    "dtd": _files("DTD", "dtd", _THREE),
-    "eurosat": _files("EuroSAT", "eurosat", ()),
-    "gtsrb": _files("GTSRB", "gtsrb"),
-    "fgvc-aircraft": _files("FGVCAircraft", "fgvc-aircraft-2013b", _THREE),
-    "country211": _files(
+    "dtd": _file_set("DTD", "dtd", _THREE),
+    "eurosat": _file_set("EuroSAT", "eurosat", ()),
+    "gtsrb": _file_set("GTSRB", "gtsrb"),
+    "fgvc-aircraft": _file_set("FGVCAircraft", "fgvc-aircraft-2013b", _THREE),
+    "country211": _file_set(
         "Country211", "country211", (("train", "train"), ("val", "valid"), ("test", "test"))
     ),
-    "rendered-sst2": _files("RenderedSST2", "rendered-sst2", _THREE),
+    "rendered-sst2": _file_set("RenderedSST2", "rendered-sst2", _THREE),
 }
 
 
-def set_name(word: object) -> str:
+def find_set_name(word: object) -> str:
     """The name of the set that a word means, in upper or lower case, `_` for `-`, or nothing."""
     if not isinstance(word, str):
         return ""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from striate.data.batches import normalise, to_device
+from striate.data.batches import images_to_device, normalise_batch
 from striate.errors import UsageError
 from striate.values import WHITENING, Cache, Preprocessing, Rows
 
@@ -31,7 +31,7 @@ def channel_scaling(
     return mean, (std if kind == "normalise" else one)
 
 
-def evenly_spaced(rows: Rows, most: int) -> Rows:
+def space_evenly(rows: Rows, most: int) -> Rows:
     """The rows ascending; of more than `most` that many, evenly spaced."""
     rows = np.sort(rows)
     if len(rows) <= most:
@@ -44,7 +44,7 @@ def fit_scaling(cache: Cache, rows: Rows) -> tuple[tuple[float, ...], tuple[floa
 
     Exact up to 32 million pixels, then over evenly spaced rows of that many.
     """
-    chosen = evenly_spaced(rows, max(1, MOST_PIXELS // cache.size**2))
+    chosen = space_evenly(rows, max(1, MOST_PIXELS // cache.size**2))
     counts = np.zeros((cache.channels, 256), np.int64)
     for start in range(0, len(chosen), 256):
         block = cache.images[chosen[start : start + 256]]
@@ -115,7 +115,7 @@ class Whitening(nn.Module):
         return found_ND.reshape(images_NCHW.shape)
 
 
-def layer_of(how: Preprocessing, shape_CHW: tuple[int, int, int]) -> nn.Module:
+def make_preprocessing_layer(how: Preprocessing, shape_CHW: tuple[int, int, int]) -> nn.Module:
     """The layer of a kind of preprocessing, not fitted yet; the identity for those by channel."""
     if how.kind in PER_PIXEL:
         return PerPixel(shape_CHW)
@@ -124,30 +124,32 @@ def layer_of(how: Preprocessing, shape_CHW: tuple[int, int, int]) -> nn.Module:
     return nn.Identity()
 
 
-def fit_layer(layer: nn.Module, how: Preprocessing, cache: Cache, rows: Rows, size: int) -> None:
+def fit_preprocessing_layer(
+    layer: nn.Module, how: Preprocessing, cache: Cache, rows: Rows, size: int
+) -> None:
     """Fits a layer of `layer_of` to the images of some rows, brought to `size` pixels.
 
     Exact up to 20,000 images, then over that many evenly spaced rows. No other row is read.
     """
     if isinstance(layer, PerPixel):
-        mean_D, std_D = _moments(cache, rows, size)
+        mean_D, std_D = _pixel_moments(cache, rows, size)
         layer.mean.copy_(mean_D.view(layer.mean.shape))
         if how.kind == "pixel-normalise":
             layer.std.copy_(std_D.clamp(min=SMALLEST_STD).view(layer.std.shape))
     elif isinstance(layer, Whitening):
-        mean_D, variance_K, components_KD, total = _principal(cache, rows, size)
+        mean_D, variance_K, components_KD, total = _principal_components(cache, rows, size)
         kept = len(layer.scale)
         variance_K, components_KD = variance_K[:kept], components_KD[:kept]
         floor = how.eps * total / len(mean_D)
         # Directions in which training images do not differ: nothing is known of them.
-        known_K = variance_K > RANK * float(variance_K[0].clamp(min=RANK))
+        known_K = variance_K > RANK_TOLERANCE * float(variance_K[0].clamp(min=RANK_TOLERANCE))
         scale_K = torch.where(known_K, (variance_K + floor).rsqrt(), 0.0)
         layer.mean.copy_(mean_D)
         layer.components[: len(components_KD)].copy_(components_KD)
         layer.scale[: len(scale_K)].copy_(scale_K)
 
 
-def components_kept(asked: int, dimensions: int, images: int) -> int:
+def count_components(asked: int, dimensions: int, images: int) -> int:
     """How many directions whitening keeps: those asked for, at most what the images span.
 
     `images` have at most one direction fewer than they are, counted from their mean. Raises
@@ -176,33 +178,35 @@ def refuse_too_large(kind: str, size: int, channels: int) -> None:
     )
 
 
-def _blocks(cache: Cache, rows: Rows, size: int) -> Iterator[Tensor]:
+def _read_blocks(cache: Cache, rows: Rows, size: int) -> Iterator[Tensor]:
     """The images as a network sees them before anything is subtracted, N x D float64 in 0..1."""
     plain = (0.0,) * cache.channels, (1.0,) * cache.channels
     for start in range(0, len(rows), BLOCK):
-        images = to_device(cache.images[rows[start : start + BLOCK]], "cpu", "contiguous")
-        yield normalise(images, *plain, torch.float32, size).flatten(1).double()
+        images = images_to_device(cache.images[rows[start : start + BLOCK]], "cpu", "contiguous")
+        yield normalise_batch(images, *plain, torch.float32, size).flatten(1).double()
 
 
-def _moments(cache: Cache, rows: Rows, size: int) -> tuple[Tensor, Tensor]:
+def _pixel_moments(cache: Cache, rows: Rows, size: int) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of every number of the images, D each."""
-    rows = evenly_spaced(rows, MOST_FITTED)
-    mean_D = sum(block.sum(dim=0) for block in _blocks(cache, rows, size)) / len(rows)
-    squares = (((block - mean_D) ** 2).sum(dim=0) for block in _blocks(cache, rows, size))
+    rows = space_evenly(rows, MOST_FITTED)
+    mean_D = sum(block.sum(dim=0) for block in _read_blocks(cache, rows, size)) / len(rows)
+    squares = (((block - mean_D) ** 2).sum(dim=0) for block in _read_blocks(cache, rows, size))
     return torch.as_tensor(mean_D), torch.as_tensor(sum(squares) / len(rows)).sqrt()
 
 
-def _principal(cache: Cache, rows: Rows, size: int) -> tuple[Tensor, Tensor, Tensor, float]:
+def _principal_components(
+    cache: Cache, rows: Rows, size: int
+) -> tuple[Tensor, Tensor, Tensor, float]:
     """Mean D, variances K falling, their directions K x D, and the sum of all variances."""
-    rows = evenly_spaced(rows, MOST_FITTED)
-    mean_D, _ = _moments(cache, rows, size)
+    rows = space_evenly(rows, MOST_FITTED)
+    mean_D, _ = _pixel_moments(cache, rows, size)
     if len(rows) <= len(mean_D):
-        centred_ND = torch.cat([block - mean_D for block in _blocks(cache, rows, size)])
+        centred_ND = torch.cat([block - mean_D for block in _read_blocks(cache, rows, size)])
         _, singular_K, components_KD = torch.linalg.svd(centred_ND, full_matrices=False)
         variance_K = singular_K**2 / len(rows)
     else:
         covariance_DD = torch.zeros(len(mean_D), len(mean_D), dtype=torch.float64)
-        for block in _blocks(cache, rows, size):
+        for block in _read_blocks(cache, rows, size):
             centred_ND = block - mean_D
             covariance_DD += centred_ND.T @ centred_ND / len(rows)
         variance_K, vectors_DK = torch.linalg.eigh(covariance_DD)
@@ -218,4 +222,4 @@ PER_PIXEL = ("pixel-centre", "pixel-normalise")
 MOST_DIMENSIONS = 4096
 MOST_FITTED = 20_000
 BLOCK = 512
-RANK = 1e-9
+RANK_TOLERANCE = 1e-9

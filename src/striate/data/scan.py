@@ -14,20 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from striate.catalog import collect
+from striate.catalog import collect_constants
 from striate.data.class_names import settle_classes
-from striate.data.columns import asked, must_be_of_use, to_judge
+from striate.data.columns import is_set_by_user, options_for_evaluation, refuse_useless_columns
 from striate.data.estimator_input import entry, unusable
-from striate.data.formats.array_parts import paths_of
-from striate.data.formats.header import Content, Header, pillow_hushed, read_header, warnings_of
-from striate.data.formats.read_file import ends_in, located, read_file, shown
+from striate.data.formats.array_parts import number_paths
+from striate.data.formats.header import (
+    Content,
+    Header,
+    capture_pillow_warnings,
+    read_header,
+    take_warnings,
+)
+from striate.data.formats.read_file import matching_ending, path_to_text, read_file, text_to_path
 from striate.data.formats.unreadable import Unreadable
-from striate.data.layout import UNREAD_FORMATS, begins_like_picture, looks_like_picture, suffix
-from striate.data.named_sets import set_name
+from striate.data.layout import UNREAD_FORMATS, has_picture_signature, looks_like_picture, suffix
+from striate.data.named_sets import find_set_name
 from striate.data.sources import SourceKind, archive, folder, idx, memory, npz, table
-from striate.data.split.grouping import grouped, grouped_to_judge
+from striate.data.split.grouping import set_evaluation_groups, set_groups
 from striate.data.split_words import refuse_splits_as_classes
-from striate.data.tasks import settle_task, task_of, written
+from striate.data.tasks import infer_task, settle_task, write_labels
 from striate.errors import SourceError, StriateError, UsageError
 from striate.values import Example, Index, Options, Sentence, names_in, say
 
@@ -37,41 +43,41 @@ SMALL_FILE = 16 << 10
 Opening = Callable[[Index, int], Content]
 
 
-def read(source: object, options: Options) -> Index:
+def read_index(source: object, options: Options) -> Index:
     """The index of a labelled source: rows by path, classes by code point.
 
     Files that cannot be pictures are ignored or set aside with a reason. Raises
     `SourceMissingError` and `SourceError` where nothing can be learnt from it.
     """
-    for kind in _kinds().values():
+    for kind in _source_kinds().values():
         if kind.matches(source):
-            must_be_of_use(kind.name, options)
-            index = _told_of_name(kind.read(source, options), source)
+            refuse_useless_columns(kind.name, options)
+            index = _note_name_of_classic_set(kind.read(source, options), source)
             refuse_splits_as_classes(index, options)
-            return settle_task(_with_headers(grouped(index, options)), options)
-    raise UsageError(*_no_source(source))
+            return settle_task(_read_headers(set_groups(index, options)), options)
+    raise UsageError(*_no_source_message(source))
 
 
-def read_to_judge(source: object, options: Options, told: Collection[str] = ()) -> Index:
+def read_evaluation_index(source: object, options: Options, told: Collection[str] = ()) -> Index:
     """The index of a labelled source that a model is to be judged on: one class is enough.
 
     Groups are those of the run's column or pattern, where they are found here too; settings that
     are `told` of this source must fit it. Raises `SourceMissingError` and `SourceError` where no
     picture is there.
     """
-    for kind in _kinds().values():
+    for kind in _source_kinds().values():
         if kind.matches(source):
-            index = _with_headers(_to_judge(kind, source, options, told))
-            index = grouped_to_judge(index, options.group_pattern)
-            index = written(index, task_of(index, options))
+            index = _read_headers(_evaluation_options(kind, source, options, told))
+            index = set_evaluation_groups(index, options.group_pattern)
+            index = write_labels(index, infer_task(index, options))
             labels = {example.label for example in index.examples if example.status == "used"}
             if not labels:
                 return settle_classes(index, options)
-            return replace(index, classes=_names(index, labels))
-    raise UsageError(*_no_source(source))
+            return replace(index, classes=_class_names_of(index, labels))
+    raise UsageError(*_no_source_message(source))
 
 
-def read_images(images: Sequence[Any], options: Options = Options()) -> Index:  # noqa: B008
+def read_unlabelled(images: Sequence[Any], options: Options = Options()) -> Index:  # noqa: B008
     """The index of pictures without labels, in the order given, folders read whole.
 
     An item is a path, a PIL image, an array, bytes or an open file; of a pair (image, label) the
@@ -85,8 +91,8 @@ def read_images(images: Sequence[Any], options: Options = Options()) -> Index:  
     items: list[Any] = []
     notes: list[Sentence] = []
     for number, given in enumerate(images):
-        item = entry(given) if not table.matches(given) else given
-        if isinstance(item, str | os.PathLike) or table.matches(item):
+        item = entry(given) if not table.is_table_source(given) else given
+        if isinstance(item, str | os.PathLike) or table.is_table_source(item):
             found, told = _behind(item, options, alone=len(images) == 1)
             notes += told
         else:
@@ -94,56 +100,58 @@ def read_images(images: Sequence[Any], options: Options = Options()) -> Index:  
         paths += [path for path, _ in found]
         items += [picture for _, picture in found]
     nothing = [""] * len(items)
-    index = memory.index_of(paths, items, nothing, nothing)
-    return _with_headers(replace(index, notes=tuple(notes)))
+    index = memory.index_of_pictures(paths, items, nothing, nothing)
+    return _read_headers(replace(index, notes=tuple(notes)))
 
 
 def open_row(index: Index, row: int) -> Content:
     """What is behind a row: bytes of a file, an array or a PIL image; raises `Unreadable`."""
-    return _kinds()[index.kind].open_row(index, row)
+    return _source_kinds()[index.kind].open_row(index, row)
 
 
-def _to_judge(kind: SourceKind, source: object, options: Options, told: Collection[str]) -> Index:
+def _evaluation_options(
+    kind: SourceKind, source: object, options: Options, told: Collection[str]
+) -> Index:
     """The source, with the run's pattern of labels and column of groups where they fit here.
 
     Those that are `told` of this source must fit.
     """
     if options.label_pattern is not None:
         with suppress(*(() if "label_pattern" in told else (SourceError,))):
-            return kind.read(source, to_judge(options))
+            return kind.read(source, options_for_evaluation(options))
         options = replace(options, label_pattern=None)
-    if asked(options, "group"):
+    if is_set_by_user(options, "group"):
         with suppress(*(() if "group" in told else (SourceError,))):
-            return kind.read(source, replace(to_judge(options), group=options.group))
-    return kind.read(source, to_judge(options))
+            return kind.read(source, replace(options_for_evaluation(options), group=options.group))
+    return kind.read(source, options_for_evaluation(options))
 
 
-def _names(index: Index, labels: set[str]) -> tuple[str, ...]:
+def _class_names_of(index: Index, labels: set[str]) -> tuple[str, ...]:
     if index.task == "number":
         return ()
     several = index.task == "labels"
-    return tuple(sorted({name for label in labels for name in _parts(label, several)}))
+    return tuple(sorted({name for label in labels for name in _label_parts(label, several)}))
 
 
-def _parts(label: str, several: bool) -> tuple[str, ...]:
+def _label_parts(label: str, several: bool) -> tuple[str, ...]:
     return names_in(label) if several else (label,)
 
 
-def _told_of_name(index: Index, source: object) -> Index:
+def _note_name_of_classic_set(index: Index, source: object) -> Index:
     """The index with a note where what was read has the name of a classic set and is not it."""
-    if index.kind in ("named", "memory", "dataset") or index.address == set_name(source):
+    if index.kind in ("named", "memory", "dataset") or index.address == find_set_name(source):
         return index
-    if not set_name(source):
+    if not find_set_name(source):
         return index
     note = say(
         "read.local_name",
         "{name} is here on disk, so that was read, not the set of that name.",
-        name=shown(str(source)),
+        name=path_to_text(str(source)),
     )
     return replace(index, notes=(*index.notes, note))
 
 
-def _no_source(source: object) -> tuple[str, str]:
+def _no_source_message(source: object) -> tuple[str, str]:
     return (
         f"A source cannot be a {type(source).__name__}.",
         "Give a folder, an archive, a table, arrays (.npz), IDX files, the name of a known set, "
@@ -151,8 +159,8 @@ def _no_source(source: object) -> tuple[str, str]:
     )
 
 
-def _kinds() -> dict[str, SourceKind]:
-    kinds: dict[str, SourceKind] = collect("data.sources", "SOURCE")
+def _source_kinds() -> dict[str, SourceKind]:
+    kinds: dict[str, SourceKind] = collect_constants("data.sources", "SOURCE")
     return {kind.name: kind for kind in sorted(kinds.values(), key=lambda kind: kind.last)}
 
 
@@ -162,61 +170,65 @@ def _behind(
     """The pictures behind a path or a frame, each with its path, or why there is none; notes."""
     gone = isinstance(item, str | os.PathLike) and not os.path.lexists(Path(item).expanduser())
     if gone:
-        return [(shown(item), unusable("it is not there"))], ()
+        return [(path_to_text(item), unusable("it is not there"))], ()
     try:
-        if table.matches(item):
-            return table.pictures_in_table(item, options)
-        if ends_in(item, archive.ENDINGS):
-            return archive.pictures_in_archive(item), ()
-        arrays = _arrays(item)
+        if table.is_table_source(item):
+            return table.list_table_pictures(item, options)
+        if matching_ending(item, archive.ENDINGS):
+            return archive.list_archive_pictures(item), ()
+        arrays = _arrays_in_file(item)
     except StriateError as error:
         if alone:
             raise
         told = f"{error.sentence} {error.hint}".strip()
-        name = shown(item) if isinstance(item, str | os.PathLike) else "frame"
+        name = path_to_text(item) if isinstance(item, str | os.PathLike) else "frame"
         return [(name, unusable(told))], ()
     if arrays:
         pairs = [
             pair
             for name, pictures in arrays
-            for pair in zip(paths_of(name, len(pictures)), pictures, strict=True)
+            for pair in zip(number_paths(name, len(pictures)), pictures, strict=True)
         ]
         return pairs, ()
-    return [(shown(path), path) for path in _expand(Path(item).expanduser())], ()
+    return [(path_to_text(path), path) for path in _expand_path(Path(item).expanduser())], ()
 
 
-def _arrays(path: str | os.PathLike[str]) -> list[tuple[str, NDArray[Any]]]:
+def _arrays_in_file(path: str | os.PathLike[str]) -> list[tuple[str, NDArray[Any]]]:
     """The arrays of images in a file of such, each with what its pictures are called after."""
-    if ends_in(path, npz.ENDINGS):
-        return [(f"{shown(path)}/{name}", array) for name, array in npz.arrays_of_images(path)]
+    if matching_ending(path, npz.ENDINGS):
+        return [
+            (f"{path_to_text(path)}/{name}", array) for name, array in npz.read_npz_pictures(path)
+        ]
     if idx.is_images_file(Path(path).expanduser()):
-        return [(shown(path), array) for _, array in idx.arrays_of_images(path)]
+        return [(path_to_text(path), array) for _, array in idx.read_idx_pictures(path)]
     return []
 
 
-def _expand(path: Path) -> list[Path]:
+def _expand_path(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    rows = folder.files_below(path)
+    rows = folder.list_files_below(path)
     return [file for file, row in rows if row.status != "ignored" and _may_be_picture(file)]
 
 
 def _may_be_picture(path: Path) -> bool:
     named = looks_like_picture(path.name) or suffix(path.name) in UNREAD_FORMATS
-    return named or _known_start(path)
+    return named or _has_picture_start(path)
 
 
-def _with_headers(index: Index) -> Index:
+def _read_headers(index: Index) -> Index:
     """The index with header and hash of every used row, read in threads where that is faster."""
-    opened = _kinds()[index.kind].open_row
+    opened = _source_kinds()[index.kind].open_row
     everything = range(len(index.examples))
     parts = [everything[i : i + CHUNK] for i in range(CHUNK, len(everything), CHUNK)]
-    with pillow_hushed():
+    with capture_pillow_warnings():
         clock, busy = time.perf_counter(), time.thread_time()
-        examples = [_looked_at(index, row, opened) for row in everything[:CHUNK]]
+        examples = [_read_row_header(index, row, opened) for row in everything[:CHUNK]]
         waits = time.perf_counter() - clock > 2 * (time.thread_time() - busy)
-        with ThreadPoolExecutor(_readers(examples, waits=waits)) as pool:
-            for part in pool.map(lambda rows: [_looked_at(index, r, opened) for r in rows], parts):
+        with ThreadPoolExecutor(_choose_threads(examples, waits=waits)) as pool:
+            for part in pool.map(
+                lambda rows: [_read_row_header(index, r, opened) for r in rows], parts
+            ):
                 examples += part
     digest = hashlib.sha256()
     for e in examples:
@@ -226,7 +238,7 @@ def _with_headers(index: Index) -> Index:
     return replace(index, examples=tuple(examples), content_hash=digest.hexdigest()[:32])
 
 
-def _readers(first: list[Example], *, waits: bool) -> int:
+def _choose_threads(first: list[Example], *, waits: bool) -> int:
     """Threads to read with, judged by the first files.
 
     Where files are small and at hand, most of the work is Python's own, which threads do not
@@ -238,25 +250,25 @@ def _readers(first: list[Example], *, waits: bool) -> int:
     return min(8, os.cpu_count() or 1)
 
 
-def _looked_at(index: Index, row: int, opened: Opening) -> Example:
+def _read_row_header(index: Index, row: int, opened: Opening) -> Example:
     example = index.examples[row]
     if example.status != "used":
         return example
     named = index.kind != "folder" or looks_like_picture(example.path)
-    if not named and not _known_start(located(index.root, example.path)):
+    if not named and not _has_picture_start(text_to_path(index.root, example.path)):
         return replace(example, status="ignored", reason="not a picture")
-    warnings_of()
+    take_warnings()
     size, digest = example.bytes, ""
     try:
         content = opened(index, row)
-        size, digest = _size(content), _hash(content)
+        size, digest = _content_size(content), _hash_content(content)
         header = read_header(content)
     except Unreadable as error:
-        reason = "; ".join(filter(None, (error.reason, warnings_of())))
+        reason = "; ".join(filter(None, (error.reason, take_warnings())))
         return replace(example, status="set_aside", reason=reason, bytes=size, bytes_hash=digest)
     return replace(
         example,
-        reason="; ".join(filter(None, (_frames(header), warnings_of()))),
+        reason="; ".join(filter(None, (_frames_note(header), take_warnings()))),
         format=header.format,
         mode=header.mode,
         width=header.width,
@@ -267,26 +279,26 @@ def _looked_at(index: Index, row: int, opened: Opening) -> Example:
     )
 
 
-def _frames(header: Header) -> str:
+def _frames_note(header: Header) -> str:
     return f"the first of {header.frames:,} frames" if header.frames > 1 else ""
 
 
-def _known_start(path: str | Path) -> bool:
+def _has_picture_start(path: str | Path) -> bool:
     """Whether a file without a picture's name begins like a picture."""
     try:
         start = read_file(path, most=16)
     except Unreadable:
         return False
-    return begins_like_picture(start)
+    return has_picture_signature(start)
 
 
-def _size(content: Content) -> int:
+def _content_size(content: Content) -> int:
     if isinstance(content, Image.Image):
         return content.width * content.height * len(content.getbands())
     return len(content) if isinstance(content, bytes) else content.nbytes
 
 
-def _hash(content: Content) -> str:
+def _hash_content(content: Content) -> str:
     """SHA-256 of the bytes, 32 hex digits; of arrays and images also their shape and kind."""
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()[:32]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from striate.data.layout import SPLIT_NAMES, looks_like_picture, suffix
-from striate.data.name_labels import pattern_suggested
+from striate.data.name_labels import suggest_pattern
 from striate.errors import SourceError
 from striate.values import Index, Options
 
@@ -57,27 +57,30 @@ def refuse_splits_as_classes(index: Index, options: Options) -> None:
         and (looks_like_picture(example.path) or not suffix(example.path))
     ]
     labels = {label for _, label in paths}
-    suspects = _suspects_below(index, paths) if len(labels) == 1 else _suspects(labels)
+    suspects = (
+        _suspicious_folders(index, paths) if len(labels) == 1 else _suspicious_classes(labels)
+    )
     if suspects:
         raise SourceError(
-            f"{index.name} has {_listed(suspects)}, which {_named(suspects)}; "
+            f"{index.name} has {_join_folder_names(suspects)}, which "
+            f"{_named_after_text(suspects)}; "
             "nothing says what their images show.",
-            _hint(path.rpartition("/")[2] for path, _ in paths),
+            _split_words_hint(path.rpartition("/")[2] for path, _ in paths),
         )
 
 
-def split_in(path: str) -> str:
+def split_of_path(path: str) -> str:
     """The split that the first of a path's folders with such a name stands for, or nothing."""
-    roles = map(_role, path.split("/")[:-1])
+    roles = map(_name_role, path.split("/")[:-1])
     return next((role for role in roles if role in SPLIT_NAMES), "")
 
 
-def _suspects(names: Iterable[str]) -> list[str]:
+def _suspicious_classes(names: Iterable[str]) -> list[str]:
     """Those of some classes that are named after splits, where that makes them suspicious."""
     labels = set(names)
     if _parts_of_images(labels):
         return sorted(labels)
-    roles = {label: role for label in labels if (role := _role(label))}
+    roles = {label: role for label in labels if (role := _name_role(label))}
     if roles and roles.keys() == labels and set(roles.values()) - {_BESIDE}:
         return sorted(roles)
     splits = {label: role for label, role in roles.items() if role in SPLIT_NAMES}
@@ -96,22 +99,25 @@ def _words(name: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", name.casefold())
 
 
-def _suspects_below(index: Index, paths: list[tuple[str, str]]) -> list[str]:
+def _suspicious_folders(index: Index, paths: list[tuple[str, str]]) -> list[str]:
     """The folder that holds everything, or those in it, where none of them holds folders."""
     folders = {path.rpartition("/")[0] for path, _ in paths}
     if index.given_splits or any(folder.count("/") > 1 for folder in folders):
         return []
     if all("/" not in folder for folder in folders):
-        return _suspects(folders)
+        return _suspicious_classes(folders)
     top = next(iter(folders)).partition("/")[0]
-    return [f"{top}/{name}" for name in _suspects(_below(folder) for folder in folders)]
+    return [
+        f"{top}/{name}"
+        for name in _suspicious_classes(_drop_first_folder(folder) for folder in folders)
+    ]
 
 
-def _below(folder: str) -> str:
+def _drop_first_folder(folder: str) -> str:
     return folder.partition("/")[2]
 
 
-def _role(name: str) -> str:
+def _name_role(name: str) -> str:
     """The split or part of a set that a name stands for; empty where it may be a class."""
     roles = {_word_role(word) for word in _words(name) if word not in _IDLE}
     if "" in roles:
@@ -131,20 +137,20 @@ def _word_role(word: str) -> str:
     return _BESIDE if word in _PARTS_BESIDE_SPLITS else ""
 
 
-def _listed(names: list[str]) -> str:
+def _join_folder_names(names: list[str]) -> str:
     shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     return f"the folder {shown}" if len(names) == 1 else f"the folders {shown}"
 
 
-def _named(names: list[str]) -> str:
-    kind = all(_role(name.rpartition("/")[2]) in SPLIT_NAMES for name in names)
+def _named_after_text(names: list[str]) -> str:
+    kind = all(_name_role(name.rpartition("/")[2]) in SPLIT_NAMES for name in names)
     if len(names) == 1:
         return f"is named after {'a split' if kind else 'a part of a set'}, not after a class"
     return f"are named after {'splits' if kind else 'parts of a set'}, not after classes"
 
 
-def _hint(names: Iterable[str]) -> str:
-    pattern = pattern_suggested(names)
+def _split_words_hint(names: Iterable[str]) -> str:
+    pattern = suggest_pattern(names)
     by_name = f"--label-pattern '{pattern}'" if pattern else "--label-pattern REGEX"
     return (
         f"Say what each shows: a table with the columns image and label, or {by_name} where "

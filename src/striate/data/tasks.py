@@ -17,22 +17,22 @@ def settle_task(index: Index, options: Options) -> Index:
     labels; numbers are never guessed, since classes may be called 1, 2, 3. Raises `UsageError`
     where the source cannot hold the task, `SourceError` where nothing can be learnt from it.
     """
-    task = task_of(index, options)
+    task = infer_task(index, options)
     if task == "label":
-        return _settled_as_classes(index, options)
+        return _settle_classes(index, options)
     if task == "labels":
-        return _with_labels(index, options)
-    return _with_numbers(index)
+        return _settle_labels(index, options)
+    return _settle_numbers(index)
 
 
-def settle_again(index: Index, options: Options) -> Index:
+def settle_remaining_classes(index: Index, options: Options) -> Index:
     """The index with its classes as they are after some images proved to be unreadable."""
     if index.task == "label":
         return settle_classes(index, options)
-    return _with_labels(index, options) if index.task == "labels" else _with_numbers(index)
+    return _settle_labels(index, options) if index.task == "labels" else _settle_numbers(index)
 
 
-def task_of(index: Index, options: Options) -> Task:
+def infer_task(index: Index, options: Options) -> Task:
     """The task of an index whose labels stand as the source wrote them."""
     asked = options.task
     if asked != "auto" and asked != index.task and index.task == "labels":
@@ -49,35 +49,35 @@ def task_of(index: Index, options: Options) -> Task:
             f"image what is asked for; {index.name} has a folder a class.",
             "List the images in a table with the columns image and label.",
         )
-    if asked == "labels" or (asked == "auto" and _holds_several(index)):
+    if asked == "labels" or (asked == "auto" and _has_multi_labels(index)):
         return "labels"
     return "number" if asked == "number" else "label"
 
 
-def written(index: Index, task: Task) -> Index:
+def write_labels(index: Index, task: Task) -> Index:
     """The index with its labels as the task writes them; what is no number is set aside."""
-    one = _as_number if task == "number" else _as_labels
+    one = _normalise_number if task == "number" else _normalise_labels
     if task == "label":
         return index
     return replace(index, task=task, examples=tuple(one(e) for e in index.examples))
 
 
-def _holds_several(index: Index) -> bool:
+def _has_multi_labels(index: Index) -> bool:
     if index.task == "labels":
         return True
     return index.kind == "table" and any("|" in e.label for e in index.examples)
 
 
-def _settled_as_classes(index: Index, options: Options) -> Index:
-    told, hint = (None, "") if options.task == "label" else _perhaps_other(index)
+def _settle_classes(index: Index, options: Options) -> Index:
+    told, hint = (None, "") if options.task == "label" else _other_task_note(index)
     try:
         index = settle_classes(index, options)
     except SourceError as error:
         raise SourceError(error.sentence, hint or error.hint) from None
-    return _noted(index, told) if told else index
+    return _add_note(index, told) if told else index
 
 
-def _perhaps_other(index: Index) -> tuple[Sentence | None, str]:
+def _other_task_note(index: Index) -> tuple[Sentence | None, str]:
     """What is said where labels look as if another task was meant, and what to type then."""
     numbers = _distinct_numbers(index) if index.kind in _CAN_HOLD_MORE else 0
     if numbers >= _MANY_NUMBERS:
@@ -89,7 +89,7 @@ def _perhaps_other(index: Index) -> tuple[Sentence | None, str]:
         )
         hint = f"The labels are {numbers:,} different numbers. To learn the number: --task number"
         return told, hint
-    separator = _separator(index) if index.kind == "table" else ""
+    separator = _guess_separator(index) if index.kind == "table" else ""
     if not separator:
         return None, ""
     flag = f"--label-separator {shlex.quote(separator)}"
@@ -104,7 +104,7 @@ def _perhaps_other(index: Index) -> tuple[Sentence | None, str]:
     return told, f"Labels such as {label} look like several of one image. If they are: {flag}"
 
 
-def _separator(index: Index) -> str:
+def _guess_separator(index: Index) -> str:
     """What seems to join several labels of one image, or nothing.
 
     Its parts recur in other labels, and there are no more of them than of labels. Of words with
@@ -129,14 +129,16 @@ def _separator(index: Index) -> str:
 
 def _distinct_numbers(index: Index) -> int:
     labels = {e.label for e in index.examples if e.status == "used"}
-    return len(labels) if labels and all(_number(label) is not None for label in labels) else 0
+    return (
+        len(labels) if labels and all(_parse_number(label) is not None for label in labels) else 0
+    )
 
 
-def _with_labels(index: Index, options: Options) -> Index:
-    if options.task == "labels" and index.task != "labels" and not _holds_several(index):
-        _must_not_be_joined(index)
+def _settle_labels(index: Index, options: Options) -> Index:
+    if options.task == "labels" and index.task != "labels" and not _has_multi_labels(index):
+        _refuse_joined_labels(index)
     columns, guessed = index.classes, index.task != "labels" and options.task == "auto"
-    index = written(index, "labels")
+    index = write_labels(index, "labels")
     used = [example for example in index.examples if example.status == "used"]
     counts = Counter(name for example in used for name in names_in(example.label))
     for name in columns:
@@ -153,17 +155,19 @@ def _with_labels(index: Index, options: Options) -> Index:
             f"No image in {index.name} has a label.", "Write labels as a|b, and | for none."
         )
     if rare:
-        index = replace(index, examples=tuple(_keeping(e, set(classes)) for e in index.examples))
-        index = _noted(index, _dropped(rare))
-    _must_train(index, classes)
+        index = replace(
+            index, examples=tuple(_keep_classes(e, set(classes)) for e in index.examples)
+        )
+        index = _add_note(index, _dropped_labels_note(rare))
+    _refuse_untrained_labels(index, classes)
     if guessed:
-        index = _noted(index, _taken_for_several())
+        index = _add_note(index, _multi_label_note())
     return replace(index, classes=classes)
 
 
-def _must_not_be_joined(index: Index) -> None:
+def _refuse_joined_labels(index: Index) -> None:
     """Raises `UsageError` where labels look joined by something else than `|`."""
-    told, hint = _perhaps_other(index)
+    told, hint = _other_task_note(index)
     if told and told.code == "read.perhaps_labels":
         raise UsageError(
             f"Labels in {index.name} such as {told.figures['label']} are not joined by |, and "
@@ -172,8 +176,8 @@ def _must_not_be_joined(index: Index) -> None:
         )
 
 
-def _with_numbers(index: Index) -> Index:
-    index = written(index, "number")
+def _settle_numbers(index: Index) -> Index:
+    index = write_labels(index, "number")
     used = [example for example in index.examples if example.status == "used"]
     if len(used) < _FEWEST or len({example.label for example in used}) < 2:
         raise SourceError(
@@ -185,7 +189,7 @@ def _with_numbers(index: Index) -> Index:
     return replace(index, classes=())
 
 
-def _must_train(index: Index, classes: tuple[str, ...]) -> None:
+def _refuse_untrained_labels(index: Index, classes: tuple[str, ...]) -> None:
     if "train" not in index.given_splits:
         return
     used = [e for e in index.examples if e.status == "used" and e.split == "train"]
@@ -197,33 +201,33 @@ def _must_train(index: Index, classes: tuple[str, ...]) -> None:
         )
 
 
-def _keeping(example: Example, classes: set[str]) -> Example:
+def _keep_classes(example: Example, classes: set[str]) -> Example:
     if example.status != "used":
         return example
-    return replace(example, label=_joined(tuple(set(names_in(example.label)) & classes)))
+    return replace(example, label=_join_labels(tuple(set(names_in(example.label)) & classes)))
 
 
-def _as_labels(example: Example) -> Example:
+def _normalise_labels(example: Example) -> Example:
     if example.status != "used" or not example.label:
         return example
-    return replace(example, label=_joined(names_in(example.label)))
+    return replace(example, label=_join_labels(names_in(example.label)))
 
 
-def _joined(names: tuple[str, ...]) -> str:
+def _join_labels(names: tuple[str, ...]) -> str:
     return "|".join(sorted(names)) or "|"
 
 
-def _as_number(example: Example) -> Example:
+def _normalise_number(example: Example) -> Example:
     if example.status != "used":
         return example
-    number = _number(example.label)
+    number = _parse_number(example.label)
     if number is None:
         reason = f"its label is no number: {example.label[:40]}"
         return replace(example, status="set_aside", reason=reason)
     return replace(example, label=repr(number).removesuffix(".0"))
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:
@@ -231,11 +235,11 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _noted(index: Index, note: Sentence) -> Index:
+def _add_note(index: Index, note: Sentence) -> Index:
     return replace(index, notes=(*index.notes, note))
 
 
-def _dropped(rare: list[str]) -> Sentence:
+def _dropped_labels_note(rare: list[str]) -> Sentence:
     return say(
         "read.dropped_rare_labels",
         "Left out, as asked: {n:,} labels that fewer than 2 images have ({names}).",
@@ -244,7 +248,7 @@ def _dropped(rare: list[str]) -> Sentence:
     )
 
 
-def _taken_for_several() -> Sentence:
+def _multi_label_note() -> Sentence:
     return say(
         "read.several_labels",
         "Labels such as a|b are taken for several labels of one image; --task label would take "

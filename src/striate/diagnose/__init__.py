@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.catalog import collect
+from striate.catalog import collect_constants
 from striate.metrics import intervals
 from striate.values import (
     CLOSED_FORM,
@@ -24,9 +24,9 @@ from striate.values import (
 
 # A dozen checks look at one run; at this level each, a healthy run hears a false alarm from any
 # of them less often than one time in ten.
-LEVEL = 0.99
+CHECK_LEVEL = 0.99
 VARIANT = "task"
-LEAST_EPOCHS = 6
+MIN_EPOCHS = 6
 # So many images are assumed where a log's reader was not told how many there were.
 ASSUMED_IMAGES = 1000
 # Of several faults in curves, the first of these says most of why.
@@ -40,7 +40,7 @@ CURVE_FAULTS = (
     "not_converged",
     "underfitting",
 )
-OTHER_TASK = "Not applicable, because it asks of classes, and here is another task."
+OTHER_TASK_TEXT = "Not applicable, because it asks of classes, and here is another task."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,49 +57,53 @@ class Check:
     of_curves: Callable[[Curves], Finding] | None = None
 
 
-def diagnose(values: Values) -> tuple[Finding, ...]:
+def run_checks(values: Values) -> tuple[Finding, ...]:
     """What every check says, in the order of their names; silence is never an answer."""
-    checks: list[Check] = list(collect("diagnose", "CHECK").values())
+    checks: list[Check] = list(collect_constants("diagnose", "CHECK").values())
     one = values.index.task == "label"
-    return tuple(c.run(values) if one or c.every_task else _not_asked(c) for c in checks)
+    return tuple(
+        c.run(values) if one or c.every_task else _not_applicable_to_task(c) for c in checks
+    )
 
 
-def diagnose_curves(curves: Curves) -> tuple[Finding, ...]:
+def run_curve_checks(curves: Curves) -> tuple[Finding, ...]:
     """What the checks that need nothing but curves say of them."""
-    checks: list[Check] = list(collect("diagnose", "CHECK").values())
+    checks: list[Check] = list(collect_constants("diagnose", "CHECK").values())
     return tuple(c.of_curves(curves) for c in checks if c.of_curves is not None)
 
 
-def verdict_of_curves(findings: tuple[Finding, ...]) -> Verdict:
+def curves_verdict(findings: tuple[Finding, ...]) -> Verdict:
     """The gravest of what was found in curves, in one sentence."""
     found = {f.code: f for f in findings if f.outcome == "found"}
     for code in CURVE_FAULTS:
         if code in found:
-            return _of(found[code], code)
+            return _verdict_from_finding(found[code], code)
     judged = sum(f.outcome == "passed" for f in findings)
     sentence = "Nothing is wrong as far as these curves tell; {n} checks could judge them."
-    return _said("curves_calm", sentence.format(n=judged), {"n": judged})
+    return _make_verdict("curves_calm", sentence.format(n=judged), {"n": judged})
 
 
-def verdict(findings: tuple[Finding, ...], values: Values) -> Verdict:
+def fit_verdict(findings: tuple[Finding, ...], values: Values) -> Verdict:
     """One sentence on over- and underfitting, from the findings and the figures behind them."""
     found = {f.code: f for f in findings if f.outcome == "found"}
     if values.summary.test is None:
-        return _said("unjudged", "No image with a known label was left to judge by.")
+        return _make_verdict("unjudged", "No image with a known label was left to judge by.")
     if values.index.task != "label":
-        return _against_guessing(values.summary.test)
+        return _beats_chance(values.summary.test)
     if "guessing" in found:
-        return _of(found["guessing"], f"guessing_{found['guessing'].variant}".rstrip("_"))
+        return _verdict_from_finding(
+            found["guessing"], f"guessing_{found['guessing'].variant}".rstrip("_")
+        )
     for code in ("overfitting", "not_converged", "underfitting"):
         if code in found:
-            return _of(found[code], f"{code}_{found[code].variant}".rstrip("_"))
+            return _verdict_from_finding(found[code], f"{code}_{found[code].variant}".rstrip("_"))
     passed = next(f for f in findings if f.code == "overfitting")
     if passed.outcome == "passed":
-        return _of(passed, f"balanced_{passed.variant}".rstrip("_"))
-    return _said("no_validation", passed.meaning, passed.figures)
+        return _verdict_from_finding(passed, f"balanced_{passed.variant}".rstrip("_"))
+    return _make_verdict("no_validation", passed.meaning, passed.figures)
 
 
-def finding(
+def make_finding(
     code: str,
     outcome: Literal["found", "passed", "not_applicable"],
     severity: Literal["info", "advice", "warning", "serious"],
@@ -125,7 +129,9 @@ def finding(
     )
 
 
-def share_right(values: Values, some: NDArray[np.bool_], level: float = LEVEL) -> Interval:
+def subset_accuracy(
+    values: Values, some: NDArray[np.bool_], level: float = CHECK_LEVEL
+) -> Interval:
     """The share right of `some` of the counted images, with its interval at `level`.
 
     Images of one group are one witness; where folds judged each other the interval is wider.
@@ -134,10 +140,10 @@ def share_right(values: Values, some: NDArray[np.bool_], level: float = LEVEL) -
     right = values.predictions.predicted[values.counted][some] == truth
     groups = values.counted_groups[some]
     found = intervals.accuracy_interval(right, groups, values.options.seed, folds=values.folds)
-    return certain(found, level)
+    return widen_interval(found, level)
 
 
-def certain(share: Interval, level: float = LEVEL) -> Interval:
+def widen_interval(share: Interval, level: float = CHECK_LEVEL) -> Interval:
     """The same share with its interval at the level of the checks, or another.
 
     Both sides grow as Wilson's would, so that a cluster bootstrap keeps its allowance for groups.
@@ -155,27 +161,27 @@ def certain(share: Interval, level: float = LEVEL) -> Interval:
     )
 
 
-def judged(score: Score) -> Interval:
+def score_interval(score: Score) -> Interval:
     """A score's accuracy with its interval at the level of the checks."""
     low, high = score.interval
     share = Interval(value=score.value, low=low, high=high, n=score.n, level=score.level)
-    return certain(share)
+    return widen_interval(share)
 
 
-def kept_fit(values: Values) -> tuple[Interval, Interval] | None:
+def best_epoch_fit(values: Values) -> tuple[Interval, Interval] | None:
     """Accuracy on training and on validation images of what was trained; None without either.
 
     Training accuracy is the mean over the kept epoch, of augmented images: a lower bound.
     """
     if values.history is None or values.plan.strategy.value in CLOSED_FORM:
         return None
-    fit = fit_of_history(values.history)
+    fit = history_fit(values.history)
     if fit is None or values.summary.val is None:
         return fit
-    return fit[0], judged(values.summary.val)
+    return fit[0], score_interval(values.summary.val)
 
 
-def fit_of_history(history: History) -> tuple[Interval, Interval] | None:
+def history_fit(history: History) -> tuple[Interval, Interval] | None:
     """The same of a training's kept epoch alone, each image an independent witness."""
     kept = next((e for e in history.epochs if e.epoch == history.kept_epoch), None)
     if kept is None or not history.val_images:
@@ -184,19 +190,19 @@ def fit_of_history(history: History) -> tuple[Interval, Interval] | None:
         (kept.train_accuracy, history.train_images),
         (kept.val_accuracy, history.val_images),
     )
-    trained, new = (intervals.wilson(round(share * n), n, LEVEL) for share, n in shares)
+    trained, new = (intervals.wilson(round(share * n), n, CHECK_LEVEL) for share, n in shares)
     return trained, new
 
 
-def curves_of(values: Values) -> Curves | None:
+def training_curves(values: Values) -> Curves | None:
     """The curves of what was trained by steps and delivered; None where nothing was."""
     history = values.history
     if history is None or not history.epochs or values.plan.strategy.value in CLOSED_FORM:
         return None
-    return curves_of_history(history, values.index.name)
+    return history_curves(history, values.index.name)
 
 
-def curves_of_history(history: History, name: str = "") -> Curves:
+def history_curves(history: History, name: str = "") -> Curves:
     """The curves of a training; without validation images none of theirs."""
     rows = history.epochs
     with_val = history.val_images > 0
@@ -213,20 +219,20 @@ def curves_of_history(history: History, name: str = "") -> Curves:
     )
 
 
-def whole(curve: tuple[float, ...], least: int = LEAST_EPOCHS) -> NDArray[np.float64] | None:
+def complete_curve(curve: tuple[float, ...], least: int = MIN_EPOCHS) -> NDArray[np.float64] | None:
     """A curve of finite numbers that is long enough to judge; None where it is not."""
     numbers = np.array(curve, np.float64)
     return numbers if len(numbers) >= least and np.isfinite(numbers).all() else None
 
 
-def end_share(curve: NDArray[np.float64], images: int) -> Interval:
+def final_accuracy(curve: NDArray[np.float64], images: int) -> Interval:
     """The accuracy that a curve ends with, the mean of its last tenth, with its interval."""
     images = images or ASSUMED_IMAGES
     end = float(np.mean(curve[-max(2, len(curve) // 10) :]))
-    return intervals.wilson(round(min(1.0, max(0.0, end)) * images), images, LEVEL)
+    return intervals.wilson(round(min(1.0, max(0.0, end)) * images), images, CHECK_LEVEL)
 
 
-def rates(curves: Curves) -> NDArray[np.float64]:
+def relative_learning_rates(curves: Curves) -> NDArray[np.float64]:
     """The learning rate of every epoch as a share of the highest; 1 where the log has none."""
     rate = np.array(curves.lr, np.float64)
     if len(rate) != len(curves.epochs) or not np.isfinite(rate).all() or not rate.max() > 0:
@@ -235,7 +241,7 @@ def rates(curves: Curves) -> NDArray[np.float64]:
     return shares
 
 
-def _not_asked(check: Check) -> Finding:
+def _not_applicable_to_task(check: Check) -> Finding:
     """A check of classes where there are none."""
     return Finding(
         code=check.code,
@@ -243,14 +249,14 @@ def _not_asked(check: Check) -> Finding:
         severity="info",
         title=check.code.replace("_", " ").capitalize(),
         figures={},
-        meaning=OTHER_TASK,
+        meaning=OTHER_TASK_TEXT,
         advice="",
         see=f"docs/reference/checks.md#{check.code.replace('_', '-')}",
         variant=VARIANT,
     )
 
 
-def _against_guessing(score: Score) -> Verdict:
+def _beats_chance(score: Score) -> Verdict:
     """Whether the answers are better than those that need no image, beyond chance."""
     guessing = score.guessing or 0.0
     figures: dict[str, Figure] = {"value": score.value, "guessing": guessing}
@@ -267,12 +273,12 @@ def _against_guessing(score: Score) -> Verdict:
     if not learnt:
         sentence += " That is no difference beyond chance."
     ending = "learnt" if learnt else "guessed"
-    return _said(f"{code}_{ending}", filled(sentence, figures), figures)
+    return _make_verdict(f"{code}_{ending}", filled(sentence, figures), figures)
 
 
-def _of(source: Finding, code: str) -> Verdict:
+def _verdict_from_finding(source: Finding, code: str) -> Verdict:
     return Verdict(code=code, sentence=source.meaning, figures=source.figures)
 
 
-def _said(code: str, sentence: str, figures: dict[str, Figure] | None = None) -> Verdict:
+def _make_verdict(code: str, sentence: str, figures: dict[str, Figure] | None = None) -> Verdict:
     return Verdict(code=code, sentence=sentence, figures=figures or {})

@@ -1,27 +1,27 @@
 """Augmentation too strong: training images, as they are changed, are harder than new ones."""
 
-from striate.diagnose import Check, curves_of, end_share, finding, whole
+from striate.diagnose import Check, complete_curve, final_accuracy, make_finding, training_curves
 from striate.metrics import intervals
 from striate.values import Curves, Finding, Values
 
 
-def run(values: Values) -> Finding:
+def check_augmentation_strong(values: Values) -> Finding:
     """Asks the curves of the training."""
-    curves = curves_of(values)
-    return _nothing() if curves is None else of_curves(curves)
+    curves = training_curves(values)
+    return _not_applicable() if curves is None else check_augmentation_strong_curves(curves)
 
 
-def of_curves(curves: Curves) -> Finding:
+def check_augmentation_strong_curves(curves: Curves) -> Finding:
     """Holds the accuracy on changed training images against that on unchanged validation images.
 
     Found where surely more of the training's errors come from the changes than remain without.
     """
-    train, val = whole(curves.train_accuracy), whole(curves.val_accuracy)
+    train, val = complete_curve(curves.train_accuracy), complete_curve(curves.val_accuracy)
     if train is None or val is None:
-        return _nothing()
-    learnt = end_share(train, curves.train_images)
-    clean = end_share(val, curves.val_images)
-    cost = intervals.difference(clean, learnt)
+        return _not_applicable()
+    learnt = final_accuracy(train, curves.train_images)
+    clean = final_accuracy(val, curves.val_images)
+    cost = intervals.share_difference(clean, learnt)
     figures = {
         "train": learnt.value,
         "val": clean.value,
@@ -29,7 +29,7 @@ def of_curves(curves: Curves) -> Finding:
         "low": 100 * cost.low,
     }
     if cost.low > 1 - clean.low:
-        return finding(
+        return make_finding(
             "augmentation_strong",
             "found",
             "advice",
@@ -40,7 +40,7 @@ def of_curves(curves: Curves) -> Finding:
             advice="Halve the strength of the augmentation, or the dropout, and compare.",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "augmentation_strong",
         "passed",
         "info",
@@ -51,8 +51,8 @@ def of_curves(curves: Curves) -> Finding:
     )
 
 
-def _nothing() -> Finding:
-    return finding(
+def _not_applicable() -> Finding:
+    return make_finding(
         "augmentation_strong",
         "not_applicable",
         "info",
@@ -61,4 +61,8 @@ def _nothing() -> Finding:
     )
 
 
-CHECK = Check(code="augmentation_strong", run=run, of_curves=of_curves)
+CHECK = Check(
+    code="augmentation_strong",
+    run=check_augmentation_strong,
+    of_curves=check_augmentation_strong_curves,
+)

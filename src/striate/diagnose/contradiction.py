@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 
-from striate.diagnose import Check, finding
+from striate.diagnose import Check, make_finding
 from striate.values import Finding, Values
 
-NAMED = 3
+MOST_NAMED = 3
 
 
-def run(values: Values) -> Finding:
+def check_contradiction(values: Values) -> Finding:
     """Looks for equal pixels, or equal bytes, with different labels."""
     labels: dict[str, set[str]] = defaultdict(set)
     paths: dict[str, list[str]] = defaultdict(list)
@@ -19,8 +19,8 @@ def run(values: Values) -> Finding:
             paths[picture].append(example.path)
     torn = [picture for picture, names in labels.items() if len(names) > 1]
     if torn:
-        shown = "; ".join(" = ".join(paths[picture][:2]) for picture in torn[:NAMED])
-        return finding(
+        shown = "; ".join(" = ".join(paths[picture][:2]) for picture in torn[:MOST_NAMED])
+        return make_finding(
             "contradiction",
             "found",
             "warning",
@@ -28,9 +28,9 @@ def run(values: Values) -> Finding:
             meaning="{n:,} pictures stand under more than one label, so one of the labels is "
             "wrong: {paths}.",
             advice="Keep each picture under one label only.",
-            figures={"n": len(torn), "paths": shown + " …" * (len(torn) > NAMED)},
+            figures={"n": len(torn), "paths": shown + " …" * (len(torn) > MOST_NAMED)},
         )
-    return finding(
+    return make_finding(
         "contradiction",
         "passed",
         "info",
@@ -39,4 +39,4 @@ def run(values: Values) -> Finding:
     )
 
 
-CHECK = Check(code="contradiction", run=run, every_task=True)
+CHECK = Check(code="contradiction", run=check_contradiction, every_task=True)

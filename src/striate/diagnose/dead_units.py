@@ -1,29 +1,29 @@
 """Dead units: most of a layer gives nothing, or stands at the flat end of its curve."""
 
-from striate.diagnose import LEVEL, Check, finding
+from striate.diagnose import CHECK_LEVEL, Check, make_finding
 from striate.metrics import intervals
 from striate.values import CLOSED_FORM, Figure, Finding, LayerStates, Values
 
 
-def run(values: Values) -> Finding:
+def check_dead_units(values: Values) -> Finding:
     """Asks the layers of what was trained."""
     if values.layers is None or values.plan.strategy.value in CLOSED_FORM:
-        return _nothing()
-    return of_layers(values.layers)
+        return _not_applicable()
+    return check_dead_units_layers(values.layers)
 
 
-def of_layers(states: LayerStates) -> Finding:
+def check_dead_units_layers(states: LayerStates) -> Finding:
     """Found where surely more than half of the units of some layer are dead or saturated.
 
     Units are counted as drawn from all that such a layer might have: Wilson at the 99 % level.
     """
     shares = [
-        (intervals.wilson(max(state.dead, state.saturated), state.units, LEVEL), state)
+        (intervals.wilson(max(state.dead, state.saturated), state.units, CHECK_LEVEL), state)
         for state in states.layers
         if state.kind in ACTIVATIONS and state.units
     ]
     if not shares:
-        return _nothing()
+        return _not_applicable()
     share, state = max(shares, key=lambda pair: pair[0].low)
     figures: dict[str, Figure] = {
         "layer": state.layer,
@@ -34,7 +34,7 @@ def of_layers(states: LayerStates) -> Finding:
         "of": len(shares),
     }
     if share.low > 0.5 and state.dead >= state.saturated:
-        return finding(
+        return make_finding(
             "dead_units",
             "found",
             "warning",
@@ -46,7 +46,7 @@ def of_layers(states: LayerStates) -> Finding:
             figures=figures,
         )
     if share.low > 0.5:
-        return finding(
+        return make_finding(
             "dead_units",
             "found",
             "warning",
@@ -58,7 +58,7 @@ def of_layers(states: LayerStates) -> Finding:
             variant="saturated",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "dead_units",
         "passed",
         "info",
@@ -69,8 +69,8 @@ def of_layers(states: LayerStates) -> Finding:
     )
 
 
-def _nothing() -> Finding:
-    return finding(
+def _not_applicable() -> Finding:
+    return make_finding(
         "dead_units",
         "not_applicable",
         "info",
@@ -81,4 +81,4 @@ def _nothing() -> Finding:
 
 ACTIVATIONS = ("ReLU", "ReLU6", "Threshold", "Tanh", "Sigmoid", "Hardtanh")
 
-CHECK = Check(code="dead_units", run=run)
+CHECK = Check(code="dead_units", run=check_dead_units)

@@ -2,23 +2,23 @@
 
 import numpy as np
 
-from striate.diagnose import LEVEL, Check, curves_of, finding, whole
+from striate.diagnose import CHECK_LEVEL, Check, complete_curve, make_finding, training_curves
 from striate.metrics import curve_smoothing
 from striate.values import Curves, Finding, Values
 
 
-def run(values: Values) -> Finding:
+def check_diverged(values: Values) -> Finding:
     """Asks the curves of the training."""
-    curves = curves_of(values)
-    return _nothing() if curves is None else of_curves(curves)
+    curves = training_curves(values)
+    return _not_applicable() if curves is None else check_diverged_curves(curves)
 
 
-def of_curves(curves: Curves) -> Finding:
+def check_diverged_curves(curves: Curves) -> Finding:
     """Looks for a loss that is no number, or that rises again by half of all that it had gained."""
     for loss in (curves.train_loss, curves.val_loss):
         broken = np.flatnonzero(~np.isfinite(np.array(loss, np.float64)))
         if len(broken):
-            return finding(
+            return make_finding(
                 "diverged",
                 "found",
                 "serious",
@@ -28,11 +28,11 @@ def of_curves(curves: Curves) -> Finding:
                 variant="nan",
                 figures={"epoch": curves.epochs[int(broken[0])]},
             )
-    train = whole(curves.train_loss)
+    train = complete_curve(curves.train_loss)
     if train is None:
-        return _nothing()
-    rise, chance = curve_smoothing.rise_by_chance(train)
-    level = curve_smoothing.smooth(train).level
+        return _not_applicable()
+    rise, chance = curve_smoothing.rise_with_pvalue(train)
+    level = curve_smoothing.smooth_curve(train).level
     best = int(level.argmin())
     figures = {
         "first": float(train[0]),
@@ -42,8 +42,8 @@ def of_curves(curves: Curves) -> Finding:
     }
     # Half of what was gained is lost, and by half of what was left: not a wobble at the end.
     lost = rise > max((train[0] - level[best]) / 2, level[best] / 2)
-    if chance < 1 - LEVEL and lost:
-        return finding(
+    if chance < 1 - CHECK_LEVEL and lost:
+        return make_finding(
             "diverged",
             "found",
             "serious",
@@ -54,7 +54,7 @@ def of_curves(curves: Curves) -> Finding:
             variant="rise",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "diverged",
         "passed",
         "info",
@@ -64,8 +64,8 @@ def of_curves(curves: Curves) -> Finding:
     )
 
 
-def _nothing() -> Finding:
-    return finding(
+def _not_applicable() -> Finding:
+    return make_finding(
         "diverged",
         "not_applicable",
         "info",
@@ -74,4 +74,4 @@ def _nothing() -> Finding:
     )
 
 
-CHECK = Check(code="diverged", run=run, of_curves=of_curves)
+CHECK = Check(code="diverged", run=check_diverged, of_curves=check_diverged_curves)

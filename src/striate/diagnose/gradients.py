@@ -4,40 +4,42 @@ import math
 
 import numpy as np
 
-from striate.diagnose import Check, finding
+from striate.diagnose import Check, make_finding
 from striate.metrics import curve_smoothing
 from striate.values import CLOSED_FORM, Figure, Finding, LayerStates, Values
 
 
-def run(values: Values) -> Finding:
+def check_gradients(values: Values) -> Finding:
     """Asks the layers of what was trained."""
     if values.layers is None or values.plan.strategy.value in CLOSED_FORM:
-        return _nothing()
-    return of_layers(values.layers)
+        return _not_applicable()
+    return check_gradients_layers(values.layers)
 
 
-def of_layers(states: LayerStates) -> Finding:
+def check_gradients_layers(states: LayerStates) -> Finding:
     """The gradient, relative to the weights, from the last layer to the first.
 
     The slope of its logarithm over the layers, with its standard error, says by what factor it
     changes on the whole way. Found where that is surely beyond `FAR`.
     """
     weighted = [state for state in states.layers if state.weight > 0]
-    if len(weighted) < LEAST or not any(state.gradient > 0 for state in weighted):
-        return _nothing()
+    if len(weighted) < MIN_LAYERS or not any(state.gradient > 0 for state in weighted):
+        return _not_applicable()
     if not all(math.isfinite(state.gradient) for state in weighted):
-        return _exploding({"first": weighted[0].layer, "factor": math.inf, "layers": len(weighted)})
+        return _exploding_finding(
+            {"first": weighted[0].layer, "factor": math.inf, "layers": len(weighted)}
+        )
     # A gradient of exactly 0 is below all that float32 can tell.
     shares = np.array([max(state.gradient / state.weight, 1e-38) for state in weighted])
-    slope, error = curve_smoothing.slope(np.log10(shares))
+    slope, error = curve_smoothing.fit_slope(np.log10(shares))
     way = len(weighted) - 1
     figures: dict[str, Figure] = {
         "first": weighted[0].layer,
         "factor": 10 ** abs(slope * way),
         "layers": len(weighted),
     }
-    if curve_smoothing.beyond(slope * way - FAR, error * way):
-        return finding(
+    if curve_smoothing.is_significant(slope * way - DECADES_APART, error * way):
+        return make_finding(
             "gradients",
             "found",
             "warning",
@@ -48,9 +50,9 @@ def of_layers(states: LayerStates) -> Finding:
             variant="vanishing",
             figures=figures,
         )
-    if curve_smoothing.beyond(-slope * way - FAR, error * way):
-        return _exploding(figures)
-    return finding(
+    if curve_smoothing.is_significant(-slope * way - DECADES_APART, error * way):
+        return _exploding_finding(figures)
+    return make_finding(
         "gradients",
         "passed",
         "info",
@@ -61,8 +63,8 @@ def of_layers(states: LayerStates) -> Finding:
     )
 
 
-def _exploding(figures: dict[str, Figure]) -> Finding:
-    return finding(
+def _exploding_finding(figures: dict[str, Figure]) -> Finding:
+    return make_finding(
         "gradients",
         "found",
         "warning",
@@ -75,8 +77,8 @@ def _exploding(figures: dict[str, Figure]) -> Finding:
     )
 
 
-def _nothing() -> Finding:
-    return finding(
+def _not_applicable() -> Finding:
+    return make_finding(
         "gradients",
         "not_applicable",
         "info",
@@ -86,7 +88,7 @@ def _nothing() -> Finding:
 
 
 # Decades over the whole way: healthy networks stay below (docs/LOG.md, 2026-11-24).
-FAR = 2.0
-LEAST = 4
+DECADES_APART = 2.0
+MIN_LAYERS = 4
 
-CHECK = Check(code="gradients", run=run)
+CHECK = Check(code="gradients", run=check_gradients)

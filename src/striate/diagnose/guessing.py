@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from striate.diagnose import LEVEL, Check, finding, judged
+from striate.diagnose import CHECK_LEVEL, Check, make_finding, score_interval
 from striate.metrics import balanced_accuracy, intervals
 from striate.values import Figure, Finding, Score, Values
 
 
-def run(values: Values) -> Finding:
+def check_guessing(values: Values) -> Finding:
     """Holds the lower end of the accuracy against that of the majority class.
 
     Found in three kinds: no higher (nothing may have been learnt); higher, but not beyond chance
@@ -16,7 +16,7 @@ def run(values: Values) -> Finding:
     """
     score = values.summary.test
     if score is None:
-        return finding(
+        return make_finding(
             "guessing",
             "not_applicable",
             "info",
@@ -25,7 +25,7 @@ def run(values: Values) -> Finding:
         )
     figures = _figures(values, score)
     if float(figures["low"] or 0) > values.guessing:
-        return finding(
+        return make_finding(
             "guessing",
             "passed",
             "info",
@@ -35,12 +35,12 @@ def run(values: Values) -> Finding:
             figures=figures,
         )
     if float(figures["balanced_low"] or 0) > float(figures["chance"] or 0):
-        return _rare(figures)
+        return _rare_classes_finding(figures)
     if score.value > values.guessing:
-        return _few(figures)
+        return _few_images_finding(figures)
     if not (values.predictions.predicted[values.counted] != values.majority).any():
-        return _always(figures)
-    return finding(
+        return _always_finding(figures)
+    return make_finding(
         "guessing",
         "found",
         "serious",
@@ -57,9 +57,9 @@ def run(values: Values) -> Finding:
 def _figures(values: Values, score: Score) -> dict[str, Figure]:
     counted, folds = values.counted, values.folds
     truth, predicted = values.predictions.truth[counted], values.predictions.predicted[counted]
-    accuracy = judged(score)
+    accuracy = score_interval(score)
     low, _ = balanced_accuracy.balanced_interval(
-        truth, predicted, values.counted_groups, level=LEVEL, folds=folds
+        truth, predicted, values.counted_groups, level=CHECK_LEVEL, folds=folds
     )
     return {
         "accuracy": accuracy.value,
@@ -74,8 +74,8 @@ def _figures(values: Values, score: Score) -> dict[str, Figure]:
     }
 
 
-def _always(figures: dict[str, Figure]) -> Finding:
-    return finding(
+def _always_finding(figures: dict[str, Figure]) -> Finding:
+    return make_finding(
         "guessing",
         "found",
         "serious",
@@ -90,8 +90,8 @@ def _always(figures: dict[str, Figure]) -> Finding:
     )
 
 
-def _few(figures: dict[str, Figure]) -> Finding:
-    return finding(
+def _few_images_finding(figures: dict[str, Figure]) -> Finding:
+    return make_finding(
         "guessing",
         "found",
         "warning",
@@ -106,8 +106,8 @@ def _few(figures: dict[str, Figure]) -> Finding:
     )
 
 
-def _rare(figures: dict[str, Figure]) -> Finding:
-    return finding(
+def _rare_classes_finding(figures: dict[str, Figure]) -> Finding:
+    return make_finding(
         "guessing",
         "found",
         "warning",
@@ -123,4 +123,4 @@ def _rare(figures: dict[str, Figure]) -> Finding:
     )
 
 
-CHECK = Check(code="guessing", run=run)
+CHECK = Check(code="guessing", run=check_guessing)

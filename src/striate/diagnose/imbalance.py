@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from striate.diagnose import Check, finding, share_right
+from striate.diagnose import Check, make_finding, subset_accuracy
 from striate.metrics import intervals
 from striate.values import Finding, Values
 
 
-def run(values: Values) -> Finding:
+def check_imbalance(values: Values) -> Finding:
     """Compares classes with under half the mean number of training images with the others."""
     classes = len(values.predictions.classes)
     trained = np.bincount(values.index.labels()[values.split.train], minlength=classes)
@@ -15,7 +15,7 @@ def run(values: Values) -> Finding:
     rare_K = trained < trained.mean() / 2
     rare_N = rare_K[truth]
     if not rare_K.any() or not rare_N.any() or rare_N.all():
-        return finding(
+        return make_finding(
             "imbalance",
             "not_applicable",
             "info",
@@ -24,7 +24,7 @@ def run(values: Values) -> Finding:
             "({least:,} to {most:,} a class).",
             figures={"least": int(trained.min()), "most": int(trained.max())},
         )
-    rare, rest = share_right(values, rare_N), share_right(values, ~rare_N)
+    rare, rest = subset_accuracy(values, rare_N), subset_accuracy(values, ~rare_N)
     figures = {
         "classes": int(rare_K.sum()),
         "rare": rare.value,
@@ -32,8 +32,8 @@ def run(values: Values) -> Finding:
         "n": rare.n,
         "least": int(trained.min()),
     }
-    if intervals.difference(rest, rare).low > 0:
-        return finding(
+    if intervals.share_difference(rest, rare).low > 0:
+        return make_finding(
             "imbalance",
             "found",
             "warning",
@@ -45,7 +45,7 @@ def run(values: Values) -> Finding:
             "beside the accuracy.",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "imbalance",
         "passed",
         "info",
@@ -56,4 +56,4 @@ def run(values: Values) -> Finding:
     )
 
 
-CHECK = Check(code="imbalance", run=run)
+CHECK = Check(code="imbalance", run=check_imbalance)

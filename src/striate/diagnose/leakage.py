@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from striate.diagnose import Check, finding
+from striate.diagnose import Check, make_finding
 from striate.values import Figure, Finding, Rows, Score, Values
 
 # A given test split with this share of copies would have judged the copies, not the model.
 SERIOUS_SHARE = 0.1
 
 
-def run(values: Values) -> Finding:
+def check_leakage(values: Values) -> Finding:
     """Counts test images with a copy in training or validation, and what they would have added.
 
     Those of a given test split that was set aside count too: its owner has a number from it.
@@ -20,7 +20,7 @@ def run(values: Values) -> Finding:
     leaked = len(split.leaked)
     if leaked and score is not None and score.with_leaked is not None:
         plain = score.metric != "accuracy"
-        return finding(
+        return make_finding(
             "leakage",
             "found",
             "warning" if plain or not _too_few_to_matter(leaked, score) else "info",
@@ -38,8 +38,8 @@ def run(values: Values) -> Finding:
                 **_pair(values, split.leaked, split.test),
             },
         )
-    copies = _copies(values)
-    return finding(
+    copies = _count_copies(values)
+    return make_finding(
         "leakage",
         "passed",
         "info",
@@ -52,7 +52,7 @@ def run(values: Values) -> Finding:
 
 def _of_given(values: Values) -> Finding:
     leaked, given = len(values.split.given_leaked), len(values.split.given_test)
-    return finding(
+    return make_finding(
         "leakage",
         "found",
         "serious" if leaked >= SERIOUS_SHARE * given else "warning",
@@ -94,10 +94,10 @@ def _too_few_to_matter(leaked: int, score: Score) -> bool:
     return leaked / score.with_leaked.n < min(score.value - low, high - score.value)
 
 
-def _copies(values: Values) -> int:
+def _count_copies(values: Values) -> int:
     """How many images share their group with another."""
     sizes = np.bincount(values.split.groups[values.index.used()])
     return int(sizes[sizes > 1].sum())
 
 
-CHECK = Check(code="leakage", run=run, every_task=True)
+CHECK = Check(code="leakage", run=check_leakage, every_task=True)

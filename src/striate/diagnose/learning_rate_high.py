@@ -4,38 +4,45 @@ import math
 
 import numpy as np
 
-from striate.diagnose import ASSUMED_IMAGES, Check, curves_of, finding, rates, whole
+from striate.diagnose import (
+    ASSUMED_IMAGES,
+    Check,
+    complete_curve,
+    make_finding,
+    relative_learning_rates,
+    training_curves,
+)
 from striate.metrics import curve_smoothing
 from striate.values import Curves, Finding, Values
 
 
-def run(values: Values) -> Finding:
+def check_learning_rate_high(values: Values) -> Finding:
     """Asks the curves of the training."""
-    curves = curves_of(values)
-    return _nothing() if curves is None else of_curves(curves)
+    curves = training_curves(values)
+    return _not_applicable() if curves is None else check_learning_rate_high_curves(curves)
 
 
-def of_curves(curves: Curves) -> Finding:
+def check_learning_rate_high_curves(curves: Curves) -> Finding:
     """How much of the ground gained is lost again while the rate is high.
 
     Only epochs at half of the highest rate or more are asked. Found where more than half is lost
     again and the loss surely jumps by more than the sampling of its images explains
     (chi-square).
     """
-    train = whole(curves.train_loss)
+    train = complete_curve(curves.train_loss)
     if train is None:
-        return _nothing()
-    high = rates(curves) >= 0.5
+        return _not_applicable()
+    high = relative_learning_rates(curves) >= 0.5
     some = train[high]
-    if len(some) < LEAST:
-        return _nothing()
-    share = curve_smoothing.lost_again(some)
-    jitter = curve_smoothing.jitter(some)
+    if len(some) < MIN_CURVE_EPOCHS:
+        return _not_applicable()
+    share = curve_smoothing.share_lost_again(some)
+    jitter = curve_smoothing.estimate_noise(some)
     images = curves.train_images or ASSUMED_IMAGES
     expected = float(np.median(some)) / math.sqrt(images)
     figures = {"share": share, "jitter": jitter, "expected": expected}
-    if share > 0.5 and curve_smoothing.wilder(jitter, expected, len(some) - 2):
-        return finding(
+    if share > 0.5 and curve_smoothing.is_noisier(jitter, expected, len(some) - 2):
+        return make_finding(
             "learning_rate_high",
             "found",
             "warning",
@@ -47,7 +54,7 @@ def of_curves(curves: Curves) -> Finding:
             "ends at a small one.",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "learning_rate_high",
         "passed",
         "info",
@@ -58,8 +65,8 @@ def of_curves(curves: Curves) -> Finding:
     )
 
 
-def _nothing() -> Finding:
-    return finding(
+def _not_applicable() -> Finding:
+    return make_finding(
         "learning_rate_high",
         "not_applicable",
         "info",
@@ -68,6 +75,10 @@ def _nothing() -> Finding:
     )
 
 
-LEAST = 8
+MIN_CURVE_EPOCHS = 8
 
-CHECK = Check(code="learning_rate_high", run=run, of_curves=of_curves)
+CHECK = Check(
+    code="learning_rate_high",
+    run=check_learning_rate_high,
+    of_curves=check_learning_rate_high_curves,
+)

@@ -4,18 +4,24 @@ import math
 
 import numpy as np
 
-from striate.diagnose import Check, curves_of, finding, rates, whole
+from striate.diagnose import (
+    Check,
+    complete_curve,
+    make_finding,
+    relative_learning_rates,
+    training_curves,
+)
 from striate.metrics import curve_smoothing
 from striate.values import Curves, Finding, Values
 
 
-def run(values: Values) -> Finding:
+def check_learning_rate_low(values: Values) -> Finding:
     """Asks the curves of the training."""
-    curves = curves_of(values)
-    return _nothing() if curves is None else of_curves(curves)
+    curves = training_curves(values)
+    return _not_applicable() if curves is None else check_learning_rate_low_curves(curves)
 
 
-def of_curves(curves: Curves) -> Finding:
+def check_learning_rate_low_curves(curves: Curves) -> Finding:
     """Compares what a step brings in the last third of the way with the first third.
 
     The way is the sum of the learning rates over the epochs at half of the highest or more: at
@@ -24,17 +30,17 @@ def of_curves(curves: Curves) -> Finding:
     come through one time constant of an exponential. It must also be no better than a coin toss
     yet, ln 2.
     """
-    train, rate = whole(curves.train_loss), rates(curves)
+    train, rate = complete_curve(curves.train_loss), relative_learning_rates(curves)
     high = rate >= HIGH
     if train is None or high.sum() < LEAST:
-        return _nothing()
+        return _not_applicable()
     end = float(train[-1])
     train, way = train[high], np.cumsum(rate[high])
     first, last = way <= way[-1] / 3, way >= way[-1] * 2 / 3
     if min(first.sum(), last.sum()) < 3:
-        return _nothing()
-    early, early_error = curve_smoothing.slope(train[first], way[first])
-    late, late_error = curve_smoothing.slope(train[last], way[last])
+        return _not_applicable()
+    early, early_error = curve_smoothing.fit_slope(train[first], way[first])
+    late, late_error = curve_smoothing.fit_slope(train[last], way[last])
     left = -late + early / 2
     figures = {
         "early": -early,
@@ -42,12 +48,16 @@ def of_curves(curves: Curves) -> Finding:
         "first": float(train[0]),
         "last": end,
     }
-    falls = curve_smoothing.beyond(-early, early_error) and curve_smoothing.beyond(
+    falls = curve_smoothing.is_significant(-early, early_error) and curve_smoothing.is_significant(
         -late, late_error
     )
-    far = end > COIN
-    if falls and far and curve_smoothing.beyond(left, math.hypot(late_error, early_error / 2)):
-        return finding(
+    far = end > COIN_TOSS_LOSS
+    if (
+        falls
+        and far
+        and curve_smoothing.is_significant(left, math.hypot(late_error, early_error / 2))
+    ):
+        return make_finding(
             "learning_rate_low",
             "found",
             "advice",
@@ -58,7 +68,7 @@ def of_curves(curves: Curves) -> Finding:
             advice="Train again with three to ten times the learning rate.",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "learning_rate_low",
         "passed",
         "info",
@@ -69,8 +79,8 @@ def of_curves(curves: Curves) -> Finding:
     )
 
 
-def _nothing() -> Finding:
-    return finding(
+def _not_applicable() -> Finding:
+    return make_finding(
         "learning_rate_low",
         "not_applicable",
         "info",
@@ -81,6 +91,8 @@ def _nothing() -> Finding:
 
 
 LEAST, HIGH = 9, 0.5
-COIN = math.log(2)
+COIN_TOSS_LOSS = math.log(2)
 
-CHECK = Check(code="learning_rate_low", run=run, of_curves=of_curves)
+CHECK = Check(
+    code="learning_rate_low", run=check_learning_rate_low, of_curves=check_learning_rate_low_curves
+)

@@ -2,20 +2,20 @@
 
 import numpy as np
 
-from striate.diagnose import LEVEL, Check, finding
+from striate.diagnose import CHECK_LEVEL, Check, make_finding
 from striate.metrics import intervals
 from striate.values import Finding, Values
 
-DRAWS = 500
-LEAST = 30
+SIMULATIONS = 500
+MIN_IMAGES = 30
 
 
-def run(values: Values) -> Finding:
+def check_miscalibration(values: Values) -> Finding:
     """Holds the calibration error against those that a perfectly calibrated model would show."""
     probabilities = values.predictions.probabilities[values.counted].astype(np.float64)
     truth = values.predictions.truth[values.counted]
-    if len(truth) < LEAST:
-        return finding(
+    if len(truth) < MIN_IMAGES:
+        return make_finding(
             "calibration",
             "not_applicable",
             "info",
@@ -26,7 +26,7 @@ def run(values: Values) -> Finding:
     sure = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
     error = intervals.expected_calibration_error(probabilities, truth)
-    chance = float(np.quantile(_errors_by_chance(sure, values.options.seed), LEVEL))
+    chance = float(np.quantile(_chance_errors(sure, values.options.seed), CHECK_LEVEL))
     figures = {
         "error": error,
         "chance": chance,
@@ -36,7 +36,7 @@ def run(values: Values) -> Finding:
     }
     if error > chance:
         over = figures["stated"] > figures["right"]
-        return finding(
+        return make_finding(
             "calibration",
             "found",
             "advice",
@@ -48,7 +48,7 @@ def run(values: Values) -> Finding:
             variant="over" if over else "under",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "calibration",
         "passed",
         "info",
@@ -59,16 +59,16 @@ def run(values: Values) -> Finding:
     )
 
 
-def _errors_by_chance(sure: np.ndarray, seed: int, bins: int = 15) -> np.ndarray:
+def _chance_errors(sure: np.ndarray, seed: int, bins: int = 15) -> np.ndarray:
     """Calibration errors of answers that are right exactly as often as stated."""
-    generator = intervals.rng(seed, "calibration by chance")
+    generator = intervals.make_rng(seed, "calibration by chance")
     order = np.sort(sure)
     edges = np.array([part[0] for part in np.array_split(np.arange(len(order)), bins) if len(part)])
-    errors = np.empty(DRAWS)
-    for draw in range(DRAWS):
+    errors = np.empty(SIMULATIONS)
+    for draw in range(SIMULATIONS):
         miss = order - (generator.random(len(order)) < order)
         errors[draw] = np.abs(np.add.reduceat(miss, edges)).sum() / len(order)
     return errors
 
 
-CHECK = Check(code="calibration", run=run)
+CHECK = Check(code="calibration", run=check_miscalibration)

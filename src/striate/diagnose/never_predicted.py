@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from striate.diagnose import LEVEL, Check, finding, share_right
+from striate.diagnose import CHECK_LEVEL, Check, make_finding, subset_accuracy
 from striate.values import Finding, Values
 
-NAMED = 5
+MOST_NAMED = 5
 
 
-def run(values: Values) -> Finding:
+def check_never_predicted(values: Values) -> Finding:
     """Looks for classes never answered whose images are too many for that to be chance."""
     names = values.predictions.classes
     truth = values.predictions.truth[values.counted]
     if not len(truth):
-        return finding(
+        return make_finding(
             "never_predicted",
             "not_applicable",
             "info",
@@ -24,14 +24,14 @@ def run(values: Values) -> Finding:
     said = np.bincount(values.predictions.predicted[values.counted], minlength=len(names))
     share = float((values.predictions.predicted[values.counted] == truth).mean())
     # Bonferroni: with K classes looked at, each gets 1/K of the error.
-    level = 1 - (1 - LEVEL) / int((met > 0).sum())
+    level = 1 - (1 - CHECK_LEVEL) / int((met > 0).sum())
     silent = [
         k
         for k in np.flatnonzero((said == 0) & (met > 0))
-        if share_right(values, truth == k, level).high < share
+        if subset_accuracy(values, truth == k, level).high < share
     ]
     if silent:
-        return finding(
+        return make_finding(
             "never_predicted",
             "found",
             "warning",
@@ -41,11 +41,12 @@ def run(values: Values) -> Finding:
             advice="Check the labels of these classes, give them more images, or merge them with "
             "the class they are taken for.",
             figures={
-                "names": ", ".join(names[k] for k in silent[:NAMED]) + " …" * (len(silent) > NAMED),
+                "names": ", ".join(names[k] for k in silent[:MOST_NAMED])
+                + " …" * (len(silent) > MOST_NAMED),
                 "n": int(met[silent].sum()),
             },
         )
-    return finding(
+    return make_finding(
         "never_predicted",
         "passed",
         "info",
@@ -54,4 +55,4 @@ def run(values: Values) -> Finding:
     )
 
 
-CHECK = Check(code="never_predicted", run=run)
+CHECK = Check(code="never_predicted", run=check_never_predicted)

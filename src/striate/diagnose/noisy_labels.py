@@ -1,19 +1,19 @@
 """Noisy labels: images that speak against their label, judged without having been learnt."""
 
-from striate.diagnose import Check, finding
+from striate.diagnose import Check, make_finding
 from striate.values import Finding, Values
 
 SURE = 0.95
-NAMED = 3
+MOST_NAMED = 3
 
 
-def run(values: Values) -> Finding:
+def check_noisy_labels(values: Values) -> Finding:
     """Counts flagged images whose label has less than one chance in twenty.
 
     Whether a label is wrong is for a person to say; so many are only named, never taken out.
     """
     if not values.doubts:
-        return finding(
+        return make_finding(
             "noisy_labels",
             "not_applicable",
             "info",
@@ -23,8 +23,8 @@ def run(values: Values) -> Finding:
     doubtful = [doubt for doubt in values.doubts if doubt.flagged and doubt.doubt >= SURE]
     looked_at = len(values.split.train) + len(values.split.val)
     if doubtful:
-        named = [f"{d.path} ({d.label}: {d.suggested}?)" for d in doubtful[:NAMED]]
-        return finding(
+        named = [f"{d.path} ({d.label}: {d.suggested}?)" for d in doubtful[:MOST_NAMED]]
+        return make_finding(
             "noisy_labels",
             "found",
             "info",
@@ -35,10 +35,10 @@ def run(values: Values) -> Finding:
             figures={
                 "n": len(doubtful),
                 "looked_at": looked_at,
-                "paths": "; ".join([*named, *["…"] * (len(doubtful) > NAMED)]),
+                "paths": "; ".join([*named, *["…"] * (len(doubtful) > MOST_NAMED)]),
             },
         )
-    return finding(
+    return make_finding(
         "noisy_labels",
         "passed",
         "info",
@@ -48,4 +48,4 @@ def run(values: Values) -> Finding:
     )
 
 
-CHECK = Check(code="noisy_labels", run=run)
+CHECK = Check(code="noisy_labels", run=check_noisy_labels)

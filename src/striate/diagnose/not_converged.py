@@ -3,18 +3,18 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.diagnose import ASSUMED_IMAGES, Check, finding, kept_fit, whole
+from striate.diagnose import ASSUMED_IMAGES, Check, best_epoch_fit, complete_curve, make_finding
 from striate.metrics import curve_smoothing
 from striate.values import Curves, Figure, Finding, Interval, Values
 
 LEAST = 5
 
 
-def run(values: Values) -> Finding:
+def check_not_converged(values: Values) -> Finding:
     """Whether the smoothed validation loss still falls over the last fifth of the epochs."""
-    history, fit = values.history, kept_fit(values)
+    history, fit = values.history, best_epoch_fit(values)
     if history is None or fit is None:
-        return finding(
+        return make_finding(
             "not_converged",
             "not_applicable",
             "info",
@@ -22,12 +22,12 @@ def run(values: Values) -> Finding:
             meaning="The model was solved in closed form, with nothing to end too early.",
         )
     if len(history.epochs) < LEAST:
-        return _short(len(history.epochs), fit[1])
+        return _short_curve_finding(len(history.epochs), fit[1])
     loss = np.array([epoch.val_loss for epoch in history.epochs])
-    falling, before, last = _falls(loss, history.val_images)
+    falling, before, last = _measure_trend(loss, history.val_images)
     figures = {"before": before, "last": last, "epochs": len(loss)}
     if falling:
-        return finding(
+        return make_finding(
             "not_converged",
             "found",
             "advice",
@@ -37,7 +37,7 @@ def run(values: Values) -> Finding:
             advice="Run the same command with more --minutes: it goes on from here.",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "not_converged",
         "passed",
         "info",
@@ -52,7 +52,7 @@ def _place_before(loss: NDArray[np.float64]) -> int:
     return len(loss) - 1 - max(2, len(loss) // 5)
 
 
-def _falls(loss: NDArray[np.float64], images: int) -> tuple[bool, float, float]:
+def _measure_trend(loss: NDArray[np.float64], images: int) -> tuple[bool, float, float]:
     """Whether the loss falls over the last fifth beyond chance, and its smoothed levels there.
 
     The smoothed loss must fall beyond its error, and both it and a line through the bare epochs
@@ -62,19 +62,19 @@ def _falls(loss: NDArray[np.float64], images: int) -> tuple[bool, float, float]:
     before = _place_before(loss)
     if not np.isfinite(loss).all():
         return False, float(loss[before]), float(loss[-1])
-    trend = curve_smoothing.smooth(loss)
+    trend = curve_smoothing.smooth_curve(loss)
     level, last = float(trend.level[before]), float(trend.level[-1])
     fell, error = trend.apart(before, len(loss) - 1)
-    bare = -curve_smoothing.slope(loss[before:])[0] * (len(loss) - 1 - before)
+    bare = -curve_smoothing.fit_slope(loss[before:])[0] * (len(loss) - 1 - before)
     sampling = curve_smoothing.mean_loss_error(max(0.0, last), images)
-    return curve_smoothing.beyond(fell, error) and min(fell, bare) > sampling, level, last
+    return curve_smoothing.is_significant(fell, error) and min(fell, bare) > sampling, level, last
 
 
-def of_curves(curves: Curves) -> Finding:
+def check_not_converged_curves(curves: Curves) -> Finding:
     """Whether the smoothed validation loss still falls over the last fifth of a log."""
-    val = whole(curves.val_loss)
+    val = complete_curve(curves.val_loss)
     if val is None:
-        return finding(
+        return make_finding(
             "not_converged",
             "not_applicable",
             "info",
@@ -82,7 +82,7 @@ def of_curves(curves: Curves) -> Finding:
             meaning="There are too few epochs with a validation loss to see where it was heading.",
             variant="log",
         )
-    falling, level, last = _falls(val, curves.val_images or ASSUMED_IMAGES)
+    falling, level, last = _measure_trend(val, curves.val_images or ASSUMED_IMAGES)
     before = _place_before(val)
     figures: dict[str, Figure] = {
         "before": level,
@@ -90,7 +90,7 @@ def of_curves(curves: Curves) -> Finding:
         "epoch": curves.epochs[before],
     }
     if falling:
-        return finding(
+        return make_finding(
             "not_converged",
             "found",
             "advice",
@@ -101,7 +101,7 @@ def of_curves(curves: Curves) -> Finding:
             variant="log",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "not_converged",
         "passed",
         "info",
@@ -113,11 +113,11 @@ def of_curves(curves: Curves) -> Finding:
     )
 
 
-def _short(epochs: int, val: Interval) -> Finding:
+def _short_curve_finding(epochs: int, val: Interval) -> Finding:
     """So few epochs show no trend: whether more would help is open where there are errors left."""
     figures: dict[str, Figure] = {"epochs": epochs, "val": val.value}
     if val.high < 1:
-        return finding(
+        return make_finding(
             "not_converged",
             "found",
             "advice",
@@ -128,7 +128,7 @@ def _short(epochs: int, val: Interval) -> Finding:
             variant="short",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "not_converged",
         "passed",
         "info",
@@ -139,4 +139,4 @@ def _short(epochs: int, val: Interval) -> Finding:
     )
 
 
-CHECK = Check(code="not_converged", run=run, of_curves=of_curves)
+CHECK = Check(code="not_converged", run=check_not_converged, of_curves=check_not_converged_curves)

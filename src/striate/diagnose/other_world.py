@@ -1,22 +1,22 @@
 """Other world: test images that differ from those that the model was chosen by."""
 
-from striate.diagnose import Check, finding, judged
+from striate.diagnose import Check, make_finding, score_interval
 from striate.metrics import intervals
 from striate.values import Figure, Finding, Values
 
 
-def run(values: Values) -> Finding:
+def check_other_world(values: Values) -> Finding:
     """Compares the accuracy on validation with that on the test split."""
     val, test = values.summary.val, values.summary.test
     if val is None or test is None or values.split.evaluation != "test-split":
-        return finding(
+        return make_finding(
             "other_world",
             "not_applicable",
             "info",
             title="Validation and test agree",
             meaning="There is no pair of a validation and a test split to compare.",
         )
-    gap = intervals.difference(judged(val), judged(test))
+    gap = intervals.share_difference(score_interval(val), score_interval(test))
     figures: dict[str, Figure] = {
         "val": val.value,
         "val_n": val.n,
@@ -25,7 +25,7 @@ def run(values: Values) -> Finding:
         "points": 100 * gap.value,
     }
     if gap.low > 0:
-        return finding(
+        return make_finding(
             "other_world",
             "found",
             "warning",
@@ -36,7 +36,7 @@ def run(values: Values) -> Finding:
             advice="Believe the lower number, and put images of both kinds into training.",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "other_world",
         "passed",
         "info",
@@ -47,4 +47,4 @@ def run(values: Values) -> Finding:
     )
 
 
-CHECK = Check(code="other_world", run=run)
+CHECK = Check(code="other_world", run=check_other_world)

@@ -1,15 +1,15 @@
 """Outliers: images unlike all others, such as placeholders, scans of a text, or another subject."""
 
-from striate.diagnose import Check, finding
+from striate.diagnose import Check, make_finding
 from striate.values import Finding, Values
 
-NAMED = 3
+MOST_NAMED = 3
 
 
-def run(values: Values) -> Finding:
+def check_outliers(values: Values) -> Finding:
     """Names the images whose nearest neighbours are far off in what some stage sees."""
     if values.outliers is None:
-        return finding(
+        return make_finding(
             "outliers",
             "not_applicable",
             "info",
@@ -17,8 +17,8 @@ def run(values: Values) -> Finding:
             meaning="No pretrained network has looked at the images, so none can be told apart.",
         )
     if values.outliers:
-        named = [outlier.path for outlier in values.outliers[:NAMED]]
-        return finding(
+        named = [outlier.path for outlier in values.outliers[:MOST_NAMED]]
+        return make_finding(
             "outliers",
             "found",
             "info",
@@ -28,10 +28,10 @@ def run(values: Values) -> Finding:
             advice="Look at them in the report; take out what does not belong, and run again.",
             figures={
                 "n": len(values.outliers),
-                "paths": "; ".join([*named, *["…"] * (len(values.outliers) > NAMED)]),
+                "paths": "; ".join([*named, *["…"] * (len(values.outliers) > MOST_NAMED)]),
             },
         )
-    return finding(
+    return make_finding(
         "outliers",
         "passed",
         "info",
@@ -40,4 +40,4 @@ def run(values: Values) -> Finding:
     )
 
 
-CHECK = Check(code="outliers", run=run, every_task=True)
+CHECK = Check(code="outliers", run=check_outliers, every_task=True)

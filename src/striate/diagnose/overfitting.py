@@ -1,27 +1,27 @@
 """Overfitting: better on the images it learnt from than on others, by more than chance."""
 
 from striate.diagnose import (
-    LEVEL,
+    CHECK_LEVEL,
     Check,
-    certain,
-    curves_of_history,
-    end_share,
-    finding,
-    judged,
-    kept_fit,
-    whole,
+    best_epoch_fit,
+    complete_curve,
+    final_accuracy,
+    history_curves,
+    make_finding,
+    score_interval,
+    widen_interval,
 )
 from striate.metrics import curve_smoothing, intervals
 from striate.values import Curves, Figure, Finding, History, Interval, Values
 
 
-def run(values: Values) -> Finding:
+def check_overfitting(values: Values) -> Finding:
     """Compares training and validation images at the kept epoch, and how the curves end."""
-    fit = kept_fit(values)
+    fit = best_epoch_fit(values)
     if fit is None or values.history is None:
-        return _linear(values)
+        return _check_linear_model(values)
     train, val = fit
-    gap = intervals.difference(train, val)
+    gap = intervals.share_difference(train, val)
     figures: dict[str, Figure] = {
         "train": train.value,
         "val": val.value,
@@ -31,14 +31,14 @@ def run(values: Values) -> Finding:
         "n": val.n,
         "epoch": values.history.kept_epoch,
     }
-    rise = rise_after_best(values.history)
+    rise = loss_rise_of_values(values.history)
     if rise is not None:
-        return _late(rise, figures)
+        return _late_rise_finding(rise, figures)
     # The errors that only new images bring outweigh those that training images have too, and
     # what so few validation images hide.
     if gap.low > max(1 - train.low, (val.high - val.low) / 2):
-        return _gap(figures)
-    return finding(
+        return _gap_finding(figures)
+    return make_finding(
         "overfitting",
         "passed",
         "info",
@@ -50,20 +50,20 @@ def run(values: Values) -> Finding:
     )
 
 
-def of_curves(curves: Curves) -> Finding:
+def check_overfitting_curves(curves: Curves) -> Finding:
     """Whether the validation loss rises after its best while the training loss falls on."""
-    val = whole(curves.val_loss)
-    if val is None or whole(curves.train_loss) is None:
+    val = complete_curve(curves.val_loss)
+    if val is None or complete_curve(curves.train_loss) is None:
         return _no_losses()
     chosen = curve_smoothing.find_best_epoch(val)
-    rise = rise_of(curves)
+    rise = loss_rise_after_best(curves)
     figures: dict[str, Figure] = {
         "epoch": curves.epochs[chosen.place],
         "best": chosen.level,
         "last": chosen.last,
     }
     if rise is not None:
-        return finding(
+        return make_finding(
             "overfitting",
             "found",
             "warning",
@@ -75,10 +75,10 @@ def of_curves(curves: Curves) -> Finding:
             variant="log",
             figures=figures,
         )
-    gap = _gap_of(curves)
+    gap = _generalisation_gap(curves)
     if gap is not None:
         return gap
-    return finding(
+    return make_finding(
         "overfitting",
         "passed",
         "info",
@@ -90,18 +90,18 @@ def of_curves(curves: Curves) -> Finding:
     )
 
 
-def _gap_of(curves: Curves) -> Finding | None:
+def _generalisation_gap(curves: Curves) -> Finding | None:
     """Most errors at the end are there on new images only; None where that is not sure."""
-    train, val = whole(curves.train_accuracy), whole(curves.val_accuracy)
+    train, val = complete_curve(curves.train_accuracy), complete_curve(curves.val_accuracy)
     if train is None or val is None:
         return None
-    learnt = end_share(train, curves.train_images)
-    new = end_share(val, curves.val_images)
-    gap = intervals.difference(learnt, new)
+    learnt = final_accuracy(train, curves.train_images)
+    new = final_accuracy(val, curves.val_images)
+    gap = intervals.share_difference(learnt, new)
     # More than remains on training images, and more than so few validation images hide.
     if gap.low <= max(1 - learnt.low, (new.high - new.low) / 2):
         return None
-    return finding(
+    return make_finding(
         "overfitting",
         "found",
         "advice",
@@ -121,12 +121,12 @@ def _gap_of(curves: Curves) -> Finding | None:
     )
 
 
-def rise_after_best(history: History) -> tuple[float, float] | None:
+def loss_rise_of_values(history: History) -> tuple[float, float] | None:
     """Best and last level of the validation loss, where it rose again beyond doubt; else None."""
-    return rise_of(curves_of_history(history)) if history.val_images else None
+    return loss_rise_after_best(history_curves(history)) if history.val_images else None
 
 
-def rise_of(curves: Curves) -> tuple[float, float] | None:
+def loss_rise_after_best(curves: Curves) -> tuple[float, float] | None:
     """Best and last level of the smoothed validation loss, where it rose again beyond doubt.
 
     Beyond doubt: further than all but one in a hundred curves that never rise with the same
@@ -134,13 +134,13 @@ def rise_of(curves: Curves) -> tuple[float, float] | None:
     of their mean loss. The training loss must have fallen meanwhile: a training that broke down
     is not overfitting.
     """
-    val, train = whole(curves.val_loss), whole(curves.train_loss)
+    val, train = complete_curve(curves.val_loss), complete_curve(curves.train_loss)
     if val is None or train is None:
         return None
-    level = curve_smoothing.smooth(val).level
+    level = curve_smoothing.smooth_curve(val).level
     start = int(level.argmin())
     best, last = float(level[start]), float(level[-1])
-    learnt = curve_smoothing.smooth(train)
+    learnt = curve_smoothing.smooth_curve(train)
     fell, error = learnt.apart(start, len(train) - 1)
     if fell <= error or start == len(val) - 1:
         return None
@@ -149,12 +149,12 @@ def rise_of(curves: Curves) -> tuple[float, float] | None:
     )
     if last - best <= sampling:
         return None
-    _, chance = curve_smoothing.rise_by_chance(val)
-    return (best, last) if chance < 1 - LEVEL else None
+    _, chance = curve_smoothing.rise_with_pvalue(val)
+    return (best, last) if chance < 1 - CHECK_LEVEL else None
 
 
 def _no_losses() -> Finding:
-    return finding(
+    return make_finding(
         "overfitting",
         "not_applicable",
         "info",
@@ -164,9 +164,9 @@ def _no_losses() -> Finding:
     )
 
 
-def _late(rise: tuple[float, float], figures: dict[str, Figure]) -> Finding:
+def _late_rise_finding(rise: tuple[float, float], figures: dict[str, Figure]) -> Finding:
     best, last = rise
-    return finding(
+    return make_finding(
         "overfitting",
         "found",
         "warning",
@@ -181,8 +181,8 @@ def _late(rise: tuple[float, float], figures: dict[str, Figure]) -> Finding:
     )
 
 
-def _gap(figures: dict[str, Figure]) -> Finding:
-    return finding(
+def _gap_finding(figures: dict[str, Figure]) -> Finding:
+    return make_finding(
         "overfitting",
         "found",
         "advice",
@@ -197,11 +197,11 @@ def _gap(figures: dict[str, Figure]) -> Finding:
     )
 
 
-def _linear(values: Values) -> Finding:
+def _check_linear_model(values: Values) -> Finding:
     """A closed-form model is held to its exact leave-one-out promise."""
-    pair = _promise(values)
+    pair = _leave_one_out_estimate(values)
     if pair is None:
-        return finding(
+        return make_finding(
             "overfitting",
             "not_applicable",
             "info",
@@ -210,7 +210,7 @@ def _linear(values: Values) -> Finding:
             "underfitting cannot be told apart.",
         )
     promised, kept = pair
-    gap = intervals.difference(promised, kept)
+    gap = intervals.share_difference(promised, kept)
     figures: dict[str, Figure] = {
         "loo": promised.value,
         "val": kept.value,
@@ -218,7 +218,7 @@ def _linear(values: Values) -> Finding:
         "points": 100 * gap.value,
     }
     if gap.low > 0:
-        return finding(
+        return make_finding(
             "overfitting",
             "found",
             "warning",
@@ -230,7 +230,7 @@ def _linear(values: Values) -> Finding:
             variant="promise",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "overfitting",
         "passed",
         "info",
@@ -242,14 +242,14 @@ def _linear(values: Values) -> Finding:
     )
 
 
-def _promise(values: Values) -> tuple[Interval, Interval] | None:
+def _leave_one_out_estimate(values: Values) -> tuple[Interval, Interval] | None:
     """Leave-one-out accuracy of the best probe, and the accuracy on images it had not seen."""
     score = values.summary.val if values.summary.val is not None else values.summary.test
     if values.evidence is None or score is None:
         return None
     best = values.evidence.best_probe
     probe = next((probe for probe in values.evidence.probes if probe.name == best), None)
-    return None if probe is None else (certain(probe.loo_accuracy), judged(score))
+    return None if probe is None else (widen_interval(probe.loo_accuracy), score_interval(score))
 
 
-CHECK = Check(code="overfitting", run=run, of_curves=of_curves)
+CHECK = Check(code="overfitting", run=check_overfitting, of_curves=check_overfitting_curves)

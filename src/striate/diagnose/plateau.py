@@ -4,31 +4,37 @@ import math
 
 import numpy as np
 
-from striate.diagnose import Check, curves_of, finding, rates, whole
+from striate.diagnose import (
+    Check,
+    complete_curve,
+    make_finding,
+    relative_learning_rates,
+    training_curves,
+)
 from striate.metrics import curve_smoothing
 from striate.values import Curves, Finding, Values
 
 
-def run(values: Values) -> Finding:
+def check_plateau(values: Values) -> Finding:
     """Asks the curves of the training."""
-    curves = curves_of(values)
-    return _nothing() if curves is None else of_curves(curves)
+    curves = training_curves(values)
+    return _not_applicable() if curves is None else check_plateau_curves(curves)
 
 
-def of_curves(curves: Curves) -> Finding:
+def check_plateau_curves(curves: Curves) -> Finding:
     """Whether the later half of the epochs at a high rate brought nothing, far from the goal.
 
     Far: the loss is not below that of a coin toss, ln 2. Nothing: the slope over that half is no
     fall beyond doubt, and a fall by half of what is left would have been seen.
     """
-    train = whole(curves.train_loss)
+    train = complete_curve(curves.train_loss)
     if train is None:
-        return _nothing()
-    some = train[rates(curves) >= 0.5]
-    if len(some) < LEAST:
-        return _nothing()
+        return _not_applicable()
+    some = train[relative_learning_rates(curves) >= 0.5]
+    if len(some) < MIN_CURVE_EPOCHS:
+        return _not_applicable()
     half = some[len(some) // 2 :]
-    value, error = curve_smoothing.slope(half)
+    value, error = curve_smoothing.fit_slope(half)
     left, gained = float(half.mean()), float(train[0] - half.mean())
     figures = {
         "epochs": len(half),
@@ -36,10 +42,15 @@ def of_curves(curves: Curves) -> Finding:
         "gained": gained,
         "first": float(train[0]),
     }
-    still = not curve_smoothing.beyond(-value, error)
+    still = not curve_smoothing.is_significant(-value, error)
     visible = error * len(half) * 2.576 < left / 2 and math.isfinite(error)
-    if still and visible and left > COIN - 2.576 * error * len(half) and not _goes_on(train, left):
-        return finding(
+    if (
+        still
+        and visible
+        and left > COIN_TOSS_LOSS - 2.576 * error * len(half)
+        and not _falls_at_lower_rate(train, left)
+    ):
+        return make_finding(
             "plateau",
             "found",
             "warning",
@@ -50,7 +61,7 @@ def of_curves(curves: Curves) -> Finding:
             "not; then look at the preprocessing, the first weights and the labels.",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "plateau",
         "passed",
         "info",
@@ -61,13 +72,13 @@ def of_curves(curves: Curves) -> Finding:
     )
 
 
-def _goes_on(train: np.ndarray, left: float) -> bool:
+def _falls_at_lower_rate(train: np.ndarray, left: float) -> bool:
     """Whether the loss fell below a coin toss once the rate was lowered."""
-    return bool(train[-1] < min(COIN, left / 2))
+    return bool(train[-1] < min(COIN_TOSS_LOSS, left / 2))
 
 
-def _nothing() -> Finding:
-    return finding(
+def _not_applicable() -> Finding:
+    return make_finding(
         "plateau",
         "not_applicable",
         "info",
@@ -76,7 +87,7 @@ def _nothing() -> Finding:
     )
 
 
-LEAST = 8
-COIN = math.log(2)
+MIN_CURVE_EPOCHS = 8
+COIN_TOSS_LOSS = math.log(2)
 
-CHECK = Check(code="plateau", run=run, of_curves=of_curves)
+CHECK = Check(code="plateau", run=check_plateau, of_curves=check_plateau_curves)

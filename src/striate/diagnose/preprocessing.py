@@ -2,11 +2,11 @@
 
 import math
 
-from striate.diagnose import Check, finding
+from striate.diagnose import Check, make_finding
 from striate.values import Figure, Finding, Values
 
 
-def run(values: Values) -> Finding:
+def check_preprocessing(values: Values) -> Finding:
     """Compares what enters the first stage with what its weights remember of their training.
 
     Only the range can be judged: another mean, another order of the colours or inverted images
@@ -14,7 +14,7 @@ def run(values: Values) -> Finding:
     """
     evidence = values.evidence
     if evidence is None or not evidence.shift or values.plan.strategy.value == "scratch":
-        return finding(
+        return make_finding(
             "preprocessing",
             "not_applicable",
             "info",
@@ -24,7 +24,7 @@ def run(values: Values) -> Finding:
     stage, shift = next(iter(evidence.shift.items()))
     figures: dict[str, Figure] = {"stage": stage, "shift": shift, "bar": WIDER, "times": TIMES}
     if not shift <= WIDER:
-        return finding(
+        return make_finding(
             "preprocessing",
             "found",
             "serious",
@@ -36,7 +36,7 @@ def run(values: Values) -> Finding:
             "--weights out; striate nets --json says what each network expects.",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "preprocessing",
         "passed",
         "info",
@@ -52,4 +52,4 @@ TIMES = 10.0
 # The divergence of two normal distributions with one mean, the one TIMES as wide as the other.
 WIDER = 0.5 * (TIMES**2 - 1 - math.log(TIMES**2))
 
-CHECK = Check(code="preprocessing", run=run, every_task=True)
+CHECK = Check(code="preprocessing", run=check_preprocessing, every_task=True)

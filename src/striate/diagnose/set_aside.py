@@ -1,14 +1,14 @@
 """Set aside: files that could not be read, and whether they could change the number."""
 
-from striate.diagnose import Check, finding
+from striate.diagnose import Check, make_finding
 from striate.values import Finding, Values
 
 
-def run(values: Values) -> Finding:
+def check_set_aside(values: Values) -> Finding:
     """Weighs the files set aside against the width of the stated interval."""
     counts, score = values.summary.images, values.summary.test
     if not counts.set_aside:
-        return finding(
+        return make_finding(
             "set_aside",
             "passed",
             "info",
@@ -18,7 +18,7 @@ def run(values: Values) -> Finding:
         )
     share = counts.set_aside / (counts.set_aside + counts.used)
     if values.index.task != "label":
-        return finding(
+        return make_finding(
             "set_aside",
             "found",
             "info",
@@ -36,7 +36,7 @@ def run(values: Values) -> Finding:
     slack = 0.0 if score is None else score.value - score.interval[0]
     # Were the model wrong on every one of them, the accuracy would fall by up to this share.
     grave = share > slack
-    return finding(
+    return make_finding(
         "set_aside",
         "found",
         "warning" if grave else "info",
@@ -53,4 +53,4 @@ def run(values: Values) -> Finding:
     )
 
 
-CHECK = Check(code="set_aside", run=run, every_task=True)
+CHECK = Check(code="set_aside", run=check_set_aside, every_task=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.diagnose import LEVEL, Check, finding
+from striate.diagnose import CHECK_LEVEL, Check, make_finding
 from striate.metrics import intervals
 from striate.values import Example, Finding, Rows, Values
 
@@ -25,15 +25,15 @@ PLACES = (
 )
 
 
-def run(values: Values) -> Finding:
+def check_shortcut(values: Values) -> Finding:
     """Holds each corner and the border against parts of the middle, and size and format against
     guessing."""
-    rows = intervals.some_of(values.split.train, MOST, values.options.seed, "shortcut")
+    rows = intervals.sample_rows(values.split.train, MOST, values.options.seed, "shortcut")
     labels = values.index.labels()[rows]
     groups = values.split.groups[rows]
     counts = np.bincount(labels, minlength=len(values.index.classes))
     if len(rows) < LEAST or (counts > 1).sum() < 2:
-        return finding(
+        return make_finding(
             "shortcut",
             "not_applicable",
             "info",
@@ -41,11 +41,11 @@ def run(values: Values) -> Finding:
             meaning="{n:,} training images are too few to tell what predicts the class.",
             figures={"n": len(rows)},
         )
-    found = suspects(values.cache.images, values.index.examples, rows, labels, groups)
+    found = find_shortcuts(values.cache.images, values.index.examples, rows, labels, groups)
     guessing = float(counts.max() / counts.sum())
     if found:
         place, share, other = max(found, key=lambda one: one[1] - one[2])
-        return finding(
+        return make_finding(
             "shortcut",
             "found",
             "serious",
@@ -67,7 +67,7 @@ def run(values: Values) -> Finding:
             )[PLACES.index(place)],
             figures={"place": place, "share": share, "other": other, "n": len(rows)},
         )
-    return finding(
+    return make_finding(
         "shortcut",
         "passed",
         "info",
@@ -78,7 +78,7 @@ def run(values: Values) -> Finding:
     )
 
 
-def suspects(
+def find_shortcuts(
     images_NHWC: NDArray[np.uint8],
     examples: tuple[Example, ...],
     rows: Rows,
@@ -91,33 +91,36 @@ def suspects(
     test, and size and format the largest class, each beyond chance though many are tried; and
     each must tell more than half of what guessing leaves open.
     """
-    chance = (1 - LEVEL) / len(PLACES)
+    chance = (1 - CHECK_LEVEL) / len(PLACES)
     guessing = float(np.bincount(labels).max() / len(labels))
     least = guessing + (1 - guessing) / 2
-    inner = [_told(part, labels, groups) for part in _middle(images_NHWC, rows).values()]
+    inner = [
+        _neighbour_hits(part, labels, groups)
+        for part in _middle_features(images_NHWC, rows).values()
+    ]
     best = max(inner, key=lambda right: right.sum())
     found = []
-    for name, part in _outside(images_NHWC, rows).items():
-        right = _told(part, labels, groups)
-        if right.mean() > least and intervals.better(right, best, groups) < chance:
+    for name, part in _border_features(images_NHWC, rows).items():
+        right = _neighbour_hits(part, labels, groups)
+        if right.mean() > least and intervals.sign_test_better(right, best, groups) < chance:
             found.append((name, float(right.mean()), float(best.mean())))
-    for name, part in _file(examples, rows).items():
-        right = _told(part, labels, groups)
+    for name, part in _file_features(examples, rows).items():
+        right = _neighbour_hits(part, labels, groups)
         share = intervals.accuracy_interval(right, groups, level=1 - chance)
         if share.low > least:
             found.append((name, float(right.mean()), guessing))
     return found
 
 
-def _outside(images_NHWC: NDArray[np.uint8], rows: Rows) -> dict[str, NDArray[np.float64]]:
+def _border_features(images_NHWC: NDArray[np.uint8], rows: Rows) -> dict[str, NDArray[np.float64]]:
     size = images_NHWC.shape[1]
     side = max(2, size // 8)
     low, high = slice(0, side), slice(size - side, size)
     corners = zip(PLACES, ((low, low), (low, high), (high, low), (high, high)), strict=False)
-    parts = {name: _figures(images_NHWC, rows, *at) for name, at in corners}
+    parts = {name: _channel_statistics(images_NHWC, rows, *at) for name, at in corners}
     thin = max(1, size // 32)
     edges = [
-        _figures(images_NHWC, rows, *at)
+        _channel_statistics(images_NHWC, rows, *at)
         for at in (
             (slice(0, thin), slice(None)),
             (slice(size - thin, size), slice(None)),
@@ -128,20 +131,22 @@ def _outside(images_NHWC: NDArray[np.uint8], rows: Rows) -> dict[str, NDArray[np
     return {**parts, "the border": np.concatenate(edges, axis=1)}
 
 
-def _middle(images_NHWC: NDArray[np.uint8], rows: Rows) -> dict[str, NDArray[np.float64]]:
+def _middle_features(images_NHWC: NDArray[np.uint8], rows: Rows) -> dict[str, NDArray[np.float64]]:
     """Parts of the middle, as large as a corner, and four strips through it."""
     size = images_NHWC.shape[1]
     side = max(2, size // 8)
     starts = [round(size * share - side / 2) for share in (0.35, 0.5, 0.65)]
     parts = {
-        f"{i} {j}": _figures(images_NHWC, rows, slice(top, top + side), slice(left, left + side))
+        f"{i} {j}": _channel_statistics(
+            images_NHWC, rows, slice(top, top + side), slice(left, left + side)
+        )
         for i, top in enumerate(starts)
         for j, left in enumerate(starts)
         if (i + j) % 2 == 0
     }
     thin, near, far = max(1, size // 32), size // 3, 2 * size // 3
     strips = [
-        _figures(images_NHWC, rows, *at)
+        _channel_statistics(images_NHWC, rows, *at)
         for at in (
             (slice(near, near + thin), slice(None)),
             (slice(far, far + thin), slice(None)),
@@ -152,7 +157,7 @@ def _middle(images_NHWC: NDArray[np.uint8], rows: Rows) -> dict[str, NDArray[np.
     return {**parts, "strips": np.concatenate(strips, axis=1)}
 
 
-def _file(examples: tuple[Example, ...], rows: Rows) -> Mapping[str, NDArray[np.float64]]:
+def _file_features(examples: tuple[Example, ...], rows: Rows) -> Mapping[str, NDArray[np.float64]]:
     some = [examples[row] for row in rows]
     sizes = np.log(np.array([[e.width, e.height] for e in some], np.float64) + 1)
     kinds = sorted({(e.format, e.mode) for e in some})
@@ -160,7 +165,7 @@ def _file(examples: tuple[Example, ...], rows: Rows) -> Mapping[str, NDArray[np.
     return {"the image size": sizes, "the file format": np.eye(len(kinds))[place]}
 
 
-def _figures(
+def _channel_statistics(
     images_NHWC: NDArray[np.uint8], rows: Rows, down: slice, across: slice
 ) -> NDArray[np.float64]:
     """Mean and spread of each channel in a part, N x F."""
@@ -168,7 +173,9 @@ def _figures(
     return np.concatenate([part.mean(axis=(1, 2)), part.std(axis=(1, 2))], axis=1)
 
 
-def _told(figures_NF: NDArray[np.float64], labels: Rows, groups: Rows) -> NDArray[np.bool_]:
+def _neighbour_hits(
+    figures_NF: NDArray[np.float64], labels: Rows, groups: Rows
+) -> NDArray[np.bool_]:
     """Which images get their class from the five most alike of other groups; ties by nearness."""
     spread = figures_NF.std(axis=0)
     points = (figures_NF - figures_NF.mean(axis=0)) / np.where(spread > 0, spread, 1)
@@ -178,7 +185,7 @@ def _told(figures_NF: NDArray[np.float64], labels: Rows, groups: Rows) -> NDArra
     voters = min(VOTERS, len(labels) - 1)
     # Of equally near ones some drawn by lot: rows stand class by class, and a mark is the same
     # in hundreds of images, of which the first would always be of the first class.
-    lot = intervals.rng(0, "ties").permutation(len(labels))
+    lot = intervals.make_rng(0, "ties").permutation(len(labels))
     near = lot[np.argsort(far[:, lot], axis=1, kind="stable")[:, :voters]]
     weights = 1 + 0.01 * np.arange(voters, 0, -1)
     votes = np.zeros((len(labels), int(labels.max()) + 1))
@@ -188,4 +195,4 @@ def _told(figures_NF: NDArray[np.float64], labels: Rows, groups: Rows) -> NDArra
     return told
 
 
-CHECK = Check(code="shortcut", run=run)
+CHECK = Check(code="shortcut", run=check_shortcut)

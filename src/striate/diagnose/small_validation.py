@@ -2,17 +2,17 @@
 
 import math
 
-from striate.diagnose import Check, finding
+from striate.diagnose import Check, make_finding
 from striate.metrics import intervals
 from striate.values import Figure, Finding, Values
 
 
-def run(values: Values) -> Finding:
+def check_small_validation(values: Values) -> Finding:
     """Holds the lead of the best candidate against the smallest lead that could be proved."""
     n = len(values.split.val)
     ranks = sorted(_candidates(values), key=lambda rank: -rank[1])
     if not n or len(ranks) < 2:
-        return finding(
+        return make_finding(
             "small_validation",
             "not_applicable",
             "info",
@@ -32,7 +32,7 @@ def run(values: Values) -> Finding:
     }
     # Whichever of the two was taken: the one behind too, where its head is cheaper or exact.
     if best - other < needed / n and values.plan.strategy.value in (first, second):
-        return finding(
+        return make_finding(
             "small_validation",
             "found",
             "info",
@@ -43,7 +43,7 @@ def run(values: Values) -> Finding:
             advice="Read the two as equally good. More images would tell them apart.",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "small_validation",
         "passed",
         "info",
@@ -80,4 +80,4 @@ def _candidates(values: Values) -> list[tuple[str, float]]:
     return list(best.items())
 
 
-CHECK = Check(code="small_validation", run=run)
+CHECK = Check(code="small_validation", run=check_small_validation)

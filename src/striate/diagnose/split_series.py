@@ -1,15 +1,15 @@
 """Series: images in a row that are more alike than chance, as bursts and video frames are."""
 
-from striate.diagnose import Check, finding
+from striate.diagnose import Check, make_finding
 from striate.values import Finding, Values
 
 
-def run(values: Values) -> Finding:
+def check_split_series(values: Values) -> Finding:
     """Tells what the order of the file names said when the images were shared out."""
     codes = ("split.series", "split.series_unnamed")
     told = next((note for note in values.split.notes if note.code in codes), None)
     if told is not None:
-        return finding(
+        return make_finding(
             "series",
             "found",
             "warning",
@@ -23,7 +23,7 @@ def run(values: Values) -> Finding:
             variant="pattern" if told.figures.get("pattern") else "table",
             figures=told.figures,
         )
-    return finding(
+    return make_finding(
         "series",
         "passed",
         "info",
@@ -33,4 +33,4 @@ def run(values: Values) -> Finding:
     )
 
 
-CHECK = Check(code="series", run=run)
+CHECK = Check(code="series", run=check_split_series)

@@ -1,15 +1,23 @@
 """Underfitting: errors that are there on the training images already."""
 
-from striate.diagnose import Check, certain, end_share, finding, judged, kept_fit, whole
+from striate.diagnose import (
+    Check,
+    best_epoch_fit,
+    complete_curve,
+    final_accuracy,
+    make_finding,
+    score_interval,
+    widen_interval,
+)
 from striate.metrics import intervals
 from striate.values import Curves, Figure, Finding, Interval, Trial, Values
 
 
-def run(values: Values) -> Finding:
+def check_underfitting(values: Values) -> Finding:
     """Whether what it gets wrong on new images it gets wrong on training images too."""
-    fit = kept_fit(values)
+    fit = best_epoch_fit(values)
     if fit is None:
-        return _linear(values)
+        return _check_linear_model(values)
     train, val = fit
     figures: dict[str, Figure] = {
         "train": train.value,
@@ -17,8 +25,8 @@ def run(values: Values) -> Finding:
         "error": 1 - train.value,
         "n": val.n,
     }
-    if errs_on_training(train, val):
-        return finding(
+    if errors_also_on_training(train, val):
+        return make_finding(
             "underfitting",
             "found",
             "advice",
@@ -30,7 +38,7 @@ def run(values: Values) -> Finding:
             variant="fit",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "underfitting",
         "passed",
         "info",
@@ -41,25 +49,25 @@ def run(values: Values) -> Finding:
     )
 
 
-def errs_on_training(train: Interval, val: Interval) -> bool:
+def errors_also_on_training(train: Interval, val: Interval) -> bool:
     """Whether most of what is wrong on validation images is wrong on training images too.
 
     That is: twice the errors on training images, less those on validation images, are surely
     more than none; and they are more than so few validation images hide.
     """
-    gap = intervals.difference(train, val)
+    gap = intervals.share_difference(train, val)
     # Of shares right: 2 (1 - train) - (1 - val) > 0 where 2 train - val < 1.
-    most = intervals.difference(train, val, times=2).high < 1
+    most = intervals.share_difference(train, val, times=2).high < 1
     visible = 1 - train.high > (val.high - val.low) / 2
     # Training images are augmented: where validation does clearly better, they were only harder.
     return gap.high > 0 and most and visible
 
 
-def of_curves(curves: Curves) -> Finding:
+def check_underfitting_curves(curves: Curves) -> Finding:
     """Whether the errors at the end of a log are there on training images already."""
-    train, val = whole(curves.train_accuracy), whole(curves.val_accuracy)
+    train, val = complete_curve(curves.train_accuracy), complete_curve(curves.val_accuracy)
     if train is None or val is None:
-        return finding(
+        return make_finding(
             "underfitting",
             "not_applicable",
             "info",
@@ -68,15 +76,15 @@ def of_curves(curves: Curves) -> Finding:
             "at.",
             variant="log",
         )
-    learnt = end_share(train, curves.train_images)
-    new = end_share(val, curves.val_images)
+    learnt = final_accuracy(train, curves.train_images)
+    new = final_accuracy(val, curves.val_images)
     figures: dict[str, Figure] = {
         "train": learnt.value,
         "val": new.value,
         "error": 1 - learnt.value,
     }
-    if errs_on_training(learnt, new):
-        return finding(
+    if errors_also_on_training(learnt, new):
+        return make_finding(
             "underfitting",
             "found",
             "advice",
@@ -88,7 +96,7 @@ def of_curves(curves: Curves) -> Finding:
             variant="log",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "underfitting",
         "passed",
         "info",
@@ -100,12 +108,12 @@ def of_curves(curves: Curves) -> Finding:
     )
 
 
-def _linear(values: Values) -> Finding:
+def _check_linear_model(values: Values) -> Finding:
     """A closed-form model underfits where a freer one did better in a trial."""
     score = values.summary.val
     trials = values.evidence.trials if values.evidence is not None else ()
     if score is None or not trials:
-        return finding(
+        return make_finding(
             "underfitting",
             "not_applicable",
             "info",
@@ -114,16 +122,16 @@ def _linear(values: Values) -> Finding:
             "would do better.",
             advice="Give it more minutes; then tuning is tried too.",
         )
-    best = max(trials, key=_accuracy)
-    mine = judged(score)
+    best = max(trials, key=_trial_accuracy)
+    mine = score_interval(score)
     figures: dict[str, Figure] = {
         "trial": best.accuracy.value,
         "strategy": best.strategy,
         "val": mine.value,
         "n": mine.n,
     }
-    if intervals.difference(certain(best.accuracy), mine).low > 0:
-        return finding(
+    if intervals.share_difference(widen_interval(best.accuracy), mine).low > 0:
+        return make_finding(
             "underfitting",
             "found",
             "advice",
@@ -134,7 +142,7 @@ def _linear(values: Values) -> Finding:
             variant="trial",
             figures=figures,
         )
-    return finding(
+    return make_finding(
         "underfitting",
         "passed",
         "info",
@@ -146,9 +154,9 @@ def _linear(values: Values) -> Finding:
     )
 
 
-def _accuracy(trial: Trial) -> float:
+def _trial_accuracy(trial: Trial) -> float:
     interval: Interval = trial.accuracy
     return interval.value
 
 
-CHECK = Check(code="underfitting", run=run, of_curves=of_curves)
+CHECK = Check(code="underfitting", run=check_underfitting, of_curves=check_underfitting_curves)

@@ -2,21 +2,21 @@
 
 import numpy as np
 
-from striate.diagnose import LEVEL, Check, finding, share_right
+from striate.diagnose import CHECK_LEVEL, Check, make_finding, subset_accuracy
 from striate.metrics import intervals
 from striate.values import Finding, Values
 
-NAMED = 5
+MOST_NAMED = 5
 
 
-def run(values: Values) -> Finding:
+def check_weak_class(values: Values) -> Finding:
     """Holds every class against all others, at a level that allows for looking at many."""
     names = values.predictions.classes
     truth = values.predictions.truth[values.counted]
     right = values.predictions.predicted[values.counted] == truth
     met = np.bincount(truth, minlength=len(names))
     if (met > 0).sum() < 2:
-        return finding(
+        return make_finding(
             "weak_class",
             "not_applicable",
             "info",
@@ -24,16 +24,16 @@ def run(values: Values) -> Finding:
             meaning="Fewer than two classes have test images.",
         )
     # Bonferroni: with K classes looked at, each gets 1/K of the error.
-    level = 1 - (1 - LEVEL) / int((met > 0).sum())
+    level = 1 - (1 - CHECK_LEVEL) / int((met > 0).sum())
     weak = []
     for k in np.flatnonzero(met):
-        mine = share_right(values, truth == k, level)
-        rest = share_right(values, truth != k, level)
-        if intervals.difference(rest, mine).low > 0:
+        mine = subset_accuracy(values, truth == k, level)
+        rest = subset_accuracy(values, truth != k, level)
+        if intervals.share_difference(rest, mine).low > 0:
             weak.append((mine.value, names[k]))
     weak.sort()
     if weak:
-        return finding(
+        return make_finding(
             "weak_class",
             "found",
             "advice",
@@ -43,13 +43,14 @@ def run(values: Values) -> Finding:
             advice="Look at their mistakes in the report: wrong labels, too few images, or two "
             "classes that look alike.",
             figures={
-                "names": ", ".join(name for _, name in weak[:NAMED]) + " …" * (len(weak) > NAMED),
+                "names": ", ".join(name for _, name in weak[:MOST_NAMED])
+                + " …" * (len(weak) > MOST_NAMED),
                 "n": len(weak),
                 "worst": weak[0][0],
                 "all": float(right.mean()),
             },
         )
-    return finding(
+    return make_finding(
         "weak_class",
         "passed",
         "info",
@@ -58,4 +59,4 @@ def run(values: Values) -> Finding:
     )
 
 
-CHECK = Check(code="weak_class", run=run)
+CHECK = Check(code="weak_class", run=check_weak_class)

@@ -3,20 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.diagnose import LEVEL, Check, finding
+from striate.diagnose import CHECK_LEVEL, Check, make_finding
 from striate.metrics.image_slices import (
     SLICES,
-    Slice,
+    ImageSlice,
+    find_weak_groups,
+    find_weak_slices,
     group_slices,
-    properties,
-    slices,
-    weak_groups,
-    weaker,
+    image_properties,
+    property_slices,
 )
 from striate.values import Finding, Values
 
-LEAST = 60
-WORDS = (
+MIN_IMAGES = 60
+SLICE_NAMES = (
     "the darkest quarter",
     "the brightest quarter",
     "the quarter with least contrast",
@@ -28,15 +28,15 @@ WORDS = (
 )
 
 
-def run(values: Values) -> Finding:
+def check_weak_slice(values: Values) -> Finding:
     """Holds each outer quarter against all other images, and each of the source's own groups.
 
     The error of the check is shared: among the eight quarters, and where there are groups half
     of it among these.
     """
     rows = values.test_rows[values.counted]
-    if len(rows) < LEAST:
-        return finding(
+    if len(rows) < MIN_IMAGES:
+        return make_finding(
             "weak_slice",
             "not_applicable",
             "info",
@@ -46,11 +46,13 @@ def run(values: Values) -> Finding:
         )
     right = (values.predictions.predicted == values.predictions.truth)[values.counted]
     names = [values.index.examples[row].group for row in rows]
-    failing, groups = weak_groups(right, names, (1 - LEVEL) / 2)
-    error = (1 - LEVEL) / (2 if groups else 1)
-    measured = properties(values.cache.images[rows], [values.index.examples[row] for row in rows])
+    failing, groups = find_weak_groups(right, names, (1 - CHECK_LEVEL) / 2)
+    error = (1 - CHECK_LEVEL) / (2 if groups else 1)
+    measured = image_properties(
+        values.cache.images[rows], [values.index.examples[row] for row in rows]
+    )
     # Bonferroni: each of the eight gets an eighth of the error.
-    tried = slices(
+    tried = property_slices(
         measured,
         right,
         values.counted_groups,
@@ -58,16 +60,16 @@ def run(values: Values) -> Finding:
         folds=values.folds,
         level=1 - error / len(SLICES),
     )
-    weak = weaker(tried)
+    weak = find_weak_slices(tried)
     # A kind says more of why than a group does.
     if weak:
-        return _weak_kind(min(weak, key=lambda one: one.accuracy.value))
+        return _weak_kind_finding(min(weak, key=lambda one: one.accuracy.value))
     if failing:
-        return _weak_group(failing, groups, right, names, values)
-    return _passed(len(rows), groups)
+        return _weak_group_finding(failing, groups, right, names, values)
+    return _passed_finding(len(rows), groups)
 
 
-def _weak_group(
+def _weak_group_finding(
     failing: tuple[str, ...],
     groups: int,
     right: NDArray[np.bool_],
@@ -82,7 +84,7 @@ def _weak_group(
         folds=values.folds,
         most=1,
     )
-    return finding(
+    return make_finding(
         "weak_slice",
         "found",
         "advice",
@@ -104,9 +106,9 @@ def _weak_group(
     )
 
 
-def _weak_kind(worst: Slice) -> Finding:
+def _weak_kind_finding(worst: ImageSlice) -> Finding:
     number = SLICES.index(worst.name)
-    return finding(
+    return make_finding(
         "weak_slice",
         "found",
         "advice",
@@ -126,7 +128,7 @@ def _weak_kind(worst: Slice) -> Finding:
             "large",
         )[number],
         figures={
-            "name": WORDS[number],
+            "name": SLICE_NAMES[number],
             "share": worst.accuracy.value,
             "others": worst.others.value,
             "n": worst.accuracy.n,
@@ -134,9 +136,9 @@ def _weak_kind(worst: Slice) -> Finding:
     )
 
 
-def _passed(images: int, groups: int) -> Finding:
+def _passed_finding(images: int, groups: int) -> Finding:
     if groups:
-        return finding(
+        return make_finding(
             "weak_slice",
             "passed",
             "info",
@@ -147,7 +149,7 @@ def _passed(images: int, groups: int) -> Finding:
             variant="groups",
             figures={"n": images, "groups": groups},
         )
-    return finding(
+    return make_finding(
         "weak_slice",
         "passed",
         "info",
@@ -158,4 +160,4 @@ def _passed(images: int, groups: int) -> Finding:
     )
 
 
-CHECK = Check(code="weak_slice", run=run)
+CHECK = Check(code="weak_slice", run=check_weak_slice)

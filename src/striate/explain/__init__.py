@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from striate.catalog import collect
+from striate.catalog import collect_constants
 from striate.train.head import Network
 from striate.values import Cache, Explanation, Values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
+class ExplanationMethod:
     """One way to look into a network; it may have nothing to show and then gives None."""
 
     name: str
@@ -17,9 +17,9 @@ class Method:
     run: Callable[[Network, Values, Cache], Explanation | None]
 
 
-def explain(network: Network, values: Values, cache: Cache) -> tuple[Explanation, ...]:
+def explain_network(network: Network, values: Values, cache: Cache) -> tuple[Explanation, ...]:
     """What every method shows, in the order in which a reader looks: from the first layer on."""
-    methods: dict[str, Method] = collect("explain", "METHOD")
+    methods: dict[str, ExplanationMethod] = collect_constants("explain", "METHOD")
     order = sorted(methods.values(), key=lambda method: ORDER.get(method.name, len(ORDER)))
     shown = (method.run(network, values, cache) for method in order)
     return tuple(explanation for explanation in shown if explanation is not None)

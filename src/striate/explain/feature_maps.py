@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from striate.data.batches import normalise, to_device
-from striate.explain import Method
+from striate.data.batches import images_to_device, normalise_batch
+from striate.explain import ExplanationMethod
 from striate.nets import Backbone
 from striate.train.head import Network
 from striate.values import Cache, Explanation, Rows, Values, say
@@ -17,9 +17,9 @@ from striate.values import Cache, Explanation, Rows, Values, say
 MAPS, CELL, GAP = 16, 56, 2
 
 
-def run(network: Network, values: Values, cache: Cache) -> Explanation | None:
+def show_feature_maps(network: Network, values: Values, cache: Cache) -> Explanation | None:
     """The image, then for every stage a sheet of its channels that answer most strongly."""
-    place = typical(values)
+    place = typical_image(values)
     if place is None:
         return None
     row = int(values.test_rows[place])
@@ -27,11 +27,11 @@ def run(network: Network, values: Values, cache: Cache) -> Explanation | None:
     answer = values.predictions.texts[place]
     pixels_HWC = cache.images[row]
     backbone = cast(Backbone, network.backbone)
-    maps = _stages(network, pixels_HWC, values)
+    maps = _stage_maps(network, pixels_HWC, values)
     images: list[NDArray[np.uint8]] = [np.asarray(pixels_HWC)]
     captions = [name]
     for stage, map_CHW in zip(backbone.stage_names, maps, strict=True):
-        images.append(sheet(map_CHW))
+        images.append(channel_sheet(map_CHW))
         channels, height, width = map_CHW.shape
         captions.append(f"{stage}\n{channels:,} × {height} × {width}")
     return Explanation(
@@ -54,19 +54,19 @@ def run(network: Network, values: Values, cache: Cache) -> Explanation | None:
     )
 
 
-def typical(values: Values) -> int | None:
+def typical_image(values: Values) -> int | None:
     """Place in the predictions of the image that was answered rightly and most surely."""
     counted = values.counted
     if not counted.any():
         return None
     if values.index.task != "label":
-        return _nearest(values)
+        return _nearest_prediction(values)
     right = counted & (values.predictions.predicted == values.predictions.truth)
     places: Rows = np.flatnonzero(right if right.any() else counted)
     return int(places[values.predictions.probabilities[places].max(axis=1).argmax()])
 
 
-def _nearest(values: Values) -> int:
+def _nearest_prediction(values: Values) -> int:
     """The image whose answer comes nearest to the truth, of several labels or a number."""
     predictions = values.predictions
     answers = predictions.probabilities
@@ -76,7 +76,7 @@ def _nearest(values: Values) -> int:
     return int(np.where(values.counted, off, np.inf).argmin())
 
 
-def sheet(map_CHW: Tensor) -> NDArray[np.uint8]:
+def channel_sheet(map_CHW: Tensor) -> NDArray[np.uint8]:
     """The channels of a map that answer most strongly, 4 x 4 on one grey sheet, uint8."""
     strength = map_CHW.abs().amax(dim=(1, 2))
     chosen = torch.argsort(strength, descending=True, stable=True)[:MAPS]
@@ -94,11 +94,11 @@ def sheet(map_CHW: Tensor) -> NDArray[np.uint8]:
     return canvas
 
 
-def _stages(network: Network, pixels_HWC: NDArray[np.uint8], values: Values) -> list[Tensor]:
+def _stage_maps(network: Network, pixels_HWC: NDArray[np.uint8], values: Values) -> list[Tensor]:
     """The map C x H x W of every stage for one image, float32 on the processor."""
     spec, device = values.model, next(network.parameters()).device
-    images = to_device(np.ascontiguousarray(pixels_HWC)[None], str(device), "contiguous")
-    normal = normalise(images, spec.mean, spec.std, torch.float32, spec.input_size)
+    images = images_to_device(np.ascontiguousarray(pixels_HWC)[None], str(device), "contiguous")
+    normal = normalise_batch(images, spec.mean, spec.std, torch.float32, spec.input_size)
     was_training = network.training
     network.eval()
     with torch.inference_mode():
@@ -107,4 +107,6 @@ def _stages(network: Network, pixels_HWC: NDArray[np.uint8], values: Values) -> 
     return [map_NCHW[0].float().cpu() for map_NCHW in maps]
 
 
-METHOD = Method(name="feature_maps", title="One image through the network", run=run)
+METHOD = ExplanationMethod(
+    name="feature_maps", title="One image through the network", run=show_feature_maps
+)

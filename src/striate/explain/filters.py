@@ -6,14 +6,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from striate.explain import Method
+from striate.explain import ExplanationMethod
 from striate.train.head import Network
 from striate.values import Cache, Explanation, Sentence, Values, say
 
-SHOWN = 64
+MOST_SHOWN = 64
 
 
-def run(network: Network, values: Values, cache: Cache) -> Explanation | None:
+def show_filters(network: Network, values: Values, cache: Cache) -> Explanation | None:
     """Each filter as a small picture in colour, those with the largest weights first.
 
     Where the first convolution is frozen (a whitening layer), the first one that learns is shown
@@ -24,25 +24,25 @@ def run(network: Network, values: Values, cache: Cache) -> Explanation | None:
         return None
     (name, first), *others = layers
     weights_OIHW = first.weight.detach().float().cpu()
-    through = not first.weight.requires_grad and bool(others) and _follows(first, others[0][1])
+    through = not first.weight.requires_grad and bool(others) and _can_compose(first, others[0][1])
     if through:
         name, second = others[0]
-        weights_OIHW = composed(weights_OIHW, second.weight.detach().float().cpu())
+        weights_OIHW = compose_filters(weights_OIHW, second.weight.detach().float().cpu())
     if weights_OIHW.shape[1] not in (1, 3) or max(weights_OIHW.shape[2:]) < 2:
         return None
     order = torch.argsort(weights_OIHW.flatten(1).norm(dim=1), descending=True, stable=True)
-    shown = order[:SHOWN].tolist()
+    shown = order[:MOST_SHOWN].tolist()
     return Explanation(
         method="filters",
         title="First-layer filters",
-        about=_about(weights_OIHW, len(shown), through),
-        images=tuple(picture(weights_OIHW[i].numpy()) for i in shown),
+        about=_filters_caption(weights_OIHW, len(shown), through),
+        images=tuple(filter_image(weights_OIHW[i].numpy()) for i in shown),
         captions=tuple(str(i) for i in shown),
         layer=name,
     )
 
 
-def composed(first_KIHW: Tensor, second_OKHW: Tensor) -> Tensor:
+def compose_filters(first_KIHW: Tensor, second_OKHW: Tensor) -> Tensor:
     """Filters O x I x H x W that do to pixels what the second layer does to the first one's maps.
 
     Exact but for the activation between: a ReLU on a filter and on its negative, as behind a
@@ -51,12 +51,12 @@ def composed(first_KIHW: Tensor, second_OKHW: Tensor) -> Tensor:
     return functional.conv_transpose2d(second_OKHW, first_KIHW)
 
 
-def _follows(first: nn.Conv2d, second: nn.Conv2d) -> bool:
+def _can_compose(first: nn.Conv2d, second: nn.Conv2d) -> bool:
     plain = second.groups == 1 and first.stride == (1, 1)
     return plain and second.weight.requires_grad and second.in_channels == first.out_channels
 
 
-def _about(weights_OIHW: Tensor, shown: int, through: bool) -> Sentence:
+def _filters_caption(weights_OIHW: Tensor, shown: int, through: bool) -> Sentence:
     n, _, height, width = weights_OIHW.shape
     if through:
         return say(
@@ -83,7 +83,7 @@ def _about(weights_OIHW: Tensor, shown: int, through: bool) -> Sentence:
     )
 
 
-def picture(filter_IHW: NDArray[np.float32]) -> NDArray[np.uint8]:
+def filter_image(filter_IHW: NDArray[np.float32]) -> NDArray[np.uint8]:
     """A filter as uint8 H x W or H x W x 3, zero at mid grey, its largest weight at the end."""
     largest = float(np.abs(filter_IHW).max()) or 1.0
     scaled_HWI = np.moveaxis(filter_IHW, 0, -1) / largest
@@ -91,4 +91,4 @@ def picture(filter_IHW: NDArray[np.float32]) -> NDArray[np.uint8]:
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
 
-METHOD = Method(name="filters", title="First-layer filters", run=run)
+METHOD = ExplanationMethod(name="filters", title="First-layer filters", run=show_filters)

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 import torch
 
-from striate.config.overrides import SETTINGS, parsed
+from striate.config.overrides import SETTINGS, parse_overrides
 from striate.config.suggestions import did_you_mean
 from striate.data.preprocess import refuse_too_large
 from striate.errors import UsageError
@@ -21,34 +21,34 @@ from striate.values import NetSettings, Options
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class RequestedFormat:
     """How images are asked to be brought into the cache; `channels` None: as they have them."""
 
     channels: int | None = None
     resize: Literal["squash", "crop", "pad"] = "squash"
 
 
-def form_of(options: Options) -> Form:
+def parse_requested_format(options: Options) -> RequestedFormat:
     """What `--plan` or `--set` says of channels and resizing. Raises what reading a plan raises."""
     if options.plan is not None:
         plan = read_plan(Path(options.plan))
-        return Form(plan.channels.value or None, as_resize(plan.resize.value))
-    asked = parsed(options.set) if options.set else {}
-    return Form(asked.get("channels"), as_resize(asked.get("resize", "squash")))
+        return RequestedFormat(plan.channels.value or None, parse_resize(plan.resize.value))
+    asked = parse_overrides(options.set) if options.set else {}
+    return RequestedFormat(asked.get("channels"), parse_resize(asked.get("resize", "squash")))
 
 
-def as_resize(name: str) -> Literal["squash", "crop", "pad"]:
+def parse_resize(name: str) -> Literal["squash", "crop", "pad"]:
     """A way of resizing by its name. Raises `UsageError` for a name that a plan made up."""
-    for known in WAYS:
+    for known in RESIZE_MODES:
         if name == known:
             return known
     raise UsageError(
-        f"There is no way of resizing {name!r}{did_you_mean(name, WAYS)}",
-        f"There are: {', '.join(WAYS)}.",
+        f"There is no way of resizing {name!r}{did_you_mean(name, RESIZE_MODES)}",
+        f"There are: {', '.join(RESIZE_MODES)}.",
     )
 
 
-def refuse_unfit(context: FitContext) -> None:
+def check_requested_network(context: FitContext) -> None:
     """Raises `UsageError` where the settings asked for cannot work, on images of this size or any.
 
     What is not asked for is not judged: by itself, striate takes what fits.
@@ -56,7 +56,7 @@ def refuse_unfit(context: FitContext) -> None:
     options = context.options
     plan, channels = context.given_plan, context.data.cache.channels
     strategy = plan.strategy.value if plan else options.strategy
-    asked = parsed(options.set) if options.set and not plan else {}
+    asked = parse_overrides(options.set) if options.set and not plan else {}
     if strategy == "scratch" and asked.get("l2_sp"):
         raise UsageError(
             "--set l2_sp pulls to pretrained weights, and --strategy scratch has none.",
@@ -87,28 +87,32 @@ def refuse_unfit(context: FitContext) -> None:
         kind = asked.get("preprocess", "")
         if strategy == "auto" and not named and not kind:
             return
-    refuse_too_small(net, settings, channels, size)
+    check_network_fits(net, settings, channels, size)
     refuse_too_large(kind, size, channels)
 
 
-def refuse_too_small(net: str, settings: NetSettings, channels: int, size: int) -> None:
+def check_network_fits(net: str, settings: NetSettings, channels: int, size: int) -> None:
     """Raises `UsageError` where a network leaves nothing of square images of `size` pixels.
 
     The sentence names the least size that fits, the hint a setting that does. Networks with
     weights of their own have no settings, and are not asked.
     """
     family = find_net(net)
-    if family.card(net).pretrained or fits(family, net, settings, channels, size):
+    if family.card(net).pretrained or network_fits(family, net, settings, channels, size):
         return
-    least = least_size(family, net, settings, channels, size)
-    odd = {name: value for name, value in _shaping(settings).items() if value != USUAL[name]}
+    least = smallest_input_size(family, net, settings, channels, size)
+    odd = {
+        name: value
+        for name, value in _geometry_settings(settings).items()
+        if value != DEFAULT_GEOMETRY[name]
+    }
     told = " with " + ", ".join(f"{name}={value}" for name, value in odd.items()) if odd else ""
-    needs = f"it needs at least {least}" if least else f"nor of any up to {MOST_SIZE:,}"
-    tried = [(name, USUAL[name]) for name in odd] + [("depth", 1)] * (settings.depth > 1)
+    needs = f"it needs at least {least}" if least else f"nor of any up to {MAX_SIZE_TRIED:,}"
+    tried = [(name, DEFAULT_GEOMETRY[name]) for name in odd] + [("depth", 1)] * (settings.depth > 1)
     mended = [
         f"--set {name}={value}"
         for name, value in tried
-        if fits(family, net, replace(settings, **{name: value}), channels, size)
+        if network_fits(family, net, replace(settings, **{name: value}), channels, size)
     ]
     ways = mended + ([f"--set input_size={least}"] if least else [])
     raise UsageError(
@@ -117,7 +121,9 @@ def refuse_too_small(net: str, settings: NetSettings, channels: int, size: int) 
     )
 
 
-def fits(family: NetFamily, net: str, settings: NetSettings, channels: int, size: int) -> bool:
+def network_fits(
+    family: NetFamily, net: str, settings: NetSettings, channels: int, size: int
+) -> bool:
     """Whether every map of the network holds at least one number for such images."""
     try:
         with torch.device("meta"), torch.no_grad():
@@ -129,28 +135,28 @@ def fits(family: NetFamily, net: str, settings: NetSettings, channels: int, size
     return all(0 not in map_NCHW.shape for map_NCHW in maps)
 
 
-def least_size(
+def smallest_input_size(
     family: NetFamily, net: str, settings: NetSettings, channels: int, above: int
 ) -> int | None:
     """The least side in pixels above one that does not fit; None where none up to 1,024 fits."""
-    low, high = above, MOST_SIZE
-    if not fits(family, net, settings, channels, high):
+    low, high = above, MAX_SIZE_TRIED
+    if not network_fits(family, net, settings, channels, high):
         return None
     while high - low > 1:
         middle = (low + high) // 2
-        if fits(family, net, settings, channels, middle):
+        if network_fits(family, net, settings, channels, middle):
             high = middle
         else:
             low = middle
     return high
 
 
-def _shaping(settings: NetSettings) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in SHAPING}
+def _geometry_settings(settings: NetSettings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in GEOMETRY_SETTINGS}
 
 
-WAYS: tuple[Literal["squash", "crop", "pad"], ...] = ("squash", "crop", "pad")
+RESIZE_MODES: tuple[Literal["squash", "crop", "pad"], ...] = ("squash", "crop", "pad")
 COMPACT = "compact"
-SHAPING = ("kernel_size", "stride", "padding", "dilation", "pool_size", "depth")
-USUAL = _shaping(NetSettings())
-MOST_SIZE = 1024
+GEOMETRY_SETTINGS = ("kernel_size", "stride", "padding", "dilation", "pool_size", "depth")
+DEFAULT_GEOMETRY = _geometry_settings(NetSettings())
+MAX_SIZE_TRIED = 1024

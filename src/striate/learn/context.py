@@ -28,7 +28,7 @@ from striate.values import (
 T = TypeVar("T")
 
 
-class Keep(Protocol):
+class StageCache(Protocol):
     """Gives a stage's value back if the run holds it, else makes it and writes it whole."""
 
     def __call__(
@@ -85,7 +85,7 @@ class RunPort:
     """
 
     checkpoints: Path
-    keep: Keep
+    keep: StageCache
     publish: Callable[[str, Any], None]
     usable: Callable[[Classifier], None]
     watch: Watch

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from striate.learn.context import FitContext, FitData, FitResult
-from striate.learn.fit import learn
-from striate.learn.side_run import kept_in
-from striate.metrics.intervals import some_of
-from striate.predict.classifier import answers
-from striate.probe.nearest_distances import distances, unit
-from striate.store.files import of_array
+from striate.learn.fit import fit_model
+from striate.learn.side_run import scoped_cache
+from striate.metrics.intervals import sample_rows
+from striate.predict.classifier import activate_outputs
+from striate.probe.nearest_distances import nearest_cosine_distances, normalise_length
+from striate.store.files import array_codec
 from striate.train.head import all_taps
 from striate.values import HeldOut, Index, Progress, Rows
 
@@ -30,11 +30,11 @@ def cross_validate(context: FitContext, folds: Rows) -> NDArray[np.float32]:
     """
     data = context.data
     numbers = sorted({int(fold) for fold in folds[data.train]})
-    pooled = np.zeros((len(data.train), _width(data.index)), np.float32)
+    pooled = np.zeros((len(data.train), _output_width(data.index)), np.float32)
     for done, fold in enumerate(numbers):
         held_out = folds[data.train] == fold
         pooled[held_out] = context.port.keep(
-            f"fold-{fold}.npy", partial(_fold, context, held_out, fold), of_array()
+            f"fold-{fold}.npy", partial(_fit_fold, context, held_out, fold), array_codec()
         )
         context.port.watch(
             Progress(
@@ -48,41 +48,41 @@ def cross_validate(context: FitContext, folds: Rows) -> NDArray[np.float32]:
     return pooled
 
 
-def _fold(context: FitContext, held_out: NDArray[np.bool_], fold: int) -> NDArray[np.float32]:
+def _fit_fold(context: FitContext, held_out: NDArray[np.bool_], fold: int) -> NDArray[np.float32]:
     data = context.data
     port = replace(
         context.port,
         checkpoints=context.port.checkpoints / f"fold-{fold}",
-        keep=kept_in(context.port.keep, f"fold-{fold}"),
+        keep=scoped_cache(context.port.keep, f"fold-{fold}"),
         publish=lambda name, value: None,
         usable=lambda classifier: None,
     )
     others = replace(data, train=data.train[~held_out])
-    learned = learn(replace(context, data=others, port=port))
-    found = _answers(data, learned, data.train[held_out])
+    learned = fit_model(replace(context, data=others, port=port))
+    found = _predict_held_out(data, learned, data.train[held_out])
     if data.index.task != "labels":
         return found
     said = found >= np.asarray(learned.classifier.spec.thresholds, np.float32)
     return np.concatenate([found, said.astype(np.float32)], axis=1)
 
 
-def _answers(data: FitData, learned: FitResult, rows: Rows) -> NDArray[np.float32]:
+def _predict_held_out(data: FitData, learned: FitResult, rows: Rows) -> NDArray[np.float32]:
     """What the fold's model says of the others, from their features where they are there."""
     if learned.table is None:
         return learned.classifier.probabilities(data.cache.images, rows)
     network, spec = learned.classifier.network, learned.classifier.spec
     with torch.inference_mode():
         logits = network.classify(torch.from_numpy(learned.table.of(rows, spec.taps)))
-    return answers(spec, logits.numpy())
+    return activate_outputs(spec, logits.numpy())
 
 
-def _width(index: Index) -> int:
+def _output_width(index: Index) -> int:
     if index.task == "number":
         return 1
     return len(index.classes) * (2 if index.task == "labels" else 1)
 
 
-def held_out_of(data: FitData, learned: FitResult) -> HeldOut | None:
+def select_held_out(data: FitData, learned: FitResult) -> HeldOut | None:
     """The images that judge what the model may promise; None where none was held out.
 
     A linear model's are all it learnt from, each as the same model without its group sees it; a
@@ -91,13 +91,13 @@ def held_out_of(data: FitData, learned: FitResult) -> HeldOut | None:
     if data.index.task != "label":
         return None
     if learned.table is not None and learned.left_out is not None:
-        return _left_out(data, learned)
+        return _held_out_by_leave_one_out(data, learned)
     if learned.val_probabilities is None or not len(data.val):
         return None
-    return _validation(data, learned, learned.val_probabilities)
+    return _held_out_by_validation(data, learned, learned.val_probabilities)
 
 
-def held_out_by_folds(data: FitData, probabilities_NK: NDArray[np.float32]) -> HeldOut:
+def held_out_from_folds(data: FitData, probabilities_NK: NDArray[np.float32]) -> HeldOut:
     """The images of a cross-validation, where nothing else was held out."""
     nothing = np.zeros((0, 0), np.float32)
     return HeldOut(
@@ -110,46 +110,48 @@ def held_out_by_folds(data: FitData, probabilities_NK: NDArray[np.float32]) -> H
     )
 
 
-def _left_out(data: FitData, learned: FitResult) -> HeldOut:
+def _held_out_by_leave_one_out(data: FitData, learned: FitResult) -> HeldOut:
     table, probabilities = learned.table, learned.left_out
     assert table is not None
     assert probabilities is not None
     rows = np.sort(np.concatenate([data.train, data.val]))
-    some = some_of(np.arange(len(rows)), MOST, data.seed, "held out")
-    few = some_of(rows, MOST_REFERENCE, data.seed, "reference")
+    some = sample_rows(np.arange(len(rows)), MAX_HELD_OUT, data.seed, "held out")
+    few = sample_rows(rows, MAX_REFERENCE, data.seed, "reference")
     top = (all_taps([tap.stage for tap in table.taps])[-1],)
-    reference = unit(table.of(few, top))
+    reference = normalise_length(table.of(few, top))
     judges = rows[some]
     return HeldOut(
         how="leave-one-out",
         probabilities=probabilities[some],
         truth=data.labels[judges],
         groups=data.groups[judges],
-        distances=distances(
+        distances=nearest_cosine_distances(
             table.of(judges, top), reference, data.groups[judges], data.groups[few]
         ),
         reference=reference,
     )
 
 
-def _validation(data: FitData, learned: FitResult, probabilities: NDArray[np.float32]) -> HeldOut:
-    some = some_of(np.arange(len(data.val)), MOST_PASSED, data.seed, "held out")
-    few = some_of(data.train, MOST_PASSED // 2, data.seed, "reference")
+def _held_out_by_validation(
+    data: FitData, learned: FitResult, probabilities: NDArray[np.float32]
+) -> HeldOut:
+    some = sample_rows(np.arange(len(data.val)), MAX_VALIDATION, data.seed, "held out")
+    few = sample_rows(data.train, MAX_VALIDATION // 2, data.seed, "reference")
     read, images = learned.classifier.deep_features, data.cache.images
-    reference = unit(read(images, few))
+    reference = normalise_length(read(images, few))
     judges = data.val[some]
     return HeldOut(
         how="validation",
         probabilities=probabilities[some],
         truth=data.labels[judges],
         groups=data.groups[judges],
-        distances=distances(read(images, judges), reference),
+        distances=nearest_cosine_distances(read(images, judges), reference),
         reference=reference,
     )
 
 
-MOST = 2_000
+MAX_HELD_OUT = 2_000
 # More bring less than 0.001 of AUROC (LOG 2026-11-24), and travel with every model.
-MOST_REFERENCE = 1_000
+MAX_REFERENCE = 1_000
 # A trained network has to read them once more.
-MOST_PASSED = 1_000
+MAX_VALIDATION = 1_000

@@ -6,31 +6,33 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from striate.augment.rotate import rotate
+from striate.augment.rotate import random_rotation
 from striate.learn.context import FitContext
-from striate.learn.linear.linear_model import PRETRAINED, Linear, spec_on
+from striate.learn.linear.linear_model import PRETRAINED, LinearProbes, tapped_spec
 from striate.metrics import intervals
-from striate.metrics.intervals import seed_for, some_of
+from striate.metrics.intervals import sample_rows, seed_for
 from striate.nets import find_net
-from striate.probe.features import FeatureTable, all_taps, extract
-from striate.probe.ridge import RidgeFit, fit_path
+from striate.probe.features import FeatureTable, all_taps, extract_features
+from striate.probe.ridge import RidgeFit, fit_ridge_path
 from striate.probe.stage_probes import WHOLE, probe_taps
-from striate.strategy.budget import feature_size
-from striate.train.head import Network, assemble
+from striate.strategy.budget import choose_feature_size
+from striate.train.head import Network, build_network
 from striate.values import Cache, CopyGain, Index, Machine, ModelSpec, Rows, Tap
 
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copied:
+class AugmentationGains:
     """What mirrored copies bring, and what copies do that are turned as a training turns them."""
 
     flips: CopyGain
     rotations: CopyGain
 
 
-def measure_copies(context: FitContext, linear: Linear | None, seconds: float) -> Copied | None:
+def measure_augmentation(
+    context: FitContext, linear: LinearProbes | None, seconds: float
+) -> AugmentationGains | None:
     """The gains by copies; None where no time or too few images are there to tell.
 
     Of large sets as many training images are copied as `seconds` hold, at most `MOST`. Where
@@ -39,7 +41,7 @@ def measure_copies(context: FitContext, linear: Linear | None, seconds: float) -
     data = context.data
     seed, groups = data.seed, data.groups
     if linear is None:
-        return copies_of_some(
+        return measure_augmentation_on_sample(
             data.index,
             data.cache,
             data.train,
@@ -50,10 +52,10 @@ def measure_copies(context: FitContext, linear: Linear | None, seconds: float) -
             seed,
         )
     speed = len(linear.table.rows) / max(1e-6, linear.table.seconds)
-    train = some_of(data.train, min(MOST, int(seconds * speed / KINDS)), seed, "flips")
+    train = sample_rows(data.train, min(MOST, int(seconds * speed / KINDS)), seed, "flips")
     if len(train) < LEAST_A_CLASS * len(data.index.classes):
         return None
-    spec = spec_on(
+    spec = tapped_spec(
         linear.net,
         linear.input_size,
         linear.network.taps,
@@ -62,11 +64,11 @@ def measure_copies(context: FitContext, linear: Linear | None, seconds: float) -
         context.machine,
     )
     taps = linear.probed.best.taps
-    looks = _Looks(linear.network, spec, data.cache, context.machine, linear.table, taps)
-    return _gains(looks, data.labels, groups, train, data.val, seed)
+    looks = _ImageReader(linear.network, spec, data.cache, context.machine, linear.table, taps)
+    return _measure_gains(looks, data.labels, groups, train, data.val, seed)
 
 
-def copies_of_some(
+def measure_augmentation_on_sample(
     index: Index,
     cache: Cache,
     train: Rows,
@@ -75,7 +77,7 @@ def copies_of_some(
     machine: Machine,
     seconds: float,
     seed: int,
-) -> Copied | None:
+) -> AugmentationGains | None:
     """The gains by copies of some images, read by the pretrained network for this alone.
 
     At most `MOST` of the training images and half as many of validation, fewer where `seconds`
@@ -87,39 +89,39 @@ def copies_of_some(
         return None
     speed = machine.speeds.get("features", 50.0)
     looks = (1 + KINDS) * min(MOST, len(train)) + min(MOST // 2, len(val))
-    size = feature_size(looks, cache.size, speed, seconds, card.input_size)
+    size = choose_feature_size(looks, cache.size, speed, seconds, card.input_size)
     within = speed * (card.input_size / size) ** 2 * seconds / looks
     share = min(1.0, within)
-    train = some_of(train, int(share * min(MOST, len(train))), seed, "flips")
-    val = some_of(val, int(share * min(MOST // 2, len(val))), seed, "flips val")
+    train = sample_rows(train, int(share * min(MOST, len(train))), seed, "flips")
+    val = sample_rows(val, int(share * min(MOST // 2, len(val))), seed, "flips val")
     if len(train) < LEAST_A_CLASS * len(index.classes):
         return None
-    spec = spec_on(PRETRAINED, size, all_taps(card.stages), index, cache, machine)
-    network = assemble(spec)
-    table = extract(network, cache, np.sort(np.concatenate([train, val])), spec, machine)
+    spec = tapped_spec(PRETRAINED, size, all_taps(card.stages), index, cache, machine)
+    network = build_network(spec)
+    table = extract_features(network, cache, np.sort(np.concatenate([train, val])), spec, machine)
     labels, classes = index.labels(), len(index.classes)
     probed = probe_taps(table, labels, classes, train, val, groups, seed, only=WHOLE)
-    seen = _Looks(network, spec, cache, machine, table, probed.best.taps)
-    return _gains(seen, labels, groups, train, val, seed)
+    seen = _ImageReader(network, spec, cache, machine, table, probed.best.taps)
+    return _measure_gains(seen, labels, groups, train, val, seed)
 
 
-def mirrored(images_NHWC: Pixels) -> Pixels:
+def flip_images(images_NHWC: Pixels) -> Pixels:
     """The images, left and right exchanged."""
     return images_NHWC[:, :, ::-1]
 
 
-def turned(images_NHWC: Pixels, generator: torch.Generator) -> Pixels:
+def rotate_randomly(images_NHWC: Pixels, generator: torch.Generator) -> Pixels:
     """The images, each turned by an angle of its own, up to 15 degrees each way."""
     found = np.empty_like(images_NHWC)
     for start in range(0, len(found), AT_ONCE):
         some = torch.from_numpy(images_NHWC[start : start + AT_ONCE]).permute(0, 3, 1, 2)
-        made = rotate(some.float(), STRENGTH, generator).round().clamp(0, 255)
+        made = random_rotation(some.float(), STRENGTH, generator).round().clamp(0, 255)
         found[start : start + AT_ONCE] = made.to(torch.uint8).permute(0, 2, 3, 1).numpy()
     return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Looks:
+class _ImageReader:
     """How images are read: a network, and the features that it gave of them as they are."""
 
     network: Network
@@ -133,11 +135,13 @@ class _Looks:
         """Features of copies, N x D."""
         cache = replace(self.cache, images=copies)
         rows = np.arange(len(copies))
-        found = extract(self.network, cache, rows, self.spec, self.machine).values
+        found = extract_features(self.network, cache, rows, self.spec, self.machine).values
         return found[:, self.table.columns(self.taps)]
 
 
-def _gains(looks: _Looks, labels: Rows, groups: Rows, train: Rows, val: Rows, seed: int) -> Copied:
+def _measure_gains(
+    looks: _ImageReader, labels: Rows, groups: Rows, train: Rows, val: Rows, seed: int
+) -> AugmentationGains:
     rows = np.concatenate([train, val])
     plain = looks.table.of(rows, looks.taps)
     # Only the pixels of the rows in question are copied, to bound the memory.
@@ -145,7 +149,7 @@ def _gains(looks: _Looks, labels: Rows, groups: Rows, train: Rows, val: Rows, se
     generator = torch.Generator().manual_seed(seed_for(seed, "rotations"))
 
     def gain(copies: Pixels) -> CopyGain:
-        return copy_gain(
+        return augmentation_gain(
             plain,
             looks.of_copies(copies),
             labels[rows],
@@ -154,7 +158,9 @@ def _gains(looks: _Looks, labels: Rows, groups: Rows, train: Rows, val: Rows, se
             groups[rows],
         )
 
-    return Copied(flips=gain(mirrored(images)), rotations=gain(turned(images, generator)))
+    return AugmentationGains(
+        flips=gain(flip_images(images)), rotations=gain(rotate_randomly(images, generator))
+    )
 
 
 KINDS = 2
@@ -164,7 +170,7 @@ AT_ONCE = 256
 STRENGTH = 1.0
 
 
-def copy_gain(
+def augmentation_gain(
     features_plain: NDArray[np.float32],
     features_copied: NDArray[np.float32],
     labels: Rows,
@@ -184,16 +190,18 @@ def copy_gain(
     """
     classes = int(labels.max()) + 1
     own = np.arange(len(labels)) if groups is None else groups
-    plain = fit_path(features_plain[train], labels[train], classes, groups=own[train])
-    doubled = fit_path(
+    plain = fit_ridge_path(features_plain[train], labels[train], classes, groups=own[train])
+    doubled = fit_ridge_path(
         np.concatenate([features_plain[train], features_copied[train]]),
         np.concatenate([labels[train], labels[train]]),
         classes,
         groups=np.concatenate([own[train], own[train]]),
     )
     truth = np.concatenate([labels[train], labels[val]])
-    old_NK, new_NK = (_judged(fit, features_plain[val], len(train)) for fit in (plain, doubled))
-    old_losses, new_losses = _losses(old_NK, truth), _losses(new_NK, truth)
+    old_NK, new_NK = (
+        _predict_left_out(fit, features_plain[val], len(train)) for fit in (plain, doubled)
+    )
+    old_losses, new_losses = _log_losses(old_NK, truth), _log_losses(new_NK, truth)
     gains = old_losses - new_losses
     error = float(gains.std() / len(gains) ** 0.5)
     old_right, new_right = (found.argmax(axis=1) == truth for found in (old_NK, new_NK))
@@ -212,13 +220,15 @@ def copy_gain(
     )
 
 
-def _judged(fit: RidgeFit, val_features: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+def _predict_left_out(
+    fit: RidgeFit, val_features: NDArray[np.float32], n: int
+) -> NDArray[np.float32]:
     """Probabilities of `n` training images, each left out, and of the validation images."""
     left_out = intervals.softmax(fit.loo_scores[:n], fit.temperature)
     return np.concatenate([left_out, fit.probabilities(val_features)])
 
 
-def _losses(probabilities_NK: NDArray[np.float32], truth: Rows) -> NDArray[np.float64]:
+def _log_losses(probabilities_NK: NDArray[np.float32], truth: Rows) -> NDArray[np.float64]:
     found = probabilities_NK[np.arange(len(truth)), truth].astype(np.float64)
     return -np.log(np.maximum(found, 1e-7))
 

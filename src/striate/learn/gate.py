@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from striate.learn.context import FitData, FitResult
 from striate.metrics import intervals, target_metrics
 from striate.metrics.calibration import fit_temperature
-from striate.metrics.paired_tests import less_loss
+from striate.metrics.paired_tests import paired_loss_pvalue
 from striate.strategy.expected_gain import GATE_LEVEL
 from striate.values import CLOSED_FORM, Figure, Interval, Plan, Rows, Sentence, Task, Trial, say
 
@@ -17,7 +17,7 @@ Answers = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class GateResult:
     """Whether the trained model is kept, why, and how good it is."""
 
     kept: bool
@@ -25,7 +25,7 @@ class Judged:
     found: Interval
 
 
-def gate(data: FitData, learned: FitResult, exact: FitResult) -> FitResult:
+def apply_gate(data: FitData, learned: FitResult, exact: FitResult) -> FitResult:
     """The trained model if it is better on the validation images, else the exact linear one.
 
     Better means a chance of luck below 0.1, one-sided: on so few images a smaller difference is
@@ -39,7 +39,7 @@ def gate(data: FitData, learned: FitResult, exact: FitResult) -> FitResult:
     assert new is not None
     assert old is not None
     judged = JUDGES[data.index.task](data, learned.plan, exact.plan.strategy.value, new, old)
-    trial = _as_trial(learned, judged)
+    trial = _make_trial(learned, judged)
     before = learned.evidence.trials
     if judged.kept:
         before = tuple(replace(earlier, kept=False) for earlier in before)
@@ -50,7 +50,7 @@ def gate(data: FitData, learned: FitResult, exact: FitResult) -> FitResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class PairedLossTest:
     """Two models held against each other: their mean losses, luck's chance, whether it is kept."""
 
     new: float
@@ -59,19 +59,21 @@ class Held:
     kept: bool
 
 
-def held_against(new_NK: Answers, old_NK: Answers, truth: Rows, groups: Rows) -> Held:
+def compare_losses(new_NK: Answers, old_NK: Answers, truth: Rows, groups: Rows) -> PairedLossTest:
     """Whether the losses of the new model are smaller, and by luck alone how often."""
-    new, old = (_losses(found, truth) for found in (new_NK, old_NK))
-    chance = less_loss(new, old, groups)
-    return Held(
+    new, old = (_tempered_losses(found, truth) for found in (new_NK, old_NK))
+    chance = paired_loss_pvalue(new, old, groups)
+    return PairedLossTest(
         new=float(new.mean()), old=float(old.mean()), chance=chance, kept=chance < GATE_LEVEL
     )
 
 
-def _on_classes(data: FitData, plan: Plan, rival: str, new_NK: Answers, old_NK: Answers) -> Judged:
+def _judge_classes(
+    data: FitData, plan: Plan, rival: str, new_NK: Answers, old_NK: Answers
+) -> GateResult:
     truth, groups = data.labels[data.val], data.groups[data.val]
     right = new_NK.argmax(axis=1) == truth
-    held = held_against(new_NK, old_NK, truth, groups)
+    held = compare_losses(new_NK, old_NK, truth, groups)
     figures: dict[str, Figure] = {
         "strategy": plan.strategy.value,
         "right": int(right.sum()),
@@ -82,7 +84,7 @@ def _on_classes(data: FitData, plan: Plan, rival: str, new_NK: Answers, old_NK: 
         "chance": held.chance,
     }
     if rival not in CLOSED_FORM:
-        why = _over_a_trained_one(held.kept, rival, figures)
+        why = _describe_against_trained(held.kept, rival, figures)
     else:
         start = (
             "Trained, {strategy} gets {right} of {n} validation images right at a log loss of "
@@ -95,10 +97,10 @@ def _on_classes(data: FitData, plan: Plan, rival: str, new_NK: Answers, old_NK: 
         )
         why = say("gate.kept" if held.kept else "gate.not_kept", start + end, **figures)
     found = intervals.accuracy_interval(right, groups, data.seed)
-    return Judged(kept=held.kept, why=why, found=found)
+    return GateResult(kept=held.kept, why=why, found=found)
 
 
-def _over_a_trained_one(kept: bool, rival: str, figures: dict[str, Figure]) -> Sentence:
+def _describe_against_trained(kept: bool, rival: str, figures: dict[str, Figure]) -> Sentence:
     start = (
         "Trained, {strategy} gets {right} of {n} validation images right at a log loss of "
         "{new:.3f}, {rival} {old_right} at {old:.3f}: "
@@ -112,16 +114,18 @@ def _over_a_trained_one(kept: bool, rival: str, figures: dict[str, Figure]) -> S
     return say(code, start + end, rival=rival, **figures)
 
 
-def _losses(found_NK: Answers, truth: Rows) -> NDArray[np.float64]:
+def _tempered_losses(found_NK: Answers, truth: Rows) -> NDArray[np.float64]:
     """Log loss of each image, at the temperature that suits them best."""
     scores_NK = np.log(np.maximum(found_NK, 1e-12))
     found = intervals.softmax(scores_NK, fit_temperature(scores_NK, truth))
     return intervals.log_losses(found, truth)
 
 
-def _on_labels(data: FitData, plan: Plan, _: str, new_NK: Answers, old_NK: Answers) -> Judged:
+def _judge_labels(
+    data: FitData, plan: Plan, _: str, new_NK: Answers, old_NK: Answers
+) -> GateResult:
     marks, groups, seed = data.index.targets()[data.val], data.groups[data.val], data.seed
-    new, old, chance = target_metrics.compared_labels(new_NK, old_NK, marks, groups, seed)
+    new, old, chance = target_metrics.compare_labels(new_NK, old_NK, marks, groups, seed)
     kept = chance < GATE_LEVEL
     template = (
         "Trained, {strategy} has a mean average precision of {new:.1%} on {n} validation images "
@@ -142,13 +146,17 @@ def _on_labels(data: FitData, plan: Plan, _: str, new_NK: Answers, old_NK: Answe
     )
     said = np.zeros(new_NK.shape, np.bool_)
     found = target_metrics.label_measures(new_NK, said, marks, groups, seed, DRAWS)[-1][0]
-    return Judged(kept=kept, why=why, found=target_metrics.as_share(found, len(marks)))
+    return GateResult(
+        kept=kept, why=why, found=target_metrics.measure_to_interval(found, len(marks))
+    )
 
 
-def _on_numbers(data: FitData, plan: Plan, _: str, new_N1: Answers, old_N1: Answers) -> Judged:
+def _judge_numbers(
+    data: FitData, plan: Plan, _: str, new_N1: Answers, old_N1: Answers
+) -> GateResult:
     truth = data.index.targets()[data.val, 0]
     groups, seed = data.groups[data.val], data.seed
-    new, old, chance = target_metrics.compared_numbers(
+    new, old, chance = target_metrics.compare_numbers(
         new_N1[:, 0], old_N1[:, 0], truth, groups, seed
     )
     kept = chance < GATE_LEVEL
@@ -170,10 +178,12 @@ def _on_numbers(data: FitData, plan: Plan, _: str, new_N1: Answers, old_N1: Answ
         chance=chance,
     )
     explained = target_metrics.number_measures(new_N1[:, 0], truth, groups, seed, DRAWS)[1]
-    return Judged(kept=kept, why=why, found=target_metrics.as_share(explained, len(truth)))
+    return GateResult(
+        kept=kept, why=why, found=target_metrics.measure_to_interval(explained, len(truth))
+    )
 
 
-def _as_trial(learned: FitResult, judged: Judged) -> Trial:
+def _make_trial(learned: FitResult, judged: GateResult) -> Trial:
     history = learned.history
     seconds = sum(epoch.seconds for epoch in history.epochs) if history else 0.0
     best = history.epochs[history.kept_epoch - 1] if history and history.kept_epoch else None
@@ -190,9 +200,9 @@ def _as_trial(learned: FitResult, judged: Judged) -> Trial:
     )
 
 
-JUDGES: dict[Task, Callable[[FitData, Plan, str, Answers, Answers], Judged]] = {
-    "label": _on_classes,
-    "labels": _on_labels,
-    "number": _on_numbers,
+JUDGES: dict[Task, Callable[[FitData, Plan, str, Answers, Answers], GateResult]] = {
+    "label": _judge_classes,
+    "labels": _judge_labels,
+    "number": _judge_numbers,
 }
 DRAWS = 1000

@@ -5,26 +5,32 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.config.overrides import sets
+from striate.config.overrides import is_overridden
 from striate.learn.context import FitContext, FitData
-from striate.learn.finetune.train_plan import run, spec_of, start
-from striate.learn.flip_rotation_test import measure_copies
-from striate.learn.linear.linear_model import Linear, fit_on, pretrained_spec
-from striate.learn.task import kind_of
-from striate.metrics.intervals import balanced_accuracy, balanced_weights, rng, softmax, wilson
+from striate.learn.finetune.train_plan import initial_network, model_spec_of, run_training
+from striate.learn.flip_rotation_test import measure_augmentation
+from striate.learn.linear.linear_model import LinearProbes, fit_ridge_on_taps, pretrained_spec
+from striate.learn.task import task_spec
+from striate.metrics.intervals import (
+    balanced_accuracy,
+    balanced_weights,
+    make_rng,
+    softmax,
+    wilson,
+)
 from striate.nets import RANDOM
 from striate.predict.classifier import Classifier
 from striate.probe.growth import measure_growth
 from striate.probe.ridge import RidgeFit
-from striate.probe.similarity import class_mean, layer_shift, nearest_neighbour
-from striate.probe.stage_probes import gather
-from striate.probe.trials import as_trial, training_speed
-from striate.strategy.choose import what_to_try
-from striate.strategy.corners import corner
-from striate.strategy.expected_gain import worth_measuring
+from striate.probe.similarity import class_mean_hits, measure_layer_shift, nearest_neighbour_hits
+from striate.probe.stage_probes import gather_probes
+from striate.probe.trials import make_trial, measure_training_speed
+from striate.strategy.choose import choose_trials
+from striate.strategy.corners import find_corner
+from striate.strategy.expected_gain import strategies_to_measure
 from striate.strategy.plans import training_plan
 from striate.train.divergence import DivergedError
-from striate.train.head import assemble
+from striate.train.head import build_network
 from striate.values import (
     BalanceGain,
     Candidate,
@@ -38,11 +44,13 @@ from striate.values import (
 )
 
 
-def gather_evidence(context: FitContext, linear: Linear | None, *, trials: bool = True) -> Evidence:
+def gather_evidence(
+    context: FitContext, linear: LinearProbes | None, *, trials: bool = True
+) -> Evidence:
     """What was measured on these rows, short trials included unless told otherwise."""
     options = context.options
     data = context.data
-    evidence = gather(
+    evidence = gather_probes(
         linear.probed if linear else None,
         labels=data.labels,
         train_rows=data.train,
@@ -52,7 +60,7 @@ def gather_evidence(context: FitContext, linear: Linear | None, *, trials: bool 
         input_size=linear.input_size if linear else 0,
         image_size=data.cache.size,
         channels=data.cache.channels,
-        speeds=_features_speed(linear),
+        speeds=_feature_speed(linear),
     )
     evidence = replace(evidence, resize=data.cache.resize, square=data.index.square)
     if linear is not None:
@@ -65,14 +73,14 @@ def gather_evidence(context: FitContext, linear: Linear | None, *, trials: bool 
         )
     if context.given_plan is not None:
         return evidence
-    evidence = _placed(context, linear, evidence)
-    if linear is not None and not sets(options.set, "balance"):
-        evidence = replace(evidence, balance=measure_balance(data, linear))
-    wanted = worth_measuring(evidence, context.budget.seconds_left(), options)
-    speeds, precisions = training_speeds(context, evidence, wanted)
+    evidence = _with_data_position(context, linear, evidence)
+    if linear is not None and not is_overridden(options.set, "balance"):
+        evidence = replace(evidence, balance=measure_class_weights(data, linear))
+    wanted = strategies_to_measure(evidence, context.budget.seconds_left(), options)
+    speeds, precisions = measure_training_speeds(context, evidence, wanted)
     copies = None
-    if wanted and not sets(options.set, "augment"):
-        copies = measure_copies(context, linear, COPIES_SHARE * context.budget.seconds_left())
+    if wanted and not is_overridden(options.set, "augment"):
+        copies = measure_augmentation(context, linear, COPIES_SHARE * context.budget.seconds_left())
     evidence = replace(
         evidence,
         speeds={**evidence.speeds, **speeds},
@@ -82,34 +90,36 @@ def gather_evidence(context: FitContext, linear: Linear | None, *, trials: bool 
     )
     if not trials:
         return evidence
-    candidates = what_to_try(evidence, context.budget.seconds_left(), options, context.machine)
-    tried = (_try(context, candidate, linear) for candidate in candidates)
+    candidates = choose_trials(evidence, context.budget.seconds_left(), options, context.machine)
+    tried = (_run_trial(context, candidate, linear) for candidate in candidates)
     return replace(evidence, trials=tuple(trial for trial in tried if trial is not None))
 
 
-def _placed(context: FitContext, linear: Linear | None, evidence: Evidence) -> Evidence:
+def _with_data_position(
+    context: FitContext, linear: LinearProbes | None, evidence: Evidence
+) -> Evidence:
     """The evidence with what the features tell as they are, and where the data so lies."""
     data = context.data
     if linear is None:
         return evidence
-    some = np.sort(rng(data.seed, "look").permutation(data.train)[:MOST_LOOKED_AT])
+    some = np.sort(make_rng(data.seed, "look").permutation(data.train)[:MOST_LOOKED_AT])
     top = linear.table.of(some, linear.table.taps[-1:])
     labels, groups = data.labels[some], data.groups[some]
-    near = nearest_neighbour(top, labels, groups, data.seed)
-    means = class_mean(top, labels, len(data.index.classes), groups)
+    near = nearest_neighbour_hits(top, labels, groups, data.seed)
+    means = class_mean_hits(top, labels, len(data.index.classes), groups)
     spec = pretrained_spec(context, linear.net, linear.input_size, linear.network.taps)
-    shift = layer_shift(linear.network, data.cache, data.train, spec, data.seed)
+    shift = measure_layer_shift(linear.network, data.cache, data.train, spec, data.seed)
     evidence = replace(
         evidence,
         neighbour=wilson(int(near.sum()), len(near)),
         class_mean=wilson(int(means.sum()), len(means)),
         shift=shift,
     )
-    evidence = replace(evidence, growth=_growth(data, linear))
-    return replace(evidence, corner=corner(evidence))
+    evidence = replace(evidence, growth=_measure_growth(data, linear))
+    return replace(evidence, corner=find_corner(evidence))
 
 
-def _growth(data: FitData, linear: Linear) -> Growth | None:
+def _measure_growth(data: FitData, linear: LinearProbes) -> Growth | None:
     """What more images would bring, by the linear model; None for very many images."""
     if not len(data.val) or len(data.train) > MOST_GROWN:
         return None
@@ -117,39 +127,39 @@ def _growth(data: FitData, linear: Linear) -> Growth | None:
     judged = linear.table.of(data.val, taps)
 
     def misses(rows: Rows) -> NDArray[np.bool_]:
-        fit = fit_on(data, linear.table, taps, rows)
+        fit = fit_ridge_on_taps(data, linear.table, taps, rows)
         return np.asarray(fit.scores(judged).argmax(axis=1) != truth)
 
     groups = data.groups[data.val]
     return measure_growth(misses, data.train, data.labels, data.groups, groups, data.seed)
 
 
-def _features_speed(linear: Linear | None) -> dict[str, float]:
+def _feature_speed(linear: LinearProbes | None) -> dict[str, float]:
     if linear is None or not linear.table.seconds:
         return {}
     return {"features": len(linear.table.rows) / linear.table.seconds}
 
 
-def training_speeds(
+def measure_training_speeds(
     context: FitContext, evidence: Evidence, wanted: tuple[str, ...]
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Images per second of a training step for each strategy that could follow, and in what."""
     speeds: dict[str, float] = {}
     precisions: dict[str, str] = {}
     for strategy in wanted:
-        for precision in _precisions(context.machine):
-            speed = _speed(context, evidence, strategy, precision)
+        for precision in _precisions_to_try(context.machine):
+            speed = _measure_speed(context, evidence, strategy, precision)
             if speed > speeds.get(strategy, 0.0):
                 speeds[strategy], precisions[strategy] = speed, precision
     return speeds, precisions
 
 
-def _precisions(machine: Machine) -> tuple[str, ...]:
+def _precisions_to_try(machine: Machine) -> tuple[str, ...]:
     """bfloat16 that makes features fast may make training slow: both are tried then."""
     return ("float32",) if machine.precision == "float32" else ("bfloat16", "float32")
 
 
-def _speed(context: FitContext, evidence: Evidence, strategy: str, precision: str) -> float:
+def _measure_speed(context: FitContext, evidence: Evidence, strategy: str, precision: str) -> float:
     data = context.data
     why = say("measure.speed", "to measure its speed")
     plan = training_plan(
@@ -159,27 +169,29 @@ def _speed(context: FitContext, evidence: Evidence, strategy: str, precision: st
         Choice(value=strategy, why=why, ground="measured"),
         Choice(value=1, why=why, ground="measured"),
     )
-    network = assemble(spec_of(context, plan), RANDOM)
-    return training_speed(
+    network = build_network(model_spec_of(context, plan), RANDOM)
+    return measure_training_speed(
         network,
         plan,
         data.cache,
         data.train,
         context.machine,
-        labels=kind_of(data).lesson(data),
+        labels=task_spec(data).targets(data),
         task=data.index.task,
     )
 
 
-def _try(context: FitContext, candidate: Candidate, linear: Linear | None) -> Trial | None:
+def _run_trial(
+    context: FitContext, candidate: Candidate, linear: LinearProbes | None
+) -> Trial | None:
     """What a candidate reached; None where it diverged before its first epoch was done."""
     data = context.data
     plan = candidate.plan
     folder = context.port.checkpoints / f"trial-{plan.strategy.value}"
-    spec = spec_of(context, plan)
-    network = start(context, plan, spec, linear)
+    spec = model_spec_of(context, plan)
+    network = initial_network(context, plan, spec, linear)
     try:
-        history = run(context, plan, spec, network, folder, None).history
+        history = run_training(context, plan, spec, network, folder, None).history
     except DivergedError as fault:
         if fault.state is None or fault.history is None:
             return None
@@ -188,7 +200,7 @@ def _try(context: FitContext, candidate: Candidate, linear: Linear | None) -> Tr
     if len(np.unique(groups)) < len(groups):
         logits = Classifier(spec=spec, network=network.eval()).logits(data.cache.images, data.val)
         right = logits.argmax(axis=1) == data.labels[data.val]
-    return as_trial(plan, history, groups, candidate.why, right)
+    return make_trial(plan, history, groups, candidate.why, right)
 
 
 # Of the time that is left, for mirrored and turned copies together.
@@ -197,22 +209,22 @@ MOST_LOOKED_AT = 2000
 MOST_GROWN = 5000
 
 
-def measure_balance(data: FitData, linear: Linear) -> BalanceGain | None:
+def measure_class_weights(data: FitData, linear: LinearProbes) -> BalanceGain | None:
     """The gain by class weights on the taps of the best probe; None where no class is rare."""
-    if not is_uneven(np.bincount(data.labels[data.train], minlength=len(data.index.classes))):
+    if not is_imbalanced(np.bincount(data.labels[data.train], minlength=len(data.index.classes))):
         return None
-    weighted = fit_on(data, linear.table, linear.probed.best.taps, data.train, "weights")
-    return balance_gain(
+    weighted = fit_ridge_on_taps(data, linear.table, linear.probed.best.taps, data.train, "weights")
+    return class_weight_gain(
         linear.probed.fit, weighted, data.labels[data.train], data.groups[data.train]
     )
 
 
-def is_uneven(counts_K: NDArray[np.int64]) -> bool:
+def is_imbalanced(counts_K: NDArray[np.int64]) -> bool:
     """Whether some class has fewer than half as many images as the classes have on average."""
     return bool((counts_K < counts_K.mean() / 2).any())
 
 
-def balance_gain(
+def class_weight_gain(
     plain: RidgeFit, weighted: RidgeFit, labels: Rows, groups: Rows | None = None
 ) -> BalanceGain:
     """What weights by class bring a linear model on images that were left out of its fit.
@@ -224,13 +236,13 @@ def balance_gain(
     """
     old, new = (softmax(fit.loo_scores, fit.temperature) for fit in (plain, weighted))
     hits = (new.argmax(axis=1) == labels).astype(np.float64) - (old.argmax(axis=1) == labels)
-    losses = _losses(new, labels) - _losses(old, labels)
+    losses = _log_losses(new, labels) - _log_losses(old, labels)
     owner = np.arange(len(labels))
     if groups is not None:
         _, owner = np.unique(groups, return_inverse=True)
-    gain, error = _summed(hits * balanced_weights(labels), owner)
-    won, won_error = _summed(hits, owner)
-    rise, rise_error = _summed(losses, owner)
+    gain, error = _paired_mean(hits * balanced_weights(labels), owner)
+    won, won_error = _paired_mean(hits, owner)
+    rise, rise_error = _paired_mean(losses, owner)
     harms = won < -SURE * won_error or rise > SURE * rise_error
     return BalanceGain(
         helps=bool(gain > SURE * error and not harms),
@@ -241,19 +253,19 @@ def balance_gain(
         balanced_weighted=balanced_accuracy(labels, new.argmax(axis=1)),
         accuracy_plain=float((old.argmax(axis=1) == labels).mean()),
         accuracy_weighted=float((new.argmax(axis=1) == labels).mean()),
-        log_loss_plain=float(_losses(old, labels).mean()),
-        log_loss_weighted=float(_losses(new, labels).mean()),
+        log_loss_plain=float(_log_losses(old, labels).mean()),
+        log_loss_weighted=float(_log_losses(new, labels).mean()),
         n=len(labels),
     )
 
 
-def _summed(each_N: NDArray[np.float64], owner_N: Rows) -> tuple[float, float]:
+def _paired_mean(each_N: NDArray[np.float64], owner_N: Rows) -> tuple[float, float]:
     """Mean of paired differences, and its error were there none: groups are drawn whole."""
     sums = np.bincount(owner_N, each_N)
     return float(sums.sum() / len(each_N)), float(np.sqrt(np.square(sums).sum()) / len(each_N))
 
 
-def _losses(probabilities_NK: NDArray[np.float32], truth: Rows) -> NDArray[np.float64]:
+def _log_losses(probabilities_NK: NDArray[np.float32], truth: Rows) -> NDArray[np.float64]:
     found = probabilities_NK[np.arange(len(truth)), truth].astype(np.float64)
     return -np.log(np.maximum(found, 1e-7))
 

@@ -11,14 +11,14 @@ import numpy as np
 
 from striate.data.cache import decode_rows
 from striate.data.cache_folder import CacheFolder
-from striate.data.form import form_of
-from striate.data.split.duplicates import find_duplicates
-from striate.data.split.portions import portion, units_of
+from striate.data.form import image_form
+from striate.data.split.duplicates import find_duplicate_groups
+from striate.data.split.portions import assign_portions, split_groups
 from striate.data.split.split import FEWEST_TEST, FEWEST_TEST_A_CLASS, MOST_VAL, VAL_SHARE
 from striate.errors import MachineError, SourceError
 from striate.learn.context import Budget, FitContext, FitData, RunPort
-from striate.store.clock import Clock
-from striate.store.files import Codec, digest_of
+from striate.store.clock import TimeBudget
+from striate.store.files import Codec, values_digest
 from striate.values import CLOSED_FORM, Cache, Index, Machine, Options, Rows, Watch
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @contextmanager
 def context_in_memory(
-    index: Index, options: Options, machine: Machine, clock: Clock, watch: Watch
+    index: Index, options: Options, machine: Machine, clock: TimeBudget, watch: Watch
 ) -> Iterator[FitContext]:
     """The context of a fit on all images of an index; what it keeps is gone when it ends.
 
@@ -35,9 +35,9 @@ def context_in_memory(
     `SourceError` where an image cannot be read, `MachineError` where the disk is full.
     """
     with TemporaryDirectory(prefix="striate-") as folder:
-        index, cache = _decoded(_in_order(index), options, Path(folder))
-        groups = find_duplicates(index, cache)
-        train, val = _held_back(index, groups, options)
+        index, cache = _decode_index(_sort_index(index), options, Path(folder))
+        groups = find_duplicate_groups(index, cache)
+        train, val = _split_validation(index, groups, options)
         yield FitContext(
             data=FitData(
                 index=index,
@@ -51,7 +51,7 @@ def context_in_memory(
             budget=Budget(minutes=options.minutes, seconds_left=clock.remaining, judge_images=0),
             port=RunPort(
                 checkpoints=Path(folder),
-                keep=_Kept(),
+                keep=_MemoryCache(),
                 publish=lambda name, value: None,
                 usable=lambda classifier: None,
                 watch=watch,
@@ -62,7 +62,7 @@ def context_in_memory(
         )
 
 
-def refuse_unreadable(index: Index) -> None:
+def check_readable(index: Index) -> None:
     """Raises `SourceError` where an image of the index cannot be read."""
     aside = [example for example in index.examples if example.status != "used"]
     if aside:
@@ -73,14 +73,14 @@ def refuse_unreadable(index: Index) -> None:
         )
 
 
-def blocks(rows: Rows) -> Iterator[Rows]:
+def row_batches(rows: Rows) -> Iterator[Rows]:
     """The rows in order, as many at a time as may be decoded in memory."""
     for start in range(0, len(rows), BLOCK):
         yield rows[start : start + BLOCK]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _MemoryCache:
     """The habit of a run folder without one: a value is made once."""
 
     held: dict[tuple[str, str], Any] = field(default_factory=dict)
@@ -94,16 +94,16 @@ class _Kept:
         inputs: Sequence[str] | None = None,
         also: Any = None,
     ) -> T:
-        key = (name, digest_of(also))
+        key = (name, values_digest(also))
         if key not in self.held:
             self.held[key] = make()
         value: T = self.held[key]
         return value
 
 
-def _in_order(index: Index) -> Index:
+def _sort_index(index: Index) -> Index:
     """The index in an order that depends on its contents alone."""
-    order = sorted(range(len(index.examples)), key=lambda row: _identity(index, row))
+    order = sorted(range(len(index.examples)), key=lambda row: _sort_key(index, row))
     assert index.images is not None
     return replace(
         index,
@@ -112,23 +112,23 @@ def _in_order(index: Index) -> Index:
     )
 
 
-def _identity(index: Index, row: int) -> tuple[str, str, str]:
+def _sort_key(index: Index, row: int) -> tuple[str, str, str]:
     example = index.examples[row]
     return example.bytes_hash, example.label, example.group
 
 
-def _decoded(index: Index, options: Options, folder: Path) -> tuple[Index, Cache]:
+def _decode_index(index: Index, options: Options, folder: Path) -> tuple[Index, Cache]:
     """The index completed by decoding, and all images in one memory-mapped file."""
-    form = form_of(index)
+    form = image_form(index)
     size, channels = form.size, form.channels
     kept = CacheFolder(path=folder)
     try:
         with kept.writer("images", (len(index.examples), size, size, channels)) as writer:
-            for rows in blocks(index.used()):
+            for rows in row_batches(index.used()):
                 index, images = decode_rows(
                     index, rows, size, channels, max_pixels=options.max_pixels, alpha=form.alpha
                 )
-                refuse_unreadable(index)
+                check_readable(index)
                 for row, image in zip(rows, images, strict=True):
                     writer.put(int(row), image)
             writer.finish(b"null")
@@ -144,12 +144,14 @@ def _decoded(index: Index, options: Options, folder: Path) -> tuple[Index, Cache
     )
 
 
-def _held_back(index: Index, groups: Rows, options: Options) -> tuple[Rows, Rows]:
+def _split_validation(index: Index, groups: Rows, options: Options) -> tuple[Rows, Rows]:
     """Rows to learn from and rows to choose by; closed-form models choose by leave-one-out."""
     everything, nothing = index.used(), np.zeros(0, np.int64)
     if options.strategy in CLOSED_FORM:
         return everything, nothing
-    parts = portion(units_of(index, groups, options.seed), {"val": (VAL_SHARE, MOST_VAL)})
+    parts = assign_portions(
+        split_groups(index, groups, options.seed), {"val": (VAL_SHARE, MOST_VAL)}
+    )
     train, val = (np.array(sorted(parts[name]), np.int64) for name in ("train", "val"))
     different = val[index.firsts(val)]
     per_class = np.bincount(index.labels()[different], minlength=len(index.classes))

@@ -5,30 +5,32 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.config.overrides import parsed
+from striate.config.overrides import parse_overrides
 from striate.learn.context import FitContext, FitData, FitResult
-from striate.learn.gate import held_against
-from striate.learn.linear.linear_model import Linear, fit_on
+from striate.learn.gate import compare_losses
+from striate.learn.linear.linear_model import LinearProbes, fit_ridge_on_taps
 from striate.metrics import intervals
-from striate.strategy.expected_gain import nothing_to_win
-from striate.strategy.ignored_settings import idle, idle_choices
+from striate.strategy.expected_gain import no_gain_reason
+from striate.strategy.ignored_settings import ignored_choices, ignored_settings
 from striate.strategy.plans import best_probe
 from striate.values import Plan, Sentence, say
 
 
-def with_cost(context: FitContext, linear: Linear | None, learned: FitResult) -> FitResult:
+def add_override_cost(
+    context: FitContext, linear: LinearProbes | None, learned: FitResult
+) -> FitResult:
     """The model, its plan with sentences on what forcing cost; unchanged where nothing was forced.
 
     A strategy is held against the linear model that auto's evidence prefers, which it delivers
     unless a training beats it, on the same validation images. Nothing is trained for this.
     """
-    told = (*_of_strategy(context, linear, learned), *_of_settings(context, learned.plan))
+    told = (*_strategy_cost(context, linear, learned), *_settings_cost(context, learned.plan))
     plan = replace(learned.plan, because=(*learned.plan.because, *told))
     return replace(learned, plan=plan) if told else learned
 
 
-def _of_strategy(
-    context: FitContext, linear: Linear | None, learned: FitResult
+def _strategy_cost(
+    context: FitContext, linear: LinearProbes | None, learned: FitResult
 ) -> tuple[Sentence, ...]:
     if context.options.strategy == "auto" and context.given_plan is None:
         return ()
@@ -47,17 +49,17 @@ def _of_strategy(
             "validation.",
             strategy=name,
         )
-    elif name == "linear" or (name == "layers" and _reads_the_best(learned, linear)):
-        why = _as_auto(learned, name)
+    elif name == "linear" or (name == "layers" and _uses_best_taps(learned, linear)):
+        why = _compare_with_auto(learned, name)
     else:
-        why = _against_linear(context.data, linear, learned, learned.val_probabilities)
+        why = _compare_with_linear(context.data, linear, learned, learned.val_probabilities)
     return (why,)
 
 
-def _as_auto(learned: FitResult, name: str) -> Sentence:
+def _compare_with_auto(learned: FitResult, name: str) -> Sentence:
     """The linear model is where auto begins; whether it would have stayed there."""
     probe = best_probe(learned.evidence)
-    if probe is None or probe.val_accuracy is None or nothing_to_win(learned.evidence, probe):
+    if probe is None or probe.val_accuracy is None or no_gain_reason(learned.evidence, probe):
         return say(
             "forced.same",
             "Forcing {strategy} cost nothing: by the same evidence auto delivers this model too.",
@@ -76,16 +78,16 @@ def _as_auto(learned: FitResult, name: str) -> Sentence:
     )
 
 
-def _against_linear(
-    data: FitData, linear: Linear, learned: FitResult, found: NDArray[np.float32]
+def _compare_with_linear(
+    data: FitData, linear: LinearProbes, learned: FitResult, found: NDArray[np.float32]
 ) -> Sentence:
     taps, truth = linear.probed.best.taps, data.labels[data.val]
-    fit = fit_on(data, linear.table, taps, data.train)
+    fit = fit_ridge_on_taps(data, linear.table, taps, data.train)
     exact = fit.probabilities(linear.table.of(data.val, taps))
     old, new = exact.argmax(axis=1) == truth, found.argmax(axis=1) == truth
     groups = data.groups[data.val]
     gain = intervals.paired_difference(new, old, groups, seed=data.seed)
-    kept = held_against(found, exact, truth, groups).kept
+    kept = compare_losses(found, exact, truth, groups).kept
     measured = (
         "Forced, {strategy} got {new:,} of {n:,} validation images right, and the linear model "
         "that auto begins with {old:,}: {gain:+.1f} points ({low:+.1f} to {high:+.1f}). "
@@ -104,19 +106,21 @@ def _against_linear(
     )
 
 
-def with_idle(context: FitContext, learned: FitResult) -> FitResult:
+def add_ignored_settings(context: FitContext, learned: FitResult) -> FitResult:
     """The model, its plan with sentences on what was asked for in vain; a given plan says all."""
     if context.given_plan is not None:
         return learned
-    told = idle(context.options, learned.plan, context.data.index.task, len(context.data.val))
+    told = ignored_settings(
+        context.options, learned.plan, context.data.index.task, len(context.data.val)
+    )
     plan = replace(learned.plan, because=(*learned.plan.because, *told))
     return replace(learned, plan=plan) if told else learned
 
 
-def _of_settings(context: FitContext, plan: Plan) -> tuple[Sentence, ...]:
+def _settings_cost(context: FitContext, plan: Plan) -> tuple[Sentence, ...]:
     options = context.options
-    asked = parsed(options.set) if options.set else {}
-    names = sorted(set(asked) - set(idle_choices(options, plan)))
+    asked = parse_overrides(options.set) if options.set else {}
+    names = sorted(set(asked) - set(ignored_choices(options, plan)))
     names += ["net"] if options.net != "auto" else []
     if not names:
         return ()
@@ -130,5 +134,5 @@ def _of_settings(context: FitContext, plan: Plan) -> tuple[Sentence, ...]:
     )
 
 
-def _reads_the_best(learned: FitResult, linear: Linear) -> bool:
+def _uses_best_taps(learned: FitResult, linear: LinearProbes) -> bool:
     return learned.plan.taps.value == linear.probed.best.taps

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from striate.learn.context import FitData
-from striate.learn.linear.linear_model import fit_on
-from striate.learn.linear.target_heads import solve
+from striate.learn.linear.linear_model import fit_ridge_on_taps
+from striate.learn.linear.target_heads import solve_targets
 from striate.metrics import target_metrics
 from striate.metrics.calibration import choose_calibration, fit_temperature
 from striate.predict.classifier import Classifier
@@ -23,39 +23,39 @@ from striate.values import ModelSpec, Plan, Targets, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class TaskSpec:
     """How one task is learnt by steps.
 
-    `lesson` is what the outputs are to be for every row of the index. `head` is the exact head
-    on frozen features in the unit of the lesson, where tuning starts. `finished` turns what was
+    `targets` is what the outputs are to be for every row of the index. `head` is the exact head
+    on frozen features in the unit of the targets, where tuning starts. `finished` turns what was
     trained into a model whose answers are probabilities, or numbers in their own unit.
     """
 
-    lesson: Callable[[FitData], Targets]
+    targets: Callable[[FitData], Targets]
     head: Callable[[FitData, FeatureTable, Plan], RidgeFit]
     finished: Callable[[FitData, ModelSpec, Network], Classifier]
 
 
-def kind_of(data: FitData) -> Kind:
+def task_spec(data: FitData) -> TaskSpec:
     """The functions for the task of a fit."""
-    return KINDS[data.index.task]
+    return TASK_SPECS[data.index.task]
 
 
-def _classes(data: FitData) -> Targets:
+def _class_targets(data: FitData) -> Targets:
     return data.labels
 
 
-def _marks(data: FitData) -> Targets:
+def _label_targets(data: FitData) -> Targets:
     return data.index.targets().astype(np.float32)
 
 
-def _standard_numbers(data: FitData) -> Targets:
+def _number_targets(data: FitData) -> Targets:
     """The numbers less their mean, over their spread: both of the training images."""
-    mean, spread = _scale(data)
+    mean, spread = _number_scale(data)
     return ((data.index.targets() - mean) / spread).astype(np.float32)
 
 
-def _scale(data: FitData) -> tuple[float, float]:
+def _number_scale(data: FitData) -> tuple[float, float]:
     numbers = data.index.targets()[data.train]
     return float(numbers.mean()), float(numbers.std()) or 1.0
 
@@ -65,21 +65,21 @@ def _class_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
 
     The training then starts at a calibrated model instead of at timid scores between 0 and 1.
     """
-    fit = fit_on(data, table, plan.taps.value, data.train, plan.balance.value)
+    fit = fit_ridge_on_taps(data, table, plan.taps.value, data.train, plan.balance.value)
     return replace(fit, weights=fit.weights / fit.temperature, bias=fit.bias / fit.temperature)
 
 
 def _label_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
-    return solve(data, table, plan.taps.value, data.train).fit
+    return solve_targets(data, table, plan.taps.value, data.train).fit
 
 
 def _number_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
-    mean, spread = _scale(data)
-    fit = solve(data, table, plan.taps.value, data.train).fit
+    mean, spread = _number_scale(data)
+    fit = solve_targets(data, table, plan.taps.value, data.train).fit
     return replace(fit, weights=fit.weights / spread, bias=(fit.bias - mean) / spread)
 
 
-def _with_true_probabilities(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
+def _calibrate_classes(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
     """Probabilities by the temperature, or the two steps, that the validation images prefer."""
     classifier = Classifier(spec=spec, network=network.eval())
     if not len(data.val):
@@ -91,7 +91,7 @@ def _with_true_probabilities(data: FitData, spec: ModelSpec, network: Network) -
     return Classifier(spec=spec, network=network)
 
 
-def _with_thresholds(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
+def _calibrate_labels(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
     """Calibrated on the validation images, each label said from its best threshold there on.
 
     One slope and one offset serve all labels: a rare one has too few images for its own. Without
@@ -109,8 +109,8 @@ def _with_thresholds(data: FitData, spec: ModelSpec, network: Network) -> Classi
     return Classifier(spec=replace(spec, thresholds=found), network=network)
 
 
-def _in_own_unit(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
-    mean, spread = _scale(data)
+def _restore_number_unit(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
+    mean, spread = _number_scale(data)
     _rescale(network, spread, mean)
     return Classifier(spec=spec, network=network.eval())
 
@@ -122,8 +122,8 @@ def _rescale(network: Network, slope: float, offset: float) -> None:
         network.head.bias.mul_(slope).add_(offset)
 
 
-KINDS: dict[Task, Kind] = {
-    "label": Kind(lesson=_classes, head=_class_head, finished=_with_true_probabilities),
-    "labels": Kind(lesson=_marks, head=_label_head, finished=_with_thresholds),
-    "number": Kind(lesson=_standard_numbers, head=_number_head, finished=_in_own_unit),
+TASK_SPECS: dict[Task, TaskSpec] = {
+    "label": TaskSpec(targets=_class_targets, head=_class_head, finished=_calibrate_classes),
+    "labels": TaskSpec(targets=_label_targets, head=_label_head, finished=_calibrate_labels),
+    "number": TaskSpec(targets=_number_targets, head=_number_head, finished=_restore_number_unit),
 }

@@ -6,7 +6,7 @@ Legend: `N` images, `K` classes that occur, `G` groups.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.metrics.intervals import crossed_interval, wilson_ends
+from striate.metrics.intervals import cross_validation_interval, wilson_bounds
 from striate.values import Interval
 
 Floats = NDArray[np.float64]
@@ -40,9 +40,9 @@ def balanced_interval(
     if groups is not None:
         weights = 1 / (len(count_K) * count_K[kind])
         n /= _design_effect(weights * (right - recall_K[kind]), groups)
-    low, high = wilson_ends(value, n, level)
+    low, high = wilson_bounds(value, n, level)
     found = Interval(value=value, low=min(low, value), high=max(high, value), n=len(truth))
-    found = crossed_interval(found, folds) if folds else found
+    found = cross_validation_interval(found, folds) if folds else found
     return found.low, found.high
 
 

@@ -11,14 +11,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.metrics.intervals import log_losses, rng, softmax
+from striate.metrics.intervals import log_losses, make_rng, softmax
 from striate.metrics.target_metrics import fit_logistic
 from striate.values import Calibration, Rows, say
 
 Floats = NDArray[np.float64]
 
 
-def calibrated(
+def calibrate_scores(
     scores_NK: ArrayLike, temperature: float, calibration: Calibration | None = None
 ) -> NDArray[np.float32]:
     """Probabilities N x K of scores; rows sum to 1 within rounding.
@@ -28,7 +28,7 @@ def calibrated(
     """
     if calibration is None or calibration.neutral:
         return softmax(scores_NK, temperature)
-    scores = _tempered(np.asarray(scores_NK, np.float64) / temperature, calibration)
+    scores = _apply_temperatures(np.asarray(scores_NK, np.float64) / temperature, calibration)
     odds, rest_NK = _best_against_rest(scores)
     odds = calibration.slope * odds + calibration.intercept
     # At these odds the best class is as likely as the second.
@@ -60,7 +60,7 @@ def choose_calibration(
             groups=count,
         )
         return Calibration(why=why)
-    gain, error = _gain(scores, truth, owner, seed)
+    gain, error = _calibration_gain(scores, truth, owner, seed)
     figures = {"change": -gain, "error": error, "n": len(truth), "groups": count}
     if gain <= SURE * error:
         why = say(
@@ -91,7 +91,7 @@ def fit_calibration(scores_NK: ArrayLike, labels: ArrayLike, temperature: float)
     scores, truth = np.asarray(scores_NK, np.float64) / temperature, np.asarray(labels, np.int64)
     sure, unsure = _fit_temperatures(scores, truth)
     first = Calibration(sure=sure, unsure=unsure)
-    odds, _ = _best_against_rest(_tempered(scores, first))
+    odds, _ = _best_against_rest(_apply_temperatures(scores, first))
     slope, intercept = fit_logistic(odds, scores.argmax(axis=1) == truth)
     return replace(first, slope=slope, intercept=intercept)
 
@@ -110,10 +110,10 @@ def fit_temperature(scores_NK: ArrayLike, labels: ArrayLike) -> float:
     if spread == 0.0 or scores.shape[1] < 2:
         return 1.0
     scores = (scores - scores.max(axis=1, keepdims=True)) / spread
-    target = float(_targets(scores, truth).mean())
+    target = float(_platt_targets(scores, truth).mean())
     low, high, inverse = 1e-3, 1e4, 1.0
     for _ in range(60):
-        _, mean, variance = _moments(inverse * scores, scores)
+        _, mean, variance = _softmax_moments(inverse * scores, scores)
         slope, bend = float(mean.mean()) - target, float(variance.mean())
         low, high = (inverse, high) if slope < 0 else (low, inverse)
         step = inverse - slope / bend if bend > 0 else math.inf
@@ -134,11 +134,11 @@ def _fit_temperatures(scores_NK: Floats, truth: Rows) -> tuple[float, float]:
     unsure = _uncertainty(scores_NK)
     design_N2 = np.stack([1 - unsure, unsure], axis=1)
     scores = scores_NK - scores_NK.max(axis=1, keepdims=True)
-    target = _targets(scores, truth)
+    target = _platt_targets(scores, truth)
 
     def judged(logs: Floats) -> tuple[float, Floats, Floats]:
         inverse = np.exp(-(design_N2 @ logs))
-        total, mean, variance = _moments(inverse[:, None] * scores, scores)
+        total, mean, variance = _softmax_moments(inverse[:, None] * scores, scores)
         slope = design_N2.T @ (inverse * (target - mean))
         bend = (design_N2.T * (inverse * inverse * variance)) @ design_N2
         return float((total - inverse * target).sum()), slope, bend
@@ -160,17 +160,19 @@ def _fit_temperatures(scores_NK: Floats, truth: Rows) -> tuple[float, float]:
     return math.exp(logs[0]), math.exp(logs[1])
 
 
-def _gain(scores_NK: Floats, truth: Rows, owner: Rows, seed: int) -> tuple[float, float]:
+def _calibration_gain(
+    scores_NK: Floats, truth: Rows, owner: Rows, seed: int
+) -> tuple[float, float]:
     """By how much the two steps lower the log-loss of an image, and the standard error of that."""
     groups = int(owner.max()) + 1
-    fold = rng(seed, "calibration folds").permutation(groups)[owner] % FOLDS
+    fold = make_rng(seed, "calibration folds").permutation(groups)[owner] % FOLDS
     gains = np.empty(len(truth))
     for number in range(FOLDS):
         judged, given = fold == number, fold != number
         temperature = fit_temperature(scores_NK[given], truth[given])
         both = fit_calibration(scores_NK[given], truth[given], temperature)
         one, two = (
-            log_losses(calibrated(scores_NK[judged], temperature, how), truth[judged])
+            log_losses(calibrate_scores(scores_NK[judged], temperature, how), truth[judged])
             for how in (None, both)
         )
         gains[judged] = one - two
@@ -179,7 +181,7 @@ def _gain(scores_NK: Floats, truth: Rows, owner: Rows, seed: int) -> tuple[float
     return mean, math.sqrt(groups / (groups - 1) * float(left @ left)) / len(gains)
 
 
-def _tempered(scores_NK: Floats, calibration: Calibration) -> Floats:
+def _apply_temperatures(scores_NK: Floats, calibration: Calibration) -> Floats:
     """Scores, at temperature 1, over the temperature of each image; its highest becomes 0."""
     unsure = _uncertainty(scores_NK)
     heat = calibration.sure ** (1 - unsure) * calibration.unsure**unsure
@@ -189,7 +191,7 @@ def _tempered(scores_NK: Floats, calibration: Calibration) -> Floats:
 
 def _uncertainty(scores_NK: Floats) -> Floats:
     """Entropy of the softmax over its largest possible value, N in [0, 1]."""
-    total, mean, _ = _moments(scores_NK, scores_NK)
+    total, mean, _ = _softmax_moments(scores_NK, scores_NK)
     found: Floats = np.clip((total - mean) / math.log(scores_NK.shape[1]), 0, 1)
     return found
 
@@ -212,7 +214,7 @@ def _share_of(odds_N: Floats) -> Floats:
     return shares
 
 
-def _moments(logits_NK: Floats, scores_NK: Floats) -> tuple[Floats, Floats, Floats]:
+def _softmax_moments(logits_NK: Floats, scores_NK: Floats) -> tuple[Floats, Floats, Floats]:
     """Log of the summed powers of the logits; mean and variance of scores under their softmax."""
     high = logits_NK.max(axis=1)
     powers = np.exp(logits_NK - high[:, None])
@@ -223,7 +225,7 @@ def _moments(logits_NK: Floats, scores_NK: Floats) -> tuple[Floats, Floats, Floa
     return high + np.log(total), mean, variance
 
 
-def _targets(scores_NK: Floats, truth: Rows) -> Floats:
+def _platt_targets(scores_NK: Floats, truth: Rows) -> Floats:
     """The score that a softmax is to have on average, of every image: Platt's targets."""
     count, classes = scores_NK.shape
     true = scores_NK[np.arange(count), truth]

@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.metrics.intervals import rng
+from striate.metrics.intervals import make_rng
 from striate.values import BestEpoch
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ HUGE = 1e100
 
 
 @dataclass(frozen=True)
-class Trend:
+class SmoothedCurve:
     """A curve smoothed: `level` T is `hat` T x T times the curve; `noise` deviates one epoch.
 
     `spikes` T are epochs that stand out above their neighbours; they have no say in the level.
@@ -73,7 +73,7 @@ class Trend:
 
     def band(self, level: float = 0.95) -> tuple[Floats, Floats]:
         """Lower and upper end, T each, between which the true curve lies at this level."""
-        half = _quantile(level) * self.errors
+        half = _normal_quantile(level) * self.errors
         return self.centre - half, self.centre + half
 
     def apart(self, first: int, second: int) -> tuple[float, float]:
@@ -82,7 +82,7 @@ class Trend:
         return float(self.level[first] - self.level[second]), error
 
 
-def smooth(curve: ArrayLike) -> Trend:
+def smooth_curve(curve: ArrayLike) -> SmoothedCurve:
     """Local linear regression with the width that predicts left-out epochs best.
 
     Widths are tried on the epochs and on their logarithms, where a curve that falls steeply at
@@ -93,11 +93,11 @@ def smooth(curve: ArrayLike) -> Trend:
     size = float(np.abs(y).max(initial=0.0))
     if math.isfinite(size) and size > HUGE:
         # Squares of such losses would overflow.
-        small = smooth(y / size)
-        return Trend(y, small.level * size, small.hat, small.noise * size, small.spikes)
-    spikes = spikes_of(y)
+        small = smooth_curve(y / size)
+        return SmoothedCurve(y, small.level * size, small.hat, small.noise * size, small.spikes)
+    spikes = find_spikes(y)
     if len(y) < 4:
-        return Trend(y, y.copy(), np.eye(len(y)), jitter(y), spikes)
+        return SmoothedCurve(y, y.copy(), np.eye(len(y)), estimate_noise(y), spikes)
     weight = (~spikes).astype(np.float64)
     best, found = math.inf, np.eye(len(y))
     for axis in (np.arange(len(y), dtype=np.float64), np.log(np.arange(len(y)) + 1.0)):
@@ -114,10 +114,10 @@ def smooth(curve: ArrayLike) -> Trend:
     rest = (y - level)[~spikes]
     free = len(rest) - 2 * np.trace(found) + float(np.square(found).sum())
     noise = math.sqrt(float(np.square(rest).sum()) / max(1.0, free))
-    return Trend(y, level, found, noise, spikes)
+    return SmoothedCurve(y, level, found, noise, spikes)
 
 
-def jitter(curve: ArrayLike) -> float:
+def estimate_noise(curve: ArrayLike) -> float:
     """Standard deviation of the noise on a smooth curve, at least 0; 0 for fewer than 3 points.
 
     From the median size of its second differences, whose deviation is sqrt(6) that of the noise.
@@ -126,10 +126,10 @@ def jitter(curve: ArrayLike) -> float:
     return float(np.median(bends) / (0.6745 * math.sqrt(6))) if len(bends) else 0.0
 
 
-def spikes_of(curve: ArrayLike) -> Truths:
+def find_spikes(curve: ArrayLike) -> Truths:
     """The epochs that stand out above those on both sides by more than four deviations, T."""
     y = np.asarray(curve, np.float64)
-    bar = SPIKE * jitter(y)
+    bar = SPIKE * estimate_noise(y)
     found = np.zeros(len(y), np.bool_)
     for t in range(1, len(y) - 1):
         sides = max(float(y[max(0, t - 2) : t].mean()), float(y[t + 1 : t + 3].mean()))
@@ -137,10 +137,10 @@ def spikes_of(curve: ArrayLike) -> Truths:
     return found
 
 
-def ranked(curve: ArrayLike) -> Floats:
+def smooth_usable_losses(curve: ArrayLike) -> Floats:
     """The smoothed loss of every epoch, T; infinite where the epoch's own weights are no good."""
-    trend = smooth(curve)
-    found: Floats = np.where(_usable(trend), trend.level, np.inf)
+    trend = smooth_curve(curve)
+    found: Floats = np.where(_within_band(trend), trend.level, np.inf)
     return found
 
 
@@ -155,19 +155,19 @@ def find_best_epoch(
     `among` says which epochs there are weights of, all unless given; only they are chosen.
     Epochs count from 0. Raises `ValueError` for an empty curve.
     """
-    trend = smooth(curve)
+    trend = smooth_curve(curve)
     count = len(trend.level)
     if not count:
         raise ValueError("no epoch to choose")
-    usable = np.flatnonzero(_usable(trend))
+    usable = np.flatnonzero(_within_band(trend))
     usable = usable if len(usable) else np.arange(count)
-    least = _least(trend, usable)
-    alike = [int(t) for t in usable if _near(trend, int(t), least, _quantile(0.95))]
+    least = _least_place(trend, usable)
+    alike = [int(t) for t in usable if _is_tied(trend, int(t), least, _normal_quantile(0.95))]
     if among is not None:
         usable = np.intersect1d(usable, np.asarray(among)) if len(among) else usable
         usable = usable if len(usable) else np.sort(np.asarray(among))
-        least = _least(trend, usable)
-    chosen = min(int(t) for t in usable if _near(trend, int(t), least, tie))
+        least = _least_place(trend, usable)
+    chosen = min(int(t) for t in usable if _is_tied(trend, int(t), least, tie))
     return BestEpoch(
         place=chosen,
         low=min(alike),
@@ -179,7 +179,7 @@ def find_best_epoch(
     )
 
 
-def rise_by_chance(curve: ArrayLike, seed: int = 0, draws: int = DRAWS) -> tuple[float, float]:
+def rise_with_pvalue(curve: ArrayLike, seed: int = 0, draws: int = DRAWS) -> tuple[float, float]:
     """How far the smoothed curve ends above its minimum, and how often chance does as much.
 
     Chance: the nearest curve that never rises (isotonic regression), with the residuals of the
@@ -188,21 +188,21 @@ def rise_by_chance(curve: ArrayLike, seed: int = 0, draws: int = DRAWS) -> tuple
     """
     from sklearn.isotonic import isotonic_regression
 
-    trend = smooth(curve)
+    trend = smooth_curve(curve)
     y = trend.curve
     if len(y) < 6:
         return 0.0, 1.0
-    found = _rise(trend.level)
+    found = _final_rise(trend.level)
     null = isotonic_regression(np.where(trend.spikes, trend.level, y), increasing=False)
     rests = (y - trend.level) / np.sqrt(np.clip(1 - np.diag(trend.hat), 0.05, 1.0))
     rests = rests[~trend.spikes] - rests[~trend.spikes].mean()
-    drawn = rng(seed, "rise").choice(rests, (draws, len(y)))
+    drawn = make_rng(seed, "rise").choice(rests, (draws, len(y)))
     levels = (null + drawn) @ trend.hat.T
     more = int((levels[:, -1] - levels.min(axis=1) >= found).sum())
     return found, (1 + more) / (1 + draws)
 
 
-def slope(curve: ArrayLike, along: ArrayLike | None = None) -> tuple[float, float]:
+def fit_slope(curve: ArrayLike, along: ArrayLike | None = None) -> tuple[float, float]:
     """Least-squares slope and its standard error, wider where errors follow each other.
 
     The error grows by sqrt((1 + r) / (1 - r)) with r the correlation of neighbouring residuals,
@@ -215,7 +215,7 @@ def slope(curve: ArrayLike, along: ArrayLike | None = None) -> tuple[float, floa
         return 0.0, math.inf
     size = float(np.abs(y).max())
     if math.isfinite(size) and size > HUGE:
-        value, error = slope(y / size, x)
+        value, error = fit_slope(y / size, x)
         return value * size, error * size
     centred = x - x.mean()
     spread = float(np.square(centred).sum())
@@ -228,7 +228,7 @@ def slope(curve: ArrayLike, along: ArrayLike | None = None) -> tuple[float, floa
     return value, error * math.sqrt((1 + follow) / (1 - follow))
 
 
-def lost_again(curve: ArrayLike) -> float:
+def share_lost_again(curve: ArrayLike) -> float:
     """Of the ground that a falling curve gains, the share that it loses again, at least 0.
 
     All rises from one epoch to the next over all falls; 0 falls throughout, 1 ends where it
@@ -239,18 +239,18 @@ def lost_again(curve: ArrayLike) -> float:
     return ups / downs if downs else (math.inf if ups else 0.0)
 
 
-def beyond(value: float, error: float, level: float = LEVEL) -> bool:
+def is_significant(value: float, error: float, level: float = LEVEL) -> bool:
     """Whether a figure with its standard error lies above 0 beyond doubt, two-sided."""
-    return value > _quantile(level) * error
+    return value > _normal_quantile(level) * error
 
 
-def wilder(noise: float, expected: float, freedom: int, level: float = LEVEL) -> bool:
+def is_noisier(noise: float, expected: float, freedom: int, level: float = LEVEL) -> bool:
     """Whether a deviation estimated with so many degrees of freedom is above an expected one.
 
     Chi-square by Wilson and Hilferty 1931; the estimate from medians counts as a third of them.
     """
     free = max(1.0, freedom / 3)
-    bar = (1 - 2 / (9 * free) + _quantile(level) * math.sqrt(2 / (9 * free))) ** 3
+    bar = (1 - 2 / (9 * free) + _normal_quantile(level) * math.sqrt(2 / (9 * free))) ** 3
     return noise**2 > expected**2 * bar
 
 
@@ -259,30 +259,30 @@ def mean_loss_error(loss: float, images: int, level: float = LEVEL) -> float:
 
     Losses of single images scatter about as much as their mean, as an exponential's do.
     """
-    return _quantile(level) * loss / math.sqrt(max(1, images))
+    return _normal_quantile(level) * loss / math.sqrt(max(1, images))
 
 
-def _usable(trend: Trend) -> Truths:
+def _within_band(trend: SmoothedCurve) -> Truths:
     """Which epochs do not stand out above the band."""
     outside = (trend.curve - trend.level > 2 * trend.noise) & (trend.noise > 0)
     found: Truths = ~(trend.spikes | outside)
     return found
 
 
-def _least(trend: Trend, places: NDArray[np.int64]) -> int:
+def _least_place(trend: SmoothedCurve, places: NDArray[np.int64]) -> int:
     return int(places[np.argmin(trend.level[places])])
 
 
-def _near(trend: Trend, place: int, least: int, errors: float) -> bool:
+def _is_tied(trend: SmoothedCurve, place: int, least: int, errors: float) -> bool:
     value, error = trend.apart(place, least)
     return value <= errors * error + ROUNDING * abs(float(trend.level[least]))
 
 
-def _rise(level: Floats) -> float:
+def _final_rise(level: Floats) -> float:
     return float(level[-1] - level.min())
 
 
-def _quantile(level: float) -> float:
+def _normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.metrics import intervals
-from striate.metrics.paired_tests import fewer_by_chance
+from striate.metrics.paired_tests import hypergeometric_pvalue
 from striate.values import Example, Interval, Rows
 
 Floats = NDArray[np.float64]
@@ -19,7 +19,7 @@ LEAST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Slice:
+class ImageSlice:
     """The images of one kind, and how often a model is right on them and on all others."""
 
     name: str
@@ -28,13 +28,13 @@ class Slice:
     others: Interval
 
 
-def properties(images_NHWC: NDArray[np.uint8], examples: list[Example]) -> dict[str, Floats]:
+def image_properties(images_NHWC: NDArray[np.uint8], examples: list[Example]) -> dict[str, Floats]:
     """Brightness, contrast, sharpness and size of every image.
 
     Sharpness is the mean size of the Laplacian over the spread of the pixels: of two images
     alike in contrast the blurred one has less.
     """
-    found = np.array([_of_pixels(image) for image in images_NHWC]).reshape(-1, 3)
+    found = np.array([_measure_image(image) for image in images_NHWC]).reshape(-1, 3)
     sizes = np.sqrt([float(e.width * e.height) for e in examples])
     return {
         "brightness": found[:, 0],
@@ -44,14 +44,14 @@ def properties(images_NHWC: NDArray[np.uint8], examples: list[Example]) -> dict[
     }
 
 
-def joined(parts: Sequence[dict[str, Floats]]) -> dict[str, Floats]:
+def join_properties(parts: Sequence[dict[str, Floats]]) -> dict[str, Floats]:
     """What `properties` told of several blocks of images, as of one."""
     return (
         {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
     )
 
 
-def slices(
+def property_slices(
     measured: dict[str, Floats],
     right: NDArray[np.bool_],
     groups: Rows,
@@ -59,7 +59,7 @@ def slices(
     seed: int = 0,
     folds: int = 0,
     level: float = 0.95,
-) -> tuple[Slice, ...]:
+) -> tuple[ImageSlice, ...]:
     """The outer quarters of each property, in the order of `SLICES`, with intervals at `level`.
 
     Where a property has one value for more than half of the images its quarters mean nothing
@@ -71,7 +71,7 @@ def slices(
         for k, inside in enumerate((values < low, values > high)):
             if low < high and inside.sum() >= LEAST:
                 found.append(
-                    Slice(
+                    ImageSlice(
                         name=SLICES[2 * place + k],
                         inside=inside,
                         accuracy=intervals.accuracy_interval(
@@ -94,7 +94,7 @@ def group_slices(
     folds: int = 0,
     level: float = 0.95,
     most: int | None = None,
-) -> tuple[Slice, ...]:
+) -> tuple[ImageSlice, ...]:
     """The named groups of at least 10 images, the one that is least often right first.
 
     `names` N are the source's own, empty where an image has none; at most `most` are given. An
@@ -103,10 +103,10 @@ def group_slices(
     """
     named = np.array(names, object)
     found = []
-    for name, _, _ in _counted(right, names)[:most]:
+    for name, _, _ in _count_groups(right, names)[:most]:
         inside = np.asarray(named == name, np.bool_)
         found.append(
-            Slice(
+            ImageSlice(
                 name=name,
                 inside=inside,
                 accuracy=intervals.accuracy_interval(right[inside], None, seed, level, folds),
@@ -118,7 +118,7 @@ def group_slices(
     return tuple(found)
 
 
-def _counted(right: NDArray[np.bool_], names: Sequence[str]) -> list[tuple[str, int, int]]:
+def _count_groups(right: NDArray[np.bool_], names: Sequence[str]) -> list[tuple[str, int, int]]:
     """Name, images right and images of the groups that can be judged, the worst first."""
     kinds, owner = np.unique(np.array(names, str), return_inverse=True)
     hits = np.bincount(owner, right, len(kinds)).astype(int)
@@ -131,12 +131,14 @@ def _counted(right: NDArray[np.bool_], names: Sequence[str]) -> list[tuple[str, 
     return sorted(found, key=lambda one: one[1] / one[2]) if len(found) > 1 else []
 
 
-def weaker(tried: Sequence[Slice]) -> tuple[Slice, ...]:
+def find_weak_slices(tried: Sequence[ImageSlice]) -> tuple[ImageSlice, ...]:
     """The slices that lie below all other images by more than their intervals explain."""
-    return tuple(one for one in tried if intervals.difference(one.others, one.accuracy).low > 0)
+    return tuple(
+        one for one in tried if intervals.share_difference(one.others, one.accuracy).low > 0
+    )
 
 
-def weak_groups(
+def find_weak_groups(
     right: NDArray[np.bool_], names: Sequence[str], error: float
 ) -> tuple[tuple[str, ...], int]:
     """The groups with fewer right answers than chance gives, and how many groups were tried.
@@ -146,17 +148,17 @@ def weak_groups(
     for small groups, where intervals at such levels do not. The images of a group are taken for
     independent, so it says of these very groups that they are worse, not why. Worst first.
     """
-    tried = _counted(right, names)
+    tried = _count_groups(right, names)
     all_right, total = int(right.sum()), len(right)
     found = tuple(
         name
         for name, k, n in tried
-        if fewer_by_chance(k, n, all_right, total) <= error / len(tried)
+        if hypergeometric_pvalue(k, n, all_right, total) <= error / len(tried)
     )
     return found, len(tried)
 
 
-def _of_pixels(image_HWC: NDArray[np.uint8]) -> tuple[float, float, float]:
+def _measure_image(image_HWC: NDArray[np.uint8]) -> tuple[float, float, float]:
     grey = image_HWC.astype(np.float32).mean(axis=2)
     spread = float(grey.std())
     bend = (

@@ -23,16 +23,16 @@ def seed_for(seed: int, purpose: str) -> int:
     return int.from_bytes(digest, "little") >> 1
 
 
-def rng(seed: int, purpose: str) -> np.random.Generator:
+def make_rng(seed: int, purpose: str) -> np.random.Generator:
     """A generator of its own for one purpose, so that no draw depends on another's order."""
     return np.random.default_rng(seed_for(seed, purpose))
 
 
-def some_of(rows: Rows, most: int, seed: int, purpose: str) -> Rows:
+def sample_rows(rows: Rows, most: int, seed: int, purpose: str) -> Rows:
     """At most so many of the rows, drawn evenly for one purpose, ascending; all where they fit."""
     if len(rows) <= most:
         return rows
-    drawn: Rows = np.sort(rng(seed, purpose).choice(rows, max(0, most), replace=False))
+    drawn: Rows = np.sort(make_rng(seed, purpose).choice(rows, max(0, most), replace=False))
     return drawn
 
 
@@ -46,13 +46,13 @@ def wilson(k: int, n: int, level: float = 0.95) -> Interval:
         raise ValueError(f"{k} of {n} is not a share")
     if n == 0:
         return Interval(value=0.0, low=0.0, high=1.0, n=0, level=level, method="wilson")
-    low, high = wilson_ends(k / n, n, level)
+    low, high = wilson_bounds(k / n, n, level)
     return Interval(value=k / n, low=low, high=high, n=n, level=level, method="wilson")
 
 
-def wilson_ends(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
+def wilson_bounds(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """The ends of Wilson's interval of a share of `n` images, which need not be a whole number."""
-    z = _quantile(level)
+    z = _normal_quantile(level)
     weight = z * z / n
     centre = (share + weight / 2) / (1 + weight)
     half = z * math.sqrt(share * (1 - share) / n + weight / (4 * n)) / (1 + weight)
@@ -70,15 +70,15 @@ def cluster_bootstrap(
     drawn. Davison & Hinkley 1997, section 3.8. Where the data say nothing of the spread (fewer
     than two groups, or all images alike) it is Wilson's interval with a group counted as one.
     """
-    right_G, size_G = _per_group(correct, groups)
+    right_G, size_G = _group_sums(correct, groups)
     n, k = int(size_G.sum()), float(right_G.sum())
     value = k / n if n else 0.0
     if len(size_G) < 2 or k in (0.0, float(n)):
         whole = wilson(round(value * len(size_G)), len(size_G), level)
         low, high = whole.low, whole.high
     else:
-        shares = _drawn_shares(right_G, size_G, draws, rng(seed, "cluster bootstrap"))
-        low, high = (float(q) for q in np.quantile(shares, _tails(level)))
+        shares = _bootstrap_shares(right_G, size_G, draws, make_rng(seed, "cluster bootstrap"))
+        low, high = (float(q) for q in np.quantile(shares, _tail_levels(level)))
     return Interval(
         value=value,
         low=min(low, value),
@@ -100,29 +100,29 @@ def accuracy_interval(
 
     `folds` is their number where cross-validation judged: the interval is wider then.
     """
-    hits = _truths(correct)
+    hits = _as_booleans(correct)
     if groups is not None and len(np.unique(np.asarray(groups))) < len(hits):
         found = cluster_bootstrap(hits, groups, seed=seed, level=level)
     else:
         found = wilson(int(hits.sum()), len(hits), level)
-    return crossed_interval(found, folds) if folds else found
+    return cross_validation_interval(found, folds) if folds else found
 
 
-def crossed_factor(folds: int) -> float:
+def cross_validation_factor(folds: int) -> float:
     """How much wider the interval of `folds`-fold cross-validation is: see `crossed_interval`."""
     if folds < 2:
         raise ValueError(f"{folds} folds cannot judge each other")
     return math.sqrt(1 + folds / (folds - 1))
 
 
-def crossed_interval(interval: Interval, folds: int) -> Interval:
+def cross_validation_interval(interval: Interval, folds: int) -> Interval:
     """The interval of a share that `folds`-fold cross-validation gave: wider on both sides.
 
     The folds' models share training images, and none is the one delivered, so that errors are
     not independent. The variance is multiplied by 1 + J * n_test / n_train = 1 + J / (J - 1) for
     J folds: Nadeau & Bengio 2003, section 3. Raises `ValueError` for fewer than two folds.
     """
-    factor = crossed_factor(folds)
+    factor = cross_validation_factor(folds)
     return replace(
         interval,
         low=max(0.0, interval.value - factor * (interval.value - interval.low)),
@@ -171,7 +171,7 @@ def expected_calibration_error(
     Guo et al. 2017, eq. 3, with the bins of Nguyen & O'Connor 2015: images sorted by their
     highest probability and cut into bins of equal number, so that no bin is nearly empty.
     """
-    gaps_NB = _gaps(probabilities_NK, labels, bins)
+    gaps_NB = _confidence_gaps(probabilities_NK, labels, bins)
     if not len(gaps_NB):
         return 0.0
     return float(np.abs(gaps_NB.sum(axis=0)).sum()) / len(gaps_NB)
@@ -194,7 +194,7 @@ def calibration_interval(
     truth can be below; the upper end is the draws' 97.5th percentile, too high rather than too
     low. `folds` is their number where cross-validation judged.
     """
-    gaps_NB = _gaps(probabilities_NK, labels, 15)
+    gaps_NB = _confidence_gaps(probabilities_NK, labels, 15)
     count = len(gaps_NB)
     if count < 2:
         return 0.0, 1.0
@@ -205,18 +205,18 @@ def calibration_interval(
     sums_GB = np.zeros((len(sizes), gaps_NB.shape[1]))
     np.add.at(sums_GB, owner, gaps_NB)
     found = gaps_NB.sum(axis=0) / count
-    times = rng(seed, "calibration error").multinomial(
+    times = make_rng(seed, "calibration error").multinomial(
         len(sizes), np.full(len(sizes), 1 / len(sizes)), draws
     )
     drawn = (times @ sums_GB) / (times @ sizes)[:, None]
     error = float(np.abs(found).sum())
     moved = float(np.quantile(np.abs(drawn - found).sum(axis=1), 0.975))
     high = max(error, float(np.quantile(np.abs(drawn).sum(axis=1), 0.975)))
-    wider = crossed_factor(folds) if folds else 1.0
+    wider = cross_validation_factor(folds) if folds else 1.0
     return max(0.0, error - wider * moved), min(1.0, error + wider * (high - error))
 
 
-def _gaps(probabilities_NK: ArrayLike, labels: ArrayLike, bins: int) -> Floats:
+def _confidence_gaps(probabilities_NK: ArrayLike, labels: ArrayLike, bins: int) -> Floats:
     """How much surer each image's answer was than right, in the column of its bin: N x B."""
     table = np.asarray(probabilities_NK, np.float64)
     truth = np.asarray(labels, np.int64)
@@ -238,7 +238,7 @@ def softmax(scores_NK: ArrayLike, temperature: float = 1.0) -> NDArray[np.float3
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
-def better(
+def sign_test_better(
     correct_new: ArrayLike, correct_old: ArrayLike, groups: ArrayLike | None = None
 ) -> float:
     """One-sided mid-p value of "the new one is no better", both judged on the same images.
@@ -250,7 +250,7 @@ def better(
     right follow Binomial(n, 1/2) if the two are alike; the outcome itself counts half
     (mid-p: Fagerland et al. 2013). 0.5 where they never differ.
     """
-    new, old = _truths(correct_new), _truths(correct_old)
+    new, old = _as_booleans(correct_new), _as_booleans(correct_old)
     if new.shape != old.shape:
         raise ValueError(f"{len(new)} and {len(old)} images are not the same images")
     gains = new.astype(np.int64) - old
@@ -280,14 +280,14 @@ def paired_difference(
 
     `value`, `low` and `high` lie in [-1, 1]; whole groups are drawn where groups are given.
     """
-    gain = _truths(correct_new).astype(np.float64) - _truths(correct_old)
+    gain = _as_booleans(correct_new).astype(np.float64) - _as_booleans(correct_old)
     owners = np.arange(len(gain)) if groups is None else groups
-    gain_G, size_G = _per_group(gain, owners)
+    gain_G, size_G = _group_sums(gain, owners)
     value = float(gain.mean()) if len(gain) else 0.0
     low, high = value, value
     if len(size_G) > 1:
-        shares = _drawn_shares(gain_G, size_G, draws, rng(seed, "paired bootstrap"))
-        low, high = (float(q) for q in np.quantile(shares, _tails(level)))
+        shares = _bootstrap_shares(gain_G, size_G, draws, make_rng(seed, "paired bootstrap"))
+        low, high = (float(q) for q in np.quantile(shares, _tail_levels(level)))
     return Interval(
         value=value,
         low=min(low, value),
@@ -298,7 +298,7 @@ def paired_difference(
     )
 
 
-def difference(first: Interval, second: Interval, times: float = 1.0) -> Interval:
+def share_difference(first: Interval, second: Interval, times: float = 1.0) -> Interval:
     """Share `first`, so many `times`, minus share `second` of other images, in [-1, `times`].
 
     Both are at the same level. The interval comes from those of the two shares: Newcombe 1998,
@@ -317,21 +317,21 @@ def difference(first: Interval, second: Interval, times: float = 1.0) -> Interva
     )
 
 
-def _truths(correct: ArrayLike) -> NDArray[np.bool_]:
+def _as_booleans(correct: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(correct).astype(bool).ravel()
 
 
-def _quantile(level: float) -> float:
+def _normal_quantile(level: float) -> float:
     if not 0 < level < 1:
         raise ValueError(f"a level lies between 0 and 1, not at {level}")
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
-def _tails(level: float) -> tuple[float, float]:
+def _tail_levels(level: float) -> tuple[float, float]:
     return (1 - level) / 2, (1 + level) / 2
 
 
-def _per_group(values: ArrayLike, groups: ArrayLike) -> tuple[Floats, Floats]:
+def _group_sums(values: ArrayLike, groups: ArrayLike) -> tuple[Floats, Floats]:
     """Sum of the values and number of images of every group, G each."""
     numbers = np.asarray(values, np.float64).ravel()
     _, owner = np.unique(np.asarray(groups), return_inverse=True)
@@ -342,7 +342,7 @@ def _per_group(values: ArrayLike, groups: ArrayLike) -> tuple[Floats, Floats]:
     return sums, sizes
 
 
-def _drawn_shares(
+def _bootstrap_shares(
     sums_G: Floats, sizes_G: Floats, draws: int, generator: np.random.Generator
 ) -> Floats:
     """Share of each of `draws` draws of G groups with replacement.

@@ -4,7 +4,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-def less_loss(loss_new: ArrayLike, loss_old: ArrayLike, groups: ArrayLike | None = None) -> float:
+def paired_loss_pvalue(
+    loss_new: ArrayLike, loss_old: ArrayLike, groups: ArrayLike | None = None
+) -> float:
     """One-sided p-value of "the new one's losses are no smaller", both of the same images.
 
     The paired t-test (Student 1908) of the difference image by image: unlike a count of wins it
@@ -28,7 +30,7 @@ def less_loss(loss_new: ArrayLike, loss_old: ArrayLike, groups: ArrayLike | None
     return float(stats.ttest_1samp(saved, 0, alternative="greater").pvalue)
 
 
-def fewer_by_chance(right: int, n: int, all_right: int, total: int) -> float:
+def hypergeometric_pvalue(right: int, n: int, all_right: int, total: int) -> float:
     """How often `n` of `total` images drawn by lot hold at most `right` of those `all_right`.
 
     The lower tail of the hypergeometric distribution, as in Fisher's exact test (1935).

@@ -11,7 +11,7 @@ from striate.metrics.balanced_accuracy import balanced_interval
 from striate.values import Measure, Predictions, Rows, Score, WithLeaked
 
 
-def score(
+def score_predictions(
     predictions: Predictions,
     *,
     groups: Rows | None = None,
@@ -44,10 +44,10 @@ def score(
         task = _score_labels if predictions.task == "labels" else _score_numbers
         found = task(predictions, counts, None if groups is None else groups[counts], seed)
         return replace(
-            _crossed(found, folds) if folds else found,
+            _widen_by_folds(found, folds) if folds else found,
             evaluation=evaluation,
             looks=looks,
-            with_leaked=_with_leaked(predictions, known, counts),
+            with_leaked=_score_with_leaked(predictions, known, counts),
         )
     truth = predictions.truth[counts]
     probabilities = predictions.probabilities[counts]
@@ -101,7 +101,8 @@ def label_table(
     if not folds:
         return table
     return tuple(
-        (target_metrics.crossed(p, folds), target_metrics.crossed(f, folds)) for p, f in table
+        (target_metrics.widen_by_folds(p, folds), target_metrics.widen_by_folds(f, folds))
+        for p, f in table
     )
 
 
@@ -116,7 +117,7 @@ def _score_labels(
     exact = (predictions.said[counts] == (marks > 0)).all(axis=1)
     whole = intervals.accuracy_interval(exact, groups, seed)
     shares = marks.mean(axis=0)
-    return _measured(
+    return _make_score(
         precise,
         counts,
         groups,
@@ -138,22 +139,22 @@ def _score_numbers(
         predictions.numbers[counts], truth, groups, seed
     )
     guessing = float(np.abs(truth - np.median(truth)).mean())
-    return _measured(error, counts, groups, beside=tuple(beside), guessing=guessing)
+    return _make_score(error, counts, groups, beside=tuple(beside), guessing=guessing)
 
 
-def _crossed(found: Score, folds: int) -> Score:
+def _widen_by_folds(found: Score, folds: int) -> Score:
     low, high = found.interval
     one = Measure(name=found.metric, value=found.value, low=low, high=high)
-    wider = target_metrics.crossed(one, folds)
+    wider = target_metrics.widen_by_folds(one, folds)
     return replace(
         found,
         interval=(wider.low, wider.high),
         method=f"crossed-{found.method}",
-        beside=tuple(target_metrics.crossed(each, folds) for each in found.beside),
+        beside=tuple(target_metrics.widen_by_folds(each, folds) for each in found.beside),
     )
 
 
-def _measured(
+def _make_score(
     found: Measure,
     counts: NDArray[np.bool_],
     groups: Rows | None,
@@ -164,7 +165,7 @@ def _measured(
     guessing: float | None,
 ) -> Score:
     count = int(counts.sum())
-    together = target_metrics.in_groups(groups, count)
+    together = target_metrics.has_shared_groups(groups, count)
     return Score(
         metric=found.name,
         value=found.value,
@@ -181,7 +182,7 @@ def _measured(
     )
 
 
-def _with_leaked(
+def _score_with_leaked(
     predictions: Predictions, known: NDArray[np.bool_], counts: NDArray[np.bool_]
 ) -> WithLeaked | None:
     if counts.sum() == known.sum():

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.metrics.intervals import crossed_factor, rng, wilson
+from striate.metrics.intervals import cross_validation_factor, make_rng, wilson
 from striate.values import Interval, Measure
 
 Floats = NDArray[np.float64]
@@ -40,7 +40,7 @@ def average_precision(
     return found
 
 
-def f1(said_N: ArrayLike, marks_N: ArrayLike, weights_BN: NDArray[np.float32]) -> Floats:
+def f1_score(said_N: ArrayLike, marks_N: ArrayLike, weights_BN: NDArray[np.float32]) -> Floats:
     """Twice the right over all said and all true, for each of B weightings; NaN without either."""
     said, marks = np.asarray(said_N, np.float32), np.asarray(marks_N, np.float32)
     right, all_said, true = (weights_BN @ part for part in (said * marks, said, marks))
@@ -78,21 +78,21 @@ def label_measures(
         kinds = []
         for k in range(labels):
             precise = average_precision(probabilities_NK[:, k], marks_NK[:, k], weights_BN)
-            found = f1(said_NK[:, k], marks_NK[:, k], weights_BN)
+            found = f1_score(said_NK[:, k], marks_NK[:, k], weights_BN)
             # A label that nobody has in this draw says nothing of the answers.
             kinds.append((precise, np.where(np.isnan(precise), np.nan, found)))
         table = np.array(kinds).transpose(2, 0, 1)  # B x K x 2
-        return np.concatenate([table, _mean(table)[:, None]], axis=1)
+        return np.concatenate([table, _nan_mean(table)[:, None]], axis=1)
 
     one = both(np.ones((1, count), np.float32))[0]
-    many = np.concatenate([both(part) for part in _weights(count, groups, draws, seed)])
+    many = np.concatenate([both(part) for part in _bootstrap_weights(count, groups, draws, seed)])
     found = []
     for k in range(labels + 1):
         behind = np.flatnonzero(marks_NK[:, k]) if k < labels else np.arange(count)
         proven = len(np.unique(np.asarray(groups)[behind])) if groups is not None else len(behind)
         names = ("average_precision", "f1") if k < labels else ("mean_average_precision", "mean_f1")
         precise, f1_of = (
-            _unless_perfect(_measured(name, one[k, j], many[:, k, j]), proven)
+            _widen_if_perfect(_make_measure(name, one[k, j], many[:, k, j]), proven)
             for j, name in enumerate(names)
         )
         found.append((precise, f1_of))
@@ -119,12 +119,14 @@ def number_measures(
         return np.stack([weights @ np.abs(wrong), explained, np.sqrt(squared)], axis=1)
 
     one = errors(np.ones((1, len(truth)), np.float32))[0]
-    many = np.concatenate([errors(part) for part in _weights(len(truth), groups, draws, seed)])
+    many = np.concatenate(
+        [errors(part) for part in _bootstrap_weights(len(truth), groups, draws, seed)]
+    )
     names = ("mean_absolute_error", "r_squared", "root_mean_squared_error")
-    return tuple(_measured(name, one[k], many[:, k]) for k, name in enumerate(names))
+    return tuple(_make_measure(name, one[k], many[:, k]) for k, name in enumerate(names))
 
 
-def compared_labels(
+def compare_labels(
     new_NK: NDArray[np.float32],
     old_NK: NDArray[np.float32],
     marks_NK: Floats,
@@ -144,12 +146,12 @@ def compared_labels(
             [average_precision(scores[:, k], marks_NK[:, k], weights_BN) for k in range(labels)]
             for scores in (new_NK, old_NK)
         ]
-        return _mean(np.array(kinds).transpose(2, 1, 0))  # B x 2
+        return _nan_mean(np.array(kinds).transpose(2, 1, 0))  # B x 2
 
-    return _compared(both, count, groups, seed, draws, sign=1.0)
+    return _compare_by_bootstrap(both, count, groups, seed, draws, sign=1.0)
 
 
-def compared_numbers(
+def compare_numbers(
     new_N: ArrayLike,
     old_N: ArrayLike,
     truth_N: ArrayLike,
@@ -164,17 +166,17 @@ def compared_numbers(
     def both(weights_BN: NDArray[np.float32]) -> Floats:
         return np.asarray(weights_BN @ wrong_N2 / weights_BN.sum(axis=1, keepdims=True))
 
-    return _compared(both, len(truth), groups, seed, draws, sign=-1.0)
+    return _compare_by_bootstrap(both, len(truth), groups, seed, draws, sign=-1.0)
 
 
-def mean_of_groups(
+def grouped_mean(
     name: str, values_N: ArrayLike, groups: ArrayLike, seed: int = 0, draws: int = 2000
 ) -> Measure:
     """A mean over images, with the percentile interval of a bootstrap over their groups."""
     values = np.asarray(values_N, np.float64)
     _, owner = np.unique(groups, return_inverse=True)
     sums, sizes = np.bincount(owner, values), np.bincount(owner)
-    generator, found = rng(seed, name.replace("_", " ")), np.empty(draws)
+    generator, found = make_rng(seed, name.replace("_", " ")), np.empty(draws)
     for draw in range(draws):
         some = generator.integers(0, len(sums), len(sums))
         found[draw] = sums[some].sum() / sizes[some].sum()
@@ -183,19 +185,19 @@ def mean_of_groups(
     return Measure(name=name, value=value, low=min(float(low), value), high=max(float(high), value))
 
 
-def as_share(found: Measure, n: int) -> Interval:
+def measure_to_interval(found: Measure, n: int) -> Interval:
     """A measure as an interval within [0, 1], of `n` images."""
     value, low, high = (min(1.0, max(0.0, x)) for x in (found.value, found.low, found.high))
     return Interval(value=value, low=low, high=high, n=n, method="bootstrap")
 
 
-def crossed(found: Measure, folds: int) -> Measure:
+def widen_by_folds(found: Measure, folds: int) -> Measure:
     """The measure of `folds`-fold cross-validation: wider on both sides, as shares are there.
 
     Nadeau & Bengio 2003, section 3. It stays within what the measure can be: errors are not
     below 0, shares and R² not above 1.
     """
-    factor = crossed_factor(folds)
+    factor = cross_validation_factor(folds)
     least, most = _BOUNDS.get(found.name, (0.0, 1.0))
     return replace(
         found,
@@ -204,7 +206,7 @@ def crossed(found: Measure, folds: int) -> Measure:
     )
 
 
-def in_groups(groups: ArrayLike | None, count: int) -> bool:
+def has_shared_groups(groups: ArrayLike | None, count: int) -> bool:
     """Whether some images share a group, so that whole groups are drawn."""
     return groups is not None and len(np.unique(np.asarray(groups))) < count
 
@@ -230,28 +232,28 @@ def fit_logistic(scores_N: ArrayLike, marks_N: ArrayLike) -> tuple[float, float]
     targets = np.where(marks > 0, (true + 1) / (true + 2), 1 / (others + 2))
     design = np.stack([standard, np.ones_like(standard)], axis=1)
     found = np.array([1.0, np.log((true + 1) / (others + 1))])
-    loss = _loss(design @ found, targets)
+    loss = _logistic_loss(design @ found, targets)
     for _ in range(50):
         chances = 1 / (1 + np.exp(-np.clip(design @ found, -60, 60)))
         slope = design.T @ (chances - targets)
         bend = (design.T * (chances * (1 - chances))) @ design
         # Scores that are all equal leave the slope open; this holds it where it is.
         step = np.linalg.solve(bend + 1e-9 * len(scores) * np.eye(2), slope)
-        while np.abs(step).max() > 1e-9 and _loss(design @ (found - step), targets) > loss:
+        while np.abs(step).max() > 1e-9 and _logistic_loss(design @ (found - step), targets) > loss:
             step = step / 2
         found, before = found - step, loss
-        loss = _loss(design @ found, targets)
+        loss = _logistic_loss(design @ found, targets)
         if before - loss < 1e-10:
             break
     gain = max(float(found[0]), _LEAST_SLOPE) / spread
     return gain, float(found[1]) - gain * middle
 
 
-def _loss(logits: Floats, targets: Floats) -> float:
+def _logistic_loss(logits: Floats, targets: Floats) -> float:
     return float((np.logaddexp(0, logits) - targets * logits).sum())
 
 
-def _compared(
+def _compare_by_bootstrap(
     both: Callable[[NDArray[np.float32]], Floats],
     count: int,
     groups: ArrayLike | None,
@@ -261,12 +263,12 @@ def _compared(
 ) -> tuple[float, float, float]:
     """New, old, and the share of draws in which `sign` times new is not above old."""
     new, old = both(np.ones((1, count), np.float32))[0]
-    many = np.concatenate([both(part) for part in _weights(count, groups, draws, seed)])
+    many = np.concatenate([both(part) for part in _bootstrap_weights(count, groups, draws, seed)])
     chance = float((sign * (many[:, 0] - many[:, 1]) <= 0).mean())
     return float(new), float(old), chance
 
 
-def _mean(table_BKM: Floats) -> Floats:
+def _nan_mean(table_BKM: Floats) -> Floats:
     known = ~np.isnan(table_BKM)
     mean: Floats = np.where(known, table_BKM, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     return mean
@@ -285,7 +287,7 @@ def _best_threshold(chances: Floats, marks: Floats) -> float:
     return (least + following) / 2
 
 
-def _weights(
+def _bootstrap_weights(
     count: int, groups: ArrayLike | None, draws: int, seed: int
 ) -> Iterator[NDArray[np.float32]]:
     """How often each image is drawn, some draws at a time: whole groups where there are any."""
@@ -293,7 +295,7 @@ def _weights(
     if groups is not None:
         _, owner = np.unique(np.asarray(groups), return_inverse=True)
     owners = int(owner.max()) + 1
-    generator = rng(seed, "measures")
+    generator = make_rng(seed, "measures")
     at_once = max(1, _MOST_AT_ONCE // count)
     for start in range(0, draws, at_once):
         part = min(at_once, draws - start)
@@ -301,13 +303,13 @@ def _weights(
         yield drawn[:, owner].astype(np.float32)
 
 
-def _unless_perfect(found: Measure, proven: int) -> Measure:
+def _widen_if_perfect(found: Measure, proven: int) -> Measure:
     if found.value < 1.0:
         return found
     return replace(found, low=min(found.low, wilson(proven, proven).low))
 
 
-def _measured(name: str, value: float, drawn_B: Floats) -> Measure:
+def _make_measure(name: str, value: float, drawn_B: Floats) -> Measure:
     known = drawn_B[np.isfinite(drawn_B)]
     low, high = (float(q) for q in np.quantile(known, (0.025, 0.975))) if len(known) else (0.0, 1.0)
     value = float(value)

@@ -57,7 +57,7 @@ def find_net(name: str) -> NetFamily:
 
     Raises `UsageError` with the nearest names where there is none.
     """
-    families: dict[str, NetFamily] = catalog.collect("nets", "NET")
+    families: dict[str, NetFamily] = catalog.collect_constants("nets", "NET")
     listed = {card.name: family for family in families.values() for card in family.cards()}
     if name in listed:
         return listed[name]
@@ -73,14 +73,14 @@ def find_net(name: str) -> NetFamily:
     )
 
 
-def born(make: Callable[[], nn.Module]) -> nn.Module:
+def build_initialised(make: Callable[[], nn.Module]) -> nn.Module:
     """A network whose first weights are always the same, with nobody's draws changed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return make()
 
 
-def multiply_adds(network: nn.Module, size: int, channels: int) -> int:
+def count_multiply_adds(network: nn.Module, size: int, channels: int) -> int:
     """Multiplications of one image's forward pass, each with its addition.
 
     Counted are convolutions and fully connected layers, on a square image of `size` pixels.

@@ -12,29 +12,29 @@ from striate.values import NetSettings
 T = TypeVar("T")
 
 
-def activation(name: str) -> nn.Module:
+def make_activation(name: str) -> nn.Module:
     """An activation by name; raises `UsageError` with the nearest where there is none.
 
     Leaky ReLU passes 0.01 x on for negative x (Maas et al. 2013), ELU exp(x) - 1 (Clevert et
     al. 2016).
     """
-    return _named(ACTIVATIONS, name, "activation")()
+    return _look_up(ACTIVATIONS, name, "activation")()
 
 
-def normalisation(name: str, channels: int) -> nn.Module:
+def make_normalisation(name: str, channels: int) -> nn.Module:
     """A normalisation of maps with `channels` channels: batch, group or none.
 
     Group normalisation has 8 channels a group where they divide (Wu and He 2018).
     """
-    return _named(NORMALISATIONS, name, "normalisation")(channels)
+    return _look_up(NORMALISATIONS, name, "normalisation")(channels)
 
 
-def pooling(kind: str, size: int) -> nn.Module:
+def make_pooling(kind: str, size: int) -> nn.Module:
     """Pooling by max or mean over windows of `size` x `size` that do not overlap."""
-    return _named(POOLINGS, kind, "pooling")(size)
+    return _look_up(POOLINGS, kind, "pooling")(size)
 
 
-def convolution(before: int, after: int, settings: NetSettings, stride: int = 1) -> nn.Conv2d:
+def make_convolution(before: int, after: int, settings: NetSettings, stride: int = 1) -> nn.Conv2d:
     """A convolution with the kernel, dilation and groups of the settings.
 
     Padding `same` keeps the size (over the stride), `valid` lets only whole windows count: the
@@ -42,7 +42,7 @@ def convolution(before: int, after: int, settings: NetSettings, stride: int = 1)
     them.
     """
     if settings.padding not in PADDINGS:
-        _named(dict.fromkeys(PADDINGS), settings.padding, "padding")
+        _look_up(dict.fromkeys(PADDINGS), settings.padding, "padding")
     same = settings.dilation * (settings.kernel_size - 1) // 2 if stride > 1 else "same"
     grouped = before % settings.groups == 0 and after % settings.groups == 0
     return nn.Conv2d(
@@ -57,12 +57,12 @@ def convolution(before: int, after: int, settings: NetSettings, stride: int = 1)
     )
 
 
-def spatial_dropout(share: float) -> list[nn.Module]:
+def make_spatial_dropout(share: float) -> list[nn.Module]:
     """Dropout of whole maps (Tompson et al. 2015); no layer at all for a share of 0."""
     return [nn.Dropout2d(share)] if share else []
 
 
-def _named(known: Mapping[str, T], name: str, what: str) -> T:
+def _look_up(known: Mapping[str, T], name: str, what: str) -> T:
     if name not in known:
         raise UsageError(
             f"There is no {what} {name!r}{did_you_mean(name, list(known))}",
@@ -71,7 +71,7 @@ def _named(known: Mapping[str, T], name: str, what: str) -> T:
     return known[name]
 
 
-def _group(channels: int) -> nn.Module:
+def _group_norm(channels: int) -> nn.Module:
     groups = max(1, channels // 8)
     return nn.GroupNorm(groups if channels % groups == 0 else 1, channels)
 
@@ -86,7 +86,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 NORMALISATIONS: dict[str, Callable[[int], nn.Module]] = {
     "batch": lambda channels: nn.BatchNorm2d(channels, momentum=0.4, eps=1e-5),
-    "group": _group,
+    "group": _group_norm,
     "none": lambda channels: nn.Identity(),
 }
 POOLINGS: dict[str, Callable[[int], nn.Module]] = {"max": nn.MaxPool2d, "mean": nn.AvgPool2d}

@@ -6,8 +6,14 @@ normalisation and activation. After Jordan 2024 (94 % on CIFAR-10 in 3.29 second
 
 from torch import Tensor, nn
 
-from striate.nets import NetFamily, born
-from striate.nets._layers import activation, convolution, normalisation, pooling, spatial_dropout
+from striate.nets import NetFamily, build_initialised
+from striate.nets._layers import (
+    make_activation,
+    make_convolution,
+    make_normalisation,
+    make_pooling,
+    make_spatial_dropout,
+)
 from striate.values import NetCard, NetSettings
 
 
@@ -35,7 +41,7 @@ class Compact(nn.Module):
             bias=False,
         )
         self.whiten.weight.requires_grad_(False)
-        self.activation = activation(settings.activation)
+        self.activation = make_activation(settings.activation)
         self.blocks = nn.ModuleList(
             _block(before, after, settings)
             for before, after in zip(self.stage_channels, widths, strict=False)
@@ -60,21 +66,23 @@ class Compact(nn.Module):
 def _block(before: int, after: int, settings: NetSettings) -> nn.Sequential:
     """Convolutions of one block; the pooling comes right after the first, which halves the rest."""
     block = nn.Sequential(
-        convolution(before, after, settings),
-        pooling(settings.pool, settings.pool_size),
-        *_normalised(after, settings),
+        make_convolution(before, after, settings),
+        make_pooling(settings.pool, settings.pool_size),
+        *_norm_and_activation(after, settings),
     )
     for _ in range(settings.depth - 1):
-        block.extend([convolution(after, after, settings), *_normalised(after, settings)])
-    return block.extend(spatial_dropout(settings.spatial_dropout))
+        block.extend(
+            [make_convolution(after, after, settings), *_norm_and_activation(after, settings)]
+        )
+    return block.extend(make_spatial_dropout(settings.spatial_dropout))
 
 
-def _normalised(width: int, settings: NetSettings) -> list[nn.Module]:
-    return [normalisation(settings.normalisation, width), activation(settings.activation)]
+def _norm_and_activation(width: int, settings: NetSettings) -> list[nn.Module]:
+    return [make_normalisation(settings.normalisation, width), make_activation(settings.activation)]
 
 
 def _build(name: str, settings: NetSettings, channels: int, weights: str | None) -> nn.Module:
-    return born(lambda: Compact(channels, settings))
+    return build_initialised(lambda: Compact(channels, settings))
 
 
 WIDTHS = (32, 128, 256)

@@ -6,8 +6,8 @@ After LeCun, Bottou, Bengio and Haffner 1998, with every map of C3 fed by all of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.nets import NetFamily, born
-from striate.nets._layers import activation, normalisation, pooling
+from striate.nets import NetFamily, build_initialised
+from striate.nets._layers import make_activation, make_normalisation, make_pooling
 from striate.values import NetCard, NetSettings
 
 
@@ -27,22 +27,24 @@ class LeNet5(nn.Module):
         # Padded by 2, so that digits of 28 pixels have the margin that those of 1998 had.
         self.s2 = nn.Sequential(
             nn.Conv2d(channels, c1, KERNEL, padding=2),
-            *_closed(c1, settings),
-            pooling(settings.pool, 2),
+            *_norm_and_activation(c1, settings),
+            make_pooling(settings.pool, 2),
         )
         self.s4 = nn.Sequential(
-            nn.Conv2d(c1, c3, KERNEL), *_closed(c3, settings), pooling(settings.pool, 2)
+            nn.Conv2d(c1, c3, KERNEL),
+            *_norm_and_activation(c3, settings),
+            make_pooling(settings.pool, 2),
         )
         # A fully connected layer is a convolution whose filter is as large as its map. On larger
         # images C5 and F6 slide over the map: the same filter at every place.
-        self.c5 = nn.Sequential(nn.Conv2d(c3, c5, KERNEL), *_closed(c5, settings))
-        self.f6 = nn.Sequential(nn.Conv2d(c5, f6, 1), *_closed(f6, settings))
+        self.c5 = nn.Sequential(nn.Conv2d(c3, c5, KERNEL), *_norm_and_activation(c5, settings))
+        self.f6 = nn.Sequential(nn.Conv2d(c5, f6, 1), *_norm_and_activation(f6, settings))
 
     def stages(self, images_NCHW: Tensor) -> list[Tensor]:
         """Maps after both poolings, after C5 and after F6."""
         s2 = self.s2(images_NCHW)
-        s4 = self.s4(_at_least(s2, KERNEL + 1))
-        c5 = self.c5(_at_least(s4, KERNEL))
+        s4 = self.s4(_pad_to_filter(s2, KERNEL + 1))
+        c5 = self.c5(_pad_to_filter(s4, KERNEL))
         return [s2, s4, c5, self.f6(c5)]
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
@@ -54,11 +56,11 @@ class LeNet5(nn.Module):
         return [list(part.parameters()) for part in (self.s2, self.s4, self.c5, self.f6)]
 
 
-def _closed(maps: int, settings: NetSettings) -> list[nn.Module]:
-    return [normalisation(settings.normalisation, maps), activation(settings.activation)]
+def _norm_and_activation(maps: int, settings: NetSettings) -> list[nn.Module]:
+    return [make_normalisation(settings.normalisation, maps), make_activation(settings.activation)]
 
 
-def _at_least(maps_NCHW: Tensor, side: int) -> Tensor:
+def _pad_to_filter(maps_NCHW: Tensor, side: int) -> Tensor:
     """Maps with zeros around where they are smaller than the filter that comes next."""
     missing_h, missing_w = (max(0, side - length) for length in maps_NCHW.shape[-2:])
     if not missing_h and not missing_w:
@@ -68,7 +70,7 @@ def _at_least(maps_NCHW: Tensor, side: int) -> Tensor:
 
 
 def _build(name: str, settings: NetSettings, channels: int, weights: str | None) -> nn.Module:
-    return born(lambda: LeNet5(channels, settings))
+    return build_initialised(lambda: LeNet5(channels, settings))
 
 
 MAPS = (6, 16, 120, 84)

@@ -30,7 +30,7 @@ class Lite0(nn.Module):
         super().__init__()
         self.notes: tuple[Sentence, ...] = ()
         self.conv_stem = SameConv2d(channels, 32, 3, stride=2, bias=False)
-        self.bn1 = _normalised(32)
+        self.bn1 = _batch_norm(32)
         self.act1 = nn.ReLU6()
         self.blocks = nn.ModuleList()
         before = 32
@@ -42,7 +42,7 @@ class Lite0(nn.Module):
                 before = after
             self.blocks.append(stage)
         self.conv_head = nn.Conv2d(before, 1280, 1, bias=False)
-        self.bn2 = _normalised(1280)
+        self.bn2 = _batch_norm(1280)
         self.act2 = nn.ReLU6()
 
     def stages(self, images_NCHW: Tensor) -> list[Tensor]:
@@ -95,10 +95,10 @@ class Separable(nn.Module):
     def __init__(self, before: int, after: int, kernel_size: int) -> None:
         super().__init__()
         self.conv_dw = _depthwise(before, kernel_size, 1)
-        self.bn1 = _normalised(before)
+        self.bn1 = _batch_norm(before)
         self.act1 = nn.ReLU6()
         self.conv_pw = nn.Conv2d(before, after, 1, bias=False)
-        self.bn2 = _normalised(after)
+        self.bn2 = _batch_norm(after)
 
     def forward(self, x: Tensor) -> Tensor:
         """The map N x after x H x W."""
@@ -119,13 +119,13 @@ class InvertedResidual(nn.Module):
         super().__init__()
         wide = before * expansion
         self.conv_pw = nn.Conv2d(before, wide, 1, bias=False)
-        self.bn1 = _normalised(wide)
+        self.bn1 = _batch_norm(wide)
         self.act1 = nn.ReLU6()
         self.conv_dw = _depthwise(wide, kernel_size, stride)
-        self.bn2 = _normalised(wide)
+        self.bn2 = _batch_norm(wide)
         self.act2 = nn.ReLU6()
         self.conv_pwl = nn.Conv2d(wide, after, 1, bias=False)
-        self.bn3 = _normalised(after)
+        self.bn3 = _batch_norm(after)
         self.adds = stride == 1 and before == after
 
     def forward(self, x: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ def _depthwise(width: int, kernel_size: int, stride: int) -> nn.Conv2d:
     return nn.Conv2d(width, width, kernel_size, padding="same", groups=width, bias=False)
 
 
-def _normalised(width: int) -> nn.BatchNorm2d:
+def _batch_norm(width: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(width, eps=1e-3)
 
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import HubError, ModelError, UsageError
-from striate.nets import RANDOM, NetFamily, multiply_adds
+from striate.nets import RANDOM, NetFamily, count_multiply_adds
 from striate.values import NetCard, NetSettings, Sentence
 from striate.weights.fitting import fit_weights
-from striate.weights.hub import cached, reach
+from striate.weights.hub import fetch_weights, is_cached
 from striate.weights.reading import read_weights
 
 
@@ -22,7 +22,7 @@ class TimmBackbone(nn.Module):
     stage_names: tuple[str, ...]
     stage_channels: tuple[int, ...]
 
-    def __init__(self, net: nn.Module, outline: "Outline") -> None:
+    def __init__(self, net: nn.Module, outline: "StageOutline") -> None:
         super().__init__()
         self.net = net
         self.stage_names = outline.names
@@ -32,7 +32,7 @@ class TimmBackbone(nn.Module):
 
     def stages(self, images_NCHW: Tensor) -> list[Tensor]:
         """Maps N x C x H x W from shallow to deep; the last is what the classifier would see."""
-        top, maps = _read(self.net, images_NCHW)
+        top, maps = _read_maps(self.net, images_NCHW)
         return [*maps[: len(self.stage_names) - 1], _as_map(top, self.top_dimensions)]
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class TimmBackbone(nn.Module):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outline:
+class StageOutline:
     """The stages of a network of timm; `top_dimensions` is 4 where its top is a map."""
 
     names: tuple[str, ...]
@@ -58,7 +58,9 @@ class Outline:
     top_dimensions: int
 
 
-def adapted_scaling(card: NetCard, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def adapt_channel_statistics(
+    card: NetCard, channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each channel as a pretrained network wants them, C each.
 
     Repeated in turn, as the filters of its first layer are; grey is seen three times over.
@@ -71,26 +73,26 @@ def adapted_scaling(card: NetCard, channels: int) -> tuple[tuple[float, ...], tu
 def _build(name: str, settings: NetSettings, channels: int, weights: str | None) -> nn.Module:
     # Grey images are repeated to three channels, where pretrained weights know what to do.
     channels = 3 if channels in (1, 3) else channels
-    net = _create(name, channels, hub=weights is None)
-    backbone = TimmBackbone(net, _outline(name)).eval()
+    net = _create_timm_net(name, channels, hub=weights is None)
+    backbone = TimmBackbone(net, _read_outline(name)).eval()
     if weights not in (None, RANDOM):
         assert weights is not None
-        after = _after_the_last_map(name, net)
+        after = _classifier_tensors(name, net)
         backbone.notes = fit_weights(net, read_weights(Path(weights)), weights, after)
     return backbone
 
 
-def _create(name: str, channels: int, *, hub: bool, device: str = "cpu") -> nn.Module:
+def _create_timm_net(name: str, channels: int, *, hub: bool, device: str = "cpu") -> nn.Module:
     """The bare timm network; from the hub with `hub`, else as it is born, from a fixed seed."""
     import timm
 
-    _must_be_convolutional(name)
+    _refuse_token_network(name)
     config = timm.get_pretrained_cfg(name)
     if hub:
         if config is None or not config.hf_hub_id:
             raise ModelError(f"timm knows no pretrained weights for {name}.", WITHOUT_HUB)
         own = (config.hf_hub_filename,) if config.hf_hub_filename else ()
-        reach(name, config.hf_hub_id, WITHOUT_HUB, own)
+        fetch_weights(name, config.hf_hub_id, WITHOUT_HUB, own)
     with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(0)
         try:
@@ -114,7 +116,7 @@ def _create(name: str, channels: int, *, hub: bool, device: str = "cpu") -> nn.M
     return net
 
 
-def _after_the_last_map(name: str, net: nn.Module) -> set[str]:
+def _classifier_tensors(name: str, net: nn.Module) -> set[str]:
     """Tensors that timm's whole network has and the bare one has not, such as a classifier's."""
     import timm
 
@@ -124,27 +126,29 @@ def _after_the_last_map(name: str, net: nn.Module) -> set[str]:
 
 
 @functools.cache
-def _outline(name: str) -> Outline:
+def _read_outline(name: str) -> StageOutline:
     """Names and channels of the stages; a last stage that is the top itself is not kept twice.
 
     Found on the meta device, where a forward pass costs nothing.
     """
-    net = _create(name, 3, hub=False, device="meta").eval()
-    size = _input_size(name)
+    net = _create_timm_net(name, 3, hub=False, device="meta").eval()
+    size = _default_input_size(name)
     with torch.no_grad():
         try:
             for smaller in OTHER_SIZES:
-                _read(net, torch.zeros(1, 3, smaller, smaller, device="meta"))
-            top, maps = _read(net, torch.zeros(1, 3, size, size, device="meta"))
+                _read_maps(net, torch.zeros(1, 3, smaller, smaller, device="meta"))
+            top, maps = _read_maps(net, torch.zeros(1, 3, size, size, device="meta"))
         except (RuntimeError, AssertionError) as error:
             raise UsageError(
                 f"The net {name} takes images of {size} pixels alone, or not of every size.",
-                INSTEAD,
+                CONVOLUTIONAL_HINT,
             ) from error
     if not isinstance(top, Tensor):
-        raise UsageError(f"The net {name} ends in several maps; striate reads one.", INSTEAD)
+        raise UsageError(
+            f"The net {name} ends in several maps; striate reads one.", CONVOLUTIONAL_HINT
+        )
     if top.ndim == 3 or top.shape[1] < top.shape[-1]:
-        raise _no_cnn(name)
+        raise _not_convolutional_error(name)
     dimensions = top.ndim
     top = _as_map(top, dimensions)
     names = [str(info["module"]).replace(".", "_") for info in net.feature_info]  # type: ignore[union-attr]
@@ -153,16 +157,16 @@ def _outline(name: str) -> Outline:
     if maps[-1].shape == top.shape:
         maps, names = maps[:-1], names[:-1]
     widths = [int(map_NCHW.shape[1]) for map_NCHW in (*maps, top)]
-    return Outline(names=(*names, "top"), widths=tuple(widths), top_dimensions=dimensions)
+    return StageOutline(names=(*names, "top"), widths=tuple(widths), top_dimensions=dimensions)
 
 
-def _read(net: nn.Module, images_NCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
+def _read_maps(net: nn.Module, images_NCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
     """The top and the maps on the way to it."""
     top, maps = cast(Any, net).forward_intermediates(images_NCHW, output_fmt="NCHW")
     return top, maps
 
 
-def _input_size(name: str) -> int:
+def _default_input_size(name: str) -> int:
     import timm
 
     config = timm.get_pretrained_cfg(name)
@@ -178,33 +182,33 @@ def _is_sequence(module: nn.Module) -> bool:
     return isinstance(module, nn.Sequential | nn.ModuleList)
 
 
-def _known(name: str) -> bool:
+def _is_timm_name(name: str) -> bool:
     """Whether timm knows it, with the weights that it names after a dot."""
     import timm
 
     return bool(timm.is_model_pretrained(name) if "." in name else timm.is_model(name))
 
 
-def _names() -> tuple[str, ...]:
+def _timm_names() -> tuple[str, ...]:
     import timm
 
     return (*timm.list_models(), *timm.list_models(pretrained=True))
 
 
-def _must_be_convolutional(name: str) -> None:
+def _refuse_token_network(name: str) -> None:
     """Raises `UsageError` where a network reads patches of an image of one size as tokens."""
     import timm
 
     config = timm.get_pretrained_cfg(name)
     if config is not None and config.fixed_input_size:
-        raise _no_cnn(name)
+        raise _not_convolutional_error(name)
 
 
-def _no_cnn(name: str) -> UsageError:
+def _not_convolutional_error(name: str) -> UsageError:
     return UsageError(
         f"The net {name} is no convolutional network: it reads patches of an image, such as a "
         "transformer does, and has no maps at every size.",
-        INSTEAD,
+        CONVOLUTIONAL_HINT,
     )
 
 
@@ -213,21 +217,21 @@ def _card(name: str) -> NetCard:
     import timm
 
     config = timm.get_pretrained_cfg(name)
-    net = _create(name, 3, hub=False, device="meta")
-    size = _input_size(name)
-    backbone = TimmBackbone(net, _outline(name))
+    net = _create_timm_net(name, 3, hub=False, device="meta")
+    size = _default_input_size(name)
+    backbone = TimmBackbone(net, _read_outline(name))
     return NetCard(
         name=name,
         family="pretrained",
         title=f"{name} (timm)",
         parameters=sum(p.numel() for p in net.parameters()),
-        multiply_adds=multiply_adds(backbone, size, 3),
+        multiply_adds=count_multiply_adds(backbone, size, 3),
         input_size=size,
         mean=tuple(config.mean) if config else (0.5, 0.5, 0.5),
         std=tuple(config.std) if config else (0.5, 0.5, 0.5),
         stages=backbone.stage_names,
         pretrained=(config.tag or "") if config else "",
-        weights_at_hand=bool(config and config.hf_hub_id and cached(config.hf_hub_id)),
+        weights_at_hand=bool(config and config.hf_hub_id and is_cached(config.hf_hub_id)),
         channels="adapted",
         licence=(config.license or "") if config else "",
         source=f"https://huggingface.co/{config.hf_hub_id}" if config and config.hf_hub_id else "",
@@ -241,14 +245,16 @@ def _first_line(error: Exception) -> str:
 
 # The smallest sizes at which features are read, and one between them and the usual.
 OTHER_SIZES = (96, 160)
-INSTEAD = "Take a convolutional one, such as --net resnet18, convnext_atto or efficientnet_b0."
+CONVOLUTIONAL_HINT = (
+    "Take a convolutional one, such as --net resnet18, convnext_atto or efficientnet_b0."
+)
 WITHOUT_HUB = "Give a weights file with --weights FILE, or take --net efficientnet-lite0."
 
 NET = NetFamily(
     name="pretrained",
     cards=lambda: (),
-    matches=_known,
+    matches=_is_timm_name,
     card=_card,
     build=_build,
-    names=_names,
+    names=_timm_names,
 )

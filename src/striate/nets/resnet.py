@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.nets import NetFamily, born, multiply_adds
-from striate.nets._layers import activation, normalisation, spatial_dropout
+from striate.nets import NetFamily, build_initialised, count_multiply_adds
+from striate.nets._layers import make_activation, make_normalisation, make_spatial_dropout
 from striate.values import NetCard, NetSettings
 
 
@@ -28,11 +28,11 @@ class ResNet(nn.Module):
         self.stage_channels = (widths[0], *widths)
         self.stem = nn.Sequential(
             nn.Conv2d(channels, widths[0], 3, settings.stride, padding=1, bias=False),
-            normalisation(settings.normalisation, widths[0]),
-            activation(settings.activation),
+            make_normalisation(settings.normalisation, widths[0]),
+            make_activation(settings.activation),
         )
         self.stacks = nn.ModuleList(
-            _stack(before, after, blocks, settings)
+            _residual_stage(before, after, blocks, settings)
             for before, after in zip(self.stage_channels, widths, strict=False)
         )
 
@@ -60,12 +60,12 @@ class Residual(nn.Module):
         self.stride = 1 if before == after else 2
         self.difference = nn.Sequential(
             nn.Conv2d(before, after, 3, self.stride, padding=1, bias=False),
-            normalisation(settings.normalisation, after),
-            activation(settings.activation),
+            make_normalisation(settings.normalisation, after),
+            make_activation(settings.activation),
             nn.Conv2d(after, after, 3, padding=1, bias=False),
-            normalisation(settings.normalisation, after),
+            make_normalisation(settings.normalisation, after),
         )
-        self.activation = activation(settings.activation)
+        self.activation = make_activation(settings.activation)
         self.more = after - before
 
     def forward(self, maps_NCHW: Tensor) -> Tensor:
@@ -77,13 +77,13 @@ class Residual(nn.Module):
         return closed
 
 
-def _stack(before: int, after: int, blocks: int, settings: NetSettings) -> nn.Sequential:
+def _residual_stage(before: int, after: int, blocks: int, settings: NetSettings) -> nn.Sequential:
     first = Residual(before, after, settings)
     rest = (Residual(after, after, settings) for _ in range(blocks - 1))
-    return nn.Sequential(first, *rest, *spatial_dropout(settings.spatial_dropout))
+    return nn.Sequential(first, *rest, *make_spatial_dropout(settings.spatial_dropout))
 
 
-def _layers(name: str) -> int | None:
+def _parse_depth(name: str) -> int | None:
     """The layers that a name such as resnet-20 asks for; None where no such network exists."""
     found = re.fullmatch(r"resnet-(\d{1,3})", name)
     layers = int(found[1]) if found else 0
@@ -91,9 +91,9 @@ def _layers(name: str) -> int | None:
 
 
 def _build(name: str, settings: NetSettings, channels: int, weights: str | None) -> nn.Module:
-    layers = _layers(name)
+    layers = _parse_depth(name)
     assert layers is not None
-    return born(lambda: ResNet(channels, (layers - 2) // 6, settings))
+    return build_initialised(lambda: ResNet(channels, (layers - 2) // 6, settings))
 
 
 def _card(name: str) -> NetCard:
@@ -105,9 +105,9 @@ def _card(name: str) -> NetCard:
     return NetCard(
         name=name,
         family="resnet",
-        title=f"ResNet-{_layers(name)} for small images",
+        title=f"ResNet-{_parse_depth(name)} for small images",
         parameters=count,
-        multiply_adds=multiply_adds(network, _TWENTY.input_size, 3),
+        multiply_adds=count_multiply_adds(network, _TWENTY.input_size, 3),
         input_size=32,
         mean=(0.5,),
         std=(0.25,),
@@ -134,7 +134,7 @@ _TWENTY = NetCard(
 NET = NetFamily(
     name="resnet",
     cards=lambda: (_TWENTY,),
-    matches=lambda name: _layers(name) is not None,
+    matches=lambda name: _parse_depth(name) is not None,
     card=_card,
     build=_build,
 )

@@ -6,8 +6,14 @@ fewer weights and one more activation between.
 
 from torch import Tensor, nn
 
-from striate.nets import NetFamily, born
-from striate.nets._layers import activation, convolution, normalisation, pooling, spatial_dropout
+from striate.nets import NetFamily, build_initialised
+from striate.nets._layers import (
+    make_activation,
+    make_convolution,
+    make_normalisation,
+    make_pooling,
+    make_spatial_dropout,
+)
 from striate.values import NetCard, NetSettings
 
 
@@ -31,7 +37,7 @@ class VGG(nn.Module):
         )
         self.full = nn.Sequential(
             nn.Conv2d(widths[-1], widths[-1], 1),
-            activation(settings.activation),
+            make_activation(settings.activation),
         )
 
     def stages(self, images_NCHW: Tensor) -> list[Tensor]:
@@ -54,16 +60,18 @@ def _block(before: int, after: int, settings: NetSettings, stride: int) -> nn.Se
     block = nn.Sequential()
     for number in range(settings.depth):
         first = number == 0
-        layer = convolution(before if first else after, after, settings, stride if first else 1)
+        layer = make_convolution(
+            before if first else after, after, settings, stride if first else 1
+        )
         block.append(layer)
-        block.append(normalisation(settings.normalisation, after))
-        block.append(activation(settings.activation))
-    block.append(pooling(settings.pool, settings.pool_size))
-    return block.extend(spatial_dropout(settings.spatial_dropout))
+        block.append(make_normalisation(settings.normalisation, after))
+        block.append(make_activation(settings.activation))
+    block.append(make_pooling(settings.pool, settings.pool_size))
+    return block.extend(make_spatial_dropout(settings.spatial_dropout))
 
 
 def _build(name: str, settings: NetSettings, channels: int, weights: str | None) -> nn.Module:
-    return born(lambda: VGG(channels, settings))
+    return build_initialised(lambda: VGG(channels, settings))
 
 
 MAPS = (64, 128, 256)

@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.config.suggestions import did_you_mean
-from striate.data.batches import normalise, to_device
+from striate.data.batches import images_to_device, normalise_batch
 from striate.data.cache import decode_rows
-from striate.data.scan import read_images
+from striate.data.scan import read_unlabelled
 from striate.errors import SourceError, UsageError
 from striate.metrics.intervals import seed_for
 from striate.predict.classifier import Classifier
 from striate.values import Gradients, LayerCost, LayerGradient
 
 
-def gradients_of(classifier: Classifier, image: Any, label: str | None = None) -> Gradients:
+def compute_gradients(classifier: Classifier, image: Any, label: str | None = None) -> Gradients:
     """The loss of one image and the gradient of every weight tensor, from the first layer on.
 
     Computed in float64, where a finite difference has digits to show. At a corner of ReLU or of a
@@ -31,9 +31,9 @@ def gradients_of(classifier: Classifier, image: Any, label: str | None = None) -
     network = copy.deepcopy(classifier.network).cpu().double().eval()
     for parameter in network.parameters():
         parameter.requires_grad_(True)
-    images = _images(classifier, image)
+    images = _input_image(classifier, image)
     logits_1K = network(images) / classifier.spec.temperature
-    number = _number(classifier.spec.classes, label, int(logits_1K.argmax()))
+    number = _class_index(classifier.spec.classes, label, int(logits_1K.argmax()))
     target = torch.tensor([number])
     loss = F.cross_entropy(logits_1K, target)
     torch.autograd.backward(loss)
@@ -45,12 +45,12 @@ def gradients_of(classifier: Classifier, image: Any, label: str | None = None) -
     return Gradients(
         label=classifier.spec.classes[number],
         loss=float(loss.detach()),
-        layers=tuple(_layers(network, again)),
-        costs=_costs(network, images),
+        layers=tuple(_layer_gradients(network, again)),
+        costs=_compare_layer_costs(network, images),
     )
 
 
-def _costs(network: nn.Module, images_1CHW: Tensor) -> tuple[LayerCost, ...]:
+def _compare_layer_costs(network: nn.Module, images_1CHW: Tensor) -> tuple[LayerCost, ...]:
     """What fully connected, locally connected and shared weights cost as the first layer."""
     first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
     if first is None:
@@ -69,13 +69,13 @@ def _costs(network: nn.Module, images_1CHW: Tensor) -> tuple[LayerCost, ...]:
     )
 
 
-def _layers(network: nn.Module, again: Callable[[], float]) -> list[LayerGradient]:
+def _layer_gradients(network: nn.Module, again: Callable[[], float]) -> list[LayerGradient]:
     found = []
     for name, module in network.named_modules():
         weight = getattr(module, "weight", None)
         if not isinstance(weight, nn.Parameter) or weight.ndim < 2 or weight.grad is None:
             continue
-        slope, difference = _checked(name, weight, weight.grad, again)
+        slope, difference = _check_gradient(name, weight, weight.grad, again)
         found.append(
             LayerGradient(
                 layer=name,
@@ -91,7 +91,7 @@ def _layers(network: nn.Module, again: Callable[[], float]) -> list[LayerGradien
     return found
 
 
-def _checked(
+def _check_gradient(
     name: str, weight: Tensor, gradient: Tensor, again: Callable[[], float]
 ) -> tuple[float, float]:
     """The loss's slope along a drawn direction: by the gradient, and by central differences."""
@@ -108,11 +108,11 @@ def _checked(
     return float((gradient * direction).sum()), (losses[0] - losses[1]) / (2 * STEP)
 
 
-def _images(classifier: Classifier, image: Any) -> Tensor:
+def _input_image(classifier: Classifier, image: Any) -> Tensor:
     """The image 1 x C x S x S float64 as the network sees it."""
     spec = classifier.spec
     index, pixels = decode_rows(
-        read_images([image]),
+        read_unlabelled([image]),
         np.array([0]),
         spec.cache_size,
         spec.channels,
@@ -122,11 +122,11 @@ def _images(classifier: Classifier, image: Any) -> Tensor:
     (example,) = index.examples
     if example.status != "used":
         raise SourceError(f"{example.path} cannot be read: {example.reason}.", "Name another.")
-    images = to_device(pixels, "cpu", "contiguous")
-    return normalise(images, spec.mean, spec.std, torch.float32, spec.input_size).double()
+    images = images_to_device(pixels, "cpu", "contiguous")
+    return normalise_batch(images, spec.mean, spec.std, torch.float32, spec.input_size).double()
 
 
-def _number(classes: tuple[str, ...], label: str | None, answered: int) -> int:
+def _class_index(classes: tuple[str, ...], label: str | None, answered: int) -> int:
     if label is None:
         return answered
     if label not in classes:
@@ -176,12 +176,14 @@ def layer_costs(
     pixels = height * width * channels
     many, one = (filters, rows, columns), (1, rows, columns)
     return (
-        _cost("fully connected", many, pixels * filters * places, pixels * filters * places),
-        _cost("locally connected", many, window * filters * places, window * filters * places),
-        _cost("one shared filter", one, window, window * places),
-        _cost("shared filters", many, window * filters, window * filters * places),
+        _make_cost("fully connected", many, pixels * filters * places, pixels * filters * places),
+        _make_cost("locally connected", many, window * filters * places, window * filters * places),
+        _make_cost("one shared filter", one, window, window * places),
+        _make_cost("shared filters", many, window * filters, window * filters * places),
     )
 
 
-def _cost(kind: str, output: tuple[int, int, int], weights: int, multiplications: int) -> LayerCost:
+def _make_cost(
+    kind: str, output: tuple[int, int, int], weights: int, multiplications: int
+) -> LayerCost:
     return LayerCost(kind=kind, output=output, weights=weights, multiplications=multiplications)

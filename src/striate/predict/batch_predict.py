@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.cache import decode_rows
-from striate.predict.decision_rules import NOTHING, Asked, act
+from striate.predict.decision_rules import NO_RULES, DecisionRules, apply_rules
 from striate.values import Example, Index, ModelSpec, Predictions, Progress, Rows, Watch, unwatched
 
 BLOCK = 256
 Look = Callable[[NDArray[np.uint8], list[Example]], None]
 
 
-class Model(Protocol):
+class Predictor(Protocol):
     """What turns decoded images into predictions."""
 
     @property
@@ -32,12 +32,12 @@ class Model(Protocol):
         ...
 
 
-def in_blocks(
-    model: Model,
+def predict_blocks(
+    model: Predictor,
     index: Index,
     max_pixels: int,
     watch: Watch = unwatched,
-    wanted: Asked = NOTHING,
+    wanted: DecisionRules = NO_RULES,
     look: Look | None = None,
 ) -> Iterator[tuple[Predictions, tuple[Example, ...]]]:
     """Predictions for the rows of an index, a block at a time to bound the memory.
@@ -63,18 +63,18 @@ def in_blocks(
         examples = tuple(found.examples[row] for row in block)
         if look is not None:
             look(images[good], [found.examples[row] for row in used[good]])
-        answers = act(model.predictions(images[good], found, used[good]), wanted)
+        answers = apply_rules(model.predictions(images[good], found, used[good]), wanted)
         yield _with_errors(answers, examples), examples
         done = start + len(block)
         rate = done / max(1e-6, time.monotonic() - began)
         watch(Progress(stage="predict", done=done, total=len(rows), unit="images", rate=rate))
 
 
-def labelled(
-    model: Model,
+def predict_index(
+    model: Predictor,
     index: Index,
     max_pixels: int,
-    wanted: Asked = NOTHING,
+    wanted: DecisionRules = NO_RULES,
     look: Look | None = None,
 ) -> tuple[Predictions, Index]:
     """Predictions for all rows but the ignored ones, and the index with their pixels' hashes.
@@ -82,13 +82,15 @@ def labelled(
     What could not be read is set aside in it. `look` is shown the images that could be, as
     they were decoded, block by block in the order of the predictions.
     """
-    parts = list(in_blocks(model, index, max_pixels, wanted=wanted, look=look))
+    parts = list(predict_blocks(model, index, max_pixels, wanted=wanted, look=look))
     decoded = iter([example for _, examples in parts for example in examples])
     examples = tuple(e if e.status == "ignored" else next(decoded) for e in index.examples)
     if not parts:
         spec = model.spec
         nothing = np.zeros((0, spec.cache_size, spec.cache_size, spec.channels), np.uint8)
-        parts = [(act(model.predictions(nothing, index, np.zeros(0, np.int64)), wanted), ())]
+        parts = [
+            (apply_rules(model.predictions(nothing, index, np.zeros(0, np.int64)), wanted), ())
+        ]
     return Predictions.joined([found for found, _ in parts]), replace(index, examples=examples)
 
 

@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from striate.data.cache import decode_images
 from striate.errors import ModelError
-from striate.metrics.calibration import calibrated
+from striate.metrics.calibration import calibrate_scores
 from striate.metrics.target_metrics import logistic
 from striate.nets import RANDOM
-from striate.predict.conformal import familiarity
-from striate.predict.model_files import AGAIN, WEIGHTS, read_model, write_model
-from striate.probe.nearest_distances import distances
+from striate.predict.conformal import ood_pvalue
+from striate.predict.model_files import REMAKE_HINT, WEIGHTS, read_model, write_model
+from striate.probe.nearest_distances import nearest_cosine_distances
 from striate.train.fast.forward_pass import answers_of
-from striate.train.fast.inference import Fast, fast
+from striate.train.fast.inference import FastNetwork, optimise_for_inference
 from striate.train.fast.machine import measure_machine
-from striate.train.head import Network, assemble
-from striate.train.torch_context import settled
+from striate.train.head import Network, build_network
+from striate.train.torch_context import torch_context
 from striate.values import Example, HeldOut, Index, Machine, ModelSpec, Predictions, Rows, names_in
 
 HELD_OUT = "held_out."
@@ -37,7 +37,7 @@ class Classifier:
     spec: ModelSpec
     network: Network
     held_out: HeldOut | None = None
-    _quick: dict[str, Fast] = field(default_factory=dict, init=False, repr=False)
+    _quick: dict[str, FastNetwork] = field(default_factory=dict, init=False, repr=False)
 
     def probabilities(
         self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
@@ -46,7 +46,7 @@ class Classifier:
 
         Of several labels each has its own; of a number it is the answer itself, N x 1.
         """
-        return answers(self.spec, self.logits(images_NHWC, rows))
+        return activate_outputs(self.spec, self.logits(images_NHWC, rows))
 
     def logits(
         self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
@@ -74,15 +74,17 @@ class Classifier:
             raise ModelError(
                 "The answers of the model are no finite numbers: its weights are "
                 "damaged, or its training diverged.",
-                AGAIN,
+                REMAKE_HINT,
             )
         return logits, deep
 
-    def _on(self, machine: Machine) -> Fast:
+    def _on(self, machine: Machine) -> FastNetwork:
         """The network as it is fastest on a machine, made once."""
         key = f"{machine.device} {machine.layout} {machine.fused} {self.spec.precision}"
         if key not in self._quick:
-            self._quick[key] = fast(self.network, machine=machine, precision=self.spec.precision)
+            self._quick[key] = optimise_for_inference(
+                self.network, machine=machine, precision=self.spec.precision
+            )
         return self._quick[key]
 
     def predict(self, index: Index, rows: Rows | None = None) -> Predictions:
@@ -108,7 +110,7 @@ class Classifier:
         return Predictions(
             classes=self.spec.classes,
             paths=tuple(index.examples[row].path for row in rows),
-            probabilities=answers(self.spec, logits),
+            probabilities=activate_outputs(self.spec, logits),
             truth=np.array([number.get(index.examples[row].label, -1) for row in rows], np.int64),
             familiarity=self._familiarity(deep),
         )
@@ -117,17 +119,17 @@ class Classifier:
         known = self.held_out
         if known is None or not len(known.distances):
             return None
-        far = distances(deep_ND, known.reference)
-        return familiarity(far, known.distances, known.groups)
+        far = nearest_cosine_distances(deep_ND, known.reference)
+        return ood_pvalue(far, known.distances, known.groups)
 
 
-def answers(spec: ModelSpec, logits_NK: NDArray[np.float32]) -> NDArray[np.float32]:
+def activate_outputs(spec: ModelSpec, logits_NK: NDArray[np.float32]) -> NDArray[np.float32]:
     """What a model's outputs say: probabilities that sum to 1, one a label, or the number."""
     if spec.task == "number":
         return logits_NK
     if spec.task == "labels":
         return logistic(logits_NK)
-    return calibrated(logits_NK, spec.temperature, spec.calibration)
+    return calibrate_scores(logits_NK, spec.temperature, spec.calibration)
 
 
 def as_predictions(
@@ -165,7 +167,7 @@ def as_predictions(
     )
 
 
-def save(classifier: Classifier, folder: Path) -> None:
+def save_classifier(classifier: Classifier, folder: Path) -> None:
     """Writes `weights.safetensors` and `model.json`; a reader never meets half of either.
 
     Held-out images travel inside the weights file, as does the specification.
@@ -173,24 +175,24 @@ def save(classifier: Classifier, folder: Path) -> None:
     write_model(
         folder,
         classifier.spec,
-        classifier.network.state_dict() | _as_tensors(classifier.held_out),
+        classifier.network.state_dict() | _held_out_to_tensors(classifier.held_out),
     )
 
 
-def load(folder: Path) -> Classifier:
+def load_classifier(folder: Path) -> Classifier:
     """The model in a `model/` folder.
 
     Raises `ModelError` where it is missing, damaged, of a newer striate or does not fit.
     """
     spec, tensors = read_model(folder)
     try:
-        held_out = _from_tensors(spec, tensors)
-        with settled(1):  # To copy so little, threads cost more than they do.
-            network = assemble(spec, RANDOM)
+        held_out = _held_out_from_tensors(spec, tensors)
+        with torch_context(1):  # To copy so little, threads cost more than they do.
+            network = build_network(spec, RANDOM)
             network.load_state_dict(tensors)
     except (RuntimeError, KeyError, ValueError) as error:
         raise ModelError(
-            f"The weights in {folder / WEIGHTS} cannot be used: {_first_line(error)}.", AGAIN
+            f"The weights in {folder / WEIGHTS} cannot be used: {_first_line(error)}.", REMAKE_HINT
         ) from error
     return Classifier(spec=spec, network=network.eval(), held_out=held_out)
 
@@ -200,13 +202,13 @@ def copy_with(classifier: Classifier, **changes: object) -> Classifier:
     return replace(classifier, spec=replace(classifier.spec, **changes))  # type: ignore[arg-type]
 
 
-def keeping(classifier: Classifier, held_out: HeldOut | None) -> Classifier:
+def with_held_out(classifier: Classifier, held_out: HeldOut | None) -> Classifier:
     """The same network with held-out images to act on its answers by."""
     spec = replace(classifier.spec, held_out=None if held_out is None else held_out.card)
     return replace(classifier, spec=spec, held_out=held_out)
 
 
-def _as_tensors(held_out: HeldOut | None) -> dict[str, torch.Tensor]:
+def _held_out_to_tensors(held_out: HeldOut | None) -> dict[str, torch.Tensor]:
     """Held-out images as tensors that travel with the weights; features at half precision."""
     if held_out is None:
         return {}
@@ -216,7 +218,7 @@ def _as_tensors(held_out: HeldOut | None) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _from_tensors(spec: ModelSpec, tensors: dict[str, torch.Tensor]) -> HeldOut | None:
+def _held_out_from_tensors(spec: ModelSpec, tensors: dict[str, torch.Tensor]) -> HeldOut | None:
     """The held-out images among the tensors of a model, which they are taken out of."""
     found = {name: tensors.pop(name) for name in list(tensors) if name.startswith(HELD_OUT)}
     if spec.held_out is None:
@@ -224,12 +226,12 @@ def _from_tensors(spec: ModelSpec, tensors: dict[str, torch.Tensor]) -> HeldOut 
     arrays = {name: found[HELD_OUT + name].numpy() for name in _HELD_OUT}
     arrays["reference"] = arrays["reference"].astype(np.float32)
     held_out = HeldOut(how=spec.held_out.how, **arrays)
-    if not _fits(held_out, spec):
+    if not _is_consistent(held_out, spec):
         raise ValueError("the held-out images within do not fit each other")
     return held_out
 
 
-def _fits(held_out: HeldOut, spec: ModelSpec) -> bool:
+def _is_consistent(held_out: HeldOut, spec: ModelSpec) -> bool:
     """Whether the parts of the held-out images have the shapes and numbers that they can have."""
     n = len(held_out.truth)
     shapes = held_out.probabilities.shape == (n, spec.outputs) and held_out.groups.shape == (n,)

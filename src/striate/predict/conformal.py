@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
-def threshold(
+def conformal_threshold(
     probabilities_NK: ArrayLike, truth: ArrayLike, groups: ArrayLike, coverage: float
 ) -> float:
     """The probability that a class needs to be in the set; 0 where every class must be.
@@ -49,12 +49,12 @@ def prediction_sets(probabilities_NK: ArrayLike, least: float) -> NDArray[np.boo
     return sets
 
 
-def most_coverage(groups: int) -> float:
+def max_coverage(groups: int) -> float:
     """The highest promise that so many held-out groups can back; above it sets hold all classes."""
     return groups / (groups + 1)
 
 
-def familiarity(
+def ood_pvalue(
     distances_N: ArrayLike, held_out: ArrayLike, groups: ArrayLike
 ) -> NDArray[np.float32]:
     """The share of held-out images that are at least as far, in (0, 1]; 1 where none are known.
@@ -74,6 +74,6 @@ def familiarity(
     return np.asarray((beyond[places] + 1) / (len(sizes) + 1), np.float32)
 
 
-def least_rate(groups: int) -> float:
+def min_false_alarm_rate(groups: int) -> float:
     """The lowest rate of false alarms that so many held-out groups can promise."""
     return 1 / (groups + 1)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import SourceMissingError, UsageError
-from striate.metrics.target_metrics import mean_of_groups
+from striate.metrics.target_metrics import grouped_mean
 from striate.values import Measure, Rows
 
 Floats = NDArray[np.float64]
@@ -21,17 +21,20 @@ def read_costs(path: Path, classes: tuple[str, ...]) -> Floats:
     its name first. Raises `SourceMissingError` where it is not there, `UsageError` where its
     classes are not those of the model, or a cost is not a finite number.
     """
-    header, rows = _table(path)
+    header, rows = _read_table(path)
     for named, what in ((header[1:], "header"), ([row[0] for row in rows], "first column")):
-        _must_match(path, what, named, classes)
+        _check_classes(path, what, named, classes)
     place = {name: column for column, name in enumerate(header[1:])}
     by_truth = {row[0]: row[1:] for row in rows}
     return np.array(
-        [[_number(path, name, by_truth[name][place[said]]) for said in classes] for name in classes]
+        [
+            [_parse_cost(path, name, by_truth[name][place[said]]) for said in classes]
+            for name in classes
+        ]
     )
 
 
-def cheapest(probabilities_NK: NDArray[np.float32], costs_KK: Floats) -> Floats:
+def cheapest_classes(probabilities_NK: NDArray[np.float32], costs_KK: Floats) -> Floats:
     """Of every image the class that costs least on average, and that cost: N x 2.
 
     Ties go to the more probable class.
@@ -48,10 +51,10 @@ def mean_cost(
     said: Rows, truth: Rows, costs_KK: Floats, groups: Rows, seed: int = 0, draws: int = 2000
 ) -> Measure:
     """What an answer cost on average, with the percentile interval of a bootstrap over groups."""
-    return mean_of_groups("mean_cost", costs_KK[truth, said], groups, seed, draws)
+    return grouped_mean("mean_cost", costs_KK[truth, said], groups, seed, draws)
 
 
-def _table(path: Path) -> tuple[list[str], list[list[str]]]:
+def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
@@ -64,7 +67,7 @@ def _table(path: Path) -> tuple[list[str], list[list[str]]]:
     return rows[0], rows[1:]
 
 
-def _must_match(path: Path, what: str, named: list[str], classes: tuple[str, ...]) -> None:
+def _check_classes(path: Path, what: str, named: list[str], classes: tuple[str, ...]) -> None:
     twice = sorted({name for name in named if named.count(name) > 1})
     missing, strange = sorted(set(classes) - set(named)), sorted(set(named) - set(classes))
     if not (missing or strange or twice):
@@ -80,7 +83,7 @@ def _must_match(path: Path, what: str, named: list[str], classes: tuple[str, ...
     )
 
 
-def _number(path: Path, name: str, cell: str) -> float:
+def _parse_cost(path: Path, name: str, cell: str) -> float:
     try:
         cost = float(cell)
     except ValueError:

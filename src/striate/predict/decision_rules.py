@@ -10,14 +10,19 @@ from typing import Protocol
 import numpy as np
 
 from striate.errors import ModelError, UsageError
-from striate.predict.conformal import least_rate, most_coverage, prediction_sets, threshold
-from striate.predict.costs import Floats, cheapest, read_costs
-from striate.predict.thresholds import Threshold, flagged, said_surely, thresholds
+from striate.predict.conformal import (
+    conformal_threshold,
+    max_coverage,
+    min_false_alarm_rate,
+    prediction_sets,
+)
+from striate.predict.costs import Floats, cheapest_classes, read_costs
+from striate.predict.thresholds import Threshold, confident_mask, find_thresholds, flag_classes
 from striate.values import UNKNOWN, UNSURE, HeldOut, ModelSpec, Predictions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Asked:
+class DecisionRules:
     """What to make of probabilities, beyond the most probable class.
 
     `least` is the probability that a class needs to be in a set, `unknown` the familiarity at
@@ -36,10 +41,10 @@ class Asked:
     recall: float | None = None
 
 
-NOTHING = Asked()
+NO_RULES = DecisionRules()
 
 
-class Model(Protocol):
+class ModelWithHeldOut(Protocol):
     """A model with what is kept beside it."""
 
     @property
@@ -53,15 +58,15 @@ class Model(Protocol):
         ...
 
 
-def asked(
-    model: Model,
+def derive_rules(
+    model: ModelWithHeldOut,
     *,
     coverage: float | None = None,
     unknown: float | None = None,
     costs: str | os.PathLike[str] | None = None,
     precision: float | None = None,
     recall: float | None = None,
-) -> Asked:
+) -> DecisionRules:
     """What is asked of a model's answers, with all that follows from its held-out images.
 
     Raises `UsageError` where a share is out of bounds, more than the held-out images can
@@ -70,7 +75,7 @@ def asked(
     spec = model.spec
     shares = {"coverage": coverage, "unknown": unknown, "precision": precision, "recall": recall}
     if costs is None and all(share is None for share in shares.values()):
-        return NOTHING
+        return NO_RULES
     faults = [
         f"{flag} is {share:g}; it must lie between 0 and 1, both excluded."
         for flag, share in shares.items()
@@ -85,7 +90,7 @@ def asked(
             "Leave them out.",
         )
     if unknown is not None:
-        _must_be_told_apart(model, unknown)
+        _check_unknown_rate(model, unknown)
     if precision is not None and costs is not None:
         raise UsageError(
             "precision and costs both decide what is said; only one of them can.",
@@ -97,40 +102,42 @@ def asked(
             "from it.",
             "Leave precision out.",
         )
-    return Asked(
-        least=None if coverage is None else _least(model, coverage),
+    return DecisionRules(
+        least=None if coverage is None else _coverage_threshold(model, coverage),
         unknown=unknown,
         costs=None if costs is None else read_costs(Path(costs), spec.classes),
-        precise=() if precision is None else _thresholds(model, "precision", precision),
-        found=() if recall is None else _thresholds(model, "recall", recall),
+        precise=() if precision is None else _find_thresholds(model, "precision", precision),
+        found=() if recall is None else _find_thresholds(model, "recall", recall),
         coverage=coverage,
         precision=precision,
         recall=recall,
     )
 
 
-def act(predictions: Predictions, wanted: Asked) -> Predictions:
+def apply_rules(predictions: Predictions, wanted: DecisionRules) -> Predictions:
     """The predictions with what was asked for; rows in error stay as they are."""
     if predictions.failed.any():
-        found = act(predictions.answered(), wanted)
+        found = apply_rules(predictions.answered(), wanted)
         return found.with_errors(predictions.paths, predictions.errors)
     found = predictions
     if wanted.costs is not None:
-        found = replace(found, decided=cheapest(found.probabilities, wanted.costs))
+        found = replace(found, decided=cheapest_classes(found.probabilities, wanted.costs))
     if wanted.least is not None:
         found = replace(found, sets=prediction_sets(found.probabilities, wanted.least))
     if wanted.unknown is not None and found.familiarity is not None:
         # A share of held-out images in float32 may lie a rounding error above the rate.
         found = replace(found, unknown=found.familiarity <= wanted.unknown * (1 + 1e-6))
     if wanted.precise:
-        sure = said_surely(found.probabilities, _least_of(wanted.precise))
+        sure = confident_mask(found.probabilities, _threshold_array(wanted.precise))
         found = replace(found, unsure=~sure)
     if wanted.found:
-        found = replace(found, flagged=flagged(found.probabilities, _least_of(wanted.found)))
+        found = replace(
+            found, flagged=flag_classes(found.probabilities, _threshold_array(wanted.found))
+        )
     return found
 
 
-def told(wanted: Asked) -> Iterator[str]:
+def describe_rules(wanted: DecisionRules) -> Iterator[str]:
     """A heading, then a line a class: from which probability on it is said, what that reaches."""
     wishes = (
         ("precision", wanted.precise, wanted.precision, "said"),
@@ -153,30 +160,30 @@ def told(wanted: Asked) -> Iterator[str]:
             yield f"{each.name}: {what}{reached}"
 
 
-def _least_of(rows: tuple[Threshold, ...]) -> Floats:
+def _threshold_array(rows: tuple[Threshold, ...]) -> Floats:
     return np.array([each.least for each in rows])
 
 
-def _thresholds(model: Model, kind: str, wanted: float) -> tuple[Threshold, ...]:
-    known = _kept(model.held_out)
+def _find_thresholds(model: ModelWithHeldOut, kind: str, wanted: float) -> tuple[Threshold, ...]:
+    known = _require_held_out(model.held_out)
     names = model.spec.classes
-    return thresholds(kind, names, known.probabilities, known.truth, known.groups, wanted)
+    return find_thresholds(kind, names, known.probabilities, known.truth, known.groups, wanted)
 
 
-def _least(model: Model, coverage: float) -> float:
-    known = _kept(model.held_out)
-    most = most_coverage(known.card.groups)
+def _coverage_threshold(model: ModelWithHeldOut, coverage: float) -> float:
+    known = _require_held_out(model.held_out)
+    most = max_coverage(known.card.groups)
     if coverage > most:
         raise UsageError(
             f"coverage is {coverage:g}, and {known.card.groups:,} held-out images can back at "
-            f"most {_down(most)}.",
+            f"most {_format_rounded_down(most)}.",
             "Ask for less, or fit with more images.",
         )
-    return threshold(known.probabilities, known.truth, known.groups, coverage)
+    return conformal_threshold(known.probabilities, known.truth, known.groups, coverage)
 
 
-def _must_be_told_apart(model: Model, rate: float) -> None:
-    known = _kept(model.held_out)
+def _check_unknown_rate(model: ModelWithHeldOut, rate: float) -> None:
+    known = _require_held_out(model.held_out)
     if UNKNOWN in model.spec.classes:
         raise UsageError(
             f"A class of this model is called {UNKNOWN!r}, so unknown images could not be told "
@@ -189,16 +196,16 @@ def _must_be_told_apart(model: Model, rate: float) -> None:
             "no image was held out when its network was trained.",
             "Fit again with more images, or with --strategy linear.",
         )
-    least = least_rate(known.card.groups)
+    least = min_false_alarm_rate(known.card.groups)
     if rate < least * (1 - 1e-6):
         raise UsageError(
             f"unknown is {rate:g}, and with {known.card.groups:,} held-out images a known one is "
-            f"turned away in at least {_up(least)} of cases.",
-            f"Ask for {_up(least)} or more, or fit with more images.",
+            f"turned away in at least {_format_rounded_up(least)} of cases.",
+            f"Ask for {_format_rounded_up(least)} or more, or fit with more images.",
         )
 
 
-def _kept(held_out: HeldOut | None) -> HeldOut:
+def _require_held_out(held_out: HeldOut | None) -> HeldOut:
     if held_out is None:
         raise ModelError(
             "No held-out images are kept with this model, so nothing can be promised: an earlier "
@@ -208,9 +215,9 @@ def _kept(held_out: HeldOut | None) -> HeldOut:
     return held_out
 
 
-def _down(share: float) -> str:
+def _format_rounded_down(share: float) -> str:
     return f"{np.floor(share * 1e4) / 1e4:g}"
 
 
-def _up(share: float) -> str:
+def _format_rounded_up(share: float) -> str:
     return f"{np.ceil(share * 1e4) / 1e4:g}"

@@ -7,23 +7,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.split.duplicates import known_groups
+from striate.data.split.duplicates import find_hash_groups
 from striate.errors import SourceError
 from striate.metrics import intervals
 from striate.metrics.image_slices import Floats
-from striate.metrics.score import label_table, score
+from striate.metrics.score import label_table, score_predictions
 from striate.predict.costs import mean_cost
-from striate.predict.decision_rules import NOTHING, Asked
+from striate.predict.decision_rules import NO_RULES, DecisionRules
 from striate.predict.mistakes import (
-    Confused,
-    Kind,
+    ConfusedPair,
+    ImageKind,
     Mistake,
-    kinds,
-    most_confused,
-    surest_mistakes,
+    accuracy_by_kind,
+    confident_mistakes,
+    most_confused_pairs,
     worst_groups,
 )
-from striate.predict.observed_rates import NOTHING_OBSERVED, Observed, observed
+from striate.predict.observed_rates import NOTHING_OBSERVED, ObservedRates, observe_rates
 from striate.values import Example, Index, Interval, Measure, Predictions, Rows, Score, names_in
 
 # Fewer images are not cut into kinds.
@@ -31,7 +31,7 @@ LEAST = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassScore:
+class ClassMetrics:
     """How good a model is on one class; `precision` is None where it never says this class."""
 
     name: str
@@ -41,7 +41,7 @@ class ClassScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelScore:
+class LabelMetrics:
     """How good a model is on one of several labels: `images` have it."""
 
     name: str
@@ -87,30 +87,30 @@ class Evaluation:
     """
 
     score: Score | None
-    classes: tuple[ClassScore, ...]
+    classes: tuple[ClassMetrics, ...]
     confusion: NDArray[np.int64]
     predictions: Predictions
     seen_in_training: int
     set_aside: tuple[tuple[str, str], ...] = ()
-    labels: tuple[LabelScore, ...] = ()
+    labels: tuple[LabelMetrics, ...] = ()
     copies: int = 0
     groups: int = 0
     cost: Measure | None = None
     cost_of_likeliest: Measure | None = None
-    observed: Observed = NOTHING_OBSERVED
+    observed: ObservedRates = NOTHING_OBSERVED
     mistakes: tuple[Mistake, ...] = ()
-    confused: tuple[Confused, ...] = ()
-    kinds: tuple[Kind, ...] = ()
-    worst_groups: tuple[Kind, ...] = ()
+    confused: tuple[ConfusedPair, ...] = ()
+    kinds: tuple[ImageKind, ...] = ()
+    worst_groups: tuple[ImageKind, ...] = ()
     unknown_classes: tuple[tuple[str, int], ...] = ()
     rows: tuple[Judged, ...] = ()
 
 
-def evaluation(
+def evaluate_predictions(
     predictions: Predictions,
     index: Index,
     trained_on: Index | None = None,
-    wanted: Asked = NOTHING,
+    wanted: DecisionRules = NO_RULES,
     measured: dict[str, Floats] | None = None,
 ) -> Evaluation:
     """The evaluation of `predictions` for the rows of `index` that are not ignored, or some.
@@ -129,12 +129,12 @@ def evaluation(
     # What the model does not know cannot be right; it is told of, and no part of any figure.
     unknowable = np.array([bool(names) for names in strange], np.bool_)
     predictions = replace(predictions, truth=np.where(unknowable, -1, predictions.truth))
-    seen = _seen(examples, trained_on)
-    groups, first = known_groups(index)[rows], index.firsts(rows)
+    seen = _find_trained_on(examples, trained_on)
+    groups, first = find_hash_groups(index)[rows], index.firsts(rows)
     fresh = (predictions.truth >= 0) & ~seen
     counted = fresh & first
-    judged = score(predictions, groups=groups, counted=~seen, distinct=first)
-    copies, several = int((fresh & ~first).sum()), _several(groups[counted])
+    judged = score_predictions(predictions, groups=groups, counted=~seen, distinct=first)
+    copies, several = int((fresh & ~first).sum()), _count_shared_groups(groups[counted])
     aside = tuple((e.path, e.reason) for e in index.examples if e.status == "set_aside")
     strangers = tuple(sorted(Counter(name for names in strange for name in names).items()))
     judgements = _rows(predictions, examples, counted, seen, unknowable)
@@ -146,7 +146,7 @@ def evaluation(
             predictions=predictions,
             seen_in_training=int(seen.sum()),
             set_aside=aside,
-            labels=_label_scores(predictions, counted, groups[counted]),
+            labels=_label_metrics(predictions, counted, groups[counted]),
             copies=copies,
             groups=several,
             unknown_classes=strangers,
@@ -168,16 +168,16 @@ def evaluation(
     own = [index.examples[row].group for row in rows[counted]]
     cut = {name: found[counted[~predictions.failed]] for name, found in (measured or {}).items()}
     return Evaluation(
-        observed=observed(wanted, predictions, counted, groups),
-        mistakes=surest_mistakes(predictions, counted),
-        confused=most_confused(predictions.classes, truth, said, together),
-        kinds=kinds(cut, right, together) if several_kinds else (),
+        observed=observe_rates(wanted, predictions, counted, groups),
+        mistakes=confident_mistakes(predictions, counted),
+        confused=most_confused_pairs(predictions.classes, truth, said, together),
+        kinds=accuracy_by_kind(cut, right, together) if several_kinds else (),
         worst_groups=worst_groups(own, right, together) if several_kinds else (),
         cost=paid[0],
         cost_of_likeliest=paid[1],
         score=judged,
         classes=tuple(
-            _class_score(k, name, truth, said, groups[counted])
+            _class_metrics(k, name, truth, said, groups[counted])
             for k, name in enumerate(predictions.classes)
         ),
         confusion=confusion,
@@ -220,8 +220,8 @@ def _refuse_hopeless(
         return
     numbers = all(name.lstrip("-").isdecimal() for name in strangers)
     raise SourceError(
-        f"The model does not know {_listed(strangers)}, of {index.root or index.name}; "
-        f"it knows {_listed(predictions.classes)}.",
+        f"The model does not know {_list_names(strangers)}, of {index.root or index.name}; "
+        f"it knows {_list_names(predictions.classes)}.",
         "Name the numbers: --classes a,b,c (in Python classes=[…]), the first for 0."
         if numbers
         else "Name the folders as the classes of the model, or leave these classes out.",
@@ -260,12 +260,12 @@ def _rows(
     return tuple(found)
 
 
-def _several(groups: Rows) -> int:
+def _count_shared_groups(groups: Rows) -> int:
     found = len(np.unique(groups))
     return found if found < len(groups) else 0
 
 
-def _seen(examples: list[Example], trained_on: Index | None) -> NDArray[np.bool_]:
+def _find_trained_on(examples: list[Example], trained_on: Index | None) -> NDArray[np.bool_]:
     """Which images the model was trained or chosen on."""
     if trained_on is None:
         return np.zeros(len(examples), np.bool_)
@@ -279,28 +279,28 @@ def _seen(examples: list[Example], trained_on: Index | None) -> NDArray[np.bool_
     return np.array([bool({e.bytes_hash, e.pixels_hash} & known) for e in examples], np.bool_)
 
 
-def _label_scores(
+def _label_metrics(
     predictions: Predictions, counted: NDArray[np.bool_], groups: Rows
-) -> tuple[LabelScore, ...]:
+) -> tuple[LabelMetrics, ...]:
     if predictions.task != "labels" or not counted.any():
         return ()
     images = predictions.targets[counted].sum(axis=0)
     pairs = label_table(predictions, counted, groups)[:-1]
     return tuple(
-        LabelScore(name=name, images=int(n), precise=precise, f1=f1)
+        LabelMetrics(name=name, images=int(n), precise=precise, f1=f1)
         for name, n, (precise, f1) in zip(predictions.classes, images, pairs, strict=True)
     )
 
 
-def _class_score(k: int, name: str, truth: Rows, said: Rows, groups: Rows) -> ClassScore:
+def _class_metrics(k: int, name: str, truth: Rows, said: Rows, groups: Rows) -> ClassMetrics:
     is_it, said_it = truth == k, said == k
     shares = [
         intervals.accuracy_interval((is_it & said_it)[some], groups[some]) if some.any() else None
         for some in (is_it, said_it)
     ]
-    return ClassScore(name=name, images=int(is_it.sum()), recall=shares[0], precision=shares[1])
+    return ClassMetrics(name=name, images=int(is_it.sum()), recall=shares[0], precision=shares[1])
 
 
-def _listed(names: tuple[str, ...] | list[str], most: int = 8) -> str:
+def _list_names(names: tuple[str, ...] | list[str], most: int = 8) -> str:
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

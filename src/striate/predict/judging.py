@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from striate.config.settings import checked
-from striate.data.scan import read_to_judge
+from striate.config.settings import check_settings
+from striate.data.scan import read_evaluation_index
 from striate.errors import StrictError, UsageError
-from striate.metrics.image_slices import Floats, joined, properties
-from striate.predict.batch_predict import Model, labelled
-from striate.predict.decision_rules import Asked
-from striate.predict.evaluation import Evaluation, evaluation
+from striate.metrics.image_slices import Floats, image_properties, join_properties
+from striate.predict.batch_predict import Predictor, predict_index
+from striate.predict.decision_rules import DecisionRules
+from striate.predict.evaluation import Evaluation, evaluate_predictions
 from striate.values import Example, Index, Options, names_in
 
 # Settings of a fit that say nothing about how labelled images are read.
@@ -36,7 +36,7 @@ def reading(settings: Options, given: Mapping[str, object], **how: Any) -> Optio
             f"{', '.join(idle)}: nothing is trained here, so it says nothing.",
             f"What may be said of the images: {', '.join(known)}.",
         )
-    said = checked(given, **how)
+    said = check_settings(given, **how)
     if "group_pattern" in given:  # one says what the groups are
         settings = replace(settings, group=Options().group)
     if "group" in given:
@@ -45,11 +45,11 @@ def reading(settings: Options, given: Mapping[str, object], **how: Any) -> Optio
 
 
 def judge(
-    model: Model,
+    model: Predictor,
     source: object,
     settings: Options,
     trained_on: Index | None,
-    wanted: Asked,
+    wanted: DecisionRules,
     *,
     classes: Names = (),
     told: Collection[str] = (),
@@ -60,16 +60,16 @@ def judge(
     it. Raises what reading raises; `SourceError` where
     no image can be judged, `StrictError` where `settings.strict` allows none to be set aside.
     """
-    index = read_to_judge(source, settings, told)
+    index = read_evaluation_index(source, settings, told)
     if classes:
         index = _named(index, classes)
     parts: list[dict[str, Floats]] = []
 
     def look(images: Any, examples: list[Example]) -> None:
-        parts.append(properties(images, examples))
+        parts.append(image_properties(images, examples))
 
-    predictions, index = labelled(model, index, settings.max_pixels, wanted, look)
-    found = evaluation(predictions, index, trained_on, wanted, joined(parts))
+    predictions, index = predict_index(model, index, settings.max_pixels, wanted, look)
+    found = evaluate_predictions(predictions, index, trained_on, wanted, join_properties(parts))
     if settings.strict and found.set_aside:
         path, reason = found.set_aside[0]
         raise StrictError(

@@ -10,11 +10,11 @@ from striate.metrics import intervals
 from striate.metrics.image_slices import (
     SLICES,
     Floats,
-    Slice,
+    ImageSlice,
+    find_weak_groups,
+    find_weak_slices,
     group_slices,
-    slices,
-    weak_groups,
-    weaker,
+    property_slices,
 )
 from striate.values import Interval, Predictions, Rows
 
@@ -35,7 +35,7 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Confused:
+class ConfusedPair:
     """How many images of a class, of how many, were taken for another one."""
 
     label: str
@@ -45,7 +45,7 @@ class Confused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class ImageKind:
     """How often images of one kind were right, and all others.
 
     `weaker` says that the kind is worse by more than chance explains, all kinds allowed for.
@@ -57,7 +57,7 @@ class Kind:
     weaker: bool
 
 
-def surest_mistakes(
+def confident_mistakes(
     predictions: Predictions, counted: Truths, most: int = MISTAKES
 ) -> tuple[Mistake, ...]:
     """Wrong answers among the counted images, the surest first."""
@@ -76,9 +76,9 @@ def surest_mistakes(
     )
 
 
-def most_confused(
+def most_confused_pairs(
     names: tuple[str, ...], truth: Rows, said: Rows, groups: Rows, most: int = PAIRS
-) -> tuple[Confused, ...]:
+) -> tuple[ConfusedPair, ...]:
     """Pairs of a true class and another that was answered, the most frequent first."""
     counts = np.zeros((len(names), len(names)), np.int64)
     np.add.at(counts, (truth, said), 1)
@@ -89,7 +89,7 @@ def most_confused(
         mine = truth == true
         share = intervals.accuracy_interval(said[mine] == other, groups[mine])
         found.append(
-            Confused(
+            ConfusedPair(
                 label=names[true],
                 predicted=names[other],
                 images=int(counts[true, other]),
@@ -99,22 +99,24 @@ def most_confused(
     return tuple(found)
 
 
-def kinds(measured: dict[str, Floats], right: Truths, groups: Rows) -> tuple[Kind, ...]:
+def accuracy_by_kind(
+    measured: dict[str, Floats], right: Truths, groups: Rows
+) -> tuple[ImageKind, ...]:
     """The outer quarters of what was measured of the images."""
-    strict = slices(measured, right, groups, level=1 - ERROR / len(SLICES))
-    weak = tuple(one.name for one in weaker(strict))
-    return _as_kinds(slices(measured, right, groups), weak)
+    strict = property_slices(measured, right, groups, level=1 - ERROR / len(SLICES))
+    weak = tuple(one.name for one in find_weak_slices(strict))
+    return _make_kinds(property_slices(measured, right, groups), weak)
 
 
-def worst_groups(names: Sequence[str], right: Truths, groups: Rows) -> tuple[Kind, ...]:
+def worst_groups(names: Sequence[str], right: Truths, groups: Rows) -> tuple[ImageKind, ...]:
     """The source's own groups of at least 10 images, the worst first."""
-    weak, _ = weak_groups(right, names, ERROR)
-    return _as_kinds(group_slices(right, names, groups, most=GROUPS), weak)
+    weak, _ = find_weak_groups(right, names, ERROR)
+    return _make_kinds(group_slices(right, names, groups, most=GROUPS), weak)
 
 
-def _as_kinds(tried: tuple[Slice, ...], weak: tuple[str, ...]) -> tuple[Kind, ...]:
+def _make_kinds(tried: tuple[ImageSlice, ...], weak: tuple[str, ...]) -> tuple[ImageKind, ...]:
     return tuple(
-        Kind(
+        ImageKind(
             name=one.name,
             accuracy=one.accuracy,
             others=one.others,

@@ -20,15 +20,15 @@ import safetensors.torch
 from torch import Tensor
 
 from striate.errors import ModelError
-from striate.store.checksums import CHANGED, FIELD, seal
-from striate.store.files import made, same_schema, whole, write_whole
+from striate.store.checksums import CHANGED_TEXT, CHECKSUM_FIELD, json_checksum
+from striate.store.files import check_schema, ensure_folder, open_atomically, write_atomically
 from striate.values import PREPROCESSING, Calibration, ModelSpec
 from striate.values.models import OWN
-from striate.weights.soundness import digest_of, not_finite
+from striate.weights.soundness import find_non_finite, tensors_digest
 
 WEIGHTS = "weights.safetensors"
 SPEC = "model.json"
-AGAIN = "Make it anew with `striate fit SOURCE --restart`, or take a copy that is whole."
+REMAKE_HINT = "Make it anew with `striate fit SOURCE --restart`, or take a copy that is whole."
 
 Tensors = dict[str, Tensor]
 
@@ -38,18 +38,20 @@ def write_model(folder: Path, spec: ModelSpec, tensors: Mapping[str, Tensor]) ->
 
     Raises `MachineError` where the disk is full or the folder cannot be written.
     """
-    made(folder)
+    ensure_folder(folder)
     plain: dict[str, Any] = msgspec.to_builtins(spec)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    text = json.dumps(plain | {FIELD: seal(plain, digest_of(tensors))}, ensure_ascii=False)
+    text = json.dumps(
+        plain | {CHECKSUM_FIELD: json_checksum(plain, tensors_digest(tensors))}, ensure_ascii=False
+    )
     content = safetensors.torch.save(tensors, metadata={"striate": text})
-    with whole(folder / WEIGHTS) as file:
+    with open_atomically(folder / WEIGHTS) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())  # a full disk shows here, and leaves both files as they were
         with suppress(OSError):  # what cannot be removed is told where it cannot be replaced
             (folder / SPEC).unlink(missing_ok=True)
-    write_whole(folder / SPEC, msgspec.json.format(text.encode(), indent=2))
+    write_atomically(folder / SPEC, msgspec.json.format(text.encode(), indent=2))
 
 
 def read_model(folder: Path) -> tuple[ModelSpec, Tensors]:
@@ -58,30 +60,32 @@ def read_model(folder: Path) -> tuple[ModelSpec, Tensors]:
     Raises `ModelError` where a file is missing, not as it was written, of a newer striate, where
     the two do not agree, or a value cannot be.
     """
-    plain, tensors = _both(folder, with_tensors=True)
+    plain, tensors = _read_both(folder, with_tensors=True)
     path = folder / WEIGHTS
-    if plain.get(FIELD) and plain[FIELD] != seal(plain, digest_of(tensors)):
-        raise _damaged(path, ValueError(CHANGED))
-    wild = not_finite(tensors)
+    if plain.get(CHECKSUM_FIELD) and plain[CHECKSUM_FIELD] != json_checksum(
+        plain, tensors_digest(tensors)
+    ):
+        raise _damaged_error(path, ValueError(CHANGED_TEXT))
+    wild = find_non_finite(tensors)
     if wild:
-        raise _damaged(path, ValueError(f"{wild} holds numbers that are not finite"))
-    return _spec(plain, path), tensors
+        raise _damaged_error(path, ValueError(f"{wild} holds numbers that are not finite"))
+    return _parse_spec(plain, path), tensors
 
 
 def read_spec(folder: Path) -> ModelSpec:
     """The specification of a saved model, without loading its weights: as `read_model`."""
-    return _spec(_both(folder, with_tensors=False)[0], folder / WEIGHTS)
+    return _parse_spec(_read_both(folder, with_tensors=False)[0], folder / WEIGHTS)
 
 
-def _both(folder: Path, *, with_tensors: bool) -> tuple[dict[str, Any], Tensors]:
+def _read_both(folder: Path, *, with_tensors: bool) -> tuple[dict[str, Any], Tensors]:
     """What the weights file says of itself, its tensors, once `model.json` agrees.
 
     A reader between the two writings of a fit that goes on looks again.
     """
     for left in (2, 1, 0):
-        plain, tensors = _weights(folder / WEIGHTS, with_tensors)
+        plain, tensors = _read_weights(folder / WEIGHTS, with_tensors)
         try:
-            _refuse_other(folder / SPEC, plain)
+            _check_same_spec(folder / SPEC, plain)
         except ModelError:
             if not left:
                 raise
@@ -91,7 +95,7 @@ def _both(folder: Path, *, with_tensors: bool) -> tuple[dict[str, Any], Tensors]
     return plain, tensors
 
 
-def _weights(path: Path, with_tensors: bool) -> tuple[dict[str, Any], Tensors]:
+def _read_weights(path: Path, with_tensors: bool) -> tuple[dict[str, Any], Tensors]:
     if not path.exists():
         raise ModelError(
             f"There is no model in {path.parent}.",
@@ -105,26 +109,28 @@ def _weights(path: Path, with_tensors: bool) -> tuple[dict[str, Any], Tensors]:
         if not isinstance(plain, dict):
             raise ValueError("its specification is no JSON object")
     except (safetensors.SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
-        raise _damaged(path, error) from error
+        raise _damaged_error(path, error) from error
     return plain, tensors
 
 
-def _refuse_other(path: Path, plain: dict[str, Any]) -> None:
+def _check_same_spec(path: Path, plain: dict[str, Any]) -> None:
     """Raises `ModelError` where there is a `model.json` that says otherwise."""
     try:
         said = json.loads(path.read_bytes())
     except FileNotFoundError:
         return
     except (OSError, ValueError, RecursionError) as error:
-        raise _contradicted(path, f"is damaged: {_first_line(error)}") from error
+        raise _contradiction_error(path, f"is damaged: {_first_line(error)}") from error
     if said == plain:
         return
     known = said if isinstance(said, dict) else {}
     names = [name for name in (*plain, *known) if known.get(name) != plain.get(name)]
-    raise _contradicted(path, f"says otherwise than {WEIGHTS} of {', '.join(dict.fromkeys(names))}")
+    raise _contradiction_error(
+        path, f"says otherwise than {WEIGHTS} of {', '.join(dict.fromkeys(names))}"
+    )
 
 
-def _contradicted(path: Path, how: str) -> ModelError:
+def _contradiction_error(path: Path, how: str) -> ModelError:
     return ModelError(
         f"{path} {how}.",
         f"What counts lies within {WEIGHTS}. If that is the model you mean, delete {path}; else "
@@ -132,19 +138,19 @@ def _contradicted(path: Path, how: str) -> ModelError:
     )
 
 
-def _spec(plain: dict[str, Any], path: Path) -> ModelSpec:
-    same_schema(plain, ModelSpec, path)
+def _parse_spec(plain: dict[str, Any], path: Path) -> ModelSpec:
+    check_schema(plain, ModelSpec, path)
     try:
         spec = msgspec.convert(plain, ModelSpec)
     except msgspec.ValidationError as error:
-        raise _damaged(path, error) from error
-    fault = fault_of(spec)
+        raise _damaged_error(path, error) from error
+    fault = find_spec_fault(spec)
     if fault:
-        raise _damaged(path, ValueError(fault))
+        raise _damaged_error(path, ValueError(fault))
     return replace(spec, checksum="")
 
 
-def fault_of(spec: ModelSpec) -> str:
+def find_spec_fault(spec: ModelSpec) -> str:
     """What of a specification cannot be, beyond the bounds of single values; "" where all can."""
     classes = len(spec.classes)
     least = {"label": 2, "labels": 1, "number": 0}[spec.task]
@@ -159,20 +165,26 @@ def fault_of(spec: ModelSpec) -> str:
         return f"it has {len(spec.thresholds)} thresholds for {classes} labels"
     if spec.preprocess.kind not in (*PREPROCESSING, OWN):
         return f"its preprocessing is {spec.preprocess.kind!r}"
-    numbers = (spec.temperature, *spec.mean, *spec.std, *spec.thresholds, *_of(spec.calibration))
+    numbers = (
+        spec.temperature,
+        *spec.mean,
+        *spec.std,
+        *spec.thresholds,
+        *_calibration_values(spec.calibration),
+    )
     if not all(math.isfinite(number) for number in numbers):
         return "one of its numbers is not finite"
     return ""
 
 
-def _of(calibration: Calibration | None) -> tuple[float, ...]:
+def _calibration_values(calibration: Calibration | None) -> tuple[float, ...]:
     if calibration is None:
         return ()
     return calibration.sure, calibration.unsure, calibration.slope, calibration.intercept
 
 
-def _damaged(path: Path, error: Exception) -> ModelError:
-    return ModelError(f"{path} is damaged: {_first_line(error)}.", AGAIN)
+def _damaged_error(path: Path, error: Exception) -> ModelError:
+    return ModelError(f"{path} is damaged: {_first_line(error)}.", REMAKE_HINT)
 
 
 def _first_line(error: Exception) -> str:

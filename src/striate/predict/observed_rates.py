@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.metrics import intervals
-from striate.metrics.target_metrics import mean_of_groups
-from striate.predict.decision_rules import Asked
+from striate.metrics.target_metrics import grouped_mean
+from striate.predict.decision_rules import DecisionRules
 from striate.predict.thresholds import Threshold
 from striate.values import Interval, Measure, Predictions, Rows
 
@@ -72,7 +72,7 @@ class ObservedUnknown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
+class ObservedRates:
     """What each wish came to; None where it was not asked for."""
 
     coverage: ObservedCoverage | None = None
@@ -81,27 +81,29 @@ class Observed:
     unknown: ObservedUnknown | None = None
 
 
-NOTHING_OBSERVED = Observed()
+NOTHING_OBSERVED = ObservedRates()
 
 
-def observed(wanted: Asked, predictions: Predictions, counted: Truths, groups: Rows) -> Observed:
+def observe_rates(
+    wanted: DecisionRules, predictions: Predictions, counted: Truths, groups: Rows
+) -> ObservedRates:
     """What was asked for, by the counted images; `groups` N says which belong together.
 
     Intervals are at 95 %: Wilson's, or a bootstrap over groups where these hold several images.
     """
     if not counted.any():
         return NOTHING_OBSERVED
-    table = _Judged(predictions=predictions, counted=counted, groups=groups[counted])
-    return Observed(
-        coverage=_coverage(wanted, table),
-        precision=_precision(wanted, table),
-        recall=_recall(wanted, table),
-        unknown=_unknown(wanted, table),
+    table = _CountedPredictions(predictions=predictions, counted=counted, groups=groups[counted])
+    return ObservedRates(
+        coverage=_observe_coverage(wanted, table),
+        precision=_observe_precision(wanted, table),
+        recall=_observe_recall(wanted, table),
+        unknown=_observe_unknown(wanted, table),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Judged:
+class _CountedPredictions:
     """Predictions of which some count, and the groups of these."""
 
     predictions: Predictions
@@ -124,7 +126,9 @@ class _Judged:
         return intervals.accuracy_interval(right, self.groups)
 
 
-def _coverage(wanted: Asked, judged: _Judged) -> ObservedCoverage | None:
+def _observe_coverage(
+    wanted: DecisionRules, judged: _CountedPredictions
+) -> ObservedCoverage | None:
     sets = judged.predictions.sets
     if sets is None or wanted.coverage is None:
         return None
@@ -132,13 +136,15 @@ def _coverage(wanted: Asked, judged: _Judged) -> ObservedCoverage | None:
     sizes = counted_NK.sum(axis=1)
     return ObservedCoverage(
         wanted=wanted.coverage,
-        holds=judged.of_all(_own(counted_NK, judged.truth)),
-        size=mean_of_groups("classes_in_a_set", sizes, judged.groups),
+        holds=judged.of_all(_marked_own_class(counted_NK, judged.truth)),
+        size=grouped_mean("classes_in_a_set", sizes, judged.groups),
         alone=judged.of_all(sizes == 1),
     )
 
 
-def _precision(wanted: Asked, judged: _Judged) -> ObservedPrecision | None:
+def _observe_precision(
+    wanted: DecisionRules, judged: _CountedPredictions
+) -> ObservedPrecision | None:
     unsure = judged.predictions.unsure
     if unsure is None or wanted.precision is None:
         return None
@@ -150,26 +156,26 @@ def _precision(wanted: Asked, judged: _Judged) -> ObservedPrecision | None:
         wanted=wanted.precision,
         answered=judged.of_all(sure),
         right=judged.share(right, sure),
-        classes=_by_class(wanted.precise, shares),
+        classes=_thresholds_by_class(wanted.precise, shares),
     )
 
 
-def _recall(wanted: Asked, judged: _Judged) -> ObservedRecall | None:
+def _observe_recall(wanted: DecisionRules, judged: _CountedPredictions) -> ObservedRecall | None:
     flagged = judged.predictions.flagged
     if flagged is None or wanted.recall is None:
         return None
     counted_NK, truth = flagged[judged.counted], judged.truth
-    found = _own(counted_NK, truth)
+    found = _marked_own_class(counted_NK, truth)
     shares = (judged.share(found, truth == k) for k in range(len(wanted.found)))
     return ObservedRecall(
         wanted=wanted.recall,
         found=judged.of_all(found),
-        flags=mean_of_groups("classes_flagged", counted_NK.sum(axis=1), judged.groups),
-        classes=_by_class(wanted.found, shares),
+        flags=grouped_mean("classes_flagged", counted_NK.sum(axis=1), judged.groups),
+        classes=_thresholds_by_class(wanted.found, shares),
     )
 
 
-def _unknown(wanted: Asked, judged: _Judged) -> ObservedUnknown | None:
+def _observe_unknown(wanted: DecisionRules, judged: _CountedPredictions) -> ObservedUnknown | None:
     unknown = judged.predictions.unknown
     if unknown is None or wanted.unknown is None:
         return None
@@ -177,13 +183,13 @@ def _unknown(wanted: Asked, judged: _Judged) -> ObservedUnknown | None:
     return ObservedUnknown(wanted=wanted.unknown, turned_away=turned_away)
 
 
-def _own(marks_NK: Truths, truth: Rows) -> Truths:
+def _marked_own_class(marks_NK: Truths, truth: Rows) -> Truths:
     """Whether each image is marked with its own class, N."""
     found: Truths = marks_NK[np.arange(len(truth)), truth]
     return found
 
 
-def _by_class(
+def _thresholds_by_class(
     rows: tuple[Threshold, ...], shares: Iterable[Interval | None]
 ) -> tuple[ObservedThreshold, ...]:
     return tuple(

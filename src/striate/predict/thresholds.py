@@ -33,7 +33,7 @@ class Threshold:
     reached: Interval | None
 
 
-def for_precision(table_NK: ArrayLike, truth: ArrayLike, wanted: float) -> Floats:
+def precision_thresholds(table_NK: ArrayLike, truth: ArrayLike, wanted: float) -> Floats:
     """For every class the lowest probability from which on its answers are right so often, K.
 
     Answers are the most probable classes. Infinite where no probability is high enough, and for
@@ -55,7 +55,7 @@ def for_precision(table_NK: ArrayLike, truth: ArrayLike, wanted: float) -> Float
     return found
 
 
-def for_recall(table_NK: ArrayLike, truth: ArrayLike, wanted: float) -> Floats:
+def recall_thresholds(table_NK: ArrayLike, truth: ArrayLike, wanted: float) -> Floats:
     """For every class the highest probability that so many of its images reach, K.
 
     Of n images it is that of rank ceil((n + 1) * wanted), so that the wish holds on average for
@@ -71,31 +71,31 @@ def for_recall(table_NK: ArrayLike, truth: ArrayLike, wanted: float) -> Floats:
     return found
 
 
-def said_surely(table_NK: ArrayLike, least_K: Floats) -> NDArray[np.bool_]:
+def confident_mask(table_NK: ArrayLike, least_K: Floats) -> NDArray[np.bool_]:
     """Whether the most probable class of each image reaches its threshold, N."""
     table = np.asarray(table_NK)
     best = table.argmax(axis=1)
-    found: NDArray[np.bool_] = _reach(table, least_K)[np.arange(len(table)), best]
+    found: NDArray[np.bool_] = _reaches_threshold(table, least_K)[np.arange(len(table)), best]
     return found
 
 
-def flagged(table_NK: ArrayLike, least_K: Floats) -> NDArray[np.bool_]:
+def flag_classes(table_NK: ArrayLike, least_K: Floats) -> NDArray[np.bool_]:
     """Which classes reach their threshold on each image, N x K; several may, or none."""
-    return _reach(np.asarray(table_NK), least_K)
+    return _reaches_threshold(np.asarray(table_NK), least_K)
 
 
-def thresholds(
+def find_thresholds(
     kind: str, names: tuple[str, ...], table_NK: ArrayLike, truth: Rows, groups: Rows, wanted: float
 ) -> tuple[Threshold, ...]:
     """The thresholds for `precision` or `recall`, with what they reach on other images."""
 
     def choose(table: Floats, labels: Rows) -> Floats:
-        way = for_precision if kind == "precision" else for_recall
+        way = precision_thresholds if kind == "precision" else recall_thresholds
         return way(table, labels, wanted)
 
     table = np.asarray(table_NK, np.float64)
     least_K = choose(table, truth)
-    told_NK, best = _by_others(table, truth, groups, choose), table.argmax(axis=1)
+    told_NK, best = _cross_fitted_flags(table, truth, groups, choose), table.argmax(axis=1)
     found = []
     for k, name in enumerate(names):
         told = told_NK[:, k] & (best == k) if kind == "precision" else truth == k
@@ -105,19 +105,21 @@ def thresholds(
     return tuple(found)
 
 
-def _by_others(table: Floats, truth: Rows, groups: Rows, choose: Chosen) -> NDArray[np.bool_]:
+def _cross_fitted_flags(
+    table: Floats, truth: Rows, groups: Rows, choose: Chosen
+) -> NDArray[np.bool_]:
     """Which classes reach thresholds that the image's part of the groups did not choose, N x K."""
     _, owner = np.unique(groups, return_inverse=True)
     count = int(owner.max()) + 1 if len(owner) else 0
-    part = (intervals.rng(0, "thresholds").permutation(count) % FOLDS)[owner]
+    part = (intervals.make_rng(0, "thresholds").permutation(count) % FOLDS)[owner]
     found = np.zeros(table.shape, np.bool_)
     for fold in range(FOLDS):
         inside = part == fold
-        found[inside] = _reach(table[inside], choose(table[~inside], truth[~inside]))
+        found[inside] = _reaches_threshold(table[inside], choose(table[~inside], truth[~inside]))
     return found
 
 
-def _reach(table: NDArray[np.floating], least_K: Floats) -> NDArray[np.bool_]:
+def _reaches_threshold(table: NDArray[np.floating], least_K: Floats) -> NDArray[np.bool_]:
     # float32 probabilities meet a threshold that was one of them.
     found: NDArray[np.bool_] = table >= least_K.astype(table.dtype)[None, :]
     return found

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.train.fast.forward_pass import features_of, images_at_once
-from striate.train.fast.inference import fast
+from striate.train.fast.forward_pass import compute_features, images_per_batch
+from striate.train.fast.inference import optimise_for_inference
 from striate.train.head import Network
 from striate.train.head import all_taps as all_taps
 from striate.values import Cache, Machine, ModelSpec, Rows, Tap, Watch, unwatched
@@ -56,7 +56,7 @@ class FeatureTable:
         }
 
 
-def extract(
+def extract_features(
     network: Network,
     cache: Cache,
     rows: Rows,
@@ -70,8 +70,8 @@ def extract(
     do not depend on the images beside it, nor on how many cores are at work.
     """
     begun = time.perf_counter()
-    quick = fast(network, machine=machine, precision=spec.precision)
-    values = features_of(quick, cache.images, rows, spec, machine, watch)
+    quick = optimise_for_inference(network, machine=machine, precision=spec.precision)
+    values = compute_features(quick, cache.images, rows, spec, machine, watch)
     return FeatureTable(
         rows=np.asarray(rows, np.int64),
         taps=network.taps,
@@ -81,7 +81,7 @@ def extract(
     )
 
 
-def pass_speed(
+def measure_forward_speed(
     network: Network,
     cache: Cache,
     rows: Rows,
@@ -94,12 +94,12 @@ def pass_speed(
     The fastest, since what else is at work on the machine can only slow a pass down; the first,
     in which kernels are built, does not count.
     """
-    some = np.resize(rows, images_at_once(spec) * max(1, machine.threads))
-    quick = fast(network, machine=machine, precision=spec.precision)
+    some = np.resize(rows, images_per_batch(spec) * max(1, machine.threads))
+    quick = optimise_for_inference(network, machine=machine, precision=spec.precision)
     seconds = []
     for _ in range(TIMED + 1):
         begun = clock()
-        features_of(quick, cache.images, some, spec, machine)
+        compute_features(quick, cache.images, some, spec, machine)
         seconds.append(clock() - begun)
     return len(some) / max(1e-9, min(seconds[1:]))
 

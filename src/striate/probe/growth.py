@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.metrics.intervals import rng
+from striate.metrics.intervals import make_rng
 from striate.values import Growth, GrowthPoint, Rows
 
 Floats = NDArray[np.float64]
@@ -34,7 +34,7 @@ def measure_growth(
     wrong, counts = [], []
     for share in SHARES:
         draws = 1 if share == 1 else DRAWS
-        parts = [_part(train, labels, groups, share, seed + k) for k in range(draws)]
+        parts = [_class_subset(train, labels, groups, share, seed + k) for k in range(draws)]
         if min(min(len(part), 5 * len(np.unique(groups[part]))) for part in parts) < LEAST_TRAIN:
             continue
         counts.append(float(np.mean([len(part) for part in parts])))
@@ -42,11 +42,13 @@ def measure_growth(
     if len(counts) < LEAST_POINTS or not wrong[-1].any():
         return None
     sizes, wrong_SN = np.array(counts), np.array(wrong)
-    drawn = _drawn(val_groups, seed)
-    points = [_point(size, row, drawn) for size, row in zip(sizes, wrong_SN, strict=True)]
+    drawn = _bootstrap_weights(val_groups, seed)
+    points = [_growth_point(size, row, drawn) for size, row in zip(sizes, wrong_SN, strict=True)]
     ahead = sizes[-1] * np.array(FURTHER)
-    errors = _predicted(sizes, wrong_SN.mean(axis=1), ahead)
-    curves = np.array([_predicted(sizes, _mean(wrong_SN, weights), ahead) for weights in drawn])
+    errors = _extrapolate_errors(sizes, wrong_SN.mean(axis=1), ahead)
+    curves = np.array(
+        [_extrapolate_errors(sizes, _mean_error(wrong_SN, weights), ahead) for weights in drawn]
+    )
     low, high = np.quantile(curves, [0.025, 0.975], axis=0)
     return Growth(
         measured=tuple(points),
@@ -54,18 +56,18 @@ def measure_growth(
             GrowthPoint(images=round(n), error=float(e), low=float(lo), high=float(hi))
             for n, e, lo, hi in zip(ahead, errors, low, high, strict=True)
         ),
-        exponent=_power(sizes, wrong_SN.mean(axis=1))[1],
-        gain_low=float(np.quantile(_mean(wrong_SN[-1:], drawn.T)[0] - curves[:, 0], 0.025)),
-        gain_high=float(np.quantile(_mean(wrong_SN[-1:], drawn.T)[0] - curves[:, 0], 0.975)),
+        exponent=_fit_power_law(sizes, wrong_SN.mean(axis=1))[1],
+        gain_low=float(np.quantile(_mean_error(wrong_SN[-1:], drawn.T)[0] - curves[:, 0], 0.025)),
+        gain_high=float(np.quantile(_mean_error(wrong_SN[-1:], drawn.T)[0] - curves[:, 0], 0.975)),
         n=len(val_groups),
     )
 
 
-def _part(train: Rows, labels: Rows, groups: Rows, share: float, seed: int) -> Rows:
+def _class_subset(train: Rows, labels: Rows, groups: Rows, share: float, seed: int) -> Rows:
     """A share of every class, in whole groups; smaller shares lie within larger ones."""
     if share == 1:
         return train
-    order = rng(seed, "growth").permutation(train)
+    order = make_rng(seed, "growth").permutation(train)
     taken: list[int] = []
     chosen: set[int] = set()
     for label in np.unique(labels[train]):
@@ -82,30 +84,30 @@ def _part(train: Rows, labels: Rows, groups: Rows, share: float, seed: int) -> R
     return np.array(taken, np.int64)
 
 
-def _drawn(owners: Rows, seed: int) -> Floats:
+def _bootstrap_weights(owners: Rows, seed: int) -> Floats:
     """Weights of the validation images in bootstrap draws over their groups, B x N."""
     _, owner = np.unique(owners, return_inverse=True)
     count = int(owner.max()) + 1
-    generator = rng(seed, "growth/bootstrap")
+    generator = make_rng(seed, "growth/bootstrap")
     draws = generator.multinomial(count, np.full(count, 1 / count), size=BOOTSTRAPS)
     return draws[:, owner].astype(np.float64)
 
 
-def _mean(wrong_SN: Floats, weights: Floats) -> Floats:
+def _mean_error(wrong_SN: Floats, weights: Floats) -> Floats:
     """Weighted shares that are wrong: S, or S x B for weights N x B."""
     found: Floats = wrong_SN @ weights / weights.sum(axis=0)
     return found
 
 
-def _point(size: float, wrong: Floats, drawn: Floats) -> GrowthPoint:
-    errors = _mean(wrong[None], drawn.T)[0]
+def _growth_point(size: float, wrong: Floats, drawn: Floats) -> GrowthPoint:
+    errors = _mean_error(wrong[None], drawn.T)[0]
     low, high = np.quantile(errors, [0.025, 0.975])
     return GrowthPoint(
         images=round(size), error=float(wrong.mean()), low=float(low), high=float(high)
     )
 
 
-def _power(sizes: Floats, errors: Floats) -> tuple[float, float]:
+def _fit_power_law(sizes: Floats, errors: Floats) -> tuple[float, float]:
     """Level and exponent of error = level x size ** -exponent, by least squares of logarithms.
 
     Errors of 0 count as half an image in a thousand; the exponent lies within [0, 1].
@@ -117,9 +119,9 @@ def _power(sizes: Floats, errors: Floats) -> tuple[float, float]:
     return float(np.exp(level)), exponent
 
 
-def _predicted(sizes: Floats, errors: Floats, ahead: Floats) -> Floats:
+def _extrapolate_errors(sizes: Floats, errors: Floats, ahead: Floats) -> Floats:
     """The errors further on, from where the last measured one is."""
-    _, exponent = _power(sizes, errors)
+    _, exponent = _fit_power_law(sizes, errors)
     return np.asarray(errors[-1] * (ahead / sizes[-1]) ** -exponent)
 
 

@@ -20,14 +20,17 @@ def shallow_features(
     """Gradients and colours of some images, N x D, and how many features each kind has."""
     parts = []
     for start in range(0, len(rows), _AT_ONCE):
-        small = _small(images_NHWC[rows[start : start + _AT_ONCE]])
-        parts.append(np.concatenate([gradients(small), colours(small)], axis=1))
-    widths = (gradients(_blank(images_NHWC)).shape[1], colours(_blank(images_NHWC)).shape[1])
+        small = _resize_images(images_NHWC[rows[start : start + _AT_ONCE]])
+        parts.append(np.concatenate([hog_features(small), colour_histograms(small)], axis=1))
+    widths = (
+        hog_features(_blank_image(images_NHWC)).shape[1],
+        colour_histograms(_blank_image(images_NHWC)).shape[1],
+    )
     nothing = np.zeros((0, sum(widths)), np.float32)
     return np.concatenate([nothing, *parts]), widths
 
 
-def gradients(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+def hog_features(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Histograms of oriented gradients: Dalal & Triggs 2005, sections 6.2 to 6.4.
 
     The channel with the steepest gradient counts; 9 orientations of 0 to 180 degrees, each
@@ -48,13 +51,13 @@ def gradients(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
     lower = np.floor(turned)
     share = turned - lower
     cells = sum(
-        _per_cell(length * weight, np.mod(bins, ORIENTATIONS).astype(np.int64))
+        _cell_histograms(length * weight, np.mod(bins, ORIENTATIONS).astype(np.int64))
         for bins, weight in ((lower, 1 - share), (lower + 1, share))
     )
-    return _blocks(np.asarray(cells, np.float32))
+    return _normalise_blocks(np.asarray(cells, np.float32))
 
 
-def colours(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+def colour_histograms(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Shares of the pixels in 4 levels of each channel together, as square roots.
 
     Square roots make the distance of two histograms that of Hellinger; grey has 16 levels, and
@@ -62,7 +65,7 @@ def colours(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
     """
     count, channels = len(images_NHWC), images_NHWC.shape[3]
     if channels > 3:
-        return np.hstack([colours(images_NHWC[..., k : k + 1]) for k in range(channels)])
+        return np.hstack([colour_histograms(images_NHWC[..., k : k + 1]) for k in range(channels)])
     levels = LEVELS if channels > 1 else LEVELS**2
     steps = (images_NHWC.astype(np.int64) * levels) >> 8
     numbers = np.zeros(steps.shape[:3], np.int64)
@@ -74,7 +77,9 @@ def colours(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.sqrt(found / max(1, numbers[0].size if count else 1)).astype(np.float32)
 
 
-def _per_cell(weights_NHW: NDArray[np.float32], bins_NHW: NDArray[np.int64]) -> NDArray[np.float64]:
+def _cell_histograms(
+    weights_NHW: NDArray[np.float32], bins_NHW: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Weights summed by cell and orientation: N x cells x cells x orientations."""
     count, side = len(weights_NHW), weights_NHW.shape[1] // CELL
     cell = np.arange(weights_NHW.shape[1]) // CELL
@@ -84,7 +89,7 @@ def _per_cell(weights_NHW: NDArray[np.float32], bins_NHW: NDArray[np.int64]) -> 
     return np.asarray(sums, np.float64).reshape(count, side, side, ORIENTATIONS)
 
 
-def _blocks(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+def _normalise_blocks(cells: NDArray[np.float32]) -> NDArray[np.float32]:
     corners = (cells[:, :-1, :-1], cells[:, :-1, 1:], cells[:, 1:, :-1], cells[:, 1:, 1:])
     blocks = np.concatenate(corners, axis=3)
     for cut in (0.2, np.inf):
@@ -93,12 +98,12 @@ def _blocks(cells: NDArray[np.float32]) -> NDArray[np.float32]:
     return blocks.reshape(len(cells), -1).astype(np.float32)
 
 
-def _small(images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _resize_images(images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Images at 64 x 64 pixels."""
-    return np.stack([_shrunk(image) for image in images_NHWC])
+    return np.stack([_resize_image(image) for image in images_NHWC])
 
 
-def _shrunk(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _resize_image(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """One image at 64 x 64, its colours together or, of other counts, each channel by itself."""
     parts = [image_HWC] if image_HWC.shape[2] == 3 else np.moveaxis(image_HWC, 2, 0)
     small = [
@@ -112,5 +117,5 @@ def _shrunk(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.dstack(small)
 
 
-def _blank(images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _blank_image(images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.zeros((1, SIDE, SIDE, images_NHWC.shape[3]), np.uint8)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.metrics.intervals import softmax
-from striate.probe.ridge import fit_path
+from striate.probe.ridge import fit_ridge_path
 from striate.values import Doubt, Index, Rows
 
 
-def find_doubtful(
+def rank_label_errors(
     probabilities_NK: NDArray[np.float32], index: Index, rows: Rows
 ) -> tuple[Doubt, ...]:
     """Every image of `rows` with its doubt, the most doubtful first.
@@ -23,7 +23,7 @@ def find_doubtful(
     for images that bear its label (section 3.1 of the paper).
     """
     labels = index.labels()[rows]
-    confident = confidently(probabilities_NK, labels)
+    confident = confident_classes(probabilities_NK, labels)
     given = probabilities_NK[np.arange(len(rows)), labels]
     others = probabilities_NK.copy()
     others[np.arange(len(rows)), labels] = -1
@@ -48,11 +48,11 @@ def left_out_probabilities(
     features_ND: NDArray[np.float32], labels: Rows, classes: int, groups: Rows | None = None
 ) -> NDArray[np.float32]:
     """Probabilities N x K of each image by the ridge model without it and without its group."""
-    fit = fit_path(features_ND, labels, classes, groups)
+    fit = fit_ridge_path(features_ND, labels, classes, groups)
     return softmax(fit.loo_scores, fit.temperature)
 
 
-def confidently(probabilities_NK: NDArray[np.float32], labels: Rows) -> Rows:
+def confident_classes(probabilities_NK: NDArray[np.float32], labels: Rows) -> Rows:
     """The class N that an image confidently belongs to, -1 where it is none.
 
     A class is believed where its probability reaches its own mean over the images that bear

@@ -11,26 +11,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.probe.spectrum import ROWS_AT_ONCE, Floats, Spectrum, Table, eigenvectors
+from striate.probe.spectrum import ROWS_AT_ONCE, Floats, RidgeTable, Spectrum, eigendecompose
 from striate.values import Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Groups:
+class RowGroups:
     """Which rows leave together: `order` lists them group by group, group g up to `ends[g]`."""
 
     order: Rows
     ends: Rows
 
 
-def groups_of(owners: Rows) -> Groups:
+def group_rows(owners: Rows) -> RowGroups:
     """The groups of rows that share an owner."""
     _, sizes = np.unique(owners, return_counts=True)
     order = np.argsort(owners, kind="stable").astype(np.int64)
-    return Groups(order=order, ends=np.cumsum(sizes).astype(np.int64))
+    return RowGroups(order=order, ends=np.cumsum(sizes).astype(np.int64))
 
 
-def left_out_errors(table: Table, groups: Groups, spectrum: Spectrum, alphas: Floats) -> Floats:
+def left_out_errors(
+    table: RidgeTable, groups: RowGroups, spectrum: Spectrum, alphas: Floats
+) -> Floats:
     """Mean squared error of left-out images for every penalty, by the weights of the images.
 
     Where there are more images than choosing a penalty needs, evenly spread groups judge.
@@ -39,7 +41,7 @@ def left_out_errors(table: Table, groups: Groups, spectrum: Spectrum, alphas: Fl
     step = max(1, round(len(table.features) / most))
     step = min(step, max(1, len(groups.ends) // _LEAST_GROUPS))
     total, images = np.zeros(len(alphas)), 0
-    for rows, sizes in _packed(groups, range(0, len(groups.ends), step)):
+    for rows, sizes in _pack_groups(groups, range(0, len(groups.ends), step)):
         images += len(rows)
         residuals = _residuals(table, spectrum, alphas, rows, sizes)
         total += [float(np.square(found).sum()) for found in residuals]
@@ -47,11 +49,11 @@ def left_out_errors(table: Table, groups: Groups, spectrum: Spectrum, alphas: Fl
 
 
 def left_out_scores(
-    table: Table, groups: Groups, spectrum: Spectrum, alpha: float
+    table: RidgeTable, groups: RowGroups, spectrum: Spectrum, alpha: float
 ) -> NDArray[np.float32]:
     """Scores N x K of every image by the fit without its group."""
     scores = np.empty((len(table.features), table.classes), np.float32)
-    for rows, sizes in _packed(groups, range(len(groups.ends))):
+    for rows, sizes in _pack_groups(groups, range(len(groups.ends))):
         (residuals,) = _residuals(table, spectrum, np.array([alpha]), rows, sizes)
         found = residuals if table.roots is None else residuals / table.roots[rows, None]
         scores[rows] = table.one_hot(rows) - found
@@ -59,7 +61,7 @@ def left_out_scores(
 
 
 def _residuals(
-    table: Table, spectrum: Spectrum, alphas: Floats, rows: Rows, sizes: Rows
+    table: RidgeTable, spectrum: Spectrum, alphas: Floats, rows: Rows, sizes: Rows
 ) -> Iterator[Floats]:
     """Residuals of left-out images by each penalty; their groups lie side by side in `rows`.
 
@@ -83,7 +85,7 @@ def _residuals(
     refits = []
     for start, size in zip(starts[large], sizes[large], strict=True):
         members = slice(start, start + size)
-        without = _refit(spectrum, rotated[members], targets[members], len(alphas))
+        without = _refit_group(spectrum, rotated[members], targets[members], len(alphas))
         refits.append((members, without))
     for alpha, gains, leverages in zip(alphas, gains_RA.T, leverages_NA.T, strict=True):
         residuals = targets - rotated @ (spectrum.targets * gains[:, None])
@@ -100,7 +102,7 @@ def _residuals(
         yield residuals
 
 
-def _refit(
+def _refit_group(
     spectrum: Spectrum, rotated_mR: Floats, targets_mK: Floats, penalties: int
 ) -> Callable[[float], Floats]:
     """Fitted values m x K of a large group by the others: its part is taken from the products."""
@@ -113,12 +115,12 @@ def _refit(
     if penalties == 1:
         ridge = np.eye(len(mean))
         return lambda alpha: share + centred @ np.linalg.solve(products + alpha * ridge, reach)
-    eigenvalues, vectors = eigenvectors(products)
+    eigenvalues, vectors = eigendecompose(products)
     turned, reach = centred @ vectors, vectors.T @ reach
     return lambda alpha: share + turned @ (reach / (eigenvalues + alpha)[:, None])
 
 
-def _packed(groups: Groups, chosen: range) -> Iterator[tuple[Rows, Rows]]:
+def _pack_groups(groups: RowGroups, chosen: range) -> Iterator[tuple[Rows, Rows]]:
     """Rows of whole groups, some thousand at a time, with the sizes of the groups."""
     rows: list[Rows] = []
     held = 0

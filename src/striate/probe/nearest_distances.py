@@ -17,13 +17,13 @@ NEAREST = 3
 _AT_ONCE = 1024
 
 
-def unit(features_ND: NDArray[np.float32]) -> NDArray[np.float32]:
+def normalise_length(features_ND: NDArray[np.float32]) -> NDArray[np.float32]:
     """Features at length 1; those that are all 0 stay so."""
     lengths = np.linalg.norm(features_ND, axis=1, keepdims=True)
     return np.asarray(features_ND / np.where(lengths > 0, lengths, 1), np.float32)
 
 
-def distances(
+def nearest_cosine_distances(
     features_ND: NDArray[np.float32],
     reference_MD: NDArray[np.float32],
     owners_N: Rows | None = None,
@@ -38,14 +38,14 @@ def distances(
     found = np.empty(len(features_ND), np.float32)
     for start in range(0, len(features_ND), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        far = 1 - unit(features_ND[part]) @ reference_MD.T
+        far = 1 - normalise_length(features_ND[part]) @ reference_MD.T
         if owners_N is not None and owners_M is not None:
             far[owners_N[part, None] == owners_M] = np.inf
-        found[part] = _nearest(far)
+        found[part] = _third_smallest(far)
     return found
 
 
-def _nearest(far_NM: NDArray[np.float32]) -> NDArray[np.float32]:
+def _third_smallest(far_NM: NDArray[np.float32]) -> NDArray[np.float32]:
     """The third smallest of every row, or the largest that is known."""
     near = np.sort(np.partition(far_NM, min(NEAREST, far_NM.shape[1]) - 1, axis=1)[:, :NEAREST])
     known = np.isfinite(near).sum(axis=1)

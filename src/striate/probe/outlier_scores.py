@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.metrics.intervals import some_of
+from striate.metrics.intervals import sample_rows
 from striate.values import Index, Outlier, Rows
 
 Floats = NDArray[np.float64]
@@ -33,10 +33,12 @@ def find_outliers(
     logarithms normal, any one of all images were named in one set of a hundred (Bonferroni over
     images and stages). Fewer than `FEWEST` images tell nothing.
     """
-    if len(rows) < FEWEST or len(rows) - np.bincount(_numbered(groups)).max() < NEIGHBOURS:
+    if len(rows) < FEWEST or len(rows) - np.bincount(_number_names(groups)).max() < NEIGHBOURS:
         return ()
-    names, classes = list(stages), _classes(index, rows)
-    far_SN = np.stack([_far(scaled(stages[name]), groups, classes) for name in names])
+    names, classes = list(stages), _class_numbers(index, rows)
+    far_SN = np.stack(
+        [_outlier_deviations(standardise_features(stages[name]), groups, classes) for name in names]
+    )
     most, where = far_SN.max(axis=0), far_SN.argmax(axis=0)
     bar = NormalDist().inv_cdf(1 - CHANCE / far_SN.size)
     found = [i for i in np.lexsort((rows, -most)) if most[i] > bar]
@@ -53,7 +55,7 @@ def find_outliers(
     )
 
 
-def scaled(features_ND: NDArray[np.float32]) -> NDArray[np.float32]:
+def standardise_features(features_ND: NDArray[np.float32]) -> NDArray[np.float32]:
     """Features less their means, over their spreads."""
     spread = features_ND.std(axis=0)
     table: NDArray[np.float32] = (features_ND - features_ND.mean(axis=0)) / np.where(
@@ -62,7 +64,7 @@ def scaled(features_ND: NDArray[np.float32]) -> NDArray[np.float32]:
     return table
 
 
-def distances(table_ND: NDArray[np.float32], groups: Rows) -> Floats:
+def mean_neighbour_distances(table_ND: NDArray[np.float32], groups: Rows) -> Floats:
     """Mean distance of every image to its nearest neighbours of other groups."""
     squares = np.square(table_ND).sum(axis=1)
     found = np.empty(len(table_ND))
@@ -75,7 +77,7 @@ def distances(table_ND: NDArray[np.float32], groups: Rows) -> Floats:
     return found
 
 
-def deviations(distances_N: Floats, reference: Floats | None = None) -> Floats:
+def robust_deviations(distances_N: Floats, reference: Floats | None = None) -> Floats:
     """How many robust standard deviations each distance's logarithm lies above the median.
 
     Median and deviation are those of `reference`, or of the distances themselves. All 0 where
@@ -85,14 +87,16 @@ def deviations(distances_N: Floats, reference: Floats | None = None) -> Floats:
     middle = float(np.median(others))
     if middle <= 0:
         return np.zeros(len(distances_N))
-    spread = NORMAL * float(np.median(np.abs(_logs(others / middle))))
-    found: Floats = _logs(distances_N / middle)
+    spread = NORMAL * float(np.median(np.abs(_bounded_logs(others / middle))))
+    found: Floats = _bounded_logs(distances_N / middle)
     return found / spread if spread > LEAST else np.zeros(len(found))
 
 
-def _far(table_ND: NDArray[np.float32], groups: Rows, classes: Rows | None) -> Floats:
+def _outlier_deviations(
+    table_ND: NDArray[np.float32], groups: Rows, classes: Rows | None
+) -> Floats:
     """Deviations of every image, of a rare class the smaller of those from all and from its own."""
-    found = deviations(distances(table_ND, groups))
+    found = robust_deviations(mean_neighbour_distances(table_ND, groups))
     if classes is None:
         return found
     sizes = np.bincount(classes)[classes]
@@ -100,17 +104,17 @@ def _far(table_ND: NDArray[np.float32], groups: Rows, classes: Rows | None) -> F
         rare, larger = np.flatnonzero(sizes == size), np.flatnonzero(sizes >= size)
         if not len(rare) or len(larger) < FEWEST:
             continue
-        larger = some_of(larger, MOST_COMPARED, 0, "outliers of a rare class")
-        reference = _among(table_ND, groups, classes, larger, size - 1)
-        own = _among(table_ND, groups, classes, rare, size - 1)
+        larger = sample_rows(larger, MOST_COMPARED, 0, "outliers of a rare class")
+        reference = _class_distances(table_ND, groups, classes, larger, size - 1)
+        own = _class_distances(table_ND, groups, classes, rare, size - 1)
         known = np.isfinite(own)
         if known.any() and np.isfinite(reference).sum() >= FEWEST:
-            away = deviations(own[known], reference[np.isfinite(reference)])
+            away = robust_deviations(own[known], reference[np.isfinite(reference)])
             found[rare[known]] = np.minimum(found[rare[known]], away)
     return found
 
 
-def _among(
+def _class_distances(
     table_ND: NDArray[np.float32], groups: Rows, classes: Rows, some: Rows, others: int
 ) -> Floats:
     """Mean distance of some images to the nearer half of `others` of their class; else infinite.
@@ -122,7 +126,7 @@ def _among(
     for place, row in enumerate(some):
         known = members[int(classes[row])]
         known = known[groups[known] != groups[row]]
-        known = some_of(known, others, int(row), "few of a class")
+        known = sample_rows(known, others, int(row), "few of a class")
         if len(known):
             apart = np.linalg.norm(table_ND[known] - table_ND[row], axis=1)
             near = min(NEIGHBOURS, (len(known) + 1) // 2)
@@ -130,19 +134,19 @@ def _among(
     return found
 
 
-def _logs(ratios: Floats) -> Floats:
+def _bounded_logs(ratios: Floats) -> Floats:
     logs: Floats = np.log(np.maximum(ratios, LEAST))
     return logs
 
 
-def _classes(index: Index, rows: Rows) -> Rows | None:
+def _class_numbers(index: Index, rows: Rows) -> Rows | None:
     """A number for every label, or set of labels, that occurs; None where labels are numbers."""
     if index.task == "number":
         return None
-    return _numbered(np.array([index.examples[row].label for row in rows]))
+    return _number_names(np.array([index.examples[row].label for row in rows]))
 
 
-def _numbered(names: NDArray[Any]) -> Rows:
+def _number_names(names: NDArray[Any]) -> Rows:
     found: Rows = np.unique(names, return_inverse=True)[1]
     return found
 

@@ -16,8 +16,15 @@ from numpy.typing import NDArray
 from striate.errors import SourceError
 from striate.metrics.calibration import fit_temperature
 from striate.metrics.intervals import softmax
-from striate.probe.leave_one_out import Groups, groups_of, left_out_errors, left_out_scores
-from striate.probe.spectrum import Floats, Spectrum, Table, decompose, row_blocks, tabulate
+from striate.probe.leave_one_out import RowGroups, group_rows, left_out_errors, left_out_scores
+from striate.probe.spectrum import (
+    Floats,
+    RidgeTable,
+    Spectrum,
+    compute_spectrum,
+    row_blocks,
+    standardise_table,
+)
 from striate.values import Rows
 
 
@@ -58,8 +65,8 @@ class RidgeFit:
 class RidgePath:
     """A table of training features made ready: any of its columns can be solved, repeatedly."""
 
-    table: Table
-    groups: Groups
+    table: RidgeTable
+    groups: RowGroups
 
     def fit(self, columns: Rows | None = None, alphas: Sequence[float] | None = None) -> RidgeFit:
         """The ridge solution on some columns, its penalty picked by leave-one-(group-)out.
@@ -68,7 +75,7 @@ class RidgePath:
         """
         table, groups = self.table, self.groups
         columns = np.arange(table.features.shape[1]) if columns is None else columns
-        spectrum = decompose(table, columns)
+        spectrum = compute_spectrum(table, columns)
         tried = _default_alphas(spectrum) if alphas is None else np.asarray(alphas, np.float64)
         errors = left_out_errors(table, groups, spectrum, tried)
         alpha = float(tried[errors.argmin()])
@@ -83,14 +90,14 @@ class RidgePath:
             bias=(spectrum.shares + rounding @ weights).astype(np.float32),
             shift=shift,
             scale=scale,
-            temperature=_temperature(loo_scores, table),
+            temperature=_fit_temperature(loo_scores, table),
             loo_scores=loo_scores,
             alphas=tried,
             loo_errors=errors,
         )
 
 
-def fit_path(
+def fit_ridge_path(
     features_ND: NDArray[np.float32],
     labels: Rows,
     classes: int,
@@ -100,10 +107,10 @@ def fit_path(
     weights: Floats | None = None,
 ) -> RidgeFit:
     """The ridge solution on all features; `alphas` as in `RidgePath.fit`, the rest as `prepare`."""
-    return prepare(features_ND, labels, classes, groups, widths, weights).fit(alphas=alphas)
+    return prepare_ridge(features_ND, labels, classes, groups, widths, weights).fit(alphas=alphas)
 
 
-def prepare(
+def prepare_ridge(
     features_ND: NDArray[np.float32],
     labels: Rows | Floats,
     classes: int,
@@ -122,14 +129,14 @@ def prepare(
     not finite.
     """
     count, dimensions = features_ND.shape
-    leaving = groups_of(np.arange(count) if groups is None else np.asarray(groups))
+    leaving = group_rows(np.arange(count) if groups is None else np.asarray(groups))
     if len(leaving.ends) < 2:
         raise SourceError(
             f"All {count} training images belong to one group, so none can judge the others.",
             "Give images of at least two groups.",
         )
     blocks = [1] * dimensions if widths is None else widths
-    table = tabulate(features_ND, labels, classes, blocks, weights)
+    table = standardise_table(features_ND, labels, classes, blocks, weights)
     return RidgePath(table=table, groups=leaving)
 
 
@@ -139,7 +146,7 @@ def _default_alphas(spectrum: Spectrum) -> Floats:
     return (length or 1.0) * np.logspace(-4, 4, 25)
 
 
-def _temperature(scores_NK: NDArray[np.float32], table: Table) -> float:
+def _fit_temperature(scores_NK: NDArray[np.float32], table: RidgeTable) -> float:
     """The temperature from evenly chosen images: one number needs no million of them."""
     if table.targets is not None:
         return 1.0

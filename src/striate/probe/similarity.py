@@ -13,15 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from striate.data.batches import normalise, to_device
-from striate.metrics.intervals import rng, some_of
+from striate.data.batches import images_to_device, normalise_batch
+from striate.metrics.intervals import make_rng, sample_rows
 from striate.nets import Backbone
 from striate.train.head import Network
-from striate.train.torch_context import settled
+from striate.train.torch_context import torch_context
 from striate.values import Cache, ModelSpec, Rows
 
 
-def layer_shift(
+def measure_layer_shift(
     network: Network, cache: Cache, rows: Rows, spec: ModelSpec, seed: int = 0
 ) -> dict[str, float]:
     """The shift of each stage, shallow to deep: 0 where its channels are as in the training.
@@ -31,22 +31,23 @@ def layer_shift(
     normalisation the mean. At most 64 images are read, once, in float32. Empty where the network
     remembers no statistics.
     """
-    layers = _layers(network)
+    layers = _batchnorm_layers(network)
     if not layers or not len(rows):
         return {}
-    some = rng(seed, "shift").permutation(rows)[:IMAGES]
+    some = make_rng(seed, "shift").permutation(rows)[:IMAGES]
     sums: dict[str, list[Tensor]] = {name: [] for name in layers}
     hooks = [
-        layer.register_forward_pre_hook(_noting(sums[name])) for name, (layer, _) in layers.items()
+        layer.register_forward_pre_hook(_moment_hook(sums[name]))
+        for name, (layer, _) in layers.items()
     ]
     training = network.training
     network.eval()
     try:
-        with settled(1), torch.inference_mode():
+        with torch_context(1), torch.inference_mode():
             for start in range(0, len(some), BATCH):
                 pixels: NDArray[np.uint8] = cache.images[some[start : start + BATCH]]
-                images = to_device(pixels, next(network.parameters()).device)
-                network.pooled(normalise(images, spec.mean, spec.std, size=spec.input_size))
+                images = images_to_device(pixels, next(network.parameters()).device)
+                network.pooled(normalise_batch(images, spec.mean, spec.std, size=spec.input_size))
     finally:
         network.train(training)
         for hook in hooks:
@@ -57,7 +58,7 @@ def layer_shift(
     return {stage: float(np.mean(values)) for stage, values in found.items()}
 
 
-def _layers(network: Network) -> dict[str, tuple[nn.BatchNorm2d, str]]:
+def _batchnorm_layers(network: Network) -> dict[str, tuple[nn.BatchNorm2d, str]]:
     """Every layer of batch normalisation of the backbone by its name, and the stage it is in."""
     net = cast(Backbone, network.backbone)
     groups = net.depth_groups()
@@ -74,7 +75,7 @@ def _layers(network: Network) -> dict[str, tuple[nn.BatchNorm2d, str]]:
     }
 
 
-def _noting(into: list[Tensor]) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+def _moment_hook(into: list[Tensor]) -> Callable[[nn.Module, tuple[Any, ...]], None]:
     """Notes count, sum and sum of squares of every channel that enters a layer."""
 
     def note(module: nn.Module, entered: tuple[Any, ...]) -> None:
@@ -105,16 +106,16 @@ IMAGES = 64
 BATCH = 16
 
 
-def nearest_neighbour(
+def nearest_neighbour_hits(
     features_ND: NDArray[np.float32], labels: Rows, groups: Rows | None = None, seed: int = 0
 ) -> NDArray[np.bool_]:
     """Of which images the nearest of another group has the same label; N, or 2,000 drawn of them.
 
     Nearest by cosine, each feature centred and scaled. False where there is no other group.
     """
-    points = _directions(features_ND)
+    points = _unit_vectors(features_ND)
     owners = np.arange(len(labels)) if groups is None else groups
-    asked = some_of(np.arange(len(labels)), MOST, seed, "neighbours")
+    asked = sample_rows(np.arange(len(labels)), MOST, seed, "neighbours")
     right = np.zeros(len(asked), np.bool_)
     for start in range(0, len(asked), AT_ONCE):
         rows = asked[start : start + AT_ONCE]
@@ -126,7 +127,7 @@ def nearest_neighbour(
     return right
 
 
-def class_mean(
+def class_mean_hits(
     features_ND: NDArray[np.float32], labels: Rows, classes: int, groups: Rows | None = None
 ) -> NDArray[np.bool_]:
     """Which images lie nearest to the mean of their own class, when their group takes no part.
@@ -134,7 +135,7 @@ def class_mean(
     Nearest by the length of the difference, each feature scaled. False where no other image of
     the class is left.
     """
-    points = _scaled(features_ND)
+    points = _standardise_features(features_ND)
     _, owners = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)
     counts = np.bincount(labels, minlength=classes).astype(np.float64)
     sums = np.zeros((classes, points.shape[1]))
@@ -154,15 +155,15 @@ def class_mean(
     return right
 
 
-def _scaled(features_ND: NDArray[np.float32]) -> NDArray[np.float64]:
+def _standardise_features(features_ND: NDArray[np.float32]) -> NDArray[np.float64]:
     points = features_ND.astype(np.float64)
     points -= points.mean(axis=0)
     spread = points.std(axis=0)
     return points / np.where(spread > 1e-9, spread, 1.0)
 
 
-def _directions(features_ND: NDArray[np.float32]) -> NDArray[np.float32]:
-    points = _scaled(features_ND).astype(np.float32)
+def _unit_vectors(features_ND: NDArray[np.float32]) -> NDArray[np.float32]:
+    points = _standardise_features(features_ND).astype(np.float32)
     length = np.linalg.norm(points, axis=1, keepdims=True)
     points /= np.maximum(length, 1e-12)
     return points

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Table:
+class RidgeTable:
     """Features with their labels, and what centres and scales them.
 
     `gram` is the D x D product of the standardised features, shared by all columns; None where
@@ -84,13 +84,13 @@ class Spectrum:
     weights: Callable[[float], Floats]
 
 
-def tabulate(
+def standardise_table(
     features_ND: NDArray[np.float32],
     labels: Rows | Floats,
     classes: int,
     widths: Sequence[int],
     weights: Floats | None = None,
-) -> Table:
+) -> RidgeTable:
     """Standardises features, all columns of a block of `widths` by one scale.
 
     `labels` are class numbers, or any targets N x K; `weights` N have a mean of 1.
@@ -100,7 +100,7 @@ def tabulate(
     if weights is not None:
         mean = np.asarray(weights, np.float64) @ features_ND / len(features_ND)
     real = labels.ndim == 2
-    table = Table(
+    table = RidgeTable(
         features=features_ND,
         labels=np.zeros(len(labels), np.int64) if real else np.asarray(labels, np.int64),
         targets=np.asarray(labels, np.float64) if real else None,
@@ -120,14 +120,14 @@ def tabulate(
     return replace(table, gram=gram)
 
 
-def decompose(table: Table, columns: Rows) -> Spectrum:
+def compute_spectrum(table: RidgeTable, columns: Rows) -> Spectrum:
     """The spectrum of some columns of a table."""
     if len(columns) <= len(table.features):
-        return _of_features(table, columns)
-    return _of_images(table, columns)
+        return _spectrum_by_features(table, columns)
+    return _spectrum_by_images(table, columns)
 
 
-def eigenvectors(products: Floats) -> tuple[Floats, Floats]:
+def eigendecompose(products: Floats) -> tuple[Floats, Floats]:
     """Eigenvalues, held above 0, and eigenvectors of a matrix of products."""
     # Its many small steps wait for the slowest thread: on a busy machine of two cores two threads
     # took up to ten times as long as one, on an idle one they save a third.
@@ -142,7 +142,7 @@ def row_blocks(count: int) -> Iterator[Rows]:
         yield np.arange(start, min(count, start + ROWS_AT_ONCE), dtype=np.int64)
 
 
-def _of_features(table: Table, columns: Rows) -> Spectrum:
+def _spectrum_by_features(table: RidgeTable, columns: Rows) -> Spectrum:
     gram = np.zeros((len(columns), len(columns)))
     if table.gram is not None:
         gram = table.gram[np.ix_(columns, columns)]
@@ -152,7 +152,7 @@ def _of_features(table: Table, columns: Rows) -> Spectrum:
         sums += part.T @ table.weighted(table.one_hot(rows), rows)
         if table.gram is None:
             gram += part.T @ part
-    eigenvalues, vectors = eigenvectors(gram)
+    eigenvalues, vectors = eigendecompose(gram)
     targets = vectors.T @ sums
     return Spectrum(
         eigenvalues=eigenvalues,
@@ -164,10 +164,10 @@ def _of_features(table: Table, columns: Rows) -> Spectrum:
     )
 
 
-def _of_images(table: Table, columns: Rows) -> Spectrum:
+def _spectrum_by_images(table: RidgeTable, columns: Rows) -> Spectrum:
     every = np.arange(len(table.features))
     whole = table.standardised(every, columns)
-    eigenvalues, vectors = eigenvectors(whole @ whole.T)
+    eigenvalues, vectors = eigendecompose(whole @ whole.T)
     reach = vectors.T @ table.weighted(table.one_hot(every), every)
     rotated = vectors * np.sqrt(eigenvalues)
     return Spectrum(

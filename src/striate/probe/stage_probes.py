@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from striate.metrics.intervals import accuracy_interval, log_loss, softmax
 from striate.probe.features import FeatureTable
-from striate.probe.ridge import RidgeFit, fit_path, prepare
+from striate.probe.ridge import RidgeFit, fit_ridge_path, prepare_ridge
 from striate.values import Evidence, Interval, Probe, Rows, Tap, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Probed:
+class ProbeResults:
     """Every probe, and the best one's solution: the first usable model.
 
     `columns` are the columns of the feature table that the best probe reads; `val_scores` are
@@ -37,7 +37,7 @@ def probe_taps(
     groups: Rows | None = None,
     seed: int = 0,
     only: tuple[str, ...] | None = None,
-) -> Probed:
+) -> ProbeResults:
     """A linear model on every stage, on the top alone, on all below it, and on all together.
 
     `labels` and `groups` have an entry a row of the index. Each model is fitted on the training
@@ -47,7 +47,7 @@ def probe_taps(
     """
     truth, val_truth = labels[train_rows], labels[val_rows]
     owners, val_owners = (None, None) if groups is None else (groups[train_rows], groups[val_rows])
-    path = prepare(table.of(train_rows), truth, classes, owners, table.widths)
+    path = prepare_ridge(table.of(train_rows), truth, classes, owners, table.widths)
     val_values = table.of(val_rows)
     probes, fits, hits = [], [], []
     for name, taps in tap_sets(table.taps):
@@ -68,15 +68,15 @@ def probe_taps(
                 temperature=fit.temperature,
                 loo_accuracy=accuracy_interval(hits[-1], owners, seed),
                 loo_log_loss=log_loss(softmax(fit.loo_scores, fit.temperature), truth),
-                val_accuracy=_accuracy(val_scores, val_truth, val_owners, seed),
-                val_log_loss=_loss(val_scores, val_truth, fit.temperature),
+                val_accuracy=_optional_accuracy(val_scores, val_truth, val_owners, seed),
+                val_log_loss=_optional_loss(val_scores, val_truth, fit.temperature),
                 seconds=time.perf_counter() - started,
             )
         )
     may = [i for i, probe in enumerate(probes) if probe.name in WHOLE]
-    chosen = may[best_of([probes[i] for i in may], [hits[i] for i in may], owners)]
+    chosen = may[choose_best_probe([probes[i] for i in may], [hits[i] for i in may], owners)]
     fit, columns, val_scores = fits[chosen]
-    return Probed(
+    return ProbeResults(
         probes=tuple(probes),
         best=probes[chosen],
         fit=fit,
@@ -100,7 +100,7 @@ def fit_taps(
     `weights` say how much each of the rows counts; `alphas` are as in `RidgePath.fit`.
     """
     width = dict(zip(table.taps, table.widths, strict=True))
-    return fit_path(
+    return fit_ridge_path(
         table.of(rows, taps),
         labels[rows],
         classes,
@@ -111,7 +111,7 @@ def fit_taps(
     )
 
 
-def best_of(
+def choose_best_probe(
     probes: Sequence[Probe], hits: Sequence[NDArray[np.bool_]], groups: Rows | None = None
 ) -> int:
     """Place of the probe to use: of those that leave-one-out cannot tell from the most accurate
@@ -120,12 +120,12 @@ def best_of(
     `hits` tells for each probe which training images it got right when they were left out.
     """
     first = max(range(len(probes)), key=lambda i: hits[i].sum())
-    near = [i for i in range(len(probes)) if as_good(hits[i], hits[first], groups)]
+    near = [i for i in range(len(probes)) if within_standard_error(hits[i], hits[first], groups)]
     return min(near, key=lambda i: probes[i].loo_log_loss)
 
 
-def gather(
-    probed: Probed | None,
+def gather_probes(
+    probed: ProbeResults | None,
     *,
     labels: Rows,
     train_rows: Rows,
@@ -178,7 +178,9 @@ def tap_sets(taps: tuple[Tap, ...]) -> list[tuple[str, tuple[Tap, ...]]]:
 WHOLE = ("top", "taps", "all")
 
 
-def as_good(hits: NDArray[np.bool_], best: NDArray[np.bool_], groups: Rows | None) -> bool:
+def within_standard_error(
+    hits: NDArray[np.bool_], best: NDArray[np.bool_], groups: Rows | None
+) -> bool:
     """Whether `hits` falls short of `best` by no more than a standard error of the difference."""
     gap = best.astype(np.float64) - hits
     if groups is not None:
@@ -188,7 +190,7 @@ def as_good(hits: NDArray[np.bool_], best: NDArray[np.bool_], groups: Rows | Non
     return bool(gap.sum() <= np.sqrt(np.square(gap).sum()))
 
 
-def _accuracy(
+def _optional_accuracy(
     scores_NK: NDArray[np.float32], truth: Rows, groups: Rows | None, seed: int
 ) -> Interval | None:
     if not len(truth):
@@ -196,5 +198,5 @@ def _accuracy(
     return accuracy_interval(scores_NK.argmax(axis=1) == truth, groups, seed)
 
 
-def _loss(scores_NK: NDArray[np.float32], truth: Rows, temperature: float) -> float | None:
+def _optional_loss(scores_NK: NDArray[np.float32], truth: Rows, temperature: float) -> float | None:
     return log_loss(softmax(scores_NK, temperature), truth) if len(truth) else None

@@ -8,20 +8,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from striate.data.batches import batches
+from striate.data.batches import iterate_batches
 from striate.metrics import intervals
 from striate.metrics.intervals import seed_for
 from striate.nets import find_net
-from striate.nets.pretrained import adapted_scaling
-from striate.train.batch_source import Feed
-from striate.train.fast.machine import apply
-from striate.train.frozen_cache import above_the_frozen
+from striate.nets.pretrained import adapt_channel_statistics
+from striate.train.batch_source import BatchSource
+from striate.train.fast.machine import apply_machine
+from striate.train.frozen_cache import cache_frozen_stages
 from striate.train.head import Network
-from striate.train.steps import prepare, step, training_mode
+from striate.train.steps import prepare_training, set_training_mode, training_step
 from striate.values import Cache, History, Machine, Plan, Rows, Sentence, Targets, Task, Trial
 
 
-def training_speed(
+def measure_training_speed(
     network: Network,
     plan: Plan,
     cache: Cache,
@@ -43,9 +43,9 @@ def training_speed(
     net = plan.net.value
     channels = cache.channels
     if pretrained:
-        channels = len(adapted_scaling(find_net(net).card(net), channels)[0])
+        channels = len(adapt_channel_statistics(find_net(net).card(net), channels)[0])
     grey = (0.5,) * channels
-    feed = Feed(
+    feed = BatchSource(
         cache=cache,
         labels=labels,
         input_size=plan.input_size.value,
@@ -56,13 +56,13 @@ def training_speed(
         task=task,
     )
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    with apply(replace(machine, threads=plan.threads.value)):
-        speed = _steps_timed(network, plan, feed, train_rows, machine, seconds, clock)
+    with apply_machine(replace(machine, threads=plan.threads.value)):
+        speed = _time_steps(network, plan, feed, train_rows, machine, seconds, clock)
     network.load_state_dict(before)
     return speed
 
 
-def as_trial(
+def make_trial(
     plan: Plan,
     history: History,
     val_groups: Rows,
@@ -97,28 +97,28 @@ def as_trial(
     )
 
 
-def _steps_timed(
+def _time_steps(
     network: Network,
     plan: Plan,
-    feed: Feed,
+    feed: BatchSource,
     train_rows: Rows,
     machine: Machine,
     seconds: float,
     clock: Callable[[], float],
 ) -> float:
-    optimizer = prepare(network, plan, feed)
-    training_mode(network, plan)
+    optimizer = prepare_training(network, plan, feed)
+    set_training_mode(network, plan)
     size = min(plan.batch_size.value, len(train_rows))
-    rows = next(batches(train_rows, size, seed=plan.seed, purpose="speed"))
-    upper = above_the_frozen(network, plan, feed, rows, rows[:0], machine)
+    rows = next(iterate_batches(train_rows, size, seed=plan.seed, purpose="speed"))
+    upper = cache_frozen_stages(network, plan, feed, rows, rows[:0], machine)
     learner, feed = (network, feed) if upper is None else upper
     generator = torch.Generator().manual_seed(seed_for(plan.seed, "speed"))
-    step(learner, optimizer, plan, feed, rows, generator, 0.0)
+    training_step(learner, optimizer, plan, feed, rows, generator, 0.0)
     start = clock()
     each: list[float] = []
     while clock() - start < seconds or len(each) < LEAST_STEPS:
         begun = clock()
-        step(learner, optimizer, plan, feed, rows, generator, 0.0)
+        training_step(learner, optimizer, plan, feed, rows, generator, 0.0)
         each.append(clock() - begun)
     return size / float(np.median(each))
 

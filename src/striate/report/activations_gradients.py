@@ -6,9 +6,9 @@ from typing import Any
 
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from striate.report.canvas import COLOURS, Canvas, drawn, text_width
+from striate.report.canvas import COLOURS, Canvas, draw_lock, estimate_text_width
 from striate.report.language import Words
-from striate.report.pixels import data_uri
+from striate.report.pixels import image_data_uri
 from striate.values import Block, Explanation, LayerState, LayerStates, Section, Values
 
 Moment = tuple[str, tuple[LayerState, ...]]
@@ -17,46 +17,54 @@ Moment = tuple[str, tuple[LayerState, ...]]
 def layers_section(values: Values, words: Words) -> Section | None:
     """Spread of outputs and length of gradients by layer; None where nothing was trained."""
     states = values.layers
-    if states is None or values.history is None or not _weighted(states):
+    if states is None or values.history is None or not _weighted_places(states):
         return None
-    moments = _moments(states)
+    moments = _known_moments(states)
     return Section(
         key="layers",
         title=words("layers.title"),
-        lead=_lead(states, moments, words),
+        lead=_layers_lead(states, moments, words),
         blocks=(
             _chart("deviation", states, moments, words),
-            _chart("gradient", states, _learning(moments), words),
+            _chart("gradient", states, _moments_with_gradients(moments), words),
             _table(states, words),
         ),
     )
 
 
-def _moments(states: LayerStates) -> list[Moment]:
+def _known_moments(states: LayerStates) -> list[Moment]:
     """The moments that are known, in order."""
     known = (("drawn", states.drawn), ("begun", states.begun), ("trained", states.layers))
     return [(name, layers) for name, layers in known if layers]
 
 
-def _weighted(states: LayerStates) -> list[int]:
+def _weighted_places(states: LayerStates) -> list[int]:
     """Places of the layers with weights: those of activations have no gradient of their own."""
     return [place for place, layer in enumerate(states.layers) if layer.weight]
 
 
-def _figures(layers: Sequence[LayerState], places: Sequence[int], figure: str) -> list[float]:
+def _layer_figures(layers: Sequence[LayerState], places: Sequence[int], figure: str) -> list[float]:
     return [getattr(layers[place], figure) for place in places if place < len(layers)]
 
 
-def _learning(moments: Sequence[Moment]) -> list[Moment]:
+def _moments_with_gradients(moments: Sequence[Moment]) -> list[Moment]:
     """The moments with gradients: below a head that was drawn as zeros there are none."""
     return [moment for moment in moments if sum(layer.gradient > 0 for layer in moment[1]) > 1]
 
 
-def _lead(states: LayerStates, moments: Sequence[Moment], words: Words) -> str:
+def _layers_lead(states: LayerStates, moments: Sequence[Moment], words: Words) -> str:
     spans = []
     for name, layers in moments:
-        found = [value for value in _figures(layers, _weighted(states), "deviation") if value]
-        spans.append(words(f"layers.span_{name}", low=_short(min(found)), high=_short(max(found))))
+        found = [
+            value
+            for value in _layer_figures(layers, _weighted_places(states), "deviation")
+            if value
+        ]
+        spans.append(
+            words(
+                f"layers.span_{name}", low=_short_number(min(found)), high=_short_number(max(found))
+            )
+        )
     lead = words("layers.lead", n=states.images, spans=words.listed(spans))
     acting = [layer for layer in states.layers if layer.units and not layer.weight]
     if not acting:
@@ -71,7 +79,7 @@ def _lead(states: LayerStates, moments: Sequence[Moment], words: Words) -> str:
 def _chart(figure: str, states: LayerStates, moments: Sequence[Moment], words: Words) -> Block:
     title = words(f"layers.{figure}")
     lines = [
-        (words(f"layers.{name}"), _figures(layers, _weighted(states), figure))
+        (words(f"layers.{name}"), _layer_figures(layers, _weighted_places(states), figure))
         for name, layers in moments
     ]
     about = words("layers.about", figure=title, layers=len(lines[0][1]), moments=len(lines))
@@ -79,13 +87,13 @@ def _chart(figure: str, states: LayerStates, moments: Sequence[Moment], words: W
         kind="chart",
         title=title,
         note=words(f"layers.{figure}_note"),
-        svg=profile(f"layers-{figure}", title, about, lines, words("layers.number")),
+        svg=draw_layer_profile(f"layers-{figure}", title, about, lines, words("layers.number")),
         severity="half",
     )
 
 
-@drawn
-def profile(
+@draw_lock
+def draw_layer_profile(
     key: str,
     title: str,
     description: str,
@@ -98,7 +106,7 @@ def profile(
     canvas.grid()
     axes.set_yscale("log")
     x = axes.get_position().x0 * canvas.width
-    for (name, values), (colour, dashes) in zip(lines, STYLES[-len(lines) :], strict=True):
+    for (name, values), (colour, dashes) in zip(lines, LINE_STYLES[-len(lines) :], strict=True):
         seen = [value if value > 0 else math.nan for value in values]
         style: dict[str, Any] = {"color": COLOURS[colour], "linestyle": dashes, "linewidth": 2}
         axes.plot(range(1, len(seen) + 1), seen, marker="o", markersize=4, **style)
@@ -117,11 +125,11 @@ def profile(
             color=COLOURS["ink"],
             fontsize=12,
         )
-        x += 40 + text_width(name)
+        x += 40 + estimate_text_width(name)
     low, high = axes.get_ylim()
     between = (1.0, 2.0, 5.0) if high < FEW_DECADES * low else (1.0,)
     axes.yaxis.set_major_locator(LogLocator(subs=between, numticks=7))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short_number(value)))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
@@ -131,17 +139,19 @@ def profile(
 
 def _table(states: LayerStates, words: Words) -> Block:
     """Every layer with mean and deviation at each moment, its dead share and its gradient."""
-    moments = _moments(states)
+    moments = _known_moments(states)
     rows = []
     for place, layer in enumerate(states.layers):
         cells = [_name(layer), layer.kind]
         for _, layers in moments:
             one = layers[place] if place < len(layers) else None
-            cells.append(f"{_short(one.mean)} ± {_short(one.deviation)}" if one else "–")
+            cells.append(
+                f"{_short_number(one.mean)} ± {_short_number(one.deviation)}" if one else "–"
+            )
         cells.append(_dead(layer, words))
-        for _, layers in _learning(moments):
+        for _, layers in _moments_with_gradients(moments):
             one = layers[place] if place < len(layers) else None
-            cells.append(_short(one.gradient) if one and one.weight else "–")
+            cells.append(_short_number(one.gradient) if one and one.weight else "–")
         rows.append(tuple(cells))
     names = [words(f"layers.{name}") for name, _ in moments]
     return Block(
@@ -155,7 +165,7 @@ def _table(states: LayerStates, words: Words) -> Block:
             words("layers.dead_share"),
             *(
                 words("layers.gradient_at", moment=words(f"layers.{name}"))
-                for name, _ in _learning(moments)
+                for name, _ in _moments_with_gradients(moments)
             ),
         ),
         rows=tuple(rows),
@@ -173,16 +183,16 @@ def _dead(layer: LayerState, words: Words) -> str:
     return words.percent(layer.dead / layer.units, 0)
 
 
-def _short(value: float) -> str:
+def _short_number(value: float) -> str:
     return f"{value:.2g}" if 1e-3 <= abs(value) < 1e4 or not value else f"{value:.0e}"
 
 
 FEW_DECADES = 100
 # The last line is the trained one, whatever stands before it.
-STYLES: tuple[tuple[str, str], ...] = (("soft", ":"), ("second", "--"), ("accent", "-"))
+LINE_STYLES: tuple[tuple[str, str], ...] = (("soft", ":"), ("second", "--"), ("accent", "-"))
 
 
-def seeing_section(explanations: tuple[Explanation, ...], words: Words) -> Section | None:
+def explanations_section(explanations: tuple[Explanation, ...], words: Words) -> Section | None:
     """A gallery an explanation; None where there is none."""
     if not explanations:
         return None
@@ -200,7 +210,7 @@ def _gallery(explanation: Explanation, words: Words) -> Block:
         kind="gallery",
         title=title,
         text=words.sentence(explanation.about),
-        images=tuple(data_uri(image, longest=240) for image in explanation.images),
+        images=tuple(image_data_uri(image, longest=240) for image in explanation.images),
         captions=explanation.captions,
         alts=tuple(f"{title}: {caption}" for caption in explanation.captions),
         severity=f"sharp {explanation.method}",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from striate.report.canvas import COLOURS, Canvas, drawn, text_width
-from striate.report.language import Words, plain
+from striate.report.canvas import COLOURS, Canvas, draw_lock, estimate_text_width
+from striate.report.language import Words, plain_spaces
 from striate.values import CLOSED_FORM, Block, Interval, Ladder, Rung, Section, Values
 
 WIDTH, ROW = 660, 50
@@ -14,7 +14,7 @@ HEADER = ("step", "accuracy", "interval", "gain", "seconds", "learnt", "judged",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class LadderStep:
     """A rung as it is drawn: a name and a line below it, a share, and what stands beside."""
 
     name: str
@@ -24,7 +24,7 @@ class Step:
     beside: str
 
 
-def ladder_section(values: Values, words: Words) -> Section | None:
+def baselines_section(values: Values, words: Words) -> Section | None:
     """What every step buys; None for runs of earlier versions."""
     ladder = values.ladder
     if ladder is None:
@@ -33,15 +33,17 @@ def ladder_section(values: Values, words: Words) -> Section | None:
         key="ladder",
         title=words("ladder.title"),
         lead=_lead(ladder, words),
-        blocks=(_picture(ladder, words),),
+        blocks=(_ladder_block(ladder, words),),
     )
 
 
-@drawn
-def chart(key: str, title: str, description: str, steps: Sequence[Step]) -> str:
+@draw_lock
+def draw_ladder(key: str, title: str, description: str, steps: Sequence[LadderStep]) -> str:
     """Steps from the lowest rung at the bottom to the chosen one at the top, each an interval."""
-    left = 24 + max(text_width(text, 12.5) for s in steps for text in (s.name, s.below))
-    right = 26 + max(text_width(text, 12.5) for s in steps for text in (s.stated, s.beside))
+    left = 24 + max(estimate_text_width(text, 12.5) for s in steps for text in (s.name, s.below))
+    right = 26 + max(
+        estimate_text_width(text, 12.5) for s in steps for text in (s.stated, s.beside)
+    )
     canvas = Canvas(WIDTH, ROW * len(steps) + 44, left=left, right=right, top=10, bottom=34)
     axes = canvas.axes
     canvas.grid("x")
@@ -57,7 +59,7 @@ def chart(key: str, title: str, description: str, steps: Sequence[Step]) -> str:
         span = [step.accuracy.low, step.accuracy.high]
         axes.plot(span, [row, row], color=colour, linewidth=5 if best else 3.5, alpha=0.55)
         axes.plot([places[row]], [row], color=colour, marker="o", markersize=11 if best else 8)
-        _texts(canvas, row, step, left, best)
+        _draw_texts(canvas, row, step, left, best)
     axes.set_ylim(-0.5, last + 0.5)
     axes.set_yticks([])
     axes.set_xlim(max(0.0, min(s.accuracy.low for s in steps) - 0.04), 1.0)
@@ -66,7 +68,7 @@ def chart(key: str, title: str, description: str, steps: Sequence[Step]) -> str:
     return canvas.svg(key, title, description)
 
 
-def _texts(canvas: Canvas, row: int, step: Step, left: float, best: bool) -> None:
+def _draw_texts(canvas: Canvas, row: int, step: LadderStep, left: float, best: bool) -> None:
     """A name and its line at the left, a share and its line at the right of the drawing."""
     transform = canvas.axes.get_yaxis_transform()
     for x, shift, align, pair in (
@@ -92,12 +94,12 @@ def _texts(canvas: Canvas, row: int, step: Step, left: float, best: bool) -> Non
             )
 
 
-def _picture(ladder: Ladder, words: Words) -> Block:
+def _ladder_block(ladder: Ladder, words: Words) -> Block:
     title = words("ladder.chart")
     steps = [_step(ladder, k, words) for k in range(len(ladder.rungs))]
     return Block(
         kind="chart",
-        svg=chart("ladder", title, words("ladder.about"), steps),
+        svg=draw_ladder("ladder", title, words("ladder.about"), steps),
         note=_note(ladder, words),
         title="",
         header=tuple(words(f"ladder.{name}") for name in HEADER),
@@ -106,16 +108,16 @@ def _picture(ladder: Ladder, words: Words) -> Block:
     )
 
 
-def _step(ladder: Ladder, k: int, words: Words) -> Step:
+def _step(ladder: Ladder, k: int, words: Words) -> LadderStep:
     rung = ladder.rungs[k]
     gain = _gain(ladder, k, words)
     seconds = words.seconds(rung.seconds) if rung.seconds else words("ladder.no_time")
-    return Step(
-        name=plain(_name(ladder, rung, words)),
-        below=plain(_below(ladder, rung, words)),
+    return LadderStep(
+        name=plain_spaces(_name(ladder, rung, words)),
+        below=plain_spaces(_rung_detail(ladder, rung, words)),
         accuracy=rung.accuracy,
-        stated=plain(words.percent(rung.accuracy.value)),
-        beside=plain(f"{gain} · {seconds}" if gain else seconds),
+        stated=plain_spaces(words.percent(rung.accuracy.value)),
+        beside=plain_spaces(f"{gain} · {seconds}" if gain else seconds),
     )
 
 
@@ -147,7 +149,7 @@ def _name(ladder: Ladder, rung: Rung, words: Words) -> str:
     return words.named("rung", rung.name)
 
 
-def _below(ladder: Ladder, rung: Rung, words: Words) -> str:
+def _rung_detail(ladder: Ladder, rung: Rung, words: Words) -> str:
     if rung.name == "chosen":
         return words("ladder.chosen", net=ladder.net)
     return words.named("rung_about", rung.name)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.metrics import intervals
-from striate.report.charts import reliability
+from striate.report.charts import draw_reliability
 from striate.report.language import Words
 from striate.values import Block, Interval, Rows, Section, Values
 
@@ -15,7 +15,7 @@ BIN_IMAGES, BINS = 12, 10
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 
-def confidence_section(values: Values, words: Words) -> Section | None:
+def calibration_section(values: Values, words: Words) -> Section | None:
     """A reliability chart, the accuracy above thresholds, and how scores become probabilities."""
     score = values.summary.test
     if score is None:
@@ -29,7 +29,7 @@ def confidence_section(values: Values, words: Words) -> Section | None:
     if score.calibration_interval is not None:
         span = words.span(*score.calibration_interval)
         lead = words("confidence.lead_span", span=span, **figures)
-    judged = _Judged(
+    judged = _JudgedPredictions(
         sure=sure,
         right=right,
         groups=values.counted_groups,
@@ -37,9 +37,9 @@ def confidence_section(values: Values, words: Words) -> Section | None:
         folds=values.folds,
     )
     # With many classes and few images no answer may be sure of half.
-    blocks = [_thresholds(judged, words)] if (sure >= LEVELS[0]).any() else []
+    blocks = [_thresholds_table(judged, words)] if (sure >= LEVELS[0]).any() else []
     if len(sure) >= 3 * BIN_IMAGES:
-        blocks.insert(0, _chart(judged, words))
+        blocks.insert(0, _reliability_block(judged, words))
     how = values.model.calibration
     if how is not None and how.why is not None:
         blocks.append(Block(kind="text", text=words.sentence(how.why)))
@@ -49,7 +49,7 @@ def confidence_section(values: Values, words: Words) -> Section | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Judged:
+class _JudgedPredictions:
     """How sure each answer was, whether it was right, and which images belong together."""
 
     sure: NDArray[np.float64]
@@ -65,7 +65,7 @@ class _Judged:
         )
 
 
-def _chart(judged: _Judged, words: Words) -> Block:
+def _reliability_block(judged: _JudgedPredictions, words: Words) -> Block:
     sure = judged.sure
     order = np.argsort(sure, kind="stable")
     parts = np.array_split(order, min(BINS, len(order) // BIN_IMAGES))
@@ -76,7 +76,7 @@ def _chart(judged: _Judged, words: Words) -> Block:
         kind="chart",
         title=title,
         note=words("confidence.note"),
-        svg=reliability(
+        svg=draw_reliability(
             "reliability",
             title,
             words("confidence.about"),
@@ -98,7 +98,7 @@ def _chart(judged: _Judged, words: Words) -> Block:
     )
 
 
-def _thresholds(judged: _Judged, words: Words) -> Block:
+def _thresholds_table(judged: _JudgedPredictions, words: Words) -> Block:
     rows, bars = [], []
     for level in LEVELS:
         kept = judged.sure >= level

@@ -43,7 +43,7 @@ RC: dict[Any, Any] = {
     "axes.labelcolor": COLOURS["soft"],
 }
 # Decorates every function that draws: matplotlib reads its settings while lines are added, too.
-drawn = matplotlib.rc_context(RC)
+draw_lock = matplotlib.rc_context(RC)
 
 
 class Canvas:
@@ -85,16 +85,16 @@ class Canvas:
             # The reader's browser has the glyphs; the font that measures here need not.
             warnings.filterwarnings("ignore", message="Glyph .* missing from")
             self.figure.savefig(buffer, format="svg", metadata={"Date": None})
-        return _inlined(buffer.getvalue(), self.width, self.height, key, title, description)
+        return _inline_svg(buffer.getvalue(), self.width, self.height, key, title, description)
 
 
-def text_width(text: str, size: float = 12) -> float:
+def estimate_text_width(text: str, size: float = 12) -> float:
     """About how many pixels a text takes in a sans-serif font."""
     wide = sum(1 if unicodedata.east_asian_width(letter) in "WF" else 0.56 for letter in text)
     return wide * size
 
 
-def _inlined(svg: str, width: int, height: int, key: str, title: str, description: str) -> str:
+def _inline_svg(svg: str, width: int, height: int, key: str, title: str, description: str) -> str:
     body = svg[svg.index("<svg") :]
     body = body[body.index(">") + 1 : body.rindex("</svg>")]
     body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.S)
@@ -107,7 +107,7 @@ def _inlined(svg: str, width: int, height: int, key: str, title: str, descriptio
     body = re.sub(r'id="([^"]+)"', rf'id="{key}-\1"', body)
     body = re.sub(r'href="#', f'href="#{key}-', body)
     body = re.sub(r"url\(#", f"url(#{key}-", body)
-    body = re.sub(r"font: (?:[a-z]+ )*(\d+ )?([\d.]+)px [^;\"]*", _font, body)
+    body = re.sub(r"font: (?:[a-z]+ )*(\d+ )?([\d.]+)px [^;\"]*", _inline_font, body)
     for name, stand_in in COLOURS.items():
         body = body.replace(stand_in, f"var(--{name})")
     body = re.sub(r"\n\s*", "\n", body).strip()
@@ -119,6 +119,6 @@ def _inlined(svg: str, width: int, height: int, key: str, title: str, descriptio
     )
 
 
-def _font(match: re.Match[str]) -> str:
+def _inline_font(match: re.Match[str]) -> str:
     weight = f"; font-weight: {match[1].strip()}" if match[1] else ""
     return f"font-size: {match[2]}px{weight}"

@@ -5,7 +5,7 @@ from html import escape
 from striate.values import Score, Summary
 
 
-def card(folder: str, summary: Summary | None) -> str:
+def run_card(folder: str, summary: Summary | None) -> str:
     """The card of a run; `summary` is None while its fit has not ended."""
     lines = _lines(summary) if summary else ["No result so far: its fit was broken off or goes on."]
     body = "".join(f'<div style="margin-top:.25em">{line}</div>' for line in lines)

@@ -10,14 +10,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from striate.report.canvas import COLOURS, Canvas, drawn, text_width
+from striate.report.canvas import COLOURS, Canvas, draw_lock, estimate_text_width
 from striate.values import Interval
 
 LABEL_GAP = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ChartLine:
     """One curve: `values` an epoch each; the colour names a variable of the page."""
 
     name: str
@@ -27,7 +27,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Band:
+class ChartBand:
     """Between which values a curve truly lies, an epoch each, and epochs `first` to `last`.
 
     They count from 1 and cannot be told from the best.
@@ -41,7 +41,7 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dots:
+class DotSeries:
     """One series of shares with intervals, a row each; None where it is not known."""
 
     name: str
@@ -50,24 +50,24 @@ class Dots:
     marker: str
 
 
-@drawn
-def curves(
+@draw_lock
+def draw_curves(
     key: str,
     title: str,
     description: str,
-    lines: Sequence[Line],
+    lines: Sequence[ChartLine],
     *,
     kept_epoch: int,
     kept_label: str,
     x_label: str,
     percent: bool,
-    band: Band | None = None,
+    band: ChartBand | None = None,
 ) -> str:
     """Curves over epochs, each named at its end, the kept epoch marked on every one.
 
     A `band` is shaded behind them, and a bar at the foot spans the epochs that are alike.
     """
-    right = 26 + max(text_width(line.name) for line in lines)
+    right = 26 + max(estimate_text_width(line.name) for line in lines)
     canvas = Canvas(420, 270, left=46, right=right, top=26, bottom=42)
     axes = canvas.axes
     canvas.grid()
@@ -82,11 +82,11 @@ def curves(
             marker="o" if len(epochs) == 1 else "",
             solid_capstyle="round",
         )
-    _span(axes, lines)
+    _set_axis_limits(axes, lines)
     if band is not None:
-        _shade(axes, band)
+        _shade_band(axes, band)
     if kept_epoch:
-        _mark(axes, lines, kept_epoch, kept_label)
+        _mark_epoch(axes, lines, kept_epoch, kept_label)
     if percent:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
@@ -96,12 +96,12 @@ def curves(
     return canvas.svg(key, title, description)
 
 
-@drawn
-def stages(
-    key: str, title: str, description: str, names: Sequence[str], series: Sequence[Dots]
+@draw_lock
+def draw_stage_intervals(
+    key: str, title: str, description: str, names: Sequence[str], series: Sequence[DotSeries]
 ) -> str:
     """Shares with their intervals, a row a name from top to bottom, series side by side."""
-    left = 18 + min(170.0, max(text_width(name) for name in names))
+    left = 18 + min(170.0, max(estimate_text_width(name) for name in names))
     height = 74 + 30 * len(names)
     canvas = Canvas(440, height, left=left, right=22, top=34, bottom=34)
     axes = canvas.axes
@@ -120,12 +120,12 @@ def stages(
     axes.tick_params(axis="y", labelcolor=COLOURS["ink"])
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
-    _legend(canvas, series)
+    _draw_legend(canvas, series)
     return canvas.svg(key, title, description)
 
 
-@drawn
-def reliability(
+@draw_lock
+def draw_reliability(
     key: str,
     title: str,
     description: str,
@@ -155,7 +155,7 @@ def reliability(
     return canvas.svg(key, title, description)
 
 
-def _span(axes: Axes, lines: Sequence[Line]) -> None:
+def _set_axis_limits(axes: Axes, lines: Sequence[ChartLine]) -> None:
     longest = max(len(line.values) for line in lines)
     values = np.concatenate([np.asarray(line.values, float) for line in lines])
     low, high = float(values.min()), float(values.max())
@@ -165,7 +165,7 @@ def _span(axes: Axes, lines: Sequence[Line]) -> None:
     axes.set_xlim(1 - side, longest + side)
 
 
-def _shade(axes: Axes, band: Band) -> None:
+def _shade_band(axes: Axes, band: ChartBand) -> None:
     epochs = np.arange(1, len(band.low) + 1)
     colour = COLOURS[band.colour]
     axes.fill_between(epochs, band.low, band.high, color=colour, alpha=0.18, linewidth=0, zorder=0)
@@ -180,7 +180,7 @@ def _shade(axes: Axes, band: Band) -> None:
     )
 
 
-def _mark(axes: Axes, lines: Sequence[Line], epoch: int, label: str) -> None:
+def _mark_epoch(axes: Axes, lines: Sequence[ChartLine], epoch: int, label: str) -> None:
     axes.axvline(epoch, color=COLOURS["soft"], linewidth=1, linestyle=(0, (2, 2)), zorder=1)
     for line in lines:
         if epoch <= len(line.values):
@@ -208,7 +208,7 @@ def _mark(axes: Axes, lines: Sequence[Line], epoch: int, label: str) -> None:
     )
 
 
-def _name_ends(canvas: Canvas, lines: Sequence[Line]) -> None:
+def _name_ends(canvas: Canvas, lines: Sequence[ChartLine]) -> None:
     """Names beside the last values, pushed apart where they would overlap."""
     low, high = canvas.axes.get_ylim()
     box = canvas.axes.get_position()
@@ -219,24 +219,26 @@ def _name_ends(canvas: Canvas, lines: Sequence[Line]) -> None:
         places.append(max(place, places[-1] + LABEL_GAP) if places else place)
         x, y = box.x1 * canvas.width + 6, box.y0 * canvas.height + places[-1]
         style = (0, (2, 1)) if line.dashed else "-"
-        _swatch(canvas, [x, x + 10], y, color=COLOURS[line.colour], linewidth=2, linestyle=style)
-        _label(canvas, x + 15, y, line.name)
+        _draw_swatch(
+            canvas, [x, x + 10], y, color=COLOURS[line.colour], linewidth=2, linestyle=style
+        )
+        _draw_label(canvas, x + 15, y, line.name)
 
 
-def _legend(canvas: Canvas, series: Sequence[Dots]) -> None:
+def _draw_legend(canvas: Canvas, series: Sequence[DotSeries]) -> None:
     x, y = canvas.axes.get_position().x0 * canvas.width, canvas.height - 16.0
     for dots in series:
-        _swatch(canvas, [x], y, color=COLOURS[dots.colour], marker=dots.marker, markersize=7)
-        _label(canvas, x + 12, y, dots.name)
-        x += 34 + text_width(dots.name)
+        _draw_swatch(canvas, [x], y, color=COLOURS[dots.colour], marker=dots.marker, markersize=7)
+        _draw_label(canvas, x + 12, y, dots.name)
+        x += 34 + estimate_text_width(dots.name)
 
 
-def _swatch(canvas: Canvas, xs: list[float], y: float, **style: Any) -> None:
+def _draw_swatch(canvas: Canvas, xs: list[float], y: float, **style: Any) -> None:
     shares = [x / canvas.width for x in xs]
     canvas.figure.add_artist(Line2D(shares, [y / canvas.height] * len(xs), **style))
 
 
-def _label(canvas: Canvas, x: float, y: float, text: str) -> None:
+def _draw_label(canvas: Canvas, x: float, y: float, text: str) -> None:
     canvas.figure.text(
         x / canvas.width, y / canvas.height, text, va="center", color=COLOURS["ink"], fontsize=12
     )

@@ -17,11 +17,13 @@ def findings_section(
     """
     if not findings:
         return None
-    found = [finding for finding in gravest(findings) if finding.meaning != verdict.sentence]
+    found = [
+        finding for finding in sort_by_gravity(findings) if finding.meaning != verdict.sentence
+    ]
     others = [finding for finding in findings if finding.outcome != "found"]
-    blocks = [_card(finding, words) for finding in found]
+    blocks = [_finding_card(finding, words) for finding in found]
     if others:
-        blocks.append(_others(others, words))
+        blocks.append(_other_findings_table(others, words))
     passed = sum(finding.outcome == "passed" for finding in others)
     lead = words("findings.lead", n=len(found), passed=passed)
     if not found:
@@ -29,7 +31,7 @@ def findings_section(
     return Section(key="findings", title=words("findings.title"), lead=lead, blocks=tuple(blocks))
 
 
-def gravest(findings: Sequence[Finding]) -> list[Finding]:
+def sort_by_gravity(findings: Sequence[Finding]) -> list[Finding]:
     """The findings that were found, gravest first."""
     return sorted(
         (finding for finding in findings if finding.outcome == "found"),
@@ -37,12 +39,12 @@ def gravest(findings: Sequence[Finding]) -> list[Finding]:
     )
 
 
-def _card(finding: Finding, words: Words) -> Block:
+def _finding_card(finding: Finding, words: Words) -> Block:
     title, meaning, advice = words.finding(finding)
     return Block(kind="finding", title=title, text=meaning, note=advice, severity=finding.severity)
 
 
-def _others(findings: list[Finding], words: Words) -> Block:
+def _other_findings_table(findings: list[Finding], words: Words) -> Block:
     rows = []
     for finding in findings:
         title, meaning, _ = words.finding(finding)

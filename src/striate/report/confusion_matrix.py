@@ -5,25 +5,25 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.metrics.intervals import rng
+from striate.metrics.intervals import make_rng
 from striate.report.language import Words
 from striate.values import Block, Section, Values
 
 WHOLE, PAIRS, MOST_CUTS, STEPS = 20, 12, 4, 200
 
 
-def confusion_section(values: Values, words: Words) -> Section | None:
+def confusion_matrix_section(values: Values, words: Words) -> Section | None:
     """The confusion matrix where it can be read, else the worst pairs and a grouped matrix."""
-    counts_KK = confusion(values)
+    counts_KK = confusion_counts(values)
     if not counts_KK.any():
         return None
     blocks: list[Block] = []
     if len(counts_KK) <= WHOLE:
-        blocks.append(_matrix(counts_KK, values.predictions.classes, words))
+        blocks.append(_matrix_block(counts_KK, values.predictions.classes, words))
     else:
-        blocks += [_grouped(values, counts_KK, words)]
+        blocks += [_grouped_matrix(values, counts_KK, words)]
     if len(counts_KK) > 2:
-        blocks += _pairs(counts_KK, values.predictions.classes, words)
+        blocks += _pair_blocks(counts_KK, values.predictions.classes, words)
     return Section(
         key="confusion",
         title=words("confusion.title"),
@@ -32,7 +32,7 @@ def confusion_section(values: Values, words: Words) -> Section | None:
     )
 
 
-def confusion(values: Values) -> NDArray[np.int64]:
+def confusion_counts(values: Values) -> NDArray[np.int64]:
     """How often each class (row) was answered as each (column), over the counted images."""
     classes = len(values.predictions.classes)
     truth = values.predictions.truth[values.counted]
@@ -40,7 +40,7 @@ def confusion(values: Values) -> NDArray[np.int64]:
     return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
-def _matrix(
+def _matrix_block(
     counts_KK: NDArray[np.int64], names: tuple[str, ...], words: Words, title: str = ""
 ) -> Block:
     shares_KK = counts_KK / np.maximum(counts_KK.sum(axis=1, keepdims=True), 1)
@@ -57,7 +57,7 @@ def _matrix(
     )
 
 
-def _pairs(counts_KK: NDArray[np.int64], names: tuple[str, ...], words: Words) -> list[Block]:
+def _pair_blocks(counts_KK: NDArray[np.int64], names: tuple[str, ...], words: Words) -> list[Block]:
     wrong_KK = counts_KK * ~np.eye(len(names), dtype=bool)
     order = np.argsort(-wrong_KK, axis=None, kind="stable")[:PAIRS]
     pairs = [divmod(int(cell), len(names)) for cell in order if wrong_KK.flat[cell]]
@@ -74,9 +74,9 @@ def _pairs(counts_KK: NDArray[np.int64], names: tuple[str, ...], words: Words) -
     ]
 
 
-def _grouped(values: Values, counts_KK: NDArray[np.int64], words: Words) -> Block:
+def _grouped_matrix(values: Values, counts_KK: NDArray[np.int64], words: Words) -> Block:
     """A matrix of groups of classes that are mistaken for one another."""
-    group_K = group_classes(_affinity(values))
+    group_K = group_classes(_class_affinity(values))
     groups = int(group_K.max()) + 1
     counts_GG = np.zeros((groups, groups), np.int64)
     np.add.at(counts_GG, (group_K[:, None], group_K[None, :]), counts_KK)
@@ -86,7 +86,7 @@ def _grouped(values: Values, counts_KK: NDArray[np.int64], words: Words) -> Bloc
         members = np.flatnonzero(group_K == group)
         leader = values.predictions.classes[int(members[met_K[members].argmax()])]
         names.append(words("confusion.group", number=group + 1, name=leader, n=len(members) - 1))
-    matrix = _matrix(counts_GG, tuple(names), words, words("confusion.groups", n=groups))
+    matrix = _matrix_block(counts_GG, tuple(names), words, words("confusion.groups", n=groups))
     return replace(matrix, header=(matrix.header[0], *(str(group + 1) for group in range(groups))))
 
 
@@ -100,28 +100,30 @@ def group_classes(affinity_KK: NDArray[np.float64]) -> NDArray[np.int64]:
     cuts = int(np.clip(round(np.log2(classes) / 2), 1, MOST_CUTS))
     parts = [np.arange(classes)]
     for _ in range(cuts):
-        parts = [half for part in parts for half in _halves(part, affinity_KK)]
+        parts = [half for part in parts for half in _bisect_classes(part, affinity_KK)]
     group_K = np.zeros(classes, np.int64)
     for number, part in enumerate(parts):
         group_K[part] = number
     return group_K
 
 
-def _halves(
+def _bisect_classes(
     part: NDArray[np.int64], affinity_KK: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     # A little of everything to everything keeps classes without mistakes connected.
     near = affinity_KK[np.ix_(part, part)] + 1e-6
     root = np.sqrt(near.sum(axis=1))
-    order = np.argsort(_second(near / np.outer(root, root), root) / root, kind="stable")
+    order = np.argsort(_second_eigenvector(near / np.outer(root, root), root) / root, kind="stable")
     middle = len(part) // 2
     return np.sort(part[order[:middle]]), np.sort(part[order[middle:]])
 
 
-def _second(matrix_KK: NDArray[np.float64], first_K: NDArray[np.float64]) -> NDArray[np.float64]:
+def _second_eigenvector(
+    matrix_KK: NDArray[np.float64], first_K: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """About the second eigenvector, by power iteration away from the first."""
     first = first_K / np.linalg.norm(first_K)
-    vector = rng(0, "groups of classes").normal(size=len(first))
+    vector = make_rng(0, "groups of classes").normal(size=len(first))
     for _ in range(STEPS):
         vector = matrix_KK @ vector + vector  # The shift makes every eigenvalue positive.
         vector -= first * (first @ vector)
@@ -129,7 +131,7 @@ def _second(matrix_KK: NDArray[np.float64], first_K: NDArray[np.float64]) -> NDA
     return vector
 
 
-def _affinity(values: Values) -> NDArray[np.float64]:
+def _class_affinity(values: Values) -> NDArray[np.float64]:
     """How much probability each class lends to each other, both ways, on average an image."""
     classes = len(values.predictions.classes)
     truth = values.predictions.truth[values.counted]

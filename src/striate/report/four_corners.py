@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from striate.report.canvas import COLOURS, Canvas, drawn
+from striate.report.canvas import COLOURS, Canvas, draw_lock
 from striate.report.language import Words
 from striate.values import CLOSED_FORM, TUNED, Block, Corner, Evidence, Growth, GrowthPoint, Plan
 
 
-def corner_blocks(evidence: Evidence, plan: Plan, words: Words) -> list[Block]:
+def four_corner_blocks(evidence: Evidence, plan: Plan, words: Words) -> list[Block]:
     """The four corners with the data's place, and the rule of thumb beside what was done."""
     where = evidence.corner
     if where is None:
@@ -27,7 +27,7 @@ def corner_blocks(evidence: Evidence, plan: Plan, words: Words) -> list[Block]:
         rule=words.named("strategy", where.rule),
         done=words.named("strategy", plan.strategy.value),
     )
-    names = {rule: words.named("strategy", rule) for rule in RULES}
+    names = {rule: words.named("strategy", rule) for rule in DRAWN_STRATEGIES}
     places = [words(f"placing.{name}") for name in ("small", "large", "similar", "dissimilar")]
     return [
         Block(
@@ -35,7 +35,7 @@ def corner_blocks(evidence: Evidence, plan: Plan, words: Words) -> list[Block]:
             title=title,
             text=text,
             note=f"{text} {words('placing.corners_note')}",
-            svg=corners(
+            svg=draw_corners(
                 "corners",
                 title,
                 words("placing.corners_about", size=size, likeness=likeness),
@@ -51,22 +51,22 @@ def corner_blocks(evidence: Evidence, plan: Plan, words: Words) -> list[Block]:
                 (places[1], names["shallow"], names["deep"]),
             ),
         ),
-        _shifts(evidence, words),
+        _shift_table(evidence, words),
     ]
 
 
-def growth_block(found: Growth | None, words: Words) -> list[Block]:
+def learning_curve_block(found: Growth | None, words: Words) -> list[Block]:
     """The error against the number of images, drawn on, and a sentence of what to expect."""
     if found is None:
         return []
     title = words("placing.growth")
-    sentence = growth_sentence(found, words)
+    sentence = learning_curve_sentence(found, words)
     return [
         Block(
             kind="chart",
             title=title,
             note=f"{sentence} {words('placing.growth_note', n=f'{found.n:,}')}",
-            svg=growth(
+            svg=draw_growth(
                 "growth",
                 title,
                 sentence,
@@ -77,14 +77,14 @@ def growth_block(found: Growth | None, words: Words) -> list[Block]:
             ),
             header=tuple(words(f"placing.{name}") for name in ("train_images", "error", "ground")),
             rows=(
-                *(_point(p, words("placing.measured"), words) for p in found.measured),
-                *(_point(p, words("placing.expected"), words) for p in found.expected),
+                *(_growth_row(p, words("placing.measured"), words) for p in found.measured),
+                *(_growth_row(p, words("placing.expected"), words) for p in found.expected),
             ),
         )
     ]
 
 
-def growth_sentence(found: Growth, words: Words) -> str:
+def learning_curve_sentence(found: Growth, words: Words) -> str:
     """What twice as many images should bring, in points, with its interval."""
     last, double = found.measured[-1], found.expected[0]
     figures = {
@@ -93,11 +93,11 @@ def growth_sentence(found: Growth, words: Words) -> str:
         "low": f"{100 * max(0.0, found.gain_low):.1f}",
         "high": f"{100 * found.gain_high:.1f}",
     }
-    hardly = last.error - double.error < HARDLY
+    hardly = last.error - double.error < SMALL_GAIN
     return words("placing.hardly" if hardly else "placing.gain", **figures)
 
 
-def _shifts(evidence: Evidence, words: Words) -> Block:
+def _shift_table(evidence: Evidence, words: Words) -> Block:
     rows = [
         (words.named("tapped", stage), f"{value:.3f}") for stage, value in evidence.shift.items()
     ]
@@ -115,17 +115,17 @@ def _shifts(evidence: Evidence, words: Words) -> Block:
     )
 
 
-def _point(point: GrowthPoint, ground: str, words: Words) -> tuple[str, ...]:
+def _growth_row(point: GrowthPoint, ground: str, words: Words) -> tuple[str, ...]:
     span = words.span(point.low, point.high)
     return f"{point.images:,}", f"{words.percent(point.error)} ({span})", ground
 
 
-RULES = (*CLOSED_FORM, *TUNED)
-HARDLY = 0.003
+DRAWN_STRATEGIES = (*CLOSED_FORM, *TUNED)
+SMALL_GAIN = 0.003
 
 
-@drawn
-def corners(
+@draw_lock
+def draw_corners(
     key: str,
     title: str,
     description: str,
@@ -151,12 +151,12 @@ def corners(
     axes.set_ylim(*ys)
     axes.axvline(where.large_from, color=COLOURS["line"], linewidth=1.5)
     axes.axhline(where.similar_below, color=COLOURS["line"], linewidth=1.5)
-    for rule, (across, up) in PLACES.items():
+    for rule, (across, up) in CORNER_POSITIONS.items():
         chosen = rule == where.rule
         axes.text(
             across,
             up,
-            _broken(names[rule]),
+            _break_name(names[rule]),
             transform=axes.transAxes,
             ha="center",
             va="center",
@@ -185,8 +185,8 @@ def corners(
     return canvas.svg(key, title, description)
 
 
-@drawn
-def growth(
+@draw_lock
+def draw_growth(
     key: str,
     title: str,
     description: str,
@@ -244,18 +244,18 @@ def growth(
     return canvas.svg(key, title, description)
 
 
-def _broken(name: str) -> str:
+def _break_name(name: str) -> str:
     """A name on two lines where it is long."""
     words = name.split(" ")
-    if len(name) < LONG or len(words) < 2:
+    if len(name) < LONG_NAME or len(words) < 2:
         return name
     half = min(range(1, len(words)), key=lambda k: abs(2 * len(" ".join(words[:k])) - len(name)))
     return " ".join(words[:half]) + "\n" + " ".join(words[half:])
 
 
 ACROSS, UP = 40, 12
-LONG = 20
-PLACES = {
+LONG_NAME = 20
+CORNER_POSITIONS = {
     "linear": (0.25, 0.12),
     "layers": (0.25, 0.88),
     "shallow": (0.75, 0.12),

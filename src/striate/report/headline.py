@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from striate.report.language import Words
-from striate.report.results_per_class import ClassScore, class_scores, recall_interval
+from striate.report.results_per_class import ClassResult, class_results, recall_interval
 from striate.values import Block, Finding, Score, Section, Values, Verdict
 
 
-def headline(values: Values, words: Words) -> tuple[str, str]:
+def report_headline(values: Values, words: Words) -> tuple[str, str]:
     """The sentence of the page and the line below it."""
     score = values.summary.test
     if score is None:
@@ -17,7 +17,7 @@ def headline(values: Values, words: Words) -> tuple[str, str]:
     key = "sentence"
     if values.summary.verdict.code.startswith("guessing"):
         key = "unproved"  # what the accuracy is not comes before what it is
-    elif score.n < FEW:
+    elif score.n < FEW_IMAGES:
         key = "few"
     return words(f"headline.{key}", n=score.n, right=right), words(
         "headline.line",
@@ -29,16 +29,16 @@ def headline(values: Values, words: Words) -> tuple[str, str]:
     )
 
 
-def answer(values: Values, findings: Sequence[Finding], words: Words) -> Section:
+def answer_blocks(values: Values, findings: Sequence[Finding], words: Words) -> Section:
     """Verdict, scale against guessing, and what the number may be trusted for."""
     blocks: list[Block] = []
     if values.summary.test is not None:
-        blocks.append(_scale(values, values.summary.test, words))
+        blocks.append(_scale_block(values, values.summary.test, words))
     verdict = values.summary.verdict
-    blocks.append(verdict_block(verdict, findings, words, _gravity(verdict.code)))
+    blocks.append(verdict_block(verdict, findings, words, _verdict_gravity(verdict.code)))
     if values.summary.test is not None:
-        blocks.append(_trust(values, words))
-        blocks.append(_distrust(values, words))
+        blocks.append(_trust_block(values, words))
+        blocks.append(_distrust_block(values, words))
     return Section(key="answer", title=words("answer.title"), blocks=tuple(blocks))
 
 
@@ -52,18 +52,20 @@ def balanced_text(score: Score, words: Words) -> str:
 
 def verdict_text(verdict: Verdict, words: Words) -> str:
     """The verdict's sentence in the language of the page."""
-    return words.filled(f"{_source(verdict.code)}.meaning", verdict.figures, verdict.sentence)
+    return words.filled(
+        f"{_finding_key_of_verdict(verdict.code)}.meaning", verdict.figures, verdict.sentence
+    )
 
 
-def verdict_advice(verdict: Verdict, findings: Sequence[Finding], words: Words) -> str:
+def advice_of_verdict(verdict: Verdict, findings: Sequence[Finding], words: Words) -> str:
     """What the verdict advises: its own advice, else that of the finding behind it."""
     advice = words.filled(f"verdict.{verdict.code}.advice", verdict.figures, "")
-    source = _source(verdict.code)
+    source = _finding_key_of_verdict(verdict.code)
     behind = [f for f in findings if source.startswith(f"finding.{f.code}.{f.outcome}")]
     return advice or (words.finding(behind[0])[2] if behind else "")
 
 
-def how_measured(score: Score, words: Words) -> str:
+def measurement_note(score: Score, words: Words) -> str:
     """On what the accuracy rests, how often that was looked at, and whose interval it is."""
     sentences = [words(f"measured.{score.evaluation}", n=score.n)]
     if score.evaluation == "test-split":
@@ -73,7 +75,7 @@ def how_measured(score: Score, words: Words) -> str:
     return words("unit.space").join(sentences)
 
 
-def _scale(values: Values, score: Score, words: Words) -> Block:
+def _scale_block(values: Values, score: Score, words: Words) -> Block:
     low, high = score.interval
     majority = values.guessing
     facts = [
@@ -88,7 +90,7 @@ def _scale(values: Values, score: Score, words: Words) -> Block:
         )
     return Block(
         kind="scale",
-        text=how_measured(score, words),
+        text=measurement_note(score, words),
         bars=((score.value, low, high), (majority, majority, majority)),
         rows=tuple(facts),
         captions=(words("answer.guessing", share=words.percent(majority)),),
@@ -103,13 +105,13 @@ def verdict_block(
         kind="finding",
         title=words.filled(f"verdict.{verdict.code}.title", {}, words("verdict.title")),
         text=verdict_text(verdict, words),
-        note=verdict_advice(verdict, findings, words),
+        note=advice_of_verdict(verdict, findings, words),
         captions=(words("verdict.title"),),
         severity=severity,
     )
 
 
-def _source(code: str) -> str:
+def _finding_key_of_verdict(code: str) -> str:
     """The key of the finding whose meaning a verdict repeats; its own key where there is none."""
     for check in ("overfitting", "underfitting", "not_converged", "guessing"):
         if code.startswith(check):
@@ -119,7 +121,7 @@ def _source(code: str) -> str:
     return "finding.overfitting.not_applicable" if code == "no_validation" else f"verdict.{code}"
 
 
-def _gravity(code: str) -> str:
+def _verdict_gravity(code: str) -> str:
     if code in ("guessing", "guessing_always"):
         return "serious"
     if code.startswith("balanced"):
@@ -127,7 +129,7 @@ def _gravity(code: str) -> str:
     return "info" if code in ("unjudged", "no_validation") else "advice"
 
 
-def _trust(values: Values, words: Words) -> Block:
+def _trust_block(values: Values, words: Words) -> Block:
     score = values.summary.test
     assert score is not None
     points = [
@@ -140,9 +142,9 @@ def _trust(values: Values, words: Words) -> Block:
     return Block(kind="list", title=words("trust.title"), rows=tuple((point,) for point in points))
 
 
-def _distrust(values: Values, words: Words) -> Block:
+def _distrust_block(values: Values, words: Words) -> Block:
     points = [words("distrust.other_source"), words("distrust.other_classes")]
-    weak = _weakest(values)
+    weak = _weakest_class(values)
     if weak:
         low = words.percent(recall_interval(weak).low, 0)
         points.append(words("distrust.class", name=weak.name, n=weak.n, right=weak.right, low=low))
@@ -152,17 +154,17 @@ def _distrust(values: Values, words: Words) -> Block:
 
 
 def _classes_at_least(values: Values, share: float) -> list[str]:
-    judged = [row for row in class_scores(values) if row.n]
+    judged = [row for row in class_results(values) if row.n]
     return [row.name for row in judged if recall_interval(row).low >= share]
 
 
-def _weakest(values: Values) -> ClassScore | None:
+def _weakest_class(values: Values) -> ClassResult | None:
     """The class of which least can be promised."""
-    judged = [row for row in class_scores(values) if row.n]
+    judged = [row for row in class_results(values) if row.n]
     if len(judged) < 2:
         return None
     return min(judged, key=lambda row: recall_interval(row).low)
 
 
 # So few images that a number of new ones to be correct would promise too much.
-FEW = 60
+FEW_IMAGES = 60

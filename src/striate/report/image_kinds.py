@@ -5,23 +5,30 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.metrics.image_slices import Slice, group_slices, properties, slices
+from striate.metrics.image_slices import (
+    ImageSlice,
+    group_slices,
+    image_properties,
+    property_slices,
+)
 from striate.report.language import Words
-from striate.report.pixels import SMALL, data_uri
+from striate.report.pixels import SMALL_IMAGE_SIDE, image_data_uri
 from striate.values import Block, Rows, Section, Values
 
-LEAST = 60
-GROUPS = 12
+MIN_IMAGES = 60
+MOST_GROUPS = 12
 
 
-def slices_section(values: Values, words: Words) -> Section | None:
+def image_slices_section(values: Values, words: Words) -> Section | None:
     """Tables of the outer quarters of what can be measured, and of the worst groups."""
     rows = values.test_rows[values.counted]
-    if len(rows) < LEAST:
+    if len(rows) < MIN_IMAGES:
         return None
     right = (values.predictions.predicted == values.predictions.truth)[values.counted]
-    measured = properties(values.cache.images[rows], [values.index.examples[row] for row in rows])
-    found = slices(
+    measured = image_properties(
+        values.cache.images[rows], [values.index.examples[row] for row in rows]
+    )
+    found = property_slices(
         measured, right, values.counted_groups, seed=values.options.seed, folds=values.folds
     )
     named = group_slices(
@@ -30,7 +37,7 @@ def slices_section(values: Values, words: Words) -> Section | None:
         values.counted_groups,
         seed=values.options.seed,
         folds=values.folds,
-        most=GROUPS,
+        most=MOST_GROUPS,
     )
     blocks = []
     if found:
@@ -48,7 +55,7 @@ def slices_section(values: Values, words: Words) -> Section | None:
 
 
 def _table(
-    found: tuple[Slice, ...],
+    found: tuple[ImageSlice, ...],
     titles: list[str],
     right: NDArray[np.bool_],
     words: Words,
@@ -74,22 +81,22 @@ def _table(
     )
 
 
-SHOWN = 24
+MOST_SHOWN = 24
 
 
-def mistakes_section(values: Values, words: Words) -> Section | None:
+def confident_mistakes_section(values: Values, words: Words) -> Section | None:
     """Wrong answers by their stated probability, highest first."""
     judged = int(values.counted.sum())
     if not judged:
         return None
-    wrong = worst_mistakes(values)
+    wrong = confident_mistake_places(values)
     if not len(wrong):
         text = words("mistakes.none", n=judged)
         blocks: tuple[Block, ...] = (Block(kind="text", text=text),)
         return Section(key="mistakes", title=words("mistakes.title"), blocks=blocks)
-    shown = one_a_group(wrong, values.split.groups[values.test_rows[wrong]])
+    shown = first_of_each_group(wrong, values.split.groups[values.test_rows[wrong]])
     note = words("mistakes.one_a_group") if len(shown) < len(wrong) else ""
-    gallery = _gallery(shown[:SHOWN], values, words)
+    gallery = _gallery(shown[:MOST_SHOWN], values, words)
     return Section(
         key="mistakes",
         title=words("mistakes.title"),
@@ -98,7 +105,7 @@ def mistakes_section(values: Values, words: Words) -> Section | None:
     )
 
 
-def worst_mistakes(values: Values) -> Rows:
+def confident_mistake_places(values: Values) -> Rows:
     """Places in `predictions` that were wrong, the surest first."""
     predictions = values.predictions
     wrong = values.counted & (predictions.predicted != predictions.truth)
@@ -107,7 +114,7 @@ def worst_mistakes(values: Values) -> Rows:
     return places[np.argsort(-sure, kind="stable")]
 
 
-def one_a_group(places: Rows, groups: Rows) -> Rows:
+def first_of_each_group(places: Rows, groups: Rows) -> Rows:
     """The first place of every group, in their order: pictures of one group look alike."""
     _, first = np.unique(groups, return_index=True)
     found: Rows = places[np.sort(first)]
@@ -119,7 +126,7 @@ def _gallery(places: Rows, values: Values, words: Words) -> Block:
     images, captions, alts = [], [], []
     for place in places:
         said = int(predictions.predicted[place])
-        images.append(data_uri(values.cache.images[values.test_rows[place]]))
+        images.append(image_data_uri(values.cache.images[values.test_rows[place]]))
         given, answered = predictions.classes[predictions.truth[place]], predictions.classes[said]
         probability = float(predictions.probabilities[place, said])
         captions.append(
@@ -137,5 +144,5 @@ def _gallery(places: Rows, values: Values, words: Words) -> Block:
         images=tuple(images),
         captions=tuple(captions),
         alts=tuple(alts),
-        severity="sharp" if values.cache.size <= SMALL else "",
+        severity="sharp" if values.cache.size <= SMALL_IMAGE_SIDE else "",
     )

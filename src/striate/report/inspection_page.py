@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from striate.report.language import Words, words
-from striate.report.pixels import SMALL, data_uri
-from striate.report.suspected_images import doubts_gallery, outliers_section
+from striate.report.language import Words, load_words
+from striate.report.pixels import SMALL_IMAGE_SIDE, image_data_uri
+from striate.report.suspected_images import label_errors_gallery, outliers_section
 from striate.values import Block, Cache, Family, Index, Inspection, Leak, Report, Section
 
 FAMILIES, OF_A_FAMILY, LEAKS = 12, 4, 24
@@ -15,8 +15,8 @@ def compose_inspection(
     inspection: Inspection, index: Index, cache: Cache, lang: str = "en"
 ) -> Report:
     """The page in the order of a reader's questions; parts with nothing to say are left out."""
-    say = words(lang)
-    pictures = _Pictures(index, cache)
+    say = load_words(lang)
+    pictures = _Thumbnails(index, cache)
     torn = [family for family in inspection.copies if family.contradicts]
     leaked = {leak.path for leak in inspection.leaks}
     alike = [
@@ -27,11 +27,11 @@ def compose_inspection(
     sections = (
         _words_section(inspection, say),
         _families_section("contradictions", torn, pictures, say),
-        _leaks_section(inspection.leaks, pictures, say),
-        _doubts_section(inspection, cache, say),
+        _split_leaks_section(inspection.leaks, pictures, say),
+        _label_errors_section(inspection, cache, say),
         outliers_section(inspection.outliers, cache, say),
         _families_section("copies", alike, pictures, say),
-        _aside_section(inspection, say),
+        _unused_files_section(inspection, say),
         _classes_section(inspection, say) if inspection.classes else None,
         _sizes_section(inspection, say),
     )
@@ -47,13 +47,13 @@ def compose_inspection(
     )
 
 
-class _Pictures:
+class _Thumbnails:
     """Thumbnails of the cached images by path."""
 
     def __init__(self, index: Index, cache: Cache) -> None:
         self.row = {example.path: row for row, example in enumerate(index.examples)}
         self.images = cache.images
-        self.style = "samples sharp" if cache.size <= SMALL else ""
+        self.style = "samples sharp" if cache.size <= SMALL_IMAGE_SIDE else ""
 
     def gallery(
         self, title: str, paths: Sequence[str], captions: Sequence[str], note: str = ""
@@ -62,7 +62,7 @@ class _Pictures:
         return Block(
             kind="gallery",
             title=title,
-            images=tuple(data_uri(self.images[self.row[path]]) for path in paths),
+            images=tuple(image_data_uri(self.images[self.row[path]]) for path in paths),
             captions=tuple(captions),
             alts=tuple(paths),
             note=note,
@@ -80,7 +80,7 @@ def _words_section(inspection: Inspection, say: Words) -> Section:
 
 
 def _families_section(
-    key: str, families: Sequence[Family], pictures: _Pictures, say: Words
+    key: str, families: Sequence[Family], pictures: _Thumbnails, say: Words
 ) -> Section | None:
     """One gallery a family, the largest first."""
     if not families:
@@ -88,7 +88,7 @@ def _families_section(
     ordered = sorted(families, key=lambda family: (-len(family.paths), family.paths))
     blocks = []
     for family in ordered[:FAMILIES]:
-        shown = _shown(family)
+        shown = _pick_family_files(family)
         more = len(family.paths) - len(shown)
         blocks.append(
             pictures.gallery(
@@ -106,7 +106,7 @@ def _families_section(
     )
 
 
-def _shown(family: Family) -> list[tuple[str, str]]:
+def _pick_family_files(family: Family) -> list[tuple[str, str]]:
     """A few files of the family with their labels, one of each label first."""
     pairs = list(zip(family.paths, family.labels, strict=True))
     first = {label: (path, label) for path, label in reversed(pairs)}
@@ -114,7 +114,9 @@ def _shown(family: Family) -> list[tuple[str, str]]:
     return [*sorted(first.values()), *others][:OF_A_FAMILY]
 
 
-def _leaks_section(leaks: Sequence[Leak], pictures: _Pictures, say: Words) -> Section | None:
+def _split_leaks_section(
+    leaks: Sequence[Leak], pictures: _Thumbnails, say: Words
+) -> Section | None:
     """Both images of each leak, side by side."""
     if not leaks:
         return None
@@ -137,7 +139,7 @@ def _leaks_section(leaks: Sequence[Leak], pictures: _Pictures, say: Words) -> Se
     )
 
 
-def _doubts_section(inspection: Inspection, cache: Cache, say: Words) -> Section | None:
+def _label_errors_section(inspection: Inspection, cache: Cache, say: Words) -> Section | None:
     doubts = inspection.doubts
     if not doubts:
         return None
@@ -145,11 +147,11 @@ def _doubts_section(inspection: Inspection, cache: Cache, say: Words) -> Section
         key="doubts",
         title=say("doubts.title"),
         lead=say("inspection.doubts_lead", n=len(doubts), of=inspection.labels_looked_at),
-        blocks=(doubts_gallery(doubts, cache, say),),
+        blocks=(label_errors_gallery(doubts, cache, say),),
     )
 
 
-def _aside_section(inspection: Inspection, say: Words) -> Section | None:
+def _unused_files_section(inspection: Inspection, say: Words) -> Section | None:
     aside = inspection.set_aside
     if not aside:
         return None

@@ -5,16 +5,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.report.language import Words
-from striate.report.pixels import SMALL, data_uri
+from striate.report.pixels import SMALL_IMAGE_SIDE, image_data_uri
 from striate.values import Block, CopyGain, Section, Values, shown
 
 
-def copies_section(values: Values, words: Words) -> Section | None:
+def label_safe_section(values: Values, words: Words) -> Section | None:
     """A few training images beside their copies, and what the copies bring; None if unmeasured."""
-    measured = _measured(values)
+    measured = _measured_gains(values)
     if not measured:
         return None
-    lead = [words(f"copies.{name}_{_told(name, gain, values)}") for name, gain in measured]
+    lead = [words(f"copies.{name}_{_gain_outcome(name, gain, values)}") for name, gain in measured]
     return Section(
         key="copies",
         title=words("copies.title"),
@@ -26,7 +26,7 @@ def copies_section(values: Values, words: Words) -> Section | None:
     )
 
 
-def _measured(values: Values) -> list[tuple[str, CopyGain]]:
+def _measured_gains(values: Values) -> list[tuple[str, CopyGain]]:
     evidence = values.evidence
     if evidence is None:
         return []
@@ -34,7 +34,7 @@ def _measured(values: Values) -> list[tuple[str, CopyGain]]:
     return [(name, gain) for name, gain in pairs if gain is not None]
 
 
-def _told(name: str, gain: CopyGain, values: Values) -> str:
+def _gain_outcome(name: str, gain: CopyGain, values: Values) -> str:
     """The end of the sentence's name: `help`, `no`, or `safe` where it helps and is not used."""
     if not gain.helps:
         return "no"
@@ -44,10 +44,10 @@ def _told(name: str, gain: CopyGain, values: Values) -> str:
 def _gallery(values: Values, names: list[str], words: Words) -> Block:
     """The first training image of some classes as it is, and every copy of it."""
     images, captions, alts = [], [], []
-    for row in _shown(values):
+    for row in _pick_rows(values):
         picture, label = values.cache.images[row], values.index.examples[row].label
         for kind in ("plain", *names):
-            images.append(data_uri(COPIES[kind](picture)))
+            images.append(image_data_uri(TRANSFORMS[kind](picture)))
             captions.append("\n".join((label, words(f"copies.{kind}"))))
             alts.append(f"{values.index.examples[row].path}: {words(f'copies.{kind}')}")
     return Block(
@@ -57,15 +57,17 @@ def _gallery(values: Values, names: list[str], words: Words) -> Block:
         captions=tuple(captions),
         alts=tuple(alts),
         note=words("copies.gallery_note"),
-        severity="samples sharp" if values.cache.size <= SMALL else "samples",
+        severity="samples sharp" if values.cache.size <= SMALL_IMAGE_SIDE else "samples",
     )
 
 
-def _shown(values: Values) -> list[int]:
+def _pick_rows(values: Values) -> list[int]:
     """Rows of training images, one a class, of classes evenly chosen where they are many."""
     labels = values.index.labels()[values.split.train]
     classes = np.unique(labels)
-    some = classes[np.linspace(0, len(classes) - 1, min(MOST, len(classes))).round().astype(int)]
+    some = classes[
+        np.linspace(0, len(classes) - 1, min(MOST_SHOWN, len(classes))).round().astype(int)
+    ]
     return [int(values.split.train[np.argmax(labels == one)]) for one in some]
 
 
@@ -82,23 +84,27 @@ def _table(measured: list[tuple[str, CopyGain]], values: Values, words: Words) -
                 f"{gain.gain:+.3f} ± {gain.error:.3f}",
                 f"{shown(gain.log_loss)} → {shown(gain.log_loss - gain.gain)}",
                 f"{gain.right_plain:,} → {gain.right_mirrored:,}",
-                words("copies.used" if _told(name, gain, values) == "help" else "copies.unused"),
+                words(
+                    "copies.used"
+                    if _gain_outcome(name, gain, values) == "help"
+                    else "copies.unused"
+                ),
             )
             for name, gain in measured
         ),
     )
 
 
-def _as_it_is(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _identity(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return image
 
 
-def mirrored(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def flip_example(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The image, left and right exchanged."""
     return np.ascontiguousarray(image[:, ::-1])
 
 
-def turned(image: NDArray[np.uint8], degrees: float = 15.0) -> NDArray[np.uint8]:
+def rotate_example(image: NDArray[np.uint8], degrees: float = 15.0) -> NDArray[np.uint8]:
     """The image turned about its centre, its edges mirrored, as a training turns it at most."""
     height, width = image.shape[:2]
     edges = ((height // 2, height // 2), (width // 2, width // 2), *(((0, 0),) * (image.ndim - 2)))
@@ -110,5 +116,5 @@ def turned(image: NDArray[np.uint8], degrees: float = 15.0) -> NDArray[np.uint8]
     return np.ascontiguousarray(found[top : top + height, left : left + width])
 
 
-COPIES = {"plain": _as_it_is, "flips": mirrored, "rotations": turned}
-MOST = 4
+TRANSFORMS = {"plain": _identity, "flips": flip_example, "rotations": rotate_example}
+MOST_SHOWN = 4

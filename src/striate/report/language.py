@@ -13,12 +13,12 @@ from typing import Any
 from striate.values import Figure, Finding, Sentence, filled, shown
 
 LANGUAGES = ("en", "zh")
-OTHER_TASK = "task"
-LONG = 1e9
+OTHER_TASK_VARIANT = "task"
+LARGEST_PLAIN_NUMBER = 1e9
 NARROW_SPACE = "\u202f"
 
 
-def pick_language(option: str) -> str:
+def choose_language(option: str) -> str:
     """The language asked for; for `auto` that of the locale, English where it is neither."""
     if option in LANGUAGES:
         return option
@@ -50,7 +50,7 @@ class Words:
 
     def finding(self, finding: Finding) -> tuple[str, str, str]:
         """Title, meaning and advice of a finding in this language."""
-        if finding.variant == OTHER_TASK:
+        if finding.variant == OTHER_TASK_VARIANT:
             title = f"finding.{finding.code}.not_applicable.title"
             title = title if title in self.texts else f"finding.{finding.code}.passed.title"
             return self.filled(title, {}, finding.title), self("findings.other_task"), ""
@@ -85,7 +85,7 @@ class Words:
         From a thousand million on it is written with a power of ten.
         """
         size = abs(value)
-        if size >= LONG:
+        if size >= LARGEST_PLAIN_NUMBER:
             return f"{value:.3g}"
         digits = 2 - math.floor(math.log10(size)) if size > 0 else 0
         return f"{value:,.{min(12, max(0, digits))}f}"
@@ -129,30 +129,30 @@ class Words:
         return self.texts.get(f"{key}.one" if n in (1, "1") else f"{key}.other")
 
 
-def plain(text: str) -> str:
+def plain_spaces(text: str) -> str:
     """The text with ordinary spaces: not every terminal's font has the narrow one."""
     return text.replace(NARROW_SPACE, " ")
 
 
 @cache
-def words(lang: str) -> Words:
+def load_words(lang: str) -> Words:
     """The catalogue of a language, `en` or `zh`."""
-    texts = _read("en")
+    texts = _read_catalogue("en")
     if lang != "en":
-        texts = texts | _read(lang)
+        texts = texts | _read_catalogue(lang)
     return Words(lang=lang, texts=texts)
 
 
-def _read(lang: str) -> dict[str, str]:
+def _read_catalogue(lang: str) -> dict[str, str]:
     content = files("striate.report").joinpath("text", f"{lang}.toml").read_text(encoding="utf-8")
-    return dict(_flat(tomllib.loads(content)))
+    return dict(_flatten_table(tomllib.loads(content)))
 
 
-def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def _flatten_table(table: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     flat: list[tuple[str, str]] = []
     for key, value in table.items():
         if isinstance(value, dict):
-            flat += _flat(value, f"{prefix}{key}.")
+            flat += _flatten_table(value, f"{prefix}{key}.")
         else:
             flat.append((prefix + key, str(value)))
     return flat

@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from striate.metrics.curve_smoothing import find_best_epoch, smooth
-from striate.report.canvas import COLOURS, Canvas, drawn
-from striate.report.charts import Band, Line, curves
+from striate.metrics.curve_smoothing import find_best_epoch, smooth_curve
+from striate.report.canvas import COLOURS, Canvas, draw_lock
+from striate.report.charts import ChartBand, ChartLine, draw_curves
 from striate.report.language import Words
 from striate.values import Block, Epoch, History, RateSearch, Section, Task, Values, shown
 
@@ -13,7 +13,7 @@ from striate.values import Block, Epoch, History, RateSearch, Section, Task, Val
 SMOOTHED = 4
 
 
-def training_section(values: Values, words: Words) -> Section | None:
+def learning_curves_section(values: Values, words: Words) -> Section | None:
     """Accuracy, or what stands for it, and loss over the epochs; None where nothing was trained."""
     history = values.history
     if history is None or not history.epochs:
@@ -32,16 +32,16 @@ def training_section(values: Values, words: Words) -> Section | None:
         blocks=(
             _chart("accuracy", metric, history, words),
             _chart("loss", "loss", history, words),
-            *_choice(metric, history, words),
+            *_choice_sentences(metric, history, words),
             _table(metric, history, words),
         ),
     )
 
 
-def _choice(metric: str, history: History, words: Words) -> tuple[Block, ...]:
+def _choice_sentences(metric: str, history: History, words: Words) -> tuple[Block, ...]:
     """What the last epoch would have given, which epochs are alike, and why it ended early."""
     kept = next((e for e in history.epochs if e.epoch == history.kept_epoch), None)
-    losses = _judged_losses(history)
+    losses = _smoothable_losses(history)
     if kept is None or losses is None:
         return ()
     best, last = find_best_epoch(losses, among=[kept.epoch - 1]), history.epochs[-1]
@@ -64,19 +64,19 @@ def _choice(metric: str, history: History, words: Words) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def _judged_losses(history: History) -> list[float] | None:
+def _smoothable_losses(history: History) -> list[float] | None:
     """The validation losses; None where they cannot be smoothed."""
     losses = [epoch.val_loss for epoch in history.epochs]
     return losses if history.val_images and np.isfinite(losses).all() else None
 
 
-def _band(figure: str, history: History) -> Band | None:
-    losses = _judged_losses(history)
+def _confidence_band(figure: str, history: History) -> ChartBand | None:
+    losses = _smoothable_losses(history)
     if figure != "loss" or losses is None or len(losses) < SMOOTHED:
         return None
-    low, high = smooth(losses).band()
+    low, high = smooth_curve(losses).band()
     best = find_best_epoch(losses)
-    return Band(
+    return ChartBand(
         low=low.tolist(),
         high=high.tolist(),
         colour="second",
@@ -88,7 +88,7 @@ def _band(figure: str, history: History) -> Band | None:
 def _chart(figure: str, name: str, history: History, words: Words) -> Block:
     title = words(f"training.{name}")
     lines = [
-        Line(
+        ChartLine(
             name=words(f"training.{split}"),
             values=[getattr(epoch, f"{split}_{figure}") for epoch in history.epochs],
             colour=colour,
@@ -98,9 +98,9 @@ def _chart(figure: str, name: str, history: History, words: Words) -> Block:
         if split == "train" or history.val_images
     ]
     first, last = lines[-1].values[0], lines[-1].values[-1]
-    band = _band(figure, history)
+    band = _confidence_band(figure, history)
     text = words.percent if figure == "accuracy" else shown
-    svg = curves(
+    svg = draw_curves(
         f"training-{figure}",
         title,
         words(
@@ -156,7 +156,7 @@ METRICS: dict[Task, str] = {
 }
 
 
-def rates_section(values: Values, words: Words) -> Section | None:
+def lr_range_test_section(values: Values, words: Words) -> Section | None:
     """Loss against rate, the chosen rate marked; None where no rate was searched for."""
     search = values.evidence.rates if values.evidence is not None else None
     if search is None or not search.losses:
@@ -167,7 +167,7 @@ def rates_section(values: Values, words: Words) -> Section | None:
     block = Block(
         kind="chart",
         title=title,
-        svg=_curve(search, title, about, words),
+        svg=_draw_rate_search(search, title, about, words),
         header=(words("rates.rate"), words("rates.loss")),
         rows=tuple(
             (f"{rate:.2g}", shown(loss))
@@ -177,8 +177,8 @@ def rates_section(values: Values, words: Words) -> Section | None:
     return Section(key="rates", title=title, lead=about, blocks=(block,))
 
 
-@drawn
-def _curve(search: RateSearch, title: str, about: str, words: Words) -> str:
+@draw_lock
+def _draw_rate_search(search: RateSearch, title: str, about: str, words: Words) -> str:
     canvas = Canvas(420, 270, left=46, right=26, top=14, bottom=46)
     axes = canvas.axes
     canvas.grid()

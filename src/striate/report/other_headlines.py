@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from striate.report.headline import how_measured, verdict_block
+from striate.report.headline import measurement_note, verdict_block
 from striate.report.language import Words
 from striate.values import Block, Finding, Measure, Score, Section, Values
 
@@ -12,7 +12,7 @@ def task_headline(values: Values, words: Words) -> tuple[str, str]:
     score = values.summary.test
     if score is None:
         return words("headline.none"), words("headline.none_why")
-    shown = as_shown(score, score.value, words)
+    shown = format_metric(score, score.value, words)
     return words(f"headline.{score.metric}", value=shown), metric_line(score, words)
 
 
@@ -22,14 +22,14 @@ def metric_line(score: Score, words: Words) -> str:
     return words(
         "headline.metric_line",
         metric=words.named("metric", score.metric),
-        value=as_shown(score, score.value, words),
+        value=format_metric(score, score.value, words),
         level=round(100 * score.level),
-        low=as_shown(score, low, words),
-        high=as_shown(score, high, words),
+        low=format_metric(score, low, words),
+        high=format_metric(score, high, words),
     )
 
 
-def as_shown(score: Score, value: float, words: Words) -> str:
+def format_metric(score: Score, value: float, words: Words) -> str:
     """A value of a score's metric: a percentage, or a number in its own unit."""
     if score.metric == "mean_absolute_error":
         return words.number(value)
@@ -42,7 +42,7 @@ def task_answer(values: Values, findings: Sequence[Finding], words: Words) -> Se
     score = values.summary.test
     if score is not None:
         blocks.append(_facts(score, words))
-        blocks.append(Block(kind="text", text=how_measured(score, words)))
+        blocks.append(Block(kind="text", text=measurement_note(score, words)))
     verdict = values.summary.verdict
     gravity = "serious" if verdict.code.endswith("_guessed") else "passed"
     blocks.append(verdict_block(verdict, findings, words, gravity))
@@ -68,11 +68,11 @@ def _facts(score: Score, words: Words) -> Block:
         *((words.named("metric", m.name), measure_text(m, words)) for m in score.beside),
     ]
     if score.guessing is not None:
-        shown = as_shown(score, score.guessing, words)
+        shown = format_metric(score, score.guessing, words)
         rows.append((words(f"answer.guessing_{score.metric}"), shown))
     if score.calibration_error is not None:
         rows.append((words("answer.calibration"), words.percent(score.calibration_error)))
     if score.with_leaked is not None:
-        shown = as_shown(score, score.with_leaked.value, words)
+        shown = format_metric(score, score.with_leaked.value, words)
         rows.append((words("answer.with_leaked", n=score.with_leaked.n), shown))
     return Block(kind="facts", rows=tuple(rows))

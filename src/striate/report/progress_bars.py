@@ -10,40 +10,42 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from striate.report.language import Words, plain, words
+from striate.report.language import Words, load_words, plain_spaces
 from striate.values import Epoch, Progress, Watch, shown, unwatched
 
 MODES = ("auto", "live", "notebook", "plain", "quiet")
 
 
 @contextmanager
-def watcher(console: Console, mode: str = "auto", lang: str = "en") -> Iterator[Watch]:
+def open_progress_watcher(
+    console: Console, mode: str = "auto", lang: str = "en"
+) -> Iterator[Watch]:
     """A watcher that writes to `console` while the context lasts.
 
     `auto` is live on a terminal, one updating line in a notebook, and plain otherwise: one
     line a stage and an epoch. `quiet` says nothing.
     """
-    mode = _mode(console) if mode == "auto" else mode
-    say = words(lang)
+    mode = _console_mode(console) if mode == "auto" else mode
+    say = load_words(lang)
     if mode == "quiet":
         yield unwatched
     elif mode == "live":
-        with _bars(console) as bars:
-            yield Live(bars, say)
+        with _make_bars(console) as bars:
+            yield LiveProgress(bars, say)
     elif mode == "notebook":
-        yield OneLine(console, say)
+        yield OneLineProgress(console, say)
         console.file.write("\n")
     else:
-        yield Lines(console, say)
+        yield PlainProgress(console, say)
 
 
-def _mode(console: Console) -> str:
+def _console_mode(console: Console) -> str:
     if console.is_jupyter:
         return "notebook"
     return "live" if console.is_terminal and not console.is_dumb_terminal else "plain"
 
 
-class Lines:
+class PlainProgress:
     """One plain line a stage and an epoch."""
 
     def __init__(self, console: Console, say: Words) -> None:
@@ -54,17 +56,17 @@ class Lines:
         """Writes what is new."""
         seconds = self.clock(progress.stage)
         if progress.note is not None and not progress.finished:
-            self._print(plain(self.say.sentence(progress.note)))
+            self._print(plain_spaces(self.say.sentence(progress.note)))
         if progress.epoch is not None:
             self._print(epoch_line(progress.epoch, progress.total, self.say, progress.metric))
         if progress.finished:
-            self._print(stage_line(progress, seconds, self.say))
+            self._print(finished_stage_line(progress, seconds, self.say))
 
     def _print(self, text: str) -> None:
         self.console.print(Text(text, no_wrap=True, overflow="ignore"), soft_wrap=True)
 
 
-class OneLine:
+class OneLineProgress:
     """One line, written over again and again."""
 
     def __init__(self, console: Console, say: Words) -> None:
@@ -79,7 +81,7 @@ class OneLine:
         self.console.file.flush()
 
 
-class Live:
+class LiveProgress:
     """A bar for what goes on; what is finished stays above it as a line."""
 
     def __init__(self, bars: Bars, say: Words) -> None:
@@ -91,18 +93,18 @@ class Live:
         """Moves the bar, and writes lines for notes and for finished stages above it."""
         seconds = self.clock(progress.stage)
         if progress.note is not None and not progress.finished:
-            self.bars.console.print(Text("  " + plain(self.say.sentence(progress.note))))
+            self.bars.console.print(Text("  " + plain_spaces(self.say.sentence(progress.note))))
         if progress.finished:
             self._end()
             line = Text("✓ ", style="green")
-            line.append(stage_line(progress, seconds, self.say), style="default")
+            line.append(finished_stage_line(progress, seconds, self.say), style="default")
             self.bars.console.print(line)
             return
         self.bars.update(
             self._task(progress),
             total=progress.total or None,
             completed=progress.done,
-            detail=detail(progress, self.say),
+            detail=progress_detail(progress, self.say),
         )
 
     def _task(self, progress: Progress) -> TaskID:
@@ -131,75 +133,75 @@ class StageClock:
         return time.perf_counter() - self.start
 
 
-def stage_line(progress: Progress, seconds: float, say: Words) -> str:
+def finished_stage_line(progress: Progress, seconds: float, say: Words) -> str:
     """A finished stage: its name, what came of it, how much was done, how long it took."""
     parts = [say.named("stage", progress.stage)]
     if progress.note is not None:
         parts.append(say.sentence(progress.note))
     if progress.done:
-        parts.append(_count(progress, say))
+        parts.append(_count_text(progress, say))
     if progress.rate:
         parts.append(say("terminal.rate", n=round(progress.rate)))
     if seconds >= 1:
         parts.append(say.seconds(seconds))
-    return plain("  ".join(parts))
+    return plain_spaces("  ".join(parts))
 
 
 def epoch_line(epoch: Epoch, total: int, say: Words, metric: str = "accuracy") -> str:
     """An epoch: losses, accuracies or what stands for them, speed."""
     judged = math.isfinite(epoch.val_accuracy)
-    return plain(
+    return plain_spaces(
         say(
             "terminal.epoch" if judged else "terminal.epoch_unjudged",
             epoch=epoch.epoch,
             total=total or "?",
             train_loss=epoch.train_loss,
             measure=say(f"measure.{metric}"),
-            train_accuracy=_shown(epoch.train_accuracy, metric, say),
+            train_accuracy=_format_measure(epoch.train_accuracy, metric, say),
             val_loss=epoch.val_loss,
-            val_accuracy=_shown(epoch.val_accuracy, metric, say),
+            val_accuracy=_format_measure(epoch.val_accuracy, metric, say),
             rate=round(epoch.pictures_per_second),
         )
     )
 
 
-def _shown(value: float, metric: str, say: Words) -> str:
+def _format_measure(value: float, metric: str, say: Words) -> str:
     """A share as per cent; R² is none, and stands as it is."""
     return shown(value) if metric == "r_squared" else say.percent(value)
 
 
 def running_line(progress: Progress, say: Words) -> str:
     """What is going on, in one line."""
-    note = plain(say.sentence(progress.note)) if progress.note else ""
-    parts = (say.named("stage", progress.stage), detail(progress, say), note)
+    note = plain_spaces(say.sentence(progress.note)) if progress.note else ""
+    parts = (say.named("stage", progress.stage), progress_detail(progress, say), note)
     return "  ".join(part for part in parts if part)
 
 
-def detail(progress: Progress, say: Words) -> str:
+def progress_detail(progress: Progress, say: Words) -> str:
     """How far a stage is: how many of how many, how fast, how long still, the last epoch."""
     parts = []
     if progress.total:
-        parts.append(_count(progress, say))
+        parts.append(_count_text(progress, say))
     if progress.rate:
         parts.append(say("terminal.rate", n=round(progress.rate)))
     if progress.epoch is not None and math.isfinite(progress.epoch.val_accuracy):
-        share = _shown(progress.epoch.val_accuracy, progress.metric, say)
+        share = _format_measure(progress.epoch.val_accuracy, progress.metric, say)
         if progress.metric != "accuracy":
             share = f"{say(f'measure.{progress.metric}')} {share}"
         parts.append(say("terminal.validation_accuracy", share=share))
     if progress.seconds_left is not None:
         parts.append(say("terminal.left", time=say.seconds(progress.seconds_left)))
-    return plain("  ".join(parts))
+    return plain_spaces("  ".join(parts))
 
 
-def _count(progress: Progress, say: Words) -> str:
+def _count_text(progress: Progress, say: Words) -> str:
     unit = say.named("counted", progress.unit)
     if progress.total and progress.done < progress.total:
         return f"{progress.done:,} / {progress.total:,} {unit}".rstrip()
     return f"{progress.done:,} {unit}".rstrip()
 
 
-def _bars(console: Console) -> Bars:
+def _make_bars(console: Console) -> Bars:
     return Bars(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),

@@ -7,18 +7,18 @@ from striate.report.language import Words
 from striate.values import Block, Options, Section, Values
 
 
-def repeat_section(values: Values, words: Words) -> Section:
+def reproduce_section(values: Values, words: Words) -> Section:
     """Commands to type, then what a repetition depends on."""
     summary = values.summary
     run = shlex.quote(summary.run)
     source = shlex.quote(values.index.address or values.index.root or "SOURCE")
     minutes = 2 * values.options.minutes
-    more = _seed(values.options) + _flags(values.options, OF_THE_RUN)
+    more = _seed_flag(values.options) + _changed_flags(values.options, OF_THE_RUN)
     commands = "\n".join(
         (
             f"# {words('repeat.again')}",
             f"striate fit {source} --plan {run}/plan.json --seed {values.plan.seed}"
-            f"{_flags(values.options, OF_THE_SOURCE)}",
+            f"{_changed_flags(values.options, OF_THE_SOURCE)}",
             f"# {words('repeat.improve')}",
             f"striate fit {source} --minutes {minutes:g}{more}",
             f"# {words('repeat.predict')}",
@@ -53,11 +53,11 @@ def repeat_section(values: Values, words: Words) -> Section:
     )
 
 
-def _seed(options: Options) -> str:
+def _seed_flag(options: Options) -> str:
     return f" --seed {options.seed}" if options.seed else ""
 
 
-def _flags(options: Options, names: Sequence[str]) -> str:
+def _changed_flags(options: Options, names: Sequence[str]) -> str:
     """Those of these flags that differ from their defaults."""
     usual, flags = Options(), ""
     for name in names:

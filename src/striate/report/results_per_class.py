@@ -12,7 +12,7 @@ ALL, WORST, BEST = 25, 20, 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassScore:
+class ClassResult:
     """One class on the judged images: `n` of them, `right` found, `said` times answered.
 
     `taken_for` is the class most often answered instead, so many `times`; -1 where none was.
@@ -29,7 +29,7 @@ class ClassScore:
     recall: Interval | None
 
 
-def class_scores(values: Values) -> list[ClassScore]:
+def class_results(values: Values) -> list[ClassResult]:
     """The score of every class, in the order of the classes."""
     names = values.predictions.classes
     truth = values.predictions.truth[values.counted]
@@ -47,7 +47,7 @@ def class_scores(values: Values) -> list[ClassScore]:
         wrong = np.bincount(predicted[mine][~right], minlength=len(names))
         times = int(wrong.max())
         scores.append(
-            ClassScore(
+            ClassResult(
                 number=k,
                 name=name,
                 trained=int(trained[k]),
@@ -66,7 +66,7 @@ def class_scores(values: Values) -> list[ClassScore]:
 
 def classes_section(values: Values, words: Words) -> Section | None:
     """The table of classes: all where they are few, else the worst and the best."""
-    scores = [score for score in class_scores(values) if score.n]
+    scores = [score for score in class_results(values) if score.n]
     if not scores:
         return None
     lead = words("classes.lead")
@@ -77,7 +77,7 @@ def classes_section(values: Values, words: Words) -> Section | None:
             lead=lead,
             blocks=(_table(scores, values, words, ""),),
         )
-    worst = sorted(scores, key=_from_the_worst)
+    worst = sorted(scores, key=_worst_first_key)
     best = sorted(scores, key=lambda score: (-recall_interval(score).low, score.number))
     return Section(
         key="classes",
@@ -90,18 +90,18 @@ def classes_section(values: Values, words: Words) -> Section | None:
     )
 
 
-def _from_the_worst(score: ClassScore) -> tuple[float, float]:
+def _worst_first_key(score: ClassResult) -> tuple[float, float]:
     found = recall_interval(score)
     return found.high, found.value
 
 
-def recall_interval(score: ClassScore) -> Interval:
+def recall_interval(score: ClassResult) -> Interval:
     """The interval of a class's recall, over whole groups where groups hold several images."""
     assert score.recall is not None  # Only classes with images are told of.
     return score.recall
 
 
-def _table(scores: list[ClassScore], values: Values, words: Words, title: str) -> Block:
+def _table(scores: list[ClassResult], values: Values, words: Words, title: str) -> Block:
     rows, bars = [], []
     for score in scores:
         found = recall_interval(score)
@@ -113,7 +113,7 @@ def _table(scores: list[ClassScore], values: Values, words: Words, title: str) -
                 words.percent(found.value),
                 words.span(found.low, found.high),
                 words.percent(score.right / score.said) if score.said else "–",
-                _taken_for(score, values, words),
+                _confused_with(score, values, words),
             )
         )
         bars.append((found.value, found.low, found.high))
@@ -126,7 +126,7 @@ def _table(scores: list[ClassScore], values: Values, words: Words, title: str) -
     )
 
 
-def _taken_for(score: ClassScore, values: Values, words: Words) -> str:
+def _confused_with(score: ClassResult, values: Values, words: Words) -> str:
     if score.taken_for < 0:
         return "–"
     return words("classes.times", name=values.predictions.classes[score.taken_for], n=score.times)

@@ -4,16 +4,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.metrics.score import label_table
-from striate.metrics.target_metrics import crossed, number_measures
-from striate.report.canvas import COLOURS, Canvas, drawn
+from striate.metrics.target_metrics import number_measures, widen_by_folds
+from striate.report.canvas import COLOURS, Canvas, draw_lock
 from striate.report.language import Words
-from striate.report.pixels import SMALL, data_uri
+from striate.report.pixels import SMALL_IMAGE_SIDE, image_data_uri
 from striate.values import Block, Section, Values
 
 SHOWN, MOST_ROWS = 24, 60
 
 
-def labels_section(values: Values, words: Words) -> Section | None:
+def label_results_section(values: Values, words: Words) -> Section | None:
     """Every label on the judged images; of many those with the lowest precision."""
     predictions, counted = values.predictions, values.counted
     if not counted.any():
@@ -89,10 +89,12 @@ def label_mistakes(values: Values, words: Words) -> Section | None:
         )
     gallery = Block(
         kind="gallery",
-        images=tuple(data_uri(values.cache.images[values.test_rows[place]]) for place in chosen),
+        images=tuple(
+            image_data_uri(values.cache.images[values.test_rows[place]]) for place in chosen
+        ),
         captions=tuple(captions),
         alts=tuple(words("mistakes.alt", path=predictions.paths[place]) for place in chosen),
-        severity="sharp" if values.cache.size <= SMALL else "",
+        severity="sharp" if values.cache.size <= SMALL_IMAGE_SIDE else "",
     )
     lead = words("labels.mistakes", n=len(images), judged=int(counted.sum()))
     return Section(key="mistakes", title=title, lead=lead, blocks=(gallery,))
@@ -115,7 +117,7 @@ HEADER = (
 MOST_WRONG_SHOWN, MOST_DOTS, BINS, BIN_IMAGES = 24, 1000, 10, 5
 
 
-def numbers_section(values: Values, words: Words) -> Section | None:
+def number_results_section(values: Values, words: Words) -> Section | None:
     """A dot an image, and by parts of the range how far off the answers are."""
     counted = values.counted
     if not counted.any():
@@ -128,7 +130,7 @@ def numbers_section(values: Values, words: Words) -> Section | None:
     rows = []
     for part in parts:
         error = number_measures(answers[part], truth[part], groups[part], values.plan.seed)[0]
-        error = crossed(error, values.folds) if values.folds else error
+        error = widen_by_folds(error, values.folds) if values.folds else error
         rows.append(
             (
                 f"{words.number(truth[part].min())} – {words.number(truth[part].max())}",
@@ -144,7 +146,7 @@ def numbers_section(values: Values, words: Words) -> Section | None:
         kind="chart",
         title=title,
         note=words("numbers.note"),
-        svg=_scatter(truth[order], answers[order], title, words),
+        svg=_draw_scatter(truth[order], answers[order], title, words),
         header=tuple(words(f"numbers.{name}") for name in NUMBERS_HEADER),
         rows=tuple(rows),
     )
@@ -164,7 +166,9 @@ def number_mistakes(values: Values, words: Words) -> Section | None:
     chosen = places[np.argsort(-off[places], kind="stable")][:MOST_WRONG_SHOWN]
     gallery = Block(
         kind="gallery",
-        images=tuple(data_uri(values.cache.images[values.test_rows[place]]) for place in chosen),
+        images=tuple(
+            image_data_uri(values.cache.images[values.test_rows[place]]) for place in chosen
+        ),
         captions=tuple(
             "\n".join(
                 (
@@ -178,14 +182,14 @@ def number_mistakes(values: Values, words: Words) -> Section | None:
             for place in chosen
         ),
         alts=tuple(words("mistakes.alt", path=predictions.paths[place]) for place in chosen),
-        severity="sharp" if values.cache.size <= SMALL else "",
+        severity="sharp" if values.cache.size <= SMALL_IMAGE_SIDE else "",
     )
     lead = words("numbers.furthest", n=len(chosen))
     return Section(key="mistakes", title=words("mistakes.title"), lead=lead, blocks=(gallery,))
 
 
-@drawn
-def _scatter(
+@draw_lock
+def _draw_scatter(
     truth: NDArray[np.float64], answers: NDArray[np.float64], title: str, words: Words
 ) -> str:
     """Answers against truth, evenly chosen where they are many, and the line where both agree."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from striate.report.language import Words
-from striate.report.pixels import SMALL, data_uri
+from striate.report.pixels import SMALL_IMAGE_SIDE, image_data_uri
 from striate.values import Block, Finding, Section, Values
 
 
@@ -39,8 +39,8 @@ def _pair(values: Values, leak: Finding, words: Words) -> Block | None:
     return Block(
         kind="gallery",
         title=words("leakage.pair"),
-        images=tuple(data_uri(values.cache.images[rows[path]]) for path in paths),
+        images=tuple(image_data_uri(values.cache.images[rows[path]]) for path in paths),
         captions=tuple(f"{name}\n{path}" for name, path in zip(names, paths, strict=True)),
         alts=tuple(words("mistakes.alt", path=path) for path in paths),
-        severity="sharp" if values.cache.size <= SMALL else "",
+        severity="sharp" if values.cache.size <= SMALL_IMAGE_SIDE else "",
     )

@@ -6,9 +6,13 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from striate.report.charts import Dots, stages
-from striate.report.four_corners import corner_blocks, growth_block, growth_sentence
-from striate.report.language import Words, plain, words
+from striate.report.charts import DotSeries, draw_stage_intervals
+from striate.report.four_corners import (
+    four_corner_blocks,
+    learning_curve_block,
+    learning_curve_sentence,
+)
+from striate.report.language import Words, load_words, plain_spaces
 from striate.values import (
     CLOSED_FORM,
     Block,
@@ -26,10 +30,10 @@ from striate.values import (
 )
 
 UNUSED = ("plan.closed_form", "plan.no_whitening")
-GATE = "gate."
+GATE_PREFIX = "gate."
 
 
-def choices_section(values: Values, words: Words) -> Section:
+def strategy_choice_section(values: Values, words: Words) -> Section:
     """The reasons, the strategies tried, the accuracy by stage, and every choice."""
     blocks: list[Block] = []
     if values.plan.because:
@@ -40,8 +44,8 @@ def choices_section(values: Values, words: Words) -> Section:
         blocks += _outcomes(values, values.evidence, words)
         if len(values.evidence.probes) > 1 and values.evidence.metric == "accuracy":
             blocks.append(_stages(values.evidence, words))
-        blocks += corner_blocks(values.evidence, values.plan, words)
-        blocks += growth_block(values.evidence.growth, words)
+        blocks += four_corner_blocks(values.evidence, values.plan, words)
+        blocks += learning_curve_block(values.evidence.growth, words)
     blocks.append(_choices(values.plan, words))
     return Section(
         key="choices",
@@ -67,7 +71,7 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
         )
         bars.append((values.guessing, values.guessing, values.guessing))
     marked = -1
-    for probe in _worth_showing(evidence):
+    for probe in _stages_to_show(evidence):
         if probe.name == evidence.best_probe and values.plan.strategy.value in CLOSED_FORM:
             marked = len(rows)
         rows.append(
@@ -76,7 +80,7 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
                 evidence.net or words("choices.net_pretrained"),
                 words("choices.by_leaving_out"),
                 probe.loo_accuracy,
-                probe.seconds + feature_seconds(evidence),
+                probe.seconds + estimate_feature_seconds(evidence),
                 words,
             )
         )
@@ -93,7 +97,7 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
             marked = len(rows)
         rows.append(
             _row(
-                called(trial, words),
+                trial_name(trial, words),
                 trial.net,
                 words("choices.by_validation"),
                 trial.accuracy,
@@ -102,10 +106,10 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
             )
         )
         bars.append(_bar(trial.accuracy))
-    if _trained_ungated(values, evidence):
+    if _was_trained_ungated(values, evidence):
         marked = len(rows)
         rows.append(_trained_row(values, words))
-        bars.append(_bar(_validated(values)))
+        bars.append(_bar(_validation_interval(values)))
     names = ("strategy", "net", "judged", evidence.metric, "interval", "seconds")
     return Block(
         kind="table",
@@ -127,23 +131,25 @@ def _outcomes(values: Values, evidence: Evidence, words: Words) -> list[Block]:
     return [Block(kind="list", rows=rows)] if rows else []
 
 
-def called(trial: Trial, words: Words) -> str:
+def trial_name(trial: Trial, words: Words) -> str:
     """The name of a trial: short, or in full."""
     arm = trial.settings.get("arm")
     if arm is not None:
         epochs = trial.settings["epochs"]
         return words("choices.raced_arm", arm=words.named("arm", str(arm)), epochs=epochs)
     name = words.named("strategy", trial.strategy)
-    return words("choices.full" if trial.why.code.startswith(GATE) else "choices.trial", name=name)
+    return words(
+        "choices.full" if trial.why.code.startswith(GATE_PREFIX) else "choices.trial", name=name
+    )
 
 
-def _trained_ungated(values: Values, evidence: Evidence) -> bool:
+def _was_trained_ungated(values: Values, evidence: Evidence) -> bool:
     """Whether the model was trained in full with no closed-form model to be held against."""
-    gated = any(trial.why.code.startswith(GATE) for trial in evidence.trials)
+    gated = any(trial.why.code.startswith(GATE_PREFIX) for trial in evidence.trials)
     return values.history is not None and values.summary.val is not None and not gated
 
 
-def _validated(values: Values) -> Interval:
+def _validation_interval(values: Values) -> Interval:
     score = values.summary.val
     assert score is not None
     low, high = score.interval
@@ -156,19 +162,19 @@ def _trained_row(values: Values, words: Words) -> tuple[str, ...]:
         words("choices.full", name=words.named("strategy", values.plan.strategy.value)),
         values.plan.net.value,
         words("choices.by_validation"),
-        _validated(values),
+        _validation_interval(values),
         sum(epoch.seconds for epoch in epochs),
         words,
     )
 
 
-def feature_seconds(evidence: Evidence) -> float:
+def estimate_feature_seconds(evidence: Evidence) -> float:
     """About what the features of the training and validation images took."""
     speed = evidence.speeds.get("features", 0.0)
     return (sum(evidence.images_per_class) + evidence.val_images) / speed if speed else 0.0
 
 
-def _worth_showing(evidence: Evidence) -> list[Probe]:
+def _stages_to_show(evidence: Evidence) -> list[Probe]:
     """The top stage, which everybody would take, and the best one."""
     wanted = {"top", evidence.best_probe}
     return [probe for probe in evidence.probes if probe.name in wanted]
@@ -196,7 +202,7 @@ def _stages(evidence: Evidence, words: Words) -> Block:
     title = words("choices.stages")
     names = [words.named("tapped", probe.name) for probe in probes]
     series = [
-        Dots(
+        DotSeries(
             name=words("choices.leave_one_out"),
             intervals=[probe.loo_accuracy for probe in probes],
             colour="accent",
@@ -205,7 +211,7 @@ def _stages(evidence: Evidence, words: Words) -> Block:
     ]
     if any(probe.val_accuracy for probe in probes):
         series.append(
-            Dots(
+            DotSeries(
                 name=words("choices.validation"),
                 intervals=[probe.val_accuracy for probe in probes],
                 colour="second",
@@ -217,7 +223,9 @@ def _stages(evidence: Evidence, words: Words) -> Block:
         kind="chart",
         title=title,
         note=words("choices.stages_note"),
-        svg=stages("stages", title, words("choices.stages_about", best=names[best]), names, series),
+        svg=draw_stage_intervals(
+            "stages", title, words("choices.stages_about", best=names[best]), names, series
+        ),
         header=tuple(words(f"choices.{name}") for name in STAGE_HEADER),
         rows=tuple(
             (
@@ -248,7 +256,7 @@ def _choices(plan: Plan, words: Words) -> Block:
             rows.append(
                 (
                     words.named("choice", field.name),
-                    _shown(field.name, choice.value, words),
+                    _format_choice(field.name, choice.value, words),
                     words.sentence(choice.why),
                     words(f"ground.{choice.ground}"),
                 )
@@ -262,7 +270,7 @@ def _choices(plan: Plan, words: Words) -> Block:
     )
 
 
-def _shown(name: str, value: Any, words: Words) -> str:
+def _format_choice(name: str, value: Any, words: Words) -> str:
     """A chosen value as people read it."""
     if isinstance(value, NetSettings):
         return ", ".join(f"{field.name} {getattr(value, field.name)}" for field in fields(value))
@@ -279,15 +287,15 @@ def _shown(name: str, value: Any, words: Words) -> str:
 STAGE_HEADER = ("stage", "dimensions", "leave_one_out", "validation", "log_loss")
 
 
-def tried(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:
+def tried_strategies_text(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:
     """The strategies that were measured, the one in use marked; nothing where there is but one."""
-    say = words(lang)
+    say = load_words(lang)
     found: list[tuple[bool, str, Interval, float]] = []
     for probe in evidence.probes:
         best = probe.name == evidence.best_probe
         if best or probe.name in ("top", "taps", "all"):
             marked = best and plan.strategy.value in CLOSED_FORM
-            seconds = probe.seconds + feature_seconds(evidence)
+            seconds = probe.seconds + estimate_feature_seconds(evidence)
             found.append((marked, say.named("probe", probe.name), probe.loo_accuracy, seconds))
     for raced in evidence.networks:
         speed = say.number(float(raced.settings["images_per_second"] or 0))
@@ -295,25 +303,32 @@ def tried(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:
         found.append((False, name, raced.accuracy, raced.seconds))
     for trial in evidence.trials:
         marked = trial.kept and trial.strategy == plan.strategy.value
-        found.append((marked, called(trial, say), trial.accuracy, trial.seconds))
+        found.append((marked, trial_name(trial, say), trial.accuracy, trial.seconds))
     if len(found) < 2 or evidence.metric != "accuracy":
         return Group()
     width = max(len(name) for _, name, _, _ in found)
-    heading = Text(plain(say("terminal.tried")))
+    heading = Text(plain_spaces(say("terminal.tried")))
     return Group(heading, *(_line(*row, width, say) for row in found))
 
 
-def explained(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:
+def plan_explanation_text(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:
     """What was measured, what the rule of thumb says, and what would be done and why."""
-    say = words(lang)
-    lines = [Text(plain(say.sentence(sentence))) for sentence in plan.because]
-    lines += [Text(plain(block.text)) for block in corner_blocks(evidence, plan, say) if block.text]
+    say = load_words(lang)
+    lines = [Text(plain_spaces(say.sentence(sentence))) for sentence in plan.because]
+    lines += [
+        Text(plain_spaces(block.text))
+        for block in four_corner_blocks(evidence, plan, say)
+        if block.text
+    ]
     if evidence.growth is not None:
-        lines.append(Text(plain(growth_sentence(evidence.growth, say))))
-    return Group(tried(evidence, plan, lang), *lines)
+        lines.append(Text(plain_spaces(learning_curve_sentence(evidence.growth, say))))
+    return Group(tried_strategies_text(evidence, plan, lang), *lines)
 
 
 def _line(marked: bool, name: str, found: Interval, seconds: float, width: int, say: Words) -> Text:
     span = say.span(found.low, found.high)
     text = f"{'▸' if marked else ' '} {name:{width}}  {say.percent(found.value)} ({span})"
-    return Text(f"{plain(text)}  {plain(say.seconds(seconds))}", style="bold" if marked else "")
+    return Text(
+        f"{plain_spaces(text)}  {plain_spaces(say.seconds(seconds))}",
+        style="bold" if marked else "",
+    )

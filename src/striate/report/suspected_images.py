@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from striate.report.language import Words
-from striate.report.pixels import SMALL, data_uri
+from striate.report.pixels import SMALL_IMAGE_SIDE, image_data_uri
 from striate.values import Block, Cache, Doubt, Outlier, Section, Values
 
-SHOWN = 18
+MOST_SHOWN = 18
 
 
-def doubts_section(values: Values, words: Words) -> Section | None:
+def label_errors_section(values: Values, words: Words) -> Section | None:
     """Flagged images by their doubt, highest first; no section where there are none."""
     doubts = [doubt for doubt in values.doubts if doubt.flagged]
     if not doubts:
@@ -18,13 +18,13 @@ def doubts_section(values: Values, words: Words) -> Section | None:
         key="doubts",
         title=words("doubts.title"),
         lead=words("doubts.lead", n=len(doubts)),
-        blocks=(doubts_gallery(doubts, values.cache, words),),
+        blocks=(label_errors_gallery(doubts, values.cache, words),),
     )
 
 
-def doubts_gallery(doubts: Sequence[Doubt], cache: Cache, words: Words) -> Block:
+def label_errors_gallery(doubts: Sequence[Doubt], cache: Cache, words: Words) -> Block:
     """The most doubtful images with their label and the one that would fit better."""
-    shown = doubts[:SHOWN]
+    shown = doubts[:MOST_SHOWN]
     captions = tuple(
         "\n".join(
             (
@@ -41,10 +41,10 @@ def doubts_gallery(doubts: Sequence[Doubt], cache: Cache, words: Words) -> Block
     )
     return Block(
         kind="gallery",
-        images=tuple(data_uri(cache.images[doubt.row]) for doubt in shown),
+        images=tuple(image_data_uri(cache.images[doubt.row]) for doubt in shown),
         captions=captions,
         alts=tuple(words("mistakes.alt", path=doubt.path) for doubt in shown),
-        severity="sharp" if cache.size <= SMALL else "",
+        severity="sharp" if cache.size <= SMALL_IMAGE_SIDE else "",
     )
 
 
@@ -58,7 +58,7 @@ def outliers_section(outliers: Sequence[Outlier], cache: Cache, words: Words) ->
     shown = outliers[:MOST_OUTLIERS]
     gallery = Block(
         kind="gallery",
-        images=tuple(data_uri(cache.images[outlier.row]) for outlier in shown),
+        images=tuple(image_data_uri(cache.images[outlier.row]) for outlier in shown),
         captions=tuple(
             "\n".join(
                 (
@@ -70,7 +70,7 @@ def outliers_section(outliers: Sequence[Outlier], cache: Cache, words: Words) ->
             for outlier in shown
         ),
         alts=tuple(words("mistakes.alt", path=outlier.path) for outlier in shown),
-        severity="sharp" if cache.size <= SMALL else "",
+        severity="sharp" if cache.size <= SMALL_IMAGE_SIDE else "",
     )
     return Section(
         key="outliers",

@@ -8,28 +8,28 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from striate.report.checks import gravest
-from striate.report.headline import verdict_advice, verdict_text
-from striate.report.language import Words, plain, words
-from striate.report.other_headlines import as_shown, measure_text
-from striate.report.progress_bars import watcher as watcher
+from striate.report.checks import sort_by_gravity
+from striate.report.headline import advice_of_verdict, verdict_text
+from striate.report.language import Words, load_words, plain_spaces
+from striate.report.other_headlines import format_metric, measure_text
+from striate.report.progress_bars import open_progress_watcher as open_progress_watcher
 from striate.report.split_leaks import grave_leak
 from striate.values import Finding, Index, Plan, Score, Split, Summary
 
 
-def found(index: Index, split: Split, lang: str = "en") -> RenderableType:
+def source_summary(index: Index, split: Split, lang: str = "en") -> RenderableType:
     """A line or two on the source: classes, images, how they are split, what was set aside."""
-    say = words(lang)
+    say = load_words(lang)
     used, aside = len(index.used()), sum(e.status == "set_aside" for e in index.examples)
     line = Text()
     line.append(index.name, style="bold")
-    line.append("  " + plain(say("terminal.found", classes=len(index.classes), n=used)))
+    line.append("  " + plain_spaces(say("terminal.found", classes=len(index.classes), n=used)))
     if split.evaluation == "cross-validation":
-        line.append(say("unit.clause") + plain(say("terminal.crossed")))
+        line.append(say("unit.clause") + plain_spaces(say("terminal.crossed")))
     else:
         line.append(
             say("unit.clause")
-            + plain(
+            + plain_spaces(
                 say(
                     "terminal.split",
                     train=len(split.train),
@@ -40,14 +40,16 @@ def found(index: Index, split: Split, lang: str = "en") -> RenderableType:
         )
     lines = [line]
     if aside:
-        lines.append(Text(plain(say("terminal.aside", n=aside)), style="yellow"))
+        lines.append(Text(plain_spaces(say("terminal.aside", n=aside)), style="yellow"))
     if len(split.leaked):
-        lines.append(Text(plain(say("terminal.leaked", n=len(split.leaked))), style="yellow"))
-    lines += [Text(plain(say.sentence(note))) for note in (*index.notes, *split.notes)]
+        lines.append(
+            Text(plain_spaces(say("terminal.leaked", n=len(split.leaked))), style="yellow")
+        )
+    lines += [Text(plain_spaces(say.sentence(note))) for note in (*index.notes, *split.notes)]
     return Group(*lines)
 
 
-def result(
+def run_result(
     summary: Summary,
     run_path: str,
     lang: str = "en",
@@ -60,26 +62,26 @@ def result(
     those of the run; without them the advice is that of the verdict. Print it with
     `crop=False`, so that long paths stay whole.
     """
-    say = words(lang)
+    say = load_words(lang)
     sentences = [
         *_leak(findings, say),
         (_metric_name(summary.test, say), _accuracy(summary, say)),
-        *_balanced(summary.test, say),
-        *_model(plan, say),
-        *_forced(plan, say),
-        (say("terminal.verdict"), Text(plain(verdict_text(summary.verdict, say)))),
+        *_balanced_accuracy_text(summary.test, say),
+        *_delivered_model_text(plan, say),
+        *_override_cost_text(plan, say),
+        (say("terminal.verdict"), Text(plain_spaces(verdict_text(summary.verdict, say)))),
     ]
     advice = _advice(summary, findings, say)
     if advice:
-        sentences.append((say("terminal.advice"), Text(plain(advice))))
+        sentences.append((say("terminal.advice"), Text(plain_spaces(advice))))
     places = [
         (say("terminal.report"), f"{run_path}/report.html"),
         (say("terminal.next"), f"striate predict {shlex.quote(run_path)} {say('repeat.images')}"),
     ]
     width = 2 + max(cell_len(name) for name, _ in (*sentences, *places))
     return Group(
-        *(Hanging(_name(name, width), text) for name, text in sentences),
-        *(_place(name, place, width) for name, place in places),
+        *(HangingText(_padded_name(name, width), text) for name, text in sentences),
+        *(_unbroken_line(name, place, width) for name, place in places),
     )
 
 
@@ -88,29 +90,29 @@ def _leak(findings: Sequence[Finding], say: Words) -> list[tuple[str, Text]]:
     leak = grave_leak(findings)
     if leak is None:
         return []
-    return [(say("terminal.leak"), Text(plain(say.finding(leak)[1]), style="bold red"))]
+    return [(say("terminal.leak"), Text(plain_spaces(say.finding(leak)[1]), style="bold red"))]
 
 
-def _model(plan: Plan | None, say: Words) -> list[tuple[str, Text]]:
+def _delivered_model_text(plan: Plan | None, say: Words) -> list[tuple[str, Text]]:
     """The strategy of the model that is delivered, with what decided it last."""
     if plan is None:
         return []
     name = say.named("strategy", plan.strategy.value)
     reasons = [reason for reason in plan.because if not reason.code.startswith(FORCED)]
     why = f" – {say.sentence(reasons[-1])}" if reasons else ""
-    return [(say("terminal.model"), Text(plain(f"{name}{why}")))]
+    return [(say("terminal.model"), Text(plain_spaces(f"{name}{why}")))]
 
 
-def _forced(plan: Plan | None, say: Words) -> list[tuple[str, Text]]:
+def _override_cost_text(plan: Plan | None, say: Words) -> list[tuple[str, Text]]:
     """What it cost that a strategy or a choice was asked for."""
     told = [say.sentence(r) for r in plan.because if r.code.startswith(FORCED)] if plan else []
     if not told:
         return []
-    return [(say("terminal.forced"), Text(plain(say("unit.space").join(told))))]
+    return [(say("terminal.forced"), Text(plain_spaces(say("unit.space").join(told))))]
 
 
 @dataclass(frozen=True, slots=True)
-class Hanging:
+class HangingText:
     """A text beside a name: wrapped to the console, its lines below one another."""
 
     name: Text
@@ -131,11 +133,11 @@ def _metric_name(score: Score | None, say: Words) -> str:
     return say(f"terminal.{score.metric}")
 
 
-def _balanced(score: Score | None, say: Words) -> list[tuple[str, Text]]:
+def _balanced_accuracy_text(score: Score | None, say: Words) -> list[tuple[str, Text]]:
     """The balanced accuracy: it stands beside every accuracy."""
     if score is None or score.balanced_accuracy is None:
         return []
-    line = plain(say.percent(score.balanced_accuracy))
+    line = plain_spaces(say.percent(score.balanced_accuracy))
     if score.balanced_interval is not None:
         line = say(
             "terminal.balanced_line",
@@ -143,7 +145,7 @@ def _balanced(score: Score | None, say: Words) -> list[tuple[str, Text]]:
             level=round(100 * score.level),
             span=say.span(*score.balanced_interval),
         )
-    return [(say("terminal.balanced"), Text(plain(line)))]
+    return [(say("terminal.balanced"), Text(plain_spaces(line)))]
 
 
 def _accuracy(summary: Summary, say: Words) -> Text:
@@ -153,7 +155,9 @@ def _accuracy(summary: Summary, say: Words) -> Text:
     if score.metric != "accuracy":
         return _other_metric(score, say)
     unproved = summary.verdict.code.startswith("guessing")
-    text = Text(plain(say.percent(score.value)), style="bold yellow" if unproved else "bold green")
+    text = Text(
+        plain_spaces(say.percent(score.value)), style="bold yellow" if unproved else "bold green"
+    )
     interval = say(
         "terminal.interval",
         level=round(100 * score.level),
@@ -164,14 +168,14 @@ def _accuracy(summary: Summary, say: Words) -> Text:
     if score.guessing is not None:
         baseline = say("terminal.guessing", share=say.percent(score.guessing))
         interval += say("unit.comma") + baseline
-    text.append("  " + plain(interval), style="not bold default")
+    text.append("  " + plain_spaces(interval), style="not bold default")
     return text
 
 
 def _other_metric(score: Score, say: Words) -> Text:
     """The mean average precision or the mean absolute error, then the figures beside it."""
-    text = Text(plain(as_shown(score, score.value, say)), style="bold green")
-    low, high = (as_shown(score, end, say) for end in score.interval)
+    text = Text(plain_spaces(format_metric(score, score.value, say)), style="bold green")
+    low, high = (format_metric(score, end, say) for end in score.interval)
     interval = say(
         "terminal.interval",
         level=round(100 * score.level),
@@ -183,26 +187,26 @@ def _other_metric(score: Score, say: Words) -> Text:
         f"{say('unit.comma')}{say.named('metric', m.name)} {measure_text(m, say)}"
         for m in score.beside[:1]
     )
-    text.append("  " + plain(interval + beside), style="not bold default")
+    text.append("  " + plain_spaces(interval + beside), style="not bold default")
     return text
 
 
 def _advice(summary: Summary, findings: Sequence[Finding], say: Words) -> str:
-    worst = gravest(findings)
+    worst = sort_by_gravity(findings)
     if worst and worst[0].severity in ("serious", "warning"):
         return say.finding(worst[0])[2]
-    advice = verdict_advice(summary.verdict, findings, say)
+    advice = advice_of_verdict(summary.verdict, findings, say)
     return advice or (say.finding(worst[0])[2] if worst else "")
 
 
-def _place(name: str, place: str, width: int) -> Text:
+def _unbroken_line(name: str, place: str, width: int) -> Text:
     """A line that is never broken, so that it can be copied whole."""
-    text = _name(name, width)
+    text = _padded_name(name, width)
     text.no_wrap, text.overflow = True, "ignore"
     return text.append(place, style="cyan")
 
 
-def _name(name: str, width: int) -> Text:
+def _padded_name(name: str, width: int) -> Text:
     return Text().append(name + " " * (width - cell_len(name)), style="dim")
 
 

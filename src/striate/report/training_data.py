@@ -3,22 +3,22 @@
 import numpy as np
 
 from striate.report.language import Words
-from striate.report.pixels import SMALL, data_uri
+from striate.report.pixels import SMALL_IMAGE_SIDE, image_data_uri
 from striate.values import Block, Section, Values
 
 SAMPLES, LISTED, CLASSES = 24, 100, 25
 
 
-def source_section(values: Values, words: Words) -> Section:
+def training_data_section(values: Values, words: Words) -> Section:
     """Counts, notes of the reading and the splitting, images per class and split, samples."""
     notes = tuple((words.sentence(note),) for note in (*values.index.notes, *values.split.notes))
-    blocks = [_facts(values, words)]
+    blocks = [_data_facts(values, words)]
     if notes:
         blocks.append(Block(kind="list", title=words("source.notes"), rows=notes))
     if values.index.task == "number":
-        blocks += [_spread(values, words)]
+        blocks += [_number_spread(values, words)]
     else:
-        blocks += [_samples(values, words), _shares(values, words)]
+        blocks += [_sample_gallery(values, words), _class_shares_table(values, words)]
     return Section(
         key="source",
         title=words("source.title"),
@@ -27,7 +27,7 @@ def source_section(values: Values, words: Words) -> Section:
     )
 
 
-def aside_section(values: Values, words: Words) -> Section | None:
+def unused_files_section(values: Values, words: Words) -> Section | None:
     """The files that could not be read and why; None where there are none."""
     aside = [e for e in values.index.examples if e.status == "set_aside"]
     if not aside:
@@ -48,14 +48,14 @@ def aside_section(values: Values, words: Words) -> Section | None:
     )
 
 
-def _facts(values: Values, words: Words) -> Block:
+def _data_facts(values: Values, words: Words) -> Block:
     counts = values.summary.images
     facts = [
         (words("source.root"), values.index.address or values.index.root or "–"),
         (words("source.classes"), f"{len(values.index.classes):,}"),
         (words("source.used"), words("source.of_met", used=counts.used, met=counts.met)),
         (words("source.distinct"), f"{counts.distinct:,}"),
-        (words("source.sizes"), _sizes(values)),
+        (words("source.sizes"), _size_range(values)),
         (words("source.seen_at"), f"{values.model.input_size} × {values.model.input_size}"),
     ]
     if counts.ignored:
@@ -65,7 +65,7 @@ def _facts(values: Values, words: Words) -> Block:
     return Block(kind="facts", rows=tuple(facts))
 
 
-def _sizes(values: Values) -> str:
+def _size_range(values: Values) -> str:
     used = [e for e in values.index.examples if e.status == "used" and e.width]
     if not used:
         return "–"
@@ -76,7 +76,7 @@ def _sizes(values: Values) -> str:
     return f"{small.width} × {small.height} – {large.width} × {large.height}"
 
 
-def _shares(values: Values, words: Words) -> Block:
+def _class_shares_table(values: Values, words: Words) -> Block:
     targets, names = values.index.targets(), values.index.classes
     splits = ("train", "val", "test")
     rows_of = [values.split.train, values.split.val, values.split.test]
@@ -95,7 +95,7 @@ def _shares(values: Values, words: Words) -> Block:
     )
 
 
-def _spread(values: Values, words: Words) -> Block:
+def _number_spread(values: Values, words: Words) -> Block:
     """How the numbers lie in each split."""
     numbers = values.index.targets()[:, 0]
     rows = []
@@ -114,14 +114,14 @@ def _spread(values: Values, words: Words) -> Block:
     )
 
 
-def _of_channels(channels: int, words: Words) -> str:
+def _channels_note(channels: int, words: Words) -> str:
     """How images that are neither grey nor of three colours are shown, all over the page."""
     if channels in (1, 3):
         return ""
     return words("source.two_channels" if channels == 2 else "source.channels", n=channels)
 
 
-def _samples(values: Values, words: Words) -> Block:
+def _sample_gallery(values: Values, words: Words) -> Block:
     """One training picture of each class, of the largest classes where they are many."""
     marks = values.index.targets()[values.split.train] > 0
     classes = np.flatnonzero(marks.any(axis=0))
@@ -131,12 +131,12 @@ def _samples(values: Values, words: Words) -> Block:
     return Block(
         kind="gallery",
         title=words("source.samples"),
-        images=tuple(data_uri(values.cache.images[row]) for row in rows),
+        images=tuple(image_data_uri(values.cache.images[row]) for row in rows),
         captions=tuple(
             "\n".join((values.index.classes[k], words("source.images", n=int(sizes[k]))))
             for k in classes[chosen]
         ),
         alts=tuple(words("source.alt", name=values.index.classes[k]) for k in classes[chosen]),
-        note=_of_channels(values.cache.channels, words),
-        severity="samples sharp" if values.cache.size <= SMALL else "samples",
+        note=_channels_note(values.cache.channels, words),
+        severity="samples sharp" if values.cache.size <= SMALL_IMAGE_SIDE else "samples",
     )

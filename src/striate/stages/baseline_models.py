@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 
 from striate.data.preprocess import fit_scaling
 from striate.data.split.split import FOLDS
-from striate.learn.linear.linear_model import spec_on
-from striate.metrics.intervals import accuracy_interval, seed_for, some_of
+from striate.learn.linear.linear_model import tapped_spec
+from striate.metrics.intervals import accuracy_interval, sample_rows, seed_for
 from striate.nets import RANDOM, find_net
-from striate.probe.features import FeatureTable, all_taps, extract
+from striate.probe.features import FeatureTable, all_taps, extract_features
 from striate.probe.handmade_features import shallow_features
-from striate.probe.ridge import fit_path
+from striate.probe.ridge import fit_ridge_path
 from striate.probe.stage_probes import probe_taps
 from striate.run import FIRST_MODEL, Run
-from striate.store.files import of_arrays
+from striate.store.files import arrays_codec
 from striate.strategy.budget import REPORT_SECONDS
-from striate.train.head import Network, assemble
+from striate.train.head import Network, build_network
 from striate.values import (
     CLOSED_FORM,
     Cache,
@@ -48,7 +48,7 @@ Features = Callable[[Rows], tuple[NDArray[np.float32], tuple[int, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Course:
+class _Comparison:
     """What all rungs share: who learns, who judges, what is known of them."""
 
     index: Index
@@ -76,13 +76,13 @@ class _Course:
         return accuracy_interval(right, self.split.groups[rows], self.seed, folds=folds)
 
 
-def climb(run: Run, values: Values) -> Ladder:
+def measure_baselines(run: Run, values: Values) -> Ladder:
     """The ladder of a run that has come to its predictions and has images that judge."""
     split, seed, evidence = values.split, run.record.seed, values.evidence
     crossed = split.evaluation == "cross-validation"
     judges = values.test_rows[values.counted]
     every = np.sort(np.concatenate([split.train, split.val]))
-    course = _Course(
+    course = _Comparison(
         index=values.index,
         split=split,
         cache=values.cache,
@@ -97,16 +97,16 @@ def climb(run: Run, values: Values) -> Ladder:
     )
     if not crossed:
         seconds = run.clock.remaining() - REPORT_SECONDS
-        course = _within(course, every, judges, seconds / (3 if with_pretrained else 2))
+        course = _fit_in_seconds(course, every, judges, seconds / (3 if with_pretrained else 2))
     rungs = [
-        _majority(course, values),
-        _rung(course, "shallow", lambda rows: shallow_features(values.cache.images, rows)),
-        _rung(course, "random", _of_network(course, _random(course))),
+        _majority_rung(course, values),
+        _linear_rung(course, "shallow", lambda rows: shallow_features(values.cache.images, rows)),
+        _linear_rung(course, "random", _network_features(course, _random_network_rung(course))),
     ]
     if with_pretrained:
         assert evidence is not None
-        rungs.append(_pretrained(run, course, evidence))
-    rungs.append(_chosen(run, course, values))
+        rungs.append(_pretrained_rung(run, course, evidence))
+    rungs.append(_chosen_rung(run, course, values))
     return Ladder(
         rungs=tuple(rungs),
         strategy=values.plan.strategy.value,
@@ -117,30 +117,30 @@ def climb(run: Run, values: Values) -> Ladder:
     )
 
 
-def _within(course: _Course, every: Rows, judges: Rows, seconds: float) -> _Course:
+def _fit_in_seconds(course: _Comparison, every: Rows, judges: Rows, seconds: float) -> _Comparison:
     """The course with as many images as a rung may take within its seconds, by a small trial.
 
     Features take time by the images, the linear model by their square and more; the square of
     the trial's is between. Never fewer than the trial's, never more than are there.
     """
-    pilot = _some(course, every, judges, PILOT)
+    pilot = _subsample(course, every, judges, PILOT)
     began = time.monotonic()
-    _rung(pilot, "shallow", lambda rows: shallow_features(course.cache.images, rows))
+    _linear_rung(pilot, "shallow", lambda rows: shallow_features(course.cache.images, rows))
     took = time.monotonic() - began
     most = PILOT * math.sqrt(max(0.0, seconds) / max(took, 1e-3))
-    return _some(course, every, judges, min(MOST_LEARNERS, max(PILOT, int(most))))
+    return _subsample(course, every, judges, min(MOST_LEARNERS, max(PILOT, int(most))))
 
 
-def _some(course: _Course, every: Rows, judges: Rows, learners: int) -> _Course:
+def _subsample(course: _Comparison, every: Rows, judges: Rows, learners: int) -> _Comparison:
     """The course with some of its images: half as many judges as learners, but some hundreds."""
     return replace(
         course,
-        learners=some_of(every, learners, course.seed, "ladder learners"),
-        judges=some_of(judges, max(PILOT, learners // 2), course.seed, "ladder judges"),
+        learners=sample_rows(every, learners, course.seed, "ladder learners"),
+        judges=sample_rows(judges, max(PILOT, learners // 2), course.seed, "ladder judges"),
     )
 
 
-def _majority(course: _Course, values: Values) -> Rung:
+def _majority_rung(course: _Comparison, values: Values) -> Rung:
     judges = values.test_rows[values.counted]
     return Rung(
         name="majority",
@@ -151,7 +151,7 @@ def _majority(course: _Course, values: Values) -> Rung:
     )
 
 
-def _chosen(run: Run, course: _Course, values: Values) -> Rung:
+def _chosen_rung(run: Run, course: _Comparison, values: Values) -> Rung:
     predictions, counted = values.predictions, values.counted
     right = (predictions.predicted == predictions.truth)[counted]
     stages = run.record.stages
@@ -165,13 +165,15 @@ def _chosen(run: Run, course: _Course, values: Values) -> Rung:
     )
 
 
-def _rung(course: _Course, name: RungName, read: Features) -> Rung:
+def _linear_rung(course: _Comparison, name: RungName, read: Features) -> Rung:
     """A linear model on some features, its penalty chosen by leave-one-out."""
     began = time.monotonic()
     every = np.unique(np.concatenate([course.learners, course.judges]))
     values, widths = read(every)
     place = {int(row): i for i, row in enumerate(every)}
-    right = _judged(course, lambda rows: values[[place[int(row)] for row in rows]], widths)
+    right = _cross_validated_hits(
+        course, lambda rows: values[[place[int(row)] for row in rows]], widths
+    )
     return Rung(
         name=name,
         accuracy=course.interval(right, course.judges),
@@ -181,13 +183,13 @@ def _rung(course: _Course, name: RungName, read: Features) -> Rung:
     )
 
 
-def _judged(
-    course: _Course, read: Callable[[Rows], NDArray[np.float32]], widths: tuple[int, ...]
+def _cross_validated_hits(
+    course: _Comparison, read: Callable[[Rows], NDArray[np.float32]], widths: tuple[int, ...]
 ) -> NDArray[np.bool_]:
     """Which judges are right, by a model that did not see them."""
     right = np.zeros(len(course.judges), np.bool_)
     for asked, learners in course.parts():
-        fit = fit_path(
+        fit = fit_ridge_path(
             read(learners),
             course.labels[learners],
             len(course.index.classes),
@@ -199,17 +201,17 @@ def _judged(
     return right
 
 
-def _of_network(course: _Course, made: tuple[Network, ModelSpec]) -> Features:
+def _network_features(course: _Comparison, made: tuple[Network, ModelSpec]) -> Features:
     network, spec = made
 
     def read(rows: Rows) -> tuple[NDArray[np.float32], tuple[int, ...]]:
-        found = extract(network, course.cache, rows, spec, course.machine)
+        found = extract_features(network, course.cache, rows, spec, course.machine)
         return found.values, found.widths
 
     return read
 
 
-def _random(course: _Course) -> tuple[Network, ModelSpec]:
+def _random_network_rung(course: _Comparison) -> tuple[Network, ModelSpec]:
     """A compact network as it is born: its convolutions are drawn by lot and learn nothing."""
     mean, std = fit_scaling(course.cache, course.learners)
     spec = ModelSpec(
@@ -227,27 +229,27 @@ def _random(course: _Course) -> tuple[Network, ModelSpec]:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(course.seed, "random convolutions"))
-        return assemble(spec, RANDOM).eval(), spec
+        return build_network(spec, RANDOM).eval(), spec
 
 
-def _pretrained(run: Run, course: _Course, evidence: Evidence) -> Rung:
+def _pretrained_rung(run: Run, course: _Comparison, evidence: Evidence) -> Rung:
     """The linear model on a pretrained network, on features that are there already where they are.
 
     Which taps it reads was chosen by the training images; in a cross-validation by the learners
     of each fold, since its judges were among those that the run's own choice looked at.
     """
     began = time.monotonic()
-    known: FeatureTable = run.read(evidence.features, of_arrays(FeatureTable))
+    known: FeatureTable = run.read(evidence.features, arrays_codec(FeatureTable))
     share = min(1.0, len(course.learners) / len(known.rows))
-    table = _with_judges(known, course, evidence)
+    table = _features_with_judges(known, course, evidence)
     best = next(probe for probe in evidence.probes if probe.name == evidence.best_probe)
     if course.split.folds is None:
         width = dict(zip(table.taps, table.widths, strict=True))
         widths = tuple(width[tap] for tap in best.taps)
-        right = _judged(course, lambda rows: table.of(rows, best.taps), widths)
+        right = _cross_validated_hits(course, lambda rows: table.of(rows, best.taps), widths)
         dimensions = sum(widths)
     else:
-        right, dimensions = _chosen_in_folds(course, table)
+        right, dimensions = _nested_probe_hits(course, table)
     return Rung(
         name="pretrained",
         accuracy=course.interval(right, course.judges),
@@ -257,7 +259,7 @@ def _pretrained(run: Run, course: _Course, evidence: Evidence) -> Rung:
     )
 
 
-def _chosen_in_folds(course: _Course, table: FeatureTable) -> tuple[NDArray[np.bool_], int]:
+def _nested_probe_hits(course: _Comparison, table: FeatureTable) -> tuple[NDArray[np.bool_], int]:
     """Which judges are right by the probe that the others choose; the mean number of features."""
     right = np.zeros(len(course.judges), np.bool_)
     widths = []
@@ -271,17 +273,19 @@ def _chosen_in_folds(course: _Course, table: FeatureTable) -> tuple[NDArray[np.b
     return right, round(float(np.mean(widths)))
 
 
-def _with_judges(known: FeatureTable, course: _Course, evidence: Evidence) -> FeatureTable:
+def _features_with_judges(
+    known: FeatureTable, course: _Comparison, evidence: Evidence
+) -> FeatureTable:
     """The features that were read before the choice, and those of images that only judge."""
     new = np.setdiff1d(np.concatenate([course.learners, course.judges]), known.rows)
     if not len(new):
         return known
     taps = all_taps(tuple(dict.fromkeys(tap.stage for tap in known.taps)))
-    spec = spec_on(
+    spec = tapped_spec(
         evidence.net, evidence.input_size, taps, course.index, course.cache, course.machine
     )
-    network = assemble(spec, evidence.weights or None)
-    found = extract(network.eval(), course.cache, new, spec, course.machine)
+    network = build_network(spec, evidence.weights or None)
+    found = extract_features(network.eval(), course.cache, new, spec, course.machine)
     return replace(
         known,
         rows=np.concatenate([known.rows, found.rows]),

@@ -5,20 +5,20 @@ from dataclasses import replace
 import numpy as np
 
 from striate.data.cache import build_cache
-from striate.data.split.duplicates import find_duplicates
+from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import FOLDS, split_index
-from striate.diagnose import diagnose, verdict
-from striate.explain import explain
-from striate.metrics.score import score
-from striate.predict.classifier import as_predictions, load
+from striate.diagnose import fit_verdict, run_checks
+from striate.explain import explain_network
+from striate.metrics.score import score_predictions
+from striate.predict.classifier import as_predictions, load_classifier
 from striate.predict.model_files import read_spec
-from striate.report.compose import compose
-from striate.report.html import render
-from striate.report.language import pick_language
+from striate.report.compose import compose_report
+from striate.report.html import render_page
+from striate.report.language import choose_language
 from striate.run import FIRST_MODEL, Run
-from striate.stages.baseline_models import climb
-from striate.store.files import of_array, of_arrays
-from striate.store.summary import summarise
+from striate.stages.baseline_models import measure_baselines
+from striate.store.files import array_codec, arrays_codec
+from striate.store.summary import summarise_run
 from striate.train.fast.machine import measure_machine
 from striate.values import (
     Cache,
@@ -35,23 +35,23 @@ from striate.values import (
 )
 
 
-def conclude(run: Run, index: Index, split: Split, cache: Cache, machine: Machine) -> None:
+def conclude_run(run: Run, index: Index, split: Split, cache: Cache, machine: Machine) -> None:
     """Writes findings, summary and report, and marks the run as finished."""
-    values = gather(run, index, split, cache, machine)
+    values = gather_values(run, index, split, cache, machine)
     if index.task == "label" and values.counted.any():
         with run.timed("ladder"):
             ladder = run.keep(
                 "ladder.json",
-                lambda: climb(run, values),
+                lambda: measure_baselines(run, values),
                 inputs=("split.npz", "plan.json", "predictions.csv"),
             )
         values = replace(values, ladder=ladder)
-    findings = diagnose(values)
+    findings = run_checks(values)
     run.write("findings.json", findings)
-    _report(run, values, pick_language(run.record.settings.lang))
+    _write_report_file(run, values, choose_language(run.record.settings.lang))
     summary = replace(
         values.summary,
-        verdict=verdict(findings, values),
+        verdict=fit_verdict(findings, values),
         findings=tuple(f.code for f in findings if f.outcome == "found"),
         seconds=_seconds(run),
     )
@@ -63,15 +63,15 @@ def write_report(run: Run, lang: str = "auto") -> None:
     index: Index = run.read("index.csv")
     index, cache = build_cache(index, run.record.settings)
     if run.holds("split.npz"):
-        split = run.read("split.npz", of_arrays(Split))
+        split = run.read("split.npz", arrays_codec(Split))
     else:
-        split = split_index(index, find_duplicates(index, cache), run.record.settings)
-    values = gather(run, index, split, cache, measure_machine(run.record.settings.device))
+        split = split_index(index, find_duplicate_groups(index, cache), run.record.settings)
+    values = gather_values(run, index, split, cache, measure_machine(run.record.settings.device))
     values = replace(values, summary=run.summary)
-    _report(run, values, pick_language(lang))
+    _write_report_file(run, values, choose_language(lang))
 
 
-def gather(run: Run, index: Index, split: Split, cache: Cache, machine: Machine) -> Values:
+def gather_values(run: Run, index: Index, split: Split, cache: Cache, machine: Machine) -> Values:
     """All values of a fit that has come to its predictions."""
     predictions: Predictions = run.read("predictions.csv")
     crossed = split.evaluation == "cross-validation"
@@ -79,7 +79,7 @@ def gather(run: Run, index: Index, split: Split, cache: Cache, machine: Machine)
     val = _val_predictions(run, index, split)
     plan: Plan = run.read("plan.json")
     history: History = run.read("history.csv")
-    summary = summarise(
+    summary = summarise_run(
         run=str(run.folder),
         index=index,
         split=split,
@@ -111,18 +111,18 @@ def gather(run: Run, index: Index, split: Split, cache: Cache, machine: Machine)
     )
 
 
-def _report(run: Run, values: Values, lang: str) -> None:
+def _write_report_file(run: Run, values: Values, lang: str) -> None:
     findings: tuple[Finding, ...] = run.read("findings.json")
-    values = replace(values, summary=replace(values.summary, verdict=verdict(findings, values)))
-    classifier = load(run.model)
-    explanations = explain(classifier.network, values, values.cache)
-    run.write("report.html", render(compose(values, findings, explanations, lang)))
+    values = replace(values, summary=replace(values.summary, verdict=fit_verdict(findings, values)))
+    classifier = load_classifier(run.model)
+    explanations = explain_network(classifier.network, values, values.cache)
+    run.write("report.html", render_page(compose_report(values, findings, explanations, lang)))
 
 
 def _test_score(run: Run, predictions: Predictions, index: Index, split: Split) -> Score | None:
     crossed = split.evaluation == "cross-validation"
     rows = split.train if crossed else split.test
-    return score(
+    return score_predictions(
         predictions,
         groups=split.groups[rows],
         counted=~np.isin(rows, split.leaked),
@@ -139,7 +139,9 @@ def _val_score(val: Predictions | None, index: Index, split: Split) -> Score | N
     if val is None:
         return None
     first = index.firsts(split.val)
-    return score(val, groups=split.groups[split.val], distinct=first, evaluation="validation")
+    return score_predictions(
+        val, groups=split.groups[split.val], distinct=first, evaluation="validation"
+    )
 
 
 def _val_predictions(run: Run, index: Index, split: Split) -> Predictions | None:
@@ -147,12 +149,12 @@ def _val_predictions(run: Run, index: Index, split: Split) -> Predictions | None
         return None
     if index.task != "label":
         examples = [index.examples[row] for row in split.val]
-        found = np.asarray(run.read("val.npy", of_array()))
+        found = np.asarray(run.read("val.npy", array_codec()))
         return as_predictions(read_spec(run.model), examples, found)
     return Predictions(
         classes=index.classes,
         paths=tuple(index.examples[row].path for row in split.val),
-        probabilities=np.asarray(run.read("val.npy", of_array())),
+        probabilities=np.asarray(run.read("val.npy", array_codec())),
         truth=index.labels()[split.val],
     )
 

@@ -5,39 +5,41 @@ from dataclasses import replace
 from pathlib import Path
 
 from striate.data.cache import build_cache
-from striate.data.scan import read
-from striate.data.split.duplicates import find_duplicates
+from striate.data.scan import read_index
+from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import split_index
 from striate.errors import UsageError
-from striate.learn.check_options import form_of, refuse_unfit
+from striate.learn.check_options import check_requested_network, parse_requested_format
 from striate.learn.context import Budget, FitContext, RunPort
 from striate.learn.gather_evidence import gather_evidence
-from striate.learn.linear.backbones import best_network, probe_first
-from striate.stages.fit_run import FOLDS_AND_MODEL, data_of
-from striate.store.clock import Clock
-from striate.strategy.choose import choose
-from striate.train.fast.machine import apply, measure_machine
+from striate.learn.linear.backbones import choose_backbone, probe_first_backbone
+from striate.stages.fit_run import FOLDS_AND_MODEL, training_data
+from striate.store.clock import TimeBudget
+from striate.strategy.choose import choose_plan
+from striate.train.fast.machine import apply_machine, measure_machine
 from striate.values import Evidence, Options, Plan, Watch
 
 
-def explain(source: object, options: Options, watch: Watch, clock: Clock) -> tuple[Evidence, Plan]:
+def explain_plan(
+    source: object, options: Options, watch: Watch, clock: TimeBudget
+) -> tuple[Evidence, Plan]:
     """The evidence and the plan that `fit` would carry out, without the short trainings.
 
     No run folder is made. Raises `UsageError` where an image has not one label.
     """
-    index = read(source, options)
+    index = read_index(source, options)
     if index.task != "label":
         raise UsageError(
             "--explain-plan is for one label an image.", "Leave it out: nothing is trained here."
         )
-    form = form_of(options)
+    form = parse_requested_format(options)
     index, cache = build_cache(index, options, watch, channels=form.channels, resize=form.resize)
-    split = split_index(index, find_duplicates(index, cache), options)
+    split = split_index(index, find_duplicate_groups(index, cache), options)
     parts = FOLDS_AND_MODEL if split.evaluation == "cross-validation" else 1
     machine = measure_machine(options.device)
-    with apply(machine), tempfile.TemporaryDirectory() as folder:
+    with apply_machine(machine), tempfile.TemporaryDirectory() as folder:
         context = FitContext(
-            data=data_of(index, split, cache, options.seed),
+            data=training_data(index, split, cache, options.seed),
             budget=Budget(
                 minutes=options.minutes / parts,
                 seconds_left=lambda: clock.remaining() / parts,
@@ -54,9 +56,9 @@ def explain(source: object, options: Options, watch: Watch, clock: Clock) -> tup
             machine=machine,
             given_plan=None,
         )
-        refuse_unfit(context)
-        linear = probe_first(context) if options.strategy != "scratch" else None
-        linear = best_network(context, linear) if linear is not None else None
+        check_requested_network(context)
+        linear = probe_first_backbone(context) if options.strategy != "scratch" else None
+        linear = choose_backbone(context, linear) if linear is not None else None
         evidence = gather_evidence(context, linear, trials=False)
-        plan = choose(evidence, context.budget.seconds_left(), options, machine)
+        plan = choose_plan(evidence, context.budget.seconds_left(), options, machine)
         return evidence, replace(plan, because=(*evidence.notes, *plan.because))

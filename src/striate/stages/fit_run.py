@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from striate.errors import UsageError
 from striate.learn.context import Budget, FitContext, FitData, FitResult, RunPort
-from striate.learn.cross_validation import cross_validate, held_out_by_folds, held_out_of
-from striate.learn.fit import learn
-from striate.predict.classifier import Classifier, as_predictions, keeping, save
+from striate.learn.cross_validation import cross_validate, held_out_from_folds, select_held_out
+from striate.learn.fit import fit_model
+from striate.predict.classifier import Classifier, as_predictions, save_classifier, with_held_out
 from striate.run import FIRST_MODEL, Run
-from striate.stages.improve import keep_earlier, put_by
-from striate.store.files import Codec, of_array
+from striate.stages.improve import restore_better_earlier, set_earlier_aside
+from striate.store.files import Codec, array_codec
 from striate.store.plan_files import read_plan
 from striate.values import (
     Cache,
@@ -49,37 +49,42 @@ def fit_and_predict(
     """
     crossed = split.evaluation == "cross-validation"
     context = make_context(run, index, split, cache, machine, watch)
-    earlier = put_by(run, watch)
+    earlier = set_earlier_aside(run, watch)
     with run.timed("train"):
-        learned = learn(context)
+        learned = fit_model(context)
     found, task = learned.val_probabilities, index.task
     truth = (index.labels() if task == "label" else index.targets())[context.data.val]
-    if earlier and keep_earlier(run, earlier, found, truth, task):
+    if earlier and restore_better_earlier(run, earlier, found, truth, task):
         run.write("evidence.json", learned.evidence)
-        run.write("trials.jsonl", _tried(learned.evidence))
+        run.write("trials.jsonl", _all_trials(learned.evidence))
         return
     with run.timed("predict"):
-        held_out = held_out_of(context.data, learned)
-    save(keeping(learned.classifier, held_out), run.model)
+        held_out = select_held_out(context.data, learned)
+    save_classifier(with_held_out(learned.classifier, held_out), run.model)
     _write_learned(run, learned)
     rows = split.train if crossed else split.test
     run.look(learned.plan)
     with run.timed("predict"):
-        probabilities = _judged(run, context, learned, split)
+        probabilities = _judged_probabilities(run, context, learned, split)
     if held_out is None and split.folds is not None and index.task == "label":
-        save(keeping(learned.classifier, held_out_by_folds(context.data, probabilities)), run.model)
+        save_classifier(
+            with_held_out(learned.classifier, held_out_from_folds(context.data, probabilities)),
+            run.model,
+        )
     spec = learned.classifier.spec
     run.write("predictions.csv", _predictions(index, rows, probabilities, spec))
 
 
-def _judged(run: Run, context: FitContext, learned: FitResult, split: Split) -> NDArray[np.float32]:
+def _judged_probabilities(
+    run: Run, context: FitContext, learned: FitResult, split: Split
+) -> NDArray[np.float32]:
     """Probabilities of the images that judge: the test's, or those of every fold."""
     if split.folds is not None:
         return cross_validate(context, split.folds)
     return run.keep(
         "test.npy",
         lambda: learned.classifier.probabilities(context.data.cache.images, split.test),
-        of_array(),
+        array_codec(),
     )
 
 
@@ -91,7 +96,7 @@ def make_context(
     options = run.record.settings
     parts = FOLDS_AND_MODEL if crossed else 1
     return FitContext(
-        data=data_of(index, split, cache, options.seed),
+        data=training_data(index, split, cache, options.seed),
         budget=Budget(
             minutes=run.clock.minutes / parts,
             seconds_left=lambda: run.clock.remaining() / parts,
@@ -99,18 +104,18 @@ def make_context(
         ),
         port=RunPort(
             checkpoints=run.checkpoints,
-            keep=_Timed(run),
+            keep=_TimedRun(run),
             publish=run.write,
             usable=_FirstModel(run),
             watch=watch,
         ),
         options=options,
         machine=machine,
-        given_plan=given_plan(options, index),
+        given_plan=load_given_plan(options, index),
     )
 
 
-def data_of(index: Index, split: Split, cache: Cache, seed: int) -> FitData:
+def training_data(index: Index, split: Split, cache: Cache, seed: int) -> FitData:
     """The images of a split that a fit may look at: those of training and validation."""
     return FitData(
         index=index,
@@ -123,7 +128,7 @@ def data_of(index: Index, split: Split, cache: Cache, seed: int) -> FitData:
     )
 
 
-def given_plan(options: Options, index: Index) -> Plan | None:
+def load_given_plan(options: Options, index: Index) -> Plan | None:
     """The plan that `--plan` names. Raises `UsageError` where it is for other classes."""
     if options.plan is None:
         return None
@@ -141,7 +146,7 @@ def given_plan(options: Options, index: Index) -> Plan | None:
 
 
 @dataclass(slots=True)
-class _Timed:
+class _TimedRun:
     """The run's habit of keeping, with the seconds of the long parts told apart."""
 
     run: Run
@@ -174,7 +179,7 @@ class _FirstModel:
     def __call__(self, classifier: Classifier) -> None:
         if (self.run.model / "weights.safetensors").exists():
             return
-        save(classifier, self.run.model)
+        save_classifier(classifier, self.run.model)
         self.run.stage_done(FIRST_MODEL, self.run.clock.elapsed())
 
 
@@ -182,13 +187,13 @@ def _write_learned(run: Run, learned: FitResult) -> None:
     nothing = History(epochs=(), kept_epoch=0, train_images=0, val_images=0)
     run.write("evidence.json", learned.evidence)
     run.write("plan.json", learned.plan)
-    run.write("trials.jsonl", _tried(learned.evidence))
+    run.write("trials.jsonl", _all_trials(learned.evidence))
     run.write("history.csv", learned.history or nothing)
     if learned.val_probabilities is not None:
-        run.write("val.npy", learned.val_probabilities, of_array())
+        run.write("val.npy", learned.val_probabilities, array_codec())
 
 
-def _tried(evidence: Evidence) -> tuple[Trial, ...]:
+def _all_trials(evidence: Evidence) -> tuple[Trial, ...]:
     return (*evidence.networks, *evidence.trials)
 
 

@@ -11,7 +11,7 @@ from striate.errors import ModelError
 from striate.metrics import target_metrics
 from striate.predict.model_files import read_model, write_model
 from striate.run import Run
-from striate.store.files import Codec, of_array
+from striate.store.files import Codec, array_codec
 from striate.store.plan_files import PLAN
 from striate.store.tables import HISTORY, PREDICTIONS
 from striate.values import (
@@ -29,16 +29,16 @@ from striate.values import (
 Answers = NDArray[np.float32]
 Truth = NDArray[np.int64] | NDArray[np.float64]
 
-_KEPT: dict[str, Codec[Any]] = {
+_KEPT_FILES: dict[str, Codec[Any]] = {
     "plan.json": PLAN,
     "history.csv": HISTORY,
     "predictions.csv": PREDICTIONS,
-    "val.npy": of_array(),
+    "val.npy": array_codec(),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Earlier:
+class EarlierResult:
     """What a run ended with the last time; its model lies in `checkpoints/earlier/model`."""
 
     plan: Plan
@@ -47,7 +47,7 @@ class Earlier:
     val_probabilities: NDArray[np.float32]
 
 
-def put_by(run: Run, watch: Watch = unwatched) -> Earlier | None:
+def set_earlier_aside(run: Run, watch: Watch = unwatched) -> EarlierResult | None:
     """The end of the round before this one, copied aside; None in a first round.
 
     A run that is killed while it improves finds the copy again, not its own half. Of what is
@@ -68,27 +68,27 @@ def put_by(run: Run, watch: Watch = unwatched) -> Earlier | None:
         return None
 
 
-def _put_by(run: Run, rounds: int) -> Earlier | None:
+def _put_by(run: Run, rounds: int) -> EarlierResult | None:
     folder = run.checkpoints / "earlier"
     marker = f"earlier/{rounds}.json"
     if not run.holds(marker):
-        if not all(run.holds(name) for name in _KEPT):
+        if not all(run.holds(name) for name in _KEPT_FILES):
             return None
         write_model(folder / "model", *read_model(run.model))
-        for name, codec in _KEPT.items():
+        for name, codec in _KEPT_FILES.items():
             run.write(f"earlier/{name}", run.read(name, codec), codec)
         run.write(marker, run.read("plan.json"), PLAN)
     read_model(folder / "model")
     plan, history, predictions, val = (
-        run.read(f"earlier/{name}", codec) for name, codec in _KEPT.items()
+        run.read(f"earlier/{name}", codec) for name, codec in _KEPT_FILES.items()
     )
-    return Earlier(
+    return EarlierResult(
         plan=plan, history=history, predictions=predictions, val_probabilities=np.asarray(val)
     )
 
 
-def keep_earlier(
-    run: Run, earlier: Earlier, found: Answers | None, truth: Truth, task: Task = "label"
+def restore_better_earlier(
+    run: Run, earlier: EarlierResult, found: Answers | None, truth: Truth, task: Task = "label"
 ) -> bool:
     """Puts the earlier model back where the new one does worse on the validation images.
 
@@ -96,7 +96,7 @@ def keep_earlier(
     """
     if found is None or len(earlier.val_probabilities) != len(truth):
         return False
-    why = WORSE[task](found, earlier.val_probabilities, truth)
+    why = WORSE_BY_TASK[task](found, earlier.val_probabilities, truth)
     if why is None:
         return False
     plan = replace(earlier.plan, because=(*earlier.plan.because, why))
@@ -104,11 +104,11 @@ def keep_earlier(
     run.write("plan.json", plan)
     run.write("history.csv", earlier.history)
     run.write("predictions.csv", earlier.predictions)
-    run.write("val.npy", earlier.val_probabilities, of_array())
+    run.write("val.npy", earlier.val_probabilities, array_codec())
     return True
 
 
-def _fewer_right(found: Answers, earlier: Answers, truth: Truth) -> Sentence | None:
+def _has_lower_accuracy(found: Answers, earlier: Answers, truth: Truth) -> Sentence | None:
     now, before = (int((each.argmax(axis=1) == truth).sum()) for each in (found, earlier))
     if now >= before:
         return None
@@ -122,8 +122,8 @@ def _fewer_right(found: Answers, earlier: Answers, truth: Truth) -> Sentence | N
     )
 
 
-def _less_precise(found: Answers, earlier: Answers, truth: Truth) -> Sentence | None:
-    now, before, _ = target_metrics.compared_labels(found, earlier, np.asarray(truth, np.float64))
+def _has_lower_precision(found: Answers, earlier: Answers, truth: Truth) -> Sentence | None:
+    now, before, _ = target_metrics.compare_labels(found, earlier, np.asarray(truth, np.float64))
     if now >= before:
         return None
     return say(
@@ -136,8 +136,8 @@ def _less_precise(found: Answers, earlier: Answers, truth: Truth) -> Sentence | 
     )
 
 
-def _further_off(found: Answers, earlier: Answers, truth: Truth) -> Sentence | None:
-    now, before, _ = target_metrics.compared_numbers(found[:, 0], earlier[:, 0], truth[:, 0])
+def _has_larger_error(found: Answers, earlier: Answers, truth: Truth) -> Sentence | None:
+    now, before, _ = target_metrics.compare_numbers(found[:, 0], earlier[:, 0], truth[:, 0])
     if now <= before:
         return None
     return say(
@@ -150,8 +150,8 @@ def _further_off(found: Answers, earlier: Answers, truth: Truth) -> Sentence | N
     )
 
 
-WORSE: dict[Task, Callable[[Answers, Answers, Truth], Sentence | None]] = {
-    "label": _fewer_right,
-    "labels": _less_precise,
-    "number": _further_off,
+WORSE_BY_TASK: dict[Task, Callable[[Answers, Answers, Truth], Sentence | None]] = {
+    "label": _has_lower_accuracy,
+    "labels": _has_lower_precision,
+    "number": _has_larger_error,
 }

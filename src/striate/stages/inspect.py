@@ -9,30 +9,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.cache import build_cache
-from striate.data.scan import read
-from striate.data.split.duplicates import described, families_of, find_duplicates, leaks_between
+from striate.data.scan import read_index
+from striate.data.split.duplicates import (
+    describe_family,
+    duplicate_families,
+    find_duplicate_groups,
+    find_split_leaks,
+)
 from striate.data.split.image_series import find_series
 from striate.data.split.split import split_index
-from striate.learn.linear.linear_model import PRETRAINED, spec_on
-from striate.metrics.intervals import rng
+from striate.learn.linear.linear_model import PRETRAINED, tapped_spec
+from striate.metrics.intervals import make_rng
 from striate.nets import find_net
 from striate.probe.features import FeatureTable
-from striate.probe.label_errors import find_doubtful, left_out_probabilities
+from striate.probe.label_errors import left_out_probabilities, rank_label_errors
 from striate.probe.outlier_scores import find_outliers
 from striate.stages.inspection_sentences import (
-    copies_told,
-    counts_told,
-    doubts_told,
-    not_doubted,
-    outliers_told,
-    split_told,
+    copy_sentences,
+    count_sentences,
+    label_error_sentences,
+    label_errors_not_searched,
+    outlier_sentences,
+    split_sentences,
 )
 from striate.store.summary import count_images
-from striate.strategy.budget import feature_size
-from striate.train.fast.forward_pass import features_of
-from striate.train.fast.inference import fast
-from striate.train.fast.machine import apply, measure_machine
-from striate.train.head import all_taps, assemble
+from striate.strategy.budget import choose_feature_size
+from striate.train.fast.forward_pass import compute_features
+from striate.train.fast.inference import optimise_for_inference
+from striate.train.fast.machine import apply_machine, measure_machine
+from striate.train.head import all_taps, build_network
 from striate.values import (
     Aside,
     Cache,
@@ -54,7 +59,7 @@ from striate.values import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Inspected:
+class InspectedSource:
     """An inspection, and what it was made from; `families` are rows of one picture each."""
 
     inspection: Inspection
@@ -64,7 +69,7 @@ class Inspected:
     families: tuple[tuple[int, ...], ...]
 
 
-def inspect(source: object, options: Options, watch: Watch = unwatched) -> Inspected:
+def inspect_source(source: object, options: Options, watch: Watch = unwatched) -> InspectedSource:
     """Reads and decodes a source, compares its images, cuts the split that a fit would cut.
 
     Labels are doubted last, within what is left of `options.minutes`.
@@ -73,23 +78,23 @@ def inspect(source: object, options: Options, watch: Watch = unwatched) -> Inspe
     """
     started = time.monotonic()
     watch(Progress(stage="scan"))
-    index, cache = build_cache(read(source, options), options, watch)
-    copies = find_duplicates(_ungrouped(index), cache)
-    groups = find_duplicates(index, cache) if _named(index.examples) else copies
+    index, cache = build_cache(read_index(source, options), options, watch)
+    copies = find_duplicate_groups(_ungrouped(index), cache)
+    groups = find_duplicate_groups(index, cache) if _named(index.examples) else copies
     split = split_index(index, groups, options)
-    families = families_of(index, copies)
-    found = inspection_of(index, cache, split, families, source=_address(index))
+    families = duplicate_families(index, copies)
+    found = make_inspection(index, cache, split, families, source=_address(index))
     left = 60 * options.minutes - (time.monotonic() - started)
-    closer = look_closer(index, cache, split.groups, options, left, watch)
-    told = doubts_told(closer.doubts, closer.looked_at, found.images.used)
-    told = told if index.task == "label" else not_doubted()
-    return Inspected(
+    closer = find_suspected_images(index, cache, split.groups, options, left, watch)
+    told = label_error_sentences(closer.doubts, closer.looked_at, found.images.used)
+    told = told if index.task == "label" else label_errors_not_searched()
+    return InspectedSource(
         inspection=replace(
             found,
             doubts=closer.doubts,
             labels_looked_at=closer.looked_at if index.task == "label" else 0,
             outliers=closer.outliers,
-            told=(*found.told, *told, *outliers_told(closer.outliers, closer.looked_at)),
+            told=(*found.told, *told, *outlier_sentences(closer.outliers, closer.looked_at)),
             seconds=round(time.monotonic() - started, 2),
         ),
         index=index,
@@ -99,17 +104,17 @@ def inspect(source: object, options: Options, watch: Watch = unwatched) -> Inspe
     )
 
 
-def inspection_of(
+def make_inspection(
     index: Index, cache: Cache, split: Split, families: tuple[tuple[int, ...], ...], source: str
 ) -> Inspection:
     """The inspection of images that have been read, compared and shared out."""
     used = [example for example in index.examples if example.status == "used"]
-    copies = tuple(described(index, family) for family in families)
-    leaks = leaks_between(index, families)
+    copies = tuple(describe_family(index, family) for family in families)
+    leaks = find_split_leaks(index, families)
     series = find_series(index, cache, split.groups)
-    images, classes = count_images(index, split), _classes(index, split)
-    formats = _counted(example.format or "–" for example in used)
-    sizes = _counted(f"{example.width} x {example.height}" for example in used)
+    images, classes = count_images(index, split), _class_counts(index, split)
+    formats = _count_by_frequency(example.format or "–" for example in used)
+    sizes = _count_by_frequency(f"{example.width} x {example.height}" for example in used)
     turned = sum(example.orientation != 1 for example in used)
     aside = tuple(
         Aside(path=example.path, reason=example.reason)
@@ -132,15 +137,15 @@ def inspection_of(
         evaluation=split.evaluation,
         series=series,
         told=(
-            *counts_told(index.task, images, classes, formats, sizes, turned, aside),
-            *copies_told(index, copies, leaks),
-            *split_told(index, split, images.test, series),
+            *count_sentences(index.task, images, classes, formats, sizes, turned, aside),
+            *copy_sentences(index, copies, leaks),
+            *split_sentences(index, split, images.test, series),
         ),
         seconds=0.0,
     )
 
 
-def _classes(index: Index, split: Split) -> tuple[ClassCount, ...]:
+def _class_counts(index: Index, split: Split) -> tuple[ClassCount, ...]:
     marks = index.targets() > 0 if index.classes else np.zeros((len(index.examples), 0), np.bool_)
     pictures: list[set[str]] = [set() for _ in index.classes]
     for row in index.used():
@@ -149,7 +154,7 @@ def _classes(index: Index, split: Split) -> tuple[ClassCount, ...]:
             pictures[k].add(example.pixels_hash or example.bytes_hash or example.path)
     counts = [
         marks[rows].sum(axis=0).tolist()
-        for rows in (index.used(), split.train, split.val, _counting(index, split))
+        for rows in (index.used(), split.train, split.val, _countable_rows(index, split))
     ]
     return tuple(
         ClassCount(name=name, images=n, distinct=len(each), train=train, val=val, test=test)
@@ -157,11 +162,11 @@ def _classes(index: Index, split: Split) -> tuple[ClassCount, ...]:
     )
 
 
-def _counting(index: Index, split: Split) -> Rows:
+def _countable_rows(index: Index, split: Split) -> Rows:
     return split.test[~np.isin(split.test, split.leaked) & index.firsts(split.test)]
 
 
-def _counted(words: Iterable[str]) -> dict[str, int]:
+def _count_by_frequency(words: Iterable[str]) -> dict[str, int]:
     """How often each occurs, the commonest first, then by name."""
     return dict(sorted(Counter(words).items(), key=lambda pair: (-pair[1], pair[0])))
 
@@ -187,7 +192,7 @@ FEWEST_OF_A_CLASS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doubted:
+class SuspectedImages:
     """The flagged images, the most doubtful first, those unlike all others, how many were seen."""
 
     doubts: tuple[Doubt, ...]
@@ -195,9 +200,9 @@ class Doubted:
     outliers: tuple[Outlier, ...] = ()
 
 
-def look_closer(
+def find_suspected_images(
     index: Index, cache: Cache, groups: Rows, options: Options, seconds: float, watch: Watch
-) -> Doubted:
+) -> SuspectedImages:
     """Images that look more like another class to a linear model that did not see them.
 
     Labels are doubted only where an image has one; images unlike all others are looked for in
@@ -208,28 +213,30 @@ def look_closer(
     """
     machine = measure_machine(options.device)
     until = time.monotonic() + max(1.0, SHARE_OF_TIME * seconds)
-    rows, size = _affordable(index, cache, machine, until - time.monotonic(), options.seed)
+    rows, size = _choose_affordable_rows(
+        index, cache, machine, until - time.monotonic(), options.seed
+    )
     taps = all_taps(find_net(PRETRAINED).card(PRETRAINED).stages)
-    spec = spec_on(PRETRAINED, size, taps, index, cache, machine)
-    with apply(machine):
-        rows, features, widths = _in_time(cache, rows, spec, machine, until, watch)
+    spec = tapped_spec(PRETRAINED, size, taps, index, cache, machine)
+    with apply_machine(machine):
+        rows, features, widths = _features_in_time(cache, rows, spec, machine, until, watch)
         table = FeatureTable(rows=rows, taps=spec.taps, widths=widths, values=features, seconds=0.0)
         outliers = find_outliers(table.stages(rows), index, rows, groups[rows])
         if index.task != "label":
-            return Doubted(doubts=(), looked_at=len(rows), outliers=outliers)
+            return SuspectedImages(doubts=(), looked_at=len(rows), outliers=outliers)
         labels = index.labels()[rows]
         probabilities = left_out_probabilities(features, labels, len(index.classes), groups[rows])
     counts = np.bincount(labels, minlength=len(index.classes))
     known = {name for name, n in zip(index.classes, counts, strict=True) if n >= FEWEST_OF_A_CLASS}
-    found = find_doubtful(probabilities, index, rows)
-    return Doubted(
+    found = rank_label_errors(probabilities, index, rows)
+    return SuspectedImages(
         doubts=tuple(d for d in found if d.flagged and d.label in known),
         looked_at=len(rows),
         outliers=outliers,
     )
 
 
-def _affordable(
+def _choose_affordable_rows(
     index: Index, cache: Cache, machine: Machine, seconds: float, seed: int
 ) -> tuple[Rows, int]:
     """The rows to look at, in an order drawn by the seed, and the input size of the network."""
@@ -237,12 +244,12 @@ def _affordable(
     usual = find_net(PRETRAINED).card(PRETRAINED).input_size
     speed = machine.speeds.get("features", 50.0)
     wanted = min(len(rows), MOST_IMAGES)
-    size = min(LARGEST_INPUT, feature_size(wanted, cache.size, speed, seconds, usual))
+    size = min(LARGEST_INPUT, choose_feature_size(wanted, cache.size, speed, seconds, usual))
     most = min(wanted, max(50, int(speed * seconds * (usual / size) ** 2)))
-    return rng(seed, "doubts").permutation(rows)[:most], size
+    return make_rng(seed, "doubts").permutation(rows)[:most], size
 
 
-def _in_time(
+def _features_in_time(
     cache: Cache, rows: Rows, spec: ModelSpec, machine: Machine, until: float, watch: Watch
 ) -> tuple[Rows, NDArray[np.float32], tuple[int, ...]]:
     """The rows whose features were ready in time, ascending, these N x D, and each tap's width.
@@ -251,13 +258,13 @@ def _in_time(
 
     A busy machine is slower than it was when it was measured.
     """
-    whole = assemble(spec)
-    network = fast(whole, machine=machine, precision=spec.precision)
+    whole = build_network(spec)
+    network = optimise_for_inference(whole, machine=machine, precision=spec.precision)
     features: list[NDArray[np.float32]] = []
     done = 0
     while done < len(rows) and (not done or time.monotonic() < until):
         block = rows[done : done + BLOCK]
-        features.append(features_of(network, cache.images, block, spec, machine))
+        features.append(compute_features(network, cache.images, block, spec, machine))
         done += len(block)
         watch(Progress(stage="features", done=done, total=len(rows), unit="images"))
     order = np.argsort(rows[:done])

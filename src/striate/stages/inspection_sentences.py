@@ -20,11 +20,11 @@ from striate.values import (
     say,
 )
 
-EVEN = 1.5
-REPEATED = ("split.contradictory", "split.leaked")
+BALANCED_RATIO = 1.5
+REPEATED_CODES = ("split.contradictory", "split.leaked")
 
 
-def counts_told(
+def count_sentences(
     task: Task,
     images: ImageCounts,
     classes: Sequence[ClassCount],
@@ -61,7 +61,7 @@ def counts_told(
         yield say("inspect.ignored", "Other files, ignored: {n:,}.", n=images.ignored)
 
 
-def copies_told(
+def copy_sentences(
     index: Index, copies: Sequence[Family], leaks: Sequence[Leak]
 ) -> Iterator[Sentence]:
     """Copies, contradicting labels and leaks between given splits."""
@@ -90,7 +90,7 @@ def copies_told(
         yield say("inspect.no_copies", "No picture occurs twice.")
     torn = [family for family in copies if family.contradicts]
     if torn:
-        one, other = two_labels(torn[0])
+        one, other = two_conflicting_paths(torn[0])
         yield say(
             "inspect.contradictions",
             "Pictures under several labels: {n:,}, such as {one} = {other}; of each at least one "
@@ -115,7 +115,7 @@ def copies_told(
         yield say("inspect.no_leaks", "No picture is in two of the given splits.")
 
 
-def split_told(
+def split_sentences(
     index: Index, split: Split, counting: int, series: Series | None
 ) -> Iterator[Sentence]:
     """Groups and series, and how the images would be shared out; `counting` images judge."""
@@ -145,10 +145,10 @@ def split_told(
             "striate fit would cross-validate: {n:,} images take turns in five parts.",
             n=len(split.train),
         )
-    yield from (note for note in split.notes if note.code not in REPEATED)
+    yield from (note for note in split.notes if note.code not in REPEATED_CODES)
 
 
-def doubts_told(doubts: Sequence[Doubt], looked_at: int, used: int) -> Iterator[Sentence]:
+def label_error_sentences(doubts: Sequence[Doubt], looked_at: int, used: int) -> Iterator[Sentence]:
     """Labels that the images speak against, and among how many they were looked for."""
     sure = [doubt for doubt in doubts if doubt.doubt >= SURE]
     if sure:
@@ -177,7 +177,7 @@ def doubts_told(doubts: Sequence[Doubt], looked_at: int, used: int) -> Iterator[
         )
 
 
-def outliers_told(outliers: Sequence[Outlier], looked_at: int) -> Iterator[Sentence]:
+def outlier_sentences(outliers: Sequence[Outlier], looked_at: int) -> Iterator[Sentence]:
     """Images unlike all others, among how many they were looked for."""
     if outliers:
         yield say(
@@ -196,7 +196,7 @@ def outliers_told(outliers: Sequence[Outlier], looked_at: int) -> Iterator[Sente
         )
 
 
-def not_doubted() -> Iterator[Sentence]:
+def label_errors_not_searched() -> Iterator[Sentence]:
     """That nobody looked for doubtful labels."""
     yield say(
         "inspect.not_doubted",
@@ -204,7 +204,7 @@ def not_doubted() -> Iterator[Sentence]:
     )
 
 
-def two_labels(family: Family) -> tuple[str, str]:
+def two_conflicting_paths(family: Family) -> tuple[str, str]:
     """Two paths of a contradicting family whose labels differ."""
     other = next(k for k, label in enumerate(family.labels) if label != family.labels[0])
     return family.paths[0], family.paths[other]
@@ -239,7 +239,7 @@ def _counts(task: Task, images: ImageCounts, classes: int) -> Sentence:
 def _balance(classes: Sequence[ClassCount]) -> Sentence:
     most = max(classes, key=lambda each: each.images)
     least = min(classes, key=lambda each: each.images)
-    if most.images < EVEN * least.images:
+    if most.images < BALANCED_RATIO * least.images:
         return say(
             "inspect.balanced",
             "The classes are about equally large: {least:,} to {most:,} images.",

@@ -8,16 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-FIELD = "checksum"
+CHECKSUM_FIELD = "checksum"
 BLOCK = 16 << 20
 
 
-def seal(plain: Mapping[str, Any], *more: str) -> str:
+def json_checksum(plain: Mapping[str, Any], *more: str) -> str:
     """The checksum of a JSON object and of `more`: 32 hexadecimal digits of BLAKE2b.
 
     Its own field does not count, nor do spaces and the order of names.
     """
-    counted = {name: value for name, value in plain.items() if name != FIELD}
+    counted = {name: value for name, value in plain.items() if name != CHECKSUM_FIELD}
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps(counted, sort_keys=True, separators=(",", ":")).encode())
     for part in more:
@@ -25,27 +25,31 @@ def seal(plain: Mapping[str, Any], *more: str) -> str:
     return digest.hexdigest()
 
 
-def refuse_changed(plain: Any) -> None:
+def verify_seal(plain: Any) -> None:
     """Raises `ValueError` where a JSON object is not as it was sealed; older ones have no seal."""
-    if isinstance(plain, dict) and plain.get(FIELD) and plain[FIELD] != seal(plain):
-        raise ValueError(CHANGED)
+    if (
+        isinstance(plain, dict)
+        and plain.get(CHECKSUM_FIELD)
+        and plain[CHECKSUM_FIELD] != json_checksum(plain)
+    ):
+        raise ValueError(CHANGED_TEXT)
 
 
-def wrapped(content: bytes) -> bytes:
+def wrap_content(content: bytes) -> bytes:
     """A file of JSON around `content`, which is JSON, with its checksum before it."""
-    return _head(content) + content + _END
+    return _head(content) + content + _WRAPPER_END
 
 
-def unwrapped(file: bytes) -> bytes:
+def unwrap_content(file: bytes) -> bytes:
     """The content of a file of `wrapped`; raises `ValueError` where one byte is another."""
-    content = file[len(_head(b"")) : -len(_END)]
-    if file != wrapped(content):
-        raise ValueError(CHANGED)
+    content = file[len(_head(b"")) : -len(_WRAPPER_END)]
+    if file != wrap_content(content):
+        raise ValueError(CHANGED_TEXT)
     return content
 
 
 @dataclass(slots=True)
-class Blocks:
+class BlockChecksums:
     """Checksums of what passes by, a CRC-32 for each block of 16 MiB.
 
     CRC-32 runs at 4 GB/s, where BLAKE2b takes four times as long; chance passes it once in four
@@ -73,7 +77,7 @@ class Blocks:
         return (*self._done, *([self._open] if self._filled else []))
 
 
-def sums_of(content: memoryview, threads: int) -> tuple[int, ...]:
+def block_checksums(content: memoryview, threads: int) -> tuple[int, ...]:
     """What `Blocks` gives for all of `content`, counted in threads."""
 
     def count(start: int) -> int:
@@ -86,9 +90,9 @@ def sums_of(content: memoryview, threads: int) -> tuple[int, ...]:
 
 def _head(content: bytes) -> bytes:
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    return WRAPPED + digest.encode() + b'","content":'
+    return WRAPPER_START + digest.encode() + b'","content":'
 
 
-WRAPPED = b'{"checksum":"'
-_END = b"}\n"
-CHANGED = "its content does not fit its checksum"
+WRAPPER_START = b'{"checksum":"'
+_WRAPPER_END = b"}\n"
+CHANGED_TEXT = "its content does not fit its checksum"

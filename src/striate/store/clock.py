@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class TimeBudget:
     """A budget of minutes that runs since `started`, a reading of `time.monotonic()`."""
 
     minutes: float

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from striate.errors import SourceError
-from striate.store.log_columns import Points, gone_on
+from striate.store.log_columns import LogColumn, drop_replaced_epochs
 
 Series = list[tuple[float, float]]
 HINT = "Name an event file of TensorBoard, or a folder with a training's log."
@@ -19,7 +19,7 @@ CONTENT, NUMBERS = 4, {1: 5, 2: 6}
 VARINT, WIDE, BYTES, NARROW = 0, 1, 2, 5
 
 
-def event_points(path: Path) -> list[Points]:
+def read_event_points(path: Path) -> list[LogColumn]:
     """The scalars of an event file, or of all in a folder, by tag; a sub-folder precedes its tags.
 
     So `validation/epoch_loss`, as Keras writes it, is what it says. Where a file has a scalar
@@ -31,19 +31,21 @@ def event_points(path: Path) -> list[Points]:
     for file in files:
         folder = "" if path.is_file() else file.parent.relative_to(path).as_posix()
         before = "" if folder in ("", ".") else f"{folder}/"
-        for tag, points in _by_epoch(_scalars(file)).items():
+        for tag, points in _points_by_epoch(_read_scalars(file)).items():
             found.setdefault(before + tag, []).extend(points)
     if not found:
         raise SourceError(f"{path} holds no scalars.", HINT)
-    return [_column(name, points) for name, points in found.items()]
+    return [_make_column(name, points) for name, points in found.items()]
 
 
-def _column(name: str, points: Series) -> Points:
-    order = sorted(gone_on(points), key=lambda point: point[0])
-    return Points(name=name, places=tuple(p for p, _ in order), values=tuple(v for _, v in order))
+def _make_column(name: str, points: Series) -> LogColumn:
+    order = sorted(drop_replaced_epochs(points), key=lambda point: point[0])
+    return LogColumn(
+        name=name, places=tuple(p for p, _ in order), values=tuple(v for _, v in order)
+    )
 
 
-def _by_epoch(scalars: dict[str, Series]) -> dict[str, Series]:
+def _points_by_epoch(scalars: dict[str, Series]) -> dict[str, Series]:
     """Scalars by tag, each at the epoch that the file tells for its step or the next one told."""
     told = scalars.pop("epoch", [])
     epochs = sorted((step, epoch) for step, epoch in told if math.isfinite(epoch))
@@ -57,17 +59,17 @@ def _by_epoch(scalars: dict[str, Series]) -> dict[str, Series]:
     }
 
 
-def _scalars(file: Path) -> dict[str, Series]:
+def _read_scalars(file: Path) -> dict[str, Series]:
     """Scalars by tag, (step, value) each, in the order written."""
     found: dict[str, Series] = {}
     try:
-        for event in _records(file):
-            fields = list(_fields(event))
+        for event in _read_records(file):
+            fields = list(_parse_fields(event))
             # A step of 0 is not written.
             step = next((float(_int(value)) for field, value in fields if field == STEP), 0.0)
             for field, summary in fields:
                 if field == SUMMARY:
-                    for tag, value in _values(_bytes(summary)):
+                    for tag, value in _summary_values(_bytes(summary)):
                         found.setdefault(tag, []).append((step, value))
     except (ValueError, struct.error, IndexError) as error:
         raise SourceError(f"{file} is no event file of TensorBoard, or damaged.", HINT) from error
@@ -77,7 +79,7 @@ def _scalars(file: Path) -> dict[str, Series]:
     return found
 
 
-def _records(file: Path) -> Iterator[bytes]:
+def _read_records(file: Path) -> Iterator[bytes]:
     """The events of a file: length, its checksum, the event, its checksum (TFRecord).
 
     One that is cut short ends the file: a training that goes on is still writing it.
@@ -93,30 +95,30 @@ def _records(file: Path) -> Iterator[bytes]:
             event = opened.read(length)
             if len(event) < length or len(opened.read(4)) < 4:
                 return
-            if first and VERSION not in dict(_fields(event)):
+            if first and VERSION not in dict(_parse_fields(event)):
                 raise ValueError("no version")
             first = False
             yield event
 
 
-def _values(summary: bytes) -> Iterator[tuple[str, float]]:
+def _summary_values(summary: bytes) -> Iterator[tuple[str, float]]:
     """Tags and numbers of a summary; newer writers store them as tensors of one number."""
-    for field, value in _fields(summary):
+    for field, value in _parse_fields(summary):
         if field != VALUE:
             continue
-        parts = dict(_fields(_bytes(value)))
+        parts = dict(_parse_fields(_bytes(value)))
         number = None
         if SIMPLE in parts:
             (number,) = struct.unpack("<f", _bytes(parts[SIMPLE]))
         elif TENSOR in parts:
-            number = _single(_bytes(parts[TENSOR]))
+            number = _tensor_scalar(_bytes(parts[TENSOR]))
         if number is not None and TAG in parts:
             yield _bytes(parts[TAG]).decode(), float(number)
 
 
-def _single(tensor: bytes) -> float | None:
+def _tensor_scalar(tensor: bytes) -> float | None:
     """The number of a tensor of one float or double; None for any other."""
-    parts = dict(_fields(tensor))
+    parts = dict(_parse_fields(tensor))
     kind = parts.get(1)
     if not isinstance(kind, int) or kind not in FORMATS:
         return None
@@ -127,18 +129,18 @@ def _single(tensor: bytes) -> float | None:
     return float(struct.unpack(form, held)[0])
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+def _parse_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Numbers and contents of a protocol buffer's fields; `ValueError` where it is none."""
     at = 0
     while at < len(message):
-        key, at = _varint(message, at)
+        key, at = _read_varint(message, at)
         kind = key & 7
         if kind == VARINT:
-            number, at = _varint(message, at)
+            number, at = _read_varint(message, at)
             yield key >> 3, number
             continue
         if kind == BYTES:
-            length, at = _varint(message, at)
+            length, at = _read_varint(message, at)
         elif kind in (WIDE, NARROW):
             length = 8 if kind == WIDE else 4
         else:
@@ -149,7 +151,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
         at += length
 
 
-def _varint(message: bytes, at: int) -> tuple[int, int]:
+def _read_varint(message: bytes, at: int) -> tuple[int, int]:
     """A number of seven bits a byte, the least first, and where it ends."""
     number = shift = 0
     while True:

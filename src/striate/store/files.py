@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import MachineError, ModelError, StriateError
-from striate.store.checksums import refuse_changed
+from striate.store.checksums import verify_seal
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ UNFINISHED = ".unfinished"
 MOST_OF_NAME = 40
 
 
-def no_facts(value: object) -> Facts:
+def no_extra_facts(value: object) -> Facts:
     """Most formats hold all of a value."""
     return {}
 
@@ -48,11 +48,11 @@ class Codec(Generic[T]):
 
     write: Callable[[T, BinaryIO], None]
     read: Callable[[Path, Facts], T]
-    facts: Callable[[T], Facts] = no_facts
+    facts: Callable[[T], Facts] = no_extra_facts
 
 
 @contextmanager
-def whole(path: Path, *, lasting: bool = True, hint: str = "") -> Iterator[BinaryIO]:
+def open_atomically(path: Path, *, lasting: bool = True, hint: str = "") -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` only once it is complete and on disk.
 
     What is not `lasting` can be made again: it is whole to every reader, but nothing waits for
@@ -60,7 +60,7 @@ def whole(path: Path, *, lasting: bool = True, hint: str = "") -> Iterator[Binar
     folder cannot be written; then, and when the writer itself fails, what stood at `path` stays
     as it was and nothing is left beside it.
     """
-    file, temporary = _begun(path, hint)
+    file, temporary = _create_unfinished(path, hint)
     try:
         with file:
             yield file
@@ -69,25 +69,25 @@ def whole(path: Path, *, lasting: bool = True, hint: str = "") -> Iterator[Binar
                 os.fsync(file.fileno())
             temporary.replace(path)  # still open, so that a sweep sees that it is at work
         if lasting:
-            settle(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
         # The writer's own: an image that is gone is no disk that is full.
         named = "" if error.filename is None else str(error.filename)
         if isinstance(error, StriateError) or (named and not named.endswith(temporary.name)):
             raise
-        raise not_written(path, error, hint) from error
+        raise write_error(path, error, hint) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes, *, lasting: bool = True, hint: str = "") -> None:
+def write_atomically(path: Path, content: bytes, *, lasting: bool = True, hint: str = "") -> None:
     """Writes `content` to `path`, whole or not at all."""
-    with whole(path, lasting=lasting, hint=hint) as file:
+    with open_atomically(path, lasting=lasting, hint=hint) as file:
         file.write(content)
 
 
-def settle(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Makes renames in a folder last through a power cut, where the system can."""
     with suppress(OSError):
         number = os.open(folder, os.O_RDONLY)
@@ -97,7 +97,7 @@ def settle(folder: Path) -> None:
             os.close(number)
 
 
-def sweep(folder: Path, of: str = "") -> None:
+def remove_unfinished(folder: Path, of: str = "") -> None:
     """Removes what killed processes left half-written in a folder: all, or `of` one file's name.
 
     What a living process is writing stays: it holds a lock on it.
@@ -105,20 +105,20 @@ def sweep(folder: Path, of: str = "") -> None:
     begin = glob.escape(of[:MOST_OF_NAME]) if of else "*"
     for path in folder.glob(f".{begin}.*{UNFINISHED}"):
         with suppress(OSError), path.open("rb") as file:
-            if _held(file):
+            if _is_held(file):
                 path.unlink()
 
 
-def made(folder: Path, hint: str = "") -> Path:
+def ensure_folder(folder: Path, hint: str = "") -> Path:
     """A folder that is there now; raises `MachineError` where it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise not_written(folder, error, hint) from error
+        raise write_error(folder, error, hint) from error
     return folder
 
 
-def not_written(path: Path, error: OSError, hint: str = "") -> MachineError:
+def write_error(path: Path, error: OSError, hint: str = "") -> MachineError:
     """What to tell a person whose file could not be written; `hint` is what to do about it."""
     if isinstance(error, MachineError):
         return error
@@ -138,7 +138,7 @@ def not_written(path: Path, error: OSError, hint: str = "") -> MachineError:
     )
 
 
-def _begun(path: Path, hint: str) -> tuple[BinaryIO, Path]:
+def _create_unfinished(path: Path, hint: str) -> tuple[BinaryIO, Path]:
     """A new file beside `path`, open and held, and its name.
 
     Where a sweep comes between making and holding it, another is made.
@@ -149,14 +149,14 @@ def _begun(path: Path, hint: str) -> tuple[BinaryIO, Path]:
         try:
             file = temporary.open("xb")
         except OSError as error:
-            raise not_written(path, error, hint) from error
-        _held(file)
+            raise write_error(path, error, hint) from error
+        _is_held(file)
         if os.fstat(file.fileno()).st_nlink:
             return file, temporary
         file.close()
 
 
-def _held(file: IO[bytes]) -> bool:
+def _is_held(file: IO[bytes]) -> bool:
     """Whether this process holds a file now; false where another does, or no locks are known."""
     if sys.platform == "win32":
         return False
@@ -169,20 +169,20 @@ def _held(file: IO[bytes]) -> bool:
     return True
 
 
-def digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """BLAKE2b of a file's content, 32 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def digest_of(*parts: object) -> str:
+def values_digest(*parts: object) -> str:
     """BLAKE2b of some values, by their JSON, 32 hexadecimal digits."""
     return hashlib.blake2b(to_json(parts), digest_size=16).hexdigest()
 
 
 def to_json(value: object, indent: int | None = 2) -> bytes:
     """JSON in UTF-8; numbers that are not finite become null, bytes that are no text escapes."""
-    plain = _finite(msgspec.to_builtins(value, enc_hook=_from_numpy))
+    plain = _replace_non_finite(msgspec.to_builtins(value, enc_hook=_numpy_to_python))
     text = json.dumps(plain, ensure_ascii=False, indent=indent, allow_nan=False)
     return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
 
@@ -194,24 +194,24 @@ def from_json(content: bytes | str, kind: type[T], about: object) -> T:
     """
     try:
         plain = json.loads(content)
-        same_schema(plain, kind, about)
-        refuse_changed(plain)
+        check_schema(plain, kind, about)
+        verify_seal(plain)
         return msgspec.convert(plain, kind)
     except (ValueError, RecursionError) as error:
         if isinstance(error, ModelError):
             raise
-        raise damaged(about, error) from error
+        raise damaged_file_error(about, error) from error
 
 
-def damaged(about: object, error: Exception) -> ModelError:
+def damaged_file_error(about: object, error: Exception) -> ModelError:
     """What to tell a person whose file does not hold what it should."""
     return ModelError(
-        f"{about} is damaged: {reason_of(about, error)}.",
+        f"{about} is damaged: {error_reason_text(about, error)}.",
         "Take a copy that is whole, or begin anew with `striate fit SOURCE --restart`.",
     )
 
 
-def reason_of(about: object, error: Exception) -> str:
+def error_reason_text(about: object, error: Exception) -> str:
     """What an error says is wrong with a file, to stand behind the file's name."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     reason = (text.strip().splitlines() or [type(error).__name__])[0].rstrip(".")
@@ -222,7 +222,7 @@ def reason_of(about: object, error: Exception) -> str:
     return reason
 
 
-def same_schema(plain: object, kind: type, about: object) -> None:
+def check_schema(plain: object, kind: type, about: object) -> None:
     """Raises `ModelError` where a JSON object states a schema other than that of `kind`."""
     field = getattr(kind, "__dataclass_fields__", {}).get("schema")
     if field is None or not isinstance(plain, dict):
@@ -240,18 +240,18 @@ def same_schema(plain: object, kind: type, about: object) -> None:
             "Type: pip install --upgrade striate",
         )
     wanted = f"its schema is {stated or 'missing'!r} where {field.default!r} is due"
-    raise damaged(about, ValueError(wanted))
+    raise damaged_file_error(about, ValueError(wanted))
 
 
-def of_json(kind: type[T]) -> Codec[T]:
+def json_codec(kind: type[T]) -> Codec[T]:
     """The codec of a value that is one JSON object."""
     return Codec(
-        write=lambda value, file: put(file, to_json(value)),
+        write=lambda value, file: write_bytes(file, to_json(value)),
         read=lambda path, facts: from_json(path.read_bytes(), kind, path),
     )
 
 
-def of_arrays(kind: type[T]) -> Codec[T]:
+def arrays_codec(kind: type[T]) -> Codec[T]:
     """The codec of a dataclass with arrays in it: one `.npz`, no pickle."""
 
     def write(value: T, file: BinaryIO) -> None:
@@ -261,7 +261,7 @@ def of_arrays(kind: type[T]) -> Codec[T]:
             if isinstance(item, np.ndarray):
                 arrays[f"array_{len(arrays)}"] = item
                 return f"array_{len(arrays) - 1}"
-            return _from_numpy(item)
+            return _numpy_to_python(item)
 
         plain = msgspec.to_builtins(value, enc_hook=set_apart)
         arrays["json"] = np.frombuffer(json.dumps(plain).encode(), np.uint8)
@@ -275,7 +275,7 @@ def of_arrays(kind: type[T]) -> Codec[T]:
     return Codec(write=write, read=read)
 
 
-def of_array() -> Codec[NDArray[Any]]:
+def array_codec() -> Codec[NDArray[Any]]:
     """The codec of one array: `.npy`, read as a memory map."""
     return Codec(
         write=lambda value, file: np.save(file, value, allow_pickle=False),
@@ -283,15 +283,15 @@ def of_array() -> Codec[NDArray[Any]]:
     )
 
 
-def of_text() -> Codec[str]:
+def text_codec() -> Codec[str]:
     """The codec of a text in UTF-8, such as the report."""
     return Codec(
-        write=lambda value, file: put(file, value.encode()),
+        write=lambda value, file: write_bytes(file, value.encode()),
         read=lambda path, facts: path.read_text(encoding="utf-8"),
     )
 
 
-def put(file: BinaryIO, content: bytes) -> None:
+def write_bytes(file: BinaryIO, content: bytes) -> None:
     """Writes all of `content`."""
     file.write(content)
 
@@ -305,17 +305,17 @@ def _write_archive(file: BinaryIO, arrays: dict[str, NDArray[Any]]) -> None:
                 np.lib.format.write_array(part, np.asanyarray(array), allow_pickle=False)
 
 
-def _finite(plain: Any) -> Any:
+def _replace_non_finite(plain: Any) -> Any:
     if isinstance(plain, float):
         return plain if math.isfinite(plain) else None
     if isinstance(plain, dict):
-        return {key: _finite(item) for key, item in plain.items()}
+        return {key: _replace_non_finite(item) for key, item in plain.items()}
     if isinstance(plain, list | tuple):
-        return [_finite(item) for item in plain]
+        return [_replace_non_finite(item) for item in plain]
     return plain
 
 
-def _from_numpy(item: object) -> object:
+def _numpy_to_python(item: object) -> object:
     if isinstance(item, np.generic):
         return item.item()
     if isinstance(item, np.ndarray):

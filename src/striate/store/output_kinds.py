@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-START = 65_536
+BYTES_LOOKED_AT = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class OutputKind:
     ours: Callable[[bytes], bool]
 
 
-def table_of(*needed: str, allowed: Callable[[str], bool] = lambda name: False) -> OutputKind:
+def csv_kind(*needed: str, allowed: Callable[[str], bool] = lambda name: False) -> OutputKind:
     """A CSV file that begins with these columns and has no others but those allowed."""
 
     def ours(start: bytes) -> bool:
@@ -28,7 +28,7 @@ def table_of(*needed: str, allowed: Callable[[str], bool] = lambda name: False) 
     return OutputKind(ours=ours)
 
 
-def lines_of(*needed: str, allowed: Iterable[str] = ()) -> OutputKind:
+def json_lines_kind(*needed: str, allowed: Iterable[str] = ()) -> OutputKind:
     """JSON lines: an object a line that has these keys, and no others but those allowed."""
     known = {*needed, *allowed}
 
@@ -39,26 +39,28 @@ def lines_of(*needed: str, allowed: Iterable[str] = ()) -> OutputKind:
         except (ValueError, RecursionError, TypeError):
             # A line that is longer than what was looked at ends in the middle.
             keys = set(re.findall(r'"(\w+)": ', line.decode("utf-8", "replace")))
-            return len(start) == START and line.startswith(b"{") and keys >= set(needed[:1])
+            return (
+                len(start) == BYTES_LOOKED_AT and line.startswith(b"{") and keys >= set(needed[:1])
+            )
         return line.startswith(b"{") and set(needed) <= keys <= known
 
     return OutputKind(ours=ours)
 
 
-def page_of(generator: str) -> OutputKind:
+def page_kind(generator: str) -> OutputKind:
     """A page that says in its head which part of striate made it."""
     mark = f'<meta name="generator" content="{generator}">'.encode()
     return OutputKind(ours=lambda start: mark in start)
 
 
-def any_of(*kinds: OutputKind) -> OutputKind:
+def union_kind(*kinds: OutputKind) -> OutputKind:
     """A file of any of some kinds."""
     return OutputKind(ours=lambda start: any(kind.ours(start) for kind in kinds))
 
 
-def _of_answers(name: str) -> bool:
+def _is_prediction_column(name: str) -> bool:
     """Whether a column of `predict` may have this name behind `path` and `predicted`."""
-    return name in ANSWER_NAMES or re.match(r"p:|(class|p)_\d+$", name) is not None
+    return name in PREDICTION_COLUMNS or re.match(r"p:|(class|p)_\d+$", name) is not None
 
 
 def _is_earlier_page(start: bytes) -> bool:
@@ -77,10 +79,10 @@ def _header(start: bytes) -> list[str]:
 
 
 # What `predict` may tell of an image beside its path and its answer.
-ANSWER_NAMES = ("probability", "familiarity", "set", "flagged", "expected_cost", "error")
-ANSWERS = any_of(
-    table_of("path", "predicted", allowed=_of_answers),
-    lines_of("path", "predicted", allowed=(*ANSWER_NAMES, "probabilities")),
+PREDICTION_COLUMNS = ("probability", "familiarity", "set", "flagged", "expected_cost", "error")
+PREDICTIONS_KIND = union_kind(
+    csv_kind("path", "predicted", allowed=_is_prediction_column),
+    json_lines_kind("path", "predicted", allowed=(*PREDICTION_COLUMNS, "probabilities")),
 )
 PAGE_GENERATOR = "striate inspect"
-INSPECTION_PAGE = any_of(page_of(PAGE_GENERATOR), OutputKind(ours=_is_earlier_page))
+INSPECTION_PAGE = union_kind(page_kind(PAGE_GENERATOR), OutputKind(ours=_is_earlier_page))

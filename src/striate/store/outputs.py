@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from striate.errors import MachineError, UsageError
-from striate.store.files import not_written, sweep, whole
-from striate.store.output_kinds import START, OutputKind
+from striate.store.files import open_atomically, remove_unfinished, write_error
+from striate.store.output_kinds import BYTES_LOOKED_AT, OutputKind
 from striate.store.record import CHECKPOINTS, RUN
 from striate.values import Index
 
@@ -27,7 +27,7 @@ _STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
+class OutputTarget:
     """Where a command may write: a file's own path behind all links, or a stream as it was named.
 
     `known` is the file that is there now (device and number), None where there is none.
@@ -39,14 +39,14 @@ class Output:
     known: tuple[int, int] | None = None
 
 
-def output(
+def resolve_output(
     text: str | None,
     kind: OutputKind,
     *,
     flag: str,
     inputs: Iterable[str | Path] = (),
     force: bool = False,
-) -> Output | None:
+) -> OutputTarget | None:
     """The place that a flag of the command names, where striate may write there; None for none.
 
     `inputs` are all files and folders that the command reads. Devices but disks, pipes and
@@ -58,30 +58,32 @@ def output(
         return None
     try:
         if _is_stream(Path(text)):
-            return Output(path=Path(text), flag=flag, stream=True)
+            return OutputTarget(path=Path(text), flag=flag, stream=True)
         path = Path(os.path.realpath(text))
-        there = _stat(path)
+        there = _stat_or_none(path)
     except OSError as error:
         raise UsageError(
-            f"{text!r} cannot be written: {str(error.strerror).lower()}.", _another(flag)
+            f"{text!r} cannot be written: {str(error.strerror).lower()}.", _other_place_hint(flag)
         ) from None
     must_be_file = text.endswith(os.sep) or not text
     if must_be_file or (there and stat.S_ISDIR(there.st_mode)):
-        raise UsageError(f"{text or repr(text)} is a folder, not a file.", _another(flag))
+        raise UsageError(f"{text or repr(text)} is a folder, not a file.", _other_place_hint(flag))
     if not path.parent.is_dir():
-        raise UsageError(f"There is no folder {Path(text).parent}.", _another(flag))
+        raise UsageError(f"There is no folder {Path(text).parent}.", _other_place_hint(flag))
     inputs = list(inputs)
     _refuse_folders(text, path, inputs, flag)
-    found = Output(path=path, flag=flag, known=there and (there.st_dev, there.st_ino))
+    found = OutputTarget(path=path, flag=flag, known=there and (there.st_dev, there.st_ino))
     refuse_inputs(found, inputs)
     if there:
         _refuse_foreign(text, path, there, kind, flag, force)
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise MachineError(f"{path.parent} cannot be written: permission denied.", _another(flag))
+        raise MachineError(
+            f"{path.parent} cannot be written: permission denied.", _other_place_hint(flag)
+        )
     return found
 
 
-def refuse_inputs(place: Output | None, inputs: Iterable[str | Path]) -> None:
+def refuse_inputs(place: OutputTarget | None, inputs: Iterable[str | Path]) -> None:
     """Raises `UsageError` where the output is one of some files that the command reads.
 
     By device and number, so that links and other spellings of a name count.
@@ -94,56 +96,56 @@ def refuse_inputs(place: Output | None, inputs: Iterable[str | Path]) -> None:
             if (there.st_dev, there.st_ino) == place.known:
                 raise UsageError(
                     f"{given} is read by this command and would be overwritten.",
-                    _another(place.flag),
+                    _other_place_hint(place.flag),
                 )
 
 
-def files_of(index: Index) -> Iterator[Path]:
+def list_source_files(index: Index) -> Iterator[Path]:
     """The files behind the rows of an index, as far as they have one each."""
     yield from (Path(index.root) / example.path for example in index.examples)
     given = index.images if isinstance(index.images, list | tuple) else ()
     yield from (Path(each) for each in given if isinstance(each, str | os.PathLike))
 
 
-def refuse_twice(*places: Output | None) -> None:
+def refuse_twice(*places: OutputTarget | None) -> None:
     """Raises `UsageError` where two outputs of a command are one file."""
-    met: dict[Path, Output] = {}
+    met: dict[Path, OutputTarget] = {}
     for place in places:
         if place is None or place.stream:
             continue
         if place.path in met:
             raise UsageError(
                 f"{met[place.path].flag} and {place.flag} name the same file, {place.path}.",
-                _another(place.flag),
+                _other_place_hint(place.flag),
             )
         met[place.path] = place
 
 
 @contextmanager
-def delivered(place: Output) -> Iterator[BinaryIO]:
+def open_output(place: OutputTarget) -> Iterator[BinaryIO]:
     """The file to write: whole or not at all; a stream as it comes.
 
     Raises `MachineError` where it cannot be written.
     """
     if not place.stream:
-        sweep(place.path.parent, place.path.name)
-        with whole(place.path) as file:
+        remove_unfinished(place.path.parent, place.path.name)
+        with open_atomically(place.path) as file:
             yield file
         return
     try:
-        with _opened(place.path) as file:
+        with _open_stream(place.path) as file:
             yield file
     except BrokenPipeError:
         raise
     except OSError as error:
         if error.filename not in (None, str(place.path)):
             raise
-        raise not_written(place.path, error) from error
+        raise write_error(place.path, error) from error
 
 
 def refuse_nested(folder: Path) -> None:
     """Raises `UsageError` where a run folder would be made inside another run's folder."""
-    run = _run_around(Path(os.path.realpath(folder)))
+    run = _enclosing_run(Path(os.path.realpath(folder)))
     if run is not None:
         raise UsageError(
             f"{folder} lies inside the run folder {run}, which holds the run's own files alone.",
@@ -162,13 +164,15 @@ def refuse_cleared(folder: Path, inputs: Iterable[Path]) -> None:
             )
 
 
-def deliver(lines: Iterable[str], place: Output | None, otherwise: Callable[[str], None]) -> None:
+def write_lines(
+    lines: Iterable[str], place: OutputTarget | None, otherwise: Callable[[str], None]
+) -> None:
     """Lines to an output, or one by one to `otherwise` where there is none."""
     if place is None:
         for line in lines:
             otherwise(line)
         return
-    with delivered(place) as file:
+    with open_output(place) as file:
         for line in lines:
             file.write(line.encode("utf-8", "backslashreplace"))
 
@@ -182,13 +186,14 @@ def _refuse_folders(text: str, path: Path, inputs: list[str | Path], flag: str) 
         folder = Path(os.path.realpath(given))
         if path.is_relative_to(folder) and folder.is_dir():
             raise UsageError(
-                f"{text} would lie inside {given}, where striate writes nothing.", _another(flag)
+                f"{text} would lie inside {given}, where striate writes nothing.",
+                _other_place_hint(flag),
             )
-    run = _run_around(path)
+    run = _enclosing_run(path)
     if run is not None:
         raise UsageError(
             f"{text} would lie inside the run folder {run}, which holds the run's own files alone.",
-            _another(flag),
+            _other_place_hint(flag),
         )
 
 
@@ -197,16 +202,17 @@ def _refuse_foreign(
 ) -> None:
     """Raises where striate did not write what stands there, or may not replace it."""
     if not stat.S_ISREG(there.st_mode):
-        raise UsageError(f"{text} is no file that can be written.", _another(flag))
+        raise UsageError(f"{text} is no file that can be written.", _other_place_hint(flag))
     if force:
         return
     if not os.access(path, os.W_OK):
         raise MachineError(
-            f"{text} cannot be written: it is read-only.", f"{_another(flag)}, or add --force"
+            f"{text} cannot be written: it is read-only.",
+            f"{_other_place_hint(flag)}, or add --force",
         )
     try:
         with path.open("rb") as file:
-            start = file.read(START)
+            start = file.read(BYTES_LOOKED_AT)
     except OSError:
         start = b"?"
     if start and not kind.ours(start):
@@ -219,7 +225,7 @@ def _refuse_foreign(
         )
 
 
-def _run_around(path: Path) -> Path | None:
+def _enclosing_run(path: Path) -> Path | None:
     """The run folder that a path behind all links lies in, if any."""
     return next((folder for folder in path.parents if _is_run(folder)), None)
 
@@ -228,24 +234,24 @@ def _is_run(folder: Path) -> bool:
     """Whether a folder holds a run, also one whose `run.json` is damaged."""
     with suppress(OSError):
         content = (folder / RUN).read_bytes()
-        return b'"striate/run/' in content[:START] or (folder / CHECKPOINTS).is_dir()
+        return b'"striate/run/' in content[:BYTES_LOOKED_AT] or (folder / CHECKPOINTS).is_dir()
     return False
 
 
 def _is_stream(path: Path) -> bool:
     """Whether a name leads to a descriptor, a device that is no disk, a pipe or a socket."""
     for _ in range(40):  # as many links as a system follows
-        if _DESCRIPTOR.fullmatch(_spelt_out(path)):
+        if _DESCRIPTOR.fullmatch(_absolute_path(path)):
             return True
         if not path.is_symlink():
             break
         path = path.parent / path.readlink()
-    there = _stat(path)
+    there = _stat_or_none(path)
     kinds = (stat.S_ISCHR, stat.S_ISFIFO, stat.S_ISSOCK)
     return there is not None and any(each(there.st_mode) for each in kinds)
 
 
-def _stat(path: Path) -> os.stat_result | None:
+def _stat_or_none(path: Path) -> os.stat_result | None:
     """What stands at a path; None where nothing does."""
     try:
         return path.stat()
@@ -255,15 +261,15 @@ def _stat(path: Path) -> os.stat_result | None:
         raise
 
 
-def _spelt_out(path: Path) -> str:
+def _absolute_path(path: Path) -> str:
     """A path from the root of the disk, its links unfollowed."""
     return os.path.normpath(path.absolute())
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open_stream(path: Path) -> BinaryIO:
     """A stream to write to; a descriptor is shared, so that what it holds is not cut off."""
     for _ in range(40):
-        match = _DESCRIPTOR.fullmatch(_spelt_out(path))
+        match = _DESCRIPTOR.fullmatch(_absolute_path(path))
         if match:
             name = match[1] or path.name
             number = _STANDARD.get(name)
@@ -274,5 +280,5 @@ def _opened(path: Path) -> BinaryIO:
     return path.open("wb")
 
 
-def _another(flag: str) -> str:
+def _other_place_hint(flag: str) -> str:
     return f"Name another file: {flag} FILE"

@@ -20,7 +20,7 @@ Mode = Literal["new", "resume", "improve", "done"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class RunPlace:
     """A run folder that is there, what its `run.json` is to say, and how the fit goes on.
 
     `made` are the folders that were made for it just now, the innermost first; `begun` tells
@@ -34,7 +34,7 @@ class Place:
     begun: bool = False
 
 
-def find_place(fresh: RunRecord, root: Path = Path("runs")) -> Place:
+def find_run_place(fresh: RunRecord, root: Path = Path("runs")) -> RunPlace:
     """The place of a command whose new run would say `fresh`: CONTRACTS section 5.
 
     Raises `UsageError` where `--out` names a folder that is not a run, or one with other
@@ -44,19 +44,19 @@ def find_place(fresh: RunRecord, root: Path = Path("runs")) -> Place:
     """
     named = fresh.settings.out
     folder = root if named is None else Path(named)
-    _must_stand_outside(folder, Path(fresh.source.address))
+    _refuse_inside_source(folder, Path(fresh.source.address))
     refuse_nested(folder)
     if named is not None:
-        return _named(Path(named), fresh)
-    name = folder_name(fresh.name)
-    found = _newest_like(name, root, fresh)
+        return _place_at_folder(Path(named), fresh)
+    name = make_folder_name(fresh.name)
+    found = _newest_matching_run(name, root, fresh)
     if found is not None:
-        return _go_on(found, read_record(found), fresh)
-    taken = next(_runs_of(name, root), (0, root))[0]
-    return _next_free(root, name, taken + 1, fresh)
+        return _resume_run(found, read_record(found), fresh)
+    taken = next(_numbered_runs(name, root), (0, root))[0]
+    return _make_next_folder(root, name, taken + 1, fresh)
 
 
-def folder_name(source_name: str) -> str:
+def make_folder_name(source_name: str) -> str:
     """A source's name as a folder's: any script, no separators, at most 80 bytes."""
     name = re.sub(r"[^\w.+-]+", "-", source_name.encode(errors="replace").decode()).strip("-.")
     while len(name.encode()) > 80:
@@ -64,7 +64,7 @@ def folder_name(source_name: str) -> str:
     return name or "images"
 
 
-def _must_stand_outside(folder: Path, source: Path) -> None:
+def _refuse_inside_source(folder: Path, source: Path) -> None:
     """Raises `UsageError` where a run folder would be written into the source."""
     if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
         raise UsageError(
@@ -73,9 +73,9 @@ def _must_stand_outside(folder: Path, source: Path) -> None:
         )
 
 
-def _named(folder: Path, fresh: RunRecord) -> Place:
+def _place_at_folder(folder: Path, fresh: RunRecord) -> RunPlace:
     if _is_free(folder):
-        return _begin(folder, fresh)
+        return _begin_run(folder, fresh)
     if not (folder / RUN).exists():
         raise UsageError(
             f"{folder} is not a run folder and holds other files; nothing was written there.",
@@ -88,45 +88,45 @@ def _named(folder: Path, fresh: RunRecord) -> Place:
         if not (restart and _holds_only_ours(folder)):
             raise
         record = fresh
-    if restart or _same_work(record, fresh):
-        return _go_on(folder, record, fresh)
+    if restart or _is_same_work(record, fresh):
+        return _resume_run(folder, record, fresh)
     raise UsageError(
         f"{folder} holds a run with other settings: {_differences(record, fresh.settings)}.",
         "Begin it anew with --restart, or name another folder with --out.",
     )
 
 
-def _next_free(root: Path, name: str, number: int, fresh: RunRecord) -> Place:
+def _make_next_folder(root: Path, name: str, number: int, fresh: RunRecord) -> RunPlace:
     """A new folder NAME-K; counts on where another process was faster."""
     while True:
         folder = root / f"{name}-{number}"
         if not folder.exists():
             with suppress(FileExistsError):
-                return _begin(folder, fresh, exist_ok=False)
+                return _begin_run(folder, fresh, exist_ok=False)
         number += 1
 
 
-def _begin(folder: Path, fresh: RunRecord, *, exist_ok: bool = True) -> Place:
+def _begin_run(folder: Path, fresh: RunRecord, *, exist_ok: bool = True) -> RunPlace:
     made = tuple(path for path in (folder, *folder.parents) if not path.exists())
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise files.not_written(folder, error) from error
+        raise files.write_error(folder, error) from error
     try:
         folder.mkdir(exist_ok=exist_ok)
     except FileExistsError:
         raise
     except OSError as error:
-        raise files.not_written(folder, error) from error
-    return Place(folder=folder, record=fresh, mode="new", made=made, begun=True)
+        raise files.write_error(folder, error) from error
+    return RunPlace(folder=folder, record=fresh, mode="new", made=made, begun=True)
 
 
-def _go_on(folder: Path, record: RunRecord, fresh: RunRecord) -> Place:
+def _resume_run(folder: Path, record: RunRecord, fresh: RunRecord) -> RunPlace:
     if fresh.settings.restart:
-        refuse_cleared(folder, _files_read(fresh))
-        return Place(folder=folder, record=fresh, mode="new")
+        refuse_cleared(folder, _input_files(fresh))
+        return RunPlace(folder=folder, record=fresh, mode="new")
     if record.finished and fresh.minutes <= record.minutes:
-        return Place(folder=folder, record=record, mode="done")
+        return RunPlace(folder=folder, record=record, mode="done")
     minutes = max(fresh.minutes, record.minutes)
     going_on = replace(
         record,
@@ -138,17 +138,17 @@ def _go_on(folder: Path, record: RunRecord, fresh: RunRecord) -> Place:
         finished=False,
     )
     mode: Mode = "improve" if record.finished else "resume"
-    return Place(folder=folder, record=going_on, mode=mode)
+    return RunPlace(folder=folder, record=going_on, mode=mode)
 
 
-def _files_read(record: RunRecord) -> Iterator[Path]:
+def _input_files(record: RunRecord) -> Iterator[Path]:
     """The files that the settings of a run name, and its source."""
     settings = record.settings
     named = (settings.plan, settings.weights, settings.split, record.source.address)
     return (Path(each) for each in named if each)
 
 
-def _runs_of(name: str, root: Path) -> Iterator[tuple[int, Path]]:
+def _numbered_runs(name: str, root: Path) -> Iterator[tuple[int, Path]]:
     """The folders `NAME-K` in `root` with their K, the newest first."""
     pattern = re.compile(re.escape(name) + r"-([1-9]\d{0,8})")
     found = []
@@ -160,18 +160,18 @@ def _runs_of(name: str, root: Path) -> Iterator[tuple[int, Path]]:
     return iter(sorted(found, reverse=True))
 
 
-def _newest_like(name: str, root: Path, fresh: RunRecord) -> Path | None:
+def _newest_matching_run(name: str, root: Path, fresh: RunRecord) -> Path | None:
     """The newest run with these settings on these images.
 
     A newer one that cannot be read is an error, so that its work is not done again unnoticed.
     """
-    for _, path in _runs_of(name, root):
-        if (path / RUN).exists() and _same_work(read_record(path), fresh):
+    for _, path in _numbered_runs(name, root):
+        if (path / RUN).exists() and _is_same_work(read_record(path), fresh):
             return path
     return None
 
 
-def _same_work(record: RunRecord, fresh: RunRecord) -> bool:
+def _is_same_work(record: RunRecord, fresh: RunRecord) -> bool:
     """Whether a run has the same settings and images; an empty hash is not known yet."""
     hashes = {record.source.content_hash, fresh.source.content_hash} - {""}
     return record.settings_key == fresh.settings_key and len(hashes) <= 1
@@ -201,7 +201,7 @@ def _is_free(folder: Path) -> bool:
             ) from None
         return True  # a parent is a file: making the folder will say so
     except OSError as error:
-        raise files.not_written(folder, error) from error
+        raise files.write_error(folder, error) from error
 
 
 def _is_remnant(path: Path) -> bool:
@@ -217,7 +217,7 @@ def _holds_only_ours(folder: Path) -> bool:
     return all(name in NAMES or name.endswith(files.UNFINISHED) for name in names)
 
 
-def take_lock(folder: Path) -> IO[bytes]:
+def lock_folder(folder: Path) -> IO[bytes]:
     """A file that holds the folder for this process until it is closed or the process ends.
 
     Raises `MachineError` where another process has it or the folder cannot be written.
@@ -227,8 +227,8 @@ def take_lock(folder: Path) -> IO[bytes]:
         path.parent.mkdir(exist_ok=True)
         file = path.open("ab")
     except OSError as error:
-        raise files.not_written(path, error) from error
-    if not _locked(file):
+        raise files.write_error(path, error) from error
+    if not _try_lock(file):
         file.close()
         raise MachineError(
             f"Another striate is at work in {folder}.",
@@ -237,16 +237,16 @@ def take_lock(folder: Path) -> IO[bytes]:
     return file
 
 
-def sweep(folder: Path) -> None:
+def sweep_run_folder(folder: Path) -> None:
     """Removes what a killed process left half-written."""
     for path in folder.rglob(f".*{files.UNFINISHED}"):
         with suppress(OSError):  # it does no harm
             path.unlink(missing_ok=True)
 
 
-def clear(folder: Path) -> None:
+def clear_run_folder(folder: Path) -> None:
     """Removes all that striate wrote into a run folder but `run.json` and the lock."""
-    sweep(folder)
+    sweep_run_folder(folder)
     checkpoints = folder / CHECKPOINTS
     stale = [folder / name for name in NAMES if name not in (CHECKPOINTS, RUN)]
     if checkpoints.is_dir():
@@ -258,10 +258,10 @@ def clear(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def take_back(folder: Path, made: tuple[Path, ...]) -> None:
+def remove_begun_run(folder: Path, made: tuple[Path, ...]) -> None:
     """Removes a run that was just begun, and those of the `made` folders that are then empty."""
     try:
-        clear(folder)
+        clear_run_folder(folder)
         shutil.rmtree(folder / CHECKPOINTS)
         (folder / RUN).unlink(missing_ok=True)
         for path in made:
@@ -270,7 +270,7 @@ def take_back(folder: Path, made: tuple[Path, ...]) -> None:
         pass  # what cannot be removed does no harm: it is an unfinished run
 
 
-def _locked(file: IO[bytes]) -> bool:
+def _try_lock(file: IO[bytes]) -> bool:
     """Whether this process has the lock now; true where the file system knows no locks."""
     if sys.platform == "win32":
         return True

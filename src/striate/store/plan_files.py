@@ -6,9 +6,17 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from striate.config.overrides import CHOICES, SETTINGS, WORDS, out_of_range
+from striate.config.overrides import ALLOWED_WORDS, CHOICES, SETTINGS, range_fault
 from striate.errors import ModelError, UsageError
-from striate.store.files import Codec, Facts, from_json, put, reason_of, same_schema, to_json
+from striate.store.files import (
+    Codec,
+    Facts,
+    check_schema,
+    error_reason_text,
+    from_json,
+    to_json,
+    write_bytes,
+)
 from striate.values import CLOSED_FORM, OWN, PREPROCESSING, STRATEGIES, Plan
 
 SCHEMA = "striate/plan/"
@@ -34,10 +42,10 @@ def read_plan(path: Path) -> Plan:
             raise ValueError("it does not hold an object of the schema striate/plan")
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
-            f"{path} is not a plan: {reason_of(path, error)}.",
+            f"{path} is not a plan: {error_reason_text(path, error)}.",
             "Give the plan.json of a run folder, such as runs/flowers-1/plan.json.",
         ) from error
-    same_schema(content, Plan, path)
+    check_schema(content, Plan, path)
     try:
         plan = _plan(content)
         fault = fault_of(plan)
@@ -45,7 +53,7 @@ def read_plan(path: Path) -> Plan:
             raise ValueError(fault)
     except ValueError as error:
         raise ModelError(
-            f"{path} is a plan that cannot be: {reason_of(path, error)}.",
+            f"{path} is a plan that cannot be: {error_reason_text(path, error)}.",
             "Take a plan.json as a run wrote it, or put that value right.",
         ) from error
     return plan
@@ -71,7 +79,7 @@ def fault_of(plan: Plan) -> str:
     augment = {f"augment.{name}": value for name, value in plan.augment.value.items()}
     choices = {name: getattr(plan, name).value for name in (*CHOICES, "alpha")}
     for name, value in (choices | settings | augment).items():
-        fault = out_of_range(name, value)
+        fault = range_fault(name, value)
         if fault:
             return f"its {name} {fault.rstrip('.')}"
         words = _words(plan.strategy.value, name)
@@ -91,11 +99,11 @@ def _words(strategy: str, name: str) -> tuple[str, ...]:
         return PREPROCESSING if strategy == "scratch" else (*PREPROCESSING, OWN)
     if name == "schedule" or (strategy in CLOSED_FORM and name not in ("precision", "resize")):
         return ()
-    return tuple(WORDS.get(name, ()))
+    return tuple(ALLOWED_WORDS.get(name, ()))
 
 
 def _write(plan: Plan, file: BinaryIO) -> None:
-    put(file, to_json(plan_content(plan)))
+    write_bytes(file, to_json(plan_content(plan)))
 
 
 def _read(path: Path, facts: Facts) -> Plan:

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from striate.errors import MachineError, RunMissingError, UsageError
 from striate.store import files
-from striate.store.checksums import FIELD, seal
+from striate.store.checksums import CHECKSUM_FIELD, json_checksum
 from striate.values import MachineSummary, Options
 
 RUN = "run.json"
@@ -121,18 +121,18 @@ def settings_key(options: Options, source_address: str) -> str:
     if earlier:
         counts["split"] = "earlier"
     contents = [
-        files.digest(Path(p)) if p else "" for p in (options.plan, options.weights, earlier)
+        files.file_digest(Path(p)) if p else "" for p in (options.plan, options.weights, earlier)
     ]
     # One folder has many spellings; what is no folder, such as the demo, stays as it is.
     place = Path(source_address)
     address = str(place.resolve()) if place.exists() else source_address
-    return files.digest_of(counts, contents, address)
+    return files.values_digest(counts, contents, address)
 
 
 def record_content(record: RunRecord) -> bytes:
     """What `run.json` holds for a record: with its checksum."""
     plain = json.loads(files.to_json(record))
-    return files.to_json(plain | {FIELD: seal(plain)})
+    return files.to_json(plain | {CHECKSUM_FIELD: json_checksum(plain)})
 
 
 def read_record(folder: Path) -> RunRecord:

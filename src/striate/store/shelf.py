@@ -7,7 +7,15 @@ from typing import Any, BinaryIO, TypeVar
 
 from striate.errors import ModelError
 from striate.store import files
-from striate.store.files import Codec, Facts, from_json, of_json, of_text, put, to_json
+from striate.store.files import (
+    Codec,
+    Facts,
+    from_json,
+    json_codec,
+    text_codec,
+    to_json,
+    write_bytes,
+)
 from striate.store.plan_files import PLAN
 from striate.store.record import CHECKPOINTS, NAMES, RUN, FileRecord, RunRecord, record_content
 from striate.store.tables import DOUBTS, HISTORY, INDEX, OUTLIERS, PREDICTIONS
@@ -16,11 +24,11 @@ from striate.values import Evidence, Finding, Ladder, LayerStates, Sentence, Sum
 T = TypeVar("T")
 
 
-def untold(note: Sentence) -> None:
+def ignore_note(note: Sentence) -> None:
     """A listener that does not listen."""
 
 
-class Shelf:
+class RunStore:
     """The files of a run folder, and the record that says what each was made from.
 
     The record is replaced, never changed, and stands in `run.json` after each replacement.
@@ -29,7 +37,7 @@ class Shelf:
     def __init__(self, folder: Path, record: RunRecord) -> None:
         self.folder = folder
         self.record = record
-        self.tell: Callable[[Sentence], None] = untold
+        self.tell: Callable[[Sentence], None] = ignore_note
         self._chain: list[str] = []
 
     def keep(
@@ -50,7 +58,7 @@ class Shelf:
         """
         codec = codec or CODECS[name]
         made_from = self._chain if inputs is None else [self._digest(n) for n in inputs]
-        key = files.digest_of(self.record.settings_key, made_from, also)
+        key = files.values_digest(self.record.settings_key, made_from, also)
         known = self.record.files.get(name)
         if known and known.key == key:
             try:
@@ -71,10 +79,10 @@ class Shelf:
         """Writes a value under `name`, whole or not at all, and notes what it was made from."""
         codec = codec or CODECS[name]
         path = self.path(name)
-        files.made(path.parent)
-        with files.whole(path) as file:
+        files.ensure_folder(path.parent)
+        with files.open_atomically(path) as file:
             codec.write(value, file)
-        entry = FileRecord(key=key, digest=files.digest(path), facts=codec.facts(value))
+        entry = FileRecord(key=key, digest=files.file_digest(path), facts=codec.facts(value))
         self.change(files={**self.record.files, name: entry})
 
     def read(self, name: str, codec: Codec[T] | None = None) -> T:
@@ -118,11 +126,11 @@ class Shelf:
 
     def save(self) -> None:
         """Writes the record into `run.json`."""
-        files.write_whole(self.folder / RUN, record_content(self.record))
+        files.write_atomically(self.folder / RUN, record_content(self.record))
 
     def _stored(self, name: str, known: FileRecord | None, codec: Codec[T]) -> T:
         path = self.path(name)
-        found = files.digest(path)
+        found = files.file_digest(path)
         if known is None or found != known.digest:
             raise ValueError(f"{path} is not what was written there")
         return codec.read(path, known.facts)
@@ -132,13 +140,13 @@ class Shelf:
             "store.mended",
             "{path} is damaged ({reason}): it is made anew.",
             path=str(self.path(name)),
-            reason=files.reason_of(self.path(name), error),
+            reason=files.error_reason_text(self.path(name), error),
         )
         self.tell(note)
 
     def _damaged(self, path: Path, error: Exception) -> ModelError:
         """What to type: a fit that was broken off makes it again, a finished run would not."""
-        again = files.damaged(path, error)
+        again = files.damaged_file_error(path, error)
         if self.record.finished:
             return ModelError(
                 again.sentence,
@@ -168,7 +176,7 @@ class TrialLine:
 
 
 def _write_findings(findings: tuple[Finding, ...], file: BinaryIO) -> None:
-    put(file, to_json(FindingsFile(findings=findings)))
+    write_bytes(file, to_json(FindingsFile(findings=findings)))
 
 
 def _read_findings(path: Path, facts: Facts) -> tuple[Finding, ...]:
@@ -177,7 +185,7 @@ def _read_findings(path: Path, facts: Facts) -> tuple[Finding, ...]:
 
 def _write_trials(trials: tuple[Trial, ...], file: BinaryIO) -> None:
     for trial in trials:
-        put(file, to_json(TrialLine(trial=trial), indent=None))
+        write_bytes(file, to_json(TrialLine(trial=trial), indent=None))
 
 
 def _read_trials(path: Path, facts: Facts) -> tuple[Trial, ...]:
@@ -187,16 +195,16 @@ def _read_trials(path: Path, facts: Facts) -> tuple[Trial, ...]:
 
 CODECS: dict[str, Codec[Any]] = {
     "index.csv": INDEX,
-    "evidence.json": of_json(Evidence),
+    "evidence.json": json_codec(Evidence),
     "plan.json": PLAN,
     "doubts.csv": DOUBTS,
     "outliers.csv": OUTLIERS,
-    "layers.json": of_json(LayerStates),
+    "layers.json": json_codec(LayerStates),
     "trials.jsonl": Codec(write=_write_trials, read=_read_trials),
     "history.csv": HISTORY,
     "predictions.csv": PREDICTIONS,
-    "ladder.json": of_json(Ladder),
+    "ladder.json": json_codec(Ladder),
     "findings.json": Codec(write=_write_findings, read=_read_findings),
-    "summary.json": of_json(Summary),
-    "report.html": of_text(),
+    "summary.json": json_codec(Summary),
+    "report.html": text_codec(),
 }

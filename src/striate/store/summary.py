@@ -50,7 +50,7 @@ def count_images(index: Index, split: Split) -> ImageCounts:
     )
 
 
-def summarise(
+def summarise_run(
     *,
     run: str,
     index: Index,
@@ -89,7 +89,7 @@ def summarise(
         machine=MachineSummary(
             device=machine.device, threads=machine.threads, precision=plan.precision.value
         ),
-        versions=versions(),
+        versions=package_versions(),
     )
 
 
@@ -98,7 +98,7 @@ def _weights(plan: Plan) -> str:
     return Path(plan.weights.value).name or "ImageNet"
 
 
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Versions of everything that can change a prediction, read without importing any of it."""
     packages = ("striate", "torch", "torchvision", "timm", "numpy", "Pillow", "scikit-learn")
     found = {"python": platform.python_version()}

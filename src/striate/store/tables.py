@@ -20,13 +20,13 @@ from striate.values import Doubt, Epoch, Example, History, Index, Outlier, Predi
 T = TypeVar("T")
 
 MOST_COLUMNS = 100
-HIGHEST = 5
+TOP_CLASSES = 5
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\u(005c|d[89a-f][0-9a-f]{2})")
 
 
-def columns(kind: type) -> tuple[str, ...]:
+def column_names(kind: type) -> tuple[str, ...]:
     """The columns of a table whose rows are dataclasses of this kind."""
     return tuple(field.name for field in fields(kind))
 
@@ -35,11 +35,11 @@ def csv_line(row: Iterable[object]) -> str:
     """One row of CSV with its end, a line feed; cells with a line end of any kind are quoted."""
     line = io.StringIO(newline="")
     # Of its own line ends alone the writer knows that they must be quoted.
-    csv.writer(line, lineterminator="\r\n").writerow([written(str(cell)) for cell in row])
+    csv.writer(line, lineterminator="\r\n").writerow([escape_surrogates(str(cell)) for cell in row])
     return f"{line.getvalue().removesuffix(chr(13) + chr(10))}\n"
 
 
-def written(text: str) -> str:
+def escape_surrogates(text: str) -> str:
     """A text that UTF-8 can hold: half characters become `\\udcff`.
 
     A backslash that stands where such an escape could begin becomes `\\u005c`, so that
@@ -49,12 +49,12 @@ def written(text: str) -> str:
     return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def unwritten(text: str) -> str:
+def unescape_surrogates(text: str) -> str:
     """The text that `written` made this of."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
-def predictions_rows(
+def prediction_rows(
     predictions: Predictions, *, truth: bool = True, errors: bool = False, top: int | None = None
 ) -> Iterator[list[str]]:
     """Header and rows of a table of predictions; with `errors` a last column says why not.
@@ -63,7 +63,7 @@ def predictions_rows(
     given, best first, as pairs `class_1, p_1, class_2, p_2, …`. Probabilities have the digits
     that give the same float32 when read.
     """
-    rows = (_rows_of_one if predictions.task == "label" else _rows_of_others)(
+    rows = (_rows_of_one if predictions.task == "label" else _other_task_rows)(
         predictions, truth, top
     )
     if not errors:
@@ -79,8 +79,8 @@ def predictions_rows(
 def _rows_of_one(predictions: Predictions, truth: bool, top: int | None) -> Iterator[list[str]]:
     """Of one label the answer, what to do with it, then the probabilities."""
     classes = predictions.classes
-    top = _how_many(len(classes), top)
-    acts = _acts(predictions)
+    top = _count_top_classes(len(classes), top)
+    acts = _decision_columns(predictions)
     head = ["path", *(["label"] if truth else []), "predicted", "probability", *acts]
     if top is None:
         yield [*head, *(f"p:{name}" for name in classes)]
@@ -94,10 +94,10 @@ def _rows_of_one(predictions: Predictions, truth: bool, top: int | None) -> Iter
         if top is None:
             yield line + [str(p) for p in row]
         else:
-            yield line + [cell for k in highest(row, top) for cell in (classes[k], str(row[k]))]
+            yield line + [cell for k in top_classes(row, top) for cell in (classes[k], str(row[k]))]
 
 
-def _acts(predictions: Predictions) -> dict[str, Sequence[str]]:
+def _decision_columns(predictions: Predictions) -> dict[str, Sequence[str]]:
     """The columns that tell what to do with an answer, as far as they are known."""
     found: dict[str, Sequence[str]] = {}
     if predictions.familiarity is not None:
@@ -111,7 +111,7 @@ def _acts(predictions: Predictions) -> dict[str, Sequence[str]]:
     return found
 
 
-def _rows_of_others(predictions: Predictions, truth: bool, top: int | None) -> Iterator[list[str]]:
+def _other_task_rows(predictions: Predictions, truth: bool, top: int | None) -> Iterator[list[str]]:
     """Of several labels those said, then the probability of each; of a number the number."""
     classes = predictions.classes
     top = None if top is None else min(top, len(classes))
@@ -123,14 +123,14 @@ def _rows_of_others(predictions: Predictions, truth: bool, top: int | None) -> I
     said = predictions.texts
     for place, path in enumerate(predictions.paths):
         row = predictions.probabilities[place]
-        line = [path, *([_true(predictions, place)] if truth else []), said[place]]
+        line = [path, *([_truth_text(predictions, place)] if truth else []), said[place]]
         if top is None:
             yield line + [str(p) for p in row]
         else:
-            yield line + [cell for k in highest(row, top) for cell in (classes[k], str(row[k]))]
+            yield line + [cell for k in top_classes(row, top) for cell in (classes[k], str(row[k]))]
 
 
-def _true(predictions: Predictions, place: int) -> str:
+def _truth_text(predictions: Predictions, place: int) -> str:
     """The truth as a source writes it: `a|b`, or the number."""
     if predictions.truth[place] < 0:
         return ""
@@ -140,14 +140,14 @@ def _true(predictions: Predictions, place: int) -> str:
     return "|".join(n for n, mark in zip(predictions.classes, marks, strict=True) if mark) or "|"
 
 
-def highest(probabilities: NDArray[np.float32], top: int) -> NDArray[np.int64]:
+def top_classes(probabilities: NDArray[np.float32], top: int) -> NDArray[np.int64]:
     """Numbers of the `top` most probable classes, best first; ties go to the first class."""
     return np.argsort(-probabilities, kind="stable")[:top].astype(np.int64)
 
 
-def _how_many(classes: int, top: int | None) -> int | None:
+def _count_top_classes(classes: int, top: int | None) -> int | None:
     if top is None:
-        return HIGHEST if classes > MOST_COLUMNS else None
+        return TOP_CLASSES if classes > MOST_COLUMNS else None
     return min(top, classes)
 
 
@@ -156,7 +156,7 @@ def _write_index(index: Index, file: BinaryIO) -> None:
 
 
 def _index_facts(index: Index) -> Facts:
-    about = {name: getattr(index, name) for name in columns(Index)}
+    about = {name: getattr(index, name) for name in column_names(Index)}
     del about["examples"], about["images"]
     return cast(Facts, json.loads(to_json(about)))
 
@@ -188,8 +188,10 @@ def _read_history(path: Path, facts: Facts) -> History:
 
 
 def _write_predictions(predictions: Predictions, file: BinaryIO) -> None:
-    with _writer(file) as writer:
-        writer.writerows([written(cell) for cell in row] for row in predictions_rows(predictions))
+    with _csv_writer(file) as writer:
+        writer.writerows(
+            [escape_surrogates(cell) for cell in row] for row in prediction_rows(predictions)
+        )
 
 
 def _predictions_facts(predictions: Predictions) -> Facts:
@@ -208,12 +210,12 @@ def _read_predictions(path: Path, facts: Facts) -> Predictions:
     head = next(rows)
     task = facts.get("task", "label")
     if task != "label":
-        lines = [row for row in rows if len(row) == len(head) or _torn(path)]
+        lines = [row for row in rows if len(row) == len(head) or _torn_table_error(path)]
         return _read_others(lines, facts)
     given = [name[2:] for name in head if name.startswith("p:")]
     classes = tuple(facts.get("classes", given))
     number = {name: k for k, name in enumerate(classes)}
-    lines = [row for row in rows if len(row) == len(head) or _torn(path)]
+    lines = [row for row in rows if len(row) == len(head) or _torn_table_error(path)]
     values = [[row[4::2], row[5::2]] if not given else [given, row[4:]] for row in lines]
     probabilities = np.zeros((len(lines), len(classes)), np.float32)
     for i, (names, numbers) in enumerate(values):
@@ -260,18 +262,20 @@ def _read_others(lines: list[list[str]], facts: Facts) -> Predictions:
 
 
 @contextmanager
-def _writer(file: BinaryIO) -> Iterator[Any]:
+def _csv_writer(file: BinaryIO) -> Iterator[Any]:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     yield csv.writer(text, lineterminator="\r\n")
     text.detach()
 
 
 def _put_rows(file: BinaryIO, kind: type[T], values: Iterable[T]) -> None:
-    names = columns(kind)
-    with _writer(file) as writer:
+    names = column_names(kind)
+    with _csv_writer(file) as writer:
         writer.writerow(names)
         for value in values:
-            writer.writerow([written(_digits(getattr(value, name))) for name in names])
+            writer.writerow(
+                [escape_surrogates(_probability_digits(getattr(value, name))) for name in names]
+            )
 
 
 def _read_rows(path: Path, kind: type[T]) -> Iterator[T]:
@@ -279,11 +283,11 @@ def _read_rows(path: Path, kind: type[T]) -> Iterator[T]:
     head = next(rows)
     # Columns that came later stand at the end and have defaults: older files do without.
     due = [field.name for field in fields(cast(Any, kind)) if field.default is MISSING]
-    if tuple(head) != columns(kind)[: len(head)] or len(head) < len(due):
+    if tuple(head) != column_names(kind)[: len(head)] or len(head) < len(due):
         raise ValueError(f"{path} has the columns {', '.join(head)}")
     for row in rows:
         if len(row) != len(head):
-            _torn(path)
+            _torn_table_error(path)
         yield msgspec.convert(dict(zip(head, row, strict=True)), kind, strict=False)
 
 
@@ -292,24 +296,24 @@ def _table(path: Path) -> Iterator[list[str]]:
         rows = csv.reader(file, strict=True)
         try:
             for row in rows:
-                yield [unwritten(cell) for cell in row]
+                yield [unescape_surrogates(cell) for cell in row]
         except csv.Error as error:
             raise ValueError(f"{path}: {error}") from error
 
 
-def _torn(path: Path) -> bool:
+def _torn_table_error(path: Path) -> bool:
     raise ValueError(f"{path} has a row that is cut short")
 
 
-def _digits(value: Any) -> str:
+def _probability_digits(value: Any) -> str:
     return str(value.item() if isinstance(value, np.generic) else value)
 
 
-def _write_doubts(doubts: tuple[Doubt, ...], file: BinaryIO) -> None:
+def _write_label_errors(doubts: tuple[Doubt, ...], file: BinaryIO) -> None:
     _put_rows(file, Doubt, doubts)
 
 
-def _read_doubts(path: Path, facts: Facts) -> tuple[Doubt, ...]:
+def _read_label_errors(path: Path, facts: Facts) -> tuple[Doubt, ...]:
     return tuple(_read_rows(path, Doubt))
 
 
@@ -322,7 +326,7 @@ def _read_outliers(path: Path, facts: Facts) -> tuple[Outlier, ...]:
 
 
 OUTLIERS: Codec[tuple[Outlier, ...]] = Codec(write=_write_outliers, read=_read_outliers)
-DOUBTS: Codec[tuple[Doubt, ...]] = Codec(write=_write_doubts, read=_read_doubts)
+DOUBTS: Codec[tuple[Doubt, ...]] = Codec(write=_write_label_errors, read=_read_label_errors)
 INDEX: Codec[Index] = Codec(write=_write_index, read=_read_index, facts=_index_facts)
 HISTORY: Codec[History] = Codec(write=_write_history, read=_read_history, facts=_history_facts)
 PREDICTIONS: Codec[Predictions] = Codec(

@@ -8,22 +8,41 @@ from pathlib import Path
 import numpy as np
 
 from striate.errors import SourceError, SourceMissingError
-from striate.store.log_columns import HINT, Points, named, text_points
+from striate.store.log_columns import HINT, LogColumn, column_names_text, read_text_columns
 from striate.values import Curves
 
 TRAIN = {"train", "training", "trn", "tr"}
 VAL = {"val", "valid", "validation", "eval", "evaluation", "dev", "test", "testing"}
 ACCURACY = {"accuracy", "acc", "acc1", "top1"}
 # Words that say nothing of which figure it is.
-NEUTRAL = {"epoch", "step", "metrics", "metric", "avg", "mean", "categorical", "sparse", "binary"}
-NEUTRAL |= {"cross", "entropy", "ce", "iteration", "evaluation", "vs", "iterations", "multiclass"}
+NEUTRAL_WORDS = {
+    "epoch",
+    "step",
+    "metrics",
+    "metric",
+    "avg",
+    "mean",
+    "categorical",
+    "sparse",
+    "binary",
+}
+NEUTRAL_WORDS |= {
+    "cross",
+    "entropy",
+    "ce",
+    "iteration",
+    "evaluation",
+    "vs",
+    "iterations",
+    "multiclass",
+}
 LEARNING_RATE = re.compile(r"(.*[^a-z])?(lr|learning[^a-z]?rate)([^a-z].*)?$")
 FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "lr")
 # Smoothing takes time and memory by the square of the points; more of them tell no more.
 MOST_POINTS = 400
 # What programs call their logs, where a folder is named: striate, Keras, Lightning, Ultralytics,
 # Hugging Face, timm.
-USUAL = (
+USUAL_LOG_NAMES = (
     "history.csv",
     "metrics.csv",
     "results.csv",
@@ -34,41 +53,41 @@ USUAL = (
 )
 
 
-def read_log(path: Path, train_images: int = 0, val_images: int = 0) -> Curves:
+def read_training_log(path: Path, train_images: int = 0, val_images: int = 0) -> Curves:
     """The curves of a log: a table, JSON, event files of TensorBoard, or a folder of one of them.
 
     Raises `SourceError` where it cannot be read as one or has no loss and no accuracy.
     """
     if not path.exists():
         raise SourceMissingError(f"There is no {path}.", "Name the CSV file of a training.")
-    return _curves(path, _columns(path), train_images, val_images)
+    return _make_curves(path, _find_columns(path), train_images, val_images)
 
 
-def _columns(path: Path) -> list[Points]:
+def _find_columns(path: Path) -> list[LogColumn]:
     """The columns of event files, of a text, or of the log in a folder by its usual name."""
     if "tfevents" in path.name:
-        return _of_events(path)
+        return _event_columns(path)
     if not path.is_dir():
-        return text_points(path)
+        return read_text_columns(path)
     if next(path.rglob("*tfevents*"), None) is None:
-        named_so = next((path / name for name in USUAL if (path / name).is_file()), None)
+        named_so = next((path / name for name in USUAL_LOG_NAMES if (path / name).is_file()), None)
         if named_so is None:
             raise SourceError(
                 f"{path} is a folder without event files of TensorBoard and without "
-                f"{', '.join(USUAL)}.",
+                f"{', '.join(USUAL_LOG_NAMES)}.",
                 "Name the file of a training's log.",
             )
-        return text_points(named_so)
-    return _of_events(path)
+        return read_text_columns(named_so)
+    return _event_columns(path)
 
 
-def _of_events(path: Path) -> list[Points]:
-    from striate.store.event_files import event_points
+def _event_columns(path: Path) -> list[LogColumn]:
+    from striate.store.event_files import read_event_points
 
-    return event_points(path)
+    return read_event_points(path)
 
 
-def figure_of(name: str, every: Sequence[str]) -> str | None:
+def classify_column(name: str, every: Sequence[str]) -> str | None:
     """Which figure a column holds by its name, of all that the log has; None for others.
 
     A bare `loss` is the training's. A bare `accuracy` is too, unless the losses are named
@@ -76,41 +95,45 @@ def figure_of(name: str, every: Sequence[str]) -> str | None:
     """
     if LEARNING_RATE.match(name.lower()):
         return "lr"
-    words = _words(name)
+    words = _split_words(name)
     kind = "loss" if "loss" in words else "accuracy" if words & ACCURACY else None
-    if kind is None or words - NEUTRAL - TRAIN - VAL - ACCURACY - {"loss"}:
+    if kind is None or words - NEUTRAL_WORDS - TRAIN - VAL - ACCURACY - {"loss"}:
         return None
     if words & VAL:
         return f"val_{kind}"
     if words & TRAIN or kind == "loss":
         return f"train_{kind}"
-    others = [_words(other) for other in every if other != name]
+    others = [_split_words(other) for other in every if other != name]
     bare_loss = any("loss" in other and not other & (TRAIN | VAL) for other in others)
     other_val = any(other & ACCURACY and other & VAL for other in others)
     return "train_accuracy" if bare_loss or other_val else "val_accuracy"
 
 
-def _curves(path: Path, columns: list[Points], train_images: int, val_images: int) -> Curves:
+def _make_curves(
+    path: Path, columns: list[LogColumn], train_images: int, val_images: int
+) -> Curves:
     every = [column.name for column in columns]
-    chosen: dict[str, Points] = {}
+    chosen: dict[str, LogColumn] = {}
     for column in columns:
-        figure = figure_of(column.name, every)
-        if figure and (figure not in chosen or _nearer(column, chosen[figure])):
+        figure = classify_column(column.name, every)
+        if figure and (figure not in chosen or _is_closer_to_epochs(column, chosen[figure])):
             chosen[figure] = column
     told = [figure for figure in FIGURES if figure in chosen]
     if not [figure for figure in told if figure != "lr"]:
         raise SourceError(
-            f"{path} has no loss and no accuracy that I know{named(every)}",
+            f"{path} has no loss and no accuracy that I know{column_names_text(every)}",
             HINT,
         )
-    ends = _ends([chosen[figure] for figure in ("val_loss", "val_accuracy") if figure in chosen])
-    ends = ends or _ends([chosen[told[0]]])
+    ends = _epoch_ends(
+        [chosen[figure] for figure in ("val_loss", "val_accuracy") if figure in chosen]
+    )
+    ends = ends or _epoch_ends([chosen[told[0]]])
     # What begins only after the last end, as in a log that was cut, tells of none of the epochs.
     told = [figure for figure in told if min(chosen[figure].places) <= ends[-1]]
     epochs_met = len(ends)
     if epochs_met > MOST_POINTS:
         ends = [float(part[-1]) for part in np.array_split(ends, MOST_POINTS)]
-    figures = {figure: _at(chosen[figure], ends, figure) for figure in told}
+    figures = {figure: _average_between(chosen[figure], ends, figure) for figure in told}
     whole = all(end == int(end) for end in ends)
     return Curves(
         name=path.name,
@@ -123,19 +146,19 @@ def _curves(path: Path, columns: list[Points], train_images: int, val_images: in
     )
 
 
-def _nearer(column: Points, other: Points) -> bool:
+def _is_closer_to_epochs(column: LogColumn, other: LogColumn) -> bool:
     """Whether a column tells more of epochs than another that holds the same figure."""
-    by_step = [{"step", "iteration"} & _words(c.name) != set() for c in (column, other)]
+    by_step = [{"step", "iteration"} & _split_words(c.name) != set() for c in (column, other)]
     if by_step[0] != by_step[1]:
         return by_step[1]
     return len(set(column.places)) > len(set(other.places))
 
 
-def _ends(columns: list[Points]) -> list[float]:
+def _epoch_ends(columns: list[LogColumn]) -> list[float]:
     return sorted({place for column in columns for place in column.places})
 
 
-def _at(points: Points, ends: list[float], figure: str) -> tuple[float, ...]:
+def _average_between(points: LogColumn, ends: list[float], figure: str) -> tuple[float, ...]:
     """A value for each end: the mean of what stands after the end before it.
 
     A rate is the last one of its epoch. What is missing is put between its neighbours; what the
@@ -158,6 +181,6 @@ def _at(points: Points, ends: list[float], figure: str) -> tuple[float, ...]:
     return tuple(float(value) / (100 if per_cent else 1) for value in found)
 
 
-def _words(name: str) -> set[str]:
+def _split_words(name: str) -> set[str]:
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
     return set(re.findall(r"[a-z0-9]+", parted.lower()))

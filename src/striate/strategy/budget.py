@@ -42,11 +42,11 @@ def frozen_seconds(train_images: int, val_images: int, images_per_second: float)
 
 def refit_seconds(train_images: int, val_images: int, images_per_second: float) -> float:
     """Seconds that an exact head on tuned features takes: a pass for each share of the way."""
-    passes = len(shares(train_images))
+    passes = len(interpolation_shares(train_images))
     return passes * (train_images + val_images) / images_per_second
 
 
-def shares(train_images: int) -> tuple[float, ...]:
+def interpolation_shares(train_images: int) -> tuple[float, ...]:
     """How far towards tuned weights to try; with many images each try is a pass too many."""
     return SHARES if train_images <= _MOST_INTERPOLATED else SHARES[:1]
 
@@ -56,7 +56,7 @@ def epochs_within(seconds: float, seconds_per_epoch: float, most: int) -> int:
     return max(0, min(most, math.floor(seconds / seconds_per_epoch + 1e-9)))
 
 
-def feature_size(
+def choose_feature_size(
     images: int,
     image_size: int,
     images_per_second: float,

@@ -6,12 +6,12 @@ from striate.errors import UsageError
 from striate.strategy import budget
 from striate.strategy.expected_gain import (
     SMALL_IMAGE,
-    contenders,
+    candidate_strategies,
     epochs_choice,
-    epochs_for,
+    epochs_in_seconds,
+    expected_gain,
     full_epochs,
-    nothing_to_win,
-    promise,
+    no_gain_reason,
 )
 from striate.strategy.plans import best_probe, linear_plan, recipe_for, training_plan
 from striate.values import (
@@ -28,7 +28,7 @@ from striate.values import (
 )
 
 
-def what_to_try(
+def choose_trials(
     evidence: Evidence, remaining_seconds: float, options: Options, machine: Machine
 ) -> tuple[Candidate, ...]:
     """Short trainings worth their seconds before choosing; none where the choice is clear.
@@ -38,15 +38,15 @@ def what_to_try(
     scratch suits is not foreseen: thresholds set on some sets failed on the next (LOG 2026-11-24).
     """
     probe = best_probe(evidence)
-    if options.strategy != "auto" or probe is None or nothing_to_win(evidence, probe):
+    if options.strategy != "auto" or probe is None or no_gain_reason(evidence, probe):
         return ()
-    may, _ = contenders(evidence, remaining_seconds, options)
+    may, _ = candidate_strategies(evidence, remaining_seconds, options)
     # Tuning is never tried: it starts at the linear model, and a short one only unsettles it.
     # Small images train fast: where nothing else contends, the trial would only cost epochs.
     if "scratch" not in may or (may == ("scratch",) and evidence.image_size <= SMALL_IMAGE):
         return ()
     seconds = budget.trial_seconds(options.minutes, remaining_seconds)
-    epochs = epochs_for(evidence, "scratch", seconds)
+    epochs = epochs_in_seconds(evidence, "scratch", seconds)
     if not epochs:
         return ()
     why = say(
@@ -62,7 +62,7 @@ def what_to_try(
     return (Candidate(plan=plan, seconds=seconds, why=why),)
 
 
-def choose(
+def choose_plan(
     evidence: Evidence,
     remaining_seconds: float,
     options: Options,
@@ -77,33 +77,35 @@ def choose(
     Raises `UsageError` where the strategy asked for needs a pretrained network and none is there.
     """
     if options.strategy != "auto":
-        return _asked(evidence, remaining_seconds, options, machine)
+        return _plan_as_asked(evidence, remaining_seconds, options, machine)
     probe = best_probe(evidence)
     if probe is None:
         why = say("choose.no_pretrained", "No pretrained network is at hand, so one is trained.")
-        return _train(evidence, remaining_seconds, options, machine, "scratch", (why,))
-    said: tuple[Sentence, ...] = (_what_linear_does(probe),)
-    nothing = nothing_to_win(evidence, probe)
+        return _plan_training(evidence, remaining_seconds, options, machine, "scratch", (why,))
+    said: tuple[Sentence, ...] = (_describe_linear(probe),)
+    nothing = no_gain_reason(evidence, probe)
     if nothing is not None:
-        return _stay(evidence, options, machine, (*said, nothing))
-    may, out = contenders(evidence, remaining_seconds, options)
+        return _plan_linear(evidence, options, machine, (*said, nothing))
+    may, out = candidate_strategies(evidence, remaining_seconds, options)
     may = tuple(strategy for strategy in may if strategy not in without)
-    promises = [promise(evidence, strategy, remaining_seconds, probe) for strategy in may]
+    promises = [expected_gain(evidence, strategy, remaining_seconds, probe) for strategy in may]
     said = (*said, *out, *(found.why for found in promises))
     hopeful = [found for found in promises if found.hopeful]
     if not hopeful:
-        return _stay(evidence, options, machine, said)
+        return _plan_linear(evidence, options, machine, said)
     best = max(hopeful, key=lambda found: found.accuracy)
-    return _train(evidence, remaining_seconds, options, machine, best.strategy, said)
+    return _plan_training(evidence, remaining_seconds, options, machine, best.strategy, said)
 
 
-def _asked(
+def _plan_as_asked(
     evidence: Evidence, remaining_seconds: float, options: Options, machine: Machine
 ) -> Plan:
     name = options.strategy
     why = say("choose.asked", "You asked for {strategy}.", strategy=name)
     if name == "scratch":
-        return _train(evidence, remaining_seconds, options, machine, name, (why,), asked=True)
+        return _plan_training(
+            evidence, remaining_seconds, options, machine, name, (why,), asked=True
+        )
     if best_probe(evidence) is None:
         raise UsageError(
             f"The strategy {name} needs a pretrained network, and none is at hand.",
@@ -111,12 +113,12 @@ def _asked(
         )
     if name in CLOSED_FORM:
         strategy = Choice(value=name, why=why, ground="asked")
-        plan = linear_plan(_only_layers(evidence, name), options, machine, strategy)
+        plan = linear_plan(_keep_layer_probes(evidence, name), options, machine, strategy)
         return replace(plan, because=(why,))
-    return _train(evidence, remaining_seconds, options, machine, name, (why,), asked=True)
+    return _plan_training(evidence, remaining_seconds, options, machine, name, (why,), asked=True)
 
 
-def _only_layers(evidence: Evidence, strategy: str) -> Evidence:
+def _keep_layer_probes(evidence: Evidence, strategy: str) -> Evidence:
     """For `layers` the best probe is sought among those that read several stages."""
     others = [probe for probe in evidence.probes if probe.name in ("taps", "all")]
     if strategy != "layers" or not others or evidence.best_probe != "top":
@@ -124,7 +126,7 @@ def _only_layers(evidence: Evidence, strategy: str) -> Evidence:
     return replace(evidence, best_probe=min(others, key=lambda p: p.loo_log_loss).name)
 
 
-def _stay(
+def _plan_linear(
     evidence: Evidence, options: Options, machine: Machine, said: tuple[Sentence, ...]
 ) -> Plan:
     why = say("choose.linear", "The linear model on pretrained features is kept.")
@@ -133,7 +135,7 @@ def _stay(
     return replace(plan, because=(*said, why))
 
 
-def _train(
+def _plan_training(
     evidence: Evidence,
     remaining_seconds: float,
     options: Options,
@@ -144,7 +146,7 @@ def _train(
 ) -> Plan:
     least = 1 if evidence.speeds.get(strategy) else recipe_for(strategy).least_epochs
     epochs = max(least, full_epochs(evidence, strategy, remaining_seconds))
-    why = to_be_trained(strategy, epochs)
+    why = training_reason(strategy, epochs)
     if asked:
         choice = Choice(value=strategy, why=said[0], ground="asked")
         because = said
@@ -157,7 +159,7 @@ def _train(
     return replace(plan, because=because)
 
 
-def to_be_trained(strategy: str, epochs: int) -> Sentence:
+def training_reason(strategy: str, epochs: int) -> Sentence:
     """What follows from the choice of a strategy that trains by steps."""
     return say(
         "choose.train",
@@ -168,7 +170,7 @@ def to_be_trained(strategy: str, epochs: int) -> Sentence:
     )
 
 
-def _what_linear_does(probe: Probe) -> Sentence:
+def _describe_linear(probe: Probe) -> Sentence:
     loo, val = probe.loo_accuracy, probe.val_accuracy
     if val is None:
         return say(

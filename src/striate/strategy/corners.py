@@ -8,7 +8,7 @@ from statistics import fmean
 from striate.values import Corner, Evidence
 
 
-def corner(evidence: Evidence) -> Corner | None:
+def find_corner(evidence: Evidence) -> Corner | None:
     """Where the data lies, and what the table says there; None where no shift was measured."""
     if not evidence.shift or not evidence.images_per_class:
         return None
@@ -33,7 +33,7 @@ def rule_of_thumb(*, large: bool, similar: bool) -> str:
     return "linear" if similar else "layers"
 
 
-def to_try(image_size: float, images_per_class: float, shift: float) -> str:
+def strategy_to_try(image_size: float, images_per_class: float, shift: float) -> str:
     """What may beat the linear model and is worth a training; "" for nothing.
 
     For several labels and for numbers, where no trial is made. Small images lose most by being

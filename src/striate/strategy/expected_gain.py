@@ -43,7 +43,7 @@ TUNING_COSTS = {"shallow": 1.2, "deep": 5.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
+class ExpectedGain:
     """The accuracy that a strategy may reach on validation, and whether it is worth a training."""
 
     strategy: str
@@ -52,7 +52,7 @@ class Promise:
     why: Sentence
 
 
-def contenders(
+def candidate_strategies(
     evidence: Evidence, remaining_seconds: float, options: Options
 ) -> tuple[tuple[str, ...], tuple[Sentence, ...]]:
     """Strategies that could be trained in time, and why the others are out of the question.
@@ -61,13 +61,13 @@ def contenders(
     """
     found, out = [], []
     for strategy, reason in (
-        ("scratch", _against_scratch(evidence, options)),
-        ("deep", _against_tuning(evidence)),
-        ("shallow", _against_tuning(evidence)),
+        ("scratch", _reason_against_scratch(evidence, options)),
+        ("deep", _reason_against_tuning(evidence)),
+        ("shallow", _reason_against_tuning(evidence)),
     ):
         if strategy == "shallow" and "deep" in found:
             continue
-        reason = reason or _against_time(evidence, strategy, remaining_seconds)
+        reason = reason or _reason_against_time(evidence, strategy, remaining_seconds)
         if reason is None:
             found.append(strategy)
         else:
@@ -75,7 +75,7 @@ def contenders(
     return tuple(found), tuple(out)
 
 
-def worth_measuring(
+def strategies_to_measure(
     evidence: Evidence, remaining_seconds: float, options: Options
 ) -> tuple[str, ...]:
     """Strategies whose training speed matters to the choice, so that it is worth its seconds.
@@ -86,15 +86,15 @@ def worth_measuring(
     probe = best_probe(evidence)
     if options.strategy != "auto":
         return () if options.strategy in CLOSED_FORM else (options.strategy,)
-    if probe is not None and nothing_to_win(evidence, probe) is not None:
+    if probe is not None and no_gain_reason(evidence, probe) is not None:
         return ()
-    found = ["scratch"] if _against_scratch(evidence, options) is None else []
+    found = ["scratch"] if _reason_against_scratch(evidence, options) is None else []
     features = evidence.speeds.get("features", 0.0)
     hoped = {**evidence.speeds, **{name: features / cost for name, cost in TUNING_COSTS.items()}}
     fast = replace(evidence, speeds=hoped)
-    if _against_tuning(evidence) is None:
+    if _reason_against_tuning(evidence) is None:
         for tuning in ("deep", "shallow"):
-            if _against_time(fast, tuning, remaining_seconds) is None:
+            if _reason_against_time(fast, tuning, remaining_seconds) is None:
                 found.append(tuning)
             if (
                 full_epochs(fast, "deep", remaining_seconds)
@@ -104,7 +104,7 @@ def worth_measuring(
     return tuple(found)
 
 
-def nothing_to_win(evidence: Evidence, probe: Probe) -> Sentence | None:
+def no_gain_reason(evidence: Evidence, probe: Probe) -> Sentence | None:
     """Why no training could be seen to beat the linear model; None where one could."""
     if probe.val_accuracy is None:
         return say(
@@ -113,7 +113,7 @@ def nothing_to_win(evidence: Evidence, probe: Probe) -> Sentence | None:
         )
     judged = (probe.loo_accuracy, probe.val_accuracy)
     n = sum(found.n for found in judged)
-    wrong = sum(_missed(found) for found in judged)
+    wrong = sum(_count_errors(found) for found in judged)
     if wrong > LITTLE * n:
         return None
     return say(
@@ -125,17 +125,19 @@ def nothing_to_win(evidence: Evidence, probe: Probe) -> Sentence | None:
     )
 
 
-def _missed(found: Interval) -> int:
+def _count_errors(found: Interval) -> int:
     return round((1 - found.value) * found.n)
 
 
-def promise(evidence: Evidence, strategy: str, remaining_seconds: float, probe: Probe) -> Promise:
+def expected_gain(
+    evidence: Evidence, strategy: str, remaining_seconds: float, probe: Probe
+) -> ExpectedGain:
     """What `strategy` may reach, from its trial or, without one, from what is known of it."""
     assert probe.val_accuracy is not None
     linear = probe.val_accuracy.value
     trial = next((t for t in evidence.trials if t.strategy == strategy), None)
     if trial is not None:
-        return _from_trial(evidence, trial, remaining_seconds, linear)
+        return _extrapolate_trial(evidence, trial, remaining_seconds, linear)
     if strategy in TUNED:
         some = strategy == "shallow"
         template = (
@@ -145,7 +147,7 @@ def promise(evidence: Evidence, strategy: str, remaining_seconds: float, probe: 
         )
         why = say("promise.shallow" if some else "promise.deep", template)
         accuracy = 1 - DEEP_KEEPS * (1 - linear)
-        return Promise(strategy=strategy, accuracy=accuracy, hopeful=True, why=why)
+        return ExpectedGain(strategy=strategy, accuracy=accuracy, hopeful=True, why=why)
     images, size = sum(evidence.images_per_class), evidence.image_size
     hopeful = size <= SMALL_IMAGE or images >= _MANY_IMAGES
     if hopeful:
@@ -163,10 +165,10 @@ def promise(evidence: Evidence, strategy: str, remaining_seconds: float, probe: 
             n=images,
             size=size,
         )
-    return Promise(strategy=strategy, accuracy=linear, hopeful=hopeful, why=why)
+    return ExpectedGain(strategy=strategy, accuracy=linear, hopeful=hopeful, why=why)
 
 
-def epochs_for(evidence: Evidence, strategy: str, seconds: float) -> int:
+def epochs_in_seconds(evidence: Evidence, strategy: str, seconds: float) -> int:
     """Epochs of a training that takes `seconds`, at the measured speed; 0 if none is measured."""
     each = _epoch_seconds(evidence, strategy)
     if each is None:
@@ -186,7 +188,9 @@ def full_epochs(evidence: Evidence, strategy: str, remaining_seconds: float) -> 
         judge_seconds += budget.refit_seconds(images, val_images, features)
     if strategy == "shallow" and features:
         judge_seconds += budget.frozen_seconds(images, val_images, features)
-    return epochs_for(evidence, strategy, budget.training_seconds(remaining_seconds, judge_seconds))
+    return epochs_in_seconds(
+        evidence, strategy, budget.training_seconds(remaining_seconds, judge_seconds)
+    )
 
 
 def epochs_choice(evidence: Evidence, strategy: str, epochs: int) -> Choice[int]:
@@ -208,9 +212,9 @@ def epochs_choice(evidence: Evidence, strategy: str, epochs: int) -> Choice[int]
     return Choice(value=epochs, why=why, ground="measured")
 
 
-def _from_trial(
+def _extrapolate_trial(
     evidence: Evidence, trial: Trial, remaining_seconds: float, linear: float
-) -> Promise:
+) -> ExpectedGain:
     """The trial's error, shrunk as errors shrink with the length of a training.
 
     `hopeful` takes the trial at the upper end of its interval: a network that may win is
@@ -256,16 +260,18 @@ def _from_trial(
             "bring about {accuracy:.1%}, not enough to pass the linear model.",
             **figures,
         )
-    return Promise(strategy=trial.strategy, accuracy=accuracy, hopeful=hopeful or small, why=why)
+    return ExpectedGain(
+        strategy=trial.strategy, accuracy=accuracy, hopeful=hopeful or small, why=why
+    )
 
 
-def _against_scratch(evidence: Evidence, options: Options) -> Sentence | None:
+def _reason_against_scratch(evidence: Evidence, options: Options) -> Sentence | None:
     probe = best_probe(evidence)
     if options.net != "auto" and probe is not None:
         return say("out.net_asked", "You asked for {net}, so no other is tried.", net=options.net)
     if probe is None or probe.val_accuracy is None:
         return None
-    wrong, n = _missed(probe.val_accuracy), probe.val_accuracy.n
+    wrong, n = _count_errors(probe.val_accuracy), probe.val_accuracy.n
     if sign_test(wrong, 0) < GATE_LEVEL:
         return None
     return say(
@@ -277,7 +283,7 @@ def _against_scratch(evidence: Evidence, options: Options) -> Sentence | None:
     )
 
 
-def _against_tuning(evidence: Evidence) -> Sentence | None:
+def _reason_against_tuning(evidence: Evidence) -> Sentence | None:
     """Why a pretrained network is not worth tuning."""
     if best_probe(evidence) is None:
         return say("out.no_pretrained", "No pretrained network is at hand to tune.")
@@ -292,7 +298,9 @@ def _against_tuning(evidence: Evidence) -> Sentence | None:
     )
 
 
-def _against_time(evidence: Evidence, strategy: str, remaining_seconds: float) -> Sentence | None:
+def _reason_against_time(
+    evidence: Evidence, strategy: str, remaining_seconds: float
+) -> Sentence | None:
     if not evidence.speeds.get(strategy):
         if strategy == "deep" and evidence.speeds.get("features"):
             return say("out.deep_slow", "Tuning all layers would not be done in the time left.")

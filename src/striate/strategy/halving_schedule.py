@@ -8,7 +8,7 @@ from striate.values import Choice, Plan, Sentence, say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arm:
+class HalvingArm:
     """A plan that is raced; `what` says in which one choice it differs from the recipe."""
 
     name: str
@@ -16,13 +16,13 @@ class Arm:
     what: Sentence
 
 
-def arms(plan: Plan) -> tuple[Arm, ...]:
+def make_arms(plan: Plan) -> tuple[HalvingArm, ...]:
     """The recipe first, then plans that differ from it in one choice that nobody asked for."""
-    recipe = Arm(name=RECIPE, plan=plan, what=say("arm.recipe", "the recipe as it is"))
-    return (recipe, *(arm for make in MAKERS for arm in make(plan)))
+    recipe = HalvingArm(name=RECIPE, plan=plan, what=say("arm.recipe", "the recipe as it is"))
+    return (recipe, *(arm for make in ARM_MAKERS for arm in make(plan)))
 
 
-def heats(starters: int, epochs: int) -> tuple[int, ...]:
+def plan_heats(starters: int, epochs: int) -> tuple[int, ...]:
     """Epochs that each arm trains in each heat; empty where the race is not worth its epochs.
 
     Successive halving (Jamieson and Talwalkar 2016): every heat halves the arms and doubles
@@ -30,13 +30,13 @@ def heats(starters: int, epochs: int) -> tuple[int, ...]:
     is raced for keeps the rest; where that leaves the first heat fewer than `LEAST_EPOCHS`, what
     arms reach says little of what they would in full.
     """
-    fields = field_sizes(starters)
+    fields = arms_per_heat(starters)
     cost = sum(size * 2**heat for heat, size in enumerate(fields))
     first = int(SHARE * epochs / cost) if fields else 0
     return tuple(first * 2**heat for heat in range(len(fields))) if first >= LEAST_EPOCHS else ()
 
 
-def field_sizes(starters: int) -> tuple[int, ...]:
+def arms_per_heat(starters: int) -> tuple[int, ...]:
     """Arms at the start of each heat: all, then half of them while that is a race."""
     found = []
     while starters >= 2:
@@ -45,7 +45,7 @@ def field_sizes(starters: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def go_on(right: Sequence[int], places: int) -> tuple[int, ...]:
+def select_survivors(right: Sequence[int], places: int) -> tuple[int, ...]:
     """The arms of the next heat by how many validation images they got right, in their old order.
 
     The first, which is the recipe, always goes on, so that the last heat has it to be beaten; of
@@ -55,38 +55,42 @@ def go_on(right: Sequence[int], places: int) -> tuple[int, ...]:
     return (0, *sorted(others[: places - 1]))
 
 
-def _half_rate(plan: Plan) -> tuple[Arm, ...]:
-    return _rate(plan, "half_rate", 0.5)
+def _halve_rate(plan: Plan) -> tuple[HalvingArm, ...]:
+    return _scale_rate(plan, "half_rate", 0.5)
 
 
-def _double_rate(plan: Plan) -> tuple[Arm, ...]:
-    return _rate(plan, "double_rate", 2.0)
+def _double_rate(plan: Plan) -> tuple[HalvingArm, ...]:
+    return _scale_rate(plan, "double_rate", 2.0)
 
 
-def _rate(plan: Plan, name: str, times: float) -> tuple[Arm, ...]:
+def _scale_rate(plan: Plan, name: str, times: float) -> tuple[HalvingArm, ...]:
     value = times * plan.learning_rate.value
     what = say("arm.learning_rate", "learning rate {value:.2g}", value=value)
-    return _arm(name, plan, what, learning_rate=value)
+    return _make_arm(name, plan, what, learning_rate=value)
 
 
-def _erase(plan: Plan) -> tuple[Arm, ...]:
+def _add_erasing(plan: Plan) -> tuple[HalvingArm, ...]:
     if plan.augment.value.get("erase"):
         return ()
     what = say("arm.erase", "erased patches beside the other changes of images")
-    return _arm("erase", plan, what, augment={**plan.augment.value, "erase": 1.0})
+    return _make_arm("erase", plan, what, augment={**plan.augment.value, "erase": 1.0})
 
 
-def _arm(name: str, plan: Plan, what: Sentence, **changes: Any) -> tuple[Arm, ...]:
+def _make_arm(name: str, plan: Plan, what: Sentence, **changes: Any) -> tuple[HalvingArm, ...]:
     if any(getattr(plan, field).ground == "asked" for field in changes):
         return ()
     choices: dict[str, Any] = {
         field: Choice(value=value, why=what, ground="measured") for field, value in changes.items()
     }
-    return (Arm(name=name, plan=replace(plan, **choices), what=what),)
+    return (HalvingArm(name=name, plan=replace(plan, **choices), what=what),)
 
 
 RECIPE = "recipe"
 # Erased patches keep every label; rates are what a recipe is most often wrong in.
-MAKERS: tuple[Callable[[Plan], tuple[Arm, ...]], ...] = (_half_rate, _double_rate, _erase)
+ARM_MAKERS: tuple[Callable[[Plan], tuple[HalvingArm, ...]], ...] = (
+    _halve_rate,
+    _double_rate,
+    _add_erasing,
+)
 SHARE = 0.25
 LEAST_EPOCHS = 2

@@ -2,31 +2,33 @@
 
 from collections.abc import Sequence
 
-from striate.config.overrides import SETTINGS, parsed
+from striate.config.overrides import SETTINGS, parse_overrides
 from striate.values import CLOSED_FORM, WHITENING, Options, Plan, Sentence, Task, say
 
 
-def idle_choices(options: Options, plan: Plan) -> tuple[str, ...]:
+def ignored_choices(options: Options, plan: Plan) -> tuple[str, ...]:
     """Names in `--set` that the model of this plan has no use for, sorted."""
-    asked = parsed(options.set) if options.set else {}
-    return tuple(sorted(name for name in asked if not _heeded(name, plan)))
+    asked = parse_overrides(options.set) if options.set else {}
+    return tuple(sorted(name for name in asked if not _is_used(name, plan)))
 
 
-def idle(options: Options, plan: Plan, task: Task, val_images: int) -> tuple[Sentence, ...]:
+def ignored_settings(
+    options: Options, plan: Plan, task: Task, val_images: int
+) -> tuple[Sentence, ...]:
     """A sentence on choices without effect, and one on `--race` and `--remedy` each; often none."""
-    names = idle_choices(options, plan)
-    told = [_of_choices(names, plan)] if names else []
+    names = ignored_choices(options, plan)
+    told = [_describe_choices(names, plan)] if names else []
     trained = plan.strategy.value not in CLOSED_FORM or _mentions(plan, "gate.")
     for flag, asked, did in (
         ("--race", options.race, _mentions(plan, "race.")),
         ("--remedy", options.remedy, _mentions(plan, "remedy.")),
     ):
         if asked and not did:
-            told += _of_flag(flag, task, val_images, trained)
+            told += _describe_flag(flag, task, val_images, trained)
     return tuple(told)
 
 
-def _heeded(name: str, plan: Plan) -> bool:
+def _is_used(name: str, plan: Plan) -> bool:
     strategy = plan.strategy.value
     if strategy in CLOSED_FORM:
         return name in IN_CLOSED_FORM
@@ -39,7 +41,7 @@ def _heeded(name: str, plan: Plan) -> bool:
     return name not in FROM_PRETRAINED
 
 
-def _of_choices(names: Sequence[str], plan: Plan) -> Sentence:
+def _describe_choices(names: Sequence[str], plan: Plan) -> Sentence:
     listed = ", ".join(names)
     if plan.strategy.value in CLOSED_FORM:
         own = any(name in SETTINGS or name in FROM_SCRATCH for name in names)
@@ -67,7 +69,7 @@ def _of_choices(names: Sequence[str], plan: Plan) -> Sentence:
     )
 
 
-def _of_flag(flag: str, task: Task, val_images: int, trained: bool) -> list[Sentence]:
+def _describe_flag(flag: str, task: Task, val_images: int, trained: bool) -> list[Sentence]:
     if not val_images:
         return [
             say(

@@ -1,13 +1,13 @@
 """A strategy and its epochs in, the full plan out: every setting with its ground."""
 
-from striate.config.overrides import overridden
+from striate.config.overrides import apply_overrides
 from striate.strategy.recipes import DEEP, SCRATCH, Recipe
 from striate.strategy.training_choices import (
-    augmentation,
+    augmentation_choice,
     channels_choice,
     resize_choice,
+    with_fitting_rate,
     with_preprocessing,
-    with_rate,
 )
 from striate.values import (
     BalanceGain,
@@ -40,12 +40,12 @@ def linear_plan(
         seed=options.seed,
         classes=evidence.classes,
         strategy=strategy,
-        net=_net(evidence, evidence.net, options),
-        weights=_weights(evidence),
+        net=_net_choice(evidence, evidence.net, options),
+        weights=_weights_choice(evidence),
         settings=Choice(value=NetSettings(), why=none, ground="convention"),
-        taps=_probe_taps(probe, len(evidence.probes)),
-        alpha=_alpha(probe),
-        input_size=_input_size(evidence.input_size, evidence.image_size),
+        taps=_taps_choice(probe, len(evidence.probes)),
+        alpha=_alpha_choice(probe),
+        input_size=_input_size_choice(evidence.input_size, evidence.image_size),
         epochs=Choice(value=0, why=none, ground="convention"),
         batch_size=Choice(value=1, why=none, ground="convention"),
         learning_rate=Choice(value=0.0, why=none, ground="convention"),
@@ -60,7 +60,7 @@ def linear_plan(
         l1=Choice(value=0.0, why=none, ground="convention"),
         clip=Choice(value=0.0, why=none, ground="convention"),
         mix=Choice(value="none", why=none, ground="convention"),
-        balance=_balance(evidence.balance),
+        balance=_balance_choice(evidence.balance),
         ema=Choice(value=0.0, why=none, ground="convention"),
         l2_sp=Choice(value=0.0, why=none, ground="convention"),
         unfreeze=Choice(value="at-once", why=none, ground="convention"),
@@ -70,14 +70,14 @@ def linear_plan(
         views=Choice(value=1, why=none, ground="convention"),
         head_rate=Choice(value=0.0, why=none, ground="convention"),
         stopping=Choice(value="never", why=none, ground="convention"),
-        precision=_precision(machine),
-        threads=_threads(machine),
-        inference_batch_size=_inference_batch_size(machine),
+        precision=_precision_choice(machine),
+        threads=_threads_choice(machine),
+        inference_batch_size=_inference_batch_size_choice(machine),
         channels=channels_choice(evidence.channels, "linear"),
         resize=resize_choice(evidence),
     )
     heeded = ("balance", "channels", "resize")
-    return with_preprocessing(overridden(plan, options.set, only=heeded))
+    return with_preprocessing(apply_overrides(plan, options.set, only=heeded))
 
 
 def training_plan(
@@ -99,14 +99,14 @@ def training_plan(
         seed=options.seed,
         classes=evidence.classes,
         strategy=strategy,
-        net=_net(evidence, evidence.net if tuned else COMPACT, options),
-        weights=_weights(evidence) if tuned else _no_weights(),
+        net=_net_choice(evidence, evidence.net if tuned else COMPACT, options),
+        weights=_weights_choice(evidence) if tuned else _no_weights_choice(),
         settings=recipe.settings,
-        taps=_probe_taps(probe, len(evidence.probes)) if tuned and probe else recipe.taps,
-        alpha=_alpha(probe) if tuned and probe else _no_alpha(),
-        input_size=_input_size(size, evidence.image_size),
+        taps=_taps_choice(probe, len(evidence.probes)) if tuned and probe else recipe.taps,
+        alpha=_alpha_choice(probe) if tuned and probe else _no_alpha_choice(),
+        input_size=_input_size_choice(size, evidence.image_size),
         epochs=epochs,
-        batch_size=_batch(recipe, sum(evidence.images_per_class)),
+        batch_size=_batch_size_choice(recipe, sum(evidence.images_per_class)),
         learning_rate=recipe.learning_rate,
         layer_decay=recipe.layer_decay,
         head_rate=recipe.head_rate,
@@ -115,17 +115,17 @@ def training_plan(
         schedule=recipe.schedule,
         label_smoothing=recipe.label_smoothing,
         dropout=recipe.dropout,
-        augment=augmentation(recipe, evidence, strategy.value),
-        balance=_balance(evidence.balance),
-        views=_views(strategy.value, evidence.flips),
-        precision=_training_precision(evidence, strategy.value, machine),
-        threads=_threads(machine),
-        inference_batch_size=_inference_batch_size(machine),
-        tuned=_tuned(strategy.value),
+        augment=augmentation_choice(recipe, evidence, strategy.value),
+        balance=_balance_choice(evidence.balance),
+        views=_views_choice(strategy.value, evidence.flips),
+        precision=_training_precision_choice(evidence, strategy.value, machine),
+        threads=_threads_choice(machine),
+        inference_batch_size=_inference_batch_size_choice(machine),
+        tuned=_trained_groups_choice(strategy.value),
         channels=channels_choice(evidence.channels, strategy.value),
         resize=resize_choice(evidence),
     )
-    return with_preprocessing(with_rate(overridden(plan, options.set)))
+    return with_preprocessing(with_fitting_rate(apply_overrides(plan, options.set)))
 
 
 def best_probe(evidence: Evidence) -> Probe | None:
@@ -138,7 +138,7 @@ def recipe_for(strategy: str) -> Recipe:
     return SCRATCH if strategy == "scratch" else DEEP
 
 
-def _tuned(strategy: str) -> Choice[int]:
+def _trained_groups_choice(strategy: str) -> Choice[int]:
     if strategy != "shallow":
         why = say("plan.tuned_all", "all layers learn")
         return Choice(value=0, why=why, ground="convention")
@@ -146,7 +146,7 @@ def _tuned(strategy: str) -> Choice[int]:
     return Choice(value=SHALLOW_GROUPS, why=why, ground="convention")
 
 
-def _net(evidence: Evidence, name: str, options: Options) -> Choice[str]:
+def _net_choice(evidence: Evidence, name: str, options: Options) -> Choice[str]:
     if options.net != "auto" and name not in (options.net, COMPACT):
         why = say("plan.net_instead", "the weights of {net} cannot be had", net=options.net)
         return Choice(value=name, why=why, ground="measured")
@@ -170,19 +170,19 @@ def _net(evidence: Evidence, name: str, options: Options) -> Choice[str]:
     return Choice(value=name, why=why, ground="convention")
 
 
-def _weights(evidence: Evidence) -> Choice[str]:
+def _weights_choice(evidence: Evidence) -> Choice[str]:
     if not evidence.weights:
         return WEIGHTS_AT_HAND
     why = say("plan.weights_file", "the file that you named")
     return Choice(value=evidence.weights, why=why, ground="asked")
 
 
-def _no_weights() -> Choice[str]:
+def _no_weights_choice() -> Choice[str]:
     why = say("plan.no_weights", "trained from scratch: no weights are taken over")
     return Choice(value="", why=why, ground="convention")
 
 
-def _batch(recipe: Recipe, train_images: int) -> Choice[int]:
+def _batch_size_choice(recipe: Recipe, train_images: int) -> Choice[int]:
     """Batch size; small sets get smaller batches, so that an epoch has some steps.
 
     The rate stays: Muon's steps have one length whatever the gradient, and 0.12 was as good as
@@ -203,7 +203,7 @@ def _batch(recipe: Recipe, train_images: int) -> Choice[int]:
     return Choice(value=smaller, why=why, ground="convention")
 
 
-def _views(strategy: str, flips: CopyGain | None) -> Choice[int]:
+def _views_choice(strategy: str, flips: CopyGain | None) -> Choice[int]:
     """Both mirrorings are judged where mirroring keeps labels and twice the pass is cheap."""
     if strategy != "scratch" or flips is None or not flips.helps:
         why = say("plan.one_view", "an image is judged as it is")
@@ -216,7 +216,7 @@ def _views(strategy: str, flips: CopyGain | None) -> Choice[int]:
     return Choice(value=2, why=why, ground="measured")
 
 
-def _balance(found: BalanceGain | None) -> Choice[str]:
+def _balance_choice(found: BalanceGain | None) -> Choice[str]:
     """Class weights where a linear model's left-out images say that they help and do no harm."""
     if found is None:
         why = say(
@@ -247,7 +247,7 @@ def _balance(found: BalanceGain | None) -> Choice[str]:
     return Choice(value="none", why=why, ground="measured")
 
 
-def _probe_taps(probe: Probe, probes: int) -> Choice[tuple[Tap, ...]]:
+def _taps_choice(probe: Probe, probes: int) -> Choice[tuple[Tap, ...]]:
     why = say(
         "plan.taps",
         "'{name}' is best of {n} by leave-one-out: {accuracy:.1%} right",
@@ -258,17 +258,17 @@ def _probe_taps(probe: Probe, probes: int) -> Choice[tuple[Tap, ...]]:
     return Choice(value=probe.taps, why=why, ground="measured")
 
 
-def _alpha(probe: Probe) -> Choice[float]:
+def _alpha_choice(probe: Probe) -> Choice[float]:
     why = say("plan.alpha", "the least leave-one-out error of all penalties tried")
     return Choice(value=probe.alpha, why=why, ground="measured")
 
 
-def _no_alpha() -> Choice[float]:
+def _no_alpha_choice() -> Choice[float]:
     why = say("plan.no_alpha", "no closed-form head to penalise")
     return Choice(value=0.0, why=why, ground="convention")
 
 
-def _input_size(size: int, image_size: int) -> Choice[int]:
+def _input_size_choice(size: int, image_size: int) -> Choice[int]:
     if size == image_size:
         why = say("plan.size_as_is", "the images as they are, {size} pixels", size=size)
     else:
@@ -281,16 +281,16 @@ def _input_size(size: int, image_size: int) -> Choice[int]:
     return Choice(value=size, why=why, ground="convention")
 
 
-def _training_precision(evidence: Evidence, strategy: str, machine: Machine) -> Choice[str]:
+def _training_precision_choice(evidence: Evidence, strategy: str, machine: Machine) -> Choice[str]:
     """What a training step was fastest in; the machine's own where that was not measured."""
     measured = evidence.precisions.get(strategy)
     if measured is None:
-        return _precision(machine)
+        return _precision_choice(machine)
     why = say("plan.training_precision", "a training step is fastest in it here")
     return Choice(value=measured, why=why, ground="measured")
 
 
-def _precision(machine: Machine) -> Choice[str]:
+def _precision_choice(machine: Machine) -> Choice[str]:
     why = say(
         "plan.precision",
         "fastest on this machine within bounds: error {error:.2%} against float32",
@@ -299,12 +299,12 @@ def _precision(machine: Machine) -> Choice[str]:
     return Choice(value=machine.precision, why=why, ground="measured")
 
 
-def _threads(machine: Machine) -> Choice[int]:
+def _threads_choice(machine: Machine) -> Choice[int]:
     why = say("plan.threads", "{n} fastest on this machine", n=machine.threads)
     return Choice(value=machine.threads, why=why, ground="measured")
 
 
-def _inference_batch_size(machine: Machine) -> Choice[int]:
+def _inference_batch_size_choice(machine: Machine) -> Choice[int]:
     why = say("plan.inference_batch_size", "the fastest batch on this machine")
     return Choice(value=machine.batch_size, why=why, ground="measured")
 

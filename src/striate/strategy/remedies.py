@@ -18,82 +18,82 @@ class Remedy:
 
 def remedies_for(code: str, plan: Plan) -> tuple[Remedy, ...]:
     """The most promising remedies for a finding, two or three; none for one that no plan mends."""
-    return tuple(make(plan) for make in REMEDIES.get(code, ()) if _suits(make, plan))
+    return tuple(make(plan) for make in REMEDIES.get(code, ()) if _is_applicable(make, plan))
 
 
-def stronger_augmentation(plan: Plan) -> Remedy:
+def strengthen_augmentation(plan: Plan) -> Remedy:
     """Crops and erased patches at full strength beside what there is: labels stay true."""
     value = {**plan.augment.value, "crop": 1.0, "erase": 1.0}
     what = say("remedy.augment", "crops and erased patches at full strength")
-    return _remedy("augment", plan, what, augment=value)
+    return _make_remedy("augment", plan, what, augment=value)
 
 
-def more_decay(plan: Plan) -> Remedy:
+def increase_decay(plan: Plan) -> Remedy:
     """Ten times the weight decay."""
     value = 10 * (plan.weight_decay.value or 1e-4)
     what = say("remedy.weight_decay", "weight decay {value:.2g}", value=value)
-    return _remedy("weight_decay", plan, what, weight_decay=value)
+    return _make_remedy("weight_decay", plan, what, weight_decay=value)
 
 
-def more_dropout(plan: Plan) -> Remedy:
+def increase_dropout(plan: Plan) -> Remedy:
     """Half of the features dropped before the last layer, as in Hinton and others 2012."""
     what = say("remedy.dropout", "dropout of {value:.0%}", value=0.5)
-    return _remedy("dropout", plan, what, dropout=0.5)
+    return _make_remedy("dropout", plan, what, dropout=0.5)
 
 
-def longer(plan: Plan) -> Remedy:
+def train_longer(plan: Plan) -> Remedy:
     """Twice the epochs."""
     value = 2 * plan.epochs.value
     what = say("remedy.epochs", "{value} epochs", value=value)
-    return _remedy("epochs", plan, what, epochs=value)
+    return _make_remedy("epochs", plan, what, epochs=value)
 
 
-def wider(plan: Plan) -> Remedy:
+def widen_network(plan: Plan) -> Remedy:
     """Twice the channels of a network trained from scratch."""
     value = replace(plan.settings.value, width=2 * plan.settings.value.width)
     what = say("remedy.width", "width {value:g}", value=value.width)
-    return _remedy("width", plan, what, settings=value)
+    return _make_remedy("width", plan, what, settings=value)
 
 
-def higher_rate(plan: Plan) -> Remedy:
+def raise_rate(plan: Plan) -> Remedy:
     """Three times the learning rate."""
-    return _rate("higher_rate", plan, 3.0)
+    return _scale_rate("higher_rate", plan, 3.0)
 
 
 def lower_rate(plan: Plan) -> Remedy:
     """A third of the learning rate."""
-    return _rate("lower_rate", plan, 1 / 3)
+    return _scale_rate("lower_rate", plan, 1 / 3)
 
 
-def clipped(plan: Plan) -> Remedy:
+def clip_gradients(plan: Plan) -> Remedy:
     """Gradients no longer than 1."""
     what = say("remedy.clip", "gradients no longer than {value:g}", value=1.0)
-    return _remedy("clip", plan, what, clip=1.0)
+    return _make_remedy("clip", plan, what, clip=1.0)
 
 
-def weaker_augmentation(plan: Plan) -> Remedy:
+def weaken_augmentation(plan: Plan) -> Remedy:
     """Half the strength of every change."""
     value = {name: strength / 2 for name, strength in plan.augment.value.items()}
     what = say("remedy.less_augment", "augmentation at half its strength")
-    return _remedy("less_augment", plan, what, augment=value)
+    return _make_remedy("less_augment", plan, what, augment=value)
 
 
-def _rate(name: str, plan: Plan, times: float) -> Remedy:
+def _scale_rate(name: str, plan: Plan, times: float) -> Remedy:
     value = times * plan.learning_rate.value
     what = say("remedy.learning_rate", "learning rate {value:.2g}", value=value)
-    return _remedy(name, plan, what, learning_rate=value)
+    return _make_remedy(name, plan, what, learning_rate=value)
 
 
-def _remedy(name: str, plan: Plan, what: Sentence, **changes: Any) -> Remedy:
+def _make_remedy(name: str, plan: Plan, what: Sentence, **changes: Any) -> Remedy:
     choices: dict[str, Any] = {
         field: Choice(value=value, why=what, ground="measured") for field, value in changes.items()
     }
     return Remedy(name=name, plan=replace(plan, **choices), what=what)
 
 
-def _suits(make: Callable[[Plan], Remedy], plan: Plan) -> bool:
+def _is_applicable(make: Callable[[Plan], Remedy], plan: Plan) -> bool:
     """A pretrained network has the width that it has; what changes nothing is not tried."""
-    if make is wider and (plan.strategy.value != "scratch" or plan.net.value != "compact"):
+    if make is widen_network and (plan.strategy.value != "scratch" or plan.net.value != "compact"):
         return False
     changed = make(plan).plan
     choices = [
@@ -103,12 +103,12 @@ def _suits(make: Callable[[Plan], Remedy], plan: Plan) -> bool:
 
 
 REMEDIES: dict[str, tuple[Callable[[Plan], Remedy], ...]] = {
-    "overfitting": (stronger_augmentation, more_decay, more_dropout),
-    "underfitting": (longer, wider, higher_rate),
-    "not_converged": (longer, higher_rate),
-    "learning_rate_low": (higher_rate, longer),
-    "learning_rate_high": (lower_rate, clipped),
-    "diverged": (lower_rate, clipped),
-    "plateau": (lower_rate, higher_rate, clipped),
-    "augmentation_strong": (weaker_augmentation, longer),
+    "overfitting": (strengthen_augmentation, increase_decay, increase_dropout),
+    "underfitting": (train_longer, widen_network, raise_rate),
+    "not_converged": (train_longer, raise_rate),
+    "learning_rate_low": (raise_rate, train_longer),
+    "learning_rate_high": (lower_rate, clip_gradients),
+    "diverged": (lower_rate, clip_gradients),
+    "plateau": (lower_rate, raise_rate, clip_gradients),
+    "augmentation_strong": (weaken_augmentation, train_longer),
 }

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from statistics import fmean
 
-from striate.config.overrides import parsed
+from striate.config.overrides import parse_overrides
 from striate.errors import UsageError
-from striate.strategy.corners import to_try
+from striate.strategy.corners import strategy_to_try
 from striate.strategy.expected_gain import epochs_choice, full_epochs
 from striate.strategy.plans import best_probe, linear_plan, recipe_for, training_plan
 from striate.values import (
@@ -28,17 +28,17 @@ from striate.values import (
 )
 
 
-def refuse_unfit(task: Task, options: Options) -> None:
+def check_task_settings(task: Task, options: Options) -> None:
     """Raises `UsageError` where `--set` asks for what has no meaning for a task."""
     if task == "label" or not options.set:
         return
-    asked = parsed(options.set)
-    for (of, name), (unfit, why) in UNFIT.items():
+    asked = parse_overrides(options.set)
+    for (of, name), (unfit, why) in MEANINGLESS_SETTINGS.items():
         if of == task and name in asked and unfit(asked[name]):
             raise UsageError(f"--set {name}={asked[name]}: {why}", f"Leave {name} out.")
 
 
-def worth_a_training(evidence: Evidence, options: Options) -> str:
+def strategy_to_train(evidence: Evidence, options: Options) -> str:
     """The strategy that trains by steps and is asked for or may beat the linear model; or ""."""
     if options.strategy != "auto":
         return "" if options.strategy in CLOSED_FORM else options.strategy
@@ -49,17 +49,17 @@ def worth_a_training(evidence: Evidence, options: Options) -> str:
     # The network that was asked for is pretrained: no other is trained from scratch beside it.
     size = evidence.image_size if options.net == "auto" else math.inf
     each = sum(evidence.images_per_class) / max(1, len(evidence.images_per_class))
-    return to_try(size, each, _shift(evidence))
+    return strategy_to_try(size, each, _mean_shift(evidence))
 
 
-def choose_for_targets(
+def choose_target_plan(
     evidence: Evidence, remaining_seconds: float, options: Options, machine: Machine, task: Task
 ) -> Plan:
     """The plan for several labels or a number; `because` says how it came about.
 
     Raises `UsageError` where the strategy asked for needs a pretrained network and none is there.
     """
-    probe, name = best_probe(evidence), worth_a_training(evidence, options)
+    probe, name = best_probe(evidence), strategy_to_train(evidence, options)
     if probe is None and options.strategy not in ("auto", "scratch"):
         raise UsageError(
             f"The strategy {options.strategy} needs a pretrained network, and none is at hand.",
@@ -69,22 +69,28 @@ def choose_for_targets(
     said: tuple[Sentence, ...] = ()
     if asked:
         said = (say("choose.asked", "You asked for {strategy}.", strategy=options.strategy),)
-    against = None if asked or probe is None else _against(evidence, name, remaining_seconds)
+    against = (
+        None
+        if asked or probe is None
+        else _reason_against_training(evidence, name, remaining_seconds)
+    )
     if not name or against is not None:
-        return _stay(evidence, options, machine, (*said, *((against,) if against else ())), task)
+        return _plan_linear(
+            evidence, options, machine, (*said, *((against,) if against else ())), task
+        )
     epochs = full_epochs(evidence, name, remaining_seconds)
     least = 1 if evidence.speeds.get(name) else recipe_for(name).least_epochs
     count = epochs_choice(evidence, name, max(least, epochs))
     if not asked:
-        said = (_try(evidence, name, count.value),)
+        said = (_describe_attempt(evidence, name, count.value),)
     strategy = Choice(value=name, why=said[0], ground="asked" if asked else "convention")
-    plan = _for_task(training_plan(evidence, options, machine, strategy, count), task)
+    plan = _without_smoothing(training_plan(evidence, options, machine, strategy, count), task)
     if probe is not None and name != "scratch":
-        plan = replace(plan, taps=replace(plan.taps, why=_which(evidence, task)))
+        plan = replace(plan, taps=replace(plan.taps, why=_describe_probe(evidence, task)))
     return replace(plan, because=said)
 
 
-def _stay(
+def _plan_linear(
     evidence: Evidence,
     options: Options,
     machine: Machine,
@@ -107,10 +113,12 @@ def exact_plan(
 ) -> Plan:
     """The plan of the exact head on the taps of the best probe."""
     plan = linear_plan(evidence, options, machine, strategy)
-    return replace(plan, taps=replace(plan.taps, why=_which(evidence, task)))
+    return replace(plan, taps=replace(plan.taps, why=_describe_probe(evidence, task)))
 
 
-def _against(evidence: Evidence, name: str, remaining_seconds: float) -> Sentence | None:
+def _reason_against_training(
+    evidence: Evidence, name: str, remaining_seconds: float
+) -> Sentence | None:
     """Why nothing is trained by steps beside the linear model; None where something is."""
     if not evidence.val_images:
         return say(
@@ -137,7 +145,7 @@ def _against(evidence: Evidence, name: str, remaining_seconds: float) -> Sentenc
     )
 
 
-def _try(evidence: Evidence, strategy: str, epochs: int) -> Sentence:
+def _describe_attempt(evidence: Evidence, strategy: str, epochs: int) -> Sentence:
     if best_probe(evidence) is None:
         return say(
             "targets.train_alone",
@@ -150,17 +158,17 @@ def _try(evidence: Evidence, strategy: str, epochs: int) -> Sentence:
         "{epochs} epochs, and kept only if it is better than the linear model on validation "
         "images.",
         size=evidence.image_size,
-        shift=_shift(evidence),
+        shift=_mean_shift(evidence),
         strategy=strategy,
         epochs=epochs,
     )
 
 
-def _shift(evidence: Evidence) -> float:
+def _mean_shift(evidence: Evidence) -> float:
     return fmean(evidence.shift.values()) if evidence.shift else 0.0
 
 
-def _for_task(plan: Plan, task: Task) -> Plan:
+def _without_smoothing(plan: Plan, task: Task) -> Plan:
     """The plan without label smoothing, unless it was asked for."""
     if plan.label_smoothing.ground == "asked":
         return plan
@@ -172,7 +180,7 @@ def _for_task(plan: Plan, task: Task) -> Plan:
     return replace(plan, label_smoothing=Choice(value=0.0, why=why, ground="convention"))
 
 
-def _which(evidence: Evidence, task: Task) -> Sentence:
+def _describe_probe(evidence: Evidence, task: Task) -> Sentence:
     best = best_probe(evidence)
     assert best is not None
     figures: dict[str, Figure] = {
@@ -193,7 +201,7 @@ def _which(evidence: Evidence, task: Task) -> Sentence:
     )
 
 
-UNFIT: dict[tuple[Task, str], tuple[Callable[[object], bool], str]] = {
+MEANINGLESS_SETTINGS: dict[tuple[Task, str], tuple[Callable[[object], bool], str]] = {
     ("labels", "balance"): (
         lambda value: value != "none",
         "classes are weighed or drawn evenly where an image has one label; of several labels one "

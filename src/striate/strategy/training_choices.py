@@ -6,7 +6,9 @@ from striate.strategy.recipes import Recipe
 from striate.values import OWN, WHITENING, Choice, CopyGain, Evidence, Plan, say
 
 
-def augmentation(recipe: Recipe, evidence: Evidence, strategy: str) -> Choice[dict[str, float]]:
+def augmentation_choice(
+    recipe: Recipe, evidence: Evidence, strategy: str
+) -> Choice[dict[str, float]]:
     """The recipe's augmentation, and copies that were measured to keep labels true.
 
     Turning was measured on pretrained features, and is left to what is tuned from them: whether
@@ -14,7 +16,7 @@ def augmentation(recipe: Recipe, evidence: Evidence, strategy: str) -> Choice[di
     """
     flips, turns = evidence.flips, evidence.rotations
     if flips is None or turns is None:
-        return _mirrored(recipe, flips)
+        return _flips_only_choice(recipe, flips)
     figures = {
         "flips": flips.gain,
         "flips_error": flips.error,
@@ -44,7 +46,7 @@ def augmentation(recipe: Recipe, evidence: Evidence, strategy: str) -> Choice[di
     return Choice(value={**recipe.augment.value, **used}, why=why, ground="measured")
 
 
-def _mirrored(recipe: Recipe, flips: CopyGain | None) -> Choice[dict[str, float]]:
+def _flips_only_choice(recipe: Recipe, flips: CopyGain | None) -> Choice[dict[str, float]]:
     """The same where turning was not measured, as in runs of before."""
     if flips is None:
         return recipe.augment
@@ -78,7 +80,7 @@ _COPIES_USED = {
 }
 
 
-def with_rate(plan: Plan) -> Plan:
+def with_fitting_rate(plan: Plan) -> Plan:
     """The plan with a rate that fits its optimizer, where that was asked for and no rate was."""
     if plan.optimizer.ground != "asked" or plan.learning_rate.ground == "asked":
         return plan
@@ -153,7 +155,7 @@ def with_preprocessing(plan: Plan) -> Plan:
         why = say(
             "plan.preprocess_own", "what the network was trained with, or its weights mislead"
         )
-        unused = _whiten_unused(plan)
+        unused = _mark_whitening_unused(plan)
         return replace(unused, preprocess=Choice(value=OWN, why=why, ground="convention"))
     if plan.preprocess.ground != "asked":
         why = say(
@@ -162,7 +164,7 @@ def with_preprocessing(plan: Plan) -> Plan:
         )
         plan = replace(plan, preprocess=replace(plan.preprocess, why=why))
     if plan.preprocess.value not in WHITENING:
-        return _whiten_unused(plan)
+        return _mark_whitening_unused(plan)
     kept = say("plan.whiten_components", "all directions in which training images differ")
     bound = say(
         "plan.whiten_eps",
@@ -177,7 +179,7 @@ def with_preprocessing(plan: Plan) -> Plan:
     return plan
 
 
-def _whiten_unused(plan: Plan) -> Plan:
+def _mark_whitening_unused(plan: Plan) -> Plan:
     why = say("plan.no_whitening", "only whitening of whole images has a use for it")
     return replace(
         plan,

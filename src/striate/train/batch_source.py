@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.augment import augment
+from striate.augment import augment_batch
 from striate.config.suggestions import did_you_mean
-from striate.data.batches import normalise, resized, to_device
+from striate.data.batches import images_to_device, normalise_batch, resize_batch
 from striate.errors import UsageError
-from striate.train.loss import Objective, objective_of
+from striate.train.loss import Objective, task_objective
 from striate.values import Cache, Plan, Rows, Targets, Task
 
 
-class Source(Protocol):
+class FeatureSource(Protocol):
     """What a network is fed with instead of images."""
 
     def images(
@@ -30,7 +30,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Feed:
+class BatchSource:
     """Where images and labels come from, and how a network wants them.
 
     `labels` are class numbers of the cache's rows, or what else `task` learns of them; `mean`
@@ -46,14 +46,14 @@ class Feed:
     std: tuple[float, ...]
     device: str = "cpu"
     layout: str = "channels_last"
-    kept: Source | None = None
+    kept: FeatureSource | None = None
     class_weights: tuple[float, ...] = ()
     task: Task = "label"
 
     @property
     def objective(self) -> Objective:
         """What outputs are held against the labels by."""
-        return objective_of(self.task)
+        return task_objective(self.task)
 
     def images(
         self,
@@ -64,12 +64,12 @@ class Feed:
         """Images N x C x S x S float32, augmented where a generator is given."""
         if self.kept is not None:
             return self.kept.images(rows, augmentation, generator)
-        images = to_device(self.cache.images[rows], self.device, self.layout)
+        images = images_to_device(self.cache.images[rows], self.device, self.layout)
         if images.shape[-1] != self.input_size:
-            images = resized(images, self.input_size)
+            images = resize_batch(images, self.input_size)
         if augmentation and generator is not None:
-            images = augment(images.float(), augmentation, generator)
-        images = normalise(images, self.mean, self.std)
+            images = augment_batch(images.float(), augmentation, generator)
+        images = normalise_batch(images, self.mean, self.std)
         if self.layout == "channels_last":
             return images.contiguous(memory_format=torch.channels_last)
         return images.contiguous()
@@ -83,7 +83,7 @@ class Feed:
         return torch.from_numpy(self.labels[rows]).to(self.device)
 
 
-def mixed(
+def mix_batch(
     images_NCHW: Tensor, labels: Tensor, plan: Plan, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """The batch as the plan mixes it, with shares N x K as labels; as it is for `none`.
@@ -110,7 +110,7 @@ def mixup(
 ) -> tuple[Tensor, Tensor]:
     """Each image blended with another by a share from Beta(0.2, 0.2). Zhang et al. 2018."""
     n = len(images_NCHW)
-    share_N = _beta(0.2, n, generator).to(images_NCHW.device)
+    share_N = _draw_beta(0.2, n, generator).to(images_NCHW.device)
     other = torch.randperm(n, generator=generator).to(images_NCHW.device)
     share_N111, share_N1 = share_N.view(n, 1, 1, 1), share_N.view(n, 1)
     images = share_N111 * images_NCHW + (1 - share_N111) * images_NCHW[other]
@@ -125,24 +125,24 @@ def cutmix(
     Labels count the pixels that are there after the rectangle was cut off at the edge.
     """
     n, _, height, width = images_NCHW.shape
-    side_N = (1 - _beta(1.0, n, generator)).sqrt()
+    side_N = (1 - _draw_beta(1.0, n, generator)).sqrt()
     other = torch.randperm(n, generator=generator).to(images_NCHW.device)
-    rows_NH = _span(height, side_N, generator)
-    columns_NW = _span(width, side_N, generator)
+    rows_NH = _span_mask(height, side_N, generator)
+    columns_NW = _span_mask(width, side_N, generator)
     inside_NHW = (rows_NH[:, :, None] & columns_NW[:, None, :]).to(images_NCHW.device)
     images = torch.where(inside_NHW[:, None], images_NCHW[other], images_NCHW)
     kept_N1 = 1 - inside_NHW.float().mean(dim=(1, 2)).view(n, 1)
     return images, kept_N1 * shares_NK + (1 - kept_N1) * shares_NK[other]
 
 
-def _span(length: int, share_N: Tensor, generator: torch.Generator) -> Tensor:
+def _span_mask(length: int, share_N: Tensor, generator: torch.Generator) -> Tensor:
     """Which of `length` places lie within a span of a share of them about a centre drawn evenly."""
     centre_N1 = length * torch.rand(len(share_N), 1, generator=generator)
     place_L = torch.arange(length) + 0.5
     return (place_L - centre_N1).abs() < length * share_N[:, None] / 2
 
 
-def _beta(alpha: float, n: int, generator: torch.Generator) -> Tensor:
+def _draw_beta(alpha: float, n: int, generator: torch.Generator) -> Tensor:
     """`n` draws of Beta(alpha, alpha): of two gammas, the first's part of both."""
     gammas_2N = torch._standard_gamma(torch.full((2, n), alpha), generator=generator)
     return gammas_2N[0] / gammas_2N.sum(dim=0).clamp(min=1e-12)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from striate.metrics.curve_smoothing import find_best_epoch, ranked
+from striate.metrics.curve_smoothing import find_best_epoch, smooth_usable_losses
 from striate.train.checkpoint import Tensors
 from striate.train.schedule import falls_to_zero
 from striate.values import Epoch, Plan
@@ -23,38 +23,38 @@ LONG = 128
 PATIENCE, LEAST_EPOCHS = 5, 10
 
 
-def kept_of(epochs: Sequence[Epoch], held: Collection[int]) -> int:
+def choose_kept_epoch(epochs: Sequence[Epoch], held: Collection[int]) -> int:
     """The number of the epoch to keep of those held; without validation images the latest."""
-    losses = _losses(epochs)
+    losses = _val_losses(epochs)
     if not losses or not np.isfinite(losses).all():
         return max(held)
     return 1 + find_best_epoch(losses, among=[number - 1 for number in held if number > 0]).place
 
 
-def least_promising(epochs: Sequence[Epoch], held: Collection[int]) -> int:
+def worst_held_epoch(epochs: Sequence[Epoch], held: Collection[int]) -> int:
     """The number of the epoch among those held whose weights are given up first.
 
     Never that of the latest: what comes will tell of it.
     """
-    losses = _losses(epochs)
+    losses = _val_losses(epochs)
     older = sorted(number for number in held if number < len(epochs))
     if 0 in older or not np.isfinite(losses).all():
         return older[0]
     if len(losses) > LONG:
         # Smoothing costs the square of the length; far epochs have no say in a level anyway.
-        return max(older, key=lambda number: (_level_around(losses, number - 1), number))
-    levels = ranked(losses)
+        return max(older, key=lambda number: (_smoothed_level(losses, number - 1), number))
+    levels = smooth_usable_losses(losses)
     return max(older, key=lambda number: (levels[number - 1], number))
 
 
-def seen_enough(stopping: str, schedule: str, epochs: Sequence[Epoch]) -> bool:
+def should_stop_early(stopping: str, schedule: str, epochs: Sequence[Epoch]) -> bool:
     """Whether a training ends before its last planned epoch.
 
     It does when the last five epochs are all worse than the best beyond the 95% band, and there
     are ten. `stopping` is `never`, `always`, or `auto`: not with rates that fall to zero, whose
     best epochs are the last ones as a rule, though the middle looks as if nothing came any more.
     """
-    losses = _losses(epochs)
+    losses = _val_losses(epochs)
     quiet = stopping == "never" or (stopping == "auto" and falls_to_zero(schedule))
     if quiet or len(losses) < LEAST_EPOCHS or not np.isfinite(losses).all():
         return False
@@ -63,7 +63,9 @@ def seen_enough(stopping: str, schedule: str, epochs: Sequence[Epoch]) -> bool:
     return len(losses) - 1 - (start + best.high) >= PATIENCE
 
 
-def hold(plan: Plan, epochs: tuple[Epoch, ...], own: Tensors, held: dict[int, Tensors]) -> None:
+def hold_latest(
+    plan: Plan, epochs: tuple[Epoch, ...], own: Tensors, held: dict[int, Tensors]
+) -> None:
     """Takes the latest epoch's weights among those held, and gives up the least promising.
 
     A mean of epochs is built on the best alone, and is smooth by itself.
@@ -72,35 +74,35 @@ def hold(plan: Plan, epochs: tuple[Epoch, ...], own: Tensors, held: dict[int, Te
     if plan.average.value != "epochs":
         held[epoch.epoch] = own
         if 0 in held or len(held) > HELD:
-            del held[least_promising(epochs, held)]
-    elif 0 in held or better(epoch, epochs[max(held) - 1]):
+            del held[worst_held_epoch(epochs, held)]
+    elif 0 in held or is_better_epoch(epoch, epochs[max(held) - 1]):
         held.clear()
         held[epoch.epoch] = own
 
 
-def over(plan: Plan, epochs: tuple[Epoch, ...]) -> bool:
+def is_finished(plan: Plan, epochs: tuple[Epoch, ...]) -> bool:
     """Whether no epoch follows: the last planned one is done, or enough has been seen."""
     done = len(epochs) >= plan.epochs.value
-    return done or seen_enough(plan.stopping.value, plan.schedule.value, epochs)
+    return done or should_stop_early(plan.stopping.value, plan.schedule.value, epochs)
 
 
-def better(epoch: Epoch, kept: Epoch) -> bool:
+def is_better_epoch(epoch: Epoch, kept: Epoch) -> bool:
     """More right, or as many with less loss; without validation images the latest."""
     if epoch.val_accuracy != epoch.val_accuracy:
         return True
     return (epoch.val_accuracy, -epoch.val_loss) > (kept.val_accuracy, -kept.val_loss)
 
 
-def _losses(epochs: Sequence[Epoch]) -> list[float]:
+def _val_losses(epochs: Sequence[Epoch]) -> list[float]:
     return [epoch.val_loss for epoch in epochs]
 
 
-def _level_around(losses: Sequence[float], place: int) -> float:
+def _smoothed_level(losses: Sequence[float], place: int) -> float:
     start = max(0, place - LONG // 2)
-    return float(ranked(losses[start : place + LONG // 2])[place - start])
+    return float(smooth_usable_losses(losses[start : place + LONG // 2])[place - start])
 
 
-def averaged(network: nn.Module, decay: float) -> AveragedModel | None:
+def make_weight_average(network: nn.Module, decay: float) -> AveragedModel | None:
     """A copy that `update_parameters(network)` moves towards the network; None for a decay of 0.
 
     After each step an average keeps `decay` of itself, less at the beginning: (1 + n) / (10 + n)
@@ -116,18 +118,18 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel | None:
         steps: Tensor | int,
     ) -> None:
         with torch.no_grad():
-            _move(averages, weights, min(decay, (1 + int(steps)) / (10 + int(steps))))
+            _move_averages(averages, weights, min(decay, (1 + int(steps)) / (10 + int(steps))))
 
     return AveragedModel(network, multi_avg_fn=move, use_buffers=True)
 
 
-def averages_of(average: AveragedModel) -> Tensors:
+def averaged_state(average: AveragedModel) -> Tensors:
     """The averaged weights under the whole network's own names, copied."""
     whole = getattr(average.module, "network", average.module)  # An upper part holds the whole.
     return {name: tensor.detach().clone() for name, tensor in whole.state_dict().items()}
 
 
-def mean_with(kept: Tensors, epochs: int, state: Tensors) -> Tensors:
+def update_mean(kept: Tensors, epochs: int, state: Tensors) -> Tensors:
     """The mean of the weights of so many epochs, `kept`, with those of one more, `state`.
 
     A greedy soup of epochs: Wortsman et al. 2022, recipe 1, in the order of time.
@@ -142,7 +144,7 @@ def mean_with(kept: Tensors, epochs: int, state: Tensors) -> Tensors:
     }
 
 
-def averaged_epochs(epochs: Sequence[Epoch], better: Callable[[Epoch, Epoch], bool]) -> int:
+def count_averaged_epochs(epochs: Sequence[Epoch], better: Callable[[Epoch, Epoch], bool]) -> int:
     """Of how many epochs the kept weights are the mean; `better` tells which epoch is kept."""
     count, kept = 0, None
     for epoch in epochs:
@@ -151,7 +153,7 @@ def averaged_epochs(epochs: Sequence[Epoch], better: Callable[[Epoch, Epoch], bo
     return count
 
 
-def _move(averages: Sequence[Tensor], weights: Sequence[Tensor], decay: float) -> None:
+def _move_averages(averages: Sequence[Tensor], weights: Sequence[Tensor], decay: float) -> None:
     for average, weight in zip(averages, weights, strict=True):
         if average.is_floating_point():
             average.lerp_(weight, 1 - decay)

@@ -12,11 +12,11 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from striate.store.checksums import CHANGED, FIELD, seal
-from striate.store.files import made, reason_of, write_whole
+from striate.store.checksums import CHANGED_TEXT, CHECKSUM_FIELD, json_checksum
+from striate.store.files import ensure_folder, error_reason_text, write_atomically
 from striate.train.optimizer import Optimizer
 from striate.values import Epoch, Plan, Sentence, say
-from striate.weights.soundness import digest_of
+from striate.weights.soundness import tensors_digest
 
 Tensors = dict[str, Tensor]
 
@@ -39,7 +39,7 @@ class Checkpoint:
     average: Tensors = field(default_factory=dict)
 
 
-def save(folder: Path, checkpoint: Checkpoint) -> None:
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Writes the checkpoint in place of the one before; a reader never meets half of it.
 
     Raises `MachineError` where the disk is full or the folder cannot be written.
@@ -57,12 +57,12 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         "held": sorted(checkpoint.held),
         "epochs": msgspec.to_builtins(checkpoint.epochs),
     }
-    facts[FIELD] = seal(facts, digest_of(tensors))
+    facts[CHECKSUM_FIELD] = json_checksum(facts, tensors_digest(tensors))
     content = safetensors.torch.save(tensors, metadata={"striate": json.dumps(facts)})
-    write_whole(made(folder) / NAME, content)
+    write_atomically(ensure_folder(folder) / NAME, content)
 
 
-def load(
+def load_checkpoint(
     folder: Path, fingerprint: str, tell: Callable[[Sentence], None] = lambda note: None
 ) -> Checkpoint | None:
     """The checkpoint in a folder; None where none fits: missing, of another training, damaged.
@@ -74,18 +74,20 @@ def load(
         with safetensors.safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {})["striate"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if facts.get(FIELD) and facts[FIELD] != seal(facts, digest_of(tensors)):
-            raise ValueError(CHANGED)
+        if facts.get(CHECKSUM_FIELD) and facts[CHECKSUM_FIELD] != json_checksum(
+            facts, tensors_digest(tensors)
+        ):
+            raise ValueError(CHANGED_TEXT)
         if facts["fingerprint"] != fingerprint:
             return None
         return Checkpoint(
             fingerprint=fingerprint,
             plan=msgspec.json.decode(facts["plan"], type=Plan),
             epochs=msgspec.convert(facts["epochs"], tuple[Epoch, ...]),
-            held={number: _part(tensors, f"held/{number}") for number in facts["held"]},
-            network=_part(tensors, "network"),
-            optimizer=_part(tensors, "optimizer"),
-            average=_part(tensors, "average"),
+            held={number: _tensors_of_part(tensors, f"held/{number}") for number in facts["held"]},
+            network=_tensors_of_part(tensors, "network"),
+            optimizer=_tensors_of_part(tensors, "optimizer"),
+            average=_tensors_of_part(tensors, "average"),
         )
     except FileNotFoundError:
         return None
@@ -94,7 +96,7 @@ def load(
             "train.mended",
             "The state of the training in {path} is damaged ({reason}): it begins anew.",
             path=str(path),
-            reason=reason_of(path, error),
+            reason=error_reason_text(path, error),
         )
         tell(note)
         return None
@@ -122,16 +124,18 @@ def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> No
             prefix = f"{k}/{number}/"
             for name, tensor in tensors.items():
                 if name.startswith(prefix):
-                    part.state[parameter][name.removeprefix(prefix)] = _laid_out(tensor, parameter)
+                    part.state[parameter][name.removeprefix(prefix)] = _match_layout(
+                        tensor, parameter
+                    )
 
 
-def _laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
+def _match_layout(tensor: Tensor, parameter: Tensor) -> Tensor:
     if tensor.shape != parameter.shape:
         return tensor.clone()
     return torch.empty_like(parameter).copy_(tensor)
 
 
-def _part(tensors: Tensors, part: str) -> Tensors:
+def _tensors_of_part(tensors: Tensors, part: str) -> Tensors:
     prefix = f"{part}/"
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 

@@ -14,7 +14,7 @@ from striate.values import History
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class DivergenceOrigin:
     """Where numbers first stopped being finite: `part` of a layer, both by name."""
 
     layer: str
@@ -32,7 +32,7 @@ class DivergedError(StriateError):
     came to no epoch.
     """
 
-    def __init__(self, step: int, epoch: int, origin: Origin | None) -> None:
+    def __init__(self, step: int, epoch: int, origin: DivergenceOrigin | None) -> None:
         began = f"; it began in {origin}" if origin else ""
         super().__init__(
             f"The training diverged: at step {step} (epoch {epoch}) the loss is no longer a "
@@ -50,9 +50,9 @@ class DivergedError(StriateError):
         return type(self), (self.step, self.epoch, self.origin)
 
 
-def origin(
+def find_divergence(
     network: nn.Module, images_NCHW: Tensor, forward: Callable[[Tensor], Tensor] | None = None
-) -> Origin | None:
+) -> DivergenceOrigin | None:
     """The layer where what is not finite begins in one pass of these images; None where none does.
 
     `forward` is how the network was called, its own way unless given.
@@ -61,33 +61,39 @@ def origin(
     """
     named = network.named_modules()
     names = {module: name.removeprefix("network.") for name, module in named}
-    spoilt = [layer for layer in _leaves(network) if not _finite(layer.parameters(recurse=False))]
+    spoilt = [
+        layer
+        for layer in _leaf_modules(network)
+        if not _all_finite(layer.parameters(recurse=False))
+    ]
     if spoilt:
-        return Origin(layer=names[spoilt[-1]], kind=type(spoilt[-1]).__name__, part="gradient")
+        return DivergenceOrigin(
+            layer=names[spoilt[-1]], kind=type(spoilt[-1]).__name__, part="gradient"
+        )
     met: list[nn.Module] = []
 
     def note(layer: nn.Module, _: Any, made: Any) -> None:
         if not met and isinstance(made, Tensor) and not bool(made.isfinite().all()):
             met.append(layer)
 
-    with _hooked(network, note), torch.no_grad():
+    with _forward_hooks(network, note), torch.no_grad():
         (forward or network)(images_NCHW)
     if not met:
         return None
-    return Origin(layer=names[met[0]], kind=type(met[0]).__name__, part="output")
+    return DivergenceOrigin(layer=names[met[0]], kind=type(met[0]).__name__, part="output")
 
 
-def _leaves(network: nn.Module) -> list[nn.Module]:
+def _leaf_modules(network: nn.Module) -> list[nn.Module]:
     return [module for module in network.modules() if not any(module.children())]
 
 
-def _finite(tensors: Iterator[nn.Parameter]) -> bool:
+def _all_finite(tensors: Iterator[nn.Parameter]) -> bool:
     return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
 
 @contextmanager
-def _hooked(network: nn.Module, note: Any) -> Iterator[None]:
-    hooks = [layer.register_forward_hook(note) for layer in _leaves(network)]
+def _forward_hooks(network: nn.Module, note: Any) -> Iterator[None]:
+    hooks = [layer.register_forward_hook(note) for layer in _leaf_modules(network)]
     try:
         yield
     finally:

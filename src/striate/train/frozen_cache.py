@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from striate.metrics.intervals import seed_for
 from striate.nets import Backbone
-from striate.train.batch_source import Feed
-from striate.train.fast.inference import Fast, fast
-from striate.train.head import Network, pool
+from striate.train.batch_source import BatchSource
+from striate.train.fast.inference import FastNetwork, optimise_for_inference
+from striate.train.head import Network, pool_maps
 from striate.values import Machine, Plan, Rows, Tap
 
 
-class Divisible(Backbone, Protocol):
+class DivisibleBackbone(Backbone, Protocol):
     """A backbone whose groups of layers are its stages, and which can be entered between two."""
 
     def stages_after(self, k: int, map_NCHW: Tensor) -> list[Tensor]:
@@ -29,7 +29,7 @@ class Divisible(Backbone, Protocol):
         ...
 
 
-class Upper(nn.Module):
+class UpperNetwork(nn.Module):
     """The part of a network above its first `k` stages; it shares the network's weights."""
 
     def __init__(self, network: Network, k: int, shape: tuple[int, ...]) -> None:
@@ -37,8 +37,8 @@ class Upper(nn.Module):
         self.network = network
         self.k = k
         self.shape = shape
-        lower, upper = divided(network, k)
-        places = dict(zip(network.taps, _parts(network.widths), strict=True))
+        lower, upper = split_taps(network, k)
+        places = dict(zip(network.taps, _column_ranges(network.widths), strict=True))
         moved = [i for tap in (*lower, *upper) for i in places[tap]]
         self.order = torch.tensor(moved).argsort()
         self.taps = upper
@@ -48,15 +48,15 @@ class Upper(nn.Module):
         size = self.shape[0] * self.shape[1] * self.shape[2]
         below_ND, map_ND = kept_ND[:, :-size], kept_ND[:, -size:]
         map_NCHW = map_ND.reshape(-1, *self.shape).contiguous(memory_format=torch.channels_last)
-        net = cast(Divisible, self.network.backbone)
+        net = cast(DivisibleBackbone, self.network.backbone)
         maps = net.stages_after(self.k, map_NCHW)
-        found = pool(dict(zip(net.stage_names[self.k :], maps, strict=True)), self.taps)
+        found = pool_maps(dict(zip(net.stage_names[self.k :], maps, strict=True)), self.taps)
         features_ND = torch.cat([below_ND, found], dim=1)
         return self.network.classify(features_ND[:, self.order.to(features_ND.device)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Kept:
+class FrozenFeatures:
     """What the frozen part says: `views` V x N x D of the training rows, `plain` of the others.
 
     `place` and `plain_place` tell where an index row stands.
@@ -83,9 +83,14 @@ class Kept:
         return found.to(self.device).float()
 
 
-def above_the_frozen(
-    network: Network, plan: Plan, feed: Feed, train_rows: Rows, val_rows: Rows, machine: Machine
-) -> tuple[nn.Module, Feed] | None:
+def cache_frozen_stages(
+    network: Network,
+    plan: Plan,
+    feed: BatchSource,
+    train_rows: Rows,
+    val_rows: Rows,
+    machine: Machine,
+) -> tuple[nn.Module, BatchSource] | None:
     """The upper part of the network and a feed of what reaches it; None where it does not pay.
 
     It takes a backbone that can be entered between stages, something frozen, images that are
@@ -96,66 +101,76 @@ def above_the_frozen(
     whole = not plan.tuned.value or k < 1 or k >= len(cast(Backbone, net).stage_names)
     if whole or not hasattr(net, "stages_after") or plan.mix.value != "none":
         return None
-    quick = fast(network, machine=machine)
-    shape = tuple(_lower(quick, k, feed.images(train_rows[:1]))[1].shape[1:])
-    each = 2 * (sum(_widths(network, k)) + shape[0] * shape[1] * shape[2])
+    quick = optimise_for_inference(network, machine=machine)
+    shape = tuple(_run_lower_stages(quick, k, feed.images(train_rows[:1]))[1].shape[1:])
+    each = 2 * (sum(_lower_widths(network, k)) + shape[0] * shape[1] * shape[2])
     room = min(MOST_BYTES, machine.memory_bytes // 8) // each - len(val_rows)
     count = min(MOST_VIEWS if plan.augment.value else 1, plan.epochs.value, room // len(train_rows))
     if count < 1:
         return None
-    views = torch.stack([_seen(quick, k, plan, feed, train_rows, view) for view in range(count)])
-    kept = Kept(
+    views = torch.stack(
+        [_compute_frozen(quick, k, plan, feed, train_rows, view) for view in range(count)]
+    )
+    kept = FrozenFeatures(
         views=views,
         place={int(row): i for i, row in enumerate(train_rows)},
-        plain=_seen(quick, k, plan, feed, val_rows, None) if len(val_rows) else views[0, :0],
+        plain=_compute_frozen(quick, k, plan, feed, val_rows, None)
+        if len(val_rows)
+        else views[0, :0],
         plain_place={int(row): i for i, row in enumerate(val_rows)},
         device=feed.device,
     )
-    return Upper(network, k, shape), replace(feed, kept=kept)
+    return UpperNetwork(network, k, shape), replace(feed, kept=kept)
 
 
-def divided(network: Network, k: int) -> tuple[tuple[Tap, ...], tuple[Tap, ...]]:
+def split_taps(network: Network, k: int) -> tuple[tuple[Tap, ...], tuple[Tap, ...]]:
     """The network's taps on its first `k` stages, and the others."""
     below = set(cast(Backbone, network.backbone).stage_names[:k])
     lower = tuple(tap for tap in network.taps if tap.stage in below)
     return lower, tuple(tap for tap in network.taps if tap.stage not in below)
 
 
-def _seen(quick: Fast, k: int, plan: Plan, feed: Feed, rows: Rows, view: int | None) -> Tensor:
+def _compute_frozen(
+    quick: FastNetwork, k: int, plan: Plan, feed: BatchSource, rows: Rows, view: int | None
+) -> Tensor:
     """What the frozen part says of some rows, N x D float16: augmented, or as they are."""
     generator = None
     if view is not None and plan.augment.value:
         generator = torch.Generator().manual_seed(seed_for(plan.seed, f"view/{view}"))
     found = []
-    for part in _blocks(rows):
-        below, map_NCHW = _lower(quick, k, feed.images(part, plan.augment.value, generator))
+    for part in _row_blocks(rows):
+        below, map_NCHW = _run_lower_stages(
+            quick, k, feed.images(part, plan.augment.value, generator)
+        )
         found.append(torch.cat([below, map_NCHW.flatten(1)], dim=1).half().cpu())
     return torch.cat(found)
 
 
-def _lower(quick: Fast, k: int, images_NCHW: Tensor) -> tuple[Tensor, Tensor]:
+def _run_lower_stages(quick: FastNetwork, k: int, images_NCHW: Tensor) -> tuple[Tensor, Tensor]:
     """Pooled features of the first `k` stages, N x D, and the map of the last of them."""
-    taps, _ = divided(quick.network, k)
+    taps, _ = split_taps(quick.network, k)
     names = cast(Backbone, quick.network.backbone).stage_names
     with torch.inference_mode():
         maps = list(quick.stages(images_NCHW).values())[:k]
-        below = pool(dict(zip(names, maps, strict=False)), taps) if taps else maps[0][:, :0, 0, 0]
+        below = (
+            pool_maps(dict(zip(names, maps, strict=False)), taps) if taps else maps[0][:, :0, 0, 0]
+        )
         last = maps[-1].flip(2, 3) if quick.turned else maps[-1]
         return below.float(), last.float().contiguous()
 
 
-def _widths(network: Network, k: int) -> list[int]:
-    lower, _ = divided(network, k)
+def _lower_widths(network: Network, k: int) -> list[int]:
+    lower, _ = split_taps(network, k)
     width = dict(zip(network.taps, network.widths, strict=True))
     return [width[tap] for tap in lower]
 
 
-def _parts(widths: tuple[int, ...]) -> list[range]:
+def _column_ranges(widths: tuple[int, ...]) -> list[range]:
     ends = list(itertools.accumulate(widths))
     return [range(end - width, end) for end, width in zip(ends, widths, strict=True)]
 
 
-def _blocks(rows: Rows) -> Iterator[Rows]:
+def _row_blocks(rows: Rows) -> Iterator[Rows]:
     for start in range(0, len(rows), AT_ONCE):
         yield rows[start : start + AT_ONCE]
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from striate.data.preprocess import layer_of
+from striate.data.preprocess import make_preprocessing_layer
 from striate.errors import ModelError
 from striate.nets import Backbone, find_net
 from striate.values import ModelSpec, Tap
@@ -52,7 +52,7 @@ class Network(nn.Module):
 
     def pooled(self, images_NCHW: Tensor) -> Tensor:
         """Features N x D float32, summed in float32 whatever the maps are stored in."""
-        return pool(self.stages(images_NCHW), self.taps)
+        return pool_maps(self.stages(images_NCHW), self.taps)
 
     def classify(self, features_ND: Tensor) -> Tensor:
         """Logits N x K of pooled features."""
@@ -79,7 +79,7 @@ class Network(nn.Module):
         return [*cast(Backbone, self.backbone).depth_groups(), list(self.head.parameters())]
 
 
-def assemble(spec: ModelSpec, weights: str | None = None) -> Network:
+def build_network(spec: ModelSpec, weights: str | None = None) -> Network:
     """The network of a specification, with its head at zero.
 
     `weights` are the backbone's: None for the best at hand, `striate.nets.RANDOM` where others
@@ -89,7 +89,7 @@ def assemble(spec: ModelSpec, weights: str | None = None) -> Network:
     with torch.random.fork_rng(devices=[]):
         backbone = family.build(spec.net, spec.settings, spec.channels, weights)
         shape = (spec.channels, spec.input_size, spec.input_size)
-        preprocess = layer_of(spec.preprocess, shape)
+        preprocess = make_preprocessing_layer(spec.preprocess, shape)
         return Network(backbone, spec.taps, spec.outputs, spec.dropout, preprocess)
 
 
@@ -118,7 +118,7 @@ def all_taps(stage_names: Sequence[str]) -> tuple[Tap, ...]:
     return (*inner, Tap(stage=stage_names[-1], pool="mean"))
 
 
-def pool(maps: dict[str, Tensor], taps: tuple[Tap, ...]) -> Tensor:
+def pool_maps(maps: dict[str, Tensor], taps: tuple[Tap, ...]) -> Tensor:
     """The maps N x C x H x W of some stages pooled to features N x D, tap after tap.
 
     Features are float32, of float64 maps float64.

@@ -14,7 +14,7 @@ from striate.train.head import Network
 from striate.values import LayerMoments
 
 
-def initialise(
+def initialise_network(
     network: Network,
     images_NCHW: Tensor,
     generator: torch.Generator,
@@ -36,31 +36,31 @@ def initialise(
         seen_NCHW = network.preprocess(images_NCHW)
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d) and name.endswith("whiten"):
-            whiten(module, seen_NCHW)
+            whiten_filters(module, seen_NCHW)
         elif isinstance(module, nn.Conv2d):
             METHODS[method](module, generator)
         elif isinstance(module, nn.Linear):
-            kaiming(module, generator)
-    if method in LOOKING:
+            init_kaiming(module, generator)
+    if method in DATA_DEPENDENT:
         some_NCHW = seen_NCHW[:CALIBRATION_IMAGES]
-        calibrate(network.backbone, some_NCHW, "unit" if method == "lsuv" else "input")
+        calibrate_variances(network.backbone, some_NCHW, "unit" if method == "lsuv" else "input")
     scale_features(network, images_NCHW)
 
 
-def whiten(convolution: nn.Conv2d, images_NCHW: Tensor, eps: float = 5e-4) -> None:
+def whiten_filters(convolution: nn.Conv2d, images_NCHW: Tensor, eps: float = 5e-4) -> None:
     """Sets filters to the eigenvectors of the images' patches over the root of their variance.
 
     The strongest half as many as the layer has channels, then their negatives; a zero bias.
     `eps` is a share of the mean variance, so that faint directions are not blown up to noise.
     """
-    patches_ND = _patches(images_NCHW.float(), convolution)
+    patches_ND = _extract_patches(images_NCHW.float(), convolution)
     dimensions = patches_ND.shape[1]
     covariance_DD = (patches_ND.T.double() @ patches_ND.double()) / len(patches_ND)
     variance_D, vectors_DD = torch.linalg.eigh(covariance_DD)
     floor = eps * float(variance_D.mean()) + 1e-12
     scaled_DD = vectors_DD / (variance_D + floor).sqrt()
     filters = convolution.out_channels // 2
-    kept_FD = _signed(scaled_DD.T.flip(0)[:filters])
+    kept_FD = _fix_signs(scaled_DD.T.flip(0)[:filters])
     missing = filters - dimensions
     if missing > 0:
         kept_FD = F.pad(kept_FD, (0, 0, 0, missing))
@@ -84,53 +84,53 @@ def scale_features(network: Network, images_NCHW: Tensor) -> None:
     network.scale.fill_(max(length, 1e-6) / HEAD_LENGTH)
 
 
-def passing_on(convolution: nn.Conv2d, generator: torch.Generator) -> None:
+def init_passthrough(convolution: nn.Conv2d, generator: torch.Generator) -> None:
     """Torch's own weights; where it can be, the first channels pass their input on unchanged."""
-    kaiming(convolution, generator)
+    init_kaiming(convolution, generator)
     if convolution.kernel_size[0] % 2 and convolution.groups == 1:
-        identity(convolution)
+        init_identity(convolution)
 
 
-def he(convolution: nn.Conv2d, generator: torch.Generator) -> None:
+def init_he(convolution: nn.Conv2d, generator: torch.Generator) -> None:
     """Normal weights of variance 2 / inputs, right for ReLU (He et al. 2015, equation 10)."""
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu", generator=generator)
-    _no_bias(convolution)
+    _zero_bias(convolution)
 
 
-def xavier(convolution: nn.Conv2d, generator: torch.Generator) -> None:
+def init_xavier(convolution: nn.Conv2d, generator: torch.Generator) -> None:
     """Uniform weights of variance 2 / (inputs + outputs) (Glorot and Bengio 2010, equation 16)."""
     nn.init.xavier_uniform_(convolution.weight, generator=generator)
-    _no_bias(convolution)
+    _zero_bias(convolution)
 
 
-def orthogonal(convolution: nn.Conv2d, generator: torch.Generator) -> None:
+def init_orthogonal(convolution: nn.Conv2d, generator: torch.Generator) -> None:
     """Filters as rows of an orthogonal matrix (Saxe et al. 2014)."""
     # Torch fills only weights that lie row by row, which those with channels last do not.
     rows = torch.empty(convolution.weight.shape)
     nn.init.orthogonal_(rows, generator=generator)
     with torch.no_grad():
         convolution.weight.copy_(rows)
-    _no_bias(convolution)
+    _zero_bias(convolution)
 
 
-def identity(convolution: nn.Conv2d) -> None:
+def init_identity(convolution: nn.Conv2d) -> None:
     """The first channels pass their input on unchanged (Dirac); the others stay as they are."""
     with torch.no_grad():
         nn.init.dirac_(convolution.weight[: convolution.in_channels])
 
 
-def kaiming(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
+def init_kaiming(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
     """Uniform weights of variance 1 / (3 inputs), torch's own default; a zero bias."""
     nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
-    _no_bias(layer)
+    _zero_bias(layer)
 
 
-def _no_bias(layer: nn.Conv2d | nn.Linear) -> None:
+def _zero_bias(layer: nn.Conv2d | nn.Linear) -> None:
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
 
 
-def _patches(images_NCHW: Tensor, convolution: nn.Conv2d) -> Tensor:
+def _extract_patches(images_NCHW: Tensor, convolution: nn.Conv2d) -> Tensor:
     """Patches (about 200,000 at most) as the convolution meets them, flattened, N x D."""
     height, width = convolution.kernel_size
     windows = images_NCHW.unfold(2, height, 1).unfold(3, width, 1)
@@ -140,7 +140,7 @@ def _patches(images_NCHW: Tensor, convolution: nn.Conv2d) -> Tensor:
     return patches_ND[:: max(1, len(patches_ND) // 200_000)]
 
 
-def _signed(filters_FD: Tensor) -> Tensor:
+def _fix_signs(filters_FD: Tensor) -> Tensor:
     """An eigenvector's sign is arbitrary: the largest entry is made positive."""
     largest_F1 = filters_FD.abs().argmax(dim=1, keepdim=True)
     return filters_FD * filters_FD.gather(1, largest_F1).sign()
@@ -148,19 +148,19 @@ def _signed(filters_FD: Tensor) -> Tensor:
 
 HEAD_LENGTH = 4.0
 CALIBRATION_IMAGES = 256
-LOOKING = ("lsuv", "calibrated")
+DATA_DEPENDENT = ("lsuv", "calibrated")
 METHODS: dict[str, Callable[[nn.Conv2d, torch.Generator], None]] = {
-    "identity": passing_on,
-    "torch": kaiming,
-    "kaiming": he,
-    "xavier": xavier,
-    "orthogonal": orthogonal,
-    "lsuv": orthogonal,
-    "calibrated": he,
+    "identity": init_passthrough,
+    "torch": init_kaiming,
+    "kaiming": init_he,
+    "xavier": init_xavier,
+    "orthogonal": init_orthogonal,
+    "lsuv": init_orthogonal,
+    "calibrated": init_he,
 }
 
 
-def calibrate(
+def calibrate_variances(
     network: nn.Module, images_NCHW: Tensor, target: Literal["unit", "input"] = "unit"
 ) -> None:
     """Scales the weights layer after layer, so that outputs have the variance that is wanted.
@@ -170,13 +170,13 @@ def calibrate(
     output the variance of its input. Biases become 0. Layers that are not trained stay as they
     are, and so do those whose output does not vary.
     """
-    for layer in layers(network, images_NCHW):
+    for layer in weight_layers(network, images_NCHW):
         if not layer.weight.requires_grad:
             continue
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
         for _ in range(MOST_ROUNDS):
-            entering, leaving = _variances(network, layer, images_NCHW)
+            entering, leaving = _measure_variances(network, layer, images_NCHW)
             wanted = 1.0 if target == "unit" else entering
             if leaving < LEAST_VARIANCE or abs(leaving / wanted - 1) < TOLERANCE:
                 break
@@ -184,7 +184,7 @@ def calibrate(
                 layer.weight.mul_((wanted / leaving) ** 0.5)
 
 
-def moments(network: nn.Module, images_NCHW: Tensor) -> tuple[LayerMoments, ...]:
+def layer_moments(network: nn.Module, images_NCHW: Tensor) -> tuple[LayerMoments, ...]:
     """Mean and variance of what enters and leaves every convolution and linear layer, in order."""
     names = {module: name for name, module in network.named_modules()}
     found: list[LayerMoments] = []
@@ -200,43 +200,45 @@ def moments(network: nn.Module, images_NCHW: Tensor) -> tuple[LayerMoments, ...]
             )
         )
 
-    with _watched(network, [m for m in network.modules() if isinstance(m, KINDS)], note):
+    with _forward_hooks(
+        network, [m for m in network.modules() if isinstance(m, LAYER_TYPES)], note
+    ):
         network(images_NCHW)
     return tuple(found)
 
 
-def layers(network: nn.Module, images_NCHW: Tensor) -> list[nn.Conv2d | nn.Linear]:
+def weight_layers(network: nn.Module, images_NCHW: Tensor) -> list[nn.Conv2d | nn.Linear]:
     """The convolutions and linear layers in the order in which an image meets them."""
     met: list[Any] = []
-    with _watched(
+    with _forward_hooks(
         network,
-        [module for module in network.modules() if isinstance(module, KINDS)],
+        [module for module in network.modules() if isinstance(module, LAYER_TYPES)],
         lambda layer, given, made: met.append(layer),
     ):
         network(images_NCHW[:2])
     return list(dict.fromkeys(met))
 
 
-class _Reached(Exception):
+class _StopForward(Exception):
     """What was to be seen has been seen: the rest of the network need not be computed."""
 
 
-def _variances(
+def _measure_variances(
     network: nn.Module, layer: nn.Conv2d | nn.Linear, images_NCHW: Tensor
 ) -> tuple[float, float]:
     found: list[float] = []
 
     def note(_: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
         found.extend((float(given[0].float().var()), float(made.float().var())))
-        raise _Reached
+        raise _StopForward
 
-    with _watched(network, [layer], note), suppress(_Reached):
+    with _forward_hooks(network, [layer], note), suppress(_StopForward):
         network(images_NCHW)
     return found[0], found[1]
 
 
 @contextmanager
-def _watched(network: nn.Module, watched: list[Any], note: Any) -> Iterator[None]:
+def _forward_hooks(network: nn.Module, watched: list[Any], note: Any) -> Iterator[None]:
     """Hooks for one pass; batch normalisation by the batch, its statistics put back afterwards."""
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     modes = {module: module.training for module in network.modules()}
@@ -257,7 +259,7 @@ def _watched(network: nn.Module, watched: list[Any], note: Any) -> Iterator[None
             buffer.copy_(buffers[name])
 
 
-KINDS = (nn.Conv2d, nn.Linear)
+LAYER_TYPES = (nn.Conv2d, nn.Linear)
 MOST_ROUNDS = 10
 TOLERANCE = 0.02
 LEAST_VARIANCE = 1e-12

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from striate.train.loss import objective_of
+from striate.train.loss import task_objective
 from striate.values import LayerState, LayerStates, Task
 
 SILENT = (nn.ReLU, nn.ReLU6, nn.Threshold)
@@ -15,7 +15,7 @@ BOUNDED = {nn.Tanh: (-1.0, 1.0), nn.Sigmoid: (0.0, 1.0), nn.Hardtanh: (-1.0, 1.0
 EDGE = 0.005
 
 
-def layer_states(
+def measure_layer_states(
     network: nn.Module,
     images_NCHW: Tensor,
     labels: Tensor,
@@ -42,21 +42,21 @@ def layer_states(
     given: dict[str, tuple[float, float]] = {}
     for name, module in net.named_modules():
         acts = type(module) in (*SILENT, *BOUNDED)
-        if acts or _weight(module) is not None:
-            module.register_forward_hook(_gauge(given, name))
+        if acts or _mixing_weight(module) is not None:
+            module.register_forward_hook(_moments_hook(given, name))
         if acts:
-            module.register_forward_hook(_counter(counted, name))
-    loss = objective_of(task).loss(net(images_NCHW), labels, 0.0, None)
+            module.register_forward_hook(_counting_hook(counted, name))
+    loss = task_objective(task).loss(net(images_NCHW), labels, 0.0, None)
     torch.autograd.backward(loss)
     layers = [
-        _state(name, module, counted.get(name), given.get(name, (0.0, 0.0)))
+        _make_state(name, module, counted.get(name), given.get(name, (0.0, 0.0)))
         for name, module in net.named_modules()
-        if name in counted or _weight(module) is not None
+        if name in counted or _mixing_weight(module) is not None
     ]
     return LayerStates(images=len(images_NCHW), loss=float(loss.detach()), layers=tuple(layers))
 
 
-def _counter(counted: dict[str, tuple[int, int, int]], name: str) -> Any:
+def _counting_hook(counted: dict[str, tuple[int, int, int]], name: str) -> Any:
     """A hook that counts units, dead ones and saturated ones; of a shared layer the last call."""
 
     def count(module: nn.Module, _: Any, made: Tensor) -> None:
@@ -74,7 +74,7 @@ def _counter(counted: dict[str, tuple[int, int, int]], name: str) -> Any:
     return count
 
 
-def _gauge(given: dict[str, tuple[float, float]], name: str) -> Any:
+def _moments_hook(given: dict[str, tuple[float, float]], name: str) -> Any:
     """A hook that notes mean and deviation of what a layer gives, before a later one changes it."""
 
     def gauge(_: nn.Module, __: Any, made: Tensor) -> None:
@@ -84,20 +84,20 @@ def _gauge(given: dict[str, tuple[float, float]], name: str) -> Any:
     return gauge
 
 
-def _weight(module: nn.Module) -> nn.Parameter | None:
+def _mixing_weight(module: nn.Module) -> nn.Parameter | None:
     """The weights of a layer that mixes units: convolutions and linear layers."""
     weight = getattr(module, "weight", None)
     return weight if isinstance(weight, nn.Parameter) and weight.ndim >= 2 else None
 
 
-def _state(
+def _make_state(
     name: str,
     module: nn.Module,
     counts: tuple[int, int, int] | None,
     given: tuple[float, float],
 ) -> LayerState:
     mean, deviation = given
-    weight = _weight(module)
+    weight = _mixing_weight(module)
     if weight is None:
         units, dead, saturated = counts or (0, 0, 0)
         return LayerState(

@@ -12,39 +12,39 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from striate.data.batches import batches
+from striate.data.batches import iterate_batches
 from striate.metrics.intervals import seed_for
 from striate.train import checkpoint as checkpoints
-from striate.train.batch_source import Feed
+from striate.train.batch_source import BatchSource
 from striate.train.best_epoch import (
-    averaged,
-    averaged_epochs,
-    averages_of,
-    better,
-    hold,
-    kept_of,
-    mean_with,
-    over,
+    averaged_state,
+    choose_kept_epoch,
+    count_averaged_epochs,
+    hold_latest,
+    is_better_epoch,
+    is_finished,
+    make_weight_average,
+    update_mean,
 )
 from striate.train.checkpoint import Checkpoint, Tensors
-from striate.train.divergence import DivergedError, origin
-from striate.train.fast.machine import apply
-from striate.train.frozen_cache import above_the_frozen
+from striate.train.divergence import DivergedError, find_divergence
+from striate.train.fast.machine import apply_machine
+from striate.train.frozen_cache import cache_frozen_stages
 from striate.train.head import Network
-from striate.train.initialise import initialise
-from striate.train.loss import drawn_rows, weights_of
+from striate.train.initialise import initialise_network
+from striate.train.loss import class_loss_weights, sample_epoch_rows
 from striate.train.optimizer import Optimizer
-from striate.train.schedule import rate, shortened
+from striate.train.schedule import lr_factor, shorten_schedule
 from striate.train.steps import (
     NotFiniteError,
-    evaluate,
-    forward,
-    prepare,
-    step,
-    training_mode,
-    wake,
+    evaluate_network,
+    forward_logits,
+    prepare_training,
+    set_training_mode,
+    training_step,
+    unfreeze_groups,
 )
-from striate.train.torch_context import own_randomness
+from striate.train.torch_context import isolated_rng
 from striate.values import (
     Cache,
     Epoch,
@@ -61,7 +61,7 @@ from striate.values import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Trained:
+class TrainingResult:
     """What a training ends with: `state` of the kept epoch and `plan` as it was executed.
 
     The network that was given holds the same weights.
@@ -79,12 +79,12 @@ class _Training:
     network: nn.Module
     optimizer: Optimizer
     average: AveragedModel | None
-    feed: Feed
+    feed: BatchSource
     train_rows: Rows
     val_rows: Rows
 
 
-def train(
+def train_network(
     network: Network,
     plan: Plan,
     cache: Cache,
@@ -100,7 +100,7 @@ def train(
     deadline_seconds: float | None = None,
     task: Task = "label",
     begun: Callable[[Network], None] | None = None,
-) -> Trained:
+) -> TrainingResult:
     """Trains for the plan's epochs and keeps the one with the least smoothed validation loss.
 
     `labels` are class numbers of the index's rows, or the targets that `train.objective` names
@@ -116,7 +116,7 @@ def train(
     Raises `DivergedError` where the loss is no longer a number; the network then holds the
     weights of the best epoch before.
     """
-    feed = Feed(
+    feed = BatchSource(
         cache=cache,
         labels=labels,
         input_size=plan.input_size.value,
@@ -124,11 +124,11 @@ def train(
         std=std,
         device=machine.device,
         layout=machine.layout,
-        class_weights=weights_of(plan, labels[train_rows]),
+        class_weights=class_loss_weights(plan, labels[train_rows]),
         task=task,
     )
-    with apply(replace(machine, threads=plan.threads.value)), own_randomness(machine.device):
-        return _train(
+    with apply_machine(replace(machine, threads=plan.threads.value)), isolated_rng(machine.device):
+        return _train_epochs(
             network,
             plan,
             feed,
@@ -142,10 +142,10 @@ def train(
         )
 
 
-def _train(
+def _train_epochs(
     network: Network,
     plan: Plan,
-    feed: Feed,
+    feed: BatchSource,
     train_rows: Rows,
     val_rows: Rows,
     machine: Machine,
@@ -153,16 +153,16 @@ def _train(
     watch: Watch,
     deadline_seconds: float | None,
     begun: Callable[[Network], None] | None,
-) -> Trained:
-    optimizer = prepare(network, plan, feed)
+) -> TrainingResult:
+    optimizer = prepare_training(network, plan, feed)
     name = _fingerprint(plan, feed, train_rows, val_rows)
     found = None
     if folder is not None:
-        found = checkpoints.load(
+        found = checkpoints.load_checkpoint(
             folder, name, lambda note: watch(Progress(stage="train", note=note))
         )
     if found is None:
-        found = _first_state(network, plan, feed, train_rows, name)
+        found = _first_checkpoint(network, plan, feed, train_rows, name)
         if begun is not None:
             begun(network)
     else:
@@ -170,9 +170,9 @@ def _train(
         checkpoints.restore_optimizer(optimizer, found.optimizer)
     plan, epochs, held = found.plan, found.epochs, dict(found.held)
     started, saved = time.monotonic(), time.monotonic()
-    upper = above_the_frozen(network, plan, feed, train_rows, val_rows, machine)
+    upper = cache_frozen_stages(network, plan, feed, train_rows, val_rows, machine)
     learner, seen = (network, feed) if upper is None else upper
-    average = averaged(learner, plan.ema.value)
+    average = make_weight_average(learner, plan.ema.value)
     if average is not None and found.average:
         average.load_state_dict(found.average)
     training = _Training(
@@ -183,23 +183,23 @@ def _train(
         train_rows=train_rows,
         val_rows=val_rows,
     )
-    while not over(plan, epochs):
+    while not is_finished(plan, epochs):
         try:
-            epoch = _epoch(training, plan, epochs)
+            epoch = _run_epoch(training, plan, epochs)
         except DivergedError as fault:
-            _give_back(fault, network, plan, epochs, held, training)
+            _attach_best_weights(fault, network, plan, epochs, held, training)
             raise
-        own = averages_of(average) if average and epoch.averaged else _copy(network)
+        own = averaged_state(average) if average and epoch.averaged else _copy_state(network)
         if plan.average.value == "epochs" and epochs and len(val_rows):
             (kept,) = held.values()
-            count = averaged_epochs(epochs, better)
-            epoch, own = _with_mean(training, plan, network, epoch, own, kept, count)
+            count = count_averaged_epochs(epochs, is_better_epoch)
+            epoch, own = _with_mean_weights(training, plan, network, epoch, own, kept, count)
         epochs = (*epochs, epoch)
-        hold(plan, epochs, own, held)
+        hold_latest(plan, epochs, own, held)
         if deadline_seconds is not None:
             left = deadline_seconds - (time.monotonic() - started)
-            plan = _in_time(plan, epochs, left, deadline_seconds)
-        last = over(plan, epochs)
+            plan = _shorten_to_deadline(plan, epochs, left, deadline_seconds)
+        last = is_finished(plan, epochs)
         if folder is not None and (last or time.monotonic() - saved > SAVE_SECONDS):
             state = Checkpoint(
                 fingerprint=name,
@@ -210,16 +210,16 @@ def _train(
                 optimizer=checkpoints.optimizer_tensors(optimizer),
                 average=average.state_dict() if average else {},
             )
-            checkpoints.save(folder, state)
+            checkpoints.save_checkpoint(folder, state)
             saved = time.monotonic()
         watch(_progress(plan, epochs, last, feed.objective.metric))
-    history = _history(plan, epochs, held, training)
+    history = _make_history(plan, epochs, held, training)
     network.load_state_dict(held[history.kept_epoch])
     network.eval()
-    return Trained(state=held[history.kept_epoch], history=history, plan=plan)
+    return TrainingResult(state=held[history.kept_epoch], history=history, plan=plan)
 
 
-def _give_back(
+def _attach_best_weights(
     fault: DivergedError,
     network: Network,
     plan: Plan,
@@ -228,26 +228,26 @@ def _give_back(
     training: _Training,
 ) -> None:
     """The weights of the best epoch before go into the network and, with it, into the error."""
-    fault.history = _history(plan, epochs, held, training)
+    fault.history = _make_history(plan, epochs, held, training)
     kept = fault.history.kept_epoch
     network.load_state_dict(held[kept])
     network.eval()
     fault.state = held[kept] if kept else None
 
 
-def _history(
+def _make_history(
     plan: Plan, epochs: tuple[Epoch, ...], held: dict[int, Tensors], training: _Training
 ) -> History:
     return History(
         epochs=epochs,
-        kept_epoch=kept_of(epochs, held),
+        kept_epoch=choose_kept_epoch(epochs, held),
         planned_epochs=plan.epochs.value,
         train_images=len(training.train_rows),
         val_images=len(training.val_rows),
     )
 
 
-def _epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
+def _run_epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
     """One pass over the training images, then a look at the validation images."""
     network, feed, train_rows = training.network, training.feed, training.train_rows
     start = time.monotonic()
@@ -259,29 +259,31 @@ def _epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
     steps = len(train_rows) // size
     first = (number - 1) * steps
     objective, learning_rate, summed, seen = feed.objective, 0.0, 0.0, []
-    wake(training.optimizer, plan, number)
-    training_mode(network, plan)
-    drawn = drawn_rows(plan, feed.labels, train_rows, number)
+    unfreeze_groups(training.optimizer, plan, number)
+    set_training_mode(network, plan)
+    drawn = sample_epoch_rows(plan, feed.labels, train_rows, number)
     for k, rows in enumerate(
-        batches(drawn, size, seed=seed, purpose="train", epoch=number, drop_last=True)
+        iterate_batches(drawn, size, seed=seed, purpose="train", epoch=number, drop_last=True)
     ):
-        share = rate(plan.schedule.value, first + k, steps, plan.epochs.value, losses)
+        share = lr_factor(plan.schedule.value, first + k, steps, plan.epochs.value, losses)
         learning_rate = plan.learning_rate.value * share
         try:
-            logits_NK, labels = step(
+            logits_NK, labels = training_step(
                 network, training.optimizer, plan, feed, rows, generator, learning_rate
             )
         except NotFiniteError as fault:
-            raise _diverged(training, plan, fault.images_NCHW, first + k + 1, number) from None
+            raise _divergence_error(
+                training, plan, fault.images_NCHW, first + k + 1, number
+            ) from None
         if training.average is not None:
             training.average.update_parameters(network)
         summed += float(objective.loss(logits_NK, labels, 0.0, None)) * size
         seen.append(objective.noted(logits_NK, labels))
     trained_seconds = time.monotonic() - start
-    val_loss, val_accuracy, mean = _judged(training, plan)
+    val_loss, val_accuracy, mean = _validate_epoch(training, plan)
     if len(training.val_rows) and not math.isfinite(val_loss):
         some = feed.images(training.val_rows[:size])
-        raise _diverged(training, plan, some, first + steps, number)
+        raise _divergence_error(training, plan, some, first + steps, number)
     return Epoch(
         epoch=number,
         step=first + steps,
@@ -296,18 +298,18 @@ def _epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
     )
 
 
-def _judged(training: _Training, plan: Plan) -> tuple[float, float, bool]:
+def _validate_epoch(training: _Training, plan: Plan) -> tuple[float, float, bool]:
     """Validation loss and measure of the weights or of their average, and whether it is that."""
-    found = evaluate(training.network, plan, training.feed, training.val_rows)
+    found = evaluate_network(training.network, plan, training.feed, training.val_rows)
     if training.average is None or not len(training.val_rows):
         return *found, False
-    other = evaluate(training.average.module, plan, training.feed, training.val_rows)
+    other = evaluate_network(training.average.module, plan, training.feed, training.val_rows)
     if (other[1], -other[0]) > (found[1], -found[0]):
         return *other, True
     return *found, False
 
 
-def _with_mean(
+def _with_mean_weights(
     training: _Training,
     plan: Plan,
     network: Network,
@@ -317,44 +319,46 @@ def _with_mean(
     count: int,
 ) -> tuple[Epoch, Tensors]:
     """The epoch with its weights, or with their mean with those kept, of `count` epochs."""
-    current, mean = _copy(network), mean_with(kept, count, own)
+    current, mean = _copy_state(network), update_mean(kept, count, own)
     network.load_state_dict(mean)
-    loss, accuracy = evaluate(training.network, plan, training.feed, training.val_rows)
+    loss, accuracy = evaluate_network(training.network, plan, training.feed, training.val_rows)
     network.load_state_dict(current)
     other = replace(epoch, val_loss=loss, val_accuracy=accuracy, averaged=True)
-    return (other, mean) if better(other, epoch) else (replace(epoch, averaged=False), own)
+    return (other, mean) if is_better_epoch(other, epoch) else (replace(epoch, averaged=False), own)
 
 
-def _diverged(
+def _divergence_error(
     training: _Training, plan: Plan, images_NCHW: Tensor, step: int, epoch: int
 ) -> DivergedError:
     """The error for this step, with the layer where it began on these images."""
 
     def look(images: Tensor) -> Tensor:
-        return forward(training.network, plan, training.feed, images)
+        return forward_logits(training.network, plan, training.feed, images)
 
-    return DivergedError(step, epoch, origin(training.network, images_NCHW, look))
+    return DivergedError(step, epoch, find_divergence(training.network, images_NCHW, look))
 
 
-def _first_state(
-    network: Network, plan: Plan, feed: Feed, train_rows: Rows, name: str
+def _first_checkpoint(
+    network: Network, plan: Plan, feed: BatchSource, train_rows: Rows, name: str
 ) -> Checkpoint:
     if plan.strategy.value == "scratch":
         generator = torch.Generator().manual_seed(seed_for(plan.seed, "initialise"))
-        some = next(batches(train_rows, FIRST_LOOK, seed=plan.seed, purpose="initialise"))
-        initialise(network, feed.images(some), generator, plan.initialisation.value)
+        some = next(iterate_batches(train_rows, FIRST_LOOK, seed=plan.seed, purpose="initialise"))
+        initialise_network(network, feed.images(some), generator, plan.initialisation.value)
     return Checkpoint(
         fingerprint=name,
         plan=plan,
         epochs=(),
-        held={0: _copy(network)},
+        held={0: _copy_state(network)},
         network={},
         optimizer={},
         average={},
     )
 
 
-def _in_time(plan: Plan, epochs: tuple[Epoch, ...], seconds_left: float, seconds: float) -> Plan:
+def _shorten_to_deadline(
+    plan: Plan, epochs: tuple[Epoch, ...], seconds_left: float, seconds: float
+) -> Plan:
     """The plan, with an earlier end where what is left would take over a quarter too long.
 
     One slow epoch may be another program's doing: it is not judged before two, or half the time.
@@ -368,7 +372,7 @@ def _in_time(plan: Plan, epochs: tuple[Epoch, ...], seconds_left: float, seconds
     end = done + max(seconds_left > seconds_each / 2, int(seconds_left / seconds_each))
     if end <= done:
         return replace(plan, epochs=replace(plan.epochs, value=done))
-    schedule = shortened(plan.schedule.value, done, plan.epochs.value)
+    schedule = shorten_schedule(plan.schedule.value, done, plan.epochs.value)
     return replace(
         plan,
         epochs=replace(plan.epochs, value=end),
@@ -391,7 +395,7 @@ def _progress(plan: Plan, epochs: tuple[Epoch, ...], last: bool, metric: str) ->
     )
 
 
-def _fingerprint(plan: Plan, feed: Feed, train_rows: Rows, val_rows: Rows) -> str:
+def _fingerprint(plan: Plan, feed: BatchSource, train_rows: Rows, val_rows: Rows) -> str:
     """A name for this training: any change of plan, rows, labels or pixels' size changes it."""
     found = hashlib.blake2b(digest_size=16)
     found.update(msgspec.json.encode(replace(plan, because=())))
@@ -401,7 +405,7 @@ def _fingerprint(plan: Plan, feed: Feed, train_rows: Rows, val_rows: Rows) -> st
     return found.hexdigest()
 
 
-def _copy(network: Network) -> Tensors:
+def _copy_state(network: Network) -> Tensors:
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.metrics.intervals import balanced_weights, rng
+from striate.metrics.intervals import balanced_weights, make_rng
 from striate.metrics.target_metrics import average_precision
 from striate.values import Plan, Rows, Targets, Task
 
 
-def loss(
+def cross_entropy(
     logits_NK: Tensor,
     labels: Tensor,
     label_smoothing: float = 0.0,
@@ -29,7 +29,7 @@ def loss(
     )
 
 
-def labels_loss(
+def binary_cross_entropy(
     logits_NK: Tensor,
     marks_NK: Tensor,
     label_smoothing: float = 0.0,
@@ -47,7 +47,7 @@ def labels_loss(
     return each_NK.sum(dim=1).mean()
 
 
-def number_loss(
+def huber_loss(
     answers_N1: Tensor,
     truth_N1: Tensor,
     label_smoothing: float = 0.0,
@@ -61,7 +61,7 @@ def number_loss(
     return F.huber_loss(answers_N1.float(), truth_N1)
 
 
-def weights_of(plan: Plan, labels_N: Targets) -> tuple[float, ...]:
+def class_loss_weights(plan: Plan, labels_N: Targets) -> tuple[float, ...]:
     """What an image of each class counts in the loss; empty unless the plan weighs classes.
 
     Every class that is present weighs the same, and an image 1 on average. Only single labels
@@ -75,12 +75,12 @@ def weights_of(plan: Plan, labels_N: Targets) -> tuple[float, ...]:
     return tuple(float(weight) for weight in found)
 
 
-def drawn_rows(plan: Plan, labels: Targets, train_rows: Rows, epoch: int) -> Rows:
+def sample_epoch_rows(plan: Plan, labels: Targets, train_rows: Rows, epoch: int) -> Rows:
     """The rows of an epoch: all once; by `sampling` as many, each class as often as another."""
     if plan.balance.value != "sampling":
         return train_rows
     chances = balanced_weights(labels[train_rows].astype(np.int64)) / len(train_rows)
-    generator = rng(plan.seed, f"balance/{epoch}")
+    generator = make_rng(plan.seed, f"balance/{epoch}")
     return generator.choice(train_rows, len(train_rows), p=chances / chances.sum())
 
 
@@ -99,20 +99,20 @@ class Objective:
     measure: Callable[[Tensor], float]
 
 
-def objective_of(task: Task) -> Objective:
+def task_objective(task: Task) -> Objective:
     """The objective of a task."""
     return OBJECTIVES[task]
 
 
-def _right(outputs_NK: Tensor, labels_N: Tensor) -> Tensor:
+def _correct_predictions(outputs_NK: Tensor, labels_N: Tensor) -> Tensor:
     return (outputs_NK.argmax(dim=1) == labels_N).cpu()
 
 
-def _share(right_N: Tensor) -> float:
+def _correct_share(right_N: Tensor) -> float:
     return int(right_N.sum()) / len(right_N)
 
 
-def _both(outputs_NK: Tensor, targets_NK: Tensor) -> Tensor:
+def _stack_with_targets(outputs_NK: Tensor, targets_NK: Tensor) -> Tensor:
     return torch.stack([outputs_NK.float(), targets_NK], dim=1).cpu()
 
 
@@ -131,12 +131,16 @@ def _r_squared(both_N2K: Tensor) -> float:
 
 
 OBJECTIVES: dict[Task, Objective] = {
-    "label": Objective(metric="accuracy", loss=loss, noted=_right, measure=_share),
+    "label": Objective(
+        metric="accuracy", loss=cross_entropy, noted=_correct_predictions, measure=_correct_share
+    ),
     "labels": Objective(
         metric="mean_average_precision",
-        loss=labels_loss,
-        noted=_both,
+        loss=binary_cross_entropy,
+        noted=_stack_with_targets,
         measure=_mean_average_precision,
     ),
-    "number": Objective(metric="r_squared", loss=number_loss, noted=_both, measure=_r_squared),
+    "number": Objective(
+        metric="r_squared", loss=huber_loss, noted=_stack_with_targets, measure=_r_squared
+    ),
 }

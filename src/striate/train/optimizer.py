@@ -43,7 +43,7 @@ class Optimizer:
             for group in self.groups:
                 group["lr"] = learning_rate * group["share"] * group["awake"]
                 if group["decay"]:
-                    _decay(group["params"], group["start"], group["lr"] * group["decay"])
+                    _apply_decay(group["params"], group["start"], group["lr"] * group["decay"])
         for part in self.parts:
             part.step()
             part.zero_grad(set_to_none=True)
@@ -90,10 +90,10 @@ class Muon(torch.optim.Optimizer):
         buffer.mul_(momentum).add_(gradient)
         nesterov = gradient.add(buffer, alpha=momentum)
         matrix = nesterov.reshape(len(weight), -1).to(self.precision)
-        return orthogonal(matrix).view(weight.shape).to(weight.dtype)
+        return orthogonalise(matrix).view(weight.shape).to(weight.dtype)
 
 
-def orthogonal(matrix: Tensor, rounds: int = 4) -> Tensor:
+def orthogonalise(matrix: Tensor, rounds: int = 4) -> Tensor:
     """Nearly the orthogonal factor of a matrix: singular values brought to about 1.
 
     Newton-Schulz iteration with a steep quintic. Jordan et al. 2024.
@@ -152,7 +152,7 @@ def build_optimizer(
     return OPTIMIZERS[name](convolutions, others, precision)
 
 
-def _decay(weights: list[Tensor], start: list[Tensor] | None, share: float) -> None:
+def _apply_decay(weights: list[Tensor], start: list[Tensor] | None, share: float) -> None:
     """Brings weights nearer to 0, or to their start, by a share of the way."""
     if start is None:
         torch._foreach_mul_(weights, 1 - share)
@@ -164,7 +164,7 @@ Groups = list[dict[str, Any]]
 
 
 def _sgd(groups: Groups) -> torch.optim.Optimizer:
-    return torch.optim.SGD(groups, lr=0.0, momentum=MOM, nesterov=True)
+    return torch.optim.SGD(groups, lr=0.0, momentum=MOMENTUM, nesterov=True)
 
 
 def _build_sgd(convolutions: Groups, others: Groups, precision: str) -> Optimizer:
@@ -179,7 +179,7 @@ def _build_muon(convolutions: Groups, others: Groups, precision: str) -> Optimiz
     return Optimizer([Muon(convolutions, precision=precision), _sgd(others)])
 
 
-MOM = 0.85
+MOMENTUM = 0.85
 OPTIMIZERS: dict[str, Callable[[Groups, Groups, str], Optimizer]] = {
     "sgd": _build_sgd,
     "adamw": _build_adamw,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from striate.errors import UsageError
 
 
-def rate(
+def lr_factor(
     schedule: str,
     step: int,
     steps_per_epoch: int,
@@ -21,18 +21,18 @@ def rate(
     `one-cycle 3/10` had 10 epochs to go, and after the third epoch only `epochs`.
     Raises `UsageError` for a name that does not exist.
     """
-    name, cuts = _parse(schedule)
+    name, cuts = _parse_schedule(schedule)
     if name == "plateau":
-        return plateau(losses)
-    return SCHEDULES[name](_done(step / steps_per_epoch, cuts, epochs))
+        return plateau_schedule(losses)
+    return SCHEDULES[name](_schedule_position(step / steps_per_epoch, cuts, epochs))
 
 
-def shortened(schedule: str, epoch: int, epochs: int) -> str:
+def shorten_schedule(schedule: str, epoch: int, epochs: int) -> str:
     """The schedule that was meant for `epochs` epochs and is told after `epoch` to end sooner."""
     return f"{schedule} {epoch}/{epochs}"
 
 
-def awake(epoch: int, epochs: int, groups: int) -> int:
+def count_unfrozen_groups(epoch: int, epochs: int, groups: int) -> int:
     """How many groups of layers learn in an epoch, counted from 1; the head is the first.
 
     The head alone in the first, then a deeper group after another until all learn in the second
@@ -44,40 +44,40 @@ def awake(epoch: int, epochs: int, groups: int) -> int:
 
 def falls_to_zero(schedule: str) -> bool:
     """Whether a schedule ends with steps of no length."""
-    name, _ = _parse(schedule)
+    name, _ = _parse_schedule(schedule)
     return name in SCHEDULES and SCHEDULES[name](1.0) < SMALLEST
 
 
-def constant(done: float) -> float:
+def constant_schedule(done: float) -> float:
     """The peak rate throughout."""
     return 1.0
 
 
-def cosine(done: float) -> float:
+def cosine_schedule(done: float) -> float:
     """A short warm-up, then half a cosine down to zero. Loshchilov and Hutter 2017."""
     if done < COSINE_WARMUP:
         return done / COSINE_WARMUP
     return 0.5 * (1 + math.cos(math.pi * (done - COSINE_WARMUP) / (1 - COSINE_WARMUP)))
 
 
-def one_cycle(done: float) -> float:
+def one_cycle_schedule(done: float) -> float:
     """Straight up, then straight down to zero. Smith and Topin 2018, without the tail."""
     if done < CYCLE_WARMUP:
         return CYCLE_START + (1 - CYCLE_START) * done / CYCLE_WARMUP
     return (1 - done) / (1 - CYCLE_WARMUP)
 
 
-def linear(done: float) -> float:
+def linear_schedule(done: float) -> float:
     """A short warm-up, then straight down to zero."""
     return min(done / COSINE_WARMUP, (1 - done) / (1 - COSINE_WARMUP))
 
 
-def step_decay(done: float) -> float:
+def step_schedule(done: float) -> float:
     """A tenth after half of the training, a hundredth after three quarters. He et al. 2016."""
     return 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01
 
 
-def plateau(losses: Sequence[float]) -> float:
+def plateau_schedule(losses: Sequence[float]) -> float:
     """A tenth for every time that the loss has not fallen for `PATIENCE` epochs.
 
     As torch's ReduceLROnPlateau with a relative threshold of 1e-4.
@@ -93,7 +93,7 @@ def plateau(losses: Sequence[float]) -> float:
     return share
 
 
-def _parse(schedule: str) -> tuple[str, list[tuple[int, int]]]:
+def _parse_schedule(schedule: str) -> tuple[str, list[tuple[int, int]]]:
     name, *cuts = schedule.split()
     if name not in SCHEDULES or not all(re.fullmatch(r"\d+/\d+", cut) for cut in cuts):
         raise UsageError(
@@ -103,7 +103,7 @@ def _parse(schedule: str) -> tuple[str, list[tuple[int, int]]]:
     return name, [(int(a), int(b)) for a, b in (cut.split("/") for cut in cuts)]
 
 
-def _done(epochs_done: float, cuts: list[tuple[int, int]], epochs: int) -> float:
+def _schedule_position(epochs_done: float, cuts: list[tuple[int, int]], epochs: int) -> float:
     """How far the schedule has come, in [0, 1], with a bend at each cut."""
     start, done_at_start = 0.0, 0.0
     for cut, meant in cuts:
@@ -120,12 +120,12 @@ CYCLE_START = 0.2
 PATIENCE = 3
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
-    "one-cycle": one_cycle,
-    "cosine": cosine,
-    "constant": constant,
-    "linear": linear,
-    "step": step_decay,
+    "one-cycle": one_cycle_schedule,
+    "cosine": cosine_schedule,
+    "constant": constant_schedule,
+    "linear": linear_schedule,
+    "step": step_schedule,
     # Goes by the losses, not by how much is done.
-    "plateau": constant,
+    "plateau": constant_schedule,
 }
 SMALLEST = 1e-3

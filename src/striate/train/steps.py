@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from striate.data.batches import batches
-from striate.train.batch_source import Feed, mixed
+from striate.data.batches import iterate_batches
+from striate.train.batch_source import BatchSource, mix_batch
 from striate.train.head import Network
 from striate.train.optimizer import Optimizer, build_optimizer
-from striate.train.schedule import awake
+from striate.train.schedule import count_unfrozen_groups
 from striate.values import Plan, Rows
 
 
@@ -19,7 +19,7 @@ class NotFiniteError(Exception):
         self.images_NCHW = images_NCHW
 
 
-def prepare(network: Network, plan: Plan, feed: Feed) -> Optimizer:
+def prepare_training(network: Network, plan: Plan, feed: BatchSource) -> Optimizer:
     """Moves the network to its device and layout; the optimizer of what the plan trains of it."""
     network.to(feed.device)
     if feed.layout == "channels_last":
@@ -40,19 +40,19 @@ def prepare(network: Network, plan: Plan, feed: Feed) -> Optimizer:
     )
 
 
-def wake(optimizer: Optimizer, plan: Plan, epoch: int) -> None:
+def unfreeze_groups(optimizer: Optimizer, plan: Plan, epoch: int) -> None:
     """Lets those groups of layers learn in an epoch, counted from 1, that the plan unfreezes."""
     if plan.unfreeze.value != "gradual":
         return
     groups = 1 + max(group["depth"] for group in optimizer.groups)
-    learning = awake(epoch, plan.epochs.value, groups)
+    learning = count_unfrozen_groups(epoch, plan.epochs.value, groups)
     for group in optimizer.groups:
         group["awake"] = group["depth"] < learning
         for parameter in group["params"]:
             parameter.requires_grad_(group["awake"])
 
 
-def training_mode(network: nn.Module, plan: Plan) -> None:
+def set_training_mode(network: nn.Module, plan: Plan) -> None:
     """Training mode; a pretrained network keeps its statistics, small batches would spoil them."""
     network.train()
     if plan.strategy.value == "scratch":
@@ -62,11 +62,11 @@ def training_mode(network: nn.Module, plan: Plan) -> None:
             module.eval()
 
 
-def step(
+def training_step(
     network: nn.Module,
     optimizer: Optimizer,
     plan: Plan,
-    feed: Feed,
+    feed: BatchSource,
     rows: Rows,
     generator: torch.Generator,
     learning_rate: float,
@@ -77,8 +77,8 @@ def step(
     """
     images_NCHW = feed.images(rows, plan.augment.value, generator)
     labels = feed.targets(rows)
-    images_NCHW, targets = mixed(images_NCHW, labels, plan, generator)
-    logits_NK = forward(network, plan, feed, images_NCHW)
+    images_NCHW, targets = mix_batch(images_NCHW, labels, plan, generator)
+    logits_NK = forward_logits(network, plan, feed, images_NCHW)
     smoothing, weights = plan.label_smoothing.value, feed.weights()
     found = feed.objective.loss(logits_NK, targets, smoothing, weights)
     if not torch.isfinite(found):
@@ -90,29 +90,33 @@ def step(
     return logits_NK.detach(), labels
 
 
-def forward(network: nn.Module, plan: Plan, feed: Feed, images_NCHW: Tensor) -> Tensor:
+def forward_logits(
+    network: nn.Module, plan: Plan, feed: BatchSource, images_NCHW: Tensor
+) -> Tensor:
     """Logits N x K in the plan's precision."""
-    with _precision(plan, feed):
+    with _autocast_context(plan, feed):
         logits_NK: Tensor = network(images_NCHW)
     return logits_NK
 
 
-def evaluate(network: nn.Module, plan: Plan, feed: Feed, rows: Rows) -> tuple[float, float]:
+def evaluate_network(
+    network: nn.Module, plan: Plan, feed: BatchSource, rows: Rows
+) -> tuple[float, float]:
     """Loss and measure of the network as it stands; two NaN where there are no rows."""
     if not len(rows):
         return float("nan"), float("nan")
     network.eval()
     objective, summed, seen = feed.objective, 0.0, []
     with torch.inference_mode():
-        for part in batches(rows, max(plan.batch_size.value, EVALUATION_BATCH)):
+        for part in iterate_batches(rows, max(plan.batch_size.value, EVALUATION_BATCH)):
             labels = feed.targets(part)
-            logits_NK = forward(network, plan, feed, feed.images(part))
+            logits_NK = forward_logits(network, plan, feed, feed.images(part))
             summed += float(objective.loss(logits_NK, labels, 0.0, None)) * len(part)
             seen.append(objective.noted(logits_NK, labels))
     return summed / len(rows), objective.measure(torch.cat(seen))
 
 
-def _precision(plan: Plan, feed: Feed) -> torch.autocast:
+def _autocast_context(plan: Plan, feed: BatchSource) -> torch.autocast:
     device = torch.device(feed.device).type
     return torch.autocast(device, torch.bfloat16, enabled=plan.precision.value == "bfloat16")
 

@@ -8,7 +8,7 @@ import torch
 
 
 @contextmanager
-def settled(threads: int) -> Iterator[None]:
+def torch_context(threads: int) -> Iterator[None]:
     """Sets torch's threads and deterministic algorithms, and puts both back.
 
     `use_deterministic_algorithms` sets the same, and loads torch's compiler to tell it: a second
@@ -28,7 +28,7 @@ def settled(threads: int) -> Iterator[None]:
 
 
 @contextmanager
-def own_randomness(device: str) -> Iterator[None]:
+def isolated_rng(device: str) -> Iterator[None]:
     """Puts torch's global generators back afterwards; dropout knows no others."""
     of = torch.device(device)
     with torch.random.fork_rng(devices=[of] if of.type == "cuda" else []):

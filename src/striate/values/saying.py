@@ -64,14 +64,14 @@ def shown(figure: Any, how: str = ".3f") -> str:
     return format(figure, how)
 
 
-class _Short(Formatter):
+class _ShortFormatter(Formatter):
     """Fills templates, with figures that stay short."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         return shown(value, format_spec)
 
 
-_SHORT = _Short()
+_SHORT = _ShortFormatter()
 LONG = 1e6
 
 

@@ -22,28 +22,28 @@ def fit_weights(
     the first tensors that are missing, too many or of another shape.
     """
     wanted = network.state_dict()
-    named = _named_as(wanted, tensors)
+    named = _match_by_name(wanted, tensors)
     ordered = named is None
     if named is None:
-        named = _in_order(wanted, tensors)
-    named, notes = _first_layer(network, wanted, named, source)
-    faults = [*_misfits(wanted, named)]
+        named = _match_by_order(wanted, tensors)
+    named, notes = _adapt_first_layer(network, wanted, named, source)
+    faults = [*_shape_misfits(wanted, named)]
     if not ordered:
         spare = [name for name in named if name not in wanted and not _counts(name)]
         faults += [f"{name} is too many" for name in spare if name not in head]
         left = [name for name in spare if name in head]
     else:
-        left, extra = _left_over(wanted, tensors)
+        left, extra = _find_left_over(wanted, tensors)
         faults += [f"{name} is too many" for name in extra]
     if faults:
-        raise _refusal(faults, len(wanted), source)
+        raise _refusal_error(faults, len(wanted), source)
     if left:
-        notes = (*notes, _without_head(left, source))
+        notes = (*notes, _drop_head(left, source))
     network.load_state_dict({name: named.get(name, wanted[name]) for name in wanted})
     return notes
 
 
-def adapted(kernel_OIHW: Tensor, channels: int) -> Tensor:
+def adapt_first_kernel(kernel_OIHW: Tensor, channels: int) -> Tensor:
     """The kernel of a first layer for another number of channels.
 
     Its channels are repeated in turn, or cut, and scaled by their old number over the new one,
@@ -60,13 +60,13 @@ def adapted(kernel_OIHW: Tensor, channels: int) -> Tensor:
     return (repeated * (had / channels)).to(kernel_OIHW.dtype)
 
 
-def _named_as(wanted: Tensors, tensors: Tensors) -> Tensors | None:
+def _match_by_name(wanted: Tensors, tensors: Tensors) -> Tensors | None:
     """The tensors under the network's names; None where hardly a name is known."""
     known = {name for name in wanted if not _counts(name)}
-    fronts = Counter(front for name in tensors for front in _fronts(name, known))
+    fronts = Counter(front for name in tensors for front in _name_prefixes(name, known))
     # The longest agreement; of equals, such as weights and their average, what stands bare.
     front = max(fronts, key=lambda front: (fronts[front], -len(front)), default="")
-    if fronts[front] < LEAST_KNOWN * len(known):
+    if fronts[front] < MIN_KNOWN_SHARE * len(known):
         return None
     return {
         name.removeprefix(front): tensor
@@ -75,21 +75,21 @@ def _named_as(wanted: Tensors, tensors: Tensors) -> Tensors | None:
     }
 
 
-def _fronts(name: str, known: Collection[str]) -> list[str]:
+def _name_prefixes(name: str, known: Collection[str]) -> list[str]:
     """What stands in front of a known name in this one: "" where it is the known name itself."""
     parts = name.split(".")
     ends = [".".join(parts[k:]) for k in range(len(parts))]
     return [name[: len(name) - len(end)] for end in ends if end in known]
 
 
-def _in_order(wanted: Tensors, tensors: Tensors) -> Tensors:
+def _match_by_order(wanted: Tensors, tensors: Tensors) -> Tensors:
     """Under other names: the same shapes in the same order are taken for the same network."""
     names = [name for name in wanted if not _counts(name)]
     given = [tensor for name, tensor in tensors.items() if not _counts(name)]
     return dict(zip(names, given, strict=False))
 
 
-def _left_over(wanted: Tensors, tensors: Tensors) -> tuple[list[str], list[str]]:
+def _find_left_over(wanted: Tensors, tensors: Tensors) -> tuple[list[str], list[str]]:
     """What stands after the network's own tensors: a classifier, and what is more than that."""
     names = [name for name in tensors if not _counts(name)]
     spare = names[sum(not _counts(name) for name in wanted) :]
@@ -97,7 +97,7 @@ def _left_over(wanted: Tensors, tensors: Tensors) -> tuple[list[str], list[str]]
     return (spare, []) if classifier else ([], spare)
 
 
-def _first_layer(
+def _adapt_first_layer(
     network: nn.Module, wanted: Tensors, tensors: Tensors, source: str
 ) -> tuple[Tensors, tuple[Sentence, ...]]:
     first = next((n for n, m in network.named_modules() if isinstance(m, nn.Conv2d)), None)
@@ -116,10 +116,10 @@ def _first_layer(
         had=int(had),
         channels=int(channels),
     )
-    return {**tensors, name: adapted(kernel, int(channels))}, (note,)
+    return {**tensors, name: adapt_first_kernel(kernel, int(channels))}, (note,)
 
 
-def _misfits(wanted: Tensors, tensors: Tensors) -> list[str]:
+def _shape_misfits(wanted: Tensors, tensors: Tensors) -> list[str]:
     faults = []
     for name, mine in wanted.items():
         given = tensors.get(name)
@@ -133,16 +133,16 @@ def _misfits(wanted: Tensors, tensors: Tensors) -> list[str]:
     return faults
 
 
-def _refusal(faults: list[str], tensors: int, source: str) -> ModelError:
-    more = f", and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
+def _refusal_error(faults: list[str], tensors: int, source: str) -> ModelError:
+    more = f", and {len(faults) - MOST_NAMED} more" if len(faults) > MOST_NAMED else ""
     another = "are of another network" if len(faults) > tensors / 2 else "do not fit the network"
     return ModelError(
-        f"The weights in {source} {another}: {'; '.join(faults[:NAMED])}{more}.",
-        CUT if all(fault.endswith(MISSING) for fault in faults) else OTHER_NET,
+        f"The weights in {source} {another}: {'; '.join(faults[:MOST_NAMED])}{more}.",
+        INCOMPLETE_HINT if all(fault.endswith(MISSING) for fault in faults) else OTHER_NET_HINT,
     )
 
 
-def _without_head(left: list[str], source: str) -> Sentence:
+def _drop_head(left: list[str], source: str) -> Sentence:
     return say(
         "weights.head",
         "What stands after the last map in {file}, such as its classifier ({tensor}), was left "
@@ -161,8 +161,10 @@ def _shape(tensor: Tensor) -> str:
 
 
 MISSING = " is missing"
-OTHER_NET = "Name the net that these weights were trained for with --net."
-CUT = f"Take a file that holds all tensors. If they are for another net: {OTHER_NET}"
-NAMED = 3
-LEAST_KNOWN = 0.1
+OTHER_NET_HINT = "Name the net that these weights were trained for with --net."
+INCOMPLETE_HINT = (
+    f"Take a file that holds all tensors. If they are for another net: {OTHER_NET_HINT}"
+)
+MOST_NAMED = 3
+MIN_KNOWN_SHARE = 0.1
 """The share of a network's names that a file must know to be read by names."""

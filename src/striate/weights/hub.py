@@ -11,14 +11,14 @@ from typing import Any
 from striate.errors import HubError
 
 
-def cached(hub_id: str) -> bool:
+def is_cached(hub_id: str) -> bool:
     """Whether the weights of a model of the hub lie in its cache on this machine."""
     from huggingface_hub import try_to_load_from_cache
 
     return any(isinstance(try_to_load_from_cache(hub_id, name), str) for name in FILES)
 
 
-def cached_models(owner: str = "timm") -> tuple[str, ...]:
+def list_cached_models(owner: str = "timm") -> tuple[str, ...]:
     """Names of an owner's models whose weights lie in the hub's cache, sorted."""
     from huggingface_hub import constants
 
@@ -28,16 +28,16 @@ def cached_models(owner: str = "timm") -> tuple[str, ...]:
         names = [match[1] for path in folder.iterdir() if (match := found.fullmatch(path.name))]
     except OSError:  # no cache, or none that may be read
         return ()
-    return tuple(sorted(name for name in names if cached(f"{owner}/{name}")))
+    return tuple(sorted(name for name in names if is_cached(f"{owner}/{name}")))
 
 
-def reach(name: str, hub_id: str, hint: str, files: Sequence[str] = ()) -> None:
+def fetch_weights(name: str, hub_id: str, hint: str, files: Sequence[str] = ()) -> None:
     """Brings the weights into the hub's cache, if they do not lie there.
 
     They are the first of some files that the model has. Raises `HubError` where the hub does not
     answer in time, stands still in the middle, or has none of them.
     """
-    if cached(hub_id):
+    if is_cached(hub_id):
         return
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise HubError(
@@ -45,17 +45,17 @@ def reach(name: str, hub_id: str, hint: str, files: Sequence[str] = ()) -> None:
             "forbids to fetch them.",
             hint,
         )
-    hub = _hub()
-    if not answers(f"{hub}/{hub_id}/resolve/main/config.json", HUB_SECONDS):
+    hub = _hub_client()
+    if not is_reachable(f"{hub}/{hub_id}/resolve/main/config.json", HUB_SECONDS):
         raise HubError(
             f"The pretrained weights of {name} are not on this machine, and {hub} did not answer "
             f"within {HUB_SECONDS} seconds.",
             hint,
         )
-    _fetch(name, hub_id, hint, files or FILES)
+    _download_watched(name, hub_id, hint, files or FILES)
 
 
-def answers(address: str, seconds: float) -> bool:
+def is_reachable(address: str, seconds: float) -> bool:
     """Whether the address answers in time; looking up a name has no time limit of its own."""
     import urllib.request  # 40 ms that only a fetch shall cost
 
@@ -76,7 +76,7 @@ def answers(address: str, seconds: float) -> bool:
     return answered.is_set()
 
 
-def _fetch(name: str, hub_id: str, hint: str, files: Sequence[str]) -> None:
+def _download_watched(name: str, hub_id: str, hint: str, files: Sequence[str]) -> None:
     """The download, watched: it may last, but not stand still."""
     download = _Download(hub_id, files)
     thread = threading.Thread(target=download.run, daemon=True)
@@ -87,7 +87,7 @@ def _fetch(name: str, hub_id: str, hint: str, files: Sequence[str]) -> None:
         download.given_up = True
         raise HubError(
             f"The pretrained weights of {name} are not on this machine, and their download from "
-            f"{_hub()} stood still for {HUB_SECONDS} seconds.",
+            f"{_hub_client()} stood still for {HUB_SECONDS} seconds.",
             hint,
         )
     if download.fault is not None:
@@ -120,7 +120,10 @@ class _Download:
             self.moved = time.monotonic()
             try:
                 hf_hub_download(
-                    self.hub_id, file, endpoint=_hub(), tqdm_class=_bar_that_tells(self._tell)
+                    self.hub_id,
+                    file,
+                    endpoint=_hub_client(),
+                    tqdm_class=_bar_that_tells(self._tell),
                 )
                 self.fault = None
                 return
@@ -150,7 +153,7 @@ def _bar_that_tells(tell: Callable[[], None]) -> type[Any]:
     return Bar
 
 
-def _hub() -> str:
+def _hub_client() -> str:
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co")
 
 

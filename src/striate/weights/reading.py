@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from striate.errors import ModelError
-from striate.weights.soundness import not_finite
+from striate.weights.soundness import find_non_finite
 
 Tensors = dict[str, Tensor]
 
@@ -39,37 +39,37 @@ def open_weights(path: Path) -> WeightsFile:
     Raises `ModelError` where the file is missing, empty, damaged, of another kind, holds
     what is not finite, or wants to run code.
     """
-    found = _opened(path)
-    wild = not_finite(found.tensors)
+    found = _open_file(path)
+    wild = find_non_finite(found.tensors)
     if wild:
         raise ModelError(
             f"The weights file {path} holds numbers that are not finite, in {wild}.",
-            f"The training that wrote it diverged, or it is damaged. {WHOLE}",
+            f"The training that wrote it diverged, or it is damaged. {INCOMPLETE_HINT}",
         )
     return found
 
 
-def _opened(path: Path) -> WeightsFile:
-    begin = _beginning(path)
-    kind = _kind(begin)
+def _open_file(path: Path) -> WeightsFile:
+    begin = _read_beginning(path)
+    kind = _detect_kind(begin)
     if kind == SAFETENSORS:
-        return _safe(path)
-    if kind in FOREIGN:
-        raise ModelError(f"The weights file {path} is {kind}, not tensors.", FOREIGN[kind])
-    content = _pickled(path)
-    net = _named_by(content)
-    for wrap in WRAPS:
+        return _read_safetensors(path)
+    if kind in FOREIGN_HINTS:
+        raise ModelError(f"The weights file {path} is {kind}, not tensors.", FOREIGN_HINTS[kind])
+    content = _read_pickle(path)
+    net = _find_net_name(content)
+    for wrap in WRAPPER_KEYS:
         if isinstance(content, dict) and isinstance(content.get(wrap), dict):
             content = content[wrap]
     if not isinstance(content, dict):
         content = {}
     tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
     if not tensors:
-        raise ModelError(f"The weights file {path} holds no tensors.", SAVE)
+        raise ModelError(f"The weights file {path} holds no tensors.", SAVE_HINT)
     return WeightsFile(tensors=tensors, net=net)
 
 
-def _beginning(path: Path) -> bytes:
+def _read_beginning(path: Path) -> bytes:
     if path.is_dir():
         inside = next((path / name for name in USUAL_FILES if (path / name).is_file()), None)
         raise ModelError(
@@ -88,32 +88,32 @@ def _beginning(path: Path) -> bytes:
             f"The weights file {path} cannot be read: {error.strerror}.", "Look at its permissions."
         ) from error
     if not begin:
-        raise ModelError(f"The weights file {path} is empty.", WHOLE)
+        raise ModelError(f"The weights file {path} is empty.", INCOMPLETE_HINT)
     return begin
 
 
-def _kind(begin: bytes) -> str:
+def _detect_kind(begin: bytes) -> str:
     """What a file is by its first bytes; `torch` also where they tell nothing."""
-    for mark, kind in MARKS:
+    for mark, kind in FILE_SIGNATURES:
         if begin.startswith(mark):
             return kind
     # A safetensors file begins with the length of its header, in eight bytes, and the header.
     return SAFETENSORS if begin[8:9] == b"{" else "torch"
 
 
-def _safe(path: Path) -> WeightsFile:
+def _read_safetensors(path: Path) -> WeightsFile:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             facts = file.metadata() or {}
         tensors = dict(safetensors.torch.load_file(path))
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
-        raise _damaged(path, error) from error
+        raise _damaged_file_error(path, error) from error
     if not tensors:
-        raise ModelError(f"The weights file {path} holds no tensors.", SAVE)
-    return WeightsFile(tensors=tensors, net=_named_by(facts) or _named_beside(path))
+        raise ModelError(f"The weights file {path} holds no tensors.", SAVE_HINT)
+    return WeightsFile(tensors=tensors, net=_find_net_name(facts) or _net_name_in_config(path))
 
 
-def _pickled(path: Path) -> Any:
+def _read_pickle(path: Path) -> Any:
     try:
         with path.open("rb") as file:  # of a name, torch would look at the ending
             return torch.load(file, map_location="cpu", weights_only=True)
@@ -123,7 +123,7 @@ def _pickled(path: Path) -> Any:
                 f"The weights file {path} is a TorchScript program, and no code of a file is run.",
                 "Save its weights alone: torch.save(net.state_dict(), FILE).",
             ) from error
-        raise _damaged(path, error) from error
+        raise _damaged_file_error(path, error) from error
     except Exception as error:  # pickle's own errors have no common base but this
         raise ModelError(
             f"The weights file {path} holds more than tensors, which striate does not open, since "
@@ -132,13 +132,13 @@ def _pickled(path: Path) -> Any:
         ) from error
 
 
-def _damaged(path: Path, error: Exception) -> ModelError:
+def _damaged_file_error(path: Path, error: Exception) -> ModelError:
     lines = str(error).strip().splitlines()
     told = lines[0].rstrip(".") if lines else type(error).__name__
-    return ModelError(f"The weights file {path} is damaged: {told}.", WHOLE)
+    return ModelError(f"The weights file {path} is damaged: {told}.", INCOMPLETE_HINT)
 
 
-def _named_by(content: Any) -> str:
+def _find_net_name(content: Any) -> str:
     """The network that a checkpoint or a file's facts name: timm writes `arch`."""
     if not isinstance(content, dict):
         return ""
@@ -146,26 +146,26 @@ def _named_by(content: Any) -> str:
     return next((name for name in named if isinstance(name, str)), "")
 
 
-def _named_beside(path: Path) -> str:
+def _net_name_in_config(path: Path) -> str:
     """The network that the hub's `config.json` beside a file names."""
     try:
-        return _named_by(json.loads((path.parent / "config.json").read_bytes()))
+        return _find_net_name(json.loads((path.parent / "config.json").read_bytes()))
     except (OSError, ValueError):
         return ""
 
 
 SAFETENSORS = "safetensors"
-WRAPS = ("state_dict_ema", "state_dict", "model_ema", "model_state_dict", "model")
+WRAPPER_KEYS = ("state_dict_ema", "state_dict", "model_ema", "model_state_dict", "model")
 USUAL_FILES = ("model.safetensors", "pytorch_model.bin")
-WHOLE = "Take a copy that is whole."
-SAVE = "Name a file of weights: torch.save(net.state_dict(), FILE) writes one."
-MARKS = (
+INCOMPLETE_HINT = "Take a copy that is whole."
+SAVE_HINT = "Name a file of weights: torch.save(net.state_dict(), FILE) writes one."
+FILE_SIGNATURES = (
     (b"\x89HDF", "an HDF5 file, as Keras writes it"),
     (b"GGUF", "a GGUF file"),
     (b"version https://git-lfs", "a pointer of Git LFS"),
     (b"<", "a page of HTML or XML"),
 )
-FOREIGN = {
+FOREIGN_HINTS = {
     "an HDF5 file, as Keras writes it": "Name weights of torch: .safetensors, .pt or .pth.",
     "a GGUF file": "Name weights of torch: .safetensors, .pt or .pth.",
     "a pointer of Git LFS": "Type in its folder: git lfs pull",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def digest_of(tensors: Mapping[str, Tensor]) -> str:
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     """BLAKE2b of what tensors are: of each its name, kind and shape, and its bytes' CRC-32.
 
     A checksum against damage, not against forgery: that of the bytes alone is four times as fast.
@@ -30,7 +30,7 @@ def _flat(tensor: Tensor) -> Tensor:
     return torch.empty(flat.shape, dtype=flat.dtype).copy_(flat) if len(flat) < 2 else flat
 
 
-def not_finite(tensors: Mapping[str, Tensor]) -> str:
+def find_non_finite(tensors: Mapping[str, Tensor]) -> str:
     """The name of a tensor that holds NaN, what is infinite or as good as that, or "".
 
     Counted by NumPy where it can: torch would wake threads for each of hundreds of tensors.
@@ -40,10 +40,10 @@ def not_finite(tensors: Mapping[str, Tensor]) -> str:
             known = tensor.dtype in (torch.float16, torch.float32, torch.float64)
             plain = (tensor if known else tensor.float()).detach().numpy()
             low, high = float(plain.min()), float(plain.max())  # half precision has no 1e30
-            if not (low >= -LARGEST and high <= LARGEST):  # NaN is neither
+            if not (low >= -LARGEST_WEIGHT and high <= LARGEST_WEIGHT):  # NaN is neither
                 return name
     return ""
 
 
 # No training leaves such a number; the sum of a few of its products has no room in float32.
-LARGEST = 1e30
+LARGEST_WEIGHT = 1e30

@@ -8,20 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.data.odd_files import scene
 
-from striate.data.formats.resize import pixels_hash
+from striate.data.formats.resize import hash_pixels
 
 
 def test_equal_pixels_have_equal_hashes_wherever_they_lie() -> None:
     picture = scene()
-    assert pixels_hash(picture) == pixels_hash(picture.copy())
-    assert pixels_hash(picture[::-1][::-1]) == pixels_hash(picture)
-    assert pixels_hash(np.asfortranarray(picture)) == pixels_hash(picture)
-    assert len(pixels_hash(picture)) == 32
+    assert hash_pixels(picture) == hash_pixels(picture.copy())
+    assert hash_pixels(picture[::-1][::-1]) == hash_pixels(picture)
+    assert hash_pixels(np.asfortranarray(picture)) == hash_pixels(picture)
+    assert len(hash_pixels(picture)) == 32
 
 
 def test_the_hash_is_the_same_on_every_machine_for_good() -> None:
     ramp = np.arange(3 * 5 * 3, dtype=np.uint8).reshape(3, 5, 3)
-    assert pixels_hash(ramp) == "53544d3e1657bc6cd7e441dd2e8b80f1"
+    assert hash_pixels(ramp) == "53544d3e1657bc6cd7e441dd2e8b80f1"
 
 
 @given(
@@ -34,7 +34,7 @@ def test_any_change_shows(changes: list[tuple[int, int]], seed: int) -> None:
     for place, by in changes:
         other[place] = (int(other[place]) + by) % 256
     other = other.reshape(picture.shape)
-    assert (pixels_hash(picture) == pixels_hash(other)) == np.array_equal(picture, other)
+    assert (hash_pixels(picture) == hash_pixels(other)) == np.array_equal(picture, other)
 
 
 def test_binary_pictures_that_differ_in_two_pixels_of_one_column() -> None:
@@ -43,13 +43,13 @@ def test_binary_pictures_that_differ_in_two_pixels_of_one_column() -> None:
         picture = np.zeros((64, 64, 1), np.uint8)
         picture[[one, one + 1], 63] = 128
         pictures.append(picture)
-    assert len({pixels_hash(picture) for picture in pictures}) == 63
+    assert len({hash_pixels(picture) for picture in pictures}) == 63
 
 
 def test_shapes_count() -> None:
     sides = (1, 2, 3, 4, 6, 12)
     pictures = [np.zeros((side, 12 // side, 1), np.uint8) for side in sides]
-    assert all(pixels_hash(a) != pixels_hash(b) for a, b in pairwise(pictures))
+    assert all(hash_pixels(a) != hash_pixels(b) for a, b in pairwise(pictures))
 
 
 @pytest.mark.parametrize("pixels", [1, 3, 4, 5, 200_003])
@@ -57,4 +57,4 @@ def test_the_last_pixel_counts(pixels: int) -> None:
     picture = np.zeros((1, pixels, 1), np.uint8)
     other = picture.copy()
     other[0, -1, 0] = 1
-    assert pixels_hash(picture) != pixels_hash(other)
+    assert hash_pixels(picture) != hash_pixels(other)

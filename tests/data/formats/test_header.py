@@ -13,11 +13,11 @@ from tests.data.odd_files import damaged_files, encoded, scene
 from striate.data.formats.header import (
     Header,
     _image_header,
+    capture_pillow_warnings,
     open_image,
-    pillow_hushed,
     read_header,
     read_jpeg_header,
-    warnings_of,
+    take_warnings,
 )
 from striate.data.formats.unreadable import Unreadable
 
@@ -51,7 +51,7 @@ def test_unusual_jpegs_are_left_to_pillow() -> None:
 @given(st.binary(max_size=60), st.integers(0, len(JPEG)), st.integers(0, 40))
 def test_damage_never_crashes_the_quick_reader(noise: bytes, place: int, cut: int) -> None:
     content = JPEG[:place] + noise + JPEG[place + cut :]
-    with pillow_hushed():
+    with capture_pillow_warnings():
         try:
             header = read_header(content)
         except Unreadable:
@@ -62,18 +62,18 @@ def test_damage_never_crashes_the_quick_reader(noise: bytes, place: int, cut: in
 
 
 def test_warnings_are_gathered_not_shown() -> None:
-    with pillow_hushed():
-        warnings_of()
+    with capture_pillow_warnings():
+        take_warnings()
         warnings.warn("first   of\nall", UserWarning, stacklevel=1)
         warnings.warn("second", UserWarning, stacklevel=1)
         warnings.warn("second", UserWarning, stacklevel=1)
-        assert warnings_of() == "first of all; second"
-        assert warnings_of() == ""
+        assert take_warnings() == "first of all; second"
+        assert take_warnings() == ""
 
 
 def test_pillows_bound_on_pixels_is_put_back() -> None:
     before = Image.MAX_IMAGE_PIXELS
-    with pillow_hushed():
+    with capture_pillow_warnings():
         assert read_header(damaged_files()["bomb.png"]).width == 60_000
     assert before == Image.MAX_IMAGE_PIXELS
 

@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 
-from striate.data.formats.decode import decode
-from striate.data.formats.unreadable import Unreadable, bands_of
+from striate.data.formats.decode import decode_image
+from striate.data.formats.unreadable import Unreadable, read_tiff_bands
 
 
 def tiff(bands: int, bits: int = 8, order: str = "<") -> bytes:
@@ -33,18 +33,18 @@ def tiff(bands: int, bits: int = 8, order: str = "<") -> bytes:
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(("bands", "bits"), [(1, 8), (3, 8), (4, 16), (7, 8), (12, 16)])
 def test_bands_and_bits_are_read(order: str, bands: int, bits: int) -> None:
-    assert bands_of(tiff(bands, bits, order)) == (bands, bits)
+    assert read_tiff_bands(tiff(bands, bits, order)) == (bands, bits)
 
 
 @pytest.mark.parametrize("content", [b"", b"II*\0", b"II*\0" + bytes(4), b"\x89PNG" * 9])
 def test_what_says_no_bands_has_none_or_one(content: bytes) -> None:
-    assert bands_of(content)[0] <= 1
+    assert read_tiff_bands(content)[0] <= 1
 
 
 def test_any_part_of_a_file_gives_numbers() -> None:
     whole = tiff(7)
     for end in range(len(whole)):
-        bands_of(whole[:end])
+        read_tiff_bands(whole[:end])
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_any_part_of_a_file_gives_numbers() -> None:
 )
 def test_the_reason_says_what_can_be_done(bands: int, bits: int, reason: str) -> None:
     with pytest.raises(Unreadable, match=reason):
-        decode(tiff(bands, bits))
+        decode_image(tiff(bands, bits))
 
 
 def test_few_bands_are_a_picture() -> None:
-    assert decode(tiff(1)).pixels.shape == (8, 8, 1)
+    assert decode_image(tiff(1)).pixels.shape == (8, 8, 1)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from striate.data.formats import opened_archive
-from striate.data.scan import open_row, read
+from striate.data.scan import open_row, read_index
 from striate.data.sources.archive import read_archive
 from striate.data.sources.folder import read_folder
 from striate.errors import SourceError, SourceMissingError
@@ -67,9 +67,9 @@ def test_an_archive_reads_like_the_folder_that_was_packed(
     tmp_path: Path, ending: str, above: str
 ) -> None:
     files = tree(*TREE, "cat/2.png", "dog/2.png")
-    folder = read(str(spread(tmp_path / "pets", files)), OPTIONS)
+    folder = read_index(str(spread(tmp_path / "pets", files)), OPTIONS)
     inside = {above + path: content for path, content in files.items()}
-    archive = read(str(packed(tmp_path / f"pets{ending}", inside)), OPTIONS)
+    archive = read_index(str(packed(tmp_path / f"pets{ending}", inside)), OPTIONS)
     assert archive.content_hash == folder.content_hash
     assert (archive.name, archive.classes) == ("pets", ("cat", "dog"))
     used = {e.path for e in archive.examples if e.status == "used"}
@@ -107,7 +107,7 @@ def test_the_rules_for_splits_are_those_of_folders(tmp_path: Path, paths: tuple[
 
 def test_one_folder_of_pictures_is_a_class_and_no_wrapping(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="has 1 class"):
-        read(str(packed(tmp_path / "a.zip", tree("pets/1.png", "pets/2.png"))), OPTIONS)
+        read_index(str(packed(tmp_path / "a.zip", tree("pets/1.png", "pets/2.png"))), OPTIONS)
 
 
 def test_a_zip_with_a_password(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_zip_with_a_password(tmp_path: Path) -> None:
             start = content.find(sign, start + 4)
     path.write_bytes(content)
     with pytest.raises(SourceError, match="protected by a password") as caught:
-        read(str(path), OPTIONS)
+        read_index(str(path), OPTIONS)
     assert caught.value.exit_code == 3
     assert caught.value.hint
 
@@ -130,7 +130,7 @@ def test_a_zip_with_a_password(tmp_path: Path) -> None:
 def test_a_path_that_leads_out_is_refused(tmp_path: Path, ending: str, name: str) -> None:
     path = packed(tmp_path / f"pets{ending}", tree(*TREE, name))
     with pytest.raises(SourceError, match="names a file outside of itself"):
-        read(str(path), OPTIONS)
+        read_index(str(path), OPTIONS)
     assert sorted(p.name for p in tmp_path.iterdir()) == [path.name]
 
 
@@ -143,7 +143,7 @@ def test_an_archive_that_was_cut_off_is_told_of(tmp_path: Path, ending: str, kep
     length = len(content.rstrip(b"\0")) if ending == ".tar" else len(content)
     path.write_bytes(content[: int(length * kept)])
     with pytest.raises(SourceError, match="damaged"):
-        read(str(path), OPTIONS)
+        read_index(str(path), OPTIONS)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -151,7 +151,7 @@ def test_what_is_no_archive_is_told_of(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"pets{ending}"
     path.write_bytes(b"not an archive at all, and quite long " * 30)
     with pytest.raises(SourceError, match="damaged"):
-        read(str(path), OPTIONS)
+        read_index(str(path), OPTIONS)
 
 
 def test_a_damaged_member_is_set_aside_alone(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_damaged_member_is_set_aside_alone(tmp_path: Path) -> None:
         start = archive.getinfo("b/2.png").header_offset
     content[start + 60 : start + 90] = bytes(30)
     path.write_bytes(content)
-    index = read(str(path), OPTIONS)
+    index = read_index(str(path), OPTIONS)
     aside = {e.path: e.reason for e in index.examples if e.status == "set_aside"}
     assert list(aside) == ["b/2.png"]
     assert "damaged inside the archive" in aside["b/2.png"]
@@ -176,7 +176,7 @@ def test_links_in_a_tar(tmp_path: Path) -> None:
     for ending, kind in ((".tar", "w:"), (".tar.gz", "w:gz")):
         with tarfile.open(tmp_path / f"pets{ending}", kind) as archive:
             archive.add(tmp_path / "pets", "pets")
-        index = read(str(tmp_path / f"pets{ending}"), OPTIONS)
+        index = read_index(str(tmp_path / f"pets{ending}"), OPTIONS)
         found = {e.path: (e.status, e.bytes_hash) for e in index.examples}
         assert found["a/hard.png"] == found["a/1.png"]
         assert found["b/soft.png"] == found["a/2.png"]
@@ -186,7 +186,7 @@ def test_links_in_a_tar(tmp_path: Path) -> None:
 def test_names_of_any_script(tmp_path: Path) -> None:
     files = tree("水仙/一 个.png", "水仙/2.png", "é/a\nb.png", "é/2.png")
     for ending in (".zip", ".tar.xz"):
-        index = read(str(packed(tmp_path / f"set{ending}", files)), OPTIONS)
+        index = read_index(str(packed(tmp_path / f"set{ending}", files)), OPTIONS)
         assert set(index.classes) == {"水仙", "é"}
         assert {e.path for e in index.examples} == set(files)
 
@@ -194,25 +194,25 @@ def test_names_of_any_script(tmp_path: Path) -> None:
 def test_an_archive_that_is_not_there(tmp_path: Path) -> None:
     packed(tmp_path / "pets.zip", tree(*TREE))
     with pytest.raises(SourceMissingError, match=r"no file .*petz\.zip") as caught:
-        read(str(tmp_path / "petz.zip"), OPTIONS)
+        read_index(str(tmp_path / "petz.zip"), OPTIONS)
     assert "pets.zip" in caught.value.hint
 
 
 def test_a_folder_named_like_an_archive_is_a_folder(tmp_path: Path) -> None:
     spread(tmp_path / "pets.zip", tree("a/1.png", "a/2.png", "b/1.png", "b/2.png"))
-    assert read(str(tmp_path / "pets.zip"), OPTIONS).kind == "folder"
+    assert read_index(str(tmp_path / "pets.zip"), OPTIONS).kind == "folder"
 
 
 @pytest.mark.parametrize("most", [64, 1 << 20])
 def test_memory_is_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, request: pytest.FixtureRequest
 ) -> None:
-    request.addfinalizer(opened_archive._opened.cache_clear)
-    opened_archive._opened.cache_clear()
+    request.addfinalizer(opened_archive._open_cached.cache_clear)
+    opened_archive._open_cached.cache_clear()
     monkeypatch.setattr(opened_archive, "MOST_IN_MEMORY", most)
     files = tree("a/1.png", "a/2.png", "b/1.png", "b/2.png")
     path = packed(tmp_path / "set.tar.gz", files)
-    index = read(str(path), OPTIONS)
+    index = read_index(str(path), OPTIONS)
     contents: Callable[[int], object] = lambda row: open_row(index, row)  # noqa: E731
     assert [contents(row) for row in range(4)] == [files[e.path] for e in index.examples]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["set.tar.gz"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data.scan import open_row, read, read_to_judge
+from striate.data.scan import open_row, read_evaluation_index, read_index
 from striate.errors import SourceError, SourceMissingError
 from striate.values import Index, Options
 
@@ -70,7 +70,7 @@ EXPECTED = {"a.png": "cat", "b.png": "cat", "c.png": "dog", "d.png": "dog"}
 )
 def test_images_are_found_around_the_json(tmp_path: Path, file: str, images: str) -> None:
     put(tmp_path / images)
-    index = read(write(tmp_path / file, said()), OPTIONS)
+    index = read_index(write(tmp_path / file, said()), OPTIONS)
     assert (index.kind, index.task, index.classes) == ("coco", "label", ("cat", "dog"))
     assert labels(index) == EXPECTED
     assert aside(index) == {}
@@ -80,9 +80,9 @@ def test_images_are_found_around_the_json(tmp_path: Path, file: str, images: str
 def test_a_root_is_named(tmp_path: Path) -> None:
     put(tmp_path / "far/away")
     file = write(tmp_path / "set.json", said())
-    assert labels(read(file, Options(root=str(tmp_path / "far/away")))) == EXPECTED
+    assert labels(read_index(file, Options(root=str(tmp_path / "far/away")))) == EXPECTED
     with pytest.raises(SourceMissingError, match="None of the 4") as caught:
-        read(file, OPTIONS)
+        read_index(file, OPTIONS)
     assert "--root" in caught.value.hint
 
 
@@ -99,7 +99,7 @@ def test_a_folder_with_splits(tmp_path: Path, layout: tuple[str, str]) -> None:
         put(tmp_path / layout[1].format(split), names)
         write(tmp_path / layout[0].format(split), said(names))
     for options in (OPTIONS, CROP):
-        index = read(tmp_path, options)
+        index = read_index(tmp_path, options)
         assert index.given_splits == ("train", "val")
         assert len(index.used()) == (10 if options.crop else 8)
         assert all(open_row(index, row) is not None for row in index.used())
@@ -111,18 +111,18 @@ def test_several_classes_and_none(tmp_path: Path) -> None:
     content["annotations"][2]["category_id"] = 3
     put(tmp_path, "abcdef")
     file = write(tmp_path / "set.json", content)
-    index = read(file, Options(drop_rare=True))
+    index = read_index(file, Options(drop_rare=True))
     assert index.task == "labels"
     assert labels(index)["a.png"] == "cat|dog"
     assert labels(index)["f.png"] == "|"
     assert [note.code for note in index.notes] == ["read.boxes_several"]
-    assert set(aside(read(file, Options(task="label")))) == {"a.png", "f.png"}
-    assert read_to_judge(file, Options(task="label")).classes == ("cat", "dog")
+    assert set(aside(read_index(file, Options(task="label")))) == {"a.png", "f.png"}
+    assert read_evaluation_index(file, Options(task="label")).classes == ("cat", "dog")
 
 
 def test_boxes_are_images(tmp_path: Path) -> None:
     put(tmp_path)
-    index = read(write(tmp_path / "set.json", said()), CROP)
+    index = read_index(write(tmp_path / "set.json", said()), CROP)
     assert labels(index) == {
         "a.png#1": "cat",
         "b.png#1": "cat",
@@ -170,7 +170,7 @@ def test_what_is_malformed_is_set_aside(
     change(content)
     file = write(tmp_path / "set.json", content)
     for options in (Options(drop_rare=True), CROP):
-        assert any(reason in told for told in aside(read(file, options)).values())
+        assert any(reason in told for told in aside(read_index(file, options)).values())
 
 
 def test_a_size_that_is_another_is_noticed(tmp_path: Path) -> None:
@@ -178,14 +178,14 @@ def test_a_size_that_is_another_is_noticed(tmp_path: Path) -> None:
     content = said("abcdef")
     content["images"][0].update(width=10, height=20)
     content["annotations"][0]["bbox"] = [1, 1, 5, 5]
-    index = read(write(tmp_path / "set.json", content), CROP)
+    index = read_index(write(tmp_path / "set.json", content), CROP)
     assert "10 x 20" in aside(index)["a.png#1"]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "{}", "[" * 100_000, '{"images": 3}', "null"])
 def test_a_json_of_something_else(tmp_path: Path, content: str) -> None:
     with pytest.raises(SourceError, match="JSON") as caught:
-        read(write(tmp_path / "set.json", content), OPTIONS)
+        read_index(write(tmp_path / "set.json", content), OPTIONS)
     assert caught.value.exit_code == 3
 
 
@@ -194,4 +194,4 @@ def test_two_names_of_a_category(tmp_path: Path) -> None:
     content = said()
     content["categories"].append({"id": 3, "name": "cow"})
     with pytest.raises(SourceError, match="two names"):
-        read(write(tmp_path / "set.json", content), OPTIONS)
+        read_index(write(tmp_path / "set.json", content), OPTIONS)

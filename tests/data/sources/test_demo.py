@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from striate.data.cache import build_cache
-from striate.data.scan import read
+from striate.data.scan import read_index
 from striate.data.sources import demo
 from striate.data.sources.demo import load_demo
-from striate.data.split.duplicates import find_duplicates
+from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import split_index
 from striate.values import Options
 
@@ -34,9 +34,9 @@ def test_the_package_data_stay_small_and_carry_their_licence() -> None:
 
 def test_the_demo_is_judged_by_its_own_test_split() -> None:
     options = Options()
-    index, cache = build_cache(read("demo", options), options)
+    index, cache = build_cache(read_index("demo", options), options)
     assert cache.images.shape == (6000, 28, 28, 1)
-    split = split_index(index, find_duplicates(index, cache), options)
+    split = split_index(index, find_duplicate_groups(index, cache), options)
     assert (len(split.train), len(split.val), len(split.test)) == (4250, 750, 1000)
     assert len(split.leaked) <= 2
 

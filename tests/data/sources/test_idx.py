@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from striate.data.scan import open_row, read, read_images
+from striate.data.scan import open_row, read_index, read_unlabelled
 from striate.errors import SourceError, SourceMissingError
 from striate.values import Index, Options
 
@@ -42,7 +42,7 @@ def test_a_folder_with_both_splits(tmp_path: Path, packed: bool, inside: str) ->
     folder = tmp_path / "digits"
     write(folder / inside, "train-", slice(9), packed)
     write(folder / inside, "t10k-", slice(9, None), packed)
-    index = read(folder, OPTIONS)
+    index = read_index(folder, OPTIONS)
     assert (index.name, index.kind, index.classes) == ("digits", "idx", ("0", "1", "2"))
     assert index.given_splits == ("train", "test")
     assert [e.split for e in index.examples] == ["test"] * 3 + ["train"] * 9
@@ -52,16 +52,18 @@ def test_a_folder_with_both_splits(tmp_path: Path, packed: bool, inside: str) ->
 
 def test_the_unpacked_file_is_read_where_both_are_there(tmp_path: Path) -> None:
     write(write(tmp_path, "train-"), "train-", packed=True)
-    assert len(read(tmp_path, OPTIONS).examples) == 12
+    assert len(read_index(tmp_path, OPTIONS).examples) == 12
 
 
 def test_one_pair_brings_no_split(tmp_path: Path) -> None:
     write(write(tmp_path, "train-"), "t10k-", slice(6))
-    index = read(tmp_path / "t10k-images-idx3-ubyte", OPTIONS)
+    index = read_index(tmp_path / "t10k-images-idx3-ubyte", OPTIONS)
     assert index.given_splits == ()
     assert len(index.examples) == 6
-    assert read(tmp_path / "t10k-labels-idx1-ubyte", OPTIONS).content_hash == index.content_hash
-    alone = read_images([tmp_path / "t10k-images-idx3-ubyte"])
+    assert (
+        read_index(tmp_path / "t10k-labels-idx1-ubyte", OPTIONS).content_hash == index.content_hash
+    )
+    alone = read_unlabelled([tmp_path / "t10k-images-idx3-ubyte"])
     assert [pixels(alone, row).tolist() for row in range(6)] == IMAGES[:6].tolist()
 
 
@@ -69,9 +71,9 @@ def test_several_sets_in_a_folder_are_told_apart(tmp_path: Path) -> None:
     for name in ("emnist-letters", "emnist-digits"):
         write(write(tmp_path, f"{name}-train-", slice(9)), f"{name}-test-", slice(9, None))
     with pytest.raises(SourceError, match="several sets: emnist-digits, emnist-letters") as caught:
-        read(tmp_path, OPTIONS)
+        read_index(tmp_path, OPTIONS)
     assert "emnist-digits" in caught.value.hint
-    assert read(tmp_path / "emnist-letters", OPTIONS).given_splits == ("train", "test")
+    assert read_index(tmp_path / "emnist-letters", OPTIONS).given_splits == ("train", "test")
 
 
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
@@ -79,10 +81,10 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     labels = tmp_path / "labels-idx1-ubyte"
     labels.write_bytes(idx(LABELS[:5]))
     with pytest.raises(SourceError, match="12 images, and labels-idx1-ubyte 5 labels"):
-        read(tmp_path, OPTIONS)
+        read_index(tmp_path, OPTIONS)
     labels.unlink()
     with pytest.raises(SourceMissingError, match="no labels beside"):
-        read(tmp_path, OPTIONS)
+        read_index(tmp_path, OPTIONS)
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -92,11 +94,11 @@ def test_damage_is_said(tmp_path: Path, packed: bool, cut: int) -> None:
     path = next(tmp_path.glob("images*"))
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(SourceError, match="damaged"):
-        read(tmp_path, OPTIONS)
+        read_index(tmp_path, OPTIONS)
 
 
 def test_another_format_under_the_name(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "images-idx3-ubyte").write_bytes(b"<html>not found</html>")
     with pytest.raises(SourceError, match="does not begin as an IDX file"):
-        read(tmp_path, OPTIONS)
+        read_index(tmp_path, OPTIONS)

@@ -12,7 +12,7 @@ import scipy.io
 import torchvision.datasets as known
 from PIL import Image
 
-from striate.data.scan import open_row, read
+from striate.data.scan import open_row, read_index
 from striate.data.sources import named
 from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.values import Index, Options
@@ -62,7 +62,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError("no network in tests")
 
-    monkeypatch.setattr(named, "_fetch", refuse)
+    monkeypatch.setattr(named, "_fetch_set", refuse)
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -76,7 +76,7 @@ def splits(index: Index) -> list[str]:
 @pytest.mark.parametrize("name", ["cifar10", "CIFAR-10"])
 def test_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: str, name: str) -> None:
     plant_cifar(tmp_path, monkeypatch)
-    index = read(name, at(tmp_path / inside))
+    index = read_index(name, at(tmp_path / inside))
     assert (index.name, index.address) == ("cifar10", "cifar10")
     assert index.classes == ("airplane", "bird", "cat")
     assert splits(index) == ["test"] * 6 + ["train"] * 12
@@ -90,7 +90,7 @@ def test_other_bytes_than_the_published_are_not_opened(
     batches = plant_cifar(tmp_path, monkeypatch)
     (batches / "test_batch").write_bytes(pickle.dumps({"data": ROWS, "labels": LABELS}, 2))
     with pytest.raises(SourceError, match="not the file that was published") as caught:
-        read("cifar10", at(tmp_path))
+        read_index("cifar10", at(tmp_path))
     assert caught.value.exit_code == 3
 
 
@@ -106,7 +106,7 @@ def test_a_pickle_with_the_right_sum_still_runs_nothing(
 ) -> None:
     plant_cifar(tmp_path, monkeypatch, train={"data": Runs(), "labels": LABELS})
     with pytest.raises(SourceError, match="it names"):
-        read("cifar10", at(tmp_path))
+        read_index("cifar10", at(tmp_path))
     assert not Path("it-ran").exists()
 
 
@@ -117,7 +117,7 @@ def test_mnist(tmp_path: Path, inside: str) -> None:
     write(root / inside, "t10k-", slice(9, None))
     if inside == "raw":
         root = root / "raw"
-    index = read("mnist", at(root))
+    index = read_index("mnist", at(root))
     assert (index.name, index.classes) == ("mnist", ("0", "1", "2"))
     assert splits(index) == ["test"] * 3 + ["train"] * 9
     assert (np.asarray(open_row(index, 0)) == IMAGES[9]).all()
@@ -125,7 +125,11 @@ def test_mnist(tmp_path: Path, inside: str) -> None:
 
 def test_names_of_fashion(tmp_path: Path) -> None:
     write(tmp_path / "FashionMNIST" / "raw", "train-")
-    assert read("fashion_mnist", at(tmp_path)).classes == ("Pullover", "T-shirt/top", "Trouser")
+    assert read_index("fashion_mnist", at(tmp_path)).classes == (
+        "Pullover",
+        "T-shirt/top",
+        "Trouser",
+    )
 
 
 def test_a_set_of_files(tmp_path: Path) -> None:
@@ -135,7 +139,7 @@ def test_a_set_of_files(tmp_path: Path) -> None:
         for number in range(3):
             pixels = RANDOM.integers(0, 255, (8, 8, 3), np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.jpg")
-    index = read("eurosat", at(tmp_path))
+    index = read_index("eurosat", at(tmp_path))
     assert index.classes == ("Forest", "River")
     assert index.examples[0].path == "eurosat/2750/Forest/0.jpg"
     assert index.examples[0].format == "JPEG"
@@ -150,7 +154,7 @@ def test_a_set_of_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
         lists[split] = ["", path.name, digest]
     monkeypatch.setattr(known.SVHN, "split_list", lists)
-    index = read("svhn", at(tmp_path))
+    index = read_index("svhn", at(tmp_path))
     assert index.classes == ("0", "8", "9")
     assert splits(index) == ["test"] * 9 + ["train"] * 9
     assert (np.asarray(open_row(index, 4)) == pixels[..., 4]).all()
@@ -162,40 +166,40 @@ def test_a_folder_of_that_name_wins_and_that_is_said(tmp_path: Path) -> None:
         for number in range(2):
             pixels = RANDOM.integers(0, 255, (8, 8, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "work" / "cifar10" / label / f"{number}.png")
-    index = read("cifar10", Options())
+    index = read_index("cifar10", Options())
     assert index.classes == ("ant", "bee")
     assert "read.local_name" in [note.code for note in index.notes]
     with pytest.raises(UsageError, match="--data-root"):
-        read("cifar10", at(tmp_path))
+        read_index("cifar10", at(tmp_path))
 
 
 def test_without_network_it_is_said_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SourceMissingError, match=r"could not fetch it: no network") as caught:
-        read("cifar10", Options())
+        read_index("cifar10", Options())
     assert caught.value.exit_code == 3
     assert "striate fit cifar10 --data-root" in caught.value.hint
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(SourceMissingError, match="HF_HUB_OFFLINE"):
-        read("mnist", Options())
+        read_index("mnist", Options())
 
 
 def test_a_data_root_without_the_set_is_never_written(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(SourceMissingError, match="no cifar-10-batches-py in it"):
-        read("cifar10", at(empty))
+        read_index("cifar10", at(empty))
     with pytest.raises(SourceMissingError, match="There is no folder"):
-        read("cifar10", at(tmp_path / "nowhere"))
+        read_index("cifar10", at(tmp_path / "nowhere"))
     assert not list(empty.iterdir())
 
 
 def test_damage_is_said(tmp_path: Path) -> None:
     (tmp_path / "stl10_binary").mkdir()
     with pytest.raises(SourceError, match=r"stl10 in .* cannot be read"):
-        read("stl10", at(tmp_path))
+        read_index("stl10", at(tmp_path))
 
 
 def test_a_misspelt_name_is_guessed() -> None:
     with pytest.raises(SourceMissingError) as caught:
-        read("cifer10", Options())
+        read_index("cifer10", Options())
     assert "Did you mean cifar10" in caught.value.hint

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from striate.data.formats import array_file
-from striate.data.scan import open_row, read, read_images, read_to_judge
+from striate.data.scan import open_row, read_evaluation_index, read_index, read_unlabelled
 from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.values import Index, Options
 
@@ -33,7 +33,7 @@ def pixels(index: Index, row: int) -> NDArray[Any]:
     [("images", "labels"), ("x", "y"), ("X", "Y"), ("data", "target"), ("arr_0", "arr_1")],
 )
 def test_arrays_by_their_usual_names(tmp_path: Path, image: str, label: str, packed: bool) -> None:
-    index = read(save(tmp_path, packed, **{image: GREY, label: NUMBERS}), OPTIONS)
+    index = read_index(save(tmp_path, packed, **{image: GREY, label: NUMBERS}), OPTIONS)
     assert (index.name, index.kind, index.classes) == ("set", "npz", ("0", "1", "2"))
     assert [e.label for e in index.examples] == [str(n) for n in NUMBERS]
     assert index.examples[3].path == f"{image}/03"
@@ -53,7 +53,7 @@ def test_arrays_by_their_usual_names(tmp_path: Path, image: str, label: str, pac
 )
 def test_splits_in_the_names(tmp_path: Path, names: tuple[str, ...]) -> None:
     arrays = dict(zip(names, (GREY[:8], NUMBERS[:8], GREY[8:], NUMBERS[8:]), strict=True))
-    index = read(save(tmp_path, **arrays), OPTIONS)
+    index = read_index(save(tmp_path, **arrays), OPTIONS)
     assert index.given_splits == ("train", "test")
     assert [e.split for e in index.examples].count("test") == 4
     row = next(i for i, e in enumerate(index.examples) if e.path == f"{names[2]}/1")
@@ -66,7 +66,7 @@ def test_columns_of_labels_and_three_splits(tmp_path: Path) -> None:
         for k, split in enumerate(("train", "val", "test"))
         for what, value in (("images", COLOUR), ("labels", (np.arange(12) // 3 % 2)[:, None]))
     }
-    index = read(save(tmp_path, **parts), OPTIONS)
+    index = read_index(save(tmp_path, **parts), OPTIONS)
     assert index.given_splits == ("train", "val", "test")
     assert index.classes == ("0", "1")
     assert index.examples[0].mode == "RGB"
@@ -81,53 +81,53 @@ def test_names_of_classes_groups_and_splits_as_arrays(tmp_path: Path) -> None:
         groups=np.arange(12) // 2,
         split=np.array(["train"] * 8 + ["test"] * 4),
     )
-    index = read(source, OPTIONS)
+    index = read_index(source, OPTIONS)
     assert index.classes == ("ant", "bee", "fly")
     assert [e.group for e in index.examples][:4] == ["0", "0", "1", "1"]
     assert [e.split for e in index.examples] == ["train"] * 8 + ["test"] * 4
 
 
 def test_one_hot_labels_texts_and_channels_first(tmp_path: Path) -> None:
-    index = read(save(tmp_path, x=np.moveaxis(COLOUR, 3, 1), y=np.eye(3)[NUMBERS]), OPTIONS)
+    index = read_index(save(tmp_path, x=np.moveaxis(COLOUR, 3, 1), y=np.eye(3)[NUMBERS]), OPTIONS)
     assert index.classes == ("0", "1", "2")
     assert (pixels(index, 5) == COLOUR[5]).all()
     texts = np.array(["猫", "狗", "bee"])[NUMBERS]
-    assert read(save(tmp_path, x=GREY, y=texts), OPTIONS).classes == ("bee", "狗", "猫")
+    assert read_index(save(tmp_path, x=GREY, y=texts), OPTIONS).classes == ("bee", "狗", "猫")
 
 
 def test_other_names_by_options(tmp_path: Path) -> None:
     source = save(tmp_path, scans=GREY, diagnosis=NUMBERS, labels=NUMBERS[::-1])
-    index = read(source, Options(image="scans", label="diagnosis"))
+    index = read_index(source, Options(image="scans", label="diagnosis"))
     assert [e.label for e in index.examples][:3] == ["0", "1", "2"]
     assert [note.code for note in index.notes] == ["read.unread_arrays"]
     with pytest.raises(UsageError, match="--root"):
-        read(source, Options(root=str(tmp_path)))
+        read_index(source, Options(root=str(tmp_path)))
 
 
 def test_large_packed_arrays_are_not_held_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(array_file, "MOST_IN_MEMORY", 100)
-    index = read(save(tmp_path, packed=True, images=COLOUR, labels=NUMBERS), OPTIONS)
+    index = read_index(save(tmp_path, packed=True, images=COLOUR, labels=NUMBERS), OPTIONS)
     assert all((pixels(index, row) == COLOUR[row]).all() for row in range(12))
-    loaded = array_file.arrays_of_npz(tmp_path / "set.npz")["images"].load()
+    loaded = array_file.list_npz_arrays(tmp_path / "set.npz")["images"].load()
     assert isinstance(loaded, np.memmap)
-    plain = array_file.arrays_of_npz(Path(save(tmp_path, images=COLOUR)))["images"].load()
+    plain = array_file.list_npz_arrays(Path(save(tmp_path, images=COLOUR)))["images"].load()
     assert isinstance(plain, np.memmap)
 
 
 def test_one_class_is_enough_to_judge_and_no_label_to_predict(tmp_path: Path) -> None:
-    assert read_to_judge(save(tmp_path, x=GREY, y=NUMBERS * 0), OPTIONS).classes == ("0",)
-    index = read_images([save(tmp_path, images=GREY), GREY[0]])
+    assert read_evaluation_index(save(tmp_path, x=GREY, y=NUMBERS * 0), OPTIONS).classes == ("0",)
+    index = read_unlabelled([save(tmp_path, images=GREY), GREY[0]])
     assert len(index.examples) == 13
     assert index.examples[3].path.endswith("set.npz/images/03")
     assert (pixels(index, 3) == GREY[3]).all()
 
 
 def test_content_decides_the_hash(tmp_path: Path) -> None:
-    one = read(save(tmp_path, packed=True, images=GREY, labels=NUMBERS), OPTIONS)
-    same = read(save(tmp_path, images=GREY, labels=NUMBERS), OPTIONS)
-    other = read(save(tmp_path, images=GREY, labels=NUMBERS[::-1].copy()), OPTIONS)
+    one = read_index(save(tmp_path, packed=True, images=GREY, labels=NUMBERS), OPTIONS)
+    same = read_index(save(tmp_path, images=GREY, labels=NUMBERS), OPTIONS)
+    other = read_index(save(tmp_path, images=GREY, labels=NUMBERS[::-1].copy()), OPTIONS)
     assert one.content_hash == same.content_hash != other.content_hash
 
 
@@ -151,7 +151,7 @@ def test_content_decides_the_hash(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_used_is_said(tmp_path: Path, arrays: dict[str, Any], told: str) -> None:
     with pytest.raises(SourceError, match=told) as caught:
-        read(save(tmp_path, **arrays), OPTIONS)
+        read_index(save(tmp_path, **arrays), OPTIONS)
     assert caught.value.exit_code == 3
 
 
@@ -160,16 +160,16 @@ def test_damaged_and_missing_files(tmp_path: Path) -> None:
     content = source.read_bytes()
     source.write_bytes(content[:-40])
     with pytest.raises(SourceError, match="damaged"):
-        read(source, OPTIONS)
+        read_index(source, OPTIONS)
     middle = content.index(b"images.npy") + 60
     source.write_bytes(content[:middle] + b"\xff" * 20 + content[middle + 20 :])
     with pytest.raises(SourceError, match="damaged"):
-        read(source, OPTIONS)
+        read_index(source, OPTIONS)
     source.write_bytes(b"")
     with pytest.raises(SourceError, match="damaged"):
-        read(source, OPTIONS)
+        read_index(source, OPTIONS)
     with pytest.raises(SourceMissingError, match="Did you mean"):
-        read(tmp_path / "sets.npz", OPTIONS)
+        read_index(tmp_path / "sets.npz", OPTIONS)
     np.save(tmp_path / "x.npy", GREY)
     with pytest.raises(SourceError, match="single array"):
-        read(tmp_path / "x.npy", OPTIONS)
+        read_index(tmp_path / "x.npy", OPTIONS)

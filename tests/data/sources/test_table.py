@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from striate.data.scan import read, read_to_judge
-from striate.data.sources.table import read_listed
+from striate.data.scan import read_evaluation_index, read_index
+from striate.data.sources.table import read_table_source
 from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.values import Index, Options
 
@@ -75,7 +75,7 @@ def frame() -> pd.DataFrame:
     ],
 )
 def test_every_kind_of_table_says_the_same(place: Path, name: str, text: str) -> None:
-    index = read(csv(place, text, name), OPTIONS)
+    index = read_index(csv(place, text, name), OPTIONS)
     assert listed(index) == ROWS
     assert (index.kind, index.name, index.classes) == ("table", name[:4], ("cat", "dog"))
     assert index.address == str(place / name)
@@ -83,31 +83,31 @@ def test_every_kind_of_table_says_the_same(place: Path, name: str, text: str) ->
 
 
 def test_frames_are_tables(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert listed(read(frame(), Options(root=str(place)))) == ROWS
+    assert listed(read_index(frame(), Options(root=str(place)))) == ROWS
     monkeypatch.chdir(place)
-    assert listed(read(frame(), OPTIONS)) == ROWS
+    assert listed(read_index(frame(), OPTIONS)) == ROWS
 
 
 def test_frames_of_polars(place: Path) -> None:
     polars = pytest.importorskip("polars")
     made = polars.DataFrame(ROWS, schema=["image", "label", "group"], orient="row")
-    assert listed(read(made, Options(root=str(place)))) == ROWS
+    assert listed(read_index(made, Options(root=str(place)))) == ROWS
 
 
 def test_parquet(place: Path) -> None:
     pytest.importorskip("pyarrow")
     frame().to_parquet(place / "pets.parquet")
-    assert listed(read(str(place / "pets.parquet"), OPTIONS)) == ROWS
+    assert listed(read_index(str(place / "pets.parquet"), OPTIONS)) == ROWS
     (place / "pets.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(SourceError, match="cannot be read as Parquet"):
-        read(str(place / "pets.parquet"), OPTIONS)
+        read_index(str(place / "pets.parquet"), OPTIONS)
 
 
 def test_parquet_without_its_reader(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "pets.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(SourceError, match="needs pyarrow") as caught:
-        read(str(place / "pets.parquet"), OPTIONS)
+        read_index(str(place / "pets.parquet"), OPTIONS)
     assert caught.value.hint == 'Type: pip install "striate[parquet]"'
 
 
@@ -116,21 +116,21 @@ def test_other_names_and_another_root(place: Path, tmp_path: Path) -> None:
     text = "file,kind,who\n" + BODY.replace("pictures/", "")
     source = csv(tmp_path / "tables", text)
     root = str(place / "pictures")
-    index = read(source, Options(image="file", label="kind", group="who", root=root))
+    index = read_index(source, Options(image="file", label="kind", group="who", root=root))
     assert [(f"pictures/{path}", *rest) for path, *rest in listed(index)] == ROWS
 
 
 def test_paths_may_be_absolute(place: Path, tmp_path: Path) -> None:
     text = HEAD + BODY.replace("pictures/", f"{place}/pictures/")
-    assert listed(read(csv(place, text), OPTIONS)) == ROWS
+    assert listed(read_index(csv(place, text), OPTIONS)) == ROWS
     (tmp_path / "elsewhere").mkdir()
-    index = read(csv(tmp_path / "elsewhere", text), OPTIONS)
+    index = read_index(csv(tmp_path / "elsewhere", text), OPTIONS)
     assert index.examples[0].path == f"{place}/pictures/1.png"
 
 
 def test_numbers_are_labels_as_people_write_them(place: Path) -> None:
     made = frame().assign(label=[0.0, 0.0, 1.5, 1.5])
-    assert read(made, Options(root=str(place))).classes == ("0", "1.5")
+    assert read_index(made, Options(root=str(place))).classes == ("0", "1.5")
 
 
 def test_given_splits(place: Path) -> None:
@@ -138,16 +138,16 @@ def test_given_splits(place: Path) -> None:
     words = ("Train", "testing", "training", "TEST")
     text = "image,label,part\n" + "".join(f"{r},{w}\n" for r, w in zip(rows, words, strict=True))
     source = csv(place, text)
-    assert read(source, Options(split="pool", split_column="part")).given_splits == ()
+    assert read_index(source, Options(split="pool", split_column="part")).given_splits == ()
     options = Options(split_column="part", drop_rare=True)
-    index = read_to_judge(source, options)
+    index = read_evaluation_index(source, options)
     assert index.classes == ("cat", "dog")
-    index = read(source, options)
+    index = read_index(source, options)
     assert index.given_splits == ("train", "test")
     assert [e.split for e in index.examples] == ["train", "test", "train", "test"]
     for wrong in (text.replace("testing", "later"), text.replace("testing", "")):
         with pytest.raises(SourceError, match=r"train, val or test is due") as caught:
-            read(csv(place, wrong), options)
+            read_index(csv(place, wrong), options)
         assert "--split pool" in caught.value.hint
 
 
@@ -166,7 +166,7 @@ def test_given_splits(place: Path) -> None:
 )
 def test_a_faulty_table_is_told_of(place: Path, text: str, said: str, hint: str) -> None:
     with pytest.raises(SourceError, match=said) as caught:
-        read(csv(place, text), OPTIONS)
+        read_index(csv(place, text), OPTIONS)
     assert hint in caught.value.hint
     assert caught.value.exit_code == 3
 
@@ -174,7 +174,7 @@ def test_a_faulty_table_is_told_of(place: Path, text: str, said: str, hint: str)
 @pytest.mark.parametrize("line", ["{", "[1]", '"text"'])
 def test_a_faulty_line_of_json_is_told_of(place: Path, line: str) -> None:
     with pytest.raises(SourceError, match="line 2, cannot be read"):
-        read(csv(place, f'{{"image": "a", "label": "b"}}\n{line}\n', "pets.jsonl"), OPTIONS)
+        read_index(csv(place, f'{{"image": "a", "label": "b"}}\n{line}\n', "pets.jsonl"), OPTIONS)
 
 
 def test_a_table_that_is_no_text(place: Path) -> None:
@@ -185,18 +185,18 @@ def test_a_table_that_is_no_text(place: Path) -> None:
     ):
         (place / "pets.csv").write_bytes(content)
         with pytest.raises(SourceError, match="cannot be read as text") as caught:
-            read(str(place / "pets.csv"), OPTIONS)
+            read_index(str(place / "pets.csv"), OPTIONS)
         assert hint in caught.value.hint
     (place / "pets.csv").write_bytes("image,label\né,b\n".encode("latin-1"))
     with pytest.raises(SourceError, match="cannot be read as text in utf-8"):
-        read(str(place / "pets.csv"), Options(encoding="utf-8"))
+        read_index(str(place / "pets.csv"), Options(encoding="utf-8"))
 
 
 def test_a_table_in_another_encoding_is_read_and_said_so(place: Path) -> None:
     text = HEAD + BODY.replace("cat", "gâteau")
     for codec, told in (("utf-16", "read.encoding"), ("cp1252", "read.encoding_guessed")):
         (place / "pets.csv").write_bytes(text.encode(codec))
-        index = read(str(place / "pets.csv"), OPTIONS)
+        index = read_index(str(place / "pets.csv"), OPTIONS)
         assert index.classes == ("dog", "gâteau")
         assert told in codes(index)
     assert {**index.notes[0].figures} == {
@@ -204,37 +204,37 @@ def test_a_table_in_another_encoding_is_read_and_said_so(place: Path) -> None:
         "encoding": "Windows-1252",
         "sample": "gâteau",
     }
-    index = read(str(place / "pets.csv"), Options(encoding="cp1252"))
+    index = read_index(str(place / "pets.csv"), Options(encoding="cp1252"))
     assert codes(index) == ["read.groups"]
 
 
 def test_files_that_are_not_there_are_set_aside(place: Path) -> None:
     more = "".join(f"lost/{n}.png,cat,\n" for n in range(5))
-    index = read(csv(place, HEAD + BODY + more), OPTIONS)
+    index = read_index(csv(place, HEAD + BODY + more), OPTIONS)
     aside = {e.path: e.reason for e in index.examples if e.status == "set_aside"}
     assert aside == {f"lost/{n}.png": "it is listed and not there" for n in range(5)}
     told = next(note.figures for note in index.notes if note.code == "read.listed_gone")
     assert (told["n"], told["of"]) == (5, 9)
     assert told["paths"] == "lost/0.png, lost/1.png, lost/2.png, …"
     with pytest.raises(SourceMissingError, match="Not one of the 4 images") as caught:
-        read(csv(place, HEAD + BODY.replace("pictures/", "lost/")), OPTIONS)
+        read_index(csv(place, HEAD + BODY.replace("pictures/", "lost/")), OPTIONS)
     assert f"{place}/lost/1.png" in caught.value.hint
     assert "--root" in caught.value.hint
     with pytest.raises(SourceMissingError, match="no folder"):
-        read(csv(place, HEAD + BODY), Options(root=str(place / "gone")))
+        read_index(csv(place, HEAD + BODY), Options(root=str(place / "gone")))
 
 
 def test_a_table_that_is_not_there(place: Path) -> None:
     csv(place, HEAD + BODY)
     with pytest.raises(SourceMissingError) as caught:
-        read(str(place / "petz.csv"), OPTIONS)
+        read_index(str(place / "petz.csv"), OPTIONS)
     assert "pets.csv" in caught.value.hint
 
 
 def test_odd_rows(place: Path) -> None:
     more = "pictures/1.png,cat,ann\npictures/2.png,dog,bob\n,cat,\n"
     body = BODY.replace("3.png,dog", "3.png,")
-    found = read_to_judge(csv(place, HEAD + body + more), OPTIONS)
+    found = read_evaluation_index(csv(place, HEAD + body + more), OPTIONS)
     reasons = {e.path: e.reason for e in found.examples if e.status == "set_aside"}
     assert reasons == {
         "pictures/2.png": "it is listed with several labels: cat, dog",
@@ -252,12 +252,12 @@ def test_an_asked_column_must_be_there(place: Path) -> None:
     for name in ("group", "split_column", "weight"):
         wanted: dict[str, Any] = {name: "site"}
         with pytest.raises(SourceError, match="has no column site"):
-            read(source, Options(**wanted))
+            read_index(source, Options(**wanted))
 
 
 def test_weights_are_said_to_be_idle(place: Path) -> None:
     rows = "".join(f"{image},{label},2\n" for image, label, _ in ROWS)
-    index = read(csv(place, "image,label,weight\n" + rows), OPTIONS)
+    index = read_index(csv(place, "image,label,weight\n" + rows), OPTIONS)
     assert [note.code for note in index.notes] == ["read.weights_idle"]
 
 
@@ -265,7 +265,7 @@ def test_weights_are_said_to_be_idle(place: Path) -> None:
 def test_only_tables_have_columns(place: Path, name: str) -> None:
     wanted: dict[str, Any] = {name: "site"}
     with pytest.raises(UsageError, match="only a table has columns"):
-        read(str(place), Options(**wanted))
+        read_index(str(place), Options(**wanted))
 
 
 # What people have --------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ WANTED = [("1.png", "cat"), ("2.png", "cat"), ("3.png", "dog"), ("4.png", "dog")
     ],
 )
 def test_tables_as_people_have_them_are_understood(place: Path, text: str) -> None:
-    index = read(csv(place, text, "pictures.csv"), OPTIONS)
+    index = read_index(csv(place, text, "pictures.csv"), OPTIONS)
     assert labels(index) == WANTED
     plain = text.startswith(("image|label", "image,label", ",image", "sep=", "# made"))
     assert {"read.columns", "read.image_column"}.isdisjoint(codes(index)) == plain
@@ -321,12 +321,12 @@ def test_other_kinds_of_tables_follow_the_same_rules(place: Path, ending: str) -
         made.to_parquet(file)
     else:
         made.to_json(file, orient="records", lines=True)
-    index = read(str(file), OPTIONS)
+    index = read_index(str(file), OPTIONS)
     assert labels(index) == [("9", "dog"), *WANTED]
     assert codes(index) == ["read.columns", "read.found_in", "read.listed_gone"]
     if ending == "jsonl":
         made.to_json(file, orient="records")
-        assert labels(read(str(file), OPTIONS)) == [("9", "dog"), *WANTED]
+        assert labels(read_index(str(file), OPTIONS)) == [("9", "dog"), *WANTED]
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_other_kinds_of_tables_follow_the_same_rules(place: Path, ending: str) -
 )
 def test_what_is_not_clear_is_named_with_what_to_type(place: Path, text: str, hint: str) -> None:
     with pytest.raises(SourceError) as caught:
-        read(csv(place, text), Options(root=str(place / "pictures")))
+        read_index(csv(place, text), Options(root=str(place / "pictures")))
     assert hint in caught.value.hint
     assert caught.value.exit_code == 3
 
@@ -349,34 +349,34 @@ def test_what_is_not_clear_is_named_with_what_to_type(place: Path, text: str, hi
 def test_a_column_a_class_is_read_as_classes_when_asked(place: Path) -> None:
     text = "image,cat,dog\n1.png,1,0\n2.png,1,0\n3.png,0,1.0\n4.png,0,1\n"
     options = Options(label="cat,dog", task="label", root=str(place / "pictures"))
-    index = read(csv(place, text), options)
+    index = read_index(csv(place, text), options)
     assert (labels(index), index.task, index.classes) == (WANTED, "label", ("cat", "dog"))
     for wrong in ("0,0", "1,1"):
         with pytest.raises(SourceError, match="not one class"):
-            read(csv(place, text.replace("0,1.0", wrong)), options)
+            read_index(csv(place, text.replace("0,1.0", wrong)), options)
 
 
 def test_lines_that_cannot_be_read_are_set_aside_while_they_are_few(place: Path) -> None:
     rows = "".join(f"pictures/{n % 4 + 1}.png,{'cat' if n % 4 < 2 else 'dog'}\n" for n in range(19))
     text = f"image,label\n{rows}pictures/1.png,a,b\n# a comment\n"
-    index = read(csv(place, text), OPTIONS)
+    index = read_index(csv(place, text), OPTIONS)
     assert index.examples[0].path == "(line 21)"
     assert index.examples[0].reason == "it has 3 cells where 2 are due"
     assert codes(index) == ["read.comments", "read.repeated"]
     with pytest.raises(SourceError, match="line 21, cannot be read"):
-        read(csv(place, text + "x\n" * 3), OPTIONS)
+        read_index(csv(place, text + "x\n" * 3), OPTIONS)
 
 
 def test_whole_numbers_are_written_one_way(place: Path) -> None:
     numbers = BARE.replace("cat", "1").replace("dog", "2").replace("1,1", "1,1.0")
-    index = read(csv(place, "image,label\n" + numbers, "pictures.csv"), OPTIONS)
+    index = read_index(csv(place, "image,label\n" + numbers, "pictures.csv"), OPTIONS)
     assert index.classes == ("1", "2")
     assert "read.whole_numbers" in codes(index)
     made = pd.DataFrame({"image": [f"pictures/{n}.png" for n in (1, 2, 3, 4)]})
     for column in (np.array([1, 1, 2, 2], np.float32), pd.array([1, 1, 2, 2], "Int64")):
-        assert read(made.assign(label=column), Options(root=str(place))).classes == ("1", "2")
+        assert read_index(made.assign(label=column), Options(root=str(place))).classes == ("1", "2")
     versions = made.assign(label=["1.0", "1.0", "1.1", "1.1"])
-    assert read(versions, Options(root=str(place))).classes == ("1.0", "1.1")
+    assert read_index(versions, Options(root=str(place))).classes == ("1.0", "1.1")
 
 
 def test_rows_that_contradict_each_other_are_set_aside(place: Path) -> None:
@@ -384,7 +384,7 @@ def test_rows_that_contradict_each_other_are_set_aside(place: Path) -> None:
         "image,label,split,group\n1,cat,train,a\n1.png,cat,test,a\n2,cat,train,b\n2,cat,train,c\n"
     )
     more = "3,,train,\n3,dog,train,\n4,dog,train,\n4,dog,train,\n"
-    index = read_listed(csv(place, rows + more, "pictures.csv"), OPTIONS)
+    index = read_table_source(csv(place, rows + more, "pictures.csv"), OPTIONS)
     assert {e.path[-5:]: (e.label, e.reason) for e in index.examples} == {
         "1.png": ("", "it is listed in several splits: train, test"),
         "2.png": ("", "it is listed in several groups: b, c"),
@@ -412,18 +412,18 @@ def test_joined_labels_are_suggested(place: Path, rows: str, separator: str) -> 
         shutil.copy(place / "pictures" / f"{n % 4 + 1}.png", place / "pictures" / f"x{n}.png")
     text = "image,label\n" + "".join(f"x{n},{row}\n" for n, row in enumerate(each))
     source = csv(place, text, "pictures.csv")
-    index = read(source, OPTIONS)
+    index = read_index(source, OPTIONS)
     flags = [n.figures["flag"] for n in index.notes if n.code == "read.perhaps_labels"]
     assert flags == ([f"--label-separator {shlex.quote(separator)}"] if separator else [])
     if not separator:
         return
-    assert not [n for n in read(source, Options(task="label")).notes if "perhaps" in n.code]
+    assert not [n for n in read_index(source, Options(task="label")).notes if "perhaps" in n.code]
     with pytest.raises(UsageError, match="not joined by") as caught:
-        read(source, Options(task="labels"))
+        read_index(source, Options(task="labels"))
     assert flags[0] in caught.value.hint
     with pytest.raises(UsageError, match="--label-separator"):
-        read(source, Options(task="label", label_separator=separator))
-    found = read(source, Options(label_separator=separator))
+        read_index(source, Options(task="label", label_separator=separator))
+    found = read_index(source, Options(label_separator=separator))
     assert found.task == "labels"
     names = {n.strip() for row in each for n in row.strip('"').split(separator)}
     assert found.classes == tuple(sorted(names))
@@ -433,13 +433,13 @@ def test_joined_labels_are_suggested(place: Path, rows: str, separator: str) -> 
     )
     if separator != " ":
         with pytest.raises(SourceError) as wrong:
-            read(once, OPTIONS)
+            read_index(once, OPTIONS)
         assert flags[0] in wrong.value.hint
 
 
 def test_lists_in_cells_are_several_labels(place: Path) -> None:
     images = [f"pictures/{n}.png" for n in (1, 2, 3, 4)]
     made = pd.DataFrame({"image": images, "label": [["a", "b"], ["a"], ["b"], []]})
-    index = read(made, Options(root=str(place)))
+    index = read_index(made, Options(root=str(place)))
     assert (index.task, index.classes) == ("labels", ("a", "b"))
     assert [e.label for e in index.examples] == ["a|b", "a", "b", "|"]

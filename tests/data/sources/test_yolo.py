@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from striate import cli
-from striate.data.scan import open_row, read, read_to_judge
+from striate.data.scan import open_row, read_evaluation_index, read_index
 from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.values import Index, Options
 
@@ -46,7 +46,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_an_image_has_the_class_of_its_boxes(root: Path) -> None:
-    index = read(root, OPTIONS)
+    index = read_index(root, OPTIONS)
     assert (index.kind, index.task, index.classes) == ("yolo", "label", ("cat", "dog"))
     assert labels(index) == {
         "images/a.png": "cat",
@@ -57,7 +57,7 @@ def test_an_image_has_the_class_of_its_boxes(root: Path) -> None:
     assert aside(index) == {}
     assert index.notes == ()
     assert open_row(index, int(index.used()[0])) == (root / "images/a.png").read_bytes()
-    assert labels(read(root / "data.yaml", OPTIONS)) == labels(index)
+    assert labels(read_index(root / "data.yaml", OPTIONS)) == labels(index)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_an_image_has_the_class_of_its_boxes(root: Path) -> None:
 def test_names_of_every_kind(root: Path, file: str, text: str) -> None:
     (root / "data.yaml").unlink()
     (root / file).write_text(text, "utf-8")
-    assert read(root, OPTIONS).classes == ("cat", "dog")
+    assert read_index(root, OPTIONS).classes == ("cat", "dog")
 
 
 def test_without_names_classes_are_numbers(root: Path) -> None:
     (root / "data.yaml").write_text("path: [unclosed", "utf-8")
-    assert read(root, OPTIONS).classes == ("0", "1")
+    assert read_index(root, OPTIONS).classes == ("0", "1")
 
 
 @pytest.mark.parametrize("form", ["images/{}|labels/{}", "{}/images|{}/labels"])
@@ -86,7 +86,7 @@ def test_splits_are_given(tmp_path: Path, form: str) -> None:
     images, texts = form.split("|")
     for split in ("train", "valid"):
         put(tmp_path, LABELS, images.format(split), texts.format(split))
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     assert index.given_splits == ("train", "val")
     assert {e.split for e in index.examples if e.status == "used"} == {"train", "val"}
     assert len(index.used()) == 8
@@ -95,18 +95,18 @@ def test_splits_are_given(tmp_path: Path, form: str) -> None:
 def test_texts_beside_pictures_with_a_list_of_names(tmp_path: Path) -> None:
     put(tmp_path, LABELS, "obj_train_data", "obj_train_data")
     (tmp_path / "obj.names").write_text("cat\ndog\n", "utf-8")
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     assert (index.kind, index.classes) == ("yolo", ("cat", "dog"))
 
 
 def test_several_classes_in_an_image_are_several_labels(root: Path) -> None:
     put(root, {**LABELS, "e": CAT + DOG, "f": "", "g": DOG + CAT})
-    index = read(root, OPTIONS)
+    index = read_index(root, OPTIONS)
     assert index.task == "labels"
     assert labels(index)["images/e.png"] == "cat|dog"
     assert labels(index)["images/f.png"] == "|"
     assert [note.code for note in index.notes] == ["read.boxes_several"]
-    single = read(root, Options(task="label"))
+    single = read_index(root, Options(task="label"))
     assert single.task == "label"
     assert single.classes == ("cat", "dog")
     assert set(aside(single)) == {"images/e.png", "images/f.png", "images/g.png"}
@@ -133,8 +133,8 @@ def test_several_classes_in_an_image_are_several_labels(root: Path) -> None:
 )
 def test_what_is_malformed_is_set_aside(root: Path, text: str, said: str) -> None:
     put(root, {**LABELS, "x": text})
-    assert said in aside(read(root, OPTIONS))["images/x.png"]
-    assert any(said in reason for reason in aside(read(root, CROP)).values())
+    assert said in aside(read_index(root, OPTIONS))["images/x.png"]
+    assert any(said in reason for reason in aside(read_index(root, CROP)).values())
 
 
 def test_what_is_missing_is_listed(root: Path) -> None:
@@ -143,14 +143,14 @@ def test_what_is_missing_is_listed(root: Path) -> None:
     (root / "images/y.png").unlink()
     (root / "labels/z.txt").write_bytes(b"\xff\xfe\x00")
     (root / "readme.png").write_bytes((root / "images/a.png").read_bytes())
-    index = read(root, OPTIONS)
+    index = read_index(root, OPTIONS)
     assert set(aside(index)) == {"images/x.png", "labels/y.txt", "labels/z.txt"}
     assert {e.path for e in index.examples} >= {"readme.png", "data.yaml", "labels/a.txt"}
     assert len(index.used()) == 4
 
 
 def test_every_box_is_an_image_and_those_of_one_stay_together(root: Path) -> None:
-    index = read(root, CROP)
+    index = read_index(root, CROP)
     assert labels(index) == {
         "images/a.png#1": "cat",
         "images/b.png#1": "cat",
@@ -169,7 +169,7 @@ def test_every_box_is_an_image_and_those_of_one_stay_together(root: Path) -> Non
 @pytest.mark.parametrize("pattern", [r"#(\d+)", r"{class}/?(\d*)", r"images/([ab])", r"(images)/a"])
 def test_a_pattern_parts_no_boxes_of_one_image(root: Path, pattern: str) -> None:
     put(root, {**LABELS, "e": CAT + DOG})
-    index = read(root, Options(crop=True, group_pattern=pattern))
+    index = read_index(root, Options(crop=True, group_pattern=pattern))
     groups: dict[str, set[str]] = {}
     for example in index.examples:
         if example.status == "used":
@@ -184,7 +184,7 @@ def test_boxes_are_cut_from_the_upright_image(root: Path) -> None:
     exif[0x0112] = 6  # a quarter turn clockwise: the left half is seen above
     Image.fromarray(pixels).save(root / "images/c.png", exif=exif)
     (root / "labels/c.txt").write_text("1 0.5 0.25 1 0.5\n", "utf-8")
-    index = read(root, CROP)
+    index = read_index(root, CROP)
     row = next(row for row, e in enumerate(index.examples) if e.path == "images/c.png#1")
     content = open_row(index, row)
     assert isinstance(content, np.ndarray)
@@ -195,7 +195,7 @@ def test_boxes_are_cut_from_the_upright_image(root: Path) -> None:
 
 def test_outlines_are_boxes_too(root: Path) -> None:
     (root / "labels/c.txt").write_text("1 0.1 0.2 0.6 0.2 0.6 0.7 0.1 0.7\n", "utf-8")
-    index = read(root, CROP)
+    index = read_index(root, CROP)
     row = next(row for row, e in enumerate(index.examples) if e.path == "images/c.png#1")
     assert np.asarray(open_row(index, row)).shape == (5, 10, 3)
 
@@ -205,7 +205,7 @@ def test_nothing_left_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "images/a.png").write_bytes(b"no picture")
     for options in (OPTIONS, CROP):
         with pytest.raises(SourceError) as caught:
-            read(tmp_path, options)
+            read_index(tmp_path, options)
         assert caught.value.exit_code == 3
 
 
@@ -213,33 +213,33 @@ def test_aliases_that_would_fill_the_memory_are_refused(root: Path) -> None:
     lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60)]
     (root / "data.yaml").write_text("\n".join([*lines, "names: [*a59, *a59]"]), "utf-8")
     with pytest.raises(SourceError, match="without a name"):
-        read(root, OPTIONS)
+        read_index(root, OPTIONS)
 
 
 @pytest.mark.parametrize("text", ["names: cat", "names: {a: 1}", "names: []", "names: ['a|b', c]"])
 def test_names_that_are_none_are_refused(root: Path, text: str) -> None:
     (root / "data.yaml").write_text(text, "utf-8")
     with pytest.raises(SourceError, match=r"data\.yaml"):
-        read(root, OPTIONS)
+        read_index(root, OPTIONS)
 
 
 def test_a_yaml_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "any.yaml").write_text("a: 1", "utf-8")
     with pytest.raises(SourceMissingError, match="images"):
-        read(tmp_path / "any.yaml", OPTIONS)
+        read_index(tmp_path / "any.yaml", OPTIONS)
 
 
 @pytest.mark.parametrize("task", ["number", "labels"])
 def test_boxes_say_no_such_task(root: Path, task: str) -> None:
     with pytest.raises(UsageError, match="--task"):
-        read(root, Options(task=task, crop=True))
+        read_index(root, Options(task=task, crop=True))
 
 
 def test_class_folders_with_texts_beside_are_class_folders(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         put(tmp_path, {f"{name}{n}": CAT for n in range(3)}, name, name)
     (tmp_path / "classes.txt").write_text("cat\ndog\n", "utf-8")
-    index = read(tmp_path, OPTIONS)
+    index = read_index(tmp_path, OPTIONS)
     assert (index.kind, index.classes, index.notes) == ("folder", ("cat", "dog"), ())
 
 
@@ -247,15 +247,15 @@ def test_boxes_are_of_yolo_and_coco_only(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         put(tmp_path, {"a": "", "b": ""}, name, name)
     with pytest.raises(UsageError, match="--crop"):
-        read(tmp_path, CROP)
+        read_index(tmp_path, CROP)
 
 
 def test_a_model_is_judged_on_them(root: Path) -> None:
     put(root, {**LABELS, "e": CAT + DOG})
-    assert read_to_judge(root, Options(task="label")).classes == ("cat", "dog")
-    assert len(read_to_judge(root, Options(task="label")).used()) == 4
-    assert len(read_to_judge(root, Options(task="label", crop=True)).used()) == 7
-    assert labels(read_to_judge(root, Options(task="labels")))["images/e.png"] == "cat|dog"
+    assert read_evaluation_index(root, Options(task="label")).classes == ("cat", "dog")
+    assert len(read_evaluation_index(root, Options(task="label")).used()) == 4
+    assert len(read_evaluation_index(root, Options(task="label", crop=True)).used()) == 7
+    assert labels(read_evaluation_index(root, Options(task="labels")))["images/e.png"] == "cat|dog"
 
 
 def test_strict_refuses_what_is_malformed(

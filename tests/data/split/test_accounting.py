@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from striate.data.split.index_csv import accounted
+from striate.data.split.index_csv import complete_index
 from striate.values import Example, Index, Split
 
 
@@ -26,7 +26,7 @@ def test_splits_groups_and_leaks_stand_on_the_rows() -> None:
         groups=np.array([0, 1, 2, 3, 0, 5, 6, 7]),
         leaked=np.array([4]),
     )
-    rows = accounted(index, split).examples
+    rows = complete_index(index, split).examples
     assert [row.split for row in rows] == ["train"] * 3 + ["val"] + ["test"] * 3 + [""]
     assert [row.group for row in rows] == ["0", "", "", "", "0", "", "", ""]
     assert rows[4].reason == "not counted: the same picture as a/0.png"
@@ -46,5 +46,5 @@ def test_a_group_keeps_its_name_also_where_copies_join_two() -> None:
         groups=np.array([0, 1, 1, 3, 0]),
         leaked=np.array([], np.int64),
     )
-    rows = accounted(replace(index, examples=tuple(named)), split).examples
+    rows = complete_index(replace(index, examples=tuple(named)), split).examples
     assert [row.group for row in rows] == ["0", "p", "p", "r", "0"]

@@ -13,8 +13,8 @@ from tests.data.made_index import cached
 from tests.data.odd_files import encoded, scene
 
 from striate.data.cache import build_cache
-from striate.data.scan import read
-from striate.data.split.duplicates import find_duplicates
+from striate.data.scan import read_index
+from striate.data.split.duplicates import find_duplicate_groups
 from striate.values import Options
 
 OPTIONS = Options()
@@ -33,7 +33,7 @@ def photo(seed: int) -> NDArray[np.uint8]:
 
 def groups_of(images: list[NDArray[np.uint8]], labels: str) -> list[int]:
     """The group of every image."""
-    return find_duplicates(*cached(images, list(labels))).tolist()
+    return find_duplicate_groups(*cached(images, list(labels))).tolist()
 
 
 def saved_anew(image: NDArray[np.uint8], quality: int, scale: float = 1.0) -> NDArray[np.uint8]:
@@ -147,7 +147,14 @@ def test_groups_join_through_any_tie() -> None:
     e[1] = replace(e[1], bytes_hash=e[0].bytes_hash)
     e[3] = replace(e[3], pixels_hash=e[1].pixels_hash)
     e[3], e[4] = replace(e[3], group="patient"), replace(e[4], group="patient")
-    assert find_duplicates(replace(index, examples=tuple(e)), cache).tolist() == [0, 0, 2, 0, 0, 5]
+    assert find_duplicate_groups(replace(index, examples=tuple(e)), cache).tolist() == [
+        0,
+        0,
+        2,
+        0,
+        0,
+        5,
+    ]
 
 
 def test_a_copy_of_any_image_of_a_named_group_joins_it() -> None:
@@ -155,7 +162,7 @@ def test_a_copy_of_any_image_of_a_named_group_joins_it() -> None:
     images.append(saved_anew(images[7], 75))
     index, cache = cached(images, list("ab" * 15 + "b"))
     named = [replace(e, group="ann" if n < 10 else "") for n, e in enumerate(index.examples)]
-    groups = find_duplicates(replace(index, examples=tuple(named)), cache)
+    groups = find_duplicate_groups(replace(index, examples=tuple(named)), cache)
     assert groups[:10].tolist() == [0] * 10
     assert groups[30] == 0
     assert groups[10:30].tolist() == list(range(10, 30))
@@ -165,7 +172,7 @@ def test_rows_that_are_not_in_use_stand_alone() -> None:
     index, cache = cached([photo(0)] * 3, list("aab"))
     aside = replace(index.examples[0], status="set_aside")
     index = replace(index, examples=(aside, *index.examples[1:]))
-    assert find_duplicates(index, cache).tolist() == [0, 1, 1]
+    assert find_duplicate_groups(index, cache).tolist() == [0, 1, 1]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -194,8 +201,8 @@ def test_copies_under_other_names_and_formats(tmp_path: Path) -> None:
             (tmp_path / label / f"{seed}.png").write_bytes(encoded(scene(seed=seed), "PNG"))
     (tmp_path / "a" / "copy.png").write_bytes((tmp_path / "a" / "1.png").read_bytes())
     (tmp_path / "b" / "copy.bmp").write_bytes(encoded(scene(seed=3), "BMP"))
-    index, cache = build_cache(read(tmp_path, OPTIONS), OPTIONS)
-    groups = find_duplicates(index, cache)
+    index, cache = build_cache(read_index(tmp_path, OPTIONS), OPTIONS)
+    groups = find_duplicate_groups(index, cache)
     names = [e.path for e in index.examples]
     assert groups[names.index("a/copy.png")] == groups[names.index("a/1.png")]
     assert groups[names.index("b/copy.bmp")] == groups[names.index("b/3.png")]
@@ -213,14 +220,14 @@ def test_copies_under_other_names_and_formats(tmp_path: Path) -> None:
     ],
 )
 def test_real_sets(real_set: Callable[[str], Path], name: str, families: int, images: int) -> None:
-    index, cache = build_cache(read(real_set(name), OPTIONS), OPTIONS)
-    sizes = np.bincount(find_duplicates(index, cache))
+    index, cache = build_cache(read_index(real_set(name), OPTIONS), OPTIONS)
+    sizes = np.bincount(find_duplicate_groups(index, cache))
     assert (int((sizes > 1).sum()), int(sizes[sizes > 1].sum())) == (families, images)
 
 
 def test_flowers_leaks_are_those_that_people_found(real_set: Callable[[str], Path]) -> None:
-    index, cache = build_cache(read(real_set("flowers"), OPTIONS), OPTIONS)
-    groups = find_duplicates(index, cache)
+    index, cache = build_cache(read_index(real_set("flowers"), OPTIONS), OPTIONS)
+    groups = find_duplicate_groups(index, cache)
     sides = np.array([example.split for example in index.examples])
     seen = set(groups[sides == "train"])
     leaked = {

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.clean_table import cleaned, table_rows
-from striate.data.split.duplicates import described, families_of, leaks_between
+from striate.data.clean_table import select_clean_rows, table_rows
+from striate.data.split.duplicates import describe_family, duplicate_families, find_split_leaks
 from striate.values import Example, Index
 
 
@@ -31,26 +31,26 @@ def test_a_family_says_what_its_files_share() -> None:
     index = index_of(
         ("a", "x", "", "p1"), ("b", "x", "", "p1"), ("c", "x", "", "p2"), ("d", "y", "", "q1")
     )
-    assert families_of(index, np.array([0, 0, 2, 3])) == ((0, 1),)
-    assert described(index, (0, 1)).kind == "bytes"
-    assert described(index, (0, 2)).kind == "pixels"
-    near = described(index, (0, 3))
+    assert duplicate_families(index, np.array([0, 0, 2, 3])) == ((0, 1),)
+    assert describe_family(index, (0, 1)).kind == "bytes"
+    assert describe_family(index, (0, 2)).kind == "pixels"
+    near = describe_family(index, (0, 3))
     assert near.kind == "near"
     assert near.contradicts
 
 
 def test_a_leak_names_the_closest_copy_in_another_split() -> None:
     index = index_of(("a", "x", "train", "q1"), ("b", "x", "train", "p1"), ("c", "x", "test", "p1"))
-    (leak,) = leaks_between(index, ((0, 1, 2),))
+    (leak,) = find_split_leaks(index, ((0, 1, 2),))
     assert (leak.path, leak.copy, leak.kind) == ("c", "b", "bytes")
     assert leak.copy_split == "train"
 
 
 def test_val_judges_where_no_test_is_given_and_nothing_leaks_without_splits() -> None:
     index = index_of(("a", "x", "train", "p1"), ("b", "x", "val", "p1"))
-    assert [leak.path for leak in leaks_between(index, ((0, 1),))] == ["b"]
+    assert [leak.path for leak in find_split_leaks(index, ((0, 1),))] == ["b"]
     bare = replace(index, given_splits=())
-    assert leaks_between(bare, ((0, 1),)) == ()
+    assert find_split_leaks(bare, ((0, 1),)) == ()
 
 
 def test_the_clean_table_keeps_one_file_of_each_picture() -> None:
@@ -67,7 +67,7 @@ def test_the_clean_table_keeps_one_file_of_each_picture() -> None:
         ("j", "y", "train", "t1"),  # train stays before val
         aside=2,
     )
-    clean = cleaned(index, ((0, 1, 2), (3, 4), (5, 6), (8, 9)))
+    clean = select_clean_rows(index, ((0, 1, 2), (3, 4), (5, 6), (8, 9)))
     assert [index.examples[row].path for row in clean.rows] == ["a", "d", "h", "j"]
     assert (clean.copies, clean.leaked, clean.contradicting, clean.set_aside) == (3, 1, 2, 2)
 

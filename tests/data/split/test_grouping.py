@@ -2,8 +2,8 @@
 
 import pytest
 
-from striate.config.settings import checked
-from striate.data.split.grouping import grouped, grouped_to_judge
+from striate.config.settings import check_settings
+from striate.data.split.grouping import set_evaluation_groups, set_groups
 from striate.errors import SourceError, UsageError
 from striate.values import Example, Index, Options
 
@@ -16,7 +16,7 @@ def index(paths: tuple[str, ...] = PATHS) -> Index:
 
 
 def groups(pattern: str, paths: tuple[str, ...] = PATHS) -> list[str]:
-    found = grouped(index(paths), Options(group_pattern=pattern))
+    found = set_groups(index(paths), Options(group_pattern=pattern))
     return [example.group for example in found.examples]
 
 
@@ -34,7 +34,7 @@ def test_the_class_may_be_a_part_of_it() -> None:
 
 
 def test_an_image_that_does_not_fit_stands_alone_and_is_counted() -> None:
-    found = grouped(index((*PATHS, "b/other.png")), Options(group_pattern=r"p(\d+)_"))
+    found = set_groups(index((*PATHS, "b/other.png")), Options(group_pattern=r"p(\d+)_"))
     assert found.examples[-1].group == ""
     told = {note.code: note.figures for note in found.notes}
     assert told == {
@@ -67,21 +67,21 @@ def test_one_group_of_all_leaves_none_to_judge() -> None:
 )
 def test_a_faulty_pattern_is_a_faulty_command(pattern: str, said: str) -> None:
     with pytest.raises(UsageError, match=said) as caught:
-        checked({"group_pattern": pattern})
+        check_settings({"group_pattern": pattern})
     assert caught.value.exit_code == 2
 
 
 def test_a_column_and_a_pattern_exclude_each_other() -> None:
     with pytest.raises(UsageError, match="exclude each other"):
-        checked({"group": "patient", "group_pattern": r"(\d+)"})
+        check_settings({"group": "patient", "group_pattern": r"(\d+)"})
 
 
 def test_without_groups_nothing_is_said() -> None:
-    assert grouped(index(), Options()) == index()
+    assert set_groups(index(), Options()) == index()
 
 
 def test_to_judge_a_pattern_that_fits_nothing_is_no_fault() -> None:
-    found = grouped_to_judge(index(), r"p(\d+)_")
+    found = set_evaluation_groups(index(), r"p(\d+)_")
     assert [e.group for e in found.examples] == ["1", "1", "2", "1", "2"]
-    assert grouped_to_judge(index(), r"writer(\d+)") == index()
-    assert grouped_to_judge(index(), None) == index()
+    assert set_evaluation_groups(index(), r"writer(\d+)") == index()
+    assert set_evaluation_groups(index(), None) == index()

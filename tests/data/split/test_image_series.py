@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.data.made_index import cached
 
-from striate.data.split.image_series import find_series, pattern_for, series_notes
+from striate.data.split.image_series import find_series, series_notes, suggest_group_pattern
 from striate.values import Cache, Index
 
 
@@ -115,7 +115,7 @@ def test_too_few_images_tell_nothing() -> None:
 
 def test_no_pattern_is_better_than_one_group_for_all() -> None:
     paths = [f"a/x{n:02}.jpg" for n in range(20)]
-    assert pattern_for(paths, [(paths[0], paths[15])], across=False) == ""
+    assert suggest_group_pattern(paths, [(paths[0], paths[15])], across=False) == ""
 
 
 @pytest.mark.parametrize(
@@ -128,11 +128,11 @@ def test_no_pattern_is_better_than_one_group_for_all() -> None:
 @pytest.mark.slow
 def test_real_sets(real_set, name: str, suspected: bool) -> None:
     from striate.data.cache import build_cache
-    from striate.data.scan import read
-    from striate.data.split.duplicates import find_duplicates
+    from striate.data.scan import read_index
+    from striate.data.split.duplicates import find_duplicate_groups
     from striate.values import Options
 
-    index, cache = build_cache(read(str(real_set(name)), Options()), Options())
-    series = find_series(index, cache, find_duplicates(index, cache))
+    index, cache = build_cache(read_index(str(real_set(name)), Options()), Options())
+    series = find_series(index, cache, find_duplicate_groups(index, cache))
     assert series is not None
     assert series.suspected == suspected

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tests.data.made_index import made_index
 
-from striate.config.settings import checked
-from striate.data.split.index_csv import accounted
+from striate.config.settings import check_settings
+from striate.data.split.index_csv import complete_index
 from striate.data.split.split import split_index
 from striate.errors import SourceError, UsageError
 from striate.store.tables import INDEX
@@ -30,7 +30,7 @@ def earlier(tmp_path: Path) -> tuple[str, dict[str, str]]:
     index = made_index({"a": 300, "b": 300})
     split = split_index(index, alone(index), Options())
     with (tmp_path / "index.csv").open("wb") as file:
-        INDEX.write(accounted(index, split), file)
+        INDEX.write(complete_index(index, split), file)
     return str(tmp_path / "index.csv"), sides(index, split)
 
 
@@ -78,5 +78,5 @@ def test_files_that_cannot_serve(tmp_path: Path, earlier: tuple[str, dict[str, s
     with pytest.raises(UsageError, match="cross-validation"):
         split_index(index, alone(index), Options(split=str(tmp_path / "crossed.csv")))
     with pytest.raises(UsageError, match=r"did you mean index\.csv"):
-        checked({"split": str(tmp_path / "indx.csv")})
-    assert checked({"split": path}).split == path
+        check_settings({"split": str(tmp_path / "indx.csv")})
+    assert check_settings({"split": path}).split == path

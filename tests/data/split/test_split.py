@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tests.data.made_index import made_index, with_given
 
 from striate.data.cache import build_cache
-from striate.data.scan import read
+from striate.data.scan import read_index
 from striate.data.split import split as split_module
-from striate.data.split.duplicates import find_duplicates
-from striate.data.split.index_csv import accounted
-from striate.data.split.portions import portion, units_of
+from striate.data.split.duplicates import find_duplicate_groups
+from striate.data.split.index_csv import complete_index
+from striate.data.split.portions import assign_portions, split_groups
 from striate.data.split.split import split_index
 from striate.store.summary import count_images
 from striate.values import Index, Options, Rows, Split, Task
@@ -252,7 +252,7 @@ def test_too_few_clean_test_images_pool_everything() -> None:
     assert not len(dirty.leaked)
     assert dirty.given_leaked.tolist() == list(range(11))
     assert dirty.given_test.tolist() == list(range(70))
-    assert "the same picture as" in accounted(index, dirty).examples[0].reason
+    assert "the same picture as" in complete_index(index, dirty).examples[0].reason
     assert count_images(index, dirty).leaked == 11
 
 
@@ -338,7 +338,7 @@ def test_the_order_of_rows_does_not_matter(made: tuple[Index, Rows], seed: int, 
 @given(indexes_with_groups(), st.floats(0.05, 0.4))
 def test_portions_of_any_share(made: tuple[Index, Rows], share: float) -> None:
     index, groups = made
-    parts = portion(units_of(index, groups, 0), {"val": (share, 10_000)})
+    parts = assign_portions(split_groups(index, groups, 0), {"val": (share, 10_000)})
     assert sorted(parts["train"] + parts["val"]) == index.used().tolist()
     largest = max(Counter(groups[index.used()].tolist()).values())
     assert len(parts["val"]) <= share * len(index.used()) + len(index.classes) * largest
@@ -354,8 +354,8 @@ def test_thirty_odd_files_leave_the_split_of_flowers_unchanged(
     shutil.copytree(real_set("flowers"), tmp_path / "flowers")
 
     def sides() -> list[set[str]]:
-        index, cache = build_cache(read(tmp_path / "flowers", OPTIONS), OPTIONS)
-        split = split_index(index, find_duplicates(index, cache), OPTIONS)
+        index, cache = build_cache(read_index(tmp_path / "flowers", OPTIONS), OPTIONS)
+        split = split_index(index, find_duplicate_groups(index, cache), OPTIONS)
         return [paths(index, rows) for rows in (split.train, split.val, split.test, split.leaked)]
 
     before = sides()

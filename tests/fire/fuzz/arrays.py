@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from tests.fire.fuzz.target import Target, of_file
 
-from striate.data.sources.idx import arrays_of_images as idx_images
-from striate.data.sources.npz import arrays_of_images as npz_images
+from striate.data.sources.idx import read_idx_pictures as idx_images
 from striate.data.sources.npz import read_npz
+from striate.data.sources.npz import read_npz_pictures as npz_images
 from striate.values import Options
 
 PICTURES = np.arange(4 * 6 * 5, dtype=np.uint8).reshape(4, 6, 5)

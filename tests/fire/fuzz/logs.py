@@ -5,7 +5,7 @@ import struct
 
 from tests.fire.fuzz.target import Target, of_file
 
-from striate.store.training_log import read_log
+from striate.store.training_log import read_training_log
 
 
 def field(number: int, content: bytes) -> bytes:
@@ -55,10 +55,14 @@ WORDS = (b"NaN", b"1e999", b"9" * 5000, b"{", b"[", b'{"a":', b'"', "²".encode(
 TARGETS = (
     Target(
         name="event_files",
-        parse=of_file(read_log, "events.out.tfevents.1"),
+        parse=of_file(read_training_log, "events.out.tfevents.1"),
         seeds={"simple": events(False), "tensors": events(True)},
         words=[b"\xff" * 8, b"\x15\0\0\x80\x7f", b"epoch", struct.pack("<f", float("nan"))],
     ),
-    Target(name="json_logs", parse=of_file(read_log, "log.json"), seeds=JSONS, words=WORDS),
-    Target(name="log_tables", parse=of_file(read_log, "log.csv"), seeds=TABLES, words=WORDS),
+    Target(
+        name="json_logs", parse=of_file(read_training_log, "log.json"), seeds=JSONS, words=WORDS
+    ),
+    Target(
+        name="log_tables", parse=of_file(read_training_log, "log.csv"), seeds=TABLES, words=WORDS
+    ),
 )

@@ -12,8 +12,7 @@ from striate.predict.model_files import WEIGHTS, read_spec
 from striate.store.files import from_json, to_json
 from striate.store.plan_files import plan_content, read_plan
 from striate.store.record import RunRecord, SourceRecord, new_record
-from striate.train.checkpoint import NAME
-from striate.train.checkpoint import load as load_checkpoint
+from striate.train.checkpoint import NAME, load_checkpoint
 from striate.values import Options, Summary
 from striate.weights.reading import open_weights
 

@@ -6,9 +6,14 @@ from tests.data.odd_files import encoded, scene
 from tests.fire.fuzz.target import Target
 from tests.odd.made_bytes import chunk, exif, png, tiff, with_segment
 
-from striate.data.formats.decode import decode
-from striate.data.formats.header import pillow_hushed, plain_png, read_header, read_jpeg_header
-from striate.data.formats.unreadable import bands_of
+from striate.data.formats.decode import decode_image
+from striate.data.formats.header import (
+    capture_pillow_warnings,
+    read_header,
+    read_jpeg_header,
+    strip_png_chunks,
+)
+from striate.data.formats.unreadable import read_tiff_bands
 
 SCENE = scene(24, 32)
 GREY = np.ascontiguousarray(SCENE[..., 0])
@@ -41,13 +46,13 @@ OTHERS = {
 
 
 def _decode(content: bytes) -> None:
-    with pillow_hushed():
+    with capture_pillow_warnings():
         header = read_header(content)
-        decode(content, 16, 3, max_pixels=MOST_PIXELS, header=header)
+        decode_image(content, 16, 3, max_pixels=MOST_PIXELS, header=header)
 
 
 def _read_header(content: bytes) -> None:
-    with pillow_hushed():
+    with capture_pillow_warnings():
         read_header(content)
 
 
@@ -55,6 +60,6 @@ TARGETS = (
     Target(name="pictures", parse=_decode, seeds={**JPEGS, **PNGS, **TIFFS, **OTHERS}),
     Target(name="headers", parse=_read_header, seeds={**JPEGS, **PNGS, **TIFFS, **OTHERS}),
     Target(name="jpeg_header", parse=read_jpeg_header, seeds=JPEGS, words=[b"\xff\xe1", TURNED]),
-    Target(name="plain_png", parse=plain_png, seeds=PNGS, words=[b"IDAT", b"eXIf"]),
-    Target(name="tiff_bands", parse=bands_of, seeds=TIFFS, words=[b"II*\0", b"MM\0*"]),
+    Target(name="plain_png", parse=strip_png_chunks, seeds=PNGS, words=[b"IDAT", b"eXIf"]),
+    Target(name="tiff_bands", parse=read_tiff_bands, seeds=TIFFS, words=[b"II*\0", b"MM\0*"]),
 )

@@ -10,7 +10,7 @@ from tests.train.made_training import plan
 
 from striate.errors import UsageError
 from striate.learn.finetune import gradient_training
-from striate.train.divergence import DivergedError, Origin
+from striate.train.divergence import DivergedError, DivergenceOrigin
 from striate.values import Choice, Epoch, History, Plan, say
 
 EPOCH = Epoch(
@@ -24,7 +24,7 @@ EPOCH = Epoch(
     seconds=1.0,
     pictures_per_second=9.0,
 )
-WHERE = Origin(layer="backbone.blocks.1.0", kind="Conv2d", part="output")
+WHERE = DivergenceOrigin(layer="backbone.blocks.1.0", kind="Conv2d", part="output")
 
 
 def diverged(epochs: int) -> DivergedError:
@@ -38,7 +38,7 @@ def diverged(epochs: int) -> DivergedError:
 
 @pytest.fixture
 def usable(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    monkeypatch.setattr(gradient_training, "_classifier", lambda *_: "best epoch")
+    monkeypatch.setattr(gradient_training, "_partial_classifier", lambda *_: "best epoch")
     return []
 
 
@@ -55,7 +55,7 @@ def attempt(monkeypatch: pytest.MonkeyPatch, usable: list[Any], of: Plan, *ends:
 
     monkeypatch.setattr(gradient_training, "train_plan", train)
     job: Any = some_context(given_plan=None, usable=usable.append)
-    return gradient_training.train_or_mend(job, of, None, None), tried
+    return gradient_training.train_with_retry(job, of, None, None), tried
 
 
 def test_auto_tries_once_more_with_the_remedy_and_says_so(

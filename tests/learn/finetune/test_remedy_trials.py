@@ -14,7 +14,7 @@ from tests.learn.made_context import whole_context
 from striate.errors import StriateError
 from striate.learn.context import FitResult
 from striate.learn.finetune import remedy_trials
-from striate.learn.finetune.remedy_trials import fault_of, remedied
+from striate.learn.finetune.remedy_trials import gravest_fault, try_remedies
 from striate.values import History, Plan
 
 N, K = 200, 3
@@ -81,7 +81,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Plan], int
 
         monkeypatch.setattr(remedy_trials, "train_plan", train_plan)
         monkeypatch.setattr(
-            remedy_trials, "probabilities", lambda job, classifier, rows: answers(classifier.right)
+            remedy_trials, "predict_rows", lambda job, classifier, rows: answers(classifier.right)
         )
         return met
 
@@ -89,22 +89,22 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Plan], int
 
 
 def test_the_fault_is_read_from_the_curves() -> None:
-    assert fault_of(OVERFIT) == "overfitting"
-    assert fault_of(made.made_history(4000, 600, 0.97, train_accuracy=0.985)) == ""
+    assert gravest_fault(OVERFIT) == "overfitting"
+    assert gravest_fault(made.made_history(4000, 600, 0.97, train_accuracy=0.985)) == ""
 
 
 def test_a_training_too_short_for_curves_underfits_where_training_images_are_wrong() -> None:
     few = made.made_history(1000, 600, 0.25, train_accuracy=0.27)
     few = replace(few, epochs=few.epochs[-4:], kept_epoch=few.epochs[-1].epoch)
-    assert fault_of(few) == "underfitting"
+    assert gravest_fault(few) == "underfitting"
     learnt = made.made_history(1000, 600, 0.97, train_accuracy=0.985)
     learnt = replace(learnt, epochs=learnt.epochs[-4:], kept_epoch=learnt.epochs[-1].epoch)
-    assert fault_of(learnt) == ""
+    assert gravest_fault(learnt) == ""
 
 
 def test_a_remedy_that_helps_is_adopted(tmp_path: Path, trainings: Any) -> None:
     trainings(lambda plan: 180 if plan.dropout.value == 0.5 else 150)
-    found = remedied(job(tmp_path), trained(OVERFIT), None)
+    found = try_remedies(job(tmp_path), trained(OVERFIT), None)
     assert found.plan.dropout.value == 0.5
     assert found.plan.because[-1].code == "remedy.adopted"
     assert [t.settings.get("remedy") for t in found.evidence.trials if t.kept][-1] == "dropout"
@@ -113,7 +113,7 @@ def test_a_remedy_that_helps_is_adopted(tmp_path: Path, trainings: Any) -> None:
 def test_a_remedy_that_does_not_help_is_told_and_left(tmp_path: Path, trainings: Any) -> None:
     trainings(lambda plan: 152)
     before = trained(OVERFIT)
-    found = remedied(job(tmp_path), before, None)
+    found = try_remedies(job(tmp_path), before, None)
     assert found.classifier is before.classifier
     assert [s.code for s in found.plan.because[-3:]] == ["remedy.no_help"] * 3
 
@@ -121,23 +121,23 @@ def test_a_remedy_that_does_not_help_is_told_and_left(tmp_path: Path, trainings:
 def test_a_remedy_that_diverges_is_left(tmp_path: Path, trainings: Any) -> None:
     trainings(lambda plan: -1)
     before = trained(OVERFIT)
-    assert remedied(job(tmp_path), before, None).classifier is before.classifier
+    assert try_remedies(job(tmp_path), before, None).classifier is before.classifier
 
 
 def test_a_healthy_training_is_left_alone(tmp_path: Path, trainings: Any) -> None:
     met = trainings(lambda plan: 200)
     before = trained(made.made_history(4000, 600, 0.97, train_accuracy=0.985))
-    assert remedied(job(tmp_path, remedy=True), before, None) is before
+    assert try_remedies(job(tmp_path, remedy=True), before, None) is before
     assert not met
 
 
 def test_without_time_nothing_is_tried_unless_asked(tmp_path: Path, trainings: Any) -> None:
     met = trainings(lambda plan: 200)
     before = trained(OVERFIT)
-    assert remedied(job(tmp_path, seconds=5), before, None) is before
-    assert remedied(job(tmp_path, no_remedy=True), before, None) is before
+    assert try_remedies(job(tmp_path, seconds=5), before, None) is before
+    assert try_remedies(job(tmp_path, no_remedy=True), before, None) is before
     assert not met
-    assert remedied(job(tmp_path, seconds=5, remedy=True), before, None) is not before
+    assert try_remedies(job(tmp_path, seconds=5, remedy=True), before, None) is not before
 
 
 def test_with_little_time_trials_are_short_and_have_a_control(
@@ -145,7 +145,7 @@ def test_with_little_time_trials_are_short_and_have_a_control(
 ) -> None:
     met = trainings(lambda plan: 180 if plan.dropout.value == 0.5 else 150)
     # Some 54 epochs fit where three trials in full would take 60.
-    found = remedied(job(tmp_path, seconds=165), trained(OVERFIT), None)
+    found = try_remedies(job(tmp_path, seconds=165), trained(OVERFIT), None)
     lengths = [plan.epochs.value for plan in met]
     assert len(met) == 5  # three remedies, the control, the one that helped in full
     assert len(set(lengths[:4])) == 1

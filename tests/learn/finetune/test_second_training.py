@@ -11,8 +11,8 @@ from tests import made
 from strategy.evidences import MACHINE, evidence, trial
 from striate.learn.context import Budget, FitContext, FitResult, RunPort
 from striate.learn.finetune import second_training
-from striate.learn.finetune.second_training import or_next_best
-from striate.strategy.choose import choose
+from striate.learn.finetune.second_training import try_second_strategy
+from striate.strategy.choose import choose_plan
 from striate.values import Options, Plan, say
 
 SPEEDS = {"features": 4000.0, "scratch": 2000.0, "deep": 500.0}
@@ -29,7 +29,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
         plans.append(plan)
         return replace(learned(plan.strategy.value), plan=plan)
 
-    monkeypatch.setattr(second_training, "learn_by_steps", by_steps)
+    monkeypatch.setattr(second_training, "train_by_gradient", by_steps)
     return plans
 
 
@@ -58,7 +58,7 @@ def job(seconds: float = 900, strategy: str = "auto", given: Plan | None = None)
 
 
 def learned(strategy: str) -> FitResult:
-    plan = choose(HOPEFUL, 900, Options(strategy=strategy), MACHINE)
+    plan = choose_plan(HOPEFUL, 900, Options(strategy=strategy), MACHINE)
     return FitResult(
         classifier=SimpleNamespace(),
         plan=replace(plan, because=(say("gate.not_kept", "not kept"),)),
@@ -72,7 +72,7 @@ def learned(strategy: str) -> FitResult:
 def test_what_is_next_in_promise_is_trained_where_the_first_did_not_pass(
     trained: list[Plan], tried: str, then: str
 ) -> None:
-    found = or_next_best(job(), learned("linear"), tried, None, None)
+    found = try_second_strategy(job(), learned("linear"), tried, None, None)
     (plan,) = trained
     assert plan.strategy.value == found.plan.strategy.value == then
     codes = [sentence.code for sentence in plan.because]
@@ -84,11 +84,11 @@ def test_what_is_next_in_promise_is_trained_where_the_first_did_not_pass(
 def test_after_a_training_that_passed_the_next_must_promise_more(trained: list[Plan]) -> None:
     first = learned("deep")
     poor, good, all_right = (_reached(first, accuracy) for accuracy in (0.80, 0.99, 1.0))
-    assert or_next_best(job(), good, "deep", None, None) is good
+    assert try_second_strategy(job(), good, "deep", None, None) is good
     done = replace(all_right, plan=learned("scratch").plan)
-    assert or_next_best(job(), done, "scratch", None, None) is done
+    assert try_second_strategy(job(), done, "scratch", None, None) is done
     assert not trained
-    or_next_best(job(), poor, "deep", None, None)
+    try_second_strategy(job(), poor, "deep", None, None)
     (plan,) = trained
     assert plan.strategy.value == "scratch"
 
@@ -106,5 +106,5 @@ def test_nothing_follows_without_time_nor_where_the_way_was_given(
     trained: list[Plan], of: Any
 ) -> None:
     first = learned("linear")
-    assert or_next_best(of, first, "deep", None, None) is first
+    assert try_second_strategy(of, first, "deep", None, None) is first
     assert not trained

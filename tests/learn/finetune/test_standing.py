@@ -9,15 +9,15 @@ import pytest
 from tests.learn.made_context import some_context
 from tests.train import made_training as made
 
-from striate.learn.finetune.train_plan import Standing
+from striate.learn.finetune.train_plan import LayerSnapshots
 from striate.nets import RANDOM
-from striate.train.head import assemble
-from striate.train.loop import train
+from striate.train.head import build_network
+from striate.train.loop import train_network
 from striate.values import LayerStates, ModelSpec
 
 
 @pytest.fixture
-def looking(tmp_path: Path) -> tuple[Standing, Any]:
+def looking(tmp_path: Path) -> tuple[LayerSnapshots, Any]:
     cache, labels = made.stripes()
     of = made.plan(epochs=2)
     spec = ModelSpec(
@@ -39,13 +39,13 @@ def looking(tmp_path: Path) -> tuple[Standing, Any]:
         train=np.arange(90),
         index=SimpleNamespace(task="label"),
     )
-    return Standing(data, made.MACHINE.threads, spec, tmp_path), of
+    return LayerSnapshots(data, made.MACHINE.threads, spec, tmp_path), of
 
 
-def trained(standing: Standing, of: Any) -> LayerStates:
+def trained(standing: LayerSnapshots, of: Any) -> LayerStates:
     data = standing.data
-    network = assemble(standing.spec, RANDOM)
-    train(
+    network = build_network(standing.spec, RANDOM)
+    train_network(
         network,
         of,
         data.cache,
@@ -61,7 +61,7 @@ def trained(standing: Standing, of: Any) -> LayerStates:
     return standing.in_the_end(network)
 
 
-def test_three_moments_of_a_training_from_scratch(looking: tuple[Standing, Any]) -> None:
+def test_three_moments_of_a_training_from_scratch(looking: tuple[LayerSnapshots, Any]) -> None:
     found = trained(*looking)
     assert len(found.drawn) == len(found.begun) == len(found.layers) > 0
     assert found.drawn[0].weight != found.begun[0].weight, "patches were whitened"
@@ -70,7 +70,7 @@ def test_three_moments_of_a_training_from_scratch(looking: tuple[Standing, Any])
 
 
 def test_a_training_that_is_gone_on_with_knows_its_beginning(
-    looking: tuple[Standing, Any],
+    looking: tuple[LayerSnapshots, Any],
 ) -> None:
     first, again = trained(*looking), trained(*looking)
     assert again.begun == first.begun

@@ -12,8 +12,8 @@ from tests.learn.test_remedying import N, answers, job
 
 from striate.errors import StriateError
 from striate.learn.finetune import successive_halving
-from striate.learn.finetune.successive_halving import raced
-from striate.strategy.choose import to_be_trained
+from striate.learn.finetune.successive_halving import race_settings
+from striate.strategy.choose import training_reason
 from striate.values import Plan
 
 EPOCHS = 64
@@ -36,7 +36,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Plan], int
         monkeypatch.setattr(successive_halving, "train_plan", train_plan)
         monkeypatch.setattr(
             successive_halving,
-            "probabilities",
+            "predict_rows",
             lambda job, classifier, rows: answers(classifier.right),
         )
         return met
@@ -48,7 +48,7 @@ def plan_and_evidence(ground: str = "measured") -> Any:
     values = made.values(classes=3, strategy="scratch")
     epochs: Any = replace(values.plan.epochs, value=EPOCHS, ground=ground)
     augment = replace(values.plan.augment, value={"crop": 1.0}, ground="convention")
-    because = (to_be_trained("scratch", EPOCHS),)
+    because = (training_reason("scratch", EPOCHS),)
     plan = replace(values.plan, epochs=epochs, augment=augment, because=because)
     return plan, values.evidence
 
@@ -63,7 +63,7 @@ def test_an_arm_that_is_better_is_taken_and_the_race_is_paid_for(
     plan, evidence = plan_and_evidence()
     rate = plan.learning_rate.value
     met = trainings(lambda plan: faster_is_better(plan, 40, rate))
-    found, seen = raced(job(tmp_path, race=True), plan, None, evidence)
+    found, seen = race_settings(job(tmp_path, race=True), plan, None, evidence)
     assert found.learning_rate.value == 2 * rate
     assert found.learning_rate.ground == "measured"
     assert [one.epochs.value for one in met] == [2, 2, 2, 2, 4, 4]
@@ -80,7 +80,7 @@ def test_an_arm_that_is_better_is_taken_and_the_race_is_paid_for(
 def test_what_may_be_chance_leaves_the_recipe(tmp_path: Path, trainings: Any, by: int) -> None:
     plan, evidence = plan_and_evidence()
     trainings(lambda one: faster_is_better(one, by, plan.learning_rate.value))
-    found, seen = raced(job(tmp_path, race=True), plan, None, evidence)
+    found, seen = race_settings(job(tmp_path, race=True), plan, None, evidence)
     assert found.learning_rate == plan.learning_rate
     assert found.augment == plan.augment
     assert not any(trial.kept for trial in seen.trials[len(evidence.trials) :])
@@ -90,22 +90,22 @@ def test_what_may_be_chance_leaves_the_recipe(tmp_path: Path, trainings: Any, by
 def test_an_arm_that_diverges_drops_out(tmp_path: Path, trainings: Any) -> None:
     plan, evidence = plan_and_evidence()
     trainings(lambda one: -1 if one.learning_rate.value > plan.learning_rate.value else 120)
-    found, _ = raced(job(tmp_path, race=True), plan, None, evidence)
+    found, _ = race_settings(job(tmp_path, race=True), plan, None, evidence)
     assert found.learning_rate == plan.learning_rate
 
 
 def test_epochs_that_were_asked_for_are_trained(tmp_path: Path, trainings: Any) -> None:
     plan, evidence = plan_and_evidence("asked")
     trainings(lambda one: 120)
-    assert raced(job(tmp_path, race=True), plan, None, evidence)[0].epochs == plan.epochs
+    assert race_settings(job(tmp_path, race=True), plan, None, evidence)[0].epochs == plan.epochs
 
 
 def test_nothing_is_raced_unasked_or_where_epochs_are_few(tmp_path: Path, trainings: Any) -> None:
     plan, evidence = plan_and_evidence()
     met = trainings(lambda one: 120)
-    assert raced(job(tmp_path), plan, None, evidence) == (plan, evidence)
+    assert race_settings(job(tmp_path), plan, None, evidence) == (plan, evidence)
     few = replace(plan, epochs=replace(plan.epochs, value=5))
-    found, seen = raced(job(tmp_path, race=True), few, None, evidence)
+    found, seen = race_settings(job(tmp_path, race=True), few, None, evidence)
     assert seen == evidence
     assert found.because[-2].code == "race.too_short"
     assert not met

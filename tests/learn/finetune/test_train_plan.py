@@ -15,8 +15,8 @@ from tests.train import made_training
 from striate.config.overrides import PREPROCESSING
 from striate.errors import MachineError
 from striate.learn.context import FitContext
-from striate.learn.finetune.train_plan import spec_of, start, train_plan
-from striate.predict.classifier import Classifier, load, save
+from striate.learn.finetune.train_plan import initial_network, model_spec_of, train_plan
+from striate.predict.classifier import Classifier, load_classifier, save_classifier
 from striate.values import Cache, Evidence, Index, Options
 
 CACHE, LABELS = made_training.stripes(60)
@@ -73,8 +73,8 @@ def trained(folder: Path, kind: str, cache: Cache = CACHE) -> Classifier:
 @pytest.mark.parametrize("kind", ["centre", "pixel-normalise", "zca"])
 def test_a_saved_model_answers_as_before_to_the_bit(kind: str, tmp_path: Path) -> None:
     classifier = trained(tmp_path, kind)
-    save(classifier, tmp_path / "model")
-    again = load(tmp_path / "model")
+    save_classifier(classifier, tmp_path / "model")
+    again = load_classifier(tmp_path / "model")
     assert again.spec.preprocess == classifier.spec.preprocess
     assert again.spec.preprocess.kind == kind
     before, after = (c.probabilities(CACHE.images) for c in (classifier, again))
@@ -86,7 +86,7 @@ def test_a_full_disk_names_the_file_and_leaves_the_model_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     classifier = trained(tmp_path, "centre")
-    save(classifier, tmp_path / "model")
+    save_classifier(classifier, tmp_path / "model")
     before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
 
     def full(number: int) -> None:
@@ -94,7 +94,7 @@ def test_a_full_disk_names_the_file_and_leaves_the_model_as_it_was(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(MachineError, match=r"weights\.safetensors could not be written"):
-        save(classifier, tmp_path / "model")
+        save_classifier(classifier, tmp_path / "model")
     assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
 
 
@@ -107,8 +107,8 @@ def test_images_to_judge_by_change_nothing_that_is_fitted(kind: str, tmp_path: P
     found = []
     for cache in (CACHE, replace(CACHE, images=images)):
         here = job(tmp_path, cache)
-        spec = spec_of(here, plan)
-        found.append((spec, start(here, plan, spec, None).state_dict()))
+        spec = model_spec_of(here, plan)
+        found.append((spec, initial_network(here, plan, spec, None).state_dict()))
     (one, weights), (other, others) = found
     assert one == other
     assert all(torch.equal(weights[name], others[name]) for name in weights)
@@ -118,7 +118,7 @@ def test_the_network_sees_what_was_asked_for(tmp_path: Path) -> None:
     pixels = CACHE.images[TRAIN] / 255
     here, means = job(tmp_path), {}
     for kind in PREPROCESSING:
-        spec = spec_of(here, made_training.plan(preprocess=kind))
+        spec = model_spec_of(here, made_training.plan(preprocess=kind))
         means[kind] = spec.mean[0], spec.std[0]
     assert means["scale"] == means["zca"] == means["pixel-centre"] == (0.0, 1.0)
     assert means["centre"] == pytest.approx((pixels.mean(), 1.0))
@@ -127,17 +127,17 @@ def test_the_network_sees_what_was_asked_for(tmp_path: Path) -> None:
 
 def test_whitening_keeps_no_more_than_the_images_span(tmp_path: Path) -> None:
     plan = made_training.plan(preprocess="zca", whiten_components=1000)
-    assert spec_of(job(tmp_path), plan).preprocess.components == len(TRAIN) - 1
+    assert model_spec_of(job(tmp_path), plan).preprocess.components == len(TRAIN) - 1
     plan = made_training.plan(preprocess="pca", whiten_components=7)
-    assert spec_of(job(tmp_path), plan).preprocess.components == 7
+    assert model_spec_of(job(tmp_path), plan).preprocess.components == 7
 
 
 def test_a_model_of_two_views_answers_a_mirrored_image_as_the_image(tmp_path: Path) -> None:
     turned = CACHE.images[:, :, ::-1].copy()
     for views in (1, 2):
         plan = made_training.plan(views=views)
-        spec = spec_of(job(tmp_path), plan)
-        network = start(job(tmp_path), plan, spec, None)
+        spec = model_spec_of(job(tmp_path), plan)
+        network = initial_network(job(tmp_path), plan, spec, None)
         torch.nn.init.normal_(network.head.weight, generator=torch.Generator().manual_seed(0))
         classifier = Classifier(spec=spec, network=network.eval())
         here, there = (classifier.logits(images) for images in (CACHE.images, turned))

@@ -12,8 +12,8 @@ from tests.learn.made_context import some_context
 from tests.train.made_training import CLASSES, MACHINE, MEAN, STD, network, plan, stripes
 
 from striate.learn.context import FitResult
-from striate.learn.finetune.train_plan import probabilities
-from striate.learn.finetune.weight_interpolation import on_the_way, refitted
+from striate.learn.finetune.train_plan import predict_rows
+from striate.learn.finetune.weight_interpolation import interpolate_backbone, interpolate_weights
 from striate.metrics.intervals import log_loss
 from striate.predict.classifier import Classifier
 from striate.train.head import Network
@@ -57,7 +57,7 @@ def learned(net: Network, of: Plan, given: Any) -> FitResult:
         batch_size=16,
     )
     model = Classifier(spec=spec, network=net.eval())
-    found = probabilities(given, model, given.val) if len(given.val) else None
+    found = predict_rows(given, model, given.val) if len(given.val) else None
     return FitResult(
         classifier=model, plan=of, evidence=evidence, history=None, val_probabilities=found
     )
@@ -83,7 +83,7 @@ def test_a_head_that_learnt_nothing_gives_way_to_the_exact_one() -> None:
     given = job()
     net, of = lazy()
     before = learned(net, of, given)
-    found = refitted(given, before)
+    found = interpolate_weights(given, before)
     assert right(before) < 30 < 45 < right(found)
     assert (found.plan.head.value, found.plan.head.ground) == ("exact", "measured")
     assert found.plan.alpha.value > 0
@@ -106,7 +106,7 @@ def test_a_head_that_is_plainly_better_stays() -> None:
     before = learned(net, replace(of, interpolation=whole), given)
     sure = np.eye(3, dtype=np.float32)[LABELS[VAL]]
     before = replace(before, val_probabilities=sure)
-    found = refitted(given, before)
+    found = interpolate_weights(given, before)
     assert found.classifier is before.classifier
     assert found.plan.head.value == "steps"
     assert found.plan.because[-1].code == "refit.not_kept"
@@ -115,9 +115,9 @@ def test_a_head_that_is_plainly_better_stays() -> None:
 def test_the_delivered_head_learnt_from_the_images_that_judged_the_one_before() -> None:
     given = job()
     net, of = lazy()
-    found = refitted(given, learned(net, of, given))
+    found = interpolate_weights(given, learned(net, of, given))
     assert found.val_probabilities is not None
-    knowing = log_loss(probabilities(given, found.classifier, VAL), LABELS[VAL])
+    knowing = log_loss(predict_rows(given, found.classifier, VAL), LABELS[VAL])
     assert knowing < log_loss(found.val_probabilities, LABELS[VAL])
 
 
@@ -127,12 +127,12 @@ def test_the_backbone_goes_as_far_as_was_asked(share: float) -> None:
     net, of = lazy()
     tuned = net.backbone.state_dict()
     first = {name: v + 1 if v.is_floating_point() else v for name, v in tuned.items()}
-    between = on_the_way(net, first, share).backbone.state_dict()
+    between = interpolate_backbone(net, first, share).backbone.state_dict()
     for name, value in tuned.items():
         due = value + 1 - share if value.is_floating_point() else value
         assert torch.allclose(between[name], due, atol=1e-5)
     asked = Choice(value=share, why=say("plan.set", "you asked for it"), ground="asked")
-    found = refitted(given, learned(net, replace(of, interpolation=asked), given))
+    found = interpolate_weights(given, learned(net, replace(of, interpolation=asked), given))
     assert found.plan.interpolation == asked
 
 
@@ -142,7 +142,7 @@ def test_tuning_that_spoilt_the_features_is_followed_half_the_way() -> None:
     with torch.no_grad():
         for parameter in net.backbone.parameters():
             parameter.mul_(1e-9)
-    found = refitted(given, learned(net, of, given))
+    found = interpolate_weights(given, learned(net, of, given))
     assert found.plan.interpolation.value == 0.5
     assert found.plan.interpolation.ground == "measured"
 
@@ -150,9 +150,9 @@ def test_tuning_that_spoilt_the_features_is_followed_half_the_way() -> None:
 def test_the_plan_that_comes_of_it_gives_the_same_answers_again() -> None:
     given = job()
     net, of = lazy()
-    found = refitted(given, learned(net, of, given))
+    found = interpolate_weights(given, learned(net, of, given))
     repeated = job(given_plan=found.plan)
-    again = refitted(repeated, learned(net, found.plan, repeated))
+    again = interpolate_weights(repeated, learned(net, found.plan, repeated))
     assert again.plan.alpha == found.plan.alpha
     assert again.plan.interpolation == found.plan.interpolation
     assert again.val_probabilities is not None
@@ -166,7 +166,7 @@ def test_images_of_one_group_are_one_witness() -> None:
     before = learned(net, of, given)
     sure = replace(before, val_probabilities=np.eye(3, dtype=np.float32)[LABELS[VAL]])
     # One witness for the head as it was tuned is no proof.
-    assert refitted(given, sure).plan.head.value == "exact"
+    assert interpolate_weights(given, sure).plan.head.value == "exact"
 
 
 @pytest.mark.parametrize("asked", ["steps", "exact"])
@@ -174,9 +174,9 @@ def test_a_wish_is_carried_out_without_weighing(asked: str) -> None:
     given = job(options=Options(set=f"head={asked}"))
     net, of = lazy()
     choice = Choice(value=asked, why=say("plan.set", "you asked for it"), ground="asked")
-    exact = refitted(job(), learned(net, of, job())).classifier.network
+    exact = interpolate_weights(job(), learned(net, of, job())).classifier.network
     start = exact if asked == "exact" else net
-    found = refitted(given, learned(start, replace(of, head=choice), given))
+    found = interpolate_weights(given, learned(start, replace(of, head=choice), given))
     assert found.plan.head == choice
     assert (found.classifier.network is start) == (asked == "steps")
 
@@ -185,7 +185,7 @@ def test_nothing_is_weighed_from_scratch_nor_without_validation_images() -> None
     net, of = lazy()
     scratch = replace(of, strategy=replace(of.strategy, value="scratch"))
     before = learned(net, scratch, job())
-    assert refitted(job(), before) is before
+    assert interpolate_weights(job(), before) is before
     blind = job(val=VAL[:0])
     before = learned(net, of, blind)
-    assert refitted(blind, before) is before
+    assert interpolate_weights(blind, before) is before

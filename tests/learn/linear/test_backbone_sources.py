@@ -9,7 +9,11 @@ import torch
 
 from striate.errors import ModelError
 from striate.learn.linear import backbone_sources
-from striate.learn.linear.backbone_sources import Offer, at_hand, offer_of_file
+from striate.learn.linear.backbone_sources import (
+    BackboneSource,
+    available_backbones,
+    backbone_from_file,
+)
 from striate.nets import RANDOM, find_net
 from striate.values import NetSettings
 
@@ -27,32 +31,35 @@ def test_what_the_hub_left_here_is_at_hand_but_not_the_same_network_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     left = ("no_such_net.v1", "resnet10t.c3_in1k", "tf_efficientnet_lite0.in1k")
-    monkeypatch.setattr(backbone_sources, "cached_models", lambda: left)
-    assert at_hand() == (Offer(net=LITE0), Offer(net="resnet10t.c3_in1k"))
+    monkeypatch.setattr(backbone_sources, "list_cached_models", lambda: left)
+    assert available_backbones() == (
+        BackboneSource(net=LITE0),
+        BackboneSource(net="resnet10t.c3_in1k"),
+    )
 
 
 @pytest.mark.parametrize("file", ["resnet10t.safetensors", "resnet10t-0a1b.safetensors"])
 def test_a_file_is_for_the_network_that_its_name_says(tmp_path: Path, file: str) -> None:
     weights = saved("resnet10t", tmp_path / file)
-    assert offer_of_file(weights) == Offer(net="resnet10t", weights=weights)
-    assert offer_of_file(weights).title == f"resnet10t ({file})"
+    assert backbone_from_file(weights) == BackboneSource(net="resnet10t", weights=weights)
+    assert backbone_from_file(weights).title == f"resnet10t ({file})"
 
 
 def test_a_file_is_for_the_network_that_stands_beside_it(tmp_path: Path) -> None:
     weights = saved("resnet10t", tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"architecture": "resnet10t"}))
-    assert offer_of_file(weights).net == "resnet10t"
+    assert backbone_from_file(weights).net == "resnet10t"
 
 
 def test_a_file_that_names_nothing_is_for_what_it_fits(tmp_path: Path) -> None:
-    assert offer_of_file(saved(LITE0, tmp_path / "mine.safetensors")).net == LITE0
+    assert backbone_from_file(saved(LITE0, tmp_path / "mine.safetensors")).net == LITE0
     misnamed = saved(LITE0, tmp_path / "resnet10t.safetensors")
-    assert offer_of_file(misnamed).net == LITE0
+    assert backbone_from_file(misnamed).net == LITE0
 
 
 def test_a_file_that_fits_nothing_is_refused_with_a_way_on(tmp_path: Path) -> None:
     path = tmp_path / "mine.safetensors"
     safetensors.torch.save_file({"weight": torch.zeros(3, 3)}, path)
     with pytest.raises(ModelError, match=r"mine\.safetensors") as caught:
-        offer_of_file(str(path))
+        backbone_from_file(str(path))
     assert "--net" in caught.value.hint

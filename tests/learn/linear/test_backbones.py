@@ -10,8 +10,8 @@ from tests import made
 
 from striate.errors import HubError, ModelError
 from striate.learn.linear import backbones
-from striate.learn.linear.backbone_sources import Offer
-from striate.learn.linear.backbones import best_network, probe_first
+from striate.learn.linear.backbone_sources import BackboneSource
+from striate.learn.linear.backbones import choose_backbone, probe_first_backbone
 from striate.learn.linear.linear_model import PRETRAINED
 from striate.probe.features import FeatureTable
 from striate.values import Options, Tap
@@ -79,21 +79,21 @@ def rigged(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
     monkeypatch.setattr(backbones, "probe_network", whole)
-    monkeypatch.setattr(backbones, "input_size_for", lambda job, net: 96)
+    monkeypatch.setattr(backbones, "choose_input_size", lambda job, net: 96)
     monkeypatch.setattr(
-        backbones, "network_with", lambda *_: SimpleNamespace(backbone=SimpleNamespace())
+        backbones, "build_tapped_network", lambda *_: SimpleNamespace(backbone=SimpleNamespace())
     )
     monkeypatch.setattr(backbones, "read_features", lambda job, net, *_: table(net))
-    monkeypatch.setattr(backbones, "_speed", lambda job, offer, *_: SPEEDS[offer.net])
+    monkeypatch.setattr(backbones, "_measure_speed", lambda job, offer, *_: SPEEDS[offer.net])
 
 
 def raced(*names: str, minutes: float = 5.0) -> tuple[Any, Context]:
     job = Context(options=Options(), minutes=minutes)
-    first = probe_first(job)
-    others = tuple(Offer(net=name) for name in names)
+    first = probe_first_backbone(job)
+    others = tuple(BackboneSource(net=name) for name in names)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbones, "_others", lambda job, first: others)
-        return best_network(job, first), job
+        patch.setattr(backbones, "_other_sources", lambda job, first: others)
+        return choose_backbone(job, first), job
 
 
 def test_the_best_is_taken_though_it_is_slower() -> None:
@@ -138,17 +138,17 @@ def test_with_one_network_there_is_no_race() -> None:
 
 def test_a_network_that_cannot_be_fetched_is_passed_over_with_a_sentence() -> None:
     job = Context(options=replace(Options(), net="absent"))
-    found = probe_first(job)
+    found = probe_first_backbone(job)
     assert found.net == PRETRAINED
     assert found.notes[0].code == "networks.passed_over"
     assert job.said == [f"The hub did not answer. {PRETRAINED} is taken in its place."]
-    assert best_network(job, found) is found
+    assert choose_backbone(job, found) is found
 
 
 def test_a_network_that_is_asked_for_runs_against_none() -> None:
     job = Context(options=replace(Options(), net="good"))
-    found = probe_first(job)
-    assert best_network(job, found) is found
+    found = probe_first_backbone(job)
+    assert choose_backbone(job, found) is found
     assert found.net == "good"
 
 
@@ -157,7 +157,7 @@ def test_the_network_of_a_plan_is_never_replaced() -> None:
     plan = made.values(classes=K).plan
     job.given_plan = replace(plan, net=replace(plan.net, value="absent"))
     with pytest.raises(HubError):
-        probe_first(job)
+        probe_first_backbone(job)
 
 
 def test_a_file_for_a_network_that_is_asked_for_has_no_stand_in(
@@ -168,4 +168,4 @@ def test_a_file_for_a_network_that_is_asked_for_has_no_stand_in(
 
     monkeypatch.setattr(backbones, "probe_network", unfit)
     with pytest.raises(ModelError, match="do not fit"):
-        probe_first(Context(options=replace(Options(), net="good", weights="w.pt")))
+        probe_first_backbone(Context(options=replace(Options(), net="good", weights="w.pt")))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from striate.nets import RANDOM, find_net
 from striate.nets.lite0 import SameConv2d
 from striate.train.fast import fused
-from striate.train.fast.fused import fuse
+from striate.train.fast.fused import fuse_backbone
 from striate.train.fast.fused_conv import FusedConv
 from striate.values import NetSettings
 
@@ -73,7 +73,7 @@ def normal(module: nn.Module) -> nn.Module:
 
 def same(net: nn.Module, sizes: tuple[tuple[int, int], ...] = ((32, 32), (17, 20))) -> int:
     """Asserts that the fused network gives the plain one's maps; how many are left unfused."""
-    quick = fuse(net)
+    quick = fuse_backbone(net)
     turned = any(isinstance(m, SameConv2d) for m in net.modules())
     for size in sizes:
         generator = torch.Generator().manual_seed(1)
@@ -130,7 +130,7 @@ def test_every_padding_is_kept(conv: nn.Conv2d) -> None:
 def test_a_shortcut_is_added_inside(last: nn.Module, turned: bool) -> None:
     net = normal(Net(nn.Conv2d(3, 8, 1), Residual(last, turned=turned)))
     assert same(net) == 0
-    adds = [m.adds for m in fuse(net).modules() if isinstance(m, FusedConv)]
+    adds = [m.adds for m in fuse_backbone(net).modules() if isinstance(m, FusedConv)]
     assert adds == [False, True]
 
 
@@ -162,17 +162,17 @@ def test_a_kernel_that_pads_wrongly_is_found(monkeypatch: pytest.MonkeyPatch) ->
     """The fault that gave an error of 0.61 in silence: an even padding for an uneven one."""
     net = Net(nn.Sequential(SameConv2d(3, 8, 3, stride=2, padding=1), nn.ReLU())).eval()
     monkeypatch.setattr(fused, "pads_unevenly", lambda conv: False)
-    monkeypatch.setattr(fused, "_supported", lambda conv: True)
+    monkeypatch.setattr(fused, "_is_supported", lambda conv: True)
     with pytest.raises(ArithmeticError, match="another result"):
-        fuse(net)
+        fuse_backbone(net)
 
 
 def test_images_that_are_not_turned_with_their_kernels_are_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fused, "_turn", lambda root, graph: None)
+    monkeypatch.setattr(fused, "_rotate_input", lambda root, graph: None)
     with pytest.raises(ArithmeticError, match="another result"):
-        fuse(Net(SameConv2d(3, 8, 3, stride=2)).eval())
+        fuse_backbone(Net(SameConv2d(3, 8, 3, stride=2)).eval())
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_images_that_are_not_turned_with_their_kernels_are_found(
 def test_two_ways_of_padding_in_one_network_are_not_fused(other: nn.Module) -> None:
     """Turning is right for the one and wrong for the other, perhaps at some sizes only."""
     with pytest.raises(ValueError, match="turned"):
-        fuse(Net(SameConv2d(3, 8, 3, stride=2), other).eval())
+        fuse_backbone(Net(SameConv2d(3, 8, 3, stride=2), other).eval())
 
 
 def test_a_network_that_asks_what_it_sees_cannot_be_read() -> None:
@@ -198,13 +198,13 @@ def test_a_network_that_asks_what_it_sees_cannot_be_read() -> None:
             return x if x.sum() > 0 else -x
 
     with pytest.raises(Exception, match="control flow"):
-        fuse(Net(Asks(), nn.Conv2d(3, 8, 3)))
+        fuse_backbone(Net(Asks(), nn.Conv2d(3, 8, 3)))
 
 
 def test_the_network_itself_is_left_alone() -> None:
     net = normal(Net(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)))).train()
     before = copy.deepcopy(net.state_dict())
-    fuse(net)
+    fuse_backbone(net)
     assert net.training
     for name, tensor in net.state_dict().items():
         assert torch.equal(tensor, before[name])
@@ -212,7 +212,7 @@ def test_the_network_itself_is_left_alone() -> None:
 
 def test_it_can_be_copied_and_converted_after_use() -> None:
     net = normal(Net(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())))
-    quick = fuse(net)
+    quick = fuse_backbone(net)
     images = torch.randn(2, 3, 16, 16)
     with torch.inference_mode():
         first = quick(images)[0]
@@ -222,7 +222,7 @@ def test_it_can_be_copied_and_converted_after_use() -> None:
 
 
 def test_many_shapes_do_not_pile_up() -> None:
-    quick = fuse(Net(nn.Conv2d(3, 8, 3)).eval())
+    quick = fuse_backbone(Net(nn.Conv2d(3, 8, 3)).eval())
     conv = next(m for m in quick.modules() if isinstance(m, FusedConv))
     with torch.inference_mode():
         for size in range(8, 20):

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from striate.nets import RANDOM, find_net
 from striate.train.fast import inference
-from striate.train.fast.bf16 import made_images
-from striate.train.fast.inference import fast
+from striate.train.fast.bf16 import synthetic_images
+from striate.train.fast.inference import optimise_for_inference
 from striate.train.head import Network, all_taps
 from striate.values import Machine, NetSettings
 
@@ -43,7 +43,7 @@ def network() -> Network:
 
 @pytest.fixture(scope="module")
 def images() -> Tensor:
-    return made_images(4, 3, 96)
+    return synthetic_images(4, 3, 96)
 
 
 def off(found: Tensor, exact: Tensor) -> float:
@@ -58,7 +58,9 @@ def off(found: Tensor, exact: Tensor) -> float:
 def test_features_and_logits_are_the_networks(
     network: Network, images: Tensor, precision: str, fused: bool, bound: float
 ) -> None:
-    quick = fast(network, machine=replace(MACHINE, fused=fused), precision=precision)
+    quick = optimise_for_inference(
+        network, machine=replace(MACHINE, fused=fused), precision=precision
+    )
     assert quick.fused == fused
     assert quick.pooled(images).dtype == torch.float32
     assert off(quick.pooled(images), network.pooled(images)) < bound
@@ -69,14 +71,16 @@ def test_features_and_logits_are_the_networks(
 def test_the_machines_precision_is_taken_where_none_is_given(
     network: Network, images: Tensor
 ) -> None:
-    low = fast(network, machine=replace(MACHINE, precision="bfloat16"))
-    named = fast(network, machine=MACHINE, precision="bfloat16")
+    low = optimise_for_inference(network, machine=replace(MACHINE, precision="bfloat16"))
+    named = optimise_for_inference(network, machine=MACHINE, precision="bfloat16")
     assert torch.equal(low.pooled(images), named.pooled(images))
 
 
 @torch.inference_mode()
 def test_plain_bfloat16_gives_float32_features(network: Network, images: Tensor) -> None:
-    plain = fast(network, machine=replace(MACHINE, fused=False), precision="bfloat16")
+    plain = optimise_for_inference(
+        network, machine=replace(MACHINE, fused=False), precision="bfloat16"
+    )
     assert not plain.fused
     assert plain.pooled(images).dtype == torch.float32
     assert off(plain.pooled(images), network.pooled(images)) < 0.1
@@ -84,7 +88,9 @@ def test_plain_bfloat16_gives_float32_features(network: Network, images: Tensor)
 
 @torch.inference_mode()
 def test_a_contiguous_layout_is_taken(network: Network, images: Tensor) -> None:
-    plain = fast(network, machine=replace(MACHINE, fused=False, layout="contiguous"))
+    plain = optimise_for_inference(
+        network, machine=replace(MACHINE, fused=False, layout="contiguous")
+    )
     assert off(plain.pooled(images), network.pooled(images)) < 1e-5
 
 
@@ -95,9 +101,9 @@ def test_kernels_that_fail_or_err_leave_the_plain_network(
     def broken(*arguments: object) -> None:
         raise RuntimeError("no such operator")
 
-    monkeypatch.setattr(inference, "fuse", broken)
+    monkeypatch.setattr(inference, "fuse_backbone", broken)
     for precision in ("float32", "bfloat16"):
-        quick = fast(network, machine=MACHINE, precision=precision)
+        quick = optimise_for_inference(network, machine=MACHINE, precision=precision)
         assert not quick.fused
         assert off(quick.pooled(images), network.pooled(images)) < 0.1
 
@@ -116,7 +122,7 @@ def test_a_network_that_cannot_be_read_is_run_as_it_is() -> None:
             return [self.conv(x if x.sum() > 0 else -x)]
 
     network = Network(Asks(), all_taps(("top",)), 2).eval()
-    quick = fast(network, machine=MACHINE)
+    quick = optimise_for_inference(network, machine=MACHINE)
     x = torch.randn(2, 3, 8, 8)
     assert not quick.fused
     torch.testing.assert_close(quick.pooled(x), network.pooled(x))
@@ -126,7 +132,7 @@ def test_a_network_that_cannot_be_read_is_run_as_it_is() -> None:
 def test_the_network_itself_stays_trainable_and_unchanged(network: Network) -> None:
     one = copy.deepcopy(network).train()
     before = copy.deepcopy(one.state_dict())
-    fast(one, machine=MACHINE, precision="bfloat16")
+    optimise_for_inference(one, machine=MACHINE, precision="bfloat16")
     assert one.training
     assert all(p.requires_grad and p.dtype == torch.float32 for p in one.parameters())
     for name, tensor in one.state_dict().items():
@@ -137,23 +143,23 @@ def test_the_network_itself_stays_trainable_and_unchanged(network: Network) -> N
 def test_it_is_fast_for_the_compact_network_too() -> None:
     backbone = find_net("compact").build("compact", NetSettings(), 3, RANDOM)
     network = Network(backbone, all_taps(backbone.stage_names), 2).eval()
-    images = made_images(4, 3, 32)
+    images = synthetic_images(4, 3, 32)
     for precision, bound in (("float32", 1e-5), ("bfloat16", 0.02)):
-        quick = fast(network, machine=MACHINE, precision=precision)
+        quick = optimise_for_inference(network, machine=MACHINE, precision=precision)
         assert quick.fused
         assert off(quick.pooled(images), network.pooled(images)) < bound
 
 
 def test_torchs_threads_are_put_back(network: Network) -> None:
     before = torch.get_num_threads()
-    fast(network, machine=MACHINE)
+    optimise_for_inference(network, machine=MACHINE)
     assert torch.get_num_threads() == before
     assert not torch.are_deterministic_algorithms_enabled()
 
 
 @torch.inference_mode()
 def test_an_images_logits_do_not_depend_on_its_place(network: Network, images: Tensor) -> None:
-    quick = fast(network, machine=MACHINE)
+    quick = optimise_for_inference(network, machine=MACHINE)
     many = images.repeat(5, 1, 1, 1)[:17]
     places = torch.randperm(len(many), generator=torch.Generator().manual_seed(1))
     assert torch.equal(quick(many)[places], quick(many[places]))

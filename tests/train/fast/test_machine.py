@@ -8,8 +8,13 @@ import torch
 
 from striate.errors import UsageError
 from striate.train.fast import machine, machine_speed
-from striate.train.fast.machine import apply, measure_machine
-from striate.train.fast.machine_speed import Processor, Way, look_up, measure
+from striate.train.fast.machine import apply_machine, measure_machine
+from striate.train.fast.machine_speed import (
+    ComputeMode,
+    Processor,
+    find_fastest_machine,
+    read_processor,
+)
 from striate.values import Machine
 
 FOUND = Machine(
@@ -29,9 +34,9 @@ FOUND = Machine(
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
     """What this process remembers is forgotten before and after each test."""
-    machine._remembered.cache_clear()
+    machine._load_or_measure.cache_clear()
     yield
-    machine._remembered.cache_clear()
+    machine._load_or_measure.cache_clear()
 
 
 @pytest.fixture
@@ -43,13 +48,13 @@ def counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         calls.append(device)
         return FOUND
 
-    monkeypatch.setattr(machine, "measure", measured)
+    monkeypatch.setattr(machine, "find_fastest_machine", measured)
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
     return calls
 
 
 def next_process() -> None:
-    machine._remembered.cache_clear()
+    machine._load_or_measure.cache_clear()
 
 
 def test_it_is_measured_once(counted: list[str], tmp_path: Path) -> None:
@@ -67,10 +72,12 @@ def test_another_processor_or_method_is_measured_anew(
     counted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measure_machine("cpu")
-    there = look_up()
-    monkeypatch.setattr(machine, "look_up", lambda: replace(there, threads=there.threads + 1))
+    there = read_processor()
+    monkeypatch.setattr(
+        machine, "read_processor", lambda: replace(there, threads=there.threads + 1)
+    )
     measure_machine("cpu")
-    monkeypatch.setattr(machine, "look_up", lambda: replace(there, abilities=()))
+    monkeypatch.setattr(machine, "read_processor", lambda: replace(there, abilities=()))
     measure_machine("cpu")
     monkeypatch.setattr(machine, "METHOD", -1)
     next_process()
@@ -119,12 +126,12 @@ def test_auto_is_the_processor_where_there_is_no_gpu(
 
 def test_torch_is_set_and_put_back() -> None:
     threads = torch.get_num_threads()
-    with apply(replace(FOUND, threads=3)):
+    with apply_machine(replace(FOUND, threads=3)):
         assert torch.get_num_threads() == 3
         assert torch.are_deterministic_algorithms_enabled()
     assert torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()
-    with pytest.raises(KeyError), apply(replace(FOUND, threads=3)):
+    with pytest.raises(KeyError), apply_machine(replace(FOUND, threads=3)):
         raise KeyError
     assert torch.get_num_threads() == threads
 
@@ -132,7 +139,7 @@ def test_torch_is_set_and_put_back() -> None:
 def test_the_real_thing_says_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_speed, "ROUNDS", 1)
     monkeypatch.setattr(machine_speed, "CPU_BATCHES", (4, 8))
-    found = measure("cpu", look_up())
+    found = find_fastest_machine("cpu", read_processor())
     assert found.device == "cpu"
     assert found.threads >= 1
     assert found.speeds["features"] > 0
@@ -144,9 +151,9 @@ def test_the_real_thing_says_what_it_found(monkeypatch: pytest.MonkeyPatch) -> N
     assert all(sentence.code.startswith("machine.") for sentence in found.why)
 
 
-def way(precision: str, speed: float, *, error: float = 0.0, fused: bool = True) -> Way:
+def way(precision: str, speed: float, *, error: float = 0.0, fused: bool = True) -> ComputeMode:
     there = replace(FOUND, precision=precision, fused=fused)
-    return Way(machine=there, network=None, error=error, speed=speed)
+    return ComputeMode(machine=there, network=None, error=error, speed=speed)
 
 
 @pytest.mark.parametrize(
@@ -160,35 +167,35 @@ def way(precision: str, speed: float, *, error: float = 0.0, fused: bool = True)
         ([way("float32", 100)], "float32"),
     ],
 )
-def test_bfloat16_must_be_worth_its_error(ways: list[Way], chosen: str) -> None:
-    assert machine_speed._choose(ways).machine.precision == chosen
+def test_bfloat16_must_be_worth_its_error(ways: list[ComputeMode], chosen: str) -> None:
+    assert machine_speed._choose_mode(ways).machine.precision == chosen
 
 
 def test_the_faster_float32_is_taken() -> None:
     plain, quick = way("float32", 90, fused=False), way("float32", 100)
-    assert machine_speed._choose([plain, quick]) is quick
-    assert machine_speed._choose([quick, plain]) is quick
+    assert machine_speed._choose_mode([plain, quick]) is quick
+    assert machine_speed._choose_mode([quick, plain]) is quick
 
 
 def raced(
     monkeypatch: pytest.MonkeyPatch, errors: dict[tuple[str, bool], float]
-) -> Callable[[], list[Way]]:
+) -> Callable[[], list[ComputeMode]]:
     """What is tried where each way has the error given; a way without one cannot be had."""
 
-    def tried(course: object, there: Machine) -> list[Way]:
+    def tried(course: object, there: Machine) -> list[ComputeMode]:
         key = (there.precision, there.fused)
-        made = Way(machine=there, network=None, error=errors.get(key, 0.0))
+        made = ComputeMode(machine=there, network=None, error=errors.get(key, 0.0))
         return [made] if key in errors else []
 
     class Course:
         network = None
 
-    monkeypatch.setattr(machine_speed, "_if_fused", tried)
-    monkeypatch.setattr(machine_speed, "fast", lambda network, machine: None)
-    monkeypatch.setattr(machine_speed, "_features", lambda course, w: w.error)
-    monkeypatch.setattr(machine_speed, "_error", lambda course, found, exact: found)
+    monkeypatch.setattr(machine_speed, "_fused_mode", tried)
+    monkeypatch.setattr(machine_speed, "optimise_for_inference", lambda network, machine: None)
+    monkeypatch.setattr(machine_speed, "_compute_features", lambda course, w: w.error)
+    monkeypatch.setattr(machine_speed, "_relative_error", lambda course, found, exact: found)
     able = Processor(name="", threads=1, memory_bytes=0, abilities=("amx_bf16",))
-    return lambda: machine_speed._tried(Course(), "cpu", able)
+    return lambda: machine_speed._candidate_modes(Course(), "cpu", able)
 
 
 def test_plain_kernels_are_left_out_where_fused_ones_are_right(
@@ -217,22 +224,22 @@ def test_without_instructions_for_it_bfloat16_is_not_tried() -> None:
 
 
 def test_the_processor_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = look_up()
+    found = read_processor()
     assert found.name
     assert found.threads >= 1
     assert found.memory_bytes >= 0
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert look_up().threads == 1
+    assert read_processor().threads == 1
 
 
 def test_a_containers_share_of_the_processors_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(machine_speed, "_cores", lambda: 64)
+    monkeypatch.setattr(machine_speed, "_count_cores", lambda: 64)
     monkeypatch.setattr(machine_speed.os, "cpu_count", lambda: 64)
-    monkeypatch.setattr(machine_speed, "_lines", lambda path: ["300000 100000"])
-    assert look_up().threads == 3
-    monkeypatch.setattr(machine_speed, "_lines", lambda path: ["max 100000"])
-    assert look_up().threads == 64
+    monkeypatch.setattr(machine_speed, "_read_lines", lambda path: ["300000 100000"])
+    assert read_processor().threads == 3
+    monkeypatch.setattr(machine_speed, "_read_lines", lambda path: ["max 100000"])
+    assert read_processor().threads == 64
 
 
 @pytest.mark.parametrize("net", ["compact", "lenet-5", "resnet-20", "vgg-small"])
@@ -241,4 +248,4 @@ def test_every_network_that_is_listed_has_a_speed(
 ) -> None:
     monkeypatch.setattr(machine_speed, "ROUNDS", 1)
     monkeypatch.setattr(machine_speed, "LEAST_AT_ONCE", 4)
-    assert machine_speed.speed_of(net, replace(FOUND, fused=False, threads=1)) > 0
+    assert machine_speed.measure_net_speed(net, replace(FOUND, fused=False, threads=1)) > 0

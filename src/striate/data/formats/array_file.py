@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.formats.read_file import shown
+from striate.data.formats.read_file import path_to_text
 from striate.errors import MachineError, SourceError
 
 # What is packed must be unpacked to be read in any order: in memory up to here, beyond it in a
@@ -44,18 +44,18 @@ class StoredArray:
         return bool(self.dtype.hasobject)
 
 
-def arrays_of_npz(path: Path) -> dict[str, StoredArray]:
+def list_npz_arrays(path: Path) -> dict[str, StoredArray]:
     """The arrays in an `.npz` by name, headers read only. Raises `SourceError` where damaged."""
     try:
         with zipfile.ZipFile(path) as packed:
             entries = [e for e in packed.infolist() if e.filename.endswith(".npy")]
-            found = [_of_member(path, packed, entry) for entry in entries]
+            found = [_read_member(path, packed, entry) for entry in entries]
     except DAMAGE as error:
-        raise damaged(path, error) from None
+        raise damaged_array_error(path, error) from None
     return {array.name: array for array in found}
 
 
-def mapped(
+def map_array(
     path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, order: Any = "C"
 ) -> NDArray[Any]:
     """An array that lies unpacked in a file, mapped into memory, read only."""
@@ -64,7 +64,7 @@ def mapped(
     return np.memmap(path, dtype, "r", offset, shape, order)
 
 
-def unpacked(
+def read_packed_array(
     stream: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...], order: Any = "C"
 ) -> NDArray[Any]:
     """An array out of a packed stream that stands at its first byte.
@@ -95,18 +95,22 @@ def unpacked(
         return np.memmap(file, dtype, "r", 0, shape, order)
 
 
-def damaged(path: Path, error: BaseException) -> SourceError:
+def damaged_array_error(path: Path, error: BaseException) -> SourceError:
     """That a file of arrays cannot be read, and why."""
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return SourceError(f"{shown(path)} is damaged and cannot be read: {text}.", "Fetch it again.")
+    return SourceError(
+        f"{path_to_text(path)} is damaged and cannot be read: {text}.", "Fetch it again."
+    )
 
 
-def _of_member(path: Path, packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> StoredArray:
+def _read_member(path: Path, packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> StoredArray:
     name = entry.filename.removesuffix(".npy")
     if entry.flag_bits & 0x1:
-        raise SourceError(f"{shown(path)} is protected by a password.", "Save it without one.")
+        raise SourceError(
+            f"{path_to_text(path)} is protected by a password.", "Save it without one."
+        )
     with packed.open(entry) as stream:
-        shape, order, dtype = _header(stream)
+        shape, order, dtype = _read_header(stream)
         start = stream.tell()
     size = math.prod(shape) * dtype.itemsize  # in whole numbers: NumPy's would begin again at 2⁶³
     if not dtype.hasobject and start + size != entry.file_size:
@@ -115,23 +119,23 @@ def _of_member(path: Path, packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> S
     def load() -> NDArray[Any]:
         if dtype.hasobject:
             raise SourceError(
-                f"{name} in {shown(path)} holds Python objects, which are never loaded: "
+                f"{name} in {path_to_text(path)} holds Python objects, which are never loaded: "
                 "they could run a program.",
                 "Save plain numbers or texts: np.savez(path, images=…, labels=…)",
             )
         try:
             if entry.compress_type == zipfile.ZIP_STORED:
-                return mapped(path, dtype, shape, _place(path, entry) + start, order)
+                return map_array(path, dtype, shape, _find_entry_start(path, entry) + start, order)
             with zipfile.ZipFile(path) as again, again.open(entry) as stream:
-                _header(stream)
-                return unpacked(stream, dtype, shape, order)
+                _read_header(stream)
+                return read_packed_array(stream, dtype, shape, order)
         except DAMAGE as error:
-            raise damaged(path, error) from None
+            raise damaged_array_error(path, error) from None
 
     return StoredArray(name=name, shape=shape, dtype=dtype, load=load)
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], str, np.dtype[Any]]:
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], str, np.dtype[Any]]:
     """Shape, order and type of the array that a stream in NumPy's format begins with."""
     version = np.lib.format.read_magic(stream)
     if version not in _HEADERS:
@@ -152,7 +156,7 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], str, np.dtype[Any]]:
     return shape, "F" if fortran else "C", dtype
 
 
-def _place(path: Path, entry: zipfile.ZipInfo) -> int:
+def _find_entry_start(path: Path, entry: zipfile.ZipInfo) -> int:
     """Where an entry's bytes begin: behind its local header, whose length the directory omits."""
     with path.open("rb") as file:
         file.seek(entry.header_offset)
@@ -177,7 +181,7 @@ DAMAGE = (
 Place = tuple[int, tuple[int, ...], np.dtype[Any]]
 
 
-class Spool(Sequence[Any]):
+class ItemSpool(Sequence[Any]):
     """Arrays and paths in the order in which they were added; many threads may read.
 
     Arrays beyond 512 MiB go into a file without a name, which is gone when the process is.

@@ -19,7 +19,7 @@ _BLOCK_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Part:
+class ArrayPart:
     """Pictures N x H x W [x C] with N labels, and by what `name` the array of them is known.
 
     `splits` and `groups` say of every picture where it belongs; empty where nothing is said.
@@ -33,7 +33,7 @@ class Part:
 
 
 def index_of_parts(
-    parts: Sequence[Part],
+    parts: Sequence[ArrayPart],
     *,
     root: str,
     name: str,
@@ -54,7 +54,7 @@ def index_of_parts(
         examples += [
             Example(path=path, label=label, split=split, group=group)
             for path, label, split, group in zip(
-                paths_of(part.name, count), part.labels, splits, groups, strict=True
+                number_paths(part.name, count), part.labels, splits, groups, strict=True
             )
         ]
     return Index(
@@ -69,7 +69,7 @@ def index_of_parts(
     )
 
 
-def picture_at(path: str, array: Callable[[str], NDArray[Any]]) -> NDArray[Any]:
+def read_picture(path: str, array: Callable[[str], NDArray[Any]]) -> NDArray[Any]:
     """The picture behind a path that `index_of_parts` made; `array` gives an array by its name.
 
     Raises `Unreadable` where it is not there any more.
@@ -82,12 +82,12 @@ def picture_at(path: str, array: Callable[[str], NDArray[Any]]) -> NDArray[Any]:
     return picture
 
 
-def as_pictures(array: NDArray[Any], what: str) -> NDArray[Any]:
+def check_picture_array(array: NDArray[Any], what: str) -> NDArray[Any]:
     """An array of pictures with channels last; `what` names it in messages.
 
     Raises `SourceError` where its shape, its type or its range is not that of pictures.
     """
-    pictures = channels_last(array) if array.ndim == 4 else array
+    pictures = move_channels_last(array) if array.ndim == 4 else array
     fits = array.ndim == 3 or (array.ndim == 4 and _are_channels(pictures.shape, 3))
     if not fits or array.dtype.kind not in "buif":
         raise SourceError(
@@ -96,7 +96,7 @@ def as_pictures(array: NDArray[Any], what: str) -> NDArray[Any]:
             "Give N x H x W (grey), N x H x W x C or N x C x H x W; C less than H and W.",
         )
     if array.dtype.kind == "f":
-        low, high = _range(array)
+        low, high = _find_range(array)
         if not (low >= 0 and high <= 1):
             raise SourceError(
                 f"{what} holds floats from {low:g} to {high:g}; those of images lie in [0, 1].",
@@ -105,7 +105,7 @@ def as_pictures(array: NDArray[Any], what: str) -> NDArray[Any]:
     return pictures
 
 
-def channels_last(array: NDArray[Any]) -> NDArray[Any]:
+def move_channels_last(array: NDArray[Any]) -> NDArray[Any]:
     """A picture or many with channels last, moved there where only the first axis can be them.
 
     One, three or four are channels wherever they stand; of others, the axis that is the shortest.
@@ -124,13 +124,13 @@ def _are_channels(shape: tuple[int, ...], axis: int) -> bool:
     return length in CHANNELS or 0 < length < min(*shape[1:3], MOST_CHANNELS + 1)
 
 
-def paths_of(name: str, count: int) -> list[str]:
+def number_paths(name: str, count: int) -> list[str]:
     """Paths of numbered pictures, in order also as texts."""
     width = len(str(max(0, count - 1)))
     return [f"{name}/{number:0{width}d}" for number in range(count)]
 
 
-def _range(array: NDArray[Any]) -> tuple[float, float]:
+def _find_range(array: NDArray[Any]) -> tuple[float, float]:
     """Least and greatest number, in blocks so that a mapped array is never read whole."""
     if not array.size:
         return 0.0, 0.0
@@ -141,7 +141,7 @@ def _range(array: NDArray[Any]) -> tuple[float, float]:
     return float(lows.min()), float(highs.max())
 
 
-def labels_of(array: NDArray[Any], names: Sequence[str], what: str) -> list[str]:
+def decode_labels(array: NDArray[Any], names: Sequence[str], what: str) -> list[str]:
     """The label of every image: a number (named by `names` where there are any), a text, one-hot.
 
     `what` names the array in messages. Raises `SourceError` where it is no list of labels.
@@ -149,7 +149,7 @@ def labels_of(array: NDArray[Any], names: Sequence[str], what: str) -> list[str]
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2:
-        array = _of_one_hot(array, what)
+        array = _decode_one_hot(array, what)
     if array.ndim != 1 or array.dtype.kind not in "buifUS":
         raise SourceError(
             f"{what} has the shape {array.shape} and the type {array.dtype}, "
@@ -160,10 +160,10 @@ def labels_of(array: NDArray[Any], names: Sequence[str], what: str) -> list[str]
         return [text.decode("utf-8", "backslashreplace") for text in array.tolist()]
     if array.dtype.kind == "U" or not len(names):
         return [cell_text(value) for value in array.tolist()]
-    return named([int(value) for value in array.tolist()], names, what)
+    return name_class_numbers([int(value) for value in array.tolist()], names, what)
 
 
-def named(numbers: Sequence[int], names: Sequence[str], what: str) -> list[str]:
+def name_class_numbers(numbers: Sequence[int], names: Sequence[str], what: str) -> list[str]:
     """The names behind class numbers; raises `SourceError` where a number has none."""
     beyond = [number for number in numbers if not 0 <= number < len(names)]
     if beyond:
@@ -174,7 +174,7 @@ def named(numbers: Sequence[int], names: Sequence[str], what: str) -> list[str]:
     return [str(names[number]) for number in numbers]
 
 
-def _of_one_hot(array: NDArray[Any], what: str) -> NDArray[Any]:
+def _decode_one_hot(array: NDArray[Any], what: str) -> NDArray[Any]:
     """The number of the one class that each row marks."""
     marked = array != 0
     if array.dtype.kind not in "buif" or not (marked.sum(axis=1) == 1).all():

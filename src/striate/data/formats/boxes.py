@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.formats.decode import decode
+from striate.data.formats.decode import decode_image
 from striate.data.formats.header import Content
-from striate.data.formats.read_file import located, read_file
+from striate.data.formats.read_file import read_file, text_to_path
 from striate.data.formats.unreadable import Unreadable
 from striate.data.layout import SPLIT_NAMES
 from striate.errors import SourceError, UsageError
@@ -40,7 +40,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Boxed:
+class BoxedImage:
     """An image with its boxes; `size` is the width and height that it is said to have, or 0.
 
     `fault` says why the image cannot be used.
@@ -53,7 +53,7 @@ class Boxed:
     size: tuple[int, int] = (0, 0)
 
 
-def box_at(name: str, left: float, top: float, width: float, height: float, what: str) -> Box:
+def make_box(name: str, left: float, top: float, width: float, height: float, what: str) -> Box:
     """A box by its upper left corner and extent; its fault says where it cannot be."""
     right, bottom = left + width, top + height
     if not (width > 0 and height > 0):
@@ -64,7 +64,7 @@ def box_at(name: str, left: float, top: float, width: float, height: float, what
     return Box(name=name, left=left, top=top, right=right, bottom=bottom)
 
 
-def class_names(names: Sequence[object], where: str) -> tuple[str, ...]:
+def check_class_names(names: Sequence[object], where: str) -> tuple[str, ...]:
     """Names of classes as striate writes them; raises `SourceError` where one cannot be used."""
     # No lists: a YAML's aliases make some that are longer than any memory once written out.
     found = tuple(
@@ -81,7 +81,7 @@ def class_names(names: Sequence[object], where: str) -> tuple[str, ...]:
 
 
 def index_of_boxes(
-    images: Sequence[Boxed],
+    images: Sequence[BoxedImage],
     options: Options,
     *,
     root: str,
@@ -104,16 +104,16 @@ def index_of_boxes(
             "Leave --task out.",
         )
     images = sorted(images, key=lambda image: image.path)
-    several = sum(len(_classes(image)) > 1 for image in images if not _fault(image))
+    several = sum(len(_classes_in_image(image)) > 1 for image in images if not _first_fault(image))
     notes: tuple[Sentence, ...] = ()
     task: Task = "label"
     if options.crop:
-        examples = list(_crops(images))
+        examples = list(_crop_rows(images))
     else:
         task = "labels" if options.task == "labels" else "label"
         if options.task == "auto" and several:
-            task, notes = "labels", (_told_several(several, len(images)),)
-        examples = [_whole(image, task) for image in images]
+            task, notes = "labels", (_several_classes_note(several, len(images)),)
+        examples = [_image_row(image, task) for image in images]
     given = {example.split for example in examples if example.status == "used"}
     index = Index(
         root=root,
@@ -126,7 +126,7 @@ def index_of_boxes(
         notes=notes,
         address=address,
     )
-    _remember(index, images if options.crop else ())
+    _remember_boxes(index, images if options.crop else ())
     return index
 
 
@@ -139,21 +139,21 @@ def open_boxed_row(index: Index, row: int) -> Content:
     if path in images and number.isdecimal() and example.path not in images:
         image = images[path]
         box = image.boxes[int(number) - 1]
-        file = Path(located(index.root, path))
+        file = Path(text_to_path(index.root, path))
         try:
             facts = file.stat()
         except OSError:
             raise Unreadable("its image is gone") from None
-        return _cut(_upright(str(file), facts.st_size, facts.st_mtime_ns), box, image.size)
-    content = read_file(located(index.root, example.path))
+        return _cut_box(_load_upright(str(file), facts.st_size, facts.st_mtime_ns), box, image.size)
+    content = read_file(text_to_path(index.root, example.path))
     if example.bytes and len(content) != example.bytes:
         raise Unreadable("it changed while it was being read")
     return content
 
 
-def _whole(image: Boxed, task: Task) -> Example:
-    names = _classes(image)
-    reason = _fault(image)
+def _image_row(image: BoxedImage, task: Task) -> Example:
+    names = _classes_in_image(image)
+    reason = _first_fault(image)
     if not reason and task == "label" and len(names) != 1:
         held = f"boxes of several classes: {', '.join(names)}" if names else "no box"
         reason = f"it holds {held}"
@@ -162,7 +162,7 @@ def _whole(image: Boxed, task: Task) -> Example:
     return Example(path=image.path, split=image.split, label="|".join(names) or "|")
 
 
-def _crops(images: Sequence[Boxed]) -> Iterator[Example]:
+def _crop_rows(images: Sequence[BoxedImage]) -> Iterator[Example]:
     paths = {image.path for image in images}
     for image in images:
         if image.fault:
@@ -174,10 +174,10 @@ def _crops(images: Sequence[Boxed]) -> Iterator[Example]:
                 path=image.path, split=image.split, status="ignored", reason="it holds no box"
             )
         else:
-            yield from (row for row in _boxes(image) if row.path not in paths)
+            yield from (row for row in _box_rows(image) if row.path not in paths)
 
 
-def _boxes(image: Boxed) -> Iterator[Example]:
+def _box_rows(image: BoxedImage) -> Iterator[Example]:
     for number, box in enumerate(image.boxes, start=1):
         fault = box.fault or ("" if box.right > 0 else "its class is said, and not its place")
         yield Example(
@@ -190,15 +190,15 @@ def _boxes(image: Boxed) -> Iterator[Example]:
         )
 
 
-def _classes(image: Boxed) -> list[str]:
+def _classes_in_image(image: BoxedImage) -> list[str]:
     return sorted({box.name for box in image.boxes})
 
 
-def _fault(image: Boxed) -> str:
+def _first_fault(image: BoxedImage) -> str:
     return image.fault or next((box.fault for box in image.boxes if box.fault), "")
 
 
-def _told_several(several: int, images: int) -> Sentence:
+def _several_classes_note(several: int, images: int) -> Sentence:
     return say(
         "read.boxes_several",
         "{n:,} of {of:,} images hold boxes of several classes, so that several labels an image "
@@ -209,7 +209,7 @@ def _told_several(several: int, images: int) -> Sentence:
     )
 
 
-def _cut(upright: NDArray[np.uint8], box: Box, said: tuple[int, int]) -> NDArray[np.uint8]:
+def _cut_box(upright: NDArray[np.uint8], box: Box, said: tuple[int, int]) -> NDArray[np.uint8]:
     height, width = upright.shape[:2]
     if all(said) and said != (width, height):
         raise Unreadable(
@@ -224,12 +224,12 @@ def _cut(upright: NDArray[np.uint8], box: Box, said: tuple[int, int]) -> NDArray
 
 
 @lru_cache(maxsize=4)
-def _upright(path: str, size: int, changed: int) -> NDArray[np.uint8]:
+def _load_upright(path: str, size: int, changed: int) -> NDArray[np.uint8]:
     """The upright pixels of an image whose boxes are asked for one after another."""
-    return decode(read_file(path)).pixels
+    return decode_image(read_file(path)).pixels
 
 
-def _remember(index: Index, images: Sequence[Boxed]) -> None:
+def _remember_boxes(index: Index, images: Sequence[BoxedImage]) -> None:
     """Keeps the boxes for as long as rows of this index are likely to be opened."""
     key = (index.kind, index.root, index.address)
     with _LOCK:
@@ -240,4 +240,4 @@ def _remember(index: Index, images: Sequence[Boxed]) -> None:
 
 
 _LOCK = threading.Lock()
-_BOXES: OrderedDict[tuple[str, str, str], dict[str, Boxed]] = OrderedDict()
+_BOXES: OrderedDict[tuple[str, str, str], dict[str, BoxedImage]] = OrderedDict()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.formats.read_file import read_file, shown
+from striate.data.formats.read_file import path_to_text, read_file
 from striate.data.formats.unreadable import Unreadable
 from striate.errors import SourceError
 
@@ -33,7 +33,7 @@ def read_batches(
     images: list[NDArray[np.uint8]] = []
     labels: list[int] = []
     for name, digest in files:
-        batch = _unpickled(folder / name, digest)
+        batch = _unpickle_batch(folder / name, digest)
         images.append(np.asarray(batch["data"], np.uint8).reshape(-1, 3, 32, 32))
         labels += batch["labels"] if "labels" in batch else batch["fine_labels"]
     return np.ascontiguousarray(np.concatenate(images).transpose(0, 2, 3, 1)), labels
@@ -41,10 +41,10 @@ def read_batches(
 
 def read_class_names(folder: Path, name: str, digest: str, key: str) -> list[str]:
     """The names of the classes in CIFAR's file of such. Raises `SourceError`."""
-    return [str(each) for each in _unpickled(folder / name, digest)[key]]
+    return [str(each) for each in _unpickle_batch(folder / name, digest)[key]]
 
 
-class _OnlyArrays(pickle.Unpickler):
+class _ArrayUnpickler(pickle.Unpickler):
     """Knows NumPy's arrays and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -52,32 +52,34 @@ class _OnlyArrays(pickle.Unpickler):
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(f"it names {module}.{name}")
         if name == "encode":
-            return _encoded
+            return _encode_latin1
         if name == "_reconstruct":
             return np.empty(0).__reduce__()[0]
         return getattr(np, name)
 
 
-def _encoded(text: str, _: str) -> bytes:
+def _encode_latin1(text: str, _: str) -> bytes:
     """Bytes, which protocol 2 writes as text."""
     return text.encode("latin1")
 
 
-def _unpickled(path: Path, digest: str) -> dict[str, Any]:
+def _unpickle_batch(path: Path, digest: str) -> dict[str, Any]:
     try:
         content = read_file(path)
     except Unreadable as error:
-        raise SourceError(f"{shown(path)} cannot be read: {error.reason}.", _ADVICE) from None
+        raise SourceError(
+            f"{path_to_text(path)} cannot be read: {error.reason}.", _ADVICE
+        ) from None
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != digest:
         raise SourceError(
-            f"{shown(path)} is not the file that was published (its MD5 is another), "
+            f"{path_to_text(path)} is not the file that was published (its MD5 is another), "
             "and is not opened, since it could run a program.",
             _ADVICE,
         )
     try:
-        found = _OnlyArrays(io.BytesIO(content), encoding="latin1").load()
+        found = _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:
-        raise SourceError(f"{shown(path)} cannot be read: {error}.", _ADVICE) from None
+        raise SourceError(f"{path_to_text(path)} cannot be read: {error}.", _ADVICE) from None
     return dict(found)
 
 

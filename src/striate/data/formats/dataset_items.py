@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from striate.data.formats.array_parts import CHANNELS, channels_last
+from striate.data.formats.array_parts import CHANNELS, move_channels_last
 from striate.errors import SourceError
 
 _KEEP = frozenset({"1", "L", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16L", "I;16B"})
 
 
-def item_of(item: Any, what: str) -> tuple[NDArray[Any] | str, int | str]:
+def split_item(item: Any, what: str) -> tuple[NDArray[Any] | str, int | str]:
     """The picture of an item (an array, or the path of a file) and its label, number or text.
 
     An item is a pair (image, label) or has `image` and `label`; `what` names it in messages.
@@ -29,16 +29,16 @@ def item_of(item: Any, what: str) -> tuple[NDArray[Any] | str, int | str]:
             f"{what} is a {type(item).__name__}{length}; a pair (image, label) is due.",
             "Give a dataset whose items are pairs of an image and its class.",
         )
-    return picture_of(item[0], what), label_of(item[1], what)
+    return convert_picture(item[0], what), convert_label(item[1], what)
 
 
-def picture_of(image: Any, what: str) -> NDArray[Any] | str:
+def convert_picture(image: Any, what: str) -> NDArray[Any] | str:
     """An array with channels last, or the path of a file, of a PIL image, a tensor, an array."""
     if isinstance(image, str | os.PathLike):
         return str(os.fspath(image))
     if isinstance(image, Image.Image):
-        return _of_image(image)
-    array = as_array(image)
+        return _image_to_array(image)
+    array = to_channels_last(image)
     if array.ndim == 4:
         raise SourceError(
             f"{what} is a batch of shape {array.shape}, not an image.",
@@ -53,11 +53,11 @@ def picture_of(image: Any, what: str) -> NDArray[Any] | str:
     return array
 
 
-def as_array(image: Any) -> NDArray[Any]:
+def to_channels_last(image: Any) -> NDArray[Any]:
     """A tensor C x H x W or an array as an array with channels last."""
     if not hasattr(image, "detach"):
         array = np.asarray(image)
-        return channels_last(array) if array.ndim == 3 else array
+        return move_channels_last(array) if array.ndim == 3 else array
     tensor = image.detach().cpu()
     tensor = tensor.float() if tensor.dtype.is_floating_point else tensor
     array = tensor.numpy()
@@ -65,10 +65,10 @@ def as_array(image: Any) -> NDArray[Any]:
     first = array.ndim == 3 and array.shape[0] in CHANNELS
     if first:
         return np.moveaxis(array, 0, -1)
-    return channels_last(array) if array.ndim == 3 else array
+    return move_channels_last(array) if array.ndim == 3 else array
 
 
-def label_of(label: Any, what: str) -> int | str:
+def convert_label(label: Any, what: str) -> int | str:
     """A class's number or name, of a number, a text, a tensor of one, or a one-hot vector."""
     if isinstance(label, str):
         return label
@@ -90,7 +90,7 @@ def label_of(label: Any, what: str) -> int | str:
     )
 
 
-def _of_image(image: Image.Image) -> NDArray[Any]:
+def _image_to_array(image: Image.Image) -> NDArray[Any]:
     image = ImageOps.exif_transpose(image)
     if image.mode not in _KEEP or "transparency" in image.info:
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")
@@ -102,7 +102,7 @@ _TOGETHER = ("samples", "_samples")
 _BESIDE = ("_image_files", "_images")
 
 
-def files_behind(dataset: Any) -> list[tuple[str, Any]]:
+def find_item_files(dataset: Any) -> list[tuple[str, Any]]:
     """The path and the label of every item; nothing where a transform would change them.
 
     Nothing also where the dataset is no class of torchvision or does not lie in files: then its

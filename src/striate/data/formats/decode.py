@@ -15,19 +15,19 @@ from striate.data.formats.header import (
     Content,
     Header,
     open_image,
-    orientation_of,
+    read_orientation,
 )
 from striate.data.formats.header import read_header as read_header
 from striate.data.formats.resize import Resize as Resize
-from striate.data.formats.resize import pixels_hash, resized
+from striate.data.formats.resize import hash_pixels, resize_image
 from striate.data.formats.unreadable import Unreadable as Unreadable
-from striate.data.formats.unreadable import reason_for
+from striate.data.formats.unreadable import error_reason
 
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Decoded:
+class DecodedImage:
     """A decoded picture: `pixels` H x W x C, and what was found on the way.
 
     `pixels_hash` is over the upright pixels before resizing: the full size, except for large
@@ -43,7 +43,7 @@ class Decoded:
     orientation: int
 
 
-def decode(
+def decode_image(
     content: Content,
     size: int | None = None,
     channels: int | None = None,
@@ -52,7 +52,7 @@ def decode(
     resize: Resize = "squash",
     header: Header | None = None,
     alpha: bool = False,
-) -> Decoded:
+) -> DecodedImage:
     """The picture at `size` x `size` (its own size where None), with `channels` channels.
 
     Rotated as its EXIF says; the first frame of an animation; 16-bit, float, palette, CMYK and
@@ -66,16 +66,16 @@ def decode(
             f"a bomb? {header.width} x {header.height} pixels are more than {max_pixels:,}"
         )
     try:
-        upright = _upright(content, header, size if resize != "pad" else None, channels)
-        square = upright if size is None else resized(upright, size, resize)
-        pixels = with_channels(square, channels, alpha=alpha)
+        upright = _decode_upright(content, header, size if resize != "pad" else None, channels)
+        square = upright if size is None else resize_image(upright, size, resize)
+        pixels = convert_channels(square, channels, alpha=alpha)
     except Unreadable:
         raise
     except Exception as error:  # Whatever a damaged file makes of a decoder, the run goes on.
-        raise Unreadable(reason_for(error)) from None
-    return Decoded(
+        raise Unreadable(error_reason(error)) from None
+    return DecodedImage(
         pixels=pixels,
-        pixels_hash=pixels_hash(upright),
+        pixels_hash=hash_pixels(upright),
         format=header.format,
         mode=header.mode,
         width=header.width,
@@ -84,22 +84,24 @@ def decode(
     )
 
 
-def _upright(content: Content, header: Header, size: int | None, channels: int | None) -> Pixels:
+def _decode_upright(
+    content: Content, header: Header, size: int | None, channels: int | None
+) -> Pixels:
     """Upright pixels H x W x C, not smaller than `size` on either side if scaled."""
     if isinstance(content, np.ndarray):
-        return _from_array(content, channels)
+        return _array_to_pixels(content, channels)
     if isinstance(content, bytes) and header.format in {"JPEG", "MPO"}:
-        jpeg = _from_jpeg(content, header, size)
+        jpeg = _decode_jpeg(content, header, size)
         if jpeg is not None:
-            return _turned(jpeg, header.orientation)
+            return _apply_orientation(jpeg, header.orientation)
     image = open_image(content) if isinstance(content, bytes) else content
     image.load()
     # Asked after loading: Pillow has turned TIFF and AVIF by then and dropped the tag.
-    orientation = orientation_of(image) if header.orientation != 1 else 1
-    return _turned(_in_bands(image, keep_alpha=channels in KEEPING), orientation)
+    orientation = read_orientation(image) if header.orientation != 1 else 1
+    return _apply_orientation(_in_bands(image, keep_alpha=channels in ALPHA_CHANNELS), orientation)
 
 
-def _from_jpeg(content: bytes, header: Header, size: int | None) -> Pixels | None:
+def _decode_jpeg(content: bytes, header: Header, size: int | None) -> Pixels | None:
     """Grey and RGB JPEG, scaled by the inverse DCT where large; None: let Pillow try."""
     if header.mode not in {"L", "RGB"}:
         return None
@@ -118,12 +120,12 @@ def _in_bands(image: Image.Image, *, keep_alpha: bool) -> Pixels:
     """The pixels of a loaded PIL image, made some lines at a time: what lies between is small."""
     lines = max(1, BAND_PIXELS // image.width)
     if image.mode in DEEP_MODES or lines >= image.height:
-        return _from_image(image, keep_alpha=keep_alpha)
+        return _image_to_pixels(image, keep_alpha=keep_alpha)
     whole: Pixels | None = None
     for top in range(0, image.height, lines):
         band = image.crop((0, top, image.width, min(top + lines, image.height)))
         band.format = image.format
-        pixels = _from_image(band, keep_alpha=keep_alpha)
+        pixels = _image_to_pixels(band, keep_alpha=keep_alpha)
         if whole is None:
             whole = np.empty((image.height, *pixels.shape[1:]), np.uint8)
         whole[top : top + lines] = pixels
@@ -131,28 +133,28 @@ def _in_bands(image: Image.Image, *, keep_alpha: bool) -> Pixels:
     return whole
 
 
-def _from_image(image: Image.Image, *, keep_alpha: bool) -> Pixels:
+def _image_to_pixels(image: Image.Image, *, keep_alpha: bool) -> Pixels:
     """The pixels of a loaded PIL image of any mode, not turned yet."""
     if image.mode in DEEP_MODES:
-        return _three_axes(grey_of_image(image))
+        return _add_channel_axis(deep_image_to_grey(image))
     if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
         grey = image.mode in GREY_MODES
         if keep_alpha:
             return np.asarray(image.convert("LA" if grey else "RGBA"))
-        return _over_white(np.asarray(image.convert("RGBA")), grey=grey)
+        return _blend_over_white(np.asarray(image.convert("RGBA")), grey=grey)
     if image.mode in {"L", "RGB"}:
-        return _three_axes(np.asarray(image))
+        return _add_channel_axis(np.asarray(image))
     if image.mode == "1":
-        return _three_axes(np.asarray(image.convert("L")))
+        return _add_channel_axis(np.asarray(image.convert("L")))
     if image.mode == "LAB":
         profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         image = ImageCms.profileToProfile(image, *profiles, outputMode="RGB") or image
     if image.mode == "CMYK" and image.format in {"JPEG", "MPO"} and "adobe" not in image.info:
         image = ImageChops.invert(image)  # Pillow takes all for Adobe's, which are inverted.
-    return _three_axes(np.asarray(image.convert("RGB")))
+    return _add_channel_axis(np.asarray(image.convert("RGB")))
 
 
-def _from_array(array: NDArray[Any], channels: int | None) -> Pixels:
+def _array_to_pixels(array: NDArray[Any], channels: int | None) -> Pixels:
     """H x W or H x W x C: bool, uint8, deeper integers, or floats in [0, 1].
 
     Of two or four channels the last is taken for alpha, unless as many are asked for.
@@ -165,13 +167,13 @@ def _from_array(array: NDArray[Any], channels: int | None) -> Pixels:
     elif array.dtype != np.uint8:
         small = array.dtype.kind == "i" and array.min() >= 0 and array.max() <= 255
         array = array.astype(np.uint8) if small else to_8_bit(array)
-    array = _three_axes(array)
+    array = _add_channel_axis(array)
     if array.shape[2] == channels:
         return array
     if array.shape[2] == 2:
         array = np.concatenate([np.repeat(array[..., :1], 3, 2), array[..., 1:]], 2)
-        return _over_white(array, grey=True)
-    return _over_white(array, grey=False) if array.shape[2] == 4 else array
+        return _blend_over_white(array, grey=True)
+    return _blend_over_white(array, grey=False) if array.shape[2] == 4 else array
 
 
 def _must_be_in_range(array: NDArray[Any]) -> None:
@@ -183,7 +185,7 @@ def _must_be_in_range(array: NDArray[Any]) -> None:
         raise Unreadable(f"floats from {low:g} to {high:g}; those of images lie in [0, 1]{way}")
 
 
-def _over_white(rgba: NDArray[np.uint8], *, grey: bool) -> Pixels:
+def _blend_over_white(rgba: NDArray[np.uint8], *, grey: bool) -> Pixels:
     """Laid over white paper: what people see of a transparent picture in most programs."""
     colours = rgba[..., :1] if grey else rgba[..., :3]
     alpha = rgba[..., 3:].astype(np.uint16)
@@ -191,7 +193,7 @@ def _over_white(rgba: NDArray[np.uint8], *, grey: bool) -> Pixels:
     return (mixed // 255).astype(np.uint8)
 
 
-def _turned(pixels: Pixels, orientation: int) -> Pixels:
+def _apply_orientation(pixels: Pixels, orientation: int) -> Pixels:
     """The pixels as EXIF orientation 1 to 8 means them to be seen."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
@@ -202,7 +204,7 @@ def _turned(pixels: Pixels, orientation: int) -> Pixels:
     return pixels
 
 
-def with_channels(pixels: Pixels, channels: int | None, *, alpha: bool = False) -> Pixels:
+def convert_channels(pixels: Pixels, channels: int | None, *, alpha: bool = False) -> Pixels:
     """A picture H x W x C with another number of channels; raises `Unreadable` where it has none.
 
     Grey is repeated for colour and colours are weighed for grey; `alpha` adds opaque alpha.
@@ -210,26 +212,28 @@ def with_channels(pixels: Pixels, channels: int | None, *, alpha: bool = False) 
     there = pixels.shape[2]
     if channels is None or channels == there:
         return pixels
-    opaque = alpha and channels in KEEPING
-    if not opaque and not (channels in PLAIN and there in PLAIN):
+    opaque = alpha and channels in ALPHA_CHANNELS
+    if not opaque and not (channels in OPAQUE_CHANNELS and there in OPAQUE_CHANNELS):
         has = "1 channel" if there == 1 else f"{there} channels"
         raise Unreadable(f"it has {has} where {channels} {'is' if channels == 1 else 'are'} due")
     if opaque:
-        seen, last = (pixels[..., :-1], pixels[..., -1:]) if there in KEEPING else (pixels, None)
+        seen, last = (
+            (pixels[..., :-1], pixels[..., -1:]) if there in ALPHA_CHANNELS else (pixels, None)
+        )
         if last is None:
             last = np.full_like(pixels[..., :1], 255)
-        return np.concatenate([with_channels(seen, channels - 1), last], axis=2)
+        return np.concatenate([convert_channels(seen, channels - 1), last], axis=2)
     if channels == 3:
         return np.repeat(pixels, 3, axis=2)
-    return _three_axes(np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).convert("L")))
+    return _add_channel_axis(np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).convert("L")))
 
 
-def _three_axes(array: NDArray[Any]) -> NDArray[Any]:
+def _add_channel_axis(array: NDArray[Any]) -> NDArray[Any]:
     return array[..., None] if array.ndim == 2 else array
 
 
-PLAIN = (1, 3)
-KEEPING = (2, 4)
+OPAQUE_CHANNELS = (1, 3)
+ALPHA_CHANNELS = (2, 4)
 # Sixteen million: larger pictures are few, and what is made of this many takes 0.1 GB or two.
 BAND_PIXELS = 1 << 24
 
@@ -237,7 +241,7 @@ BAND_PIXELS = 1 << 24
 DeepPixels = NDArray[np.uint8]
 
 
-def grey_of_image(image: Image.Image) -> DeepPixels:
+def deep_image_to_grey(image: Image.Image) -> DeepPixels:
     """A loaded image of mode I, I;16 or F as uint8 H x W, by the bits and meaning it states.
 
     A level that is named see-through becomes white, as paper shows through.
@@ -264,22 +268,22 @@ def to_8_bit(deep: NDArray[Any], stated_bits: int = 0) -> DeepPixels:
     levels: NDArray[Any] = deep
     if deep.dtype.kind == "f":
         finite = np.isfinite(deep)
-        low, high = _range(deep[finite])
+        low, high = _find_range(deep[finite])
         levels = np.where(finite, deep, min(low, high)).astype(np.float32)
         if low >= 0 and high <= 1:
-            return _by_lines(lambda part: _rounded(part * 255), levels)
+            return _by_lines(lambda part: _round_to_uint8(part * 255), levels)
     else:
-        low, high = _range(deep)
+        low, high = _find_range(deep)
         bits = next((b for b in (8, 12, 16) if high < 1 << b), 0)
         bits = stated_bits if stated_bits and high < 1 << stated_bits else bits
         if low >= 0 and bits:
             shift = max(0, bits - 8)
             return _by_lines(lambda part: (part.astype(np.uint32) >> shift).astype(np.uint8), deep)
     if low >= 0 and high <= 255:
-        return _by_lines(_rounded, levels)
+        return _by_lines(_round_to_uint8, levels)
     span = high - low or 1.0
     scale = 255 / span
-    return _by_lines(lambda part: _rounded((part.astype(np.float64) - low) * scale), levels)
+    return _by_lines(lambda part: _round_to_uint8((part.astype(np.float64) - low) * scale), levels)
 
 
 def _by_lines(turned: Callable[[NDArray[Any]], DeepPixels], levels: NDArray[Any]) -> DeepPixels:
@@ -291,12 +295,12 @@ def _by_lines(turned: Callable[[NDArray[Any]], DeepPixels], levels: NDArray[Any]
     return pixels
 
 
-def _rounded(levels: NDArray[Any]) -> DeepPixels:
+def _round_to_uint8(levels: NDArray[Any]) -> DeepPixels:
     pixels: DeepPixels = np.rint(levels).astype(np.uint8)
     return pixels
 
 
-def _range(levels: NDArray[Any]) -> tuple[float, float]:
+def _find_range(levels: NDArray[Any]) -> tuple[float, float]:
     return (float(levels.min()), float(levels.max())) if levels.size else (0.0, 0.0)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from striate.data.formats.unreadable import Unreadable, reason_for, reason_for_content
+from striate.data.formats.unreadable import Unreadable, error_reason, unknown_content_reason
 
 Content = bytes | NDArray[Any] | Image.Image
 
@@ -24,7 +24,7 @@ DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 ARRAY = "array"
 # An array of five channels and more has the mode "5 channels": nobody knows what they are.
-MANY = " channels"
+CHANNELS_SUFFIX = " channels"
 MOST_CHANNELS = 64
 GREY_MODES = frozenset({"1", "L", "LA", "La"}) | DEEP_MODES
 
@@ -63,7 +63,9 @@ def read_header(content: Content) -> Header:
         return Header(format="JPEG", **plain._asdict())
     image = open_image(content)
     header = _image_header(image)
-    return replace(header, frames=_frames(image))  # Counted last: it may leave the first frame.
+    return replace(
+        header, frames=_count_frames(image)
+    )  # Counted last: it may leave the first frame.
 
 
 def open_image(content: bytes) -> Image.Image:
@@ -72,17 +74,17 @@ def open_image(content: bytes) -> Image.Image:
     A PNG that cannot be opened is tried once more without its texts and colour profiles.
     """
     try:
-        return _opened(content)
+        return _open_with_pillow(content)
     except Unreadable:
-        plain = plain_png(content)
+        plain = strip_png_chunks(content)
         if plain is None:
             raise
-        image = _opened(plain)
+        image = _open_with_pillow(plain)
         warnings.warn("its texts or colour profile are damaged", UserWarning, stacklevel=1)
         return image
 
 
-def orientation_of(image: Image.Image) -> int:
+def read_orientation(image: Image.Image) -> int:
     """The EXIF orientation of a picture, 1 to 8; 1 where there is none or it makes no sense."""
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
@@ -92,17 +94,17 @@ def orientation_of(image: Image.Image) -> int:
 
 
 @contextmanager
-def pillow_hushed() -> Iterator[None]:
+def capture_pillow_warnings() -> Iterator[None]:
     """What Pillow warns of or logs is gathered by `warnings_of`; its bound on pixels is off.
 
     striate has a bound of its own (`--max-pixels`). For a whole pass, around the threads.
     """
     bound = Image.MAX_IMAGE_PIXELS
     log = logging.getLogger("PIL")
-    passed_on, handler = log.propagate, _Gathering(logging.WARNING)
+    passed_on, handler = log.propagate, _GatheringHandler(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = _gather
+        warnings.showwarning = _gather_warning
         Image.MAX_IMAGE_PIXELS = None
         log.addHandler(handler)
         log.propagate = False
@@ -114,14 +116,14 @@ def pillow_hushed() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = bound
 
 
-def warnings_of() -> str:
+def take_warnings() -> str:
     """The warnings that this thread met since it was last asked, as one line, each once."""
     met: list[str] = getattr(_MET, "texts", [])
     _MET.texts = []
     return "; ".join(dict.fromkeys(met))
 
 
-def _gather(
+def _gather_warning(
     message: Warning | str,
     category: type[Warning],
     filename: str,
@@ -129,37 +131,37 @@ def _gather(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    _keep(str(message))
+    _keep_warning(str(message))
 
 
-class _Gathering(logging.Handler):
+class _GatheringHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        _keep(record.getMessage())
+        _keep_warning(record.getMessage())
 
 
-def _keep(text: str) -> None:
+def _keep_warning(text: str) -> None:
     if not hasattr(_MET, "texts"):
         _MET.texts = []
     _MET.texts.append(" ".join(text.split())[:120])
 
 
 @cache
-def _formats() -> tuple[str, ...]:
+def _allowed_formats() -> tuple[str, ...]:
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
-def _opened(content: bytes) -> Image.Image:
+def _open_with_pillow(content: bytes) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(content), formats=_formats())
+        return Image.open(io.BytesIO(content), formats=_allowed_formats())
     except UnidentifiedImageError:
-        raise Unreadable(reason_for_content(content)) from None
+        raise Unreadable(unknown_content_reason(content)) from None
     except Exception as error:  # Pillow's plug-ins raise whatever a damaged header makes them.
-        raise Unreadable(reason_for(error)) from None
+        raise Unreadable(error_reason(error)) from None
 
 
 def _image_header(image: Image.Image) -> Header:
-    orientation = _orientation(image)
+    orientation = _find_orientation(image)
     width, height = image.size
     if image.format == "TIFF" and orientation >= 5:
         width, height = height, width  # Pillow turns TIFF by itself and tells the turned size.
@@ -172,13 +174,13 @@ def _image_header(image: Image.Image) -> Header:
     )
 
 
-def _orientation(image: Image.Image) -> int:
+def _find_orientation(image: Image.Image) -> int:
     if image.format in {"JPEG", "MPO", "PNG", "WEBP"} and not _CARRIERS & image.info.keys():
         return 1  # Parsing EXIF is dear; most pictures have none.
-    return orientation_of(image)
+    return read_orientation(image)
 
 
-def _frames(image: Image.Image) -> int:
+def _count_frames(image: Image.Image) -> int:
     """How many frames there are; 1 where they cannot be counted."""
     if image.format in _STILL:
         return 1
@@ -190,7 +192,7 @@ def _frames(image: Image.Image) -> int:
 
 def _array_header(array: NDArray[Any]) -> Header:
     channels = 1 if array.ndim == 2 else array.shape[-1] if array.ndim == 3 else 0
-    mode = _ARRAY_MODES.get(channels, f"{channels}{MANY}")
+    mode = _ARRAY_MODES.get(channels, f"{channels}{CHANNELS_SUFFIX}")
     few = channels in _ARRAY_MODES or 0 < channels < min(*array.shape[:2], MOST_CHANNELS + 1)
     if not few or 0 in array.shape or array.dtype.kind not in "buif":
         raise Unreadable(f"an array {array.dtype} of shape {array.shape} is not a picture")
@@ -267,7 +269,7 @@ _SKIPPED = frozenset({*range(0xE0, 0xF0), 0xDB, 0xC4, 0xDD, 0xFE})
 _MOST_SEGMENTS = 200
 
 
-def plain_png(content: bytes) -> bytes | None:
+def strip_png_chunks(content: bytes) -> bytes | None:
     """The PNG of those chunks alone that say what is to be seen; None where it is no PNG.
 
     Colour profiles, texts and the like are left out: a general reader refuses the whole file
@@ -279,13 +281,13 @@ def plain_png(content: bytes) -> bytes | None:
     while place + 12 <= len(content):
         (length,) = struct.unpack_from(">I", content, place)
         chunk = content[place : place + 12 + length]
-        if chunk[4:8] in _NEEDED or (chunk[4:8] in _OF_USE and _whole(chunk)):
+        if chunk[4:8] in _NEEDED or (chunk[4:8] in _OF_USE and _is_intact_chunk(chunk)):
             kept.append(chunk)
         place += len(chunk)
     return b"".join(kept)
 
 
-def _whole(chunk: bytes) -> bool:
+def _is_intact_chunk(chunk: bytes) -> bool:
     return zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
 
 

@@ -17,9 +17,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-from striate.data.formats.read_file import LARGEST_FILE, shown
+from striate.data.formats.read_file import LARGEST_FILE, path_to_text
 from striate.data.formats.unreadable import Unreadable
-from striate.data.layout import begins_like_picture, is_hidden, looks_like_picture
+from striate.data.layout import has_picture_signature, is_hidden, looks_like_picture
 from striate.errors import MachineError, SourceError
 
 # A compressed tar can only be read from its beginning, so its pictures are kept: in memory up to
@@ -51,7 +51,7 @@ class OpenedArchive:
         except NotImplementedError as error:
             raise Unreadable(f"it is packed in a way that is not read ({error})") from None
         except Exception as error:  # a damaged member makes the unpackers raise whatever they met
-            raise Unreadable(f"it is damaged inside the archive ({_plain(error)})") from None
+            raise Unreadable(f"it is damaged inside the archive ({_error_text(error)})") from None
 
 
 def open_archive(path: str | Path) -> OpenedArchive:
@@ -60,29 +60,30 @@ def open_archive(path: str | Path) -> OpenedArchive:
     full."""
     facts = Path(path).stat()
     with _OPENING:
-        return _opened(str(path), facts.st_size, facts.st_mtime_ns)
+        return _open_cached(str(path), facts.st_size, facts.st_mtime_ns)
 
 
 @lru_cache(maxsize=2)
-def _opened(path: str, size: int, changed: int) -> OpenedArchive:
+def _open_cached(path: str, size: int, changed: int) -> OpenedArchive:
     try:
-        found = _of_zip(path) if path.lower().endswith(".zip") else _of_tar(path)
+        found = _open_zip(path) if path.lower().endswith(".zip") else _open_tar(path)
     except SourceError:
         raise
     except (*_DAMAGE, OSError) as error:
         if not isinstance(error, OSError) or error.errno is None:  # bz2 and gzip raise bare ones
             raise SourceError(
-                f"{shown(path)} is damaged and cannot be read as an archive: {_plain(error)}.",
+                f"{path_to_text(path)} is damaged and cannot be read as an archive: "
+                f"{_error_text(error)}.",
                 "Fetch or pack it again.",
             ) from None
         raise MachineError(
-            f"{shown(path)} cannot be unpacked: {error.strerror or error}.",
+            f"{path_to_text(path)} cannot be unpacked: {error.strerror or error}.",
             "Unpack it by hand where there is room, and give the folder.",
         ) from error
     return _below_one_folder(found)
 
 
-def _of_zip(path: str) -> OpenedArchive:
+def _open_zip(path: str) -> OpenedArchive:
     archive = zipfile.ZipFile(path)
     readers: dict[str, Read] = {}
     refused: dict[str, str] = {}
@@ -91,10 +92,10 @@ def _of_zip(path: str) -> OpenedArchive:
             raise zipfile.BadZipFile("an entry has no name")
         if entry.is_dir():
             continue
-        name = _inside(entry.filename, path)
-        if entry.flag_bits & 0x1 and not _hidden(name):
+        name = _safe_member_path(entry.filename, path)
+        if entry.flag_bits & 0x1 and not _is_hidden_path(name):
             raise SourceError(
-                f"{shown(path)} is protected by a password.",
+                f"{path_to_text(path)} is protected by a password.",
                 "Unpack it and give the folder, or pack it without a password.",
             )
         if stat.S_ISLNK(entry.external_attr >> 16):
@@ -110,19 +111,19 @@ def _zip_reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Read:
     return lambda: archive.read(entry)
 
 
-def _of_tar(path: str) -> OpenedArchive:
+def _open_tar(path: str) -> OpenedArchive:
     with Path(path).open("rb") as file:
         start = file.read(6)
     for sign, opener in _PACKED.items():
         if start.startswith(sign):
             with opener(path) as stream:
-                return _of_packed_tar(stream, path)
-    return _of_plain_tar(path)
+                return _read_packed_tar(stream, path)
+    return _open_plain_tar(path)
 
 
-def _of_plain_tar(path: str) -> OpenedArchive:
-    store = _Store(Path(path).open("rb"))  # noqa: SIM115
-    with tarfile.open(path, "r:", tarinfo=_Entry) as archive:
+def _open_plain_tar(path: str) -> OpenedArchive:
+    store = _SharedFile(Path(path).open("rb"))  # noqa: SIM115
+    with tarfile.open(path, "r:", tarinfo=_BoundedTarInfo) as archive:
         members = archive.getmembers()
         store.file.seek(archive.offset)
     end = max((m.offset_data + m.size for m in members if m.isreg()), default=0)
@@ -130,32 +131,32 @@ def _of_plain_tar(path: str) -> OpenedArchive:
     if end > Path(path).stat().st_size or not (rest := store.file.read(512)) or any(rest):
         raise tarfile.ReadError("it ends too soon")
     places = {member.name: (member.offset_data, member.size) for member in members}
-    return _of_members(members, places, store, path)
+    return _index_members(members, places, store, path)
 
 
-def _of_packed_tar(stream: IO[bytes], path: str) -> OpenedArchive:
+def _read_packed_tar(stream: IO[bytes], path: str) -> OpenedArchive:
     """One pass through a compressed tar: what may be a picture is kept, all else is named."""
-    store = _Store(tempfile.SpooledTemporaryFile(max_size=MOST_IN_MEMORY))  # noqa: SIM115
+    store = _SharedFile(tempfile.SpooledTemporaryFile(max_size=MOST_IN_MEMORY))  # noqa: SIM115
     places: dict[str, tuple[int, int]] = {}
     members = []
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Entry) as archive:
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_BoundedTarInfo) as archive:
         for member in archive:
             members.append(member)
-            if not member.isreg() or member.size > LARGEST_FILE or _hidden(member.name):
+            if not member.isreg() or member.size > LARGEST_FILE or _is_hidden_path(member.name):
                 continue
             content = archive.extractfile(member)
             assert content is not None
             start = content.read(16)
-            if looks_like_picture(member.name) or begins_like_picture(start):
+            if looks_like_picture(member.name) or has_picture_signature(start):
                 places[member.name] = (store.file.tell(), member.size)
                 store.file.write(start)
                 shutil.copyfileobj(content, store.file)
     while stream.read(1 << 20):  # to the end, so that what was cut off or altered is noticed
         pass
-    return _of_members(members, places, store, path)
+    return _index_members(members, places, store, path)
 
 
-class _Entry(tarfile.TarInfo):
+class _BoundedTarInfo(tarfile.TarInfo):
     """An entry of a tar whose long name or extended header is no longer than such are."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
@@ -166,19 +167,21 @@ class _Entry(tarfile.TarInfo):
         return found
 
 
-def _of_members(
+def _index_members(
     members: Iterable[tarfile.TarInfo],
     places: dict[str, tuple[int, int]],
-    store: "_Store",
+    store: "_SharedFile",
     path: str,
 ) -> OpenedArchive:
     readers: dict[str, Read] = {}
     refused: dict[str, str] = {}
     for member in members:
-        name = _inside(member.name, path)
+        name = _safe_member_path(member.name, path)
         if member.isdir():
             continue
-        place = places.get(_target(member, places)) if member.islnk() or member.issym() else None
+        place = (
+            places.get(_resolve_link(member, places)) if member.islnk() or member.issym() else None
+        )
         if member.isreg() and not member.issparse():
             place = places.get(member.name)
         if member.size > LARGEST_FILE:
@@ -194,14 +197,14 @@ def _of_members(
     return OpenedArchive(readers=readers, refused=refused)
 
 
-def _target(member: tarfile.TarInfo, places: dict[str, tuple[int, int]]) -> str:
+def _resolve_link(member: tarfile.TarInfo, places: dict[str, tuple[int, int]]) -> str:
     """The member that a link leads to; hard links name it whole, symbolic ones from where it is."""
     if member.islnk() or member.linkname in places:
         return member.linkname
     return posixpath.normpath(posixpath.join(posixpath.dirname(member.name), member.linkname))
 
 
-class _Store:
+class _SharedFile:
     """A file that many threads read parts of, open for as long as somebody may."""
 
     def __init__(self, file: Any) -> None:
@@ -224,15 +227,15 @@ class _Store:
         return read
 
 
-def _inside(name: str, path: str) -> str:
+def _safe_member_path(name: str, path: str) -> str:
     """A member's path as striate writes it; raises `SourceError` where it leads out."""
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or name.startswith(("/", "\\")) or ":" in parts[0][1:2]:
         raise SourceError(
-            f"{shown(path)} names a file outside of itself: {shown(name)}.",
+            f"{path_to_text(path)} names a file outside of itself: {path_to_text(name)}.",
             "Such an archive is not safe to unpack; pack the folder of classes anew.",
         )
-    return shown("/".join(part for part in name.split("/") if part not in ("", ".")))
+    return path_to_text("/".join(part for part in name.split("/") if part not in ("", ".")))
 
 
 def _below_one_folder(found: OpenedArchive) -> OpenedArchive:
@@ -241,7 +244,7 @@ def _below_one_folder(found: OpenedArchive) -> OpenedArchive:
     Stray texts may stand beside it, but no pictures; and it must hold folders, not pictures.
     """
     while True:
-        paths = [p for p in (*found.readers, *found.refused) if not _hidden(p)]
+        paths = [p for p in (*found.readers, *found.refused) if not _is_hidden_path(p)]
         tops = {path.split("/")[0] for path in paths if "/" in path}
         level = [p for p in paths if p.count("/") <= 1 and looks_like_picture(p)]
         deeper = any(path.count("/") > 1 for path in paths)
@@ -261,11 +264,11 @@ def _below_one_folder(found: OpenedArchive) -> OpenedArchive:
         )
 
 
-def _hidden(path: str) -> bool:
+def _is_hidden_path(path: str) -> bool:
     return any(is_hidden(part) for part in path.split("/") if part not in ("", "."))
 
 
-def _plain(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     text = " ".join(str(error).split()).rstrip(".")
     return text or type(error).__name__
 

@@ -10,7 +10,7 @@ Pixels = NDArray[np.uint8]
 Resize = Literal["squash", "crop", "pad"]
 
 
-def resized(pixels: Pixels, size: int, how: Resize = "squash") -> Pixels:
+def resize_image(pixels: Pixels, size: int, how: Resize = "squash") -> Pixels:
     """A picture H x W x C as `size` x `size` x C: whole, its middle, or whole on white.
 
     Bilinear, over the area that a new pixel covers when shrinking: what Pillow does, within
@@ -27,10 +27,10 @@ def resized(pixels: Pixels, size: int, how: Resize = "squash") -> Pixels:
         paper = np.full((side, side, pixels.shape[2]), 255, np.uint8)
         paper[top : top + height, left : left + width] = pixels
         pixels = paper
-    return pixels if pixels.shape[:2] == (size, size) else _interpolated(pixels, size)
+    return pixels if pixels.shape[:2] == (size, size) else _interpolate(pixels, size)
 
 
-def _interpolated(pixels: Pixels, size: int) -> Pixels:
+def _interpolate(pixels: Pixels, size: int) -> Pixels:
     import torch  # Not above: listing what a folder holds needs no torch, and it loads slowly.
 
     if not (pixels.flags.c_contiguous and pixels.flags.writeable):
@@ -46,7 +46,7 @@ def _interpolated(pixels: Pixels, size: int) -> Pixels:
 BLOCK = 1 << 15
 
 
-def pixels_hash(pixels: NDArray[np.uint8]) -> str:
+def hash_pixels(pixels: NDArray[np.uint8]) -> str:
     """A hash of shape and pixels, 32 hex digits; not meant to withstand forgers.
 
     Blocks of 32,768 words of 32 bits are multiplied by fixed random weights and summed modulo

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from striate.data.columns import names_images
-from striate.data.formats.read_file import read_file, shown
+from striate.data.columns import is_image_column_name
+from striate.data.formats.read_file import path_to_text, read_file
 from striate.data.formats.text_encoding import UTF_8, decode_text
 from striate.data.formats.unreadable import Unreadable
 from striate.data.layout import looks_like_picture
@@ -34,7 +34,7 @@ _MOST_FAULTS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class LineFault:
     """A line that could not be read, how many rows were before it, and why."""
 
     line: int
@@ -51,7 +51,7 @@ class TableFile:
     """
 
     columns: Columns
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[LineFault, ...] = ()
     twice: frozenset[str] = frozenset()
     notes: tuple[Sentence, ...] = ()
 
@@ -63,13 +63,13 @@ def read_table(path: Path, ending: str, encoding: str = "auto") -> TableFile:
     saying which.
     """
     if ending in _PARQUET:
-        return _parquet(path)
-    text, notes = _text(path, encoding)
-    with _long_cells():
+        return _read_parquet(path)
+    text, notes = _read_text(path, encoding)
+    with _allow_long_cells():
         found = _JSON_OR_CSV[ending](text, path)
     rows = len(next(iter(found.columns.values()), ()))
     if len(found.faults) > _MOST_FAULTS * (rows + len(found.faults)):
-        raise _broken(path, found.faults[0].line, found.faults[0].why)
+        raise _line_error(path, found.faults[0].line, found.faults[0].why)
     return replace(found, notes=(*notes, *found.notes))
 
 
@@ -93,24 +93,24 @@ def cell_text(value: Any) -> str:
 # Delimited text --------------------------------------------------------------------------------
 
 
-def _csv(text: str, path: Path, own: str = ",") -> TableFile:
-    text, before, delimiter = _begun(text)
-    delimiter = delimiter or _delimiter(text, own)
+def _read_csv(text: str, path: Path, own: str = ",") -> TableFile:
+    text, before, delimiter = _strip_preamble(text)
+    delimiter = delimiter or _guess_delimiter(text, own)
     rows = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
     )
-    faults: list[Fault] = []
+    faults: list[LineFault] = []
     comments: list[int] = []
     try:
         head = [name.strip() for name in next(rows, [])]
         if head:
             head[0] = head[0].removeprefix("#").strip() if before.headed else head[0]
-        lines = list(_lines(rows, head, before.lines, faults, comments))
+        lines = list(_read_lines(rows, head, before.lines, faults, comments))
         while lines and not any(map(str.strip, lines[-1])):  # as spreadsheets leave them
             lines.pop()
     except csv.Error as error:
-        raise _broken(path, before.lines + rows.line_num, str(error)) from None
-    _must_be_header(head, path)
+        raise _line_error(path, before.lines + rows.line_num, str(error)) from None
+    _refuse_headerless(head, path)
     columns: Columns = {}
     for k, name in enumerate(head):
         cells = [line[k] for line in lines]
@@ -121,12 +121,12 @@ def _csv(text: str, path: Path, own: str = ",") -> TableFile:
         columns=columns,
         faults=tuple(faults),
         twice=frozenset(name for name, n in counts.items() if n > 1),
-        notes=_comments_told(before.comments + len(comments)),
+        notes=_comment_notes(before.comments + len(comments)),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Before:
+class _Preamble:
     """What stands before the header: how many lines, how many of them comments."""
 
     lines: int
@@ -134,7 +134,7 @@ class _Before:
     headed: bool  # The header itself begins with #
 
 
-def _begun(text: str) -> tuple[str, _Before, str]:
+def _strip_preamble(text: str) -> tuple[str, _Preamble, str]:
     """The text from its header on, what stood before it, and the delimiter that Excel's `sep=`
     names, if any."""
     delimiter, lines, comments = "", 0, 0
@@ -142,22 +142,24 @@ def _begun(text: str) -> tuple[str, _Before, str]:
         line, _, rest = text.partition("\n")
         said = line.strip()
         commented = said.startswith("#")
-        if commented and any(_heads(line.replace("#", "", 1), each) for each in DELIMITERS):
-            return text, _Before(lines, comments, headed=True), delimiter
+        if commented and any(
+            _is_image_header(line.replace("#", "", 1), each) for each in DELIMITERS
+        ):
+            return text, _Preamble(lines, comments, headed=True), delimiter
         if lines == 0 and said.casefold().startswith("sep=") and len(said) <= 5:
             delimiter = line.rstrip("\r")[4:5] or ","
         elif said and not commented:
             break
         lines, comments, text = lines + 1, comments + commented, rest
-    return text, _Before(lines, comments, headed=False), delimiter
+    return text, _Preamble(lines, comments, headed=False), delimiter
 
 
-def _heads(line: str, delimiter: str) -> bool:
+def _is_image_header(line: str, delimiter: str) -> bool:
     cells = line.split(delimiter)
-    return len(cells) > 1 and any(names_images(cell) for cell in cells)
+    return len(cells) > 1 and any(is_image_column_name(cell) for cell in cells)
 
 
-def _delimiter(text: str, own: str) -> str:
+def _guess_delimiter(text: str, own: str) -> str:
     """The delimiter that stands in the header and gives most lines as many cells as it has."""
 
     def fits(delimiter: str) -> tuple[float, bool, int]:
@@ -176,8 +178,8 @@ def _delimiter(text: str, own: str) -> str:
     return max(there, key=fits) if there else own
 
 
-def _lines(
-    rows: Any, head: list[str], before: int, faults: list[Fault], comments: list[int]
+def _read_lines(
+    rows: Any, head: list[str], before: int, faults: list[LineFault], comments: list[int]
 ) -> Iterator[list[str]]:
     """Rows with as many cells as the header has; others join `faults`."""
     good = 0
@@ -195,31 +197,31 @@ def _lines(
         else:
             cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
             told = f"it has {cells} where {len(head)} are due"
-            faults.append(Fault(number, good, told))
+            faults.append(LineFault(number, good, told))
 
 
-def _must_be_header(head: list[str], path: Path) -> None:
+def _refuse_headerless(head: list[str], path: Path) -> None:
     for name in head:
         if looks_like_picture(name):
             raise SourceError(
-                f"The first line of {shown(path)} is due to name the columns, and holds "
+                f"The first line of {path_to_text(path)} is due to name the columns, and holds "
                 f"{name:.60}.",
                 "Put a line of names above it, such as image,label.",
             )
 
 
-def _comments_told(count: int) -> tuple[Sentence, ...]:
+def _comment_notes(count: int) -> tuple[Sentence, ...]:
     if not count:
         return ()
     return (say("read.comments", "Lines passed over since they begin with #: {n:,}.", n=count),)
 
 
-def _tsv(text: str, path: Path) -> TableFile:
-    return _csv(text, path, "\t")
+def _read_tsv(text: str, path: Path) -> TableFile:
+    return _read_csv(text, path, "\t")
 
 
 @contextmanager
-def _long_cells() -> Iterator[None]:
+def _allow_long_cells() -> Iterator[None]:
     """Cells may be long, such as masks: the bound of the csv module holds for a whole process."""
     before = csv.field_size_limit(_LONGEST_CELL)
     try:
@@ -231,9 +233,9 @@ def _long_cells() -> Iterator[None]:
 # JSON lines ------------------------------------------------------------------------------------
 
 
-def _json_lines(text: str, path: Path) -> TableFile:
+def _read_json_lines(text: str, path: Path) -> TableFile:
     rows: list[dict[str, Any]] = []
-    faults: list[Fault] = []
+    faults: list[LineFault] = []
     twice: set[str] = set()
 
     def row_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -241,22 +243,23 @@ def _json_lines(text: str, path: Path) -> TableFile:
         twice.update(name for name, n in counts.items() if n > 1)
         return dict(pairs)
 
-    for number, line in enumerate(_each_line(text), start=1):
+    for number, line in enumerate(_iterate_json(text), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line, object_pairs_hook=row_of)
         except (ValueError, RecursionError) as error:
-            faults.append(Fault(number, len(rows), str(error)))
+            faults.append(LineFault(number, len(rows), str(error)))
             continue
         if isinstance(row, dict):
             rows.append(row)
         else:
-            faults.append(Fault(number, len(rows), "an object is due on every line"))
+            faults.append(LineFault(number, len(rows), "an object is due on every line"))
     names = list(dict.fromkeys(name for row in rows for name in row))
     if len(names) * len(rows) > _MOST_EMPTY + _MOST_TIMES * sum(map(len, rows)):
         raise SourceError(
-            f"{shown(path)} has {len(rows):,} lines with {len(names):,} names that hardly any two "
+            f"{path_to_text(path)} has {len(rows):,} lines with {len(names):,} names "
+            "that hardly any two "
             "have in common.",
             "Give each line the same names: image, label, ...",
         )
@@ -264,7 +267,7 @@ def _json_lines(text: str, path: Path) -> TableFile:
     return TableFile(columns=columns, faults=tuple(faults), twice=frozenset(twice))
 
 
-def _each_line(text: str) -> list[str]:
+def _iterate_json(text: str) -> list[str]:
     """The lines; of a file that is one array of objects those objects."""
     if text.lstrip().startswith("["):
         try:
@@ -279,12 +282,12 @@ def _each_line(text: str) -> list[str]:
 # Parquet ---------------------------------------------------------------------------------------
 
 
-def _parquet(path: Path) -> TableFile:
+def _read_parquet(path: Path) -> TableFile:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
         raise SourceError(
-            f"{shown(path)} is a Parquet file, which needs pyarrow.",
+            f"{path_to_text(path)} is a Parquet file, which needs pyarrow.",
             'Type: pip install "striate[parquet]"',
         ) from None
     try:
@@ -296,7 +299,8 @@ def _parquet(path: Path) -> TableFile:
     except (ArrowException, OSError, ValueError, OverflowError) as error:
         text = " ".join(str(error).split())[:120]
         raise SourceError(
-            f"{shown(path)} cannot be read as Parquet: {text.rstrip('.')}.", "Write it again."
+            f"{path_to_text(path)} cannot be read as Parquet: {text.rstrip('.')}.",
+            "Write it again.",
         ) from None
     counts = Counter(table.column_names)
     twice = frozenset(name for name, n in counts.items() if n > 1)
@@ -306,7 +310,7 @@ def _parquet(path: Path) -> TableFile:
 # Text ------------------------------------------------------------------------------------------
 
 
-def _text(path: Path, asked: str) -> tuple[str, tuple[Sentence, ...]]:
+def _read_text(path: Path, asked: str) -> tuple[str, tuple[Sentence, ...]]:
     """The text of a file with `\\n` at the end of lines, and in which encoding it is."""
     try:
         content = read_file(path)
@@ -316,51 +320,54 @@ def _text(path: Path, asked: str) -> tuple[str, tuple[Sentence, ...]]:
         what = "text" if asked == "auto" else f"text in {asked}"
         packed = content.startswith(_PACKED)
         raise SourceError(
-            f"{shown(path)} cannot be read as {what} ({place}).",
+            f"{path_to_text(path)} cannot be read as {what} ({place}).",
             "It is a spreadsheet or an archive: save it as CSV."
             if packed
             else "Save it in UTF-8, or name its encoding: --encoding NAME",
         ) from None
     except Unreadable as error:
         raise SourceError(
-            f"{shown(path)} cannot be read: {error.reason}.", "Check the file."
+            f"{path_to_text(path)} cannot be read: {error.reason}.", "Check the file."
         ) from None
     text = text.replace("\r\n", "\n")
     if "\n" not in text:  # as old Macintoshes and some spreadsheets end lines
         text = text.replace("\r", "\n")
     plain = encoding.casefold() == UTF_8
-    return text, () if asked != "auto" or plain else (_encoding_told(path, text, encoding),)
+    return text, () if asked != "auto" or plain else (_encoding_note(path, text, encoding),)
 
 
-def _encoding_told(path: Path, text: str, encoding: str) -> Sentence:
+def _encoding_note(path: Path, text: str, encoding: str) -> Sentence:
     if encoding.startswith("UTF"):
         return say(
-            "read.encoding", "{table} is in {encoding}.", table=shown(path.name), encoding=encoding
+            "read.encoding",
+            "{table} is in {encoding}.",
+            table=path_to_text(path.name),
+            encoding=encoding,
         )
     word = next(word for word in re.split(r'[,;|\t\n"]', text) if not word.isascii())
     return say(
         "read.encoding_guessed",
         "{table} is not in UTF-8 and was read as {encoding}, such as {sample}; if that is wrong, "
         "name its encoding: --encoding NAME",
-        table=shown(path.name),
+        table=path_to_text(path.name),
         encoding=encoding,
         sample=word.strip()[:40],
     )
 
 
-def _broken(path: Path, line: int, why: str) -> SourceError:
+def _line_error(path: Path, line: int, why: str) -> SourceError:
     quotes = "" if path.suffix.lower() in _JSON else "; a cell that holds the delimiter is quoted"
     return SourceError(
-        f"{shown(path)}, line {line:,}, cannot be read: {why[:200].rstrip('.')}.",
+        f"{path_to_text(path)}, line {line:,}, cannot be read: {why[:200].rstrip('.')}.",
         f"Mend that line{quotes}.",
     )
 
 
 _JSON_OR_CSV: dict[str, Callable[[str, Path], TableFile]] = {
-    ".csv": _csv,
-    ".tsv": _tsv,
-    ".jsonl": _json_lines,
-    ".ndjson": _json_lines,
+    ".csv": _read_csv,
+    ".tsv": _read_tsv,
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
 }
 _JSON = (".jsonl", ".ndjson")
 _PARQUET = (".parquet", ".pq")

@@ -33,27 +33,27 @@ def decode_text(content: bytes, encoding: str = "auto") -> tuple[str, str]:
     GB18030 where it then is common Chinese. Raises `UnicodeError` where the text is not in the
     encoding that was asked for, where that cannot be told, and where it is no text at all.
     """
-    name = _found(content) if encoding == "auto" else encoding
+    name = _detect_encoding(content) if encoding == "auto" else encoding
     text = content.decode(name)
     if "\0" in text:
         raise UnicodeError("it holds NUL characters, which no text does")
-    return text.removeprefix("\ufeff"), _shown(name)
+    return text.removeprefix("\ufeff"), _encoding_label(name)
 
 
-def _found(content: bytes) -> str:
+def _detect_encoding(content: bytes) -> str:
     for mark, name in _MARKS:
         if content.startswith(mark):
             return name
     if b"\0" in content:
-        return _utf_16(content[:_LOOKED_AT])
+        return _detect_utf_16(content[:_LOOKED_AT])
     try:
         text = content.decode(UTF_8)
     except UnicodeDecodeError:
-        return _older(content)
-    return "gb18030" if _by_chance(text) and _is_chinese(content) else UTF_8
+        return _detect_legacy_encoding(content)
+    return "gb18030" if _is_utf8_by_chance(text) and _is_chinese(content) else UTF_8
 
 
-def _by_chance(text: str) -> bool:
+def _is_utf8_by_chance(text: str) -> bool:
     """Whether a text that is valid UTF-8 holds mostly letters that no language writes.
 
     Some words in GB18030 are such UTF-8 of two bytes a character, as that for image is.
@@ -64,7 +64,7 @@ def _by_chance(text: str) -> bool:
     return 2 * sum(any(code in block for block in _WRITTEN) for code in beyond) < len(beyond)
 
 
-def _utf_16(start: bytes) -> str:
+def _detect_utf_16(start: bytes) -> str:
     first, second = start[::2].count(0), start[1::2].count(0)
     if max(first, second) < _FEWEST_NULS * len(start) / 2:
         raise UnicodeError("it holds NUL bytes, which no text does")
@@ -75,7 +75,7 @@ def _utf_16(start: bytes) -> str:
     raise UnicodeError("it holds NUL bytes, which no text does")
 
 
-def _older(content: bytes) -> str:
+def _detect_legacy_encoding(content: bytes) -> str:
     words = _WORD.findall(content)
     western = sum(map(_is_western, words))
     if 2 * western < len(words):
@@ -110,7 +110,7 @@ def _is_chinese(content: bytes) -> bool:
     return common >= _MOSTLY * len(beyond)
 
 
-def _shown(name: str) -> str:
+def _encoding_label(name: str) -> str:
     """The encoding as people write it."""
     return _NAMES.get(name.lower(), name)
 

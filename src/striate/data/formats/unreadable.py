@@ -51,7 +51,7 @@ class Unreadable(Exception):
         self.reason = reason
 
 
-def reason_for(error: BaseException) -> str:
+def error_reason(error: BaseException) -> str:
     """What an error of Pillow, numpy or the operating system means for the picture."""
     if isinstance(error, Unreadable):
         return error.reason
@@ -68,12 +68,12 @@ def reason_for(error: BaseException) -> str:
     return f"it is damaged ({text or type(error).__name__})"
 
 
-def reason_for_content(content: bytes) -> str:
+def unknown_content_reason(content: bytes) -> str:
     """What a file is that no decoder recognises, judged by its first bytes."""
     for sign, reason in _SIGNS:
         if re.match(sign, content[:512], re.DOTALL | re.IGNORECASE):
             return f"not a picture: {reason}"
-    bands, bits = bands_of(content)
+    bands, bits = read_tiff_bands(content)
     if bands > MOST_BANDS:
         return (
             f"it is a TIFF of {bands} bands, and pictures have up to {MOST_BANDS}; save the bands "
@@ -99,7 +99,7 @@ def _is_text(start: bytes) -> bool:
     return bool(text) and all(letter.isprintable() or letter in "\t\n\r\ufeff" for letter in text)
 
 
-def bands_of(content: bytes) -> tuple[int, int]:
+def read_tiff_bands(content: bytes) -> tuple[int, int]:
     """Bands and bits of one of them; (0, 0) where it is no TIFF or says neither. TIFF 6.0, 2."""
     file = io.BytesIO(content)
     try:

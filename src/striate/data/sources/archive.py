@@ -6,19 +6,24 @@ from functools import partial
 from striate.data.estimator_input import Stored
 from striate.data.formats.header import Content
 from striate.data.formats.opened_archive import NOT_KEPT, OpenedArchive, open_archive
-from striate.data.formats.read_file import ends_in, shown, source_file, without_ending
+from striate.data.formats.read_file import (
+    check_source_file,
+    matching_ending,
+    path_to_text,
+    strip_ending,
+)
 from striate.data.formats.unreadable import Unreadable
 from striate.data.layout import (
     UNREAD_FORMATS,
     Layout,
     bare_row,
-    begins_like_picture,
+    has_picture_signature,
     is_hidden,
-    lay_out,
     looks_like_picture,
+    read_layout,
     suffix,
 )
-from striate.data.name_labels import label_by_name
+from striate.data.name_labels import label_by_pattern
 from striate.data.sources import SourceKind
 from striate.values import Example, Index, Options
 
@@ -31,31 +36,31 @@ def read_archive(source: object, options: Options) -> Index:
     The rows are those of the same folders on disk. Raises `SourceMissingError`, and
     `SourceError` where the archive is damaged, protected or names files outside of itself.
     """
-    path = source_file(source)
+    path = check_source_file(source)
     opened = open_archive(path)
-    name = without_ending(path, ends_in(source, ENDINGS))
-    layout = _layout([*opened.readers, *opened.refused], options, name)
+    name = strip_ending(path, matching_ending(source, ENDINGS))
+    layout = _read_layout([*opened.readers, *opened.refused], options, name)
     return Index(
         root=str(path),
         name=name,
         kind="archive",
         classes=(),
-        examples=tuple(_judged(example, opened) for example in layout.examples),
+        examples=tuple(_judge_member(example, opened) for example in layout.examples),
         given_splits=layout.given_splits,
         notes=layout.notes,
     )
 
 
-def pictures_in_archive(source: object) -> list[tuple[str, Stored]]:
+def list_archive_pictures(source: object) -> list[tuple[str, Stored]]:
     """Every picture in an archive, wherever it stands, by path; labels need not be there.
 
     What looks like a picture and cannot be read is among them. Raises what `read_archive` does.
     """
-    path = source_file(source)
+    path = check_source_file(source)
     opened = open_archive(path)
     names = sorted({*opened.readers, *opened.refused})
     return [
-        (f"{shown(path)}/{name}", Stored(read=partial(_bytes_of, opened, name)))
+        (f"{path_to_text(path)}/{name}", Stored(read=partial(_read_member, opened, name)))
         for name in names
         if _may_be_picture(name, opened)
     ]
@@ -72,24 +77,24 @@ def _may_be_picture(name: str, opened: OpenedArchive) -> bool:
     if looks_like_picture(name) or suffix(name) in UNREAD_FORMATS:
         return True
     try:
-        return begins_like_picture(opened.read(name)[:16])
+        return has_picture_signature(opened.read(name)[:16])
     except Unreadable:
         return False
 
 
-def _bytes_of(opened: OpenedArchive, name: str) -> bytes:
+def _read_member(opened: OpenedArchive, name: str) -> bytes:
     if suffix(name) in UNREAD_FORMATS:
         raise Unreadable(UNREAD_FORMATS[suffix(name)])
     return opened.read(name)
 
 
-def _layout(paths: list[str], options: Options, name: str) -> Layout:
+def _read_layout(paths: list[str], options: Options, name: str) -> Layout:
     if options.label_pattern is None:
-        return lay_out(paths, splits_are_classes=options.classes_are_splits)
-    return label_by_name([bare_row(path) for path in sorted(paths)], options.label_pattern, name)
+        return read_layout(paths, splits_are_classes=options.classes_are_splits)
+    return label_by_pattern([bare_row(path) for path in sorted(paths)], options.label_pattern, name)
 
 
-def _judged(example: Example, opened: OpenedArchive) -> Example:
+def _judge_member(example: Example, opened: OpenedArchive) -> Example:
     """The row of a file, judged by its name, its kind and, where they say nothing, its start."""
     if example.status != "used":
         return example
@@ -103,14 +108,14 @@ def _judged(example: Example, opened: OpenedArchive) -> Example:
             start = opened.read(example.path)[:16]
         except Unreadable as error:
             return replace(example, status="set_aside", reason=error.reason)
-        if not begins_like_picture(start):
+        if not has_picture_signature(start):
             return replace(example, status="ignored", reason="not a picture")
     return example
 
 
 SOURCE = SourceKind(
     name="archive",
-    matches=lambda source: bool(ends_in(source, ENDINGS)),
+    matches=lambda source: bool(matching_ending(source, ENDINGS)),
     read=read_archive,
     open_row=open_archive_row,
 )

@@ -10,25 +10,25 @@ from typing import Any
 
 from striate.data.formats.boxes import (
     Box,
-    Boxed,
-    box_at,
-    class_names,
+    BoxedImage,
+    check_class_names,
     index_of_boxes,
+    make_box,
     open_boxed_row,
 )
 from striate.data.formats.read_file import (
-    ends_in,
-    located,
-    path_of,
+    as_source_path,
+    check_source_file,
+    matching_ending,
+    path_to_text,
     read_file,
-    shown,
-    source_file,
-    without_ending,
+    strip_ending,
+    text_to_path,
 )
 from striate.data.formats.unreadable import Unreadable
 from striate.data.sources import SourceKind
 from striate.data.sources.folder import read_folder
-from striate.data.split_words import split_in
+from striate.data.split_words import split_of_path
 from striate.errors import SourceError, SourceMissingError
 from striate.values import Index, Options
 
@@ -49,23 +49,25 @@ def read_coco(source: object, options: Options) -> Index:
     """
     if options.label_pattern is not None or options.classes_are_splits:
         return read_folder(source, options)
-    given = path_of(source)
+    given = as_source_path(source)
     folder = given if given.is_dir() else None
-    files = _files(given) if folder else [source_file(source)]
+    files = _find_coco_files(given) if folder else [check_source_file(source)]
     root = folder
     if options.root is not None:
         root = Path(options.root).expanduser()
         if not root.is_dir():
-            raise SourceMissingError(f"There is no folder {shown(root)}.", "Give another --root.")
-    parts = [_part(file, root) for file in files]
+            raise SourceMissingError(
+                f"There is no folder {path_to_text(root)}.", "Give another --root."
+            )
+    parts = [_read_part(file, root) for file in files]
     below = root or parts[0].base
-    images: dict[str, Boxed] = {}
+    images: dict[str, BoxedImage] = {}
     for part in parts:
         for image in part.images(below):
             images.setdefault(image.path, image)
-    _must_be_there(images, parts, below)
-    ending = ends_in(source, ENDINGS)
-    name = without_ending(given, ending) if ending else shown(given.resolve().name)
+    _refuse_missing_images(images, parts, below)
+    ending = matching_ending(source, ENDINGS)
+    name = strip_ending(given, ending) if ending else path_to_text(given.resolve().name)
     return index_of_boxes(
         list(images.values()),
         options,
@@ -77,7 +79,7 @@ def read_coco(source: object, options: Options) -> Index:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _CocoPart:
     """A JSON of COCO, the folder where its images are, and the split that its name says."""
 
     file: Path
@@ -86,7 +88,7 @@ class _Part:
     said: Mapping[str, list[Any]]
     names: Mapping[Any, str]
 
-    def images(self, below: Path) -> Iterator[Boxed]:
+    def images(self, below: Path) -> Iterator[BoxedImage]:
         """Its images in order, with paths relative to a folder, and what joins no image."""
         entries: dict[Any, dict[str, Any]] = {}
         for place, entry in enumerate(self.said["images"], start=1):
@@ -100,19 +102,19 @@ class _Part:
             if not _is_key(key) or key not in entries:
                 yield self._stray(f"annotation {place:,}", "its image is not in the list")
                 continue
-            boxes[key].append(self._box(each, _size(entries[key]), place))
+            boxes[key].append(self._box(each, _stated_size(entries[key]), place))
         for key, entry in entries.items():
             path = os.path.normpath(self.base / _file_name(entry))
             if Path(path).absolute().is_relative_to(below.absolute()):
                 path = os.path.relpath(path, below)
-            path = shown(path).replace(os.sep, "/")
-            gone = not os.path.lexists(located(below, path))
-            yield Boxed(
+            path = path_to_text(path).replace(os.sep, "/")
+            gone = not os.path.lexists(text_to_path(below, path))
+            yield BoxedImage(
                 path=path,
                 split=self.split,
                 boxes=tuple(boxes[key]),
                 fault="its image is missing" if gone else "",
-                size=_size(entry),
+                size=_stated_size(entry),
             )
 
     def _box(self, said: dict[str, Any], size: tuple[int, int], place: int) -> Box:
@@ -123,64 +125,78 @@ class _Part:
         name, corners = self.names[key], said.get("bbox")
         if corners in (None, []):
             return Box(name=name)
-        if not isinstance(corners, list) or len(corners) != 4 or not all(map(_finite, corners)):
+        if (
+            not isinstance(corners, list)
+            or len(corners) != 4
+            or not all(map(_is_finite_number, corners))
+        ):
             return Box(name=name, fault=f"the box of {what} is no box: {str(corners)[:40]}")
         if not all(size):
             return Box(name=name)
         left, top, width, height = (float(each) for each in corners)
         across, down = size
-        return box_at(
+        return make_box(
             name, left / across, top / down, width / across, height / down, f"the box of {what}"
         )
 
-    def _stray(self, entry: str, fault: str) -> Boxed:
-        return Boxed(path=f"({entry} of {shown(self.file.name)})", split=self.split, fault=fault)
+    def _stray(self, entry: str, fault: str) -> BoxedImage:
+        return BoxedImage(
+            path=f"({entry} of {path_to_text(self.file.name)})", split=self.split, fault=fault
+        )
 
 
-def _part(file: Path, root: Path | None) -> _Part:
-    said = _said(file)
+def _read_part(file: Path, root: Path | None) -> _CocoPart:
+    said = _load_json(file)
     categories = [
         each for each in said["categories"] if isinstance(each, dict) and _is_key(each.get("id"))
     ]
-    names = class_names([each.get("name", "") for each in categories], shown(file))
+    names = check_class_names([each.get("name", "") for each in categories], path_to_text(file))
     by_key: dict[Any, str] = {}
     for each, name in zip(categories, names, strict=True):
         if by_key.setdefault(each["id"], name) != name:
             raise SourceError(
-                f"{shown(file)} gives the category {each['id']} two names, {by_key[each['id']]} "
+                f"{path_to_text(file)} gives the category {each['id']} two names, "
+                f"{by_key[each['id']]} "
                 f"and {name}.",
                 "Give each category an id of its own.",
             )
     stem = file.stem.removeprefix(INSTANCES)
     above = file.parent.name if file.name == ROBOFLOW else stem
-    return _Part(file, _base(file, said["images"], root), split_in(f"{above}/"), said, by_key)
+    return _CocoPart(
+        file,
+        _find_base_folder(file, said["images"], root),
+        split_of_path(f"{above}/"),
+        said,
+        by_key,
+    )
 
 
-def _said(file: Path) -> dict[str, list[Any]]:
+def _load_json(file: Path) -> dict[str, list[Any]]:
     try:
         said = json.loads(read_file(file))
     except Unreadable as error:
         raise SourceError(
-            f"{shown(file)} cannot be read: {error.reason}.", "Check the file."
+            f"{path_to_text(file)} cannot be read: {error.reason}.", "Check the file."
         ) from None
     except (ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:80]
-        raise SourceError(f"{shown(file)} is no JSON: {why}.", "Write it again.") from None
+        raise SourceError(f"{path_to_text(file)} is no JSON: {why}.", "Write it again.") from None
     keys = ("images", "annotations", "categories")
     if not isinstance(said, dict) or not all(isinstance(said.get(key), list) for key in keys):
         raise SourceError(
-            f"{shown(file)} is no JSON of COCO: it must hold the lists images, annotations and "
+            f"{path_to_text(file)} is no JSON of COCO: it must hold the lists images, "
+            "annotations and "
             "categories.",
             "Give such a file, or list images and labels in a table (.csv, .jsonl).",
         )
     return {key: said[key] for key in keys}
 
 
-def _base(file: Path, images: Sequence[Any], root: Path | None) -> Path:
+def _find_base_folder(file: Path, images: Sequence[Any], root: Path | None) -> Path:
     """The folder below which most of the first images are, among those where they usually are."""
     stem = file.stem.removeprefix(INSTANCES)
     tops = [root] if root is not None else [file.parent, file.parent.parent]
-    within = ("", "images", "data", stem, f"images/{stem}", split_in(f"{stem}/"))
+    within = ("", "images", "data", stem, f"images/{stem}", split_of_path(f"{stem}/"))
     places = [file.parent, *(top / name for top in tops for name in within)]
     if root is not None and not file.parent.absolute().is_relative_to(root.absolute()):
         places = places[1:]
@@ -189,13 +205,16 @@ def _base(file: Path, images: Sequence[Any], root: Path | None) -> Path:
     return places[hits.index(max(hits))]
 
 
-def _must_be_there(images: Mapping[str, Boxed], parts: Sequence[_Part], below: Path) -> None:
+def _refuse_missing_images(
+    images: Mapping[str, BoxedImage], parts: Sequence[_CocoPart], below: Path
+) -> None:
     listed = [image for image in images.values() if not image.path.startswith("(")]
     if listed and all(image.fault for image in listed):
         raise SourceMissingError(
-            f"None of the {len(listed):,} images that {shown(parts[0].file)} lists is there, such "
+            f"None of the {len(listed):,} images that {path_to_text(parts[0].file)} "
+            "lists is there, such "
             f"as {listed[0].path}.",
-            f"They were looked for in {shown(below.resolve())}; --root names their folder.",
+            f"They were looked for in {path_to_text(below.resolve())}; --root names their folder.",
         )
 
 
@@ -206,14 +225,16 @@ def _file_name(entry: Any) -> str:
     return name.strip().replace("\\", "/")
 
 
-def _size(entry: Mapping[str, Any]) -> tuple[int, int]:
+def _stated_size(entry: Mapping[str, Any]) -> tuple[int, int]:
     """Width and height that an image is said to have; zeros where they make no sense."""
     found: tuple[Any, Any] = (entry.get("width"), entry.get("height"))
-    width, height = (int(each) if _finite(each) and each == int(each) else 0 for each in found)
+    width, height = (
+        int(each) if _is_finite_number(each) and each == int(each) else 0 for each in found
+    )
     return (width, height) if min(width, height) > 0 else (0, 0)
 
 
-def _finite(value: Any) -> bool:
+def _is_finite_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) < MOST_PIXELS
@@ -223,17 +244,17 @@ def _is_key(value: Any) -> bool:
     return isinstance(value, int | str)
 
 
-def _files(folder: Path) -> list[Path]:
+def _find_coco_files(folder: Path) -> list[Path]:
     """The JSONs of COCO that belong to a folder, each with its images."""
     found = sorted((folder / "annotations").glob(f"{INSTANCES}*.json"))
     beside = [folder / ROBOFLOW, *sorted(folder.glob(f"*/{ROBOFLOW}"))]
     return found or [path for path in beside if path.is_file()]
 
 
-def _matches(source: object) -> bool:
-    if ends_in(source, ENDINGS):
+def _is_coco_source(source: object) -> bool:
+    if matching_ending(source, ENDINGS):
         return True
-    return isinstance(source, str | os.PathLike) and bool(_files(path_of(source)))
+    return isinstance(source, str | os.PathLike) and bool(_find_coco_files(as_source_path(source)))
 
 
-SOURCE = SourceKind(name="coco", matches=_matches, read=read_coco, open_row=open_boxed_row)
+SOURCE = SourceKind(name="coco", matches=_is_coco_source, read=read_coco, open_row=open_boxed_row)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from striate.data.formats.array_file import Spool
-from striate.data.formats.array_parts import named, paths_of
-from striate.data.formats.dataset_items import files_behind, item_of
+from striate.data.formats.array_file import ItemSpool
+from striate.data.formats.array_parts import name_class_numbers, number_paths
+from striate.data.formats.dataset_items import find_item_files, split_item
 from striate.data.formats.header import Content
 from striate.data.formats.read_file import read_file
 from striate.data.formats.unreadable import Unreadable
-from striate.data.layout import SPLIT_NAMES, split_named
+from striate.data.layout import SPLIT_NAMES, parse_split_name
 from striate.data.sources import SourceKind
 from striate.errors import SourceError, UsageError
 from striate.values import Example, Index, Options, say
@@ -31,14 +31,14 @@ def read_dataset(source: object, options: Options) -> Index:
     numbers. An item that cannot be read is set aside. Raises `SourceError` where items are no
     such pairs, and `UsageError` where a dict has other keys.
     """
-    splits = _splits(source)
-    spool = Spool()
+    splits = _datasets_by_split(source)
+    spool = ItemSpool()
     examples: list[Example] = []
     for split, dataset in sorted(splits.items()):
-        found = list(_rows(dataset, spool, split))
-        labels = _labels([label for label, _ in found], dataset)
+        found = list(_read_rows(dataset, spool, split))
+        labels = _name_labels([label for label, _ in found], dataset)
         for path, label, (_, reason) in zip(
-            paths_of(split or "item", len(found)), labels, found, strict=True
+            number_paths(split or "item", len(found)), labels, found, strict=True
         ):
             example = Example(path=path, label=label, split=split)
             if reason:
@@ -51,7 +51,7 @@ def read_dataset(source: object, options: Options) -> Index:
     )
     return Index(
         root="",
-        name=_name(source),
+        name=_dataset_name(source),
         kind="dataset",
         classes=(),
         examples=tuple(examples),
@@ -69,11 +69,11 @@ def open_dataset_row(index: Index, row: int) -> Content:
     return read_file(picture) if isinstance(picture, str) else picture
 
 
-def _splits(source: object) -> dict[str, Any]:
+def _datasets_by_split(source: object) -> dict[str, Any]:
     """The datasets by their split; a single one by none."""
     if not isinstance(source, Mapping):
         return {"": source}
-    splits = {split_named(str(key)): dataset for key, dataset in source.items()}
+    splits = {parse_split_name(str(key)): dataset for key, dataset in source.items()}
     if "" in splits or len(splits) < len(source):
         keys = ", ".join(str(key) for key in list(source)[:5])
         raise UsageError(
@@ -83,21 +83,21 @@ def _splits(source: object) -> dict[str, Any]:
     return splits
 
 
-def _rows(dataset: Any, spool: Spool, split: str) -> Iterator[tuple[int | str, str]]:
+def _read_rows(dataset: Any, spool: ItemSpool, split: str) -> Iterator[tuple[int | str, str]]:
     """The label of every item, and why it cannot be used; its picture goes into the spool."""
-    for number, (item, reason) in enumerate(_items(dataset)):
+    for number, (item, reason) in enumerate(_iterate_items(dataset)):
         if reason:
             spool.add("")
             yield "", reason
             continue
-        picture, label = item_of(item, f"Item {number}{f' of {split}' if split else ''}")
+        picture, label = split_item(item, f"Item {number}{f' of {split}' if split else ''}")
         spool.add(picture)
         yield label, ""
 
 
-def _items(dataset: Any) -> Iterator[tuple[Any, str]]:
-    if _is_map(dataset):
-        files = files_behind(dataset)
+def _iterate_items(dataset: Any) -> Iterator[tuple[Any, str]]:
+    if _is_map_style(dataset):
+        files = find_item_files(dataset)
         for number in range(len(dataset)):
             try:
                 yield (files[number] if files else dataset[number]), ""
@@ -126,16 +126,16 @@ def _items(dataset: Any) -> Iterator[tuple[Any, str]]:
     )
 
 
-def _labels(labels: list[int | str], dataset: Any) -> list[str]:
-    names = _class_names(dataset)
+def _name_labels(labels: list[int | str], dataset: Any) -> list[str]:
+    names = _find_class_names(dataset)
     numbers = [label for label in labels if isinstance(label, int)]
     if not names or not numbers:
         return [str(label) for label in labels]
-    by_number = dict(zip(numbers, named(numbers, names, "The dataset"), strict=True))
+    by_number = dict(zip(numbers, name_class_numbers(numbers, names, "The dataset"), strict=True))
     return [by_number[label] if isinstance(label, int) else label for label in labels]
 
 
-def _class_names(dataset: Any) -> list[str]:
+def _find_class_names(dataset: Any) -> list[str]:
     """The names that a dataset gives its classes, also behind a part or a chain of datasets."""
     for _ in range(10):
         names = getattr(dataset, "classes", None)
@@ -148,11 +148,11 @@ def _class_names(dataset: Any) -> list[str]:
 
 def _is_random(dataset: Any) -> bool:
     """Whether two readings of one of the first items differ."""
-    if not _is_map(dataset) or files_behind(dataset):
+    if not _is_map_style(dataset) or find_item_files(dataset):
         return False
     for number in range(min(READ_TWICE, len(dataset))):
         try:
-            one, other = (item_of(dataset[number], "")[0] for _ in range(2))
+            one, other = (split_item(dataset[number], "")[0] for _ in range(2))
         except Exception:  # such an item is set aside
             continue
         if not np.array_equal(one, other):
@@ -160,25 +160,25 @@ def _is_random(dataset: Any) -> bool:
     return False
 
 
-def _is_map(dataset: Any) -> bool:
+def _is_map_style(dataset: Any) -> bool:
     return hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")
 
 
-def _name(source: object) -> str:
+def _dataset_name(source: object) -> str:
     first = next(iter(source.values()), source) if isinstance(source, Mapping) else source
     name = type(first).__name__.lower()
     return "images" if name in ("list", "tuple", "generator", "map", "dict", "zip") else name
 
 
-def _matches(source: object) -> bool:
+def _is_dataset(source: object) -> bool:
     if isinstance(source, str | bytes | os.PathLike | np.ndarray | Image.Image):
         return False
-    return _is_map(source) or hasattr(source, "__iter__")
+    return _is_map_style(source) or hasattr(source, "__iter__")
 
 
 SOURCE = SourceKind(
     name="dataset",
-    matches=_matches,
+    matches=_is_dataset,
     read=read_dataset,
     open_row=open_dataset_row,
     last=True,  # many things have a length and items

@@ -35,7 +35,7 @@ def read_demo(source: object, options: Options) -> Index:
     )
 
 
-def open_demo(index: Index, row: int) -> Content:
+def open_demo_row(index: Index, row: int) -> Content:
     """One picture as an array 28 x 28."""
     content: Content = load_demo().images[int(index.examples[row].path.rsplit("/", 1)[1])]
     return content
@@ -45,12 +45,12 @@ SOURCE = SourceKind(
     name="demo",
     matches=lambda source: isinstance(source, str) and source == "demo",
     read=read_demo,
-    open_row=open_demo,
+    open_row=open_demo_row,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Demo:
+class DemoSet:
     """The demo set: `images` uint8 N x 28 x 28; the label and the split of each of them."""
 
     images: NDArray[np.uint8]
@@ -59,7 +59,7 @@ class Demo:
 
 
 @cache
-def load_demo() -> Demo:
+def load_demo() -> DemoSet:
     """The demo set, train before test, each in order of class. Fashion-MNIST, MIT licence."""
     folder = files("striate.data") / "demo_set"
     facts = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
@@ -68,13 +68,13 @@ def load_demo() -> Demo:
     splits: list[str] = []
     for split, per_class in facts["per_class"].items():
         with (folder / f"{split}.png").open("rb") as file:
-            images.append(_pictures(np.asarray(Image.open(file)), facts["side"]))
+            images.append(_cut_sheet(np.asarray(Image.open(file)), facts["side"]))
         labels += [name for name in facts["classes"] for _ in range(per_class)]
         splits += [split] * (per_class * len(facts["classes"]))
-    return Demo(images=np.concatenate(images), labels=tuple(labels), splits=tuple(splits))
+    return DemoSet(images=np.concatenate(images), labels=tuple(labels), splits=tuple(splits))
 
 
-def _pictures(sheet: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def _cut_sheet(sheet: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Cuts a sheet into its pictures, in reading order."""
     lines, columns = sheet.shape[0] // side, sheet.shape[1] // side
     grid = sheet.reshape(lines, side, columns, side).transpose(0, 2, 1, 3)

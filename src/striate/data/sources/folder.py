@@ -8,13 +8,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from striate.config.suggestions import nearest
+from striate.config.suggestions import nearest_word
 from striate.data.formats.header import Content
-from striate.data.formats.read_file import located, path_of, read_file, reason_for_mode, shown
+from striate.data.formats.read_file import (
+    as_source_path,
+    path_to_text,
+    read_file,
+    reason_for_mode,
+    text_to_path,
+)
 from striate.data.formats.unreadable import Unreadable
 from striate.data.layout import (
     SPLIT_NAMES,
-    STRAY,
+    STRAY_REASON,
     UNREAD_FORMATS,
     beside_note,
     is_hidden,
@@ -22,7 +28,7 @@ from striate.data.layout import (
     stray_note,
     suffix,
 )
-from striate.data.name_labels import label_by_name
+from striate.data.name_labels import label_by_pattern
 from striate.data.named_sets import NAMED_SETS
 from striate.data.sources import SourceKind
 from striate.errors import SourceError, SourceMissingError
@@ -35,80 +41,80 @@ def read_folder(source: object, options: Options) -> Index:
     The first folder level is the class, or the split and then the class. Raises
     `SourceMissingError` and `SourceError`.
     """
-    root = path_of(source)
-    _must_be_folder(root)
+    root = as_source_path(source)
+    _refuse_no_folder(root)
     if options.label_pattern is not None:
         return _read_by_name(root, options.label_pattern)
-    splits = {} if options.classes_are_splits else _given_splits(root)
+    splits = {} if options.classes_are_splits else _find_given_splits(root)
     examples: list[Example] = []
     for entry in _entries(root):
         split = splits.get(entry.name, "")
         if splits and _is_folder(entry) and split and not is_hidden(entry.name):
-            _must_be_folder(Path(entry.path))
+            _refuse_no_folder(Path(entry.path))
             for inner in _entries(Path(entry.path)):
-                examples += _class_folder(inner, f"{shown(entry.name)}/", split)
+                examples += _read_class_folder(inner, f"{path_to_text(entry.name)}/", split)
         elif splits and _is_folder(entry):
             reason = "hidden" if is_hidden(entry.name) else "stands beside the given splits"
-            examples.append(_ignored(shown(entry.name), reason))
+            examples.append(_ignored_row(path_to_text(entry.name), reason))
         else:
-            examples += _class_folder(entry, "", "")
+            examples += _read_class_folder(entry, "", "")
     return Index(
         root=str(root),
-        name=_name(root),
+        name=_source_name(root),
         kind="folder",
         classes=(),
-        examples=_once_each(sorted(examples, key=lambda example: example.path)),
+        examples=_drop_equal_names(sorted(examples, key=lambda example: example.path)),
         given_splits=tuple(name for name in SPLIT_NAMES if name in splits.values()),
-        notes=tuple(_notes(root, splits, examples)),
+        notes=tuple(_folder_notes(root, splits, examples)),
     )
 
 
 def _read_by_name(root: Path, pattern: str) -> Index:
-    rows = [example for _, example in files_below(root)]
-    layout = label_by_name(rows, pattern, _name(root))
+    rows = [example for _, example in list_files_below(root)]
+    layout = label_by_pattern(rows, pattern, _source_name(root))
     return Index(
         root=str(root),
-        name=_name(root),
+        name=_source_name(root),
         kind="folder",
         classes=(),
-        examples=_once_each(list(layout.examples)),
+        examples=_drop_equal_names(list(layout.examples)),
         given_splits=layout.given_splits,
         notes=layout.notes,
     )
 
 
-def _name(root: Path) -> str:
-    return shown(root.resolve().name) or "images"
+def _source_name(root: Path) -> str:
+    return path_to_text(root.resolve().name) or "images"
 
 
-def files_below(folder: Path) -> Iterator[tuple[Path, Example]]:
+def list_files_below(folder: Path) -> Iterator[tuple[Path, Example]]:
     """Every file below a folder without labels, in order of path; paths relative to it."""
-    met = [(Path(path), row) for path, row in _walk(str(folder), "")]
+    met = [(Path(path), row) for path, row in _walk_folder(str(folder), "")]
     yield from sorted(met, key=lambda pair: pair[1].path)
 
 
 def open_folder_row(index: Index, row: int) -> Content:
     """The bytes of one file; raises `Unreadable`, also where it changed since it was listed."""
     example = index.examples[row]
-    content = read_file(located(index.root, example.path))
+    content = read_file(text_to_path(index.root, example.path))
     if example.bytes and len(content) != example.bytes:
         raise Unreadable("it changed while it was being read")
     return content
 
 
-def _must_be_folder(root: Path) -> None:
+def _refuse_no_folder(root: Path) -> None:
     if not root.exists():
-        raise SourceMissingError(f"There is no folder {shown(root)}.", _did_you_mean(root))
+        raise SourceMissingError(f"There is no folder {path_to_text(root)}.", _did_you_mean(root))
     if not root.is_dir():
-        above = shown(root.parent)
+        above = path_to_text(root.parent)
         raise SourceError(
-            f"{shown(root)} is a file; a folder with a sub-folder per class is due.",
+            f"{path_to_text(root)} is a file; a folder with a sub-folder per class is due.",
             f"Give the folder of classes, such as {above}, or unpack it first if it is an archive.",
         )
     if not os.access(root, os.R_OK | os.X_OK):
         raise SourceError(
-            f"There is no permission to read the folder {shown(root)}.",
-            f"Ask its owner, or type: chmod u+rx {shown(root)}",
+            f"There is no permission to read the folder {path_to_text(root)}.",
+            f"Ask its owner, or type: chmod u+rx {path_to_text(root)}",
         )
 
 
@@ -117,16 +123,16 @@ def _did_you_mean(root: Path) -> str:
     while not there.is_dir():
         there, root = there.parent, there
     names = [entry.name for entry in _entries(there) if _is_folder(entry)]
-    known = nearest(root.name, NAMED_SETS) if there == root.parent else ""
+    known = nearest_word(root.name, NAMED_SETS) if there == root.parent else ""
     close = difflib.get_close_matches(root.name, names, n=3, cutoff=0.6)
     if close:
-        return "Did you mean " + " or ".join(shown(there / name) for name in close) + "?"
+        return "Did you mean " + " or ".join(path_to_text(there / name) for name in close) + "?"
     if known:
         return f"Did you mean {known}, a set known by name? Or check the path."
-    return f"{shown(there.resolve())} holds no folder of a similar name; check the path."
+    return f"{path_to_text(there.resolve())} holds no folder of a similar name; check the path."
 
 
-def _given_splits(root: Path) -> dict[str, str]:
+def _find_given_splits(root: Path) -> dict[str, str]:
     """Split of each folder name where the source brings splits, else nothing.
 
     A folder `train` may also be a class (bus, car, train): it is a split where it holds
@@ -157,29 +163,31 @@ def _given_splits(root: Path) -> dict[str, str]:
     }
 
 
-def _class_folder(entry: os.DirEntry[str], above: str, split: str) -> Iterator[Example]:
+def _read_class_folder(entry: os.DirEntry[str], above: str, split: str) -> Iterator[Example]:
     """The rows of one class folder, or of whatever stands at its place."""
-    path = above + shown(entry.name)
+    path = above + path_to_text(entry.name)
     if is_hidden(entry.name):
-        yield _ignored(path, "hidden", split)
+        yield _ignored_row(path, "hidden", split)
         return
     if not _is_folder(entry):
         if looks_like_picture(entry.name) and entry.is_file():
-            yield Example(path=path, split=split, status="set_aside", reason=STRAY)
+            yield Example(path=path, split=split, status="set_aside", reason=STRAY_REASON)
         else:
-            yield _ignored(path, "not in a class folder", split)
+            yield _ignored_row(path, "not in a class folder", split)
         return
-    label = unicodedata.normalize("NFC", shown(entry.name))
-    for _, example in _walk(entry.path, path + "/", split, label):
+    label = unicodedata.normalize("NFC", path_to_text(entry.name))
+    for _, example in _walk_folder(entry.path, path + "/", split, label):
         yield example if example.label else replace(example, split=split, label=label)
 
 
-def _walk(top: str, above: str, split: str = "", label: str = "") -> Iterator[tuple[str, Example]]:
+def _walk_folder(
+    top: str, above: str, split: str = "", label: str = ""
+) -> Iterator[tuple[str, Example]]:
     """Every file below a folder, each folder once, so that loops of links come to an end.
 
     Split and label stand on the rows in use already; making each row twice is slow.
     """
-    above_all = {_identity(facts) for facts in map(_facts, _ancestors(top)) if facts}
+    above_all = {_identity(facts) for facts in map(_stat_folder, _ancestors(top)) if facts}
     met: set[tuple[int, int]] = set()
     waiting = [(top, above)]
     while waiting:
@@ -193,17 +201,19 @@ def _walk(top: str, above: str, split: str = "", label: str = "") -> Iterator[tu
             continue
         if _identity(facts) in met or _identity(facts) in above_all:
             where = "above" if _identity(facts) in above_all else "that is read already"
-            yield folder, _ignored(above.rstrip("/"), f"a link to a folder {where}")
+            yield folder, _ignored_row(above.rstrip("/"), f"a link to a folder {where}")
             continue
         met.add(_identity(facts))
         inner = [entry for entry in entries if _is_folder(entry) and not is_hidden(entry.name)]
-        waiting += [(entry.path, f"{above}{shown(entry.name)}/") for entry in reversed(inner)]
+        waiting += [
+            (entry.path, f"{above}{path_to_text(entry.name)}/") for entry in reversed(inner)
+        ]
         for entry in entries:
-            path = above + shown(entry.name)
+            path = above + path_to_text(entry.name)
             if is_hidden(entry.name):
-                yield entry.path, _ignored(path, "hidden")
+                yield entry.path, _ignored_row(path, "hidden")
             elif not _is_folder(entry):
-                yield entry.path, _file(entry, path, split, label)
+                yield entry.path, _file_row(entry, path, split, label)
 
 
 def _ancestors(top: str) -> Iterator[Path]:
@@ -212,7 +222,7 @@ def _ancestors(top: str) -> Iterator[Path]:
     yield from Path(os.path.realpath(top)).parents
 
 
-def _facts(folder: Path) -> os.stat_result | None:
+def _stat_folder(folder: Path) -> os.stat_result | None:
     try:
         return folder.stat()
     except OSError:
@@ -230,7 +240,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _file(entry: os.DirEntry[str], path: str, split: str, label: str) -> Example:
+def _file_row(entry: os.DirEntry[str], path: str, split: str, label: str) -> Example:
     """The row of one file, judged by its kind and name; its content is looked at later."""
     ending = suffix(entry.name)
     if ending in UNREAD_FORMATS:
@@ -255,11 +265,11 @@ def _entries(folder: Path, *, strict: bool = False) -> list[os.DirEntry[str]]:
         return []
 
 
-def _ignored(path: str, reason: str, split: str = "") -> Example:
+def _ignored_row(path: str, reason: str, split: str = "") -> Example:
     return Example(path=path, split=split, status="ignored", reason=reason)
 
 
-def _once_each(examples: list[Example]) -> tuple[Example, ...]:
+def _drop_equal_names(examples: list[Example]) -> tuple[Example, ...]:
     """Two names that read the same (bytes that are no UTF-8) would be one path: one is kept."""
     kept: list[Example] = []
     for example in examples:
@@ -270,8 +280,10 @@ def _once_each(examples: list[Example]) -> tuple[Example, ...]:
     return tuple(kept)
 
 
-def _notes(root: Path, splits: dict[str, str], examples: list[Example]) -> Iterator[Sentence]:
-    stray = sum(example.reason == STRAY for example in examples)
+def _folder_notes(
+    root: Path, splits: dict[str, str], examples: list[Example]
+) -> Iterator[Sentence]:
+    stray = sum(example.reason == STRAY_REASON for example in examples)
     if stray:
         yield stray_note(stray)
     beside = [e.path for e in examples if e.reason == "stands beside the given splits"]
@@ -286,8 +298,8 @@ def _notes(root: Path, splits: dict[str, str], examples: list[Example]) -> Itera
                 "read.split_given",
                 "{name} is one of the splits of {above}; only this one is read. "
                 "Give {above} to keep them all.",
-                name=shown(root.resolve().name),
-                above=shown(root.resolve().parent.name),
+                name=path_to_text(root.resolve().name),
+                above=path_to_text(root.resolve().parent.name),
             )
 
 

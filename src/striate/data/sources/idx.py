@@ -14,17 +14,22 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.formats.array_file import DAMAGE, damaged, mapped, unpacked
+from striate.data.formats.array_file import (
+    DAMAGE,
+    damaged_array_error,
+    map_array,
+    read_packed_array,
+)
 from striate.data.formats.array_parts import (
-    Part,
-    as_pictures,
+    ArrayPart,
+    check_picture_array,
+    decode_labels,
     index_of_parts,
-    labels_of,
-    picture_at,
+    read_picture,
 )
 from striate.data.formats.header import Content
-from striate.data.formats.read_file import path_of, shown
-from striate.data.layout import split_named
+from striate.data.formats.read_file import as_source_path, path_to_text
+from striate.data.layout import parse_split_name
 from striate.data.sources import SourceKind
 from striate.errors import SourceError, SourceMissingError
 from striate.values import Index, Options
@@ -41,37 +46,39 @@ def read_idx(source: object, options: Options) -> Index:
     or what the files' names begin with. Raises `SourceMissingError` where labels are missing, and
     `SourceError` where a file is damaged or two do not fit each other.
     """
-    pairs = _pairs(source)
-    return idx_index(pairs)
+    pairs = _pairs_of_source(source)
+    return index_of_pairs(pairs)
 
 
-def idx_index(pairs: Sequence["Pair"], names: Sequence[str] = ()) -> Index:
+def index_of_pairs(pairs: Sequence["IdxPair"], names: Sequence[str] = ()) -> Index:
     """The index of some pairs of files in one folder; `names` are the classes', by number."""
     folder = pairs[0].images.parent
     parts = []
     for pair in pairs:
-        images, labels = _pictures(pair.images), _array(pair.labels)
+        images, labels = _load_pictures(pair.images), _read_array(pair.labels)
         if len(images) != len(labels):
             raise SourceError(
-                f"{shown(pair.images)} holds {len(images):,} images, and {pair.labels.name} "
+                f"{path_to_text(pair.images)} holds {len(images):,} images, and {pair.labels.name} "
                 f"{len(labels):,} labels.",
                 "Fetch both again.",
             )
         parts.append(
-            Part(
-                name=shown(pair.images.name),
+            ArrayPart(
+                name=path_to_text(pair.images.name),
                 images=images,
-                labels=labels_of(labels, names, shown(pair.labels)),
+                labels=decode_labels(labels, names, path_to_text(pair.labels)),
                 splits=[pair.split] * len(images) if pair.split else (),
             )
         )
     above = folder.resolve()
-    name = shown((above.parent if above.name.casefold() == "raw" else above).name) or "images"
+    name = (
+        path_to_text((above.parent if above.name.casefold() == "raw" else above).name) or "images"
+    )
     return index_of_parts(parts, root=str(folder), name=name, kind="idx")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class IdxPair:
     """A file of images, its file of labels, and the split that their names tell."""
 
     images: Path
@@ -79,27 +86,27 @@ class Pair:
     split: str
 
 
-def pairs_in(folder: Path, beginning: str = "") -> list[Pair]:
+def find_pairs(folder: Path, beginning: str = "") -> list[IdxPair]:
     """The pairs in a folder whose names begin so, none where there are none.
 
     Raises `SourceError` where the files are of several sets, `SourceMissingError` where a file
     of labels is missing.
     """
-    files = _files(folder, _IMAGES, beginning)
-    sets = {_set_of(stem): stem for stem in files}
+    files = _find_files(folder, _IMAGES, beginning)
+    sets = {_set_prefix(stem): stem for stem in files}
     if len(sets) > 1:
         several = sorted(f"{name}" for name in sets)
         raise SourceError(
-            f"{shown(folder)} holds IDX files of several sets: {', '.join(several)}.",
-            f"Name one: {shown(folder / (several[0] or several[1]))}",
+            f"{path_to_text(folder)} holds IDX files of several sets: {', '.join(several)}.",
+            f"Name one: {path_to_text(folder / (several[0] or several[1]))}",
         )
-    return [_pair(path, stem) for stem, path in sorted(files.items())]
+    return [_match_pair(path, stem) for stem, path in sorted(files.items())]
 
 
-def arrays_of_images(source: object) -> list[tuple[str, NDArray[Any]]]:
+def read_idx_pictures(source: object) -> list[tuple[str, NDArray[Any]]]:
     """The images of one IDX file; labels need not be there."""
-    path = path_of(source)
-    return [(shown(path.name), _pictures(path))]
+    path = as_source_path(source)
+    return [(path_to_text(path.name), _load_pictures(path))]
 
 
 def is_images_file(path: Path) -> bool:
@@ -110,23 +117,23 @@ def is_images_file(path: Path) -> bool:
 def open_idx_row(index: Index, row: int) -> Content:
     """One picture of a file of images; raises `Unreadable`."""
     root = Path(index.root)
-    return picture_at(index.examples[row].path, lambda name: _pictures(root / name))
+    return read_picture(index.examples[row].path, lambda name: _load_pictures(root / name))
 
 
-def _pairs(source: object) -> list[Pair]:
-    path = path_of(source)
+def _pairs_of_source(source: object) -> list[IdxPair]:
+    path = as_source_path(source)
     if path.is_dir():
-        return pairs_in(path) or pairs_in(path / "raw")
+        return find_pairs(path) or find_pairs(path / "raw")
     found = _IMAGES.fullmatch(path.name) or _LABELS.fullmatch(path.name)
     if found and path.is_file():
-        files = _files(path.parent, _IMAGES, found["stem"])
+        files = _find_files(path.parent, _IMAGES, found["stem"])
         if found["stem"] not in files:
-            raise _missing(path, "images")
-        return [replace(_pair(files[found["stem"]], found["stem"]), split="")]
-    return pairs_in(path.parent, path.name)
+            raise _missing_file_error(path, "images")
+        return [replace(_match_pair(files[found["stem"]], found["stem"]), split="")]
+    return find_pairs(path.parent, path.name)
 
 
-def _files(folder: Path, pattern: re.Pattern[str], beginning: str) -> dict[str, Path]:
+def _find_files(folder: Path, pattern: re.Pattern[str], beginning: str) -> dict[str, Path]:
     """The files in a folder that are called so, by what stands before; unpacked ones first."""
     try:
         names = sorted(os.listdir(folder), reverse=True)  # noqa: PTH208  the fastest look
@@ -136,69 +143,69 @@ def _files(folder: Path, pattern: re.Pattern[str], beginning: str) -> dict[str, 
     return {match["stem"]: folder / name for match, name in found if match}
 
 
-def _pair(images: Path, stem: str) -> Pair:
-    labels = _files(images.parent, _LABELS, stem).get(stem)
+def _match_pair(images: Path, stem: str) -> IdxPair:
+    labels = _find_files(images.parent, _LABELS, stem).get(stem)
     if labels is None:
-        raise _missing(images, "labels")
+        raise _missing_file_error(images, "labels")
     last = re.split(r"[-._ ]", stem.rstrip("-._ "))[-1].casefold()
-    return Pair(images=images, labels=labels, split=_SPLITS.get(last) or split_named(last))
+    return IdxPair(images=images, labels=labels, split=_SPLITS.get(last) or parse_split_name(last))
 
 
-def _set_of(stem: str) -> str:
+def _set_prefix(stem: str) -> str:
     """What a file's name says before its split: `emnist-letters` of `emnist-letters-train-`."""
     words = [word for word in re.split(r"([-._ ])", stem.rstrip("-._ ")) if word]
-    if words and (words[-1].casefold() in _SPLITS or split_named(words[-1])):
+    if words and (words[-1].casefold() in _SPLITS or parse_split_name(words[-1])):
         words = words[:-1]
     return "".join(words).rstrip("-._ ")
 
 
-def _missing(path: Path, kind: str) -> SourceMissingError:
+def _missing_file_error(path: Path, kind: str) -> SourceMissingError:
     there = "images" if kind == "labels" else "labels"
     return SourceMissingError(
-        f"There are {there} in {shown(path)}, and no {kind} beside them.",
+        f"There are {there} in {path_to_text(path)}, and no {kind} beside them.",
         f"Put the file beside it, such as {path.name.replace(there, kind).replace('3', '1')}",
     )
 
 
-def _pictures(path: Path) -> NDArray[Any]:
+def _load_pictures(path: Path) -> NDArray[Any]:
     facts = path.stat()
     with _OPENING:
-        return _opened(str(path), facts.st_size, facts.st_mtime_ns)
+        return _open_cached(str(path), facts.st_size, facts.st_mtime_ns)
 
 
 @lru_cache(maxsize=8)
-def _opened(path: str, size: int, changed: int) -> NDArray[Any]:
-    return as_pictures(_array(Path(path)), shown(path))
+def _open_cached(path: str, size: int, changed: int) -> NDArray[Any]:
+    return check_picture_array(_read_array(Path(path)), path_to_text(path))
 
 
-def _array(path: Path) -> NDArray[Any]:
+def _read_array(path: Path) -> NDArray[Any]:
     """What an IDX file holds; mapped where it is not gzipped. Raises `SourceError`."""
     if not os.access(path, os.R_OK):
         raise SourceError(
-            f"There is no permission to read {shown(path)}.",
-            f"Ask its owner, or type: chmod u+r {shown(path)}",
+            f"There is no permission to read {path_to_text(path)}.",
+            f"Ask its owner, or type: chmod u+r {path_to_text(path)}",
         )
     try:
         if path.suffix.casefold() == ".gz":
             with gzip.open(path) as packed:
                 stream = cast(IO[bytes], packed)
-                dtype, shape = _header(stream)
-                array = unpacked(stream, dtype, shape)
+                dtype, shape = _read_header(stream)
+                array = read_packed_array(stream, dtype, shape)
                 if stream.read(1):
                     raise EOFError("it goes on after its last image")
                 return array
         with path.open("rb") as stream:
-            dtype, shape = _header(stream)
+            dtype, shape = _read_header(stream)
             start = stream.tell()
         size = math.prod(shape) * dtype.itemsize
         if path.stat().st_size != start + size:
             raise EOFError("it is not as long as its header says")
-        return mapped(path, dtype, shape, start)
+        return map_array(path, dtype, shape, start)
     except DAMAGE as error:
-        raise damaged(path, error) from None
+        raise damaged_array_error(path, error) from None
 
 
-def _header(stream: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def _read_header(stream: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """Type and shape: two zeros, a code, how many axes, then their lengths, big end first."""
     head = stream.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES or not 1 <= head[3] <= 4:
@@ -209,18 +216,18 @@ def _header(stream: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...]]:
     return np.dtype(_TYPES[head[2]]), tuple(np.frombuffer(lengths, ">u4").tolist())
 
 
-def _matches(source: object) -> bool:
+def _is_idx_source(source: object) -> bool:
     if not isinstance(source, str | os.PathLike):
         return False
     path = Path(os.fspath(source)).expanduser()
     if path.is_dir():
-        return bool(_files(path, _IMAGES, "") or _files(path / "raw", _IMAGES, ""))
+        return bool(_find_files(path, _IMAGES, "") or _find_files(path / "raw", _IMAGES, ""))
     if path.is_file():
         return bool(_IMAGES.fullmatch(path.name) or _LABELS.fullmatch(path.name))
-    return bool(path.name and _files(path.parent, _IMAGES, path.name))
+    return bool(path.name and _find_files(path.parent, _IMAGES, path.name))
 
 
 _OPENING = threading.Lock()
 _SPLITS = {"t10k": "test", "train": "train"}
 
-SOURCE = SourceKind(name="idx", matches=_matches, read=read_idx, open_row=open_idx_row)
+SOURCE = SourceKind(name="idx", matches=_is_idx_source, read=read_idx, open_row=open_idx_row)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.data.estimator_input import Stored, entry, is_nothing, many
-from striate.data.formats.dataset_items import as_array
+from striate.data.formats.dataset_items import to_channels_last
 from striate.data.formats.header import Content
-from striate.data.formats.read_file import read_file, shown
+from striate.data.formats.read_file import path_to_text, read_file
 from striate.data.formats.unreadable import Unreadable
 from striate.data.layout import UNREAD_FORMATS, suffix
 from striate.data.sources import SourceKind
@@ -23,7 +23,7 @@ Images = Sequence[Any] | NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Labelled:
+class LabelledPictures:
     """Pictures in memory with their labels: paths, PIL images and arrays, or one array of all.
 
     Arrays are N x H x W, N x H x W x C or N x C x H x W, uint8 or floats in [0, 1]. `groups`
@@ -37,9 +37,9 @@ class Labelled:
 
 def read_memory(source: object, options: Options) -> Index:
     """Pictures with labels, in the order given; raises `UsageError` where the lengths differ."""
-    if not isinstance(source, Labelled):
+    if not isinstance(source, LabelledPictures):
         assert isinstance(source, tuple)
-        source = Labelled(images=source[0], labels=source[1])
+        source = LabelledPictures(images=source[0], labels=source[1])
     source = replace(source, images=many(source.images), labels=list(source.labels))
     if len(source.images) != len(source.labels):
         raise UsageError(
@@ -53,7 +53,9 @@ def read_memory(source: object, options: Options) -> Index:
         )
     groups = source.groups if len(source.groups) else [""] * len(source.images)
     labels = ["" if is_nothing(label) else str(label) for label in source.labels]
-    index = index_of(_paths(source.images), source.images, labels, [str(group) for group in groups])
+    index = index_of_pictures(
+        _picture_paths(source.images), source.images, labels, [str(group) for group in groups]
+    )
     missing = "its label is missing"
     return replace(
         index,
@@ -63,7 +65,7 @@ def read_memory(source: object, options: Options) -> Index:
     )
 
 
-def index_of(
+def index_of_pictures(
     paths: Sequence[str], images: Images, labels: Sequence[str], groups: Sequence[str]
 ) -> Index:
     """An index of pictures in memory, a row each, in the order given."""
@@ -99,23 +101,25 @@ def open_memory_row(index: Index, row: int) -> Content:
         if isinstance(image, Image.Image):
             image.load()  # whoever gave it may have closed its file, or it is cut short
             return image
-        return as_array(image)
+        return to_channels_last(image)
     except Exception as error:  # the object is another's; it raises what it likes
         told = f": {error}" if isinstance(image, Image.Image) else ""
         raise Unreadable(f"a {type(image).__name__} is not a picture{told:.80}") from None
 
 
-def _matches(source: object) -> bool:
+def _is_memory_source(source: object) -> bool:
     pair = isinstance(source, tuple) and len(source) == 2
-    return isinstance(source, Labelled) or (pair and not isinstance(source, str))
+    return isinstance(source, LabelledPictures) or (pair and not isinstance(source, str))
 
 
-def _paths(images: Images) -> list[str]:
+def _picture_paths(images: Images) -> list[str]:
     width = len(str(max(0, len(images) - 1)))
     return [
-        shown(image) if isinstance(image, str | os.PathLike) else f"{row:0{width}d}"
+        path_to_text(image) if isinstance(image, str | os.PathLike) else f"{row:0{width}d}"
         for row, image in enumerate(images)
     ]
 
 
-SOURCE = SourceKind(name="memory", matches=_matches, read=read_memory, open_row=open_memory_row)
+SOURCE = SourceKind(
+    name="memory", matches=_is_memory_source, read=read_memory, open_row=open_memory_row
+)

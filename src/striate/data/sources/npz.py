@@ -10,18 +10,23 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from striate.data.columns import asked
-from striate.data.formats.array_file import StoredArray, arrays_of_npz
+from striate.data.columns import is_set_by_user
+from striate.data.formats.array_file import StoredArray, list_npz_arrays
 from striate.data.formats.array_parts import (
-    Part,
-    as_pictures,
+    ArrayPart,
+    check_picture_array,
+    decode_labels,
     index_of_parts,
-    labels_of,
-    picture_at,
+    read_picture,
 )
 from striate.data.formats.header import Content
-from striate.data.formats.read_file import ends_in, shown, source_file, without_ending
-from striate.data.layout import split_named
+from striate.data.formats.read_file import (
+    check_source_file,
+    matching_ending,
+    path_to_text,
+    strip_ending,
+)
+from striate.data.layout import parse_split_name
 from striate.data.sources import SourceKind
 from striate.errors import SourceError
 from striate.values import Index, Options, say
@@ -38,21 +43,24 @@ def read_npz(source: object, options: Options) -> Index:
     split (x_train, test_labels); or as `--image` and `--label` say. Raises `SourceMissingError`,
     and `SourceError` where it is damaged, holds Python objects, or lacks images or labels.
     """
-    path = _file(source)
-    arrays = arrays_of_npz(path)
-    roles = roles_of(arrays, options)
+    path = _check_file(source)
+    arrays = list_npz_arrays(path)
+    roles = find_array_roles(arrays, options)
     names: list[str] = []
     if roles.class_names:
-        names = labels_of(arrays[roles.class_names].load(), (), _what(path, roles.class_names))
+        names = decode_labels(
+            arrays[roles.class_names].load(), (), _array_label(path, roles.class_names)
+        )
     parts = [
-        _part(path, arrays, split, found, names) for split, found in sorted(roles.by_split.items())
+        _load_part(path, arrays, split, found, names)
+        for split, found in sorted(roles.by_split.items())
     ]
     if not parts:
-        raise _none(path, arrays, "image")
+        raise _missing_array_error(path, arrays, "image")
     index = index_of_parts(
         parts,
         root=str(path),
-        name=without_ending(path, ends_in(source, ENDINGS)),
+        name=strip_ending(path, matching_ending(source, ENDINGS)),
         kind="npz",
     )
     if not roles.unread:
@@ -62,16 +70,16 @@ def read_npz(source: object, options: Options) -> Index:
     return replace(index, notes=(*index.notes, note))
 
 
-def arrays_of_images(source: object) -> Iterator[tuple[str, NDArray[Any]]]:
+def read_npz_pictures(source: object) -> Iterator[tuple[str, NDArray[Any]]]:
     """Every array of images in an `.npz` with its name; labels need not be there."""
-    path = _file(source)
-    arrays = arrays_of_npz(path)
-    found = roles_of(arrays, Options()).by_split
+    path = _check_file(source)
+    arrays = list_npz_arrays(path)
+    found = find_array_roles(arrays, Options()).by_split
     names = [roles["image"] for _, roles in sorted(found.items()) if "image" in roles]
     if not names:
-        raise _none(path, arrays, "image")
+        raise _missing_array_error(path, arrays, "image")
     for name in names:
-        yield name, as_pictures(arrays[name].load(), _what(path, name))
+        yield name, check_picture_array(arrays[name].load(), _array_label(path, name))
 
 
 def open_npz_row(index: Index, row: int) -> Content:
@@ -80,39 +88,46 @@ def open_npz_row(index: Index, row: int) -> Content:
 
     def array(name: str) -> NDArray[Any]:
         with _OPENING:
-            return _pictures(index.root, name, facts.st_size, facts.st_mtime_ns)
+            return _load_pictures(index.root, name, facts.st_size, facts.st_mtime_ns)
 
-    return picture_at(index.examples[row].path, array)
+    return read_picture(index.examples[row].path, array)
 
 
 @lru_cache(maxsize=8)
-def _pictures(path: str, name: str, size: int, changed: int) -> NDArray[Any]:
+def _load_pictures(path: str, name: str, size: int, changed: int) -> NDArray[Any]:
     """An array of images, opened once a content of its file."""
-    return as_pictures(arrays_of_npz(Path(path))[name].load(), _what(Path(path), name))
+    return check_picture_array(
+        list_npz_arrays(Path(path))[name].load(), _array_label(Path(path), name)
+    )
 
 
-def _part(path: Path, arrays: Arrays, split: str, roles: dict[str, str], names: list[str]) -> Part:
+def _load_part(
+    path: Path, arrays: Arrays, split: str, roles: dict[str, str], names: list[str]
+) -> ArrayPart:
     for role in ("image", "label"):
         if role not in roles:
-            raise _none(path, arrays, role, split)
+            raise _missing_array_error(path, arrays, role, split)
     facts = path.stat()
-    images = _pictures(str(path), roles["image"], facts.st_size, facts.st_mtime_ns)
+    images = _load_pictures(str(path), roles["image"], facts.st_size, facts.st_mtime_ns)
     loaded = {
-        role: labels_of(arrays[name].load(), names if role == "label" else (), _what(path, name))
+        role: decode_labels(
+            arrays[name].load(), names if role == "label" else (), _array_label(path, name)
+        )
         for role, name in roles.items()
         if role != "image"
     }
     for role, values in loaded.items():
         if len(values) != len(images):
             raise SourceError(
-                f"{_what(path, roles['image'])} holds {len(images):,} images, and {roles[role]} "
+                f"{_array_label(path, roles['image'])} holds {len(images):,} images, "
+                f"and {roles[role]} "
                 f"{len(values):,} entries.",
                 "Give one entry for each image.",
             )
     splits = [split] * len(images) if split else []
     if not split and "split_column" in loaded:
-        splits = _splits(loaded["split_column"], _what(path, roles["split_column"]))
-    return Part(
+        splits = _parse_splits(loaded["split_column"], _array_label(path, roles["split_column"]))
+    return ArrayPart(
         name=roles["image"],
         images=images,
         labels=loaded["label"],
@@ -121,8 +136,8 @@ def _part(path: Path, arrays: Arrays, split: str, roles: dict[str, str], names: 
     )
 
 
-def _splits(words: list[str], what: str) -> list[str]:
-    splits = [split_named(word) for word in words]
+def _parse_splits(words: list[str], what: str) -> list[str]:
+    splits = [parse_split_name(word) for word in words]
     if "" in splits or "train" not in splits:
         wrong = words[splits.index("")] if "" in splits else "no train"
         raise SourceError(
@@ -132,28 +147,28 @@ def _splits(words: list[str], what: str) -> list[str]:
     return splits
 
 
-def _file(source: object) -> Path:
-    path = source_file(source)
-    if ends_in(source, ENDINGS) == ".npy":
+def _check_file(source: object) -> Path:
+    path = check_source_file(source)
+    if matching_ending(source, ENDINGS) == ".npy":
         raise SourceError(
-            f"{shown(path)} is a single array; images and their labels are due.",
+            f"{path_to_text(path)} is a single array; images and their labels are due.",
             "Save both in one file: np.savez('set.npz', images=images, labels=labels)",
         )
     return path
 
 
-def _none(path: Path, arrays: Arrays, role: str, split: str = "") -> SourceError:
+def _missing_array_error(path: Path, arrays: Arrays, role: str, split: str = "") -> SourceError:
     """That an array is missing, with those that are there."""
     there = [f"{name} {array.shape}" for name, array in list(arrays.items())[:20]]
     due = f"{role}s" + (f" for {split}" if split else "")
     return SourceError(
-        f"{shown(path)} has no array of {due}; it has: {', '.join(there) or 'none at all'}.",
+        f"{path_to_text(path)} has no array of {due}; it has: {', '.join(there) or 'none at all'}.",
         f"Name it: --{role} NAME" if arrays and not split else _ADVICE,
     )
 
 
-def _what(path: Path, name: str) -> str:
-    return f"{name} in {shown(path)}"
+def _array_label(path: Path, name: str) -> str:
+    return f"{name} in {path_to_text(path)}"
 
 
 _OPENING = threading.Lock()
@@ -161,7 +176,7 @@ _ADVICE = "Save them as images and labels, or x_train, y_train, x_test, y_test."
 
 SOURCE = SourceKind(
     name="npz",
-    matches=lambda source: bool(ends_in(source, ENDINGS)),
+    matches=lambda source: bool(matching_ending(source, ENDINGS)),
     read=read_npz,
     open_row=open_npz_row,
 )
@@ -177,7 +192,7 @@ _NAMES = ("classes", "class_names", "names", "label_names", "target_names", "cat
 
 
 @dataclass(slots=True, kw_only=True)
-class Roles:
+class ArrayRoles:
     """Which array is what: by split ("" where none is given), then by role."""
 
     by_split: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -185,15 +200,15 @@ class Roles:
     unread: list[str] = field(default_factory=list)
 
 
-def roles_of(names: Iterable[str], options: Options) -> Roles:
+def find_array_roles(names: Iterable[str], options: Options) -> ArrayRoles:
     """What arrays of these names are; names that the options give come before the usual ones.
 
     Where some stand for given splits (`x_train`, `test_images`), others do not count.
     """
     names = list(names)
-    roles = Roles()
+    roles = ArrayRoles()
     for name in names:
-        split, role = _split_and_role(name, options)
+        split, role = _parse_array_name(name, options)
         if name.casefold() in _NAMES:
             roles.class_names = name
         elif role:
@@ -207,15 +222,15 @@ def roles_of(names: Iterable[str], options: Options) -> Roles:
     return roles
 
 
-def _split_and_role(name: str, options: Options) -> tuple[str, str]:
+def _parse_array_name(name: str, options: Options) -> tuple[str, str]:
     for role in _CALLED:
-        if asked(options, role) and name == getattr(options, role):
+        if is_set_by_user(options, role) and name == getattr(options, role):
             return "", role
     words = [word for word in re.split(r"[_\-. ]+", name.casefold()) if word]
-    split = next((found for found in map(split_named, words) if found), "")
-    rest = "_".join(word for word in words if not split_named(word)) if len(words) > 1 else ""
+    split = next((found for found in map(parse_split_name, words) if found), "")
+    rest = "_".join(word for word in words if not parse_split_name(word)) if len(words) > 1 else ""
     for role, called in _CALLED.items():
-        if asked(options, role):
+        if is_set_by_user(options, role):
             continue
         if name.casefold() in called:
             return "", role

@@ -7,28 +7,33 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from striate.data.columns import asked, image_column, label_columns, must_have
+from striate.data.columns import (
+    find_image_column,
+    find_label_columns,
+    is_set_by_user,
+    require_columns,
+)
 from striate.data.estimator_input import Stored
 from striate.data.formats.header import Content
 from striate.data.formats.read_file import (
-    ends_in,
-    located,
+    check_source_file,
+    matching_ending,
+    path_to_text,
     read_file,
-    shown,
-    source_file,
-    without_ending,
+    strip_ending,
+    text_to_path,
 )
 from striate.data.formats.table_file import ENDINGS, TableFile, cell_text, read_table
 from striate.data.formats.unreadable import Unreadable
-from striate.data.layout import SPLIT_NAMES, UNREAD_FORMATS, split_named, suffix
-from striate.data.listed_labels import WHOLE, labels_of_rows, several_written
-from striate.data.listed_paths import Found, Listed, find_listed, sample_found
+from striate.data.layout import SPLIT_NAMES, UNREAD_FORMATS, parse_split_name, suffix
+from striate.data.listed_labels import WHOLE_NUMBER, normalise_multi_labels, read_row_labels
+from striate.data.listed_paths import FoundPaths, ListedPath, find_listed_files, find_sample_files
 from striate.data.sources import SourceKind
 from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.values import Example, Index, Options, Sentence, say
 
 
-def read_listed(source: object, options: Options) -> Index:
+def read_table_source(source: object, options: Options) -> Index:
     """A row for every image that a table lists, by the columns that the options name.
 
     Columns that are not named are told by their names and by what stands in them. Paths are
@@ -36,19 +41,19 @@ def read_listed(source: object, options: Options) -> Index:
     folder). Files that are not there are set aside. Raises `SourceMissingError` where all are
     missing, and `SourceError` where a column is missing or cannot be read.
     """
-    table = _opened(source, options)
-    image = _image_column(table, options)
-    labels = label_columns(table.columns, options, table.title, image, cell_text)
+    table = _open_table(source, options)
+    image = _find_image_column(table, options)
+    labels = find_label_columns(table.columns, options, table.title, image, cell_text)
     for column in (image, *labels):
-        _must_be_one(column, table)
+        _refuse_repeated_column(column, table)
     for name in ("group", "split_column", "weight"):
-        if asked(options, name):
-            must_have(name, getattr(options, name), list(table.columns), table.title)
-    found = _found(table, image)
+        if is_set_by_user(options, name):
+            require_columns(name, getattr(options, name), list(table.columns), table.title)
+    found = _find_files(table, image)
     several = len(labels) > 1
-    written, label_notes = labels_of_rows(table.columns, labels, options, table.title)
-    rows = [*_rows(table, found, written, options), *_faults(table)]
-    examples, row_notes = _once_each(rows, options.task)
+    written, label_notes = read_row_labels(table.columns, labels, options, table.title)
+    rows = [*_table_rows(table, found, written, options), *_fault_rows(table)]
+    examples, row_notes = _merge_repeated_paths(rows, options.task)
     given = {example.split for example in examples} - {""}
     marked = several and options.task != "label"
     return Index(
@@ -61,17 +66,17 @@ def read_listed(source: object, options: Options) -> Index:
         given_splits=tuple(name for name in SPLIT_NAMES if name in given),
         notes=(
             *table.file.notes,
-            *_columns_told(table, image, labels, options),
+            *_column_notes(table, image, labels, options),
             *found.notes,
             *label_notes,
             *row_notes,
-            *_idle_told(table, options),
+            *_unused_weight_notes(table, options),
         ),
         address=table.title,
     )
 
 
-def pictures_in_table(
+def list_table_pictures(
     source: object, options: Options
 ) -> tuple[list[tuple[str, Stored]], tuple[Sentence, ...]]:
     """The picture of every row of a table, in its order, with its path; labels are passed over.
@@ -79,35 +84,35 @@ def pictures_in_table(
     One that is not there raises `Unreadable` when it is read. The sentences say how the table was
     read. Raises what `read_listed` does.
     """
-    table = _opened(source, options)
-    image = _image_column(table, options)
-    _must_be_one(image, table)
-    found = _found(table, image)
+    table = _open_table(source, options)
+    image = _find_image_column(table, options)
+    _refuse_repeated_column(image, table)
+    found = _find_files(table, image)
     pictures = []
     for number, each in enumerate(found.images):
         there = each.path and not each.reason
-        name = shown(Path(table.root, each.path)) if there else each.path
-        read = partial(_bytes_of, table.root, each)
+        name = path_to_text(Path(table.root, each.path)) if there else each.path
+        read = partial(_read_listed_file, table.root, each)
         pictures.append((name or f"(row {number + 1})", Stored(read=read)))
     for fault in reversed(table.file.faults):
-        read = partial(_bytes_of, table.root, Listed(path="", reason=fault.why))
+        read = partial(_read_listed_file, table.root, ListedPath(path="", reason=fault.why))
         pictures.insert(fault.before, (f"(line {fault.line})", Stored(read=read)))
-    unlabelled = _columns_told(table, image, (), options)
+    unlabelled = _column_notes(table, image, (), options)
     return pictures, (*table.file.notes, *unlabelled, *found.notes)
 
 
-def _bytes_of(root: Path, listed: Listed) -> bytes:
+def _read_listed_file(root: Path, listed: ListedPath) -> bytes:
     if listed.reason:
         raise Unreadable(listed.reason)
     if suffix(listed.path) in UNREAD_FORMATS:
         raise Unreadable(UNREAD_FORMATS[suffix(listed.path)])
-    return read_file(located(root, listed.path))
+    return read_file(text_to_path(root, listed.path))
 
 
 def open_listed_row(index: Index, row: int) -> Content:
     """The bytes of one listed file; raises `Unreadable`, also where it changed meanwhile."""
     example = index.examples[row]
-    content = read_file(located(index.root, example.path))
+    content = read_file(text_to_path(index.root, example.path))
     if example.bytes and len(content) != example.bytes:
         raise Unreadable("it changed while it was being read")
     return content
@@ -128,23 +133,27 @@ class _Table:
         return self.file.columns
 
 
-def _opened(source: object, options: Options) -> _Table:
+def _open_table(source: object, options: Options) -> _Table:
     root = None if options.root is None else Path(options.root).expanduser()
     if root is not None and not root.is_dir():
-        raise SourceMissingError(f"There is no folder {shown(root)}.", "Give another --root.")
-    ending = ends_in(source, ENDINGS)
+        raise SourceMissingError(
+            f"There is no folder {path_to_text(root)}.", "Give another --root."
+        )
+    ending = matching_ending(source, ENDINGS)
     if not ending:
-        return _Table(file=_of_frame(source), root=root or Path(), name="table", title="the frame")
-    path = source_file(source)
+        return _Table(
+            file=_table_from_frame(source), root=root or Path(), name="table", title="the frame"
+        )
+    path = check_source_file(source)
     return _Table(
         file=read_table(path, ending, options.encoding),
         root=root or path.parent,
-        name=without_ending(path, ending),
-        title=shown(path),
+        name=strip_ending(path, ending),
+        title=path_to_text(path),
     )
 
 
-def _of_frame(source: Any) -> TableFile:
+def _table_from_frame(source: Any) -> TableFile:
     names = [str(name) for name in source.columns]
     columns: dict[str, Sequence[Any]] = {}
     for name, own in zip(names, source.columns, strict=True):
@@ -154,17 +163,17 @@ def _of_frame(source: Any) -> TableFile:
     return TableFile(columns=columns, twice=twice)
 
 
-def _image_column(table: _Table, options: Options) -> str:
-    _must_be_one(options.image, table)
+def _find_image_column(table: _Table, options: Options) -> str:
+    _refuse_repeated_column(options.image, table)
 
     def there(cells: Sequence[Any]) -> list[str]:
-        texts = [_path_text(cell) or "" for cell in cells]
-        return sample_found(texts, table.root, table.name)
+        texts = [_cell_path(cell) or "" for cell in cells]
+        return find_sample_files(texts, table.root, table.name)
 
-    return image_column(table.columns, options, table.title, there)
+    return find_image_column(table.columns, options, table.title, there)
 
 
-def _must_be_one(column: str, table: _Table) -> None:
+def _refuse_repeated_column(column: str, table: _Table) -> None:
     if column in table.file.twice:
         raise SourceError(
             f"{table.title} has several columns named {column}.",
@@ -172,41 +181,41 @@ def _must_be_one(column: str, table: _Table) -> None:
         )
 
 
-def _found(table: _Table, column: str) -> Found:
+def _find_files(table: _Table, column: str) -> FoundPaths:
     cells = []
     for cell in table.columns[column]:
-        text = _path_text(cell)
+        text = _cell_path(cell)
         if text is None:
             raise UsageError(
                 f"{table.title} lists images by {type(cell).__name__}, such as {cell!r:.40}.",
                 "The column of images must hold paths; name another with --image.",
             )
         cells.append(text)
-    return find_listed(cells, table.root, table.name)
+    return find_listed_files(cells, table.root, table.name)
 
 
-def _path_text(cell: Any) -> str | None:
+def _cell_path(cell: Any) -> str | None:
     """The path in a cell as text, or None where the cell holds something else."""
     if isinstance(cell, str | os.PathLike):
         text = os.fsdecode(cell)
         try:
-            return shown(text).strip()
+            return path_to_text(text).strip()
         except UnicodeEncodeError:
             return cell_text(text)
     if isinstance(cell, bool | bytes):
         return None
     text = cell_text(cell)
-    return text if not text or WHOLE.fullmatch(text) else None
+    return text if not text or WHOLE_NUMBER.fullmatch(text) else None
 
 
-def _rows(
-    table: _Table, found: Found, labels: Sequence[str], options: Options
+def _table_rows(
+    table: _Table, found: FoundPaths, labels: Sequence[str], options: Options
 ) -> Iterator[Example]:
     nothing = [""] * len(found.images)
     groups: Sequence[Any] = nothing
     if options.group_pattern is None:
         groups = table.columns.get(options.group, nothing)
-    splits = _splits(table, options) or nothing
+    splits = _read_splits(table, options) or nothing
     for number, (image, label) in enumerate(zip(found.images, labels, strict=True)):
         reason = image.reason or ("" if label else _NO_LABEL)
         yield Example(
@@ -219,19 +228,19 @@ def _rows(
         )
 
 
-def _faults(table: _Table) -> Iterator[Example]:
+def _fault_rows(table: _Table) -> Iterator[Example]:
     for fault in table.file.faults:
         yield Example(path=f"(line {fault.line})", status="set_aside", reason=fault.why)
 
 
-def _splits(table: _Table, options: Options) -> list[str]:
+def _read_splits(table: _Table, options: Options) -> list[str]:
     """The split of every row, or nothing where none is given or asked for."""
     if options.split != "auto" or options.split_column not in table.columns:
         return []
     words = [cell_text(cell) for cell in table.columns[options.split_column]]
     if not any(words):
         return []
-    splits = [split_named(word) for word in words]
+    splits = [parse_split_name(word) for word in words]
     for word, split in zip(words, splits, strict=True):
         if not split:
             told = f"{word} for a split" if word else "no split for some images"
@@ -246,7 +255,7 @@ def _splits(table: _Table, options: Options) -> list[str]:
     return splits
 
 
-def _once_each(
+def _merge_repeated_paths(
     examples: Sequence[Example], task: str
 ) -> tuple[list[Example], tuple[Sentence, ...]]:
     """One row a path: a repeated one counts once, one that contradicts itself is set aside.
@@ -256,7 +265,7 @@ def _once_each(
     rows: dict[str, list[Example]] = {}
     for example in examples:
         rows.setdefault(example.path, []).append(example)
-    kept = [_one_of(each, task) for each in rows.values()]
+    kept = [_merge_rows(each, task) for each in rows.values()]
     repeated = sum(len(each) - 1 for each in rows.values())
     contradicting = sum(example.reason.startswith(_SEVERAL["label"]) for example in kept)
     notes: list[Sentence] = []
@@ -272,7 +281,7 @@ def _once_each(
     return kept, tuple(notes)
 
 
-def _one_of(rows: list[Example], task: str) -> Example:
+def _merge_rows(rows: list[Example], task: str) -> Example:
     rows = [row for row in rows if row.reason != _NO_LABEL] or rows
     first = rows[0]
     if first.status == "set_aside":
@@ -282,20 +291,20 @@ def _one_of(rows: list[Example], task: str) -> Example:
         if len(said) < 2:
             continue
         if what == "label" and task == "labels" and all(said):
-            first = replace(first, label=several_written(said))
+            first = replace(first, label=normalise_multi_labels(said))
             continue
         listed = ", ".join(name[:60] for name in said[:5] if name)
         return replace(first, status="set_aside", label="", reason=f"{told}: {listed}")
     return first
 
 
-def _columns_told(
+def _column_notes(
     table: _Table, image: str, labels: tuple[str, ...], options: Options
 ) -> tuple[Sentence, ...]:
     """Which columns were taken where nobody named them."""
     guessed = (
         image != options.image,
-        bool(labels) and labels != (options.label,) and not asked(options, "label"),
+        bool(labels) and labels != (options.label,) and not is_set_by_user(options, "label"),
     )
     if not labels and guessed[0]:
         told = "Images are listed in the column {image}; --image names another."
@@ -309,17 +318,17 @@ def _columns_told(
     return ()
 
 
-def _idle_told(table: _Table, options: Options) -> tuple[Sentence, ...]:
+def _unused_weight_notes(table: _Table, options: Options) -> tuple[Sentence, ...]:
     if options.weight not in table.columns:
         return ()
     told = "The column {column} has no effect yet: every image counts the same."
     return (say("read.weights_idle", told, column=options.weight),)
 
 
-def matches(source: object) -> bool:
+def is_table_source(source: object) -> bool:
     """Whether a source is a file of a table, or a frame."""
     frame = type(source).__module__.partition(".")[0] in {"pandas", "polars"}
-    return bool(ends_in(source, ENDINGS)) or (frame and hasattr(source, "columns"))
+    return bool(matching_ending(source, ENDINGS)) or (frame and hasattr(source, "columns"))
 
 
 _NO_LABEL = "its label is missing"
@@ -329,4 +338,6 @@ _SEVERAL = {
     "group": "it is listed in several groups",
 }
 
-SOURCE = SourceKind(name="table", matches=matches, read=read_listed, open_row=open_listed_row)
+SOURCE = SourceKind(
+    name="table", matches=is_table_source, read=read_table_source, open_row=open_listed_row
+)

@@ -4,14 +4,14 @@ from collections import defaultdict
 from dataclasses import replace
 
 from striate.config.patterns import CLASS, Pattern
-from striate.data.columns import OF_BOXES
+from striate.data.columns import BOX_SETTINGS
 from striate.errors import SourceError
 from striate.values import Example, Index, Options, Sentence, say
 
 FLAG = "--group-pattern"
 
 
-def grouped(index: Index, options: Options) -> Index:
+def set_groups(index: Index, options: Options) -> Index:
     """The index with `group` set by `options.group_pattern`, where there is one.
 
     The pattern is looked for in the path of every image, relative to the source; what it
@@ -20,7 +20,7 @@ def grouped(index: Index, options: Options) -> Index:
     it fits none, or where all images are of one group.
     """
     if options.group_pattern is not None:
-        index = _by_pattern(index, options.group_pattern)
+        index = _group_by_pattern(index, options.group_pattern)
     used = [example for example in index.examples if example.status == "used"]
     names = {example.group for example in used}
     if not names - {""}:
@@ -31,26 +31,29 @@ def grouped(index: Index, options: Options) -> Index:
             "none is left to judge by.",
             "Groups are patients, writers, videos: there must be several.",
         )
-    return replace(index, notes=(*index.notes, *_notes(used, options.group_pattern)))
+    return replace(index, notes=(*index.notes, *_group_notes(used, options.group_pattern)))
 
 
-def grouped_to_judge(index: Index, pattern: str | None) -> Index:
+def set_evaluation_groups(index: Index, pattern: str | None) -> Index:
     """The index with the groups that the pattern of an earlier run finds in its paths, if any."""
     if pattern is None:
         return index
     found = Pattern(pattern, FLAG)
-    images = _images(index, found)
+    images = _source_images(index, found)
     examples = tuple(
-        replace(e, group=images.get(e.group) or _group(e, found) or e.group) for e in index.examples
+        replace(e, group=images.get(e.group) or _captured_group(e, found) or e.group)
+        for e in index.examples
     )
     return replace(index, examples=examples)
 
 
-def _by_pattern(index: Index, pattern: str) -> Index:
+def _group_by_pattern(index: Index, pattern: str) -> Index:
     found = Pattern(pattern, FLAG)
-    images = _images(index, found)
+    images = _source_images(index, found)
     examples = tuple(
-        e if e.status == "ignored" else replace(e, group=images.get(e.group) or _group(e, found))
+        e
+        if e.status == "ignored"
+        else replace(e, group=images.get(e.group) or _captured_group(e, found))
         for e in index.examples
     )
     used = [example for example in examples if example.status == "used"]
@@ -63,19 +66,19 @@ def _by_pattern(index: Index, pattern: str) -> Index:
     return replace(index, examples=examples)
 
 
-def _images(index: Index, pattern: Pattern) -> dict[str, str]:
+def _source_images(index: Index, pattern: Pattern) -> dict[str, str]:
     """The group of every image that boxes were cut from: boxes of one image stay together."""
-    if index.kind not in OF_BOXES:
+    if index.kind not in BOX_SETTINGS:
         return {}
     groups: dict[str, str] = {}
     for example in index.examples:
         image = example.group
         if image and image not in groups:
-            groups[image] = _group(replace(example, path=image), pattern) or image
+            groups[image] = _captured_group(replace(example, path=image), pattern) or image
     return groups
 
 
-def _group(example: Example, pattern: Pattern) -> str:
+def _captured_group(example: Example, pattern: Pattern) -> str:
     found = pattern.search(example.path, example.label)
     captured = [part or "" for part in found.groups()] if found else []
     if not any(captured):
@@ -83,7 +86,7 @@ def _group(example: Example, pattern: Pattern) -> str:
     return "/".join([example.label, *captured] if CLASS in pattern.text else captured)
 
 
-def _notes(used: list[Example], pattern: str | None) -> list[Sentence]:
+def _group_notes(used: list[Example], pattern: str | None) -> list[Sentence]:
     sizes: dict[str, int] = defaultdict(int)
     for example in used:
         sizes[example.group] += 1

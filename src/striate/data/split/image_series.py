@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.metrics.intervals import rng
+from striate.metrics.intervals import make_rng
 from striate.values import Cache, Index, Rows, Sentence, Series, say
 
 Floats = NDArray[np.float32]
@@ -35,13 +35,13 @@ def find_series(index: Index, cache: Cache, groups: Rows) -> Series | None:
     """
     if cache.size < SIDE:
         return None
-    rows = _one_of_each(index, groups)
+    rows = _unique_rows(index, groups)
     across = _runs_through_classes(index, rows)
-    by_name = _stretches(index, rows, across, number=False)
-    by_number = _stretches(index, rows, across, number=True)
-    found = _judged(index, cache, by_name, across, number=False)
+    by_name = _row_stretches(index, rows, across, number=False)
+    by_number = _row_stretches(index, rows, across, number=True)
+    found = _measure_series(index, cache, by_name, across, number=False)
     if found and any((a != b).any() for a, b in zip(by_name, by_number, strict=True)):
-        other = _judged(index, cache, by_number, across, number=True)
+        other = _measure_series(index, cache, by_number, across, number=True)
         if other and other.share - other.chance > found.share - found.chance:
             return other
     return found
@@ -73,7 +73,7 @@ def series_notes(series: Series | None) -> tuple[Sentence, ...]:
     return (note,)
 
 
-def _one_of_each(index: Index, groups: Rows) -> Rows:
+def _unique_rows(index: Index, groups: Rows) -> Rows:
     """The rows in use, of images that are copies of each other the first; named groups whole."""
     seen: set[tuple[int, str]] = set()
     rows = []
@@ -101,7 +101,7 @@ def _runs_through_classes(index: Index, rows: Rows) -> bool:
     return changes > 0.25 * len(owners)
 
 
-def _stretches(index: Index, rows: Rows, across: bool, *, number: bool) -> list[Rows]:
+def _row_stretches(index: Index, rows: Rows, across: bool, *, number: bool) -> list[Rows]:
     """Rows in order, a stretch a given split (and class); at most 5,000 in all, evenly."""
     parts: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row in rows.tolist():
@@ -110,14 +110,14 @@ def _stretches(index: Index, rows: Rows, across: bool, *, number: bool) -> list[
     share = min(1.0, MOST_IMAGES / max(1, len(rows)))
     stretches = []
     for part in parts.values():
-        named = [(_key(index.examples[row].path, across, number), row) for row in part]
+        named = [(_order_key(index.examples[row].path, across, number), row) for row in part]
         ordered = [row for _, row in sorted(named)][: round(share * len(part))]
         if len(ordered) >= FEWEST_IMAGES:
             stretches.append(np.array(ordered, np.int64))
     return stretches
 
 
-def _key(path: str, across: bool, number: bool) -> tuple[object, ...]:
+def _order_key(path: str, across: bool, number: bool) -> tuple[object, ...]:
     name = path.rpartition("/")[2] if across else path
     natural = tuple(
         (0, int(part), "") if part.isdecimal() else (1, 0, part)
@@ -131,7 +131,7 @@ def _last_number(path: str) -> tuple[int]:
     return (int(found[-1]) if found else -1,)
 
 
-def _judged(
+def _measure_series(
     index: Index, cache: Cache, stretches: Sequence[Rows], across: bool, *, number: bool
 ) -> Series | None:
     """The share of images whose nearest is near by name, against that of chance."""
@@ -141,7 +141,7 @@ def _judged(
     starts = np.cumsum([0, *(len(stretch) for stretch in stretches[:-1])])
     nearest = np.concatenate(
         [
-            start + _nearest(index, cache, stretch)
+            start + _nearest_lookalikes(index, cache, stretch)
             for start, stretch in zip(starts, stretches, strict=True)
         ]
     )
@@ -149,7 +149,7 @@ def _judged(
     near = np.abs(places - places[nearest]) <= NEAR
     owners = np.repeat(np.arange(len(stretches)), [len(stretch) for stretch in stretches])
     blocks = owners * len(index.classes) + index.labels()[rows]
-    shares_D = _by_lot(places, nearest, blocks)
+    shares_D = _permuted_shares(places, nearest, blocks)
     share, chance = float(near.mean()), float(shares_D.mean())
     p = float((1 + (shares_D >= share).sum()) / (1 + DRAWS))
     suspected = (
@@ -165,13 +165,13 @@ def _judged(
         p=p,
         order="number" if number else "name",
         across=across,
-        pattern=pattern_for(paths, pairs, across) if suspected else "",
+        pattern=suggest_group_pattern(paths, pairs, across) if suspected else "",
     )
 
 
-def _nearest(index: Index, cache: Cache, stretch: Rows) -> Rows:
+def _nearest_lookalikes(index: Index, cache: Cache, stretch: Rows) -> Rows:
     """Place of each image's nearest look-alike in its stretch."""
-    looks_ND = _looks(cache, stretch)
+    looks_ND = _unit_thumbnails(cache, stretch)
     likeness = looks_ND @ looks_ND.T
     np.fill_diagonal(likeness, -np.inf)
     named = np.array([index.examples[row].group for row in stretch])
@@ -182,7 +182,7 @@ def _nearest(index: Index, cache: Cache, stretch: Rows) -> Rows:
     return nearest
 
 
-def _looks(cache: Cache, rows: Rows) -> Floats:
+def _unit_thumbnails(cache: Cache, rows: Rows) -> Floats:
     """Pictures of 16 x 16 grey pixels as unit vectors, N x 256; green stands for grey."""
     channel = 1 if cache.channels == 3 else 0
     step = max(1, cache.size // LARGEST_SIDE)
@@ -200,9 +200,9 @@ def _looks(cache: Cache, rows: Rows) -> Floats:
     return unit
 
 
-def _by_lot(places: Rows, nearest: Rows, blocks: Rows) -> Floats:
+def _permuted_shares(places: Rows, nearest: Rows, blocks: Rows) -> Floats:
     """The share of near pairs of each of 199 draws, images having changed places in a block."""
-    generator = rng(0, "series")
+    generator = make_rng(0, "series")
     sorted_places = places[np.argsort(blocks, kind="stable")]
     shares = np.empty(DRAWS, np.float32)
     for draw in range(DRAWS):
@@ -216,7 +216,9 @@ FULLEST_GROUP = 0.25
 TOGETHER = 0.5
 
 
-def pattern_for(paths: Sequence[str], pairs: Sequence[tuple[str, str]], across: bool) -> str:
+def suggest_group_pattern(
+    paths: Sequence[str], pairs: Sequence[tuple[str, str]], across: bool
+) -> str:
     """The finest of a few patterns that puts at least half of the `pairs` into one group each.
 
     Tried are: all of the name before its last number, before its last two, the path without the
@@ -224,7 +226,7 @@ def pattern_for(paths: Sequence[str], pairs: Sequence[tuple[str, str]], across: 
     With `across` the folder, which is the class, is no part of the group. "" where none fits;
     none does that puts over a quarter of the images into one group.
     """
-    for pattern in _patterns(across):
+    for pattern in _candidate_patterns(across):
         search = re.compile(pattern).search
         groups = {path: found.group(1) for path in paths if (found := search(path))}
         sizes = Counter(group for group in groups.values() if group)
@@ -236,7 +238,7 @@ def pattern_for(paths: Sequence[str], pairs: Sequence[tuple[str, str]], across: 
     return ""
 
 
-def _patterns(across: bool) -> list[str]:
+def _candidate_patterns(across: bool) -> list[str]:
     lead = "([^/]*" if across else "(.*"
     ending = r"\.\w+$"
     return [

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from striate.data.formats.read_file import shown
+from striate.data.formats.read_file import path_to_text
 from striate.errors import SourceError, UsageError
 from striate.values import SPLITS, Example, Index, Split
 
 
-def earlier_sides(path: str, index: Index) -> dict[int, str]:
+def earlier_split_sides(path: str, index: Index) -> dict[int, str]:
     """The side of every row in use that stood in an earlier run, by equal bytes or pixels.
 
     Raises `UsageError` where the file is no `index.csv` with a split, `SourceError` where none
     of today's images is in it.
     """
-    known = dict(_marks(path))
+    known = dict(_earlier_image_sides(path))
     if not known:
         raise UsageError(
             f"{path} says of no image on which side it was; a run that was judged by "
@@ -39,7 +39,7 @@ def earlier_sides(path: str, index: Index) -> dict[int, str]:
     return sides
 
 
-def _marks(path: str) -> Iterator[tuple[tuple[str, str], str]]:
+def _earlier_image_sides(path: str) -> Iterator[tuple[tuple[str, str], str]]:
     """What tells an earlier image again, with its side; of copies on two sides, the training's."""
     found: list[tuple[tuple[str, str], str]] = []
     try:
@@ -51,14 +51,14 @@ def _marks(path: str) -> Iterator[tuple[tuple[str, str], str]]:
                             found.append(((kind, line[f"{kind}_hash"]), line["split"]))
     except (KeyError, csv.Error, UnicodeDecodeError, OSError) as error:
         raise UsageError(
-            f"{shown(path)} is no index.csv of a run ({type(error).__name__}: {error}).",
+            f"{path_to_text(path)} is no index.csv of a run ({type(error).__name__}: {error}).",
             "Name the index.csv in the folder of an earlier run.",
         ) from None
     # The last counts in a dict: training images come last.
     yield from sorted(found, key=lambda pair: -SPLITS.index(pair[1]))
 
 
-def accounted(index: Index, split: Split) -> Index:
+def complete_index(index: Index, split: Split) -> Index:
     """The index with the split of every used example, and its group.
 
     A group has the name that the source gave it (of several joined by copies: the first by code

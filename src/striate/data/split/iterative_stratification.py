@@ -11,15 +11,15 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.split.portions import Unit
+from striate.data.split.portions import SplitGroup
 
 Floats = NDArray[np.float64]
 
 
-def portion(
-    units: Sequence[Unit],
+def assign_label_portions(
+    units: Sequence[SplitGroup],
     shares: Mapping[str, tuple[float, int]],
-    placed: Mapping[str, Sequence[Unit]] = MappingProxyType({}),
+    placed: Mapping[str, Sequence[SplitGroup]] = MappingProxyType({}),
 ) -> dict[str, list[int]]:
     """Rows of each part: about `shares` of every label and of all, and `train` for the rest.
 
@@ -35,31 +35,31 @@ def portion(
     total = sum(len(unit.firsts) for unit in every)
     wished = [min(share, most / max(1, total)) for share, most in shares.values()]
     wanted_P = np.array([1 - sum(wished), *wished])
-    counts_UK = _counts(every, width)
+    counts_UK = _label_counts(every, width)
     wanted_PK = np.outer(wanted_P, counts_UK.sum(axis=0))
     for part, name in enumerate(names):
-        wanted_PK[part] -= _counts(settled[name], width).sum(axis=0)
-    chosen_U = _dealt(counts_UK[: len(free)], wanted_PK)
+        wanted_PK[part] -= _label_counts(settled[name], width).sum(axis=0)
+    chosen_U = _assign_groups(counts_UK[: len(free)], wanted_PK)
     sides = {name: list(settled[name]) for name in names}
     for unit, part in zip(free, chosen_U, strict=True):
         sides[names[part]].append(unit)
-    _none_untrained(sides, settled)
+    _keep_labels_in_train(sides, settled)
     return {name: [row for unit in side for row in unit.rows] for name, side in sides.items()}
 
 
-def deal(units: Sequence[Unit], folds: int) -> list[list[int]]:
+def assign_label_folds(units: Sequence[SplitGroup], folds: int) -> list[list[int]]:
     """Rows of each fold: every label spread evenly, whole groups."""
     held = [unit for unit in units if unit.rows]
     width = 1 + max((k for unit in held for labels in unit.sets for k in labels), default=0)
-    counts_UK = _counts(held, width)
+    counts_UK = _label_counts(held, width)
     wanted_PK = np.tile(counts_UK.sum(axis=0) / folds, (folds, 1))
     parts: list[list[int]] = [[] for _ in range(folds)]
-    for unit, part in zip(held, _dealt(counts_UK, wanted_PK), strict=True):
+    for unit, part in zip(held, _assign_groups(counts_UK, wanted_PK), strict=True):
         parts[part] += unit.rows
     return parts
 
 
-def _counts(units: Sequence[Unit], width: int) -> Floats:
+def _label_counts(units: Sequence[SplitGroup], width: int) -> Floats:
     """Pictures of each label in each group, and as the last column all its pictures."""
     counts = np.zeros((len(units), width + 1))
     for place, unit in enumerate(units):
@@ -69,7 +69,7 @@ def _counts(units: Sequence[Unit], width: int) -> Floats:
     return counts
 
 
-def _dealt(counts_UK: Floats, wanted_PK: Floats) -> NDArray[np.int64]:
+def _assign_groups(counts_UK: Floats, wanted_PK: Floats) -> NDArray[np.int64]:
     """The part of every group: the one that wants the rarest label left most, then images most."""
     wanted = wanted_PK.copy()
     chosen = np.full(len(counts_UK), -1, np.int64)
@@ -87,7 +87,9 @@ def _dealt(counts_UK: Floats, wanted_PK: Floats) -> NDArray[np.int64]:
     return chosen
 
 
-def _none_untrained(sides: dict[str, list[Unit]], settled: Mapping[str, Sequence[Unit]]) -> None:
+def _keep_labels_in_train(
+    sides: dict[str, list[SplitGroup]], settled: Mapping[str, Sequence[SplitGroup]]
+) -> None:
     """Moves groups of a label that no training image is left of to train."""
     trained = {k for unit in sides["train"] for labels in unit.sets for k in labels}
     for name in [name for name in sides if name != "train"]:

@@ -13,7 +13,7 @@ from striate.values import Index, Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class SplitGroup:
     """A group of images that stay together: its rows and their labels.
 
     Of the task `labels` a row's label is its set of labels, and `sets` are the numbers of these.
@@ -44,7 +44,7 @@ class Unit:
         """How many different pictures of each class it holds."""
         return Counter(self.labels[place] for place in self.firsts)
 
-    def within(self, inside: NDArray[np.bool_]) -> "Unit":
+    def within(self, inside: NDArray[np.bool_]) -> "SplitGroup":
         """The part of the group whose rows are `inside`; it may be empty."""
         places = [place for place, row in enumerate(self.rows) if inside[row]]
         return replace(
@@ -56,7 +56,7 @@ class Unit:
         )
 
 
-def units_of(index: Index, groups: Rows, seed: int) -> list[Unit]:
+def split_groups(index: Index, groups: Rows, seed: int) -> list[SplitGroup]:
     """The groups of all rows in use, in order of their keys."""
     labels = index.labels()
     marks = index.targets() > 0 if index.task == "labels" else None
@@ -69,22 +69,22 @@ def units_of(index: Index, groups: Rows, seed: int) -> list[Unit]:
         names = {example.label for example in examples}
         identity = min((example.bytes_hash, example.path) for example in examples)
         units.append(
-            Unit(
+            SplitGroup(
                 rows=tuple(rows),
                 labels=tuple(int(labels[row]) for row in rows),
-                key=_draw(seed, *identity),
-                contradictory=len(names) > 1 and _same_picture(index, rows),
-                sets=() if marks is None else tuple(_numbers(marks[row]) for row in rows),
+                key=_draw_key(seed, *identity),
+                contradictory=len(names) > 1 and _is_contradiction(index, rows),
+                sets=() if marks is None else tuple(_marked_classes(marks[row]) for row in rows),
                 pictures=tuple(example.picture for example in examples),
             )
         )
     return sorted(units, key=lambda unit: unit.key)
 
 
-def portion(
-    units: Sequence[Unit],
+def assign_portions(
+    units: Sequence[SplitGroup],
     shares: Mapping[str, tuple[float, int]],
-    placed: Mapping[str, Sequence[Unit]] = MappingProxyType({}),
+    placed: Mapping[str, Sequence[SplitGroup]] = MappingProxyType({}),
 ) -> dict[str, list[int]]:
     """Rows of each part: `shares` of every class, at most so many, and `train` for the rest.
 
@@ -94,7 +94,7 @@ def portion(
     training images. What is `placed` already stays and counts.
     """
     every = [*units, *(unit for side in placed.values() for unit in side)]
-    wanted = {name: _quotas(every, share, most) for name, (share, most) in shares.items()}
+    wanted = {name: _class_quotas(every, share, most) for name, (share, most) in shares.items()}
     given = {name: sum((u.counts for u in placed.get(name, ())), Counter[int]()) for name in shares}
     parts: dict[str, list[int]] = {
         name: [row for unit in placed.get(name, ()) for row in unit.rows]
@@ -105,7 +105,7 @@ def portion(
         if len(unit.rows) == 1:
             singles[unit.labels[0]].append(unit.rows[0])
         elif unit.rows:
-            name = "train" if unit.contradictory else _least_met(unit, wanted, given)
+            name = "train" if unit.contradictory else _neediest_part(unit, wanted, given)
             parts[name] += unit.rows
             if name != "train":
                 given[name].update(unit.counts)
@@ -118,10 +118,10 @@ def portion(
             parts[name] += rows[start : start + take]
             start += take
         parts["train"] += rows[start:]
-    return _none_untrained(every, parts)
+    return _keep_classes_in_train(every, parts)
 
 
-def deal(units: Sequence[Unit], folds: int) -> list[list[int]]:
+def assign_folds(units: Sequence[SplitGroup], folds: int) -> list[list[int]]:
     """Rows of each fold: every class spread evenly, large groups first."""
     parts: list[list[int]] = [[] for _ in range(folds)]
     held = [Counter[int]() for _ in range(folds)]
@@ -138,16 +138,16 @@ def deal(units: Sequence[Unit], folds: int) -> list[list[int]]:
     return parts
 
 
-def _draw(seed: int, *identity: str) -> str:
+def _draw_key(seed: int, *identity: str) -> str:
     text = "\0".join((str(seed), "split", *identity))
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def _numbers(marks_K: NDArray[np.bool_]) -> tuple[int, ...]:
+def _marked_classes(marks_K: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(int(k) for k in np.flatnonzero(marks_K))
 
 
-def _same_picture(index: Index, rows: list[int]) -> bool:
+def _is_contradiction(index: Index, rows: list[int]) -> bool:
     """Whether several labels in a group mean a contradiction.
 
     They do unless the user named the groups: a patient may well have several classes; or unless
@@ -165,7 +165,7 @@ def _same_picture(index: Index, rows: list[int]) -> bool:
     return False
 
 
-def _quotas(units: Sequence[Unit], share: float, most: int) -> Counter[int]:
+def _class_quotas(units: Sequence[SplitGroup], share: float, most: int) -> Counter[int]:
     """Pictures of each class that make up a share of all, at most `most`: largest remainders."""
     counts = sum((unit.counts for unit in units), Counter[int]())
     total = sum(counts.values())
@@ -178,8 +178,8 @@ def _quotas(units: Sequence[Unit], share: float, most: int) -> Counter[int]:
     return quotas
 
 
-def _least_met(
-    unit: Unit, wanted: Mapping[str, Counter[int]], given: Mapping[str, Counter[int]]
+def _neediest_part(
+    unit: SplitGroup, wanted: Mapping[str, Counter[int]], given: Mapping[str, Counter[int]]
 ) -> str:
     """The part whose share of the unit's classes is least met, if it wants half of the unit."""
     best, least = "train", 0.0
@@ -195,7 +195,9 @@ def _least_met(
     return best
 
 
-def _none_untrained(units: Sequence[Unit], parts: dict[str, list[int]]) -> dict[str, list[int]]:
+def _keep_classes_in_train(
+    units: Sequence[SplitGroup], parts: dict[str, list[int]]
+) -> dict[str, list[int]]:
     """Moves the groups of a class that no training image is left of back to train."""
     trained = set(_labels_of(units, parts["train"]))
     back = {
@@ -206,7 +208,7 @@ def _none_untrained(units: Sequence[Unit], parts: dict[str, list[int]]) -> dict[
     return moved
 
 
-def _labels_of(units: Sequence[Unit], rows: Sequence[int]) -> list[int]:
+def _labels_of(units: Sequence[SplitGroup], rows: Sequence[int]) -> list[int]:
     chosen = set(rows)
     pairs = (pair for unit in units for pair in zip(unit.rows, unit.labels, strict=True))
     return [label for row, label in pairs if row in chosen]

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from striate.data.split import iterative_stratification
-from striate.data.split.index_csv import earlier_sides
-from striate.data.split.portions import Unit, deal, portion, units_of
+from striate.data.split.index_csv import earlier_split_sides
+from striate.data.split.portions import SplitGroup, assign_folds, assign_portions, split_groups
 from striate.values import SPLITS, Index, Options, Rows, Sentence, Split, say
 
 TEST_SHARE = 0.15
@@ -30,21 +30,23 @@ def split_index(index: Index, groups: Rows, options: Options) -> Split:
     images stay where they were and new ones are shared out. `leaked` is a part of `test`.
     Depends on seed, contents and labels, never on the order of rows.
     """
-    units = units_of(index, groups, options.seed)
-    notes = [*_contradictions(index, units)]
+    units = split_groups(index, groups, options.seed)
+    notes = [*_contradiction_notes(index, units)]
     if options.split not in ("auto", "pool"):
-        return _fill_up(index, groups, units, earlier_sides(options.split, index), notes)
-    given = _given(index, options)
+        return _extend_earlier_split(
+            index, groups, units, earlier_split_sides(options.split, index), notes
+        )
+    given = _given_roles(index, options)
     if given is None:
-        return _cut(index, groups, units, notes)
-    split = _keep(index, groups, units, given, notes)
+        return _cut_split(index, groups, units, notes)
+    split = _use_given_splits(index, groups, units, given, notes)
     if split is not None:
         return split
     test, leaked = _given_test(index, groups, given)
-    return replace(_cut(index, groups, units, notes), given_test=test, given_leaked=leaked)
+    return replace(_cut_split(index, groups, units, notes), given_test=test, given_leaked=leaked)
 
 
-def _given(index: Index, options: Options) -> dict[str, str] | None:
+def _given_roles(index: Index, options: Options) -> dict[str, str] | None:
     """Which given split serves as which, or None where new ones are to be cut."""
     given = set(index.given_splits)
     if options.split == "pool" or "train" not in given or given == {"train"}:
@@ -54,10 +56,10 @@ def _given(index: Index, options: Options) -> dict[str, str] | None:
     return {name: name for name in given}
 
 
-def _keep(
+def _use_given_splits(
     index: Index,
     groups: Rows,
-    units: list[Unit],
+    units: list[SplitGroup],
     roles: dict[str, str],
     notes: list[Sentence],
 ) -> Split | None:
@@ -86,12 +88,12 @@ def _keep(
                 "used for choosing is not a test; a new validation split is cut from train.",
             )
         )
-    train, val = _rows(rows["train"]), _rows(rows["val"])
+    train, val = _sorted_rows(rows["train"]), _sorted_rows(rows["val"])
     if not len(val):
         inside = np.isin(np.arange(len(index.examples)), train)
         within = [unit.within(inside) for unit in units]
-        parts = _portion(index)(within, {"val": (VAL_SHARE, MOST_VAL)})
-        train, val = _rows(parts["train"]), _rows(parts["val"])
+        parts = _portion_function(index)(within, {"val": (VAL_SHARE, MOST_VAL)})
+        train, val = _sorted_rows(parts["train"]), _sorted_rows(parts["val"])
     elif len(copies := val[np.isin(groups[val], groups[train])]):
         notes.append(
             say(
@@ -119,8 +121,12 @@ def _given_test(index: Index, groups: Rows, roles: dict[str, str]) -> tuple[Rows
     return test, test[np.isin(groups[test], seen)]
 
 
-def _fill_up(
-    index: Index, groups: Rows, units: list[Unit], sides: dict[int, str], notes: list[Sentence]
+def _extend_earlier_split(
+    index: Index,
+    groups: Rows,
+    units: list[SplitGroup],
+    sides: dict[int, str],
+    notes: list[Sentence],
 ) -> Split:
     """Earlier images where they were, new ones of their groups beside them, the others by share."""
     every = np.arange(len(index.examples))
@@ -135,8 +141,8 @@ def _fill_up(
     }
     free = [unit for unit in units if int(groups[unit.rows[0]]) not in side_of_group]
     shares = {"test": (TEST_SHARE, MOST_TEST), "val": (VAL_SHARE, MOST_VAL)}
-    parts = _portion(index)(free, shares, placed)
-    test = _rows(parts["test"])
+    parts = _portion_function(index)(free, shares, placed)
+    test = _sorted_rows(parts["test"])
     seen = np.unique(groups[[*parts["train"], *parts["val"]]])
     leaked = test[np.isin(groups[test], seen)]
     kept = say(
@@ -146,8 +152,8 @@ def _fill_up(
         new=len(index.used()) - len(sides),
     )
     return Split(
-        train=_rows(parts["train"]),
-        val=_rows(parts["val"]),
+        train=_sorted_rows(parts["train"]),
+        val=_sorted_rows(parts["val"]),
         test=test,
         groups=groups,
         leaked=leaked,
@@ -155,29 +161,29 @@ def _fill_up(
     )
 
 
-def _cut(index: Index, groups: Rows, units: list[Unit], notes: list[Sentence]) -> Split:
+def _cut_split(index: Index, groups: Rows, units: list[SplitGroup], notes: list[Sentence]) -> Split:
     """70 / 15 / 15 by class in whole groups, or five folds where the test would be tiny."""
     shares = {"test": (TEST_SHARE, MOST_TEST), "val": (VAL_SHARE, MOST_VAL)}
-    parts = _portion(index)(units, shares)
+    parts = _portion_function(index)(units, shares)
     nothing = np.zeros(0, np.int64)
     # Copies judge once, so pictures are counted, not files (decision 0006).
-    test = _rows(parts["test"])
+    test = _sorted_rows(parts["test"])
     test = test[index.firsts(test)]
-    images, fewest = len(test), _fewest(index, test)
+    images, fewest = len(test), _rarest_class_size(index, test)
     if images >= FEWEST_TEST and fewest >= FEWEST_TEST_A_CLASS:
         return Split(
-            train=_rows(parts["train"]),
-            val=_rows(parts["val"]),
-            test=_rows(parts["test"]),
+            train=_sorted_rows(parts["train"]),
+            val=_sorted_rows(parts["val"]),
+            test=_sorted_rows(parts["test"]),
             groups=groups,
             leaked=nothing,
             notes=tuple(notes),
         )
-    notes.append(_too_small(index, images, fewest))
-    if index.task == "label" and (least := _fewest(index, index.used())) < FEW_A_CLASS:
-        notes.append(_what_can_be_measured(least))
+    notes.append(_too_small_note(index, images, fewest))
+    if index.task == "label" and (least := _rarest_class_size(index, index.used())) < FEW_A_CLASS:
+        notes.append(_few_per_class_note(least))
     folds = np.full(len(index.examples), -1, np.int64)
-    dealt = iterative_stratification.deal if index.task == "labels" else deal
+    dealt = iterative_stratification.assign_label_folds if index.task == "labels" else assign_folds
     for fold, rows in enumerate(dealt(units, FOLDS)):
         folds[rows] = fold
     return Split(
@@ -192,7 +198,7 @@ def _cut(index: Index, groups: Rows, units: list[Unit], notes: list[Sentence]) -
     )
 
 
-def _too_small(index: Index, images: int, fewest: int) -> Sentence:
+def _too_small_note(index: Index, images: int, fewest: int) -> Sentence:
     if index.task == "number":
         return say(
             "split.tiny_number",
@@ -212,7 +218,7 @@ def _too_small(index: Index, images: int, fewest: int) -> Sentence:
     )
 
 
-def _what_can_be_measured(least: int) -> Sentence:
+def _few_per_class_note(least: int) -> Sentence:
     return say(
         "split.few_a_class",
         "The rarest class has {least:,} images. What can be measured: the accuracy over all "
@@ -222,19 +228,23 @@ def _what_can_be_measured(least: int) -> Sentence:
     )
 
 
-def _portion(index: Index) -> Callable[..., dict[str, list[int]]]:
+def _portion_function(index: Index) -> Callable[..., dict[str, list[int]]]:
     """How images are shared out: by class, or by sets of labels, which are hardly ever equal."""
-    return iterative_stratification.portion if index.task == "labels" else portion
+    return (
+        iterative_stratification.assign_label_portions
+        if index.task == "labels"
+        else assign_portions
+    )
 
 
-def _fewest(index: Index, rows: Rows) -> int:
+def _rarest_class_size(index: Index, rows: Rows) -> int:
     """Images of the rarest class among some rows; numbers have no classes."""
     if index.task == "number":
         return len(rows)
     return int(index.targets()[rows].sum(axis=0).min())
 
 
-def _contradictions(index: Index, units: list[Unit]) -> Iterable[Sentence]:
+def _contradiction_notes(index: Index, units: list[SplitGroup]) -> Iterable[Sentence]:
     torn = [unit for unit in units if unit.contradictory]
     if torn:
         first = torn[0].rows
@@ -259,5 +269,5 @@ def _leak_note(leaked: int, test: int) -> Sentence:
     )
 
 
-def _rows(rows: Iterable[int]) -> Rows:
+def _sorted_rows(rows: Iterable[int]) -> Rows:
     return np.array(sorted(rows), np.int64)

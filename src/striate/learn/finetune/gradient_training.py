@@ -5,12 +5,17 @@ from dataclasses import replace
 
 from striate.errors import UsageError
 from striate.learn.context import FitContext, FitResult
-from striate.learn.finetune.remedy_trials import remedied
-from striate.learn.finetune.train_plan import probabilities, spec_of, start, train_plan
-from striate.learn.finetune.weight_interpolation import refitted
-from striate.learn.gate import gate
-from striate.learn.linear.linear_model import Read
-from striate.learn.task import kind_of
+from striate.learn.finetune.remedy_trials import try_remedies
+from striate.learn.finetune.train_plan import (
+    initial_network,
+    model_spec_of,
+    predict_rows,
+    train_plan,
+)
+from striate.learn.finetune.weight_interpolation import interpolate_weights
+from striate.learn.gate import apply_gate
+from striate.learn.linear.linear_model import BackboneFeatures
+from striate.learn.task import task_spec
 from striate.predict.classifier import Classifier
 from striate.train.divergence import DivergedError
 from striate.train.head import Network
@@ -19,8 +24,12 @@ from striate.values import Choice, Evidence, History, Plan, say
 Exact = Callable[[Evidence, Choice[str]], FitResult]
 
 
-def learn_by_steps(
-    context: FitContext, plan: Plan, evidence: Evidence, read: Read | None, exact: Exact | None
+def train_by_gradient(
+    context: FitContext,
+    plan: Plan,
+    evidence: Evidence,
+    read: BackboneFeatures | None,
+    exact: Exact | None,
 ) -> FitResult:
     """The trained model, or the exact linear one where that is as good on validation images.
 
@@ -30,12 +39,12 @@ def learn_by_steps(
     data = context.data
     asked = plan.strategy.ground == "asked"
     try:
-        trained, history, plan = train_or_mend(context, plan, read, evidence)
+        trained, history, plan = train_with_retry(context, plan, read, evidence)
     except DivergedError as fault:
         if exact is None or asked:
             raise
-        return _instead(plan, evidence, exact, fault)
-    found = probabilities(data, trained, data.val) if len(data.val) else None
+        return _fall_back_to_linear(plan, evidence, exact, fault)
+    found = predict_rows(data, trained, data.val) if len(data.val) else None
     learned = FitResult(
         classifier=trained,
         plan=plan,
@@ -43,14 +52,16 @@ def learn_by_steps(
         history=history,
         val_probabilities=found,
     )
-    learned = refitted(context, remedied(context, learned, read))
+    learned = interpolate_weights(context, try_remedies(context, learned, read))
     if exact is None or learned.val_probabilities is None or asked:
         return learned
     won = Choice(value="linear", why=say("gate.linear", "the exact head won"), ground="measured")
-    return gate(data, learned, exact(learned.evidence, won))
+    return apply_gate(data, learned, exact(learned.evidence, won))
 
 
-def _instead(plan: Plan, evidence: Evidence, exact: Exact, fault: DivergedError) -> FitResult:
+def _fall_back_to_linear(
+    plan: Plan, evidence: Evidence, exact: Exact, fault: DivergedError
+) -> FitResult:
     """The linear model, where the training diverged twice before its first epoch was done."""
     why = say(
         "gate.diverged",
@@ -62,8 +73,8 @@ def _instead(plan: Plan, evidence: Evidence, exact: Exact, fault: DivergedError)
     return replace(learned, plan=replace(learned.plan, because=(*plan.because, why)))
 
 
-def train_or_mend(
-    context: FitContext, plan: Plan, linear: Read | None, evidence: Evidence
+def train_with_retry(
+    context: FitContext, plan: Plan, linear: BackboneFeatures | None, evidence: Evidence
 ) -> tuple[Classifier, History, Plan]:
     """`train_plan`; where the loss stops being a number, once more by `mended`, which is said.
 
@@ -73,18 +84,18 @@ def train_or_mend(
     try:
         return train_plan(context, plan, linear, evidence)
     except DivergedError as fault:
-        _keep(context, plan, linear, fault)
+        _publish_partial_model(context, plan, linear, fault)
         if context.given_plan is not None or any(
-            choice.ground == "asked" for choice in _steering(plan)
+            choice.ground == "asked" for choice in _divergence_settings(plan)
         ):
             raise UsageError(fault.sentence, fault.hint) from fault
-        again = mended(plan, fault)
+        again = stabilise_plan(plan, fault)
     try:
         return train_plan(context, again, linear, evidence, "training-mended")
     except DivergedError as fault:
         if fault.state is None or fault.history is None:
             raise
-        classifier = _classifier(context, again, linear, fault)
+        classifier = _partial_classifier(context, again, linear, fault)
         said = say(
             "mend.stopped",
             "It diverged again, at step {step}: the weights of epoch {epoch}, the best before, "
@@ -95,10 +106,15 @@ def train_or_mend(
         return classifier, fault.history, replace(again, because=(*again.because, said))
 
 
-def mended(plan: Plan, fault: DivergedError) -> Plan:
+def stabilise_plan(plan: Plan, fault: DivergedError) -> Plan:
     """The plan with a tenth of the rate and gradients no longer than 1, and a sentence why."""
     rate = plan.learning_rate.value
-    figures = {"step": fault.step, "rate": rate, "slower": rate / SLOWER, "length": LENGTH}
+    figures = {
+        "step": fault.step,
+        "rate": rate,
+        "slower": rate / RATE_DIVISOR,
+        "length": GRADIENT_LENGTH,
+    }
     where = str(fault.origin) if fault.origin else "?"
     why = say("mend.why", "with {rate:g} the loss stopped being a number", rate=rate)
     said = say(
@@ -110,32 +126,34 @@ def mended(plan: Plan, fault: DivergedError) -> Plan:
     )
     return replace(
         plan,
-        learning_rate=Choice(value=rate / SLOWER, why=why, ground="measured"),
-        clip=Choice(value=LENGTH, why=why, ground="measured"),
+        learning_rate=Choice(value=rate / RATE_DIVISOR, why=why, ground="measured"),
+        clip=Choice(value=GRADIENT_LENGTH, why=why, ground="measured"),
         because=(*plan.because, said),
     )
 
 
-def _steering(plan: Plan) -> tuple[Choice[float] | Choice[str], ...]:
+def _divergence_settings(plan: Plan) -> tuple[Choice[float] | Choice[str], ...]:
     """The choices that decide whether a training diverges."""
     return plan.learning_rate, plan.clip, plan.optimizer, plan.initialisation, plan.schedule
 
 
-def _keep(context: FitContext, plan: Plan, linear: Read | None, fault: DivergedError) -> None:
+def _publish_partial_model(
+    context: FitContext, plan: Plan, linear: BackboneFeatures | None, fault: DivergedError
+) -> None:
     """The best epoch's weights become a usable model, where there is none yet."""
     if fault.state is not None:
-        context.port.usable(_classifier(context, plan, linear, fault))
+        context.port.usable(_partial_classifier(context, plan, linear, fault))
 
 
-def _classifier(
-    context: FitContext, plan: Plan, linear: Read | None, fault: DivergedError
+def _partial_classifier(
+    context: FitContext, plan: Plan, linear: BackboneFeatures | None, fault: DivergedError
 ) -> Classifier:
-    spec = spec_of(context, plan)
-    network: Network = start(context, plan, spec, linear)
+    spec = model_spec_of(context, plan)
+    network: Network = initial_network(context, plan, spec, linear)
     assert fault.state is not None
     network.load_state_dict(fault.state)
-    return kind_of(context.data).finished(context.data, spec, network)
+    return task_spec(context.data).finished(context.data, spec, network)
 
 
-SLOWER = 10.0
-LENGTH = 1.0
+RATE_DIVISOR = 10.0
+GRADIENT_LENGTH = 1.0

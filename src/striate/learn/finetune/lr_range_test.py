@@ -7,20 +7,20 @@ from dataclasses import replace
 
 import torch
 
-from striate.config.overrides import finds_rate
-from striate.data.batches import batches
+from striate.config.overrides import wants_lr_range_test
+from striate.data.batches import iterate_batches
 from striate.learn.context import Budget, FitContext
-from striate.learn.finetune.train_plan import spec_of, start
-from striate.learn.linear.linear_model import Read
-from striate.learn.task import kind_of
+from striate.learn.finetune.train_plan import initial_network, model_spec_of
+from striate.learn.linear.linear_model import BackboneFeatures
+from striate.learn.task import task_spec
 from striate.metrics.intervals import seed_for
-from striate.store.files import of_json
-from striate.train.batch_source import Feed
-from striate.train.fast.machine import apply
+from striate.store.files import json_codec
+from striate.train.batch_source import BatchSource
+from striate.train.fast.machine import apply_machine
 from striate.train.head import Network
-from striate.train.initialise import initialise
+from striate.train.initialise import initialise_network
 from striate.train.loop import FIRST_LOOK
-from striate.train.steps import NotFiniteError, prepare, step, training_mode
+from striate.train.steps import NotFiniteError, prepare_training, set_training_mode, training_step
 from striate.values import (
     Cache,
     Choice,
@@ -35,35 +35,35 @@ from striate.values import (
 )
 
 
-def with_found_rate(
-    context: FitContext, plan: Plan, linear: Read | None, evidence: Evidence
+def apply_lr_range_test(
+    context: FitContext, plan: Plan, linear: BackboneFeatures | None, evidence: Evidence
 ) -> tuple[Plan, Evidence]:
     """The plan with the rate that was found, and the evidence with its curve; else both as given.
 
     Kept, so that a training that is gone on with has the same rate.
     """
     data = context.data
-    if context.given_plan is not None or not finds_rate(context.options.set):
+    if context.given_plan is not None or not wants_lr_range_test(context.options.set):
         return plan, evidence
 
     def search() -> RateSearch:
-        spec = spec_of(context, plan)
-        network = start(context, plan, spec, linear)
-        return find_rate(
+        spec = model_spec_of(context, plan)
+        network = initial_network(context, plan, spec, linear)
+        return run_lr_range_test(
             network,
             plan,
             data.cache,
             data.train,
             context.machine,
-            labels=kind_of(data).lesson(data),
+            labels=task_spec(data).targets(data),
             task=data.index.task,
             mean=spec.mean,
             std=spec.std,
-            steps=_steps(context.budget, plan, evidence),
+            steps=_count_steps(context.budget, plan, evidence),
         )
 
     found = context.port.keep(
-        "rates.json", search, of_json(RateSearch), also=context.budget.minutes
+        "rates.json", search, json_codec(RateSearch), also=context.budget.minutes
     )
     why = say(
         "find.rate",
@@ -77,7 +77,7 @@ def with_found_rate(
     return replace(plan, learning_rate=rate), replace(evidence, rates=found)
 
 
-def _steps(budget: Budget, plan: Plan, evidence: Evidence) -> int:
+def _count_steps(budget: Budget, plan: Plan, evidence: Evidence) -> int:
     """As many steps as a tenth of the time left holds, by the measured speed; 100 at most."""
     speed = evidence.speeds.get(plan.strategy.value, 0.0)
     within = int(SHARE * budget.seconds_left() * speed / plan.batch_size.value)
@@ -88,7 +88,7 @@ SHARE = 0.1
 LEAST_STEPS, MOST_STEPS = 30, 100
 
 
-def find_rate(
+def run_lr_range_test(
     network: Network,
     plan: Plan,
     cache: Cache,
@@ -106,7 +106,7 @@ def find_rate(
     From a thousandth to a hundred times the plan's rate, until the smoothed loss is 4 times the
     least (Smith 2017, section 3.3). The network is spoilt by it. A function of plan and seed.
     """
-    feed = Feed(
+    feed = BatchSource(
         cache=cache,
         labels=labels,
         input_size=plan.input_size.value,
@@ -118,21 +118,24 @@ def find_rate(
     )
     low, high = plan.learning_rate.value * LOWEST, plan.learning_rate.value * HIGHEST
     rates = [low * (high / low) ** (k / (steps - 1)) for k in range(steps)]
-    with apply(replace(machine, threads=plan.threads.value)), torch.random.fork_rng(devices=[]):
+    with (
+        apply_machine(replace(machine, threads=plan.threads.value)),
+        torch.random.fork_rng(devices=[]),
+    ):
         torch.manual_seed(seed_for(plan.seed, "rate/dropout"))
-        losses = list(_losses(network, plan, feed, train_rows, rates))
+        losses = list(_measure_losses(network, plan, feed, train_rows, rates))
     return RateSearch(
-        rates=tuple(rates[: len(losses)]), losses=tuple(losses), chosen=steepest(rates, losses)
+        rates=tuple(rates[: len(losses)]), losses=tuple(losses), chosen=steepest_rate(rates, losses)
     )
 
 
-def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
+def steepest_rate(rates: Sequence[float], losses: Sequence[float]) -> float:
     """The rate where the smoothed loss falls fastest over the rate's logarithm.
 
     Neither the first tenth, where the average has not settled, nor the last twentieth counts.
     The first rate where none falls.
     """
-    smooth = smoothed(losses)
+    smooth = smooth_losses(losses)
     first, last = len(smooth) // 10, len(smooth) - 1 - len(smooth) // 20
     slopes = {
         k: (smooth[k + 1] - smooth[k - 1]) / math.log(rates[k + 1] / rates[k - 1])
@@ -142,7 +145,7 @@ def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
     return rates[min(falling, key=lambda k: falling[k])] if falling else rates[0]
 
 
-def smoothed(losses: Sequence[float], keep: float = 0.9) -> list[float]:
+def smooth_losses(losses: Sequence[float], keep: float = 0.9) -> list[float]:
     """An exponential average without the bias to its beginning at 0."""
     found: list[float] = []
     average = 0.0
@@ -152,33 +155,35 @@ def smoothed(losses: Sequence[float], keep: float = 0.9) -> list[float]:
     return found
 
 
-def _losses(
-    network: Network, plan: Plan, feed: Feed, train_rows: Rows, rates: list[float]
+def _measure_losses(
+    network: Network, plan: Plan, feed: BatchSource, train_rows: Rows, rates: list[float]
 ) -> Iterator[float]:
-    optimizer = prepare(network, plan, feed)
+    optimizer = prepare_training(network, plan, feed)
     if plan.strategy.value == "scratch":
         first = torch.Generator().manual_seed(seed_for(plan.seed, "initialise"))
-        some = next(batches(train_rows, FIRST_LOOK, seed=plan.seed, purpose="initialise"))
-        initialise(network, feed.images(some), first, plan.initialisation.value)
+        some = next(iterate_batches(train_rows, FIRST_LOOK, seed=plan.seed, purpose="initialise"))
+        initialise_network(network, feed.images(some), first, plan.initialisation.value)
     generator = torch.Generator().manual_seed(seed_for(plan.seed, "rate/augment"))
-    training_mode(network, plan)
+    set_training_mode(network, plan)
     seen: list[float] = []
-    for rate, rows in zip(rates, _forever(plan, train_rows), strict=False):
+    for rate, rows in zip(rates, _endless_batches(plan, train_rows), strict=False):
         try:
-            logits_NK, labels = step(network, optimizer, plan, feed, rows, generator, rate)
+            logits_NK, labels = training_step(network, optimizer, plan, feed, rows, generator, rate)
         except NotFiniteError:
             return
         seen.append(float(feed.objective.loss(logits_NK, labels, 0.0, None)))
-        smooth = smoothed(seen)
+        smooth = smooth_losses(seen)
         if not math.isfinite(seen[-1]) or smooth[-1] > EXPLODED * min(smooth):
             return
         yield seen[-1]
 
 
-def _forever(plan: Plan, rows: Rows) -> Iterator[Rows]:
+def _endless_batches(plan: Plan, rows: Rows) -> Iterator[Rows]:
     size = min(plan.batch_size.value, len(rows))
     for epoch in itertools.count(1):
-        yield from batches(rows, size, seed=plan.seed, purpose="rate", epoch=epoch, drop_last=True)
+        yield from iterate_batches(
+            rows, size, seed=plan.seed, purpose="rate", epoch=epoch, drop_last=True
+        )
 
 
 LOWEST, HIGHEST = 1e-3, 1e2

@@ -7,19 +7,19 @@ from numpy.typing import NDArray
 
 from striate.diagnose import (
     CURVE_FAULTS,
-    LEAST_EPOCHS,
-    curves_of_history,
-    diagnose_curves,
-    fit_of_history,
+    MIN_EPOCHS,
+    history_curves,
+    history_fit,
+    run_curve_checks,
 )
-from striate.diagnose.underfitting import errs_on_training
+from striate.diagnose.underfitting import errors_also_on_training
 from striate.errors import StriateError
 from striate.learn.context import FitContext, FitData, FitResult
-from striate.learn.finetune.train_plan import probabilities, train_plan
-from striate.learn.linear.linear_model import Read
-from striate.learn.side_run import apart
+from striate.learn.finetune.train_plan import predict_rows, train_plan
+from striate.learn.linear.linear_model import BackboneFeatures
+from striate.learn.side_run import side_run
 from striate.metrics import intervals
-from striate.store.files import of_json
+from striate.store.files import json_codec
 from striate.strategy.expected_gain import GATE_LEVEL
 from striate.strategy.remedies import Remedy, remedies_for
 from striate.values import History, Plan, Sentence, Trial, say
@@ -32,7 +32,7 @@ LEAST_SHARE = 1 / 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remedying:
+class RemedySchedule:
     """What is to be mended, by trials of so many epochs; none where there is no time."""
 
     code: str
@@ -40,7 +40,7 @@ class Remedying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Tried:
+class _RemedyTrial:
     """A remedy as it went: the trial, and which validation images it got right."""
 
     remedy: Remedy
@@ -48,7 +48,9 @@ class _Tried:
     right: Truths
 
 
-def remedied(context: FitContext, learned: FitResult, linear: Read | None) -> FitResult:
+def try_remedies(
+    context: FitContext, learned: FitResult, linear: BackboneFeatures | None
+) -> FitResult:
     """The trained model, or a better one where a remedy helped on the validation images.
 
     Every trial starts where the training did and sees the same images in the same order; it is
@@ -66,63 +68,69 @@ def remedied(context: FitContext, learned: FitResult, linear: Read | None) -> Fi
         return learned
     # What the clock decided stays decided where the run is gone on with.
     decided = context.port.keep(
-        "remedies.json", lambda: _decide(context, learned), of_json(Remedying)
+        "remedies.json", lambda: _schedule_trials(context, learned), json_codec(RemedySchedule)
     )
     if not decided.epochs:
         return learned
     full = learned.plan.epochs.value
-    trials: list[_Tried] = []
+    trials: list[_RemedyTrial] = []
     for remedy in remedies_for(decided.code, learned.plan):
-        plan = _at(remedy.plan, decided.epochs, full)
-        trial = _train(context, plan, remedy.name, learned, linear)
+        plan = _trial_plan(remedy.plan, decided.epochs, full)
+        trial = _train_remedy(context, plan, remedy.name, learned, linear)
         if trial is not None:
-            trials.append(_Tried(remedy=remedy, trial=trial, right=_right(data, trial)))
+            trials.append(
+                _RemedyTrial(remedy=remedy, trial=trial, right=_correct_predictions(data, trial))
+            )
     control = learned
     if decided.epochs < full:
-        short = _train(context, _at(learned.plan, decided.epochs, full), "control", learned, linear)
+        short = _train_remedy(
+            context, _trial_plan(learned.plan, decided.epochs, full), "control", learned, linear
+        )
         control = short or learned
-    return _chosen(context, learned, linear, trials, _right(data, control), decided)
+    return _choose_result(
+        context, learned, linear, trials, _correct_predictions(data, control), decided
+    )
 
 
-def fault_of(history: History) -> str:
+def gravest_fault(history: History) -> str:
     """The gravest fault that a training's curves show; empty where there is none.
 
     Of a training too short for curves the kept epoch tells whether it underfits.
     """
-    findings = diagnose_curves(curves_of_history(history))
+    findings = run_curve_checks(history_curves(history))
     found = {finding.code for finding in findings if finding.outcome == "found"}
     code = next((code for code in CURVE_FAULTS if code in found), "")
-    if code or len(history.epochs) >= LEAST_EPOCHS:
+    if code or len(history.epochs) >= MIN_EPOCHS:
         return code
-    fit = fit_of_history(history)
-    return "underfitting" if fit is not None and errs_on_training(*fit) else ""
+    fit = history_fit(history)
+    return "underfitting" if fit is not None and errors_also_on_training(*fit) else ""
 
 
-def _decide(context: FitContext, learned: FitResult) -> Remedying:
+def _schedule_trials(context: FitContext, learned: FitResult) -> RemedySchedule:
     """What is to be mended, and by how many epochs a trial: all of them, or what time allows."""
     history, plan = learned.history, learned.plan
     assert history is not None
-    code, full = fault_of(history), plan.epochs.value
+    code, full = gravest_fault(history), plan.epochs.value
     remedies = remedies_for(code, plan)
     if not remedies or context.options.remedy:
-        return Remedying(code=code, epochs=full if remedies else 0)
+        return RemedySchedule(code=code, epochs=full if remedies else 0)
     left = SHARE * context.training_seconds(learned.evidence, plan.strategy.value)
     seconds = sum(epoch.seconds for epoch in history.epochs) / len(history.epochs)
     costs = sum(remedy.plan.epochs.value / full for remedy in remedies)
     if left >= seconds * full * costs:
-        return Remedying(code=code, epochs=full)
+        return RemedySchedule(code=code, epochs=full)
     # The control and the last training, in full, have to fit too.
     short = int((left / seconds - full) / (costs + 1))
-    return Remedying(code=code, epochs=short if short >= max(3, LEAST_SHARE * full) else 0)
+    return RemedySchedule(code=code, epochs=short if short >= max(3, LEAST_SHARE * full) else 0)
 
 
-def _chosen(
+def _choose_result(
     context: FitContext,
     learned: FitResult,
-    linear: Read | None,
-    trials: list[_Tried],
+    linear: BackboneFeatures | None,
+    trials: list[_RemedyTrial],
     old: Truths,
-    decided: Remedying,
+    decided: RemedySchedule,
 ) -> FitResult:
     """The training with what was tried told beside it, or the remedy that beat it."""
     data = context.data
@@ -131,21 +139,23 @@ def _chosen(
     told: list[Sentence] = []
     lines: list[Trial] = []
     for each in sorted(trials, key=lambda each: -int(each.right.sum())):
-        helped = intervals.better(each.right, old, groups) < GATE_LEVEL / len(trials)
-        why = _told(data, each, old, helped)
+        helped = intervals.sign_test_better(each.right, old, groups) < GATE_LEVEL / len(trials)
+        why = _describe_trial(data, each, old, helped)
         if helped and best is None:
             best, best_why = each, why
         told.append(why)
-        lines.append(_as_trial(data, each, helped, why))
+        lines.append(_make_trial(data, each, helped, why))
     plan = replace(learned.plan, because=(*learned.plan.because, *told))
     evidence = replace(learned.evidence, trials=(*learned.evidence.trials, *lines))
     learned = replace(learned, plan=plan, evidence=evidence)
     if best is None or best_why is None:
         return learned
-    new = _train(context, best.remedy.plan, best.remedy.name, learned, linear, publish=True)
+    new = _train_remedy(context, best.remedy.plan, best.remedy.name, learned, linear, publish=True)
     if new is None:
         return learned
-    chance = intervals.better(_right(data, new), _right(data, learned), groups)
+    chance = intervals.sign_test_better(
+        _correct_predictions(data, new), _correct_predictions(data, learned), groups
+    )
     if chance >= GATE_LEVEL:
         return learned
     why = say(
@@ -153,20 +163,20 @@ def _chosen(
         "Against {fault}, {what} is adopted: {new} of {n} validation images right, {old} before.",
         fault=decided.code.replace("_", " "),
         what=best.remedy.what.text,
-        new=int(_right(data, new).sum()),
-        old=int(_right(data, learned).sum()),
+        new=int(_correct_predictions(data, new).sum()),
+        old=int(_correct_predictions(data, learned).sum()),
         n=len(data.val),
     )
     plan = replace(new.plan, because=(*plan.because, why))
     return replace(new, plan=plan, evidence=evidence)
 
 
-def _train(
+def _train_remedy(
     context: FitContext,
     plan: Plan,
     name: str,
     learned: FitResult,
-    linear: Read | None,
+    linear: BackboneFeatures | None,
     *,
     publish: bool = False,
 ) -> FitResult | None:
@@ -174,7 +184,7 @@ def _train(
 
     One that was carried out in full already is found again in its checkpoint.
     """
-    beside = apart(context, f"remedy-{name}-{plan.epochs.value}")
+    beside = side_run(context, f"remedy-{name}-{plan.epochs.value}")
     if publish:
         beside = replace(beside, port=replace(beside.port, publish=context.port.publish))
     try:
@@ -186,23 +196,23 @@ def _train(
         classifier=classifier,
         history=history,
         plan=plan,
-        val_probabilities=probabilities(context.data, classifier, context.data.val),
+        val_probabilities=predict_rows(context.data, classifier, context.data.val),
     )
 
 
-def _at(plan: Plan, epochs: int, full: int) -> Plan:
+def _trial_plan(plan: Plan, epochs: int, full: int) -> Plan:
     """The plan for a trial, with its share of the epochs."""
     count = max(1, round(plan.epochs.value * epochs / full))
     return replace(plan, epochs=replace(plan.epochs, value=count))
 
 
-def _right(data: FitData, learned: FitResult) -> Truths:
+def _correct_predictions(data: FitData, learned: FitResult) -> Truths:
     assert learned.val_probabilities is not None
     right: Truths = learned.val_probabilities.argmax(axis=1) == data.labels[data.val]
     return right
 
 
-def _told(data: FitData, each: _Tried, old: Truths, helped: bool) -> Sentence:
+def _describe_trial(data: FitData, each: _RemedyTrial, old: Truths, helped: bool) -> Sentence:
     gain = intervals.paired_difference(each.right, old, data.groups[data.val], seed=data.seed)
     return say(
         "remedy.helped" if helped else "remedy.no_help",
@@ -219,7 +229,7 @@ def _told(data: FitData, each: _Tried, old: Truths, helped: bool) -> Sentence:
     )
 
 
-def _as_trial(data: FitData, each: _Tried, helped: bool, why: Sentence) -> Trial:
+def _make_trial(data: FitData, each: _RemedyTrial, helped: bool, why: Sentence) -> Trial:
     history, plan = each.trial.history, each.trial.plan
     epochs = history.epochs if history else ()
     return Trial(

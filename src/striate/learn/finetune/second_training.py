@@ -4,19 +4,19 @@ from dataclasses import replace
 from functools import partial
 
 from striate.learn.context import FitContext, FitResult
-from striate.learn.finetune.gradient_training import Exact, learn_by_steps
-from striate.learn.finetune.lr_range_test import with_found_rate
-from striate.learn.linear.linear_model import Read
-from striate.learn.side_run import kept_in
+from striate.learn.finetune.gradient_training import Exact, train_by_gradient
+from striate.learn.finetune.lr_range_test import apply_lr_range_test
+from striate.learn.linear.linear_model import BackboneFeatures
+from striate.learn.side_run import scoped_cache
 from striate.store.plan_files import PLAN
-from striate.strategy.choose import choose
+from striate.strategy.choose import choose_plan
 from striate.strategy.expected_gain import LITTLE
 from striate.strategy.plans import best_probe
 from striate.values import Choice, Evidence, Plan, say
 
 
-def or_next_best(
-    context: FitContext, learned: FitResult, tried: str, read: Read, exact: Exact
+def try_second_strategy(
+    context: FitContext, learned: FitResult, tried: str, read: BackboneFeatures, exact: Exact
 ) -> FitResult:
     """The model as it is, or that of the next training where it is better.
 
@@ -32,31 +32,34 @@ def or_next_best(
     if passed and learned.evidence.trials[-1].accuracy.value >= 1 - LITTLE:
         return learned
     plan = port.keep(
-        "next.json", lambda: _next(context, learned, tried), PLAN, also=context.budget.minutes
+        "next.json",
+        lambda: _choose_next_strategy(context, learned, tried),
+        PLAN,
+        also=context.budget.minutes,
     )
     if not plan.epochs.value:
         return learned
     own = replace(
         port,
         checkpoints=port.checkpoints / "next",
-        keep=kept_in(port.keep, "next"),
+        keep=scoped_cache(port.keep, "next"),
     )
     beside = replace(context, port=own)
-    plan, evidence = with_found_rate(beside, plan, read, learned.evidence)
-    rival = partial(_as_it_is, learned) if passed else exact
-    return learn_by_steps(beside, plan, evidence, read, rival)
+    plan, evidence = apply_lr_range_test(beside, plan, read, learned.evidence)
+    rival = partial(_keep_result, learned) if passed else exact
+    return train_by_gradient(beside, plan, evidence, read, rival)
 
 
-def _as_it_is(learned: FitResult, evidence: Evidence, _: Choice[str]) -> FitResult:
+def _keep_result(learned: FitResult, evidence: Evidence, _: Choice[str]) -> FitResult:
     return replace(learned, evidence=evidence)
 
 
-def _next(context: FitContext, learned: FitResult, tried: str) -> Plan:
+def _choose_next_strategy(context: FitContext, learned: FitResult, tried: str) -> Plan:
     """What is chosen without the strategy that was tried; no reason is told twice."""
     evidence = learned.evidence
     if learned.plan.strategy.value == tried:
-        evidence = _to_beat(evidence)
-    plan = choose(
+        evidence = _raise_baseline(evidence)
+    plan = choose_plan(
         evidence, context.budget.seconds_left(), context.options, context.machine, without=(tried,)
     )
     told = {sentence.code for sentence in learned.plan.because}
@@ -69,7 +72,7 @@ def _next(context: FitContext, learned: FitResult, tried: str) -> Plan:
     return replace(plan, because=(*learned.plan.because, why, *new))
 
 
-def _to_beat(evidence: Evidence) -> Evidence:
+def _raise_baseline(evidence: Evidence) -> Evidence:
     """The evidence with the accuracy of what passed in the place of the linear model's."""
     best, passed = best_probe(evidence), evidence.trials[-1].accuracy
     probes = tuple(

@@ -7,30 +7,36 @@ from numpy.typing import NDArray
 
 from striate.errors import StriateError
 from striate.learn.context import FitContext, FitData
-from striate.learn.finetune.train_plan import probabilities, train_plan
-from striate.learn.linear.linear_model import Linear
-from striate.learn.side_run import apart
+from striate.learn.finetune.train_plan import predict_rows, train_plan
+from striate.learn.linear.linear_model import LinearProbes
+from striate.learn.side_run import side_run
 from striate.metrics import intervals
-from striate.strategy.choose import to_be_trained
+from striate.strategy.choose import training_reason
 from striate.strategy.expected_gain import GATE_LEVEL
-from striate.strategy.halving_schedule import Arm, arms, field_sizes, go_on, heats
+from striate.strategy.halving_schedule import (
+    HalvingArm,
+    arms_per_heat,
+    make_arms,
+    plan_heats,
+    select_survivors,
+)
 from striate.values import Choice, Evidence, History, Plan, Sentence, Trial, say
 
 Truths = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Ran:
+class _ArmRun:
     """An arm as it went in a heat, and which validation images it got right."""
 
-    arm: Arm
+    arm: HalvingArm
     epochs: int
     history: History | None
     right: Truths
 
 
-def raced(
-    context: FitContext, plan: Plan, linear: Linear | None, evidence: Evidence
+def race_settings(
+    context: FitContext, plan: Plan, linear: LinearProbes | None, evidence: Evidence
 ) -> tuple[Plan, Evidence]:
     """The plan, or the arm that beat it in a race, and the evidence with a trial an arm.
 
@@ -42,75 +48,85 @@ def raced(
     data = context.data
     if not context.options.race or context.given_plan is not None or not len(data.val):
         return plan, evidence
-    starters = arms(plan)
-    each = heats(len(starters), plan.epochs.value)
+    starters = make_arms(plan)
+    each = plan_heats(len(starters), plan.epochs.value)
     if not each:
-        why = _too_short(plan, len(starters)) if len(starters) > 1 else _nothing_to_race()
-        return _told(plan, why), evidence
-    ran = _run(context, starters, each, linear, evidence)
+        why = (
+            _too_short_reason(plan, len(starters))
+            if len(starters) > 1
+            else _nothing_to_race_reason()
+        )
+        return _with_race_reason(plan, why), evidence
+    ran = _run_heats(context, starters, each, linear, evidence)
     spent = sum(one.epochs for one in ran)
     last = [one for one in ran if one.epochs == each[-1]]
     recipe, rival = last[0], max(last[1:], key=lambda one: int(one.right.sum()))
     groups = data.groups[data.val]
-    wins = intervals.better(rival.right, recipe.right, groups) < GATE_LEVEL
+    wins = intervals.sign_test_better(rival.right, recipe.right, groups) < GATE_LEVEL
     verdict = _verdict(data, rival, recipe, wins)
-    chosen = _with_figures(rival.arm.plan, plan, verdict) if wins else plan
+    chosen = _with_measured_reason(rival.arm.plan, plan, verdict) if wins else plan
     judged = (recipe, rival)
     lines = tuple(
-        _line(data, one, wins and one is rival, verdict if one in judged else _met(one))
+        _make_trial(
+            data, one, wins and one is rival, verdict if one in judged else _describe_run(one)
+        )
         for one in ran
     )
     return (
-        _told(_shorter(chosen, spent), verdict),
+        _with_race_reason(_shorten_plan(chosen, spent), verdict),
         replace(evidence, trials=(*evidence.trials, *lines)),
     )
 
 
-def _run(
+def _run_heats(
     context: FitContext,
-    starters: tuple[Arm, ...],
+    starters: tuple[HalvingArm, ...],
     each: tuple[int, ...],
-    linear: Linear | None,
+    linear: LinearProbes | None,
     evidence: Evidence,
-) -> list[_Ran]:
+) -> list[_ArmRun]:
     """All trainings of all heats, in order."""
-    ran: list[_Ran] = []
-    sizes = (*field_sizes(len(starters))[1:], 0)
+    ran: list[_ArmRun] = []
+    sizes = (*arms_per_heat(len(starters))[1:], 0)
     field = starters
     for epochs, places in zip(each, sizes, strict=True):
-        heat = [_train(context, arm, epochs, linear, evidence) for arm in field]
+        heat = [_train_arm(context, arm, epochs, linear, evidence) for arm in field]
         ran += heat
         if places:
             counts = [int(one.right.sum()) for one in heat]
-            field = tuple(field[arm] for arm in go_on(counts, places))
+            field = tuple(field[arm] for arm in select_survivors(counts, places))
     return ran
 
 
-def _train(
-    context: FitContext, arm: Arm, epochs: int, linear: Linear | None, evidence: Evidence
-) -> _Ran:
+def _train_arm(
+    context: FitContext,
+    arm: HalvingArm,
+    epochs: int,
+    linear: LinearProbes | None,
+    evidence: Evidence,
+) -> _ArmRun:
     """One arm's training; one that diverges gets nothing right."""
     data = context.data
     plan = replace(arm.plan, epochs=replace(arm.plan.epochs, value=epochs))
-    beside = apart(context, f"race-{arm.name}-{epochs}")
+    beside = side_run(context, f"race-{arm.name}-{epochs}")
     history, right = None, np.zeros(len(data.val), np.bool_)
     try:
         classifier, history, plan = train_plan(beside, plan, linear, evidence)
-        right = probabilities(data, classifier, data.val).argmax(axis=1) == data.labels[data.val]
+        right = predict_rows(data, classifier, data.val).argmax(axis=1) == data.labels[data.val]
     except StriateError:
         pass
-    return _Ran(arm=arm, epochs=epochs, history=history, right=right)
+    return _ArmRun(arm=arm, epochs=epochs, history=history, right=right)
 
 
-def _told(plan: Plan, said: Sentence) -> Plan:
+def _with_race_reason(plan: Plan, said: Sentence) -> Plan:
     """The plan with a sentence on the race before the last, which says what is to be done."""
     before, last = plan.because[:-1], plan.because[-1:]
     if last and last[0].code == "choose.train":
-        last = (to_be_trained(plan.strategy.value, plan.epochs.value),)
+        last = (training_reason(plan.strategy.value, plan.epochs.value),)
     return replace(plan, because=(*before, said, *last))
 
 
-def _shorter(plan: Plan, spent: int) -> Plan:
+def _shorten_plan(plan: Plan, spent: int) -> Plan:
     """The plan with what the race left of its epochs."""
     if plan.epochs.ground == "asked":
         return plan
@@ -121,18 +137,18 @@ def _shorter(plan: Plan, spent: int) -> Plan:
     return replace(plan, epochs=Choice(value=full - spent, why=why, ground="measured"))
 
 
-def _with_figures(new: Plan, old: Plan, verdict: Sentence) -> Plan:
+def _with_measured_reason(new: Plan, old: Plan, verdict: Sentence) -> Plan:
     """The arm's plan; the choice that it changed says what was measured."""
     if new.learning_rate != old.learning_rate:
         return replace(new, learning_rate=replace(new.learning_rate, why=verdict))
     return replace(new, augment=replace(new.augment, why=verdict))
 
 
-def _nothing_to_race() -> Sentence:
+def _nothing_to_race_reason() -> Sentence:
     return say("race.nothing", "You asked for everything that a race would choose.")
 
 
-def _too_short(plan: Plan, starters: int) -> Sentence:
+def _too_short_reason(plan: Plan, starters: int) -> Sentence:
     return say(
         "race.too_short",
         "{epochs} epochs are too few to race {arms} settings: a quarter of them must hold all "
@@ -142,7 +158,7 @@ def _too_short(plan: Plan, starters: int) -> Sentence:
     )
 
 
-def _verdict(data: FitData, rival: _Ran, recipe: _Ran, wins: bool) -> Sentence:
+def _verdict(data: FitData, rival: _ArmRun, recipe: _ArmRun, wins: bool) -> Sentence:
     groups = data.groups[data.val]
     gain = intervals.paired_difference(rival.right, recipe.right, groups, seed=data.seed)
     return say(
@@ -160,7 +176,7 @@ def _verdict(data: FitData, rival: _Ran, recipe: _Ran, wins: bool) -> Sentence:
     )
 
 
-def _met(one: _Ran) -> Sentence:
+def _describe_run(one: _ArmRun) -> Sentence:
     return say(
         "race.met",
         "Raced over {epochs} epochs, {what} got {right} of {n} validation images right.",
@@ -171,7 +187,7 @@ def _met(one: _Ran) -> Sentence:
     )
 
 
-def _line(data: FitData, one: _Ran, kept: bool, why: Sentence) -> Trial:
+def _make_trial(data: FitData, one: _ArmRun, kept: bool, why: Sentence) -> Trial:
     plan, epochs = one.arm.plan, one.history.epochs if one.history else ()
     return Trial(
         strategy=plan.strategy.value,

@@ -8,19 +8,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from striate.data.batches import normalise, to_device
-from striate.data.preprocess import channel_scaling, components_kept, fit_layer
+from striate.data.batches import images_to_device, normalise_batch
+from striate.data.preprocess import channel_scaling, count_components, fit_preprocessing_layer
 from striate.learn.context import FitContext, FitData
-from striate.learn.linear.linear_model import Read, pretrained_spec, read_features
-from striate.learn.task import kind_of
+from striate.learn.linear.linear_model import BackboneFeatures, pretrained_spec, read_features
+from striate.learn.task import task_spec
 from striate.nets import RANDOM
 from striate.predict.classifier import Classifier
-from striate.store.checksums import unwrapped, wrapped
-from striate.store.files import from_json, made, to_json, write_whole
-from striate.train.head import Network, assemble
-from striate.train.layer_statistics import layer_states
-from striate.train.loop import Trained, train
-from striate.train.torch_context import settled
+from striate.store.checksums import unwrap_content, wrap_content
+from striate.store.files import ensure_folder, from_json, to_json, write_atomically
+from striate.train.head import Network, build_network
+from striate.train.layer_statistics import measure_layer_states
+from striate.train.loop import TrainingResult, train_network
+from striate.train.torch_context import torch_context
 from striate.values import (
     WHITENING,
     Evidence,
@@ -36,7 +36,7 @@ from striate.values import (
 def train_plan(
     context: FitContext,
     plan: Plan,
-    linear: Read | None,
+    linear: BackboneFeatures | None,
     evidence: Evidence,
     folder: str = "training",
 ) -> tuple[Classifier, History, Plan]:
@@ -46,11 +46,11 @@ def train_plan(
     """
     port = context.port
     data = context.data
-    spec = spec_of(context, plan)
-    network = start(context, plan, spec, linear)
+    spec = model_spec_of(context, plan)
+    network = initial_network(context, plan, spec, linear)
     seconds = context.training_seconds(evidence, plan.strategy.value, plan.views.value)
-    standing = Standing(data, context.machine.threads, spec, port.checkpoints / folder)
-    trained = run(
+    standing = LayerSnapshots(data, context.machine.threads, spec, port.checkpoints / folder)
+    trained = run_training(
         context,
         plan,
         spec,
@@ -61,11 +61,11 @@ def train_plan(
     )
     network.load_state_dict(trained.state)
     port.publish("layers.json", standing.in_the_end(network))
-    classifier = kind_of(data).finished(data, spec, network)
+    classifier = task_spec(data).finished(data, spec, network)
     return classifier, trained.history, trained.plan
 
 
-def run(
+def run_training(
     context: FitContext,
     plan: Plan,
     spec: ModelSpec,
@@ -73,17 +73,17 @@ def run(
     checkpoints: Path,
     deadline_seconds: float | None,
     begun: Callable[[Network], None] | None = None,
-) -> Trained:
+) -> TrainingResult:
     """One training, checkpointed in a folder of its own."""
     data = context.data
-    return train(
+    return train_network(
         network,
         plan,
         data.cache,
         data.train,
         data.val,
         context.machine,
-        labels=kind_of(data).lesson(data),
+        labels=task_spec(data).targets(data),
         task=data.index.task,
         mean=spec.mean,
         std=spec.std,
@@ -94,7 +94,7 @@ def run(
     )
 
 
-def spec_of(context: FitContext, plan: Plan) -> ModelSpec:
+def model_spec_of(context: FitContext, plan: Plan) -> ModelSpec:
     """The specification of the model that a plan trains."""
     data = context.data
     if plan.strategy.value != "scratch":
@@ -105,7 +105,7 @@ def spec_of(context: FitContext, plan: Plan) -> ModelSpec:
             dropout=plan.dropout.value,
             mirror=plan.views.value == 2,
         )
-    how = _preprocessing(data, plan)
+    how = _preprocessing_spec(data, plan)
     mean, std = channel_scaling(how.kind, data.cache, data.train)
     return ModelSpec(
         net=plan.net.value,
@@ -129,25 +129,27 @@ def spec_of(context: FitContext, plan: Plan) -> ModelSpec:
     )
 
 
-def _preprocessing(data: FitData, plan: Plan) -> Preprocessing:
+def _preprocessing_spec(data: FitData, plan: Plan) -> Preprocessing:
     """What the plan does to an image before the first layer, with every number settled."""
     kind, size = plan.preprocess.value, plan.input_size.value
     if kind not in WHITENING:
         return Preprocessing(kind=kind)
     dimensions = size * size * data.cache.channels
-    kept = components_kept(plan.whiten_components.value, dimensions, len(data.train))
+    kept = count_components(plan.whiten_components.value, dimensions, len(data.train))
     return Preprocessing(kind=kind, components=kept, eps=plan.whiten_eps.value)
 
 
-def start(context: FitContext, plan: Plan, spec: ModelSpec, linear: Read | None) -> Network:
+def initial_network(
+    context: FitContext, plan: Plan, spec: ModelSpec, linear: BackboneFeatures | None
+) -> Network:
     """The network before its first step: random for `scratch`, else where the probe ended.
 
     The exact head is fitted anew at the plan's input size, since features shift with it.
     """
     data = context.data
     if plan.strategy.value == "scratch":
-        network = assemble(spec, RANDOM)
-        fit_layer(
+        network = build_network(spec, RANDOM)
+        fit_preprocessing_layer(
             network.preprocess,
             spec.preprocess,
             data.cache,
@@ -155,7 +157,7 @@ def start(context: FitContext, plan: Plan, spec: ModelSpec, linear: Read | None)
             spec.input_size,
         )
         return network
-    network = assemble(spec, plan.weights.value or None)
+    network = build_network(spec, plan.weights.value or None)
     size = plan.input_size.value
     rows = np.sort(data.train)
     same = linear is not None and (linear.net, linear.input_size) == (spec.net, size)
@@ -164,7 +166,7 @@ def start(context: FitContext, plan: Plan, spec: ModelSpec, linear: Read | None)
         if linear is not None and same
         else read_features(context, spec.net, network, size, rows, f"features-{size}.npz")
     )
-    fit = kind_of(data).head(data, table, plan)
+    fit = task_spec(data).head(data, table, plan)
     network.set_head(
         torch.from_numpy(fit.weights),
         torch.from_numpy(fit.bias),
@@ -174,13 +176,13 @@ def start(context: FitContext, plan: Plan, spec: ModelSpec, linear: Read | None)
     return network
 
 
-def probabilities(data: FitData, classifier: Classifier, rows: Rows) -> NDArray[np.float32]:
+def predict_rows(data: FitData, classifier: Classifier, rows: Rows) -> NDArray[np.float32]:
     """The probabilities of some cached rows."""
     return classifier.probabilities(data.cache.images, rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Standing:
+class LayerSnapshots:
     """Looks at the layers of one training; its beginning is kept beside the checkpoint."""
 
     data: FitData
@@ -194,7 +196,7 @@ class Standing:
         A training that starts from trained weights draws nothing. One that is gone on with
         finds what was noted then.
         """
-        path = self.folder / BEGINNING
+        path = self.folder / FIRST_SNAPSHOT
         drawn = None
         if self.spec.strategy == "scratch" and not path.exists():
             drawn = self._states(network)
@@ -202,38 +204,38 @@ class Standing:
         def begun(network: Network) -> None:
             states = self._states(network)
             first = replace(states, begun=states.layers, drawn=drawn.layers if drawn else ())
-            made(path.parent)
-            write_whole(path, wrapped(to_json(replace(first, layers=()))))
+            ensure_folder(path.parent)
+            write_atomically(path, wrap_content(to_json(replace(first, layers=()))))
 
         return begun
 
     def in_the_end(self, network: Network) -> LayerStates:
         """The trained network's layers, and those of its beginning where that can be read."""
         states = self._states(network, by_batch=False)
-        path = self.folder / BEGINNING
+        path = self.folder / FIRST_SNAPSHOT
         try:
-            first = from_json(unwrapped(path.read_bytes()), LayerStates, path)
+            first = from_json(unwrap_content(path.read_bytes()), LayerStates, path)
         except (OSError, ValueError):  # never noted, or damaged: the end is known all the same
             return states
         return replace(states, begun=first.begun, drawn=first.drawn)
 
     def _states(self, network: Network, by_batch: bool | None = None) -> LayerStates:
         data, spec = self.data, self.spec
-        every = max(1, len(data.train) // LOOKED_AT)
-        rows = np.sort(data.train)[::every][:LOOKED_AT]
-        images = normalise(
-            to_device(data.cache.images[rows], "cpu", "contiguous"),
+        every = max(1, len(data.train) // SNAPSHOT_IMAGES)
+        rows = np.sort(data.train)[::every][:SNAPSHOT_IMAGES]
+        images = normalise_batch(
+            images_to_device(data.cache.images[rows], "cpu", "contiguous"),
             spec.mean,
             spec.std,
             torch.float32,
             spec.input_size,
         )
-        lesson = torch.from_numpy(kind_of(data).lesson(data)[rows])
+        targets = torch.from_numpy(task_spec(data).targets(data)[rows])
         if by_batch is None:
             by_batch = spec.strategy == "scratch" and len(rows) > 1
-        with settled(self.threads):
-            return layer_states(network, images, lesson, data.index.task, by_batch=by_batch)
+        with torch_context(self.threads):
+            return measure_layer_states(network, images, targets, data.index.task, by_batch=by_batch)
 
 
-LOOKED_AT = 64
-BEGINNING = "layers-begun.json"
+SNAPSHOT_IMAGES = 64
+FIRST_SNAPSHOT = "layers-begun.json"

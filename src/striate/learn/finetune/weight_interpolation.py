@@ -17,22 +17,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.config.overrides import parsed
+from striate.config.overrides import parse_overrides
 from striate.learn.context import FitContext, FitData, FitResult
 from striate.metrics import intervals
-from striate.metrics.calibration import calibrated, choose_calibration, fit_temperature
+from striate.metrics.calibration import calibrate_scores, choose_calibration, fit_temperature
 from striate.predict.classifier import Classifier
-from striate.probe.features import FeatureTable, extract
-from striate.probe.ridge import RidgeFit, prepare
+from striate.probe.features import FeatureTable, extract_features
+from striate.probe.ridge import RidgeFit, prepare_ridge
 from striate.probe.stage_probes import fit_taps
-from striate.strategy.budget import shares
+from striate.strategy.budget import interpolation_shares
 from striate.strategy.expected_gain import GATE_LEVEL
-from striate.train.head import Network, assemble
+from striate.train.head import Network, build_network
 from striate.values import TUNED, Choice, Plan, Rows, say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Solved:
+class InterpolatedHead:
     """The exact head on features a share of the way to the tuned ones.
 
     `scores` are those of the validation images and `loss` their log loss.
@@ -46,7 +46,7 @@ class Solved:
     loss: float
 
 
-def refitted(context: FitContext, learned: FitResult) -> FitResult:
+def interpolate_weights(context: FitContext, learned: FitResult) -> FitResult:
     """The network with an exact head on its features, unless the one that was tuned is better.
 
     How far to go towards the tuned weights is decided by the log loss of the validation images.
@@ -63,56 +63,62 @@ def refitted(context: FitContext, learned: FitResult) -> FitResult:
     decided = context.given_plan is not None or plan.head.ground == "asked"
     if decided and plan.head.value != "exact":
         return learned
-    first = _first_weights(learned)
-    best: Solved | None = None
-    for share in _shares(context, plan):
-        solved = _solved(context, learned, first, share)
+    first = _initial_weights(learned)
+    best: InterpolatedHead | None = None
+    for share in _shares_to_try(context, plan):
+        solved = _solve_head(context, learned, first, share)
         if best is None or solved.loss < best.loss:
             best = solved
     assert best is not None
-    found = _told(data, plan, best, _right(data, learned.val_probabilities), decided=decided)
+    found = _with_chosen_head(
+        data, plan, best, _correct_predictions(data, learned.val_probabilities), decided=decided
+    )
     if found.head.value != "exact":
         return replace(learned, plan=found)
-    return _exact(data, learned, best, found)
+    return _with_exact_head(data, learned, best, found)
 
 
-def _shares(context: FitContext, plan: Plan) -> Sequence[float]:
+def _shares_to_try(context: FitContext, plan: Plan) -> Sequence[float]:
     if context.given_plan is not None or plan.interpolation.ground == "asked":
         return (plan.interpolation.value,)
-    return shares(len(context.data.train))
+    return interpolation_shares(len(context.data.train))
 
 
-def _first_weights(learned: FitResult) -> Mapping[str, Tensor]:
+def _initial_weights(learned: FitResult) -> Mapping[str, Tensor]:
     """The backbone as it was before its first step."""
     spec = learned.classifier.spec
-    return assemble(spec, learned.plan.weights.value or None).backbone.state_dict()
+    return build_network(spec, learned.plan.weights.value or None).backbone.state_dict()
 
 
-def _solved(
+def _solve_head(
     context: FitContext, learned: FitResult, first: Mapping[str, Tensor], share: float
-) -> Solved:
+) -> InterpolatedHead:
     """The head on the training images' features, its penalty the best on validation."""
     data = context.data
     model, labels, plan = learned.classifier, data.labels, learned.plan
-    network = on_the_way(model.network, first, share)
+    network = interpolate_backbone(model.network, first, share)
     rows = np.sort(np.concatenate([data.train, data.val]))
-    table = extract(network, data.cache, rows, model.spec, context.machine, context.port.watch)
-    fit = fit_held_out(
+    table = extract_features(
+        network, data.cache, rows, model.spec, context.machine, context.port.watch
+    )
+    fit = fit_best_penalty(
         table.of(data.train),
         labels[data.train],
         table.of(data.val),
         labels[data.val],
         len(plan.classes),
         table.widths,
-        weights=_weights(data, plan, data.train),
-        alphas=_penalties(context, plan),
+        weights=_image_weights(data, plan, data.train),
+        alphas=_candidate_penalties(context, plan),
     )
     scores = fit.scores(table.of(data.val))
     loss = intervals.log_loss(intervals.softmax(scores, fit.temperature), labels[data.val])
-    return Solved(share=share, network=network, table=table, fit=fit, scores=scores, loss=loss)
+    return InterpolatedHead(
+        share=share, network=network, table=table, fit=fit, scores=scores, loss=loss
+    )
 
 
-def on_the_way(tuned: Network, first: Mapping[str, Tensor], share: float) -> Network:
+def interpolate_backbone(tuned: Network, first: Mapping[str, Tensor], share: float) -> Network:
     """The network with every number of its backbone a share of the way to where it was tuned."""
     if share == 1:
         return tuned
@@ -124,30 +130,32 @@ def on_the_way(tuned: Network, first: Mapping[str, Tensor], share: float) -> Net
     return between.eval()
 
 
-def _penalties(context: FitContext, plan: Plan) -> list[float] | None:
+def _candidate_penalties(context: FitContext, plan: Plan) -> list[float] | None:
     """The penalty of a given plan, or the one asked for; None where it is to be found."""
-    asked = parsed(context.options.set) if context.options.set else {}
+    asked = parse_overrides(context.options.set) if context.options.set else {}
     if context.given_plan is not None or "alpha" in asked:
         return [plan.alpha.value]
     return None
 
 
-def _weights(data: FitData, plan: Plan, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+def _image_weights(
+    data: FitData, plan: Plan, rows: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
     even = plan.balance.value == "none"
     return None if even else intervals.balanced_weights(data.labels[rows])
 
 
-def _right(data: FitData, found: NDArray[np.float32] | None) -> NDArray[np.bool_]:
+def _correct_predictions(data: FitData, found: NDArray[np.float32] | None) -> NDArray[np.bool_]:
     assert found is not None
     return np.asarray(found.argmax(axis=1) == data.labels[data.val])
 
 
-def _told(
-    data: FitData, plan: Plan, best: Solved, old: NDArray[np.bool_], *, decided: bool
+def _with_chosen_head(
+    data: FitData, plan: Plan, best: InterpolatedHead, old: NDArray[np.bool_], *, decided: bool
 ) -> Plan:
     """The plan with the head that is taken, and why."""
-    new = _right(data, best.scores)
-    stays = not decided and intervals.better(old, new, data.groups[data.val]) < GATE_LEVEL
+    new = _correct_predictions(data, best.scores)
+    stays = not decided and intervals.sign_test_better(old, new, data.groups[data.val]) < GATE_LEVEL
     end = (
         "it stays as it was tuned."
         if stays
@@ -180,7 +188,9 @@ def _told(
     return replace(plan, interpolation=Choice(value=best.share, why=why, ground="measured"))
 
 
-def _exact(data: FitData, learned: FitResult, best: Solved, plan: Plan) -> FitResult:
+def _with_exact_head(
+    data: FitData, learned: FitResult, best: InterpolatedHead, plan: Plan
+) -> FitResult:
     """The model with the head on the features of training and validation images together.
 
     Its probabilities of the validation images are those of the head that did not know them.
@@ -192,7 +202,7 @@ def _exact(data: FitData, learned: FitResult, best: Solved, plan: Plan) -> FitRe
         rows,
         data.labels,
         len(plan.classes),
-        weights=_weights(data, plan, rows),
+        weights=_image_weights(data, plan, rows),
         alphas=[best.fit.alpha],
     )
     exact = Network(best.network.backbone, best.network.taps, len(plan.classes), plan.dropout.value)
@@ -208,12 +218,12 @@ def _exact(data: FitData, learned: FitResult, best: Solved, plan: Plan) -> FitRe
     return replace(
         learned,
         classifier=Classifier(spec=spec, network=exact.eval()),
-        val_probabilities=calibrated(best.scores, temperature, how),
+        val_probabilities=calibrate_scores(best.scores, temperature, how),
         plan=plan,
     )
 
 
-def fit_held_out(
+def fit_best_penalty(
     features_ND: NDArray[np.float32],
     labels: Rows,
     judging_ND: NDArray[np.float32],
@@ -227,9 +237,9 @@ def fit_held_out(
 
     The least mean squared error of their scores picks among `alphas`, 25 where none are given, and
     the temperature is fitted on them. `loo_scores` and `loo_errors` are of the training images,
-    as always: they promise too much here. `weights` as in `striate.probe.ridge.prepare`.
+    as always: they promise too much here. `weights` as in `striate.probe.ridge.prepare_ridge`.
     """
-    path = prepare(features_ND, labels, classes, None, widths, weights)
+    path = prepare_ridge(features_ND, labels, classes, None, widths, weights)
     tried = path.fit().alphas if alphas is None else np.asarray(alphas, np.float64)
     truth_NK = np.eye(classes)[judging_labels]
     fits = [path.fit(alphas=[float(alpha)]) for alpha in tried]

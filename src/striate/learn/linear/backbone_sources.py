@@ -8,12 +8,12 @@ from striate.errors import ModelError, UsageError
 from striate.learn.linear.linear_model import PRETRAINED
 from striate.nets import find_net
 from striate.values import NetSettings
-from striate.weights.hub import cached_models
+from striate.weights.hub import list_cached_models
 from striate.weights.reading import open_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class BackboneSource:
     """A network by name, with its weights: a file, or None for those at hand by its name."""
 
     net: str
@@ -25,14 +25,17 @@ class Offer:
         return f"{self.net} ({Path(self.weights).name})" if self.weights else self.net
 
 
-def at_hand() -> tuple[Offer, ...]:
+def available_backbones() -> tuple[BackboneSource, ...]:
     """The network that comes with striate, and those whose weights the hub left here, sorted."""
     known = find_net(PRETRAINED)
-    fetched = [name for name in cached_models() if not known.matches(name.partition(".")[0])]
-    return (Offer(net=PRETRAINED), *(Offer(net=name) for name in fetched if _usable(name)))
+    fetched = [name for name in list_cached_models() if not known.matches(name.partition(".")[0])]
+    return (
+        BackboneSource(net=PRETRAINED),
+        *(BackboneSource(net=name) for name in fetched if _is_usable(name)),
+    )
 
 
-def offer_of_file(weights: str) -> Offer:
+def backbone_from_file(weights: str) -> BackboneSource:
     """The network that a file of weights is for: what the file names, or its name, or what fits.
 
     Raises `ModelError` where no network is known that it fits.
@@ -40,17 +43,17 @@ def offer_of_file(weights: str) -> Offer:
     path = Path(weights)
     named = open_weights(path).net
     stems = (path.stem, path.stem.partition("-")[0], path.stem.partition(".")[0])
-    tried = dict.fromkeys(name for name in (named, *stems) if name and _usable(name))
+    tried = dict.fromkeys(name for name in (named, *stems) if name and _is_usable(name))
     for name in (*tried, PRETRAINED):
         with suppress(ModelError):
             find_net(name).build(name, NetSettings(), 3, weights)
-            return Offer(net=name, weights=weights)
+            return BackboneSource(net=name, weights=weights)
     name = next(iter(tried), PRETRAINED)
     find_net(name).build(name, NetSettings(), 3, weights)
     raise AssertionError("a file that fitted no network fitted one")
 
 
-def _usable(name: str) -> bool:
+def _is_usable(name: str) -> bool:
     """Whether it is a pretrained network that shows its stages."""
     try:
         return bool(find_net(name).card(name).pretrained)

@@ -15,22 +15,26 @@ from numpy.typing import NDArray
 
 from striate.errors import HubError
 from striate.learn.context import FitContext, FitData
-from striate.learn.linear.backbone_sources import Offer, at_hand, offer_of_file
+from striate.learn.linear.backbone_sources import (
+    BackboneSource,
+    available_backbones,
+    backbone_from_file,
+)
 from striate.learn.linear.linear_model import (
     PRETRAINED,
     SHARE_OF_BUDGET,
-    Linear,
-    input_size_for,
-    network_with,
-    notes_of,
+    LinearProbes,
+    build_tapped_network,
+    choose_input_size,
     pretrained_spec,
     probe_network,
     read_features,
+    weight_notes,
 )
-from striate.metrics.intervals import some_of
-from striate.probe.features import FeatureTable, pass_speed
-from striate.probe.stage_probes import WHOLE, Probed, as_good, probe_taps
-from striate.store.files import of_json
+from striate.metrics.intervals import sample_rows
+from striate.probe.features import FeatureTable, measure_forward_speed
+from striate.probe.stage_probes import WHOLE, ProbeResults, probe_taps, within_standard_error
+from striate.store.files import json_codec
 from striate.train.head import Network
 from striate.values import Figure, Probe, Progress, Rows, Sentence, Trial, say
 
@@ -38,7 +42,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Race:
+class BackboneRace:
     """What became of the networks: a line for each that ran, and the place of the one to take.
 
     `taken` counts among the offers, the network that was read first being the first of them.
@@ -50,33 +54,33 @@ class Race:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Runner:
+class _Candidate:
     """A network in the race: what it reads, how fast, and what leave-one-out says of it."""
 
     place: int
-    offer: Offer
+    offer: BackboneSource
     speed: float
     seconds: float
     probe: Probe
     right: NDArray[np.bool_]
 
 
-def probe_first(context: FitContext) -> Linear:
+def probe_first_backbone(context: FitContext) -> LinearProbes:
     """The first network that can be had: the one asked for, else the one that comes along.
 
     One whose weights cannot be fetched is passed over with a sentence, unless a plan names it.
     Raises `ModelError` where a file of weights does not fit.
     """
 
-    def probed(offer: Offer, size: int) -> Linear:
+    def probed(offer: BackboneSource, size: int) -> LinearProbes:
         return probe_network(context, offer.net, size, offer.weights)
 
-    found, notes = first_at_hand(context, _offers(context), probed)
+    found, notes = first_available(context, _first_sources(context), probed)
     return replace(found, notes=(*notes, *found.notes))
 
 
-def first_at_hand(
-    context: FitContext, offers: Sequence[Offer], read: Callable[[Offer, int], T]
+def first_available(
+    context: FitContext, offers: Sequence[BackboneSource], read: Callable[[BackboneSource, int], T]
 ) -> tuple[T, tuple[Sentence, ...]]:
     """What `read` makes of the first offer that can be had, at its input size; who was passed over.
 
@@ -87,33 +91,37 @@ def first_at_hand(
         size = (
             context.given_plan.input_size.value
             if context.given_plan
-            else input_size_for(context, offer.net)
+            else choose_input_size(context, offer.net)
         )
         try:
             return read(offer, size), tuple(notes)
         except HubError as error:
             if place + 1 == len(offers):
                 raise
-            notes.append(_passed_over(error, offers[place + 1]))
+            notes.append(_describe_passed_over(error, offers[place + 1]))
             context.port.watch(Progress(stage="features", note=notes[-1]))
     raise AssertionError("there is always an offer")
 
 
-def offers_for_one(context: FitContext) -> tuple[Offer, ...]:
+def sources_for_one(context: FitContext) -> tuple[BackboneSource, ...]:
     """As where one is read and none compete: a file's network without a name is what it fits."""
     weights = context.options.weights
     if context.given_plan is None and context.options.net == "auto" and weights is not None:
-        return (offer_of_file(weights),)
-    return _offers(context)[:2]
+        return (backbone_from_file(weights),)
+    return _first_sources(context)[:2]
 
 
-def best_network(context: FitContext, first: Linear) -> Linear:
+def choose_backbone(context: FitContext, first: LinearProbes) -> LinearProbes:
     """The network to go on with, of all at hand; `first` where no other runs against it."""
-    mine = Offer(net=first.net, weights=first.weights)
-    others = () if context.given_plan or context.options.net != "auto" else _others(context, mine)
+    mine = BackboneSource(net=first.net, weights=first.weights)
+    others = (
+        () if context.given_plan or context.options.net != "auto" else _other_sources(context, mine)
+    )
     if not others:
         return first
-    race = context.port.keep("networks.json", lambda: _race(context, first, others), of_json(Race))
+    race = context.port.keep(
+        "networks.json", lambda: _race_backbones(context, first, others), json_codec(BackboneRace)
+    )
     for note in race.notes:
         context.port.watch(Progress(stage="features", note=note))
     notes = (*first.notes, *race.notes)
@@ -125,63 +133,73 @@ def best_network(context: FitContext, first: Linear) -> Linear:
     return replace(found, networks=race.trials, notes=(*notes, *found.notes))
 
 
-def _offers(context: FitContext) -> tuple[Offer, ...]:
+def _first_sources(context: FitContext) -> tuple[BackboneSource, ...]:
     """What may be read first: the network asked for, and what else there is if it is not."""
     options, given = context.options, context.given_plan
     if given is not None and given.strategy.value != "scratch":
-        return (Offer(net=given.net.value, weights=given.weights.value or None),)
-    usual = Offer(net=PRETRAINED)
+        return (BackboneSource(net=given.net.value, weights=given.weights.value or None),)
+    usual = BackboneSource(net=PRETRAINED)
     if options.net == "auto":
-        return (usual, *_others(context, usual))
-    asked = Offer(net=options.net, weights=options.weights)
+        return (usual, *_other_sources(context, usual))
+    asked = BackboneSource(net=options.net, weights=options.weights)
     return (asked,) if asked == usual or asked.weights else (asked, usual)
 
 
-def _others(context: FitContext, first: Offer) -> tuple[Offer, ...]:
+def _other_sources(context: FitContext, first: BackboneSource) -> tuple[BackboneSource, ...]:
     weights = context.options.weights
-    own = () if weights is None else (offer_of_file(weights),)
-    return tuple(offer for offer in (*own, *at_hand()) if offer != first)
+    own = () if weights is None else (backbone_from_file(weights),)
+    return tuple(offer for offer in (*own, *available_backbones()) if offer != first)
 
 
-def _race(context: FitContext, first: Linear, others: Sequence[Offer]) -> Race:
+def _race_backbones(
+    context: FitContext, first: LinearProbes, others: Sequence[BackboneSource]
+) -> BackboneRace:
     """The networks on the same images; those that the budget does not hold stay out."""
     data = context.data
     size, notes = first.input_size, []
     seconds = RACE_SHARE * 60 * context.budget.minutes / len(others)
     networks: dict[int, tuple[Network, float]] = {}
     for place, offer in enumerate(others, 1):
-        network = network_with(context, offer.net, size, offer.weights)
-        speed = _speed(context, offer, network, size)
-        fault = _too_slow(context, offer, speed, seconds)
+        network = build_tapped_network(context, offer.net, size, offer.weights)
+        speed = _measure_speed(context, offer, network, size)
+        fault = _too_slow_reason(context, offer, speed, seconds)
         if fault is None:
             networks[place] = network, speed
         else:
             notes.append(fault)
     affordable = min((int(speed * seconds) for _, speed in networks.values()), default=0)
-    rows = some_of(data.feature_rows, min(MOST_RACED, affordable), data.seed, "networks")
-    mine = Offer(net=first.net, weights=first.weights)
+    rows = sample_rows(data.feature_rows, min(MOST_RACED, affordable), data.seed, "networks")
+    mine = BackboneSource(net=first.net, weights=first.weights)
     runners = []
     if networks:
-        speed = _speed(context, mine, first.network, size)
-        runners = [_run(data, 0, mine, speed, first.table, rows)]
+        speed = _measure_speed(context, mine, first.network, size)
+        runners = [_run_candidate(data, 0, mine, speed, first.table, rows)]
     for place, (network, speed) in networks.items():
         offer = others[place - 1]
         table = read_features(
             context, offer.net, network, size, rows, f"{NETWORKS}-{_file_name(offer)}-some.npz"
         )
-        runners.append(_run(data, place, offer, speed, table, rows))
-        notes += notes_of(network)
-    taken = _best(runners, data.groups[np.intersect1d(data.train, rows)])
-    trials = tuple(_as_trial(runner, runners[taken], size) for runner in runners)
-    return Race(taken=runners[taken].place if runners else 0, trials=trials, notes=tuple(notes))
+        runners.append(_run_candidate(data, place, offer, speed, table, rows))
+        notes += weight_notes(network)
+    taken = _choose_best(runners, data.groups[np.intersect1d(data.train, rows)])
+    trials = tuple(_make_trial(runner, runners[taken], size) for runner in runners)
+    return BackboneRace(
+        taken=runners[taken].place if runners else 0, trials=trials, notes=tuple(notes)
+    )
 
 
-def _speed(context: FitContext, offer: Offer, network: Network, size: int) -> float:
+def _measure_speed(
+    context: FitContext, offer: BackboneSource, network: Network, size: int
+) -> float:
     spec = pretrained_spec(context, offer.net, size, network.taps)
-    return pass_speed(network, context.data.cache, context.data.feature_rows, spec, context.machine)
+    return measure_forward_speed(
+        network, context.data.cache, context.data.feature_rows, spec, context.machine
+    )
 
 
-def _too_slow(context: FitContext, offer: Offer, speed: float, seconds: float) -> Sentence | None:
+def _too_slow_reason(
+    context: FitContext, offer: BackboneSource, speed: float, seconds: float
+) -> Sentence | None:
     """Why a network is not measured: it would not be done in its share of the budget."""
     images = len(context.data.feature_rows) + context.budget.judge_images
     least = min(LEAST_RACED, len(context.data.feature_rows))
@@ -198,15 +216,15 @@ def _too_slow(context: FitContext, offer: Offer, speed: float, seconds: float) -
     )
 
 
-def _run(
-    data: FitData, place: int, offer: Offer, speed: float, table: FeatureTable, rows: Rows
-) -> _Runner:
+def _run_candidate(
+    data: FitData, place: int, offer: BackboneSource, speed: float, table: FeatureTable, rows: Rows
+) -> _Candidate:
     train = np.intersect1d(data.train, rows)
     classes, seed = len(data.index.classes), data.seed
-    probed: Probed = probe_taps(
+    probed: ProbeResults = probe_taps(
         table, data.labels, classes, train, train[:0], data.groups, seed, only=WHOLE
     )
-    return _Runner(
+    return _Candidate(
         place=place,
         offer=offer,
         speed=speed,
@@ -216,7 +234,7 @@ def _run(
     )
 
 
-def _best(runners: Sequence[_Runner], groups: Rows) -> int:
+def _choose_best(runners: Sequence[_Candidate], groups: Rows) -> int:
     """Of those that leave-one-out cannot tell from the most accurate, the fastest.
 
     Speeds are no more exact than `SAME_SPEED`: of equally fast ones the first in order.
@@ -224,12 +242,14 @@ def _best(runners: Sequence[_Runner], groups: Rows) -> int:
     if not runners:
         return 0
     first = max(runners, key=lambda runner: runner.right.sum())
-    near = [k for k, one in enumerate(runners) if as_good(one.right, first.right, groups)]
+    near = [
+        k for k, one in enumerate(runners) if within_standard_error(one.right, first.right, groups)
+    ]
     fastest = max(runners[k].speed for k in near)
     return next(k for k in near if runners[k].speed >= SAME_SPEED * fastest)
 
 
-def _as_trial(runner: _Runner, best: _Runner, size: int) -> Trial:
+def _make_trial(runner: _Candidate, best: _Candidate, size: int) -> Trial:
     found = runner.probe.loo_accuracy
     settings: dict[str, Figure] = {
         "input_size": size,
@@ -252,7 +272,7 @@ def _as_trial(runner: _Runner, best: _Runner, size: int) -> Trial:
     )
 
 
-def _verdict(runner: _Runner, best: _Runner, size: int) -> Sentence:
+def _verdict(runner: _Candidate, best: _Candidate, size: int) -> Sentence:
     figures: dict[str, Figure] = {
         "net": runner.offer.title,
         "right": int(runner.right.sum()),
@@ -283,7 +303,7 @@ def _verdict(runner: _Runner, best: _Runner, size: int) -> Sentence:
     )
 
 
-def _passed_over(error: HubError, instead: Offer) -> Sentence:
+def _describe_passed_over(error: HubError, instead: BackboneSource) -> Sentence:
     return say(
         "networks.passed_over",
         "{fault} {net} is taken in its place.",
@@ -292,7 +312,7 @@ def _passed_over(error: HubError, instead: Offer) -> Sentence:
     )
 
 
-def _file_name(offer: Offer) -> str:
+def _file_name(offer: BackboneSource) -> str:
     """The offer as a part of a file's name."""
     parts = (offer.net, Path(offer.weights).stem if offer.weights else "")
     return "-".join(part for part in parts if part).replace("/", "-")

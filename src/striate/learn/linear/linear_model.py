@@ -12,18 +12,18 @@ from striate.metrics.intervals import (
     accuracy_interval,
     balanced_weights,
     log_loss,
+    sample_rows,
     softmax,
-    some_of,
 )
 from striate.nets import find_net
-from striate.nets.pretrained import adapted_scaling
+from striate.nets.pretrained import adapt_channel_statistics
 from striate.predict.classifier import Classifier
-from striate.probe.features import FeatureTable, all_taps, extract
+from striate.probe.features import FeatureTable, all_taps, extract_features
 from striate.probe.ridge import RidgeFit
-from striate.probe.stage_probes import WHOLE, Probed, fit_taps, probe_taps
-from striate.store.files import of_arrays
-from striate.strategy.budget import feature_size
-from striate.train.head import Network, assemble
+from striate.probe.stage_probes import WHOLE, ProbeResults, fit_taps, probe_taps
+from striate.store.files import arrays_codec
+from striate.strategy.budget import choose_feature_size
+from striate.train.head import Network, build_network
 from striate.values import (
     OWN,
     Cache,
@@ -46,7 +46,7 @@ PRETRAINED = "efficientnet-lite0"
 FEATURES = "features.npz"
 
 
-class Read(Protocol):
+class BackboneFeatures(Protocol):
     """A pretrained network that has read the images: where tuning finds its features."""
 
     @property
@@ -66,14 +66,14 @@ class Read(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Linear:
+class LinearProbes:
     """Features of a pretrained network and the linear models on them."""
 
     net: str
     input_size: int
     network: Network
     table: FeatureTable
-    probed: Probed
+    probed: ProbeResults
     weights: str | None = None
     features: str = FEATURES
     networks: tuple[Trial, ...] = ()
@@ -82,51 +82,51 @@ class Linear:
 
 def probe_network(
     context: FitContext, net: str, size: int, weights: str | None, features: str = FEATURES
-) -> Linear:
+) -> LinearProbes:
     """Reads every stage of a pretrained network once and judges linear models on them.
 
     `features` names what holds them in the run folder.
     """
     data = context.data
-    network = network_with(context, net, size, weights)
+    network = build_tapped_network(context, net, size, weights)
     table = read_features(context, net, network, size, data.feature_rows, features)
-    return Linear(
+    return LinearProbes(
         net=net,
         input_size=size,
         network=network,
         table=table,
-        probed=_probe(data, table, data.train, data.val),
+        probed=_probe_stages(data, table, data.train, data.val),
         weights=weights,
         features=features,
-        notes=notes_of(network),
+        notes=weight_notes(network),
     )
 
 
-def network_with(context: FitContext, net: str, size: int, weights: str | None) -> Network:
+def build_tapped_network(context: FitContext, net: str, size: int, weights: str | None) -> Network:
     """A pretrained network with every stage tapped, its head at zero.
 
     `weights` are a file, or None for those at hand by the network's name.
     """
     card = find_net(net).card(net)
     spec = pretrained_spec(context, net, size, all_taps(card.stages))
-    return assemble(spec, weights)
+    return build_network(spec, weights)
 
 
-def notes_of(network: Network) -> tuple[Sentence, ...]:
+def weight_notes(network: Network) -> tuple[Sentence, ...]:
     """What was left out or adapted when its weights were read."""
     return tuple(getattr(network.backbone, "notes", ()))
 
 
 def pretrained_spec(context: FitContext, net: str, size: int, taps: tuple[Tap, ...]) -> ModelSpec:
     """The specification of a model on a pretrained network's taps."""
-    return spec_on(net, size, taps, context.data.index, context.data.cache, context.machine)
+    return tapped_spec(net, size, taps, context.data.index, context.data.cache, context.machine)
 
 
-def spec_on(
+def tapped_spec(
     net: str, size: int, taps: tuple[Tap, ...], index: Index, cache: Cache, machine: Machine
 ) -> ModelSpec:
     """The specification of a model on a network's taps, its images scaled as its card says."""
-    mean, std = adapted_scaling(find_net(net).card(net), cache.channels)
+    mean, std = adapt_channel_statistics(find_net(net).card(net), cache.channels)
     return ModelSpec(
         net=net,
         settings=NetSettings(),
@@ -153,17 +153,17 @@ def read_features(
     spec = pretrained_spec(context, net, size, network.taps)
     return context.port.keep(
         name,
-        lambda: extract(
+        lambda: extract_features(
             network, context.data.cache, rows, spec, context.machine, context.port.watch
         ),
-        of_arrays(FeatureTable),
+        arrays_codec(FeatureTable),
         inputs=(),  # Frozen features depend on the images alone, whatever was kept before.
         also=(net, size, rows.tolist()),
     )
 
 
 def linear_classifier(
-    context: FitContext, linear: Linear, taps: tuple[Tap, ...], fit: RidgeFit
+    context: FitContext, linear: LinearProbes, taps: tuple[Tap, ...], fit: RidgeFit
 ) -> Classifier:
     """The network with a ridge solution as its head."""
     network = Network(linear.network.backbone, taps, len(context.data.index.classes))
@@ -177,7 +177,9 @@ def linear_classifier(
     return Classifier(spec=_with_temperature(spec, fit.temperature), network=network.eval())
 
 
-def refit(context: FitContext, linear: Linear, plan: Plan) -> tuple[Classifier, Plan, RidgeFit]:
+def refit_linear(
+    context: FitContext, linear: LinearProbes, plan: Plan
+) -> tuple[Classifier, Plan, RidgeFit]:
     """The linear model that is delivered, fitted on training and validation images together.
 
     With more images leave-one-out judges the taps better, so they are chosen once more unless
@@ -185,15 +187,19 @@ def refit(context: FitContext, linear: Linear, plan: Plan) -> tuple[Classifier, 
     """
     data = context.data
     rows = np.sort(np.concatenate([data.train, data.val]))
-    if _may_choose_again(context, plan, len(rows)):
-        plan = _with_taps(plan, _probe(data, linear.table, rows, rows[:0]).best)
+    if _can_choose_taps_again(context, plan, len(rows)):
+        plan = _with_taps(plan, _probe_stages(data, linear.table, rows, rows[:0]).best)
     balance = plan.balance.value
     same = not len(data.val) and plan.taps.value == linear.probed.best.taps and balance == "none"
-    fit = linear.probed.fit if same else fit_on(data, linear.table, plan.taps.value, rows, balance)
+    fit = (
+        linear.probed.fit
+        if same
+        else fit_ridge_on_taps(data, linear.table, plan.taps.value, rows, balance)
+    )
     return linear_classifier(context, linear, plan.taps.value, fit), plan, fit
 
 
-def _may_choose_again(context: FitContext, plan: Plan, images: int) -> bool:
+def _can_choose_taps_again(context: FitContext, plan: Plan, images: int) -> bool:
     """For few images the choice is uncertain; for many it would only take time."""
     free = context.given_plan is None and plan.strategy.value == "linear"
     return free and len(context.data.val) > 0 and images <= _MOST_TO_CHOOSE_AGAIN
@@ -215,26 +221,26 @@ def _with_taps(plan: Plan, best: Probe) -> Plan:
     )
 
 
-def _probe(data: FitData, table: FeatureTable, train: Rows, val: Rows) -> Probed:
+def _probe_stages(data: FitData, table: FeatureTable, train: Rows, val: Rows) -> ProbeResults:
     """The probes, and the best one's solution on all of `train`.
 
     Where images and classes are many the taps are chosen on some of the images: which stage
     reads best is plain long before the last image.
     """
     classes, seed = len(data.index.classes), data.seed
-    some = _some(train, classes, seed)
+    some = _sample_rows(train, classes, seed)
     probe = partial(probe_taps, table, data.labels, classes)
     if len(some) == len(train):
         return probe(train, val, data.groups, seed)
     probed = probe(some, val, data.groups, seed, only=WHOLE)
-    fit = fit_on(data, table, probed.best.taps, train)
-    best = _on_all(probed.best, fit, data, train)
+    fit = fit_ridge_on_taps(data, table, probed.best.taps, train)
+    best = _probe_on_all(probed.best, fit, data, train)
     probes = tuple(best if one.name == best.name else one for one in probed.probes)
     val_scores = fit.scores(table.of(val, best.taps))
     return replace(probed, probes=probes, best=best, fit=fit, val_scores=val_scores)
 
 
-def _on_all(best: Probe, fit: RidgeFit, data: FitData, train: Rows) -> Probe:
+def _probe_on_all(best: Probe, fit: RidgeFit, data: FitData, train: Rows) -> Probe:
     """The chosen probe, as leave-one-out on all training images sees it."""
     truth = data.labels[train]
     right = fit.loo_scores.argmax(axis=1) == truth
@@ -247,14 +253,14 @@ def _on_all(best: Probe, fit: RidgeFit, data: FitData, train: Rows) -> Probe:
     )
 
 
-def _some(rows: Rows, classes: int, seed: int) -> Rows:
+def _sample_rows(rows: Rows, classes: int, seed: int) -> Rows:
     most = min(_MOST_PROBED, max(_LEAST_PROBED, _MOST_SCORES // classes))
     if len(rows) <= 1.5 * most:
         return rows
-    return some_of(rows, most, seed, "probe")
+    return sample_rows(rows, most, seed, "probe")
 
 
-def fit_on(
+def fit_ridge_on_taps(
     data: FitData, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows, balance: str = "none"
 ) -> RidgeFit:
     """The ridge solution on some taps and rows of a feature table.
@@ -266,7 +272,7 @@ def fit_on(
     return fit_taps(table, taps, rows, data.labels, classes, data.groups, weights)
 
 
-def input_size_for(context: FitContext, net: str) -> int:
+def choose_input_size(context: FitContext, net: str) -> int:
     """The size at which a network reads the images within its share of the budget.
 
     Its speed is the machine's with the network that comes with striate, by multiplications.
@@ -276,7 +282,7 @@ def input_size_for(context: FitContext, net: str) -> int:
     seconds = SHARE_OF_BUDGET * 60 * context.budget.minutes
     speed = context.machine.speeds.get("features", 50.0)
     speed *= usual.multiply_adds / max(1, card.multiply_adds)
-    return feature_size(images, context.data.cache.size, speed, seconds, card.input_size)
+    return choose_feature_size(images, context.data.cache.size, speed, seconds, card.input_size)
 
 
 def _with_temperature(spec: ModelSpec, temperature: float) -> ModelSpec:

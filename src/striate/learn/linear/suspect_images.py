@@ -3,15 +3,15 @@
 import numpy as np
 
 from striate.learn.context import FitContext, FitData
-from striate.learn.linear.linear_model import Linear
-from striate.metrics.intervals import softmax, some_of
+from striate.learn.linear.linear_model import LinearProbes
+from striate.metrics.intervals import sample_rows, softmax
 from striate.probe.features import FeatureTable
-from striate.probe.label_errors import find_doubtful
+from striate.probe.label_errors import rank_label_errors
 from striate.probe.outlier_scores import find_outliers
 from striate.values import Doubt
 
 
-def doubts_of(data: FitData, linear: Linear) -> tuple[Doubt, ...]:
+def find_label_errors(data: FitData, linear: LinearProbes) -> tuple[Doubt, ...]:
     """The most doubtful training and validation images, at most `MOST`.
 
     Training images are judged by the fit without them and their group, those of validation by
@@ -21,7 +21,7 @@ def doubts_of(data: FitData, linear: Linear) -> tuple[Doubt, ...]:
     scores = np.concatenate([probed.fit.loo_scores, probed.val_scores])
     rows = np.concatenate([data.train, data.val])
     probabilities = softmax(scores, probed.fit.temperature)
-    return find_doubtful(probabilities, data.index, rows)[:MOST]
+    return rank_label_errors(probabilities, data.index, rows)[:MAX_LISTED]
 
 
 def publish_outliers(context: FitContext, table: FeatureTable) -> None:
@@ -34,10 +34,10 @@ def publish_outliers(context: FitContext, table: FeatureTable) -> None:
     rows = np.sort(np.concatenate([data.train, data.val]))
     if len(rows) < len(data.feature_rows):
         return
-    rows = some_of(rows, MOST_COMPARED, data.seed, "outliers")
+    rows = sample_rows(rows, MAX_COMPARED, data.seed, "outliers")
     found = find_outliers(table.stages(rows), data.index, rows, data.groups[rows])
-    context.port.publish("outliers.csv", found[:MOST])
+    context.port.publish("outliers.csv", found[:MAX_LISTED])
 
 
-MOST = 1_000
-MOST_COMPARED = 5_000
+MAX_LISTED = 1_000
+MAX_COMPARED = 5_000

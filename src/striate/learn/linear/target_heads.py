@@ -16,7 +16,7 @@ from striate.learn.linear.linear_model import pretrained_spec
 from striate.metrics import target_metrics
 from striate.predict.classifier import Classifier
 from striate.probe.features import FeatureTable
-from striate.probe.ridge import RidgeFit, prepare
+from striate.probe.ridge import RidgeFit, prepare_ridge
 from striate.train.head import Network
 from striate.values import Plan, Rows, Tap
 
@@ -24,18 +24,20 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Solved:
+class TargetSolution:
     """A ridge solution whose scores are logits of each label, or the number itself."""
 
     fit: RidgeFit
     thresholds: tuple[float, ...]
 
 
-def solve(data: FitData, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows) -> Solved:
+def solve_targets(
+    data: FitData, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows
+) -> TargetSolution:
     """The solution on some taps and rows; thresholds are best for what leave-one-out says."""
     width = dict(zip(table.taps, table.widths, strict=True))
     targets = data.index.targets()[rows]
-    path = prepare(
+    path = prepare_ridge(
         table.of(rows, taps),
         targets,
         targets.shape[1],
@@ -44,14 +46,14 @@ def solve(data: FitData, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows)
     )
     fit = path.fit()
     if data.index.task == "number":
-        return Solved(fit=fit, thresholds=())
-    fit = _calibrated(fit, targets)
+        return TargetSolution(fit=fit, thresholds=())
+    fit = _calibrate_labels(fit, targets)
     chances = target_metrics.logistic(fit.loo_scores)
-    return Solved(fit=fit, thresholds=target_metrics.best_thresholds(chances, targets))
+    return TargetSolution(fit=fit, thresholds=target_metrics.best_thresholds(chances, targets))
 
 
-def solved_classifier(
-    context: FitContext, backbone: Network, plan: Plan, solved: Solved
+def target_classifier(
+    context: FitContext, backbone: Network, plan: Plan, solved: TargetSolution
 ) -> Classifier:
     """The pretrained network with a solution as its head."""
     taps, fit = plan.taps.value, solved.fit
@@ -67,7 +69,7 @@ def solved_classifier(
     return Classifier(spec=spec, network=own.eval())
 
 
-def _calibrated(fit: RidgeFit, targets_NK: Floats) -> RidgeFit:
+def _calibrate_labels(fit: RidgeFit, targets_NK: Floats) -> RidgeFit:
     """The fit with scores that are logits: a slope and an offset a label, by left-out images."""
     pairs = [
         target_metrics.fit_logistic(fit.loo_scores[:, k], targets_NK[:, k])

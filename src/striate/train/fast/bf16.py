@@ -17,18 +17,18 @@ from striate.metrics.intervals import seed_for
 from striate.train.fast.fused_conv import FusedConv
 
 
-def lower(fused: fx.GraphModule, channels: int) -> fx.GraphModule:
+def to_bf16(fused: fx.GraphModule, channels: int) -> fx.GraphModule:
     """Turns a module of `fuse` into bfloat16, in place; it still takes float32 images.
 
     `channels` are those of the images. Raises `ValueError` where the network has no first stage
     that can be told from the rest.
     """
-    first = _first_stage(fused)
-    kept = [str(node.target) for node in _up_to(first) if node.op == "call_module"]
+    first = _first_stage_node(fused)
+    kept = [str(node.target) for node in _ancestor_nodes(first) if node.op == "call_module"]
     means = _mean_inputs(fused, channels)
     for name, conv in _convs(fused).items():
         if name not in kept:
-            conv.bias += _lost(conv, means[name])
+            conv.bias += _rounding_loss(conv, means[name])
     exact = {name: copy.deepcopy(fused.get_submodule(name)) for name in kept}
     biases = {name: conv.bias.clone() for name, conv in _convs(fused).items()}
     fused.to(torch.bfloat16)
@@ -41,18 +41,18 @@ def lower(fused: fx.GraphModule, channels: int) -> fx.GraphModule:
     return fused
 
 
-def _first_stage(fused: fx.GraphModule) -> fx.Node:
+def _first_stage_node(fused: fx.GraphModule) -> fx.Node:
     """The node whose result is the first map, through which everything deeper goes."""
     output = next(node for node in fused.graph.nodes if node.op == "output")
     first = output.args[0][0]
-    inside = _up_to(first)
+    inside = _ancestor_nodes(first)
     passed = [node for node in inside if node is not first and set(node.users) - inside]
     if passed or len(inside) + 1 >= len(fused.graph.nodes):
         raise ValueError("the first stage is not a stage of its own")
     return first  # type: ignore[no-any-return]
 
 
-def _up_to(node: fx.Node) -> set[fx.Node]:
+def _ancestor_nodes(node: fx.Node) -> set[fx.Node]:
     """The node and all that it is made from."""
     found, waiting = {node}, [node]
     while waiting:
@@ -75,14 +75,14 @@ def _mean_inputs(fused: fx.GraphModule, channels: int) -> dict[str, Tensor]:
         for name, conv in _convs(fused).items()
     ]
     try:
-        fused(made_images(CALIBRATION_IMAGES, channels, CALIBRATION_SIZE))
+        fused(synthetic_images(CALIBRATION_IMAGES, channels, CALIBRATION_SIZE))
     finally:
         for hook in hooks:
             hook.remove()
     return means
 
 
-def _lost(conv: FusedConv, mean_C: Tensor) -> Tensor:
+def _rounding_loss(conv: FusedConv, mean_C: Tensor) -> Tensor:
     """What the rounded weights leave out of each output on the average."""
     lost_OI = (conv.weight - conv.weight.to(torch.bfloat16).float()).sum(dim=(2, 3))
     lost_GOI = lost_OI.view(conv.groups, -1, lost_OI.shape[1])
@@ -107,7 +107,7 @@ CALIBRATION_IMAGES = 2
 CALIBRATION_SIZE = 128
 
 
-def made_images(count: int, channels: int, size: int) -> Tensor:
+def synthetic_images(count: int, channels: int, size: int) -> Tensor:
     """Images N x C x S x S in [-1, 1], always the same.
 
     Noise of every scale, its amplitude falling as the frequency rises (Field 1987, Relations

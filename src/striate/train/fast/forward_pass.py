@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.data.batches import normalise, to_device
+from striate.data.batches import images_to_device, normalise_batch
 from striate.nets import Backbone
-from striate.train.fast.inference import Fast
-from striate.train.head import pool
-from striate.train.torch_context import settled
+from striate.train.fast.inference import FastNetwork
+from striate.train.head import pool_maps
+from striate.train.torch_context import torch_context
 from striate.values import Machine, ModelSpec, Progress, Rows, Tap, Watch, unwatched
 
 
-def features_of(
-    network: Fast,
+def compute_features(
+    network: FastNetwork,
     images_NHWC: NDArray[np.uint8],
     rows: Rows,
     spec: ModelSpec,
@@ -28,11 +28,11 @@ def features_of(
 ) -> NDArray[np.float32]:
     """Pooled features N x D float32 of some rows of an array of images."""
     width = sum(network.network.widths)
-    return _pass(network.pooled, width, images_NHWC, rows, spec, machine, watch)
+    return _run_batches(network.pooled, width, images_NHWC, rows, spec, machine, watch)
 
 
-def logits_of(
-    network: Fast,
+def compute_logits(
+    network: FastNetwork,
     images_NHWC: NDArray[np.uint8],
     rows: Rows,
     spec: ModelSpec,
@@ -48,11 +48,15 @@ def logits_of(
         return logits
 
     width = len(spec.classes)
-    return _pass(classify, width, images_NHWC, rows, spec, machine, watch)
+    return _run_batches(classify, width, images_NHWC, rows, spec, machine, watch)
 
 
 def answers_of(
-    network: Fast, images_NHWC: NDArray[np.uint8], rows: Rows, spec: ModelSpec, machine: Machine
+    network: FastNetwork,
+    images_NHWC: NDArray[np.uint8],
+    rows: Rows,
+    spec: ModelSpec,
+    machine: Machine,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Logits N x K of some rows, and what the last stage gives of each, N x D, in one pass."""
     backbone = cast(Backbone, network.network.backbone)
@@ -60,23 +64,23 @@ def answers_of(
 
     def answer(images_NCHW: Tensor) -> Tensor:
         maps = network.stages(images_NCHW)
-        logits = network.classify(pool(maps, network.network.taps))
+        logits = network.classify(pool_maps(maps, network.network.taps))
         if spec.mirror:
             logits = (logits + network(images_NCHW.flip(3))) / 2
-        return torch.cat([logits, pool(maps, deep)], dim=1)
+        return torch.cat([logits, pool_maps(maps, deep)], dim=1)
 
     width = spec.outputs + backbone.stage_channels[-1]
-    found = _pass(answer, width, images_NHWC, rows, spec, machine, unwatched)
+    found = _run_batches(answer, width, images_NHWC, rows, spec, machine, unwatched)
     return found[:, : spec.outputs], found[:, spec.outputs :]
 
 
-def images_at_once(spec: ModelSpec) -> int:
+def images_per_batch(spec: ModelSpec) -> int:
     """How many images a batch holds: `spec.batch_size` at 224 pixels, more of smaller ones."""
     scaled = round(spec.batch_size * (FULL_SIZE / spec.input_size) ** 2)
     return max(spec.batch_size, min(scaled, MOST_AT_ONCE))
 
 
-def _pass(
+def _run_batches(
     compute: Callable[[Tensor], Tensor],
     width: int,
     images_NHWC: NDArray[np.uint8],
@@ -92,20 +96,20 @@ def _pass(
     has the same shape, the last one filled up, so that the kernels are the same.
     """
     begun = time.perf_counter()
-    size = images_at_once(spec)
+    size = images_per_batch(spec)
     found = np.empty((len(rows), width), np.float32)
 
     def one(start: int) -> int:
         part = rows[start : start + size]
         with torch.inference_mode():
-            images = _batch(images_NHWC[_filled(part, size)], spec, machine)
+            images = _prepare_batch(images_NHWC[_pad_rows(part, size)], spec, machine)
             found[start : start + len(part)] = compute(images)[: len(part)].cpu().numpy()
         return start + len(part)
 
     alone = machine.device != "cpu"
     workers = 1 if alone else max(1, min(machine.threads, -(-len(rows) // size)))
     with (
-        settled(machine.threads),
+        torch_context(machine.threads),
         ThreadPoolExecutor(
             workers, initializer=torch.set_num_threads, initargs=(machine.threads if alone else 1,)
         ) as team,
@@ -120,12 +124,12 @@ def _pass(
     return found
 
 
-def _batch(images_NHWC: NDArray[np.uint8], spec: ModelSpec, machine: Machine) -> Tensor:
-    images = to_device(images_NHWC, machine.device, machine.layout)
-    return normalise(images, spec.mean, spec.std, torch.float32, spec.input_size)
+def _prepare_batch(images_NHWC: NDArray[np.uint8], spec: ModelSpec, machine: Machine) -> Tensor:
+    images = images_to_device(images_NHWC, machine.device, machine.layout)
+    return normalise_batch(images, spec.mean, spec.std, torch.float32, spec.input_size)
 
 
-def _filled(rows: Rows, size: int) -> Rows:
+def _pad_rows(rows: Rows, size: int) -> Rows:
     """A full batch: the last one is filled up with its first row."""
     return np.concatenate([rows, np.repeat(rows[:1], size - len(rows))])
 

@@ -20,7 +20,7 @@ from torch import Tensor, fx, nn
 from striate.train.fast.fused_conv import NO_ACTIVATION, Activation, FusedConv, pads_unevenly
 
 
-def fuse(backbone: nn.Module) -> fx.GraphModule:
+def fuse_backbone(backbone: nn.Module) -> fx.GraphModule:
     """A module that maps images to the list of `backbone.stages`, in float32, fused.
 
     The maps of some networks come turned by 180 degrees, which pooling does not see. Raises an
@@ -31,16 +31,16 @@ def fuse(backbone: nn.Module) -> fx.GraphModule:
         root = _Stages(copy.deepcopy(backbone).eval())
         turned = any(pads_unevenly(m) for m in root.modules() if isinstance(m, nn.Conv2d))
         graph = _Tracer().trace(root)
-        _drop_idle(root, graph)
+        _drop_identities(root, graph)
         for node in list(graph.nodes):
-            if isinstance(_module(root, node), nn.Conv2d):
+            if isinstance(_called_module(root, node), nn.Conv2d):
                 _fuse_chain(root, graph, node, turned)
         if turned:
-            _turn(root, graph)
+            _rotate_input(root, graph)
         fused = fx.GraphModule(root, graph).eval()
         fused.graph.eliminate_dead_code()
         fused.recompile()
-        _compare(root, fused, turned)
+        _check_equivalence(root, fused, turned)
     fused.delete_all_unused_submodules()
     return fused
 
@@ -65,22 +65,22 @@ class _Tracer(fx.Tracer):
         return known or super().is_leaf_module(m, module_qualified_name)
 
 
-def _drop_idle(root: nn.Module, graph: fx.Graph) -> None:
+def _drop_identities(root: nn.Module, graph: fx.Graph) -> None:
     """Takes out what does nothing in inference."""
     for node in list(graph.nodes):
-        if isinstance(_module(root, node), nn.Identity | nn.Dropout | nn.Dropout2d):
+        if isinstance(_called_module(root, node), nn.Identity | nn.Dropout | nn.Dropout2d):
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
 
 
-def _turn(root: nn.Module, graph: fx.Graph) -> None:
+def _rotate_input(root: nn.Module, graph: fx.Graph) -> None:
     """Turns the images by 180 degrees before anything else sees them.
 
     Raises `ValueError` where something is not known to do the same on turned maps: a pooling
     of odd sizes, for one, leaves out the other end.
     """
     for node in graph.nodes:
-        module = _module(root, node)
+        module = _called_module(root, node)
         known = module is None or isinstance(module, TURNABLE)
         if isinstance(module, FusedConv) and module.stride != (1, 1):
             known = module.uneven
@@ -99,13 +99,13 @@ def _turn(root: nn.Module, graph: fx.Graph) -> None:
 def _fuse_chain(root: nn.Module, graph: fx.Graph, start: fx.Node, turned: bool) -> None:
     """Replaces a convolution and what follows it, where nothing else looks in between."""
     conv = root.get_submodule(str(start.target))
-    if not isinstance(conv, nn.Conv2d) or not _supported(conv):
+    if not isinstance(conv, nn.Conv2d) or not _is_supported(conv):
         return
     bias = conv.bias
     if bias is None:
         bias = torch.zeros(len(conv.weight), dtype=conv.weight.dtype, device=conv.weight.device)
     chain = _Chain(last=start, weight=conv.weight, bias=bias)
-    for grow in (_with_norm, _with_shortcut, _with_activation):
+    for grow in (_absorb_norm, _absorb_shortcut, _absorb_activation):
         chain = grow(root, chain)
     name = f"fused_{start.name}"
     weight = chain.weight.flip((2, 3)) if turned else chain.weight
@@ -116,7 +116,7 @@ def _fuse_chain(root: nn.Module, graph: fx.Graph, start: fx.Node, turned: bool) 
         arguments = start.args if chain.other is None else (*start.args, chain.other)
         node = graph.call_module(name, arguments)
     chain.last.replace_all_uses_with(node)
-    for gone in (chain.last, *_between(start, chain.last)):
+    for gone in (chain.last, *_nodes_between(start, chain.last)):
         if not gone.users:
             graph.erase_node(gone)
 
@@ -132,27 +132,27 @@ class _Chain:
     other: fx.Node | None = None
 
 
-def _with_norm(root: nn.Module, chain: _Chain) -> _Chain:
+def _absorb_norm(root: nn.Module, chain: _Chain) -> _Chain:
     after = _only_user(chain.last)
-    norm = _module(root, after)
+    norm = _called_module(root, after)
     if after is None or not isinstance(norm, nn.BatchNorm2d) or norm.running_var is None:
         return chain
-    activation = _activation_inside(norm)
+    activation = _norm_activation(norm)
     if activation is None:
         return chain
-    weight, bias = _folded(chain.weight, chain.bias, norm)
+    weight, bias = _fold_norm(chain.weight, chain.bias, norm)
     return replace(chain, last=after, weight=weight, bias=bias, activation=activation)
 
 
-def _with_shortcut(root: nn.Module, chain: _Chain) -> _Chain:
+def _absorb_shortcut(root: nn.Module, chain: _Chain) -> _Chain:
     after = _only_user(chain.last)
-    other = None if after is None else _shortcut(after, chain.last)
+    other = None if after is None else _shortcut_input(after, chain.last)
     if after is None or other is None or chain.activation != NO_ACTIVATION:
         return chain
     return replace(chain, last=after, other=other)
 
 
-def _with_activation(root: nn.Module, chain: _Chain) -> _Chain:
+def _absorb_activation(root: nn.Module, chain: _Chain) -> _Chain:
     after = _only_user(chain.last)
     found = None if after is None else _activation_of(root, after)
     if after is None or found is None or chain.activation != NO_ACTIVATION:
@@ -162,7 +162,7 @@ def _with_activation(root: nn.Module, chain: _Chain) -> _Chain:
     return replace(chain, last=after, activation=found)
 
 
-def _between(start: fx.Node, last: fx.Node) -> list[fx.Node]:
+def _nodes_between(start: fx.Node, last: fx.Node) -> list[fx.Node]:
     """The nodes from `last` back to `start` along the chain, `last` left out."""
     chain = [start]
     while chain[-1] is not last:
@@ -173,13 +173,13 @@ def _between(start: fx.Node, last: fx.Node) -> list[fx.Node]:
     return [node for node in reversed(chain) if node is not last]
 
 
-def _supported(conv: nn.Conv2d) -> bool:
+def _is_supported(conv: nn.Conv2d) -> bool:
     plain = type(conv) is nn.Conv2d and conv.padding_mode == "zeros"
     even = conv.padding != "same" or all(k % 2 for k in conv.kernel_size)
     return (plain and even) or pads_unevenly(conv)
 
 
-def _folded(weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+def _fold_norm(weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Weights and bias that do the normalisation too, worked out in float64."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
@@ -212,7 +212,7 @@ def _known_activation(module: nn.Module) -> Activation | None:
     return None
 
 
-def _activation_inside(norm: nn.BatchNorm2d) -> Activation | None:
+def _norm_activation(norm: nn.BatchNorm2d) -> Activation | None:
     """The activation that timm's normalisations carry; none for torch's; None for unknown."""
     if type(norm) is nn.BatchNorm2d:
         return NO_ACTIVATION
@@ -222,7 +222,7 @@ def _activation_inside(norm: nn.BatchNorm2d) -> Activation | None:
     return NO_ACTIVATION if isinstance(inner, nn.Identity) else _known_activation(inner)
 
 
-def _shortcut(node: fx.Node, branch: fx.Node) -> fx.Node | None:
+def _shortcut_input(node: fx.Node, branch: fx.Node) -> fx.Node | None:
     """What is added to `branch` by this node, if it adds two maps."""
     if node.op != "call_function" or node.target not in ADDITIONS or len(node.args) != 2:
         return None
@@ -234,13 +234,13 @@ def _only_user(node: fx.Node) -> fx.Node | None:
     return next(iter(node.users)) if len(node.users) == 1 else None
 
 
-def _module(root: nn.Module, node: fx.Node | None) -> nn.Module | None:
+def _called_module(root: nn.Module, node: fx.Node | None) -> nn.Module | None:
     if node is None or node.op != "call_module":
         return None
     return root.get_submodule(str(node.target))
 
 
-def _compare(plain: nn.Module, fused: nn.Module, turned: bool) -> None:
+def _check_equivalence(plain: nn.Module, fused: nn.Module, turned: bool) -> None:
     """Raises `ArithmeticError` where a map differs by more than rounding.
 
     Tried on an even and an odd size, since padding depends on it.

@@ -8,15 +8,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from striate.nets import Backbone
-from striate.train.fast.bf16 import lower
-from striate.train.fast.fused import fuse
+from striate.train.fast.bf16 import to_bf16
+from striate.train.fast.fused import fuse_backbone
 from striate.train.fast.fused_conv import pads_unevenly
-from striate.train.head import Network, pool
-from striate.train.torch_context import settled
+from striate.train.head import Network, pool_maps
+from striate.train.torch_context import torch_context
 from striate.values import Machine
 
 
-class Fast(nn.Module):
+class FastNetwork(nn.Module):
     """A network that computes in one precision and gives float32 features and logits.
 
     `fused` tells whether the fused kernels are in use. Call it in `torch.inference_mode()`.
@@ -30,7 +30,7 @@ class Fast(nn.Module):
         self.maps = maps
         self.dtype = dtype
         self.layout = layout
-        self.fused = not isinstance(maps, _Plain)
+        self.fused = not isinstance(maps, _PlainStages)
         self.turned = self.fused and any(
             pads_unevenly(m) for m in network.backbone.modules() if isinstance(m, nn.Conv2d)
         )
@@ -47,7 +47,7 @@ class Fast(nn.Module):
 
     def pooled(self, images_NCHW: Tensor) -> Tensor:
         """Features N x D float32 of images as `normalise` gives them."""
-        return pool(self.stages(images_NCHW), self.network.taps)
+        return pool_maps(self.stages(images_NCHW), self.network.taps)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits N x K float32 of images as `normalise` gives them."""
@@ -66,7 +66,9 @@ class Fast(nn.Module):
         return F.linear(standardised_ND, net.head.weight.double(), net.head.bias.double()).float()
 
 
-def fast(network: Network, *, machine: Machine, precision: str | None = None) -> Fast:
+def optimise_for_inference(
+    network: Network, *, machine: Machine, precision: str | None = None
+) -> FastNetwork:
     """A copy of the network for inference on this machine; the network itself is not changed.
 
     `precision` is the machine's own unless given. Where the fused kernels are not to be used,
@@ -75,20 +77,20 @@ def fast(network: Network, *, machine: Machine, precision: str | None = None) ->
     precision = precision or machine.precision
     last = machine.layout == "channels_last"
     layout = torch.channels_last if last else torch.contiguous_format
-    with settled(1):  # To copy so little, threads cost more than they do.
+    with torch_context(1):  # To copy so little, threads cost more than they do.
         quick = copy.deepcopy(network).eval().requires_grad_(False).to(machine.device)
     maps = None
     if machine.fused and machine.device == "cpu":
-        maps = _fused(quick.backbone, precision)
+        maps = _fuse_if_exact(quick.backbone, precision)
     if maps is not None:
-        return Fast(quick, maps, torch.float32, layout)
+        return FastNetwork(quick, maps, torch.float32, layout)
     dtype: torch.dtype = getattr(torch, precision)
     quick.backbone.to(dtype)
     quick.backbone.to(memory_format=layout)
-    return Fast(quick, _Plain(quick.backbone), dtype, layout)
+    return FastNetwork(quick, _PlainStages(quick.backbone), dtype, layout)
 
 
-class _Plain(nn.Module):
+class _PlainStages(nn.Module):
     """The backbone's own stages as a forward pass."""
 
     def __init__(self, backbone: nn.Module) -> None:
@@ -100,15 +102,15 @@ class _Plain(nn.Module):
         return maps
 
 
-def _fused(backbone: nn.Module, precision: str) -> nn.Module | None:
+def _fuse_if_exact(backbone: nn.Module, precision: str) -> nn.Module | None:
     """The fused maps in this precision; None where there is no way to have them right."""
     channels = next(m for m in backbone.modules() if isinstance(m, nn.Conv2d)).in_channels
     try:
         # One thread: what is tried here is too small to be worth waking another.
-        with settled(1), torch.inference_mode():
-            maps = fuse(backbone)
+        with torch_context(1), torch.inference_mode():
+            maps = fuse_backbone(backbone)
             if precision == "bfloat16":
-                maps = lower(maps, channels)
+                maps = to_bf16(maps, channels)
             maps(torch.zeros(1, channels, 64, 64))
     except Exception:  # private operators and foreign networks may fail in any way
         return None

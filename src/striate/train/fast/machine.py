@@ -13,10 +13,10 @@ import torch
 
 from striate.data.cache_folder import CacheFolder
 from striate.errors import MachineError, UsageError
-from striate.store.checksums import unwrapped, wrapped
-from striate.store.files import write_whole
-from striate.train.fast.machine_speed import Processor, look_up, measure
-from striate.train.torch_context import settled
+from striate.store.checksums import unwrap_content, wrap_content
+from striate.store.files import write_atomically
+from striate.train.fast.machine_speed import Processor, find_fastest_machine, read_processor
+from striate.train.torch_context import torch_context
 from striate.values import Machine
 
 
@@ -26,30 +26,32 @@ def measure_machine(device: str = "auto") -> Machine:
     `auto` is a GPU where there is one, else the CPU. What is remembered belongs to this
     processor, these cores and these versions. Raises `UsageError` for a device that is not there.
     """
-    return _remembered(_device(device), look_up(), str(_folder() or ""))
+    return _load_or_measure(_resolve_device(device), read_processor(), str(_cache_folder() or ""))
 
 
 @contextmanager
-def apply(machine: Machine) -> Iterator[None]:
+def apply_machine(machine: Machine) -> Iterator[None]:
     """Sets torch's threads and deterministic kernels for a while, and puts them back."""
-    with settled(machine.threads):
+    with torch_context(machine.threads):
         yield
 
 
 @functools.cache
-def _remembered(device: str, processor: Processor, folder: str) -> Machine:
-    path = Path(folder) / f"machine-{_key(device, processor)}.json" if folder else None
+def _load_or_measure(device: str, processor: Processor, folder: str) -> Machine:
+    path = Path(folder) / f"machine-{_cache_key(device, processor)}.json" if folder else None
     if path is not None:
         with contextlib.suppress(OSError, ValueError):  # damaged: it is measured anew
-            return msgspec.json.decode(unwrapped(path.read_bytes()), type=Machine)
-    machine = measure(device, processor)
+            return msgspec.json.decode(unwrap_content(path.read_bytes()), type=Machine)
+    machine = find_fastest_machine(device, processor)
     if path is not None:
         with contextlib.suppress(OSError):  # Not remembered is only slower.
-            write_whole(path, wrapped(msgspec.json.format(msgspec.json.encode(machine), indent=2)))
+            write_atomically(
+                path, wrap_content(msgspec.json.format(msgspec.json.encode(machine), indent=2))
+            )
     return machine
 
 
-def _device(asked: str) -> str:
+def _resolve_device(asked: str) -> str:
     there = {"cpu"}
     if torch.cuda.is_available():
         there |= {"cuda", *(f"cuda:{k}" for k in range(torch.cuda.device_count()))}
@@ -65,14 +67,14 @@ def _device(asked: str) -> str:
     return asked
 
 
-def _folder() -> Path | None:
+def _cache_folder() -> Path | None:
     try:
         return CacheFolder.open().path.parent
     except MachineError:
         return None
 
 
-def _key(device: str, processor: Processor) -> str:
+def _cache_key(device: str, processor: Processor) -> str:
     versions = [importlib.metadata.version(name) for name in ("torch", "striate")]
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
     facts = msgspec.json.encode([device, name, processor, versions, METHOD])

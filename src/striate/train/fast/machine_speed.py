@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from striate.errors import ModelError
 from striate.nets import RANDOM, find_net
-from striate.train.fast.bf16 import made_images
-from striate.train.fast.forward_pass import features_of
-from striate.train.fast.inference import Fast, fast
+from striate.train.fast.bf16 import synthetic_images
+from striate.train.fast.forward_pass import compute_features
+from striate.train.fast.inference import FastNetwork, optimise_for_inference
 from striate.train.head import Network, all_taps, tap_slices
 from striate.values import Machine, ModelSpec, NetSettings, Rows, Sentence, say
 
@@ -30,42 +30,43 @@ class Processor:
     abilities: tuple[str, ...]
 
 
-def look_up() -> Processor:
+def read_processor() -> Processor:
     """The processor as it is."""
     return Processor(
-        name=_name(),
-        threads=_threads(),
+        name=_processor_name(),
+        threads=_usable_threads(),
         memory_bytes=_memory_bytes(),
-        abilities=_abilities(),
+        abilities=_instruction_sets(),
     )
 
 
-def _name() -> str:
-    for line in _lines("/proc/cpuinfo"):
+def _processor_name() -> str:
+    for line in _read_lines("/proc/cpuinfo"):
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 
-def _threads() -> int:
+def _usable_threads() -> int:
     """Cores, not hyperthreads, that affinity, container and `OMP_NUM_THREADS` leave us."""
-    limits = [_cores(), os.cpu_count() or 1]
+    limits = [_count_cores(), os.cpu_count() or 1]
     with contextlib.suppress(ValueError, IndexError):
         limits.append(int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0]))
     with contextlib.suppress(ValueError, IndexError, ZeroDivisionError):
-        quota, period = _lines("/sys/fs/cgroup/cpu.max")[0].split()
+        quota, period = _read_lines("/sys/fs/cgroup/cpu.max")[0].split()
         limits.append(round(int(quota) / int(period)))
     return max(1, min(limits))
 
 
-def _cores() -> int:
+def _count_cores() -> int:
     """Distinct cores among the processors that this process may run on."""
     try:
         allowed = os.sched_getaffinity(0)
     except AttributeError:  # not on macOS or Windows
         return os.cpu_count() or 1
     siblings = {
-        tuple(_lines(f"/sys/devices/system/cpu/cpu{k}/topology/thread_siblings_list")) or (str(k),)
+        tuple(_read_lines(f"/sys/devices/system/cpu/cpu{k}/topology/thread_siblings_list"))
+        or (str(k),)
         for k in allowed
     }
     return len(siblings)
@@ -78,14 +79,14 @@ def _memory_bytes() -> int:
         return 0
 
 
-def _abilities() -> tuple[str, ...]:
-    flags = next((line for line in _lines("/proc/cpuinfo") if line.startswith("flags")), "")
+def _instruction_sets() -> tuple[str, ...]:
+    flags = next((line for line in _read_lines("/proc/cpuinfo") if line.startswith("flags")), "")
     told = set(flags.partition(":")[2].split())
     wide = sorted(flag for flag in told if flag.startswith(("amx", "avx")))
     return (torch.backends.cpu.get_cpu_capability(), *wide)
 
 
-def _lines(path: str) -> list[str]:
+def _read_lines(path: str) -> list[str]:
     try:
         return Path(path).read_text().splitlines()
     except OSError:
@@ -95,19 +96,19 @@ def _lines(path: str) -> list[str]:
 NET = "efficientnet-lite0"
 
 
-def measure(device: str, processor: Processor) -> Machine:
+def find_fastest_machine(device: str, processor: Processor) -> Machine:
     """The fastest way to compute whose features stay near those of plain float32.
 
     Measured is one pass of the pretrained network over images of 224 pixels with every core at
     work, the ways taking turns. The best of some rounds counts, since whatever else the machine
     does can only slow a round down.
     """
-    course = _prepare(device)
-    ways = _tried(course, device, processor)
-    within = _raced(course, [way for way in ways if way.error <= MOST_ERROR])
-    best = _choose(within)
+    course = _prepare_benchmark(device)
+    ways = _candidate_modes(course, device, processor)
+    within = _time_modes(course, [way for way in ways if way.error <= MOST_ERROR])
+    best = _choose_mode(within)
     sizes = CPU_BATCHES if device == "cpu" else GPU_BATCHES
-    by_batch = _raced(course, [_with_batch(best, size) for size in sizes])
+    by_batch = _time_modes(course, [_with_batch_size(best, size) for size in sizes])
     fastest = max(way.speed for way in by_batch)
     # The smallest that is nearly as fast: less of a last batch is wasted.
     best = next(way for way in by_batch if way.speed >= NEARLY * fastest)
@@ -120,7 +121,7 @@ def measure(device: str, processor: Processor) -> Machine:
     )
 
 
-def speed_of(net: str, machine: Machine) -> float:
+def measure_net_speed(net: str, machine: Machine) -> float:
     """Images per second of a listed network here, at the size that its card names.
 
     A forward pass in the machine's way over coloured images, its weights drawn; the better of
@@ -128,24 +129,26 @@ def speed_of(net: str, machine: Machine) -> float:
     """
     if not find_net(net).card(net).input_size:
         return 0.0
-    course = _prepare(machine.device, net)
+    course = _prepare_benchmark(machine.device, net)
     machine = replace(machine, batch_size=max(machine.batch_size, LEAST_AT_ONCE))
-    way = Way(machine=machine, network=fast(course.network, machine=machine), error=0.0)
-    return round(_raced(course, [way])[0].speed, 1)
+    way = ComputeMode(
+        machine=machine, network=optimise_for_inference(course.network, machine=machine), error=0.0
+    )
+    return round(_time_modes(course, [way])[0].speed, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class ComputeMode:
     """A way to compute: its largest error over the taps, and its images per second, if raced."""
 
     machine: Machine
-    network: Fast
+    network: FastNetwork
     error: float
     speed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Course:
+class SpeedBenchmark:
     """What is run over: a network, images, and how they go in."""
 
     network: Network
@@ -153,7 +156,7 @@ class Course:
     spec: ModelSpec
 
 
-def _prepare(device: str, net: str = NET) -> Course:
+def _prepare_benchmark(device: str, net: str = NET) -> SpeedBenchmark:
     family = find_net(net)
     card = family.card(net)
     try:
@@ -162,8 +165,8 @@ def _prepare(device: str, net: str = NET) -> Course:
     except ModelError:  # Its speed can be measured without its weights.
         backbone = family.build(net, NetSettings(), 3, RANDOM)
     taps = all_taps(card.stages)
-    images = (made_images(IMAGES, 3, card.input_size) + 1) * 127.5
-    return Course(
+    images = (synthetic_images(IMAGES, 3, card.input_size) + 1) * 127.5
+    return SpeedBenchmark(
         network=Network(backbone, taps, 1),
         images_NHWC=images.permute(0, 2, 3, 1).contiguous().to(torch.uint8).numpy(),
         spec=ModelSpec(
@@ -181,68 +184,79 @@ def _prepare(device: str, net: str = NET) -> Course:
     )
 
 
-def _tried(course: Course, device: str, processor: Processor) -> list[Way]:
+def _candidate_modes(
+    course: SpeedBenchmark, device: str, processor: Processor
+) -> list[ComputeMode]:
     """Every way that may be good here, its features compared with the plain float32 ones.
 
     Plain kernels are left out where fused ones give the same: they were never faster.
     """
-    plain = _machine(device, processor, "float32", fused=False)
-    ways = [Way(machine=plain, network=fast(course.network, machine=plain), error=0.0)]
-    exact = _features(course, ways[0])
+    plain = _make_machine(device, processor, "float32", fused=False)
+    ways = [
+        ComputeMode(
+            machine=plain, network=optimise_for_inference(course.network, machine=plain), error=0.0
+        )
+    ]
+    exact = _compute_features(course, ways[0])
     if device == "cpu":
-        ways += _if_fused(course, _machine(device, processor, "float32", fused=True))
+        ways += _fused_mode(course, _make_machine(device, processor, "float32", fused=True))
     if _has_bfloat16(device, processor):
-        rough = _machine(device, processor, "bfloat16", fused=device == "cpu")
-        ways += _if_fused(course, rough)
-    ways = [replace(way, error=_error(course, _features(course, way), exact)) for way in ways]
+        rough = _make_machine(device, processor, "bfloat16", fused=device == "cpu")
+        ways += _fused_mode(course, rough)
+    ways = [
+        replace(way, error=_relative_error(course, _compute_features(course, way), exact))
+        for way in ways
+    ]
     right = [way for way in ways if way.machine.fused and way.error <= MOST_ROUNDING]
     return [way for way in ways if way.machine.fused] if right else ways
 
 
-def _if_fused(course: Course, machine: Machine) -> list[Way]:
+def _fused_mode(course: SpeedBenchmark, machine: Machine) -> list[ComputeMode]:
     """The way of this machine; none where it wants fused kernels and cannot have them."""
-    network = fast(course.network, machine=machine)
+    network = optimise_for_inference(course.network, machine=machine)
     if network.fused != machine.fused:
         return []
-    return [Way(machine=machine, network=network, error=0.0)]
+    return [ComputeMode(machine=machine, network=network, error=0.0)]
 
 
-def _features(course: Course, way: Way) -> NDArray[np.float32]:
+def _compute_features(course: SpeedBenchmark, way: ComputeMode) -> NDArray[np.float32]:
     spec = replace(course.spec, batch_size=way.machine.batch_size)
-    return features_of(
+    return compute_features(
         way.network, course.images_NHWC, np.arange(COMPARED, dtype=np.int64), spec, way.machine
     )
 
 
-def _error(course: Course, found: NDArray[np.float32], exact: NDArray[np.float32]) -> float:
+def _relative_error(
+    course: SpeedBenchmark, found: NDArray[np.float32], exact: NDArray[np.float32]
+) -> float:
     """The largest relative error of a tap: the norm of what it is off by over its own norm."""
     slices = tap_slices(course.network.backbone, course.network.taps).values()
     off = [np.linalg.norm((found - exact)[:, s]) / np.linalg.norm(exact[:, s]) for s in slices]
     return float(max(off))
 
 
-def _with_batch(way: Way, size: int) -> Way:
+def _with_batch_size(way: ComputeMode, size: int) -> ComputeMode:
     return replace(way, machine=replace(way.machine, batch_size=size))
 
 
-def _raced(course: Course, ways: list[Way]) -> list[Way]:
+def _time_modes(course: SpeedBenchmark, ways: list[ComputeMode]) -> list[ComputeMode]:
     """The ways with their speeds; a first pass, in which kernels are built, does not count."""
     speeds = dict.fromkeys(range(len(ways)), 0.0)
     for turn in range(ROUNDS + 1):
         for k, way in enumerate(ways):
-            speed = _speed(course, way)
+            speed = _measure_speed(course, way)
             if turn:
                 speeds[k] = max(speeds[k], speed)
     return [replace(way, speed=speeds[k]) for k, way in enumerate(ways)]
 
 
-def _speed(course: Course, way: Way) -> float:
+def _measure_speed(course: SpeedBenchmark, way: ComputeMode) -> float:
     """Images per second of one batch on every core at once."""
     seconds: list[float] = []
     size = way.machine.batch_size
     workers = way.machine.threads if way.machine.device == "cpu" else 1
     rows: Rows = np.arange(size * workers, dtype=np.int64) % IMAGES
-    features_of(
+    compute_features(
         way.network,
         course.images_NHWC,
         rows,
@@ -253,7 +267,7 @@ def _speed(course: Course, way: Way) -> float:
     return len(rows) / seconds[-1]
 
 
-def _choose(ways: list[Way]) -> Way:
+def _choose_mode(ways: list[ComputeMode]) -> ComputeMode:
     """The fastest that was raced; bfloat16 only where it is faster by enough to pay its error."""
     raced = [way for way in ways if way.speed]
     exact = max(
@@ -263,7 +277,7 @@ def _choose(ways: list[Way]) -> Way:
     return next((way for way in rough if way.speed >= WORTH * exact.speed), exact)
 
 
-def _reason(way: Way) -> Sentence:
+def _reason(way: ComputeMode) -> Sentence:
     if not way.speed:
         return say(
             "machine.too_rough",
@@ -290,7 +304,7 @@ def _has_bfloat16(device: str, processor: Processor) -> bool:
     return device.startswith("cuda") and torch.cuda.is_bf16_supported()
 
 
-def _machine(
+def _make_machine(
     device: str,
     processor: Processor,
     precision: Literal["float32", "bfloat16"],
