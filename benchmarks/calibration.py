@@ -22,13 +22,17 @@ from striate.data.scan import read_index
 from striate.data.split.duplicates import find_duplicate_groups
 from striate.learn.gather_evidence import class_weight_gain
 from striate.learn.linear.linear_model import PRETRAINED, tapped_spec
-from striate.metrics.calibration import calibrate_scores, choose_calibration, fit_calibration
 from striate.metrics.intervals import (
     balanced_weights,
     calibration_interval,
     expected_calibration_error,
     log_loss,
     make_rng,
+)
+from striate.metrics.probability_calibration import (
+    calibrate_scores,
+    choose_calibration,
+    fit_calibration,
 )
 from striate.nets import find_net
 from striate.probe.features import FeatureTable, all_taps, extract_features

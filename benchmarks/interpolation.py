@@ -28,8 +28,8 @@ import strategy
 from striate.learn.finetune.train_plan import initial_network, model_spec_of
 from striate.learn.finetune.weight_interpolation import fit_best_penalty, interpolate_backbone
 from striate.learn.linear.linear_model import LinearProbes, fit_ridge_on_taps
-from striate.metrics.calibration import fit_temperature
 from striate.metrics.intervals import log_loss, softmax
+from striate.metrics.probability_calibration import fit_temperature
 from striate.probe.features import FeatureTable, extract_features
 from striate.probe.ridge import RidgeFit, fit_ridge_path
 from striate.strategy.plans import training_plan

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from strategy_cells import SETS, Cell, cut, load
 
-from striate.metrics.calibration import fit_temperature
 from striate.metrics.intervals import log_loss, softmax
+from striate.metrics.probability_calibration import fit_temperature
 from striate.probe.stage_probes import choose_best_probe
 from striate.train.fast.machine import measure_machine
 from striate.values import Rows, Tap

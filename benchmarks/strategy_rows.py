@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from strategy_cells import NET, SETS, SIZE, Cell
 
 from striate.learn.gate import compare_losses
-from striate.metrics.calibration import fit_temperature
 from striate.metrics.intervals import accuracy_interval, log_loss, softmax
+from striate.metrics.probability_calibration import fit_temperature
 from striate.values import Rows
 
 Hits = NDArray[np.bool_]

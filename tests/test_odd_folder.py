@@ -29,10 +29,10 @@ COST = """
 import json, resource, sys
 from collections import Counter
 from striate.data.cache import build_cache
-from striate.data.scan import read
+from striate.data.scan import read_index
 from striate.values import Options
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-index, _ = build_cache(read(sys.argv[1], Options()), Options())
+index, _ = build_cache(read_index(sys.argv[1], Options()), Options())
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 told = {e.path: (e.status, e.reason) for e in index.examples}
 print(json.dumps([told, (after - before) / 1024]))

@@ -7,7 +7,7 @@ import pytest
 
 from striate.estimator import ImageClassifier
 from striate.learn import fit
-from striate.metrics.calibration import calibrate_scores
+from striate.metrics.probability_calibration import calibrate_scores
 from striate.values import Calibration
 
 

@@ -11,7 +11,7 @@ import torch
 from tests.learn.made_context import some_context
 from tests.train import made_training
 
-from striate.errors import UsageError
+from striate.errors import ModelError, UsageError
 from striate.learn.check_options import (
     RequestedFormat,
     check_network_fits,
@@ -128,5 +128,5 @@ def test_channels_and_resizing_are_asked_by_name_or_by_a_plan(tmp_path: Path) ->
     file.write_bytes(msgspec.json.encode(made_training.plan(channels=2, resize="crop")))
     assert parse_requested_format(Options(plan=str(file))) == RequestedFormat(2, "crop")
     file.write_bytes(msgspec.json.encode(made_training.plan(resize="stretch")))
-    with pytest.raises(UsageError, match="no way of resizing 'stretch'"):
+    with pytest.raises(ModelError, match="resize is 'stretch'"):
         parse_requested_format(Options(plan=str(file)))

@@ -11,8 +11,8 @@ from tests.learn.made_context import some_context
 from striate.learn import task
 from striate.learn.task import TASK_SPECS
 from striate.metrics import target_metrics
-from striate.metrics.calibration import calibrate_scores
 from striate.metrics.intervals import softmax
+from striate.metrics.probability_calibration import calibrate_scores
 from striate.nets import RANDOM
 from striate.probe.features import FeatureTable
 from striate.train.head import Network, build_network

@@ -57,7 +57,7 @@ def assigned(tree: ast.AST, name: str) -> Iterator[ast.expr]:
 
 def findings() -> list[tuple[str, ast.Call]]:
     found = []
-    for _, call in calls("finding"):
+    for _, call in calls("make_finding"):
         code, outcome = (next(iter(strings(arg))) for arg in call.args[:2])
         variants = {""}
         for keyword in call.keywords:

@@ -9,7 +9,7 @@ import pytest
 
 import made
 from striate.diagnose import fit_verdict, run_checks
-from striate.metrics.calibration import choose_calibration
+from striate.metrics.probability_calibration import choose_calibration
 from striate.report.compose import compose_report
 from striate.report.html import render_page
 from striate.report.image_kinds import (

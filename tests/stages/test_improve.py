@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from tests import made
+from tests.predict.test_model_files import MODEL
 
+from striate.predict.model_files import read_model, write_model
 from striate.run import Run
 from striate.stages.improve import restore_better_earlier, set_earlier_aside
 from striate.store.files import array_codec
@@ -17,14 +20,21 @@ def said(*classes: int) -> np.ndarray:
     return np.eye(3, dtype=np.float32)[list(classes)]
 
 
+def put_model(run: Run, weight: float) -> None:
+    write_model(run.model, MODEL, {"weight": torch.full((2, 3), weight)})
+
+
+def weight_of(run: Run) -> float:
+    return float(read_model(run.model)[1]["weight"][0, 0])
+
+
 def finished(folder: Path, val: np.ndarray) -> Run:
     """A run that was finished once, with these probabilities of its validation images."""
     values = made.values(classes=3)
     run = Run.open(
         "made", values.options.__class__(out=str(folder)), command="striate", source_address="x"
     )
-    run.model.mkdir()
-    (run.model / "weights.safetensors").write_bytes(b"earlier")
+    put_model(run, 1.0)
     run.write("plan.json", values.plan)
     run.write("history.csv", History(epochs=(), kept_epoch=0, train_images=9, val_images=4))
     run.write("predictions.csv", values.predictions)
@@ -43,10 +53,10 @@ def test_fewer_right_than_before_puts_the_earlier_model_back(tmp_path: Path) -> 
     run = finished(tmp_path / "run", said(0, 1, 2, 0))
     earlier = set_earlier_aside(run)
     assert earlier is not None
-    (run.model / "weights.safetensors").write_bytes(b"new")
+    put_model(run, 2.0)
     run.write("val.npy", said(0, 1, 0, 1), array_codec())
     assert restore_better_earlier(run, earlier, said(0, 1, 0, 1), TRUTH)
-    assert (run.model / "weights.safetensors").read_bytes() == b"earlier"
+    assert weight_of(run) == 1.0
     assert np.array_equal(run.read("val.npy", array_codec()), said(0, 1, 2, 0))
     assert run.plan.because[-1].code == "improve.not_kept"
     assert "before 4" in run.plan.because[-1].text
@@ -56,10 +66,10 @@ def test_as_many_or_more_right_keeps_the_new_one(tmp_path: Path) -> None:
     run = finished(tmp_path / "run", said(0, 1, 0, 0))
     earlier = set_earlier_aside(run)
     assert earlier is not None
-    (run.model / "weights.safetensors").write_bytes(b"new")
+    put_model(run, 2.0)
     for better in (said(0, 1, 0, 0), said(0, 1, 2, 0)):
         assert not restore_better_earlier(run, earlier, better, TRUTH)
-    assert (run.model / "weights.safetensors").read_bytes() == b"new"
+    assert weight_of(run) == 2.0
 
 
 def test_what_was_put_by_survives_a_kill(tmp_path: Path) -> None:

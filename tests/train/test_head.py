@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from striate.errors import ModelError
 from striate.nets import RANDOM
 from striate.train.head import Network, all_taps, build_network, pool_maps, tap_slices, tap_widths
 from striate.values import ModelSpec, NetSettings, Tap
@@ -97,7 +98,7 @@ def test_dropout_is_for_training_alone() -> None:
 
 
 def test_an_unknown_stage_is_an_error() -> None:
-    with pytest.raises(KeyError, match="block9"):
+    with pytest.raises(ModelError, match="block9"):
         Network(Two(), (Tap(stage="block9", pool="mean"),), 2)
 
 

@@ -22,7 +22,7 @@ from striate.learn.linear.linear_model import (
 from striate.learn.linear.suspect_images import find_label_errors, publish_outliers
 from striate.learn.linear.target_fit import fit_targets
 from striate.learn.override_cost import add_ignored_settings, add_override_cost
-from striate.metrics.calibration import calibrate_scores, choose_calibration
+from striate.metrics.probability_calibration import calibrate_scores, choose_calibration
 from striate.predict.classifier import Classifier, copy_with
 from striate.probe.ridge import RidgeFit
 from striate.probe.stage_probes import ProbeResults

@@ -14,7 +14,7 @@ from striate.learn.context import FitData
 from striate.learn.linear.linear_model import fit_ridge_on_taps
 from striate.learn.linear.target_heads import solve_targets
 from striate.metrics import target_metrics
-from striate.metrics.calibration import choose_calibration, fit_temperature
+from striate.metrics.probability_calibration import choose_calibration, fit_temperature
 from striate.predict.classifier import Classifier
 from striate.probe.features import FeatureTable
 from striate.probe.ridge import RidgeFit

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from striate.data.cache import decode_images
 from striate.errors import ModelError
-from striate.metrics.calibration import calibrate_scores
+from striate.metrics.probability_calibration import calibrate_scores
 from striate.metrics.target_metrics import logistic
 from striate.nets import RANDOM
 from striate.predict.conformal import ood_pvalue

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import SourceError
-from striate.metrics.calibration import fit_temperature
 from striate.metrics.intervals import softmax
+from striate.metrics.probability_calibration import fit_temperature
 from striate.probe.leave_one_out import RowGroups, group_rows, left_out_errors, left_out_scores
 from striate.probe.spectrum import (
     Floats,

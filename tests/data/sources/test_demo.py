@@ -14,7 +14,7 @@ from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import split_index
 from striate.values import Options
 
-FOLDER = Path(demo.__file__).parent / "demo_set"
+FOLDER = Path(demo.__file__).parents[1] / "demo_set"
 
 
 def test_six_thousand_pictures_stratified() -> None:
@@ -45,7 +45,7 @@ def test_the_demo_is_judged_by_its_own_test_split() -> None:
 def test_the_script_makes_the_same_bytes_again(tmp_path: Path) -> None:
     import importlib.util
 
-    script = Path(__file__).resolve().parents[2] / "scripts" / "make_demo.py"
+    script = Path(__file__).resolve().parents[3] / "scripts" / "make_demo.py"
     spec = importlib.util.spec_from_file_location("make_demo", script)
     assert spec is not None
     assert spec.loader is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests import made
-from tests.learn.test_remedying import N, answers, job
+from tests.learn.finetune.test_remedy_trials import N, answers, job
 
 from striate.errors import StriateError
 from striate.learn.finetune import successive_halving

@@ -68,7 +68,7 @@ def rigged(monkeypatch: pytest.MonkeyPatch) -> None:
     def whole(job: Any, net: str, size: int, weights: Any, features: str = "features.npz") -> Any:
         if net == "absent":
             raise HubError("The hub did not answer.", "Type this.")
-        return backbones.Linear(
+        return backbones.LinearProbes(
             net=net,
             input_size=size,
             network=SimpleNamespace(backbone=SimpleNamespace()),

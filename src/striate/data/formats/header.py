@@ -101,7 +101,7 @@ def capture_pillow_warnings() -> Iterator[None]:
     """
     bound = Image.MAX_IMAGE_PIXELS
     log = logging.getLogger("PIL")
-    passed_on, handler = log.propagate, _GatheringHandler(logging.WARNING)
+    passed_on, handler = log.propagate, _WarningCollector(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = _gather_warning
@@ -134,7 +134,7 @@ def _gather_warning(
     _keep_warning(str(message))
 
 
-class _GatheringHandler(logging.Handler):
+class _WarningCollector(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         _keep_warning(record.getMessage())
 

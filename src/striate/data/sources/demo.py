@@ -41,14 +41,6 @@ def open_demo_row(index: Index, row: int) -> Content:
     return content
 
 
-SOURCE = SourceKind(
-    name="demo",
-    matches=lambda source: isinstance(source, str) and source == "demo",
-    read=read_demo,
-    open_row=open_demo_row,
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DemoSet:
     """The demo set: `images` uint8 N x 28 x 28; the label and the split of each of them."""
@@ -79,3 +71,11 @@ def _cut_sheet(sheet: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     lines, columns = sheet.shape[0] // side, sheet.shape[1] // side
     grid = sheet.reshape(lines, side, columns, side).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(grid.reshape(-1, side, side))
+
+
+SOURCE = SourceKind(
+    name="demo",
+    matches=lambda source: isinstance(source, str) and source == "demo",
+    read=read_demo,
+    open_row=open_demo_row,
+)

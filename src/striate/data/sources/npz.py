@@ -174,13 +174,6 @@ def _array_label(path: Path, name: str) -> str:
 _OPENING = threading.Lock()
 _ADVICE = "Save them as images and labels, or x_train, y_train, x_test, y_test."
 
-SOURCE = SourceKind(
-    name="npz",
-    matches=lambda source: bool(matching_ending(source, ENDINGS)),
-    read=read_npz,
-    open_row=open_npz_row,
-)
-
 
 _CALLED = {
     "image": ("image", "images", "x", "data", "img", "imgs", "pixels"),
@@ -237,3 +230,11 @@ def _parse_array_name(name: str, options: Options) -> tuple[str, str]:
         if split and rest in called:
             return split, role
     return "", ""
+
+
+SOURCE = SourceKind(
+    name="npz",
+    matches=lambda source: bool(matching_ending(source, ENDINGS)),
+    read=read_npz,
+    open_row=open_npz_row,
+)

@@ -234,7 +234,8 @@ class LayerSnapshots:
         if by_batch is None:
             by_batch = spec.strategy == "scratch" and len(rows) > 1
         with torch_context(self.threads):
-            return measure_layer_states(network, images, targets, data.index.task, by_batch=by_batch)
+            task = data.index.task
+            return measure_layer_states(network, images, targets, task, by_batch=by_batch)
 
 
 SNAPSHOT_IMAGES = 64

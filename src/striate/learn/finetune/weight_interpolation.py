@@ -20,7 +20,11 @@ from torch import Tensor
 from striate.config.overrides import parse_overrides
 from striate.learn.context import FitContext, FitData, FitResult
 from striate.metrics import intervals
-from striate.metrics.calibration import calibrate_scores, choose_calibration, fit_temperature
+from striate.metrics.probability_calibration import (
+    calibrate_scores,
+    choose_calibration,
+    fit_temperature,
+)
 from striate.predict.classifier import Classifier
 from striate.probe.features import FeatureTable, extract_features
 from striate.probe.ridge import RidgeFit, prepare_ridge

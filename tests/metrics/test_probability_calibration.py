@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from striate.metrics.calibration import (
+from striate.metrics.intervals import expected_calibration_error, log_loss, make_rng, softmax
+from striate.metrics.probability_calibration import (
     calibrate_scores,
     choose_calibration,
     fit_calibration,
     fit_temperature,
 )
-from striate.metrics.intervals import expected_calibration_error, log_loss, make_rng, softmax
 from striate.values import Calibration, ModelSpec
 
 SCORES = arrays(np.float64, (7, 4), elements=st.floats(-500, 500))
