@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from striate import cli
+from striate.errors import ModelError
 from striate.pipeline import fit, write_report
 from striate.run import Run
 from striate.values import Options
@@ -215,14 +216,14 @@ def test_training_by_steps_serves_the_same_verbs(
     assert json.loads(capsys.readouterr().out)
 
 
-def test_a_network_that_cannot_be_fetched_is_passed_over_as_for_one_label(
+def test_a_network_that_was_named_and_cannot_be_fetched_ends_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("striate.weights.hub.is_cached", lambda hub_id: False)
     tables = with_tables(tmp_path, 60)
     options = Options(minutes=0.5, net="resnet18", strategy="linear", out=str(tmp_path / "run"))
-    run = fit(str(tables / "labels.csv"), options)
-    assert run.plan.net.value == "efficientnet-lite0"
-    assert run.plan.because[0].code == "networks.passed_over"
-    assert "HF_HUB_OFFLINE" in run.plan.because[0].text
+    with pytest.raises(ModelError, match="HF_HUB_OFFLINE") as caught:
+        fit(str(tables / "labels.csv"), options)
+    assert caught.value.exit_code == 5
+    assert "--weights FILE" in caught.value.hint

@@ -16,6 +16,7 @@ from striate.learn.check_options import (
     RequestedFormat,
     check_network_fits,
     check_requested_network,
+    lacks_pretrained_weights,
     network_fits,
     parse_requested_format,
     smallest_input_size,
@@ -91,6 +92,16 @@ def test_what_is_asked_is_judged_at_the_size_that_the_network_would_see(strategy
     check_requested_network(job(strategy=strategy, set="padding=valid input_size=64"))
     check_requested_network(job(strategy=strategy, net="vgg-small"))
     check_requested_network(job(strategy="linear", set="padding=valid"))
+
+
+@pytest.mark.parametrize("strategy", ["linear", "layers", "shallow", "deep"])
+def test_a_named_network_without_weights_is_for_training_from_scratch(strategy: str) -> None:
+    with pytest.raises(UsageError, match="compact has no pretrained weights") as caught:
+        check_requested_network(job(strategy=strategy, net="compact"))
+    assert "--strategy scratch" in caught.value.hint
+    check_requested_network(job(strategy=strategy, net="efficientnet-lite0"))
+    assert lacks_pretrained_weights(Options(net="compact"))
+    assert not lacks_pretrained_weights(Options(net="efficientnet-lite0"))
 
 
 @pytest.mark.parametrize("strategy", ["linear", "layers", "shallow", "deep"])

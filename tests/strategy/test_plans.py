@@ -133,17 +133,6 @@ def test_channels_and_resizing_stand_in_the_plan_with_a_reason() -> None:
     assert (plan.channels.value, plan.channels.ground) == (4, "asked")
 
 
-def test_a_network_that_could_not_be_had_is_not_said_to_be_the_one_asked_for() -> None:
-    options, probed = Options(net="resnet18"), evidence()
-    asked = Choice(value="linear", why=say("a", "b"), ground="measured")
-    plan = linear_plan(probed, options, MACHINE, asked)
-    assert plan.net.value == probed.net
-    assert plan.net.why.code == "plan.net_instead"
-    assert "resnet18" in plan.net.why.text
-    there = linear_plan(replace(probed, net="resnet18"), options, MACHINE, asked)
-    assert there.net.why.code == "plan.net_asked"
-
-
 def test_the_weights_of_the_network_that_was_probed_are_part_of_the_plan() -> None:
     asked = Choice(value="deep", why=say("a", "b"), ground="measured")
     epochs = Choice(value=3, why=say("a", "b"), ground="measured")

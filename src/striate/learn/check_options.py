@@ -70,6 +70,12 @@ def check_requested_network(context: FitContext) -> None:
             "Leave it out; colour changes the brightness of all channels alike.",
         )
     if strategy not in ("scratch", "auto"):
+        if not plan and lacks_pretrained_weights(options):
+            raise UsageError(
+                f"The network {options.net} has no pretrained weights, and {strategy} starts from "
+                "such.",
+                "Add --strategy scratch, name its weights with --weights FILE, or leave --net out.",
+            )
         if "preprocess" in asked:
             raise UsageError(
                 f"preprocess={asked['preprocess']} is for networks that are trained from scratch; "
@@ -89,6 +95,13 @@ def check_requested_network(context: FitContext) -> None:
             return
     check_network_fits(net, settings, channels, size)
     refuse_too_large(kind, size, channels)
+
+
+def lacks_pretrained_weights(options: Options) -> bool:
+    """Whether the network that was named is one that only a training from scratch can use."""
+    if options.net == "auto" or options.weights is not None:
+        return False
+    return not find_net(options.net).card(options.net).pretrained
 
 
 def check_network_fits(net: str, settings: NetSettings, channels: int, size: int) -> None:

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from striate.learn.check_options import check_requested_network
+from striate.learn.check_options import check_requested_network, lacks_pretrained_weights
 from striate.learn.context import FitContext, FitData, FitResult
 from striate.learn.finetune.gradient_training import train_by_gradient
 from striate.learn.finetune.lr_range_test import apply_lr_range_test
@@ -82,8 +82,10 @@ def _fit_exact(
 
 
 def _needs_pretrained(context: FitContext) -> bool:
-    strategy = context.given_plan.strategy.value if context.given_plan else context.options.strategy
-    return strategy != "scratch"
+    if context.given_plan:
+        return context.given_plan.strategy.value != "scratch"
+    strategy = context.options.strategy
+    return strategy != "scratch" and not lacks_pretrained_weights(context.options)
 
 
 def _first_classifier(

@@ -81,6 +81,12 @@ def choose_plan(
     probe = best_probe(evidence)
     if probe is None:
         why = say("choose.no_pretrained", "No pretrained network is at hand, so one is trained.")
+        if options.net != "auto":
+            why = say(
+                "choose.net_unpretrained",
+                "You asked for {net}, which has no pretrained weights: it is trained from scratch.",
+                net=options.net,
+            )
         return _plan_training(evidence, remaining_seconds, options, machine, "scratch", (why,))
     said: tuple[Sentence, ...] = (_describe_linear(probe),)
     nothing = no_gain_reason(evidence, probe)

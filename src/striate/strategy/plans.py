@@ -147,9 +147,6 @@ def _trained_groups_choice(strategy: str) -> Choice[int]:
 
 
 def _net_choice(evidence: Evidence, name: str, options: Options) -> Choice[str]:
-    if options.net != "auto" and name not in (options.net, COMPACT):
-        why = say("plan.net_instead", "the weights of {net} cannot be had", net=options.net)
-        return Choice(value=name, why=why, ground="measured")
     if options.net != "auto":
         return Choice(
             value=options.net,

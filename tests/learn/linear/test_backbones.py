@@ -136,13 +136,11 @@ def test_with_one_network_there_is_no_race() -> None:
     assert not job.said
 
 
-def test_a_network_that_cannot_be_fetched_is_passed_over_with_a_sentence() -> None:
+def test_a_network_that_was_named_and_cannot_be_fetched_ends_the_command() -> None:
     job = Context(options=replace(Options(), net="absent"))
-    found = probe_first_backbone(job)
-    assert found.net == PRETRAINED
-    assert found.notes[0].code == "networks.passed_over"
-    assert job.said == [f"The hub did not answer. {PRETRAINED} is taken in its place."]
-    assert choose_backbone(job, found) is found
+    with pytest.raises(HubError):
+        probe_first_backbone(job)
+    assert not job.said
 
 
 def test_a_network_that_is_asked_for_runs_against_none() -> None:

@@ -68,8 +68,9 @@ class _Candidate:
 def probe_first_backbone(context: FitContext) -> LinearProbes:
     """The first network that can be had: the one asked for, else the one that comes along.
 
-    One whose weights cannot be fetched is passed over with a sentence, unless a plan names it.
-    Raises `ModelError` where a file of weights does not fit.
+    One whose weights cannot be fetched is passed over with a sentence, unless a person or a plan
+    named it. Raises `ModelError` where a file of weights does not fit, or what was named cannot
+    be had.
     """
 
     def probed(offer: BackboneSource, size: int) -> LinearProbes:
@@ -134,15 +135,14 @@ def choose_backbone(context: FitContext, first: LinearProbes) -> LinearProbes:
 
 
 def _first_sources(context: FitContext) -> tuple[BackboneSource, ...]:
-    """What may be read first: the network asked for, and what else there is if it is not."""
+    """What may be read first: the network asked for and no other, else those at hand."""
     options, given = context.options, context.given_plan
     if given is not None and given.strategy.value != "scratch":
         return (BackboneSource(net=given.net.value, weights=given.weights.value or None),)
     usual = BackboneSource(net=PRETRAINED)
     if options.net == "auto":
         return (usual, *_other_sources(context, usual))
-    asked = BackboneSource(net=options.net, weights=options.weights)
-    return (asked,) if asked == usual or asked.weights else (asked, usual)
+    return (BackboneSource(net=options.net, weights=options.weights),)
 
 
 def _other_sources(context: FitContext, first: BackboneSource) -> tuple[BackboneSource, ...]:

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.learn.check_options import check_requested_network
+from striate.learn.check_options import check_requested_network, lacks_pretrained_weights
 from striate.learn.context import FitContext, FitData, FitResult
 from striate.learn.finetune.gradient_training import train_by_gradient
 from striate.learn.finetune.lr_range_test import apply_lr_range_test
@@ -57,7 +57,8 @@ def fit_targets(context: FitContext) -> FitResult:
     check_requested_network(context)
     given = context.given_plan
     asked = given.strategy.value if given else context.options.strategy
-    read = None if asked == "scratch" else _read_features(context)
+    alone = asked == "scratch" or (given is None and lacks_pretrained_weights(context.options))
+    read = None if alone else _read_features(context)
     if read is not None:
         publish_outliers(context, read.table)
     evidence = port.keep(
