@@ -97,3 +97,13 @@ def test_a_flag_for_trainings_says_that_nothing_was_trained(flag: str) -> None:
     gated = replace(linear, because=(say("gate.not_kept", "Trained, and not kept."),))
     assert not ignored_settings(options, gated, "label", 50)
     assert not ignored_settings(Options(), linear, "label", 50)
+
+
+@pytest.mark.parametrize(("strategy", "named"), [("linear", "mine.pt"), ("scratch", "mine.pt")])
+def test_weights_that_were_named_and_are_not_used_are_told_of(strategy: str, named: str) -> None:
+    options, plan = Options(weights=named), plan_of(strategy, None)
+    told = ignored_settings(options, plan, "label", 100)
+    assert [sentence.code for sentence in told] == ["forced.idle_weights"]
+    if strategy != "scratch":
+        used = replace(plan, weights=replace(plan.weights, value=named))
+        assert not ignored_settings(options, used, "label", 100)

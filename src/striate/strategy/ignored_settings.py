@@ -15,9 +15,23 @@ def ignored_choices(options: Options, plan: Plan) -> tuple[str, ...]:
 def ignored_settings(
     options: Options, plan: Plan, task: Task, val_images: int
 ) -> tuple[Sentence, ...]:
-    """A sentence on choices without effect, and one on `--race` and `--remedy` each; often none."""
+    """A sentence on choices without effect, on weights that are not used, on `--race` and
+    `--remedy` each; often none.
+    """
     names = ignored_choices(options, plan)
     told = [_describe_choices(names, plan)] if names else []
+    if options.weights is not None and _leaves_weights(options.weights, plan):
+        told.append(
+            say(
+                "forced.idle_weights",
+                "You named the weights {weights}, and this model does not use them: it is {net}, "
+                "{strategy}. --net NAME beside --weights takes them whatever others would do, with "
+                "every strategy but scratch.",
+                weights=options.weights,
+                net=plan.net.value,
+                strategy=plan.strategy.value,
+            )
+        )
     trained = plan.strategy.value not in CLOSED_FORM or _mentions(plan, "gate.")
     for flag, asked, did in (
         ("--race", options.race, _mentions(plan, "race.")),
@@ -39,6 +53,11 @@ def _is_used(name: str, plan: Plan) -> bool:
     if name in WHITEN:
         return plan.preprocess.value in WHITENING
     return name not in FROM_PRETRAINED
+
+
+def _leaves_weights(weights: str, plan: Plan) -> bool:
+    """Whether the model of this plan began with other weights than those of the file."""
+    return plan.strategy.value == "scratch" or plan.weights.value != weights
 
 
 def _describe_choices(names: Sequence[str], plan: Plan) -> Sentence:
