@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests import made
 
-import made
 from striate import cli
 from striate.command import error_output
 from striate.errors import MachineError, ModelError, SourceMissingError, StrictError
@@ -455,7 +455,7 @@ def test_an_interrupted_import_shows_no_traceback() -> None:
 SLOW = """
 import sys, time, types
 sys.path[:0] = {path!r}
-import test_cli
+from tests import test_cli
 from striate import cli
 from striate.command import error_output
 fake = types.ModuleType("striate.pipeline")
@@ -512,7 +512,7 @@ def test_a_terminal_that_hangs_up_takes_no_program_of_nohup_with_it() -> None:
 QUICK = """
 import sys, types
 sys.path[:0] = {path!r}
-import test_cli
+from tests import test_cli
 fake = types.ModuleType("striate.pipeline")
 vars(fake).update(fit=test_cli.made_fit, asked=[], summary=test_cli.VALUES.summary)
 sys.modules["striate.pipeline"] = fake

@@ -27,9 +27,9 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from tests.made import made_machine
 
 import striate
-from made import made_machine
 from striate import estimator
 from striate.data.cache_folder import CacheWriter
 from striate.errors import MachineError, SourceError, SourceMissingError, UsageError

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests import made
 
-import made
 from striate.errors import MachineError, ModelError, SourceError, StriateError, UsageError
 from striate.run import Run, TimeBudget
 from striate.store.files import array_codec, arrays_codec, json_codec
@@ -526,7 +526,7 @@ def test_a_folder_that_cannot_be_written_is_named() -> None:
 OTHER = """
 import sys
 sys.path[:0] = {path!r}
-import test_run
+from tests import test_run
 run = test_run.opened()
 print("open", flush=True)
 {then}

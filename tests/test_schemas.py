@@ -10,8 +10,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from tests import made
 
-import made
 from striate.command.doctor import examine_machine, list_nets
 from striate.command.evaluation_output import evaluation_file
 from striate.predict.evaluation import evaluate_predictions

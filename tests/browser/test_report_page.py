@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
+from tests import made
 
-import made
 from striate.diagnose import fit_verdict, run_checks
 from striate.report.compose import compose_report
 from striate.report.html import render_page

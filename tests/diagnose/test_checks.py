@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests import made
 
-import made
 from striate.catalog import collect_constants
 from striate.data.split.image_series import series_notes
 from striate.diagnose import fit_verdict, run_checks, widen_interval

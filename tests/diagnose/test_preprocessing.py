@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests import made
 from torch import nn
 
-import made
 from striate.diagnose import preprocessing
 from striate.diagnose.preprocessing import WIDER
 from striate.nets import RANDOM

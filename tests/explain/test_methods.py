@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests import made
 from torch import Tensor, nn
 
-import made
 from striate.explain import explain_network
 from striate.explain.feature_maps import channel_sheet, typical_image
 from striate.explain.filters import compose_filters, filter_image

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from tests import made
 
-import made
 from striate.report.activations_gradients import layers_section
 from striate.report.language import load_words
 from striate.values import LayerState, LayerStates, Values

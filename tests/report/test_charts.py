@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
+from tests import made
 
-import made
 from striate.report.canvas import COLOURS, Canvas, estimate_text_width
 from striate.report.charts import (
     ChartLine,

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
+from tests import made
 
-import made
 from striate.report.confusion_matrix import (
     PAIRS,
     confusion_counts,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests import made
 
-import made
 from striate.report.label_safe_augmentation import flip_example, label_safe_section, rotate_example
 from striate.report.language import load_words
 from striate.values import CopyGain, Values

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from tests import made
 
-import made
 from striate.diagnose import fit_verdict, run_checks
 from striate.metrics.probability_calibration import choose_calibration
 from striate.report.compose import compose_report

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
-import made
+from tests import made
+
 from striate.report.language import load_words
 from striate.report.learning_curves import lr_range_test_section
 from striate.values import RateSearch

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console, RenderableType
+from tests import made
 
-import made
 from striate.diagnose import run_checks
 from striate.report.language import load_words
 from striate.report.progress_bars import epoch_line

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests import made
 
-import made
 from striate.errors import MachineError, ModelError
 from striate.store import files
 from striate.values import Evidence, Rows, Split, Summary

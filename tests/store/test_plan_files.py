@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import made
 
-import made
 from striate.errors import ModelError, StriateError
 from striate.store import files
 from striate.store.plan_files import PLAN, read_plan

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import made
 
-import made
 from striate.store import files, tables
 from striate.store.shelf import CODECS
 from striate.values import Example, History, Predictions
