@@ -19,6 +19,11 @@ from striate.nets import RANDOM, Backbone, NetFamily, find_net
 from striate.store.plan_files import read_plan
 from striate.values import NetSettings, Options
 
+RESIZE_MODES: tuple[Literal["squash", "crop", "pad"], ...] = ("squash", "crop", "pad")
+COMPACT = "compact"
+GEOMETRY_SETTINGS = ("kernel_size", "stride", "padding", "dilation", "pool_size", "depth")
+MAX_SIZE_TRIED = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class RequestedFormat:
@@ -168,8 +173,4 @@ def _geometry_settings(settings: NetSettings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in GEOMETRY_SETTINGS}
 
 
-RESIZE_MODES: tuple[Literal["squash", "crop", "pad"], ...] = ("squash", "crop", "pad")
-COMPACT = "compact"
-GEOMETRY_SETTINGS = ("kernel_size", "stride", "padding", "dilation", "pool_size", "depth")
 DEFAULT_GEOMETRY = _geometry_settings(NetSettings())
-MAX_SIZE_TRIED = 1024

@@ -21,6 +21,13 @@ from striate.values import HeldOut, Index, Progress, Rows
 T = TypeVar("T")
 
 
+MAX_HELD_OUT = 2_000
+# More bring less than 0.001 of AUROC (LOG 2026-11-24), and travel with every model.
+MAX_REFERENCE = 1_000
+# A trained network has to read them once more.
+MAX_VALIDATION = 1_000
+
+
 def cross_validate(context: FitContext, folds: Rows) -> NDArray[np.float32]:
     """Probabilities of the rows in `data.train`, in order, each by a procedure that did not see it.
 
@@ -148,10 +155,3 @@ def _held_out_by_validation(
         distances=nearest_cosine_distances(read(images, judges), reference),
         reference=reference,
     )
-
-
-MAX_HELD_OUT = 2_000
-# More bring less than 0.001 of AUROC (LOG 2026-11-24), and travel with every model.
-MAX_REFERENCE = 1_000
-# A trained network has to read them once more.
-MAX_VALIDATION = 1_000

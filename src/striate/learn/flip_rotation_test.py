@@ -22,6 +22,14 @@ from striate.values import Cache, CopyGain, Index, Machine, ModelSpec, Rows, Tap
 Pixels = NDArray[np.uint8]
 
 
+KINDS = 2
+MOST = 2_000
+LEAST_A_CLASS = 5
+AT_ONCE = 256
+STRENGTH = 1.0
+LEAST_GAIN = 0.01
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentationGains:
     """What mirrored copies bring, and what copies do that are turned as a training turns them."""
@@ -163,13 +171,6 @@ def _measure_gains(
     )
 
 
-KINDS = 2
-MOST = 2_000
-LEAST_A_CLASS = 5
-AT_ONCE = 256
-STRENGTH = 1.0
-
-
 def augmentation_gain(
     features_plain: NDArray[np.float32],
     features_copied: NDArray[np.float32],
@@ -231,6 +232,3 @@ def _predict_left_out(
 def _log_losses(probabilities_NK: NDArray[np.float32], truth: Rows) -> NDArray[np.float64]:
     found = probabilities_NK[np.arange(len(truth)), truth].astype(np.float64)
     return -np.log(np.maximum(found, 1e-7))
-
-
-LEAST_GAIN = 0.01

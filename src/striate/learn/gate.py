@@ -16,6 +16,9 @@ from striate.values import CLOSED_FORM, Figure, Interval, Plan, Rows, Sentence, 
 Answers = NDArray[np.float32]
 
 
+DRAWS = 1000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
     """Whether the trained model is kept, why, and how good it is."""
@@ -205,4 +208,3 @@ JUDGES: dict[Task, Callable[[FitData, Plan, str, Answers, Answers], GateResult]]
     "labels": _judge_labels,
     "number": _judge_numbers,
 }
-DRAWS = 1000

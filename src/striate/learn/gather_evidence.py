@@ -43,6 +43,13 @@ from striate.values import (
     say,
 )
 
+# Of the time that is left, for mirrored and turned copies together.
+COPIES_SHARE = 0.08
+MOST_LOOKED_AT = 2000
+MOST_GROWN = 5000
+# One-sided 5 %.
+SURE = 1.645
+
 
 def gather_evidence(
     context: FitContext, linear: LinearProbes | None, *, trials: bool = True
@@ -203,12 +210,6 @@ def _run_trial(
     return make_trial(plan, history, groups, candidate.why, right)
 
 
-# Of the time that is left, for mirrored and turned copies together.
-COPIES_SHARE = 0.08
-MOST_LOOKED_AT = 2000
-MOST_GROWN = 5000
-
-
 def measure_class_weights(data: FitData, linear: LinearProbes) -> BalanceGain | None:
     """The gain by class weights on the taps of the best probe; None where no class is rare."""
     if not is_imbalanced(np.bincount(data.labels[data.train], minlength=len(data.index.classes))):
@@ -268,7 +269,3 @@ def _paired_mean(each_N: NDArray[np.float64], owner_N: Rows) -> tuple[float, flo
 def _log_losses(probabilities_NK: NDArray[np.float32], truth: Rows) -> NDArray[np.float64]:
     found = probabilities_NK[np.arange(len(truth)), truth].astype(np.float64)
     return -np.log(np.maximum(found, 1e-7))
-
-
-# One-sided 5 %.
-SURE = 1.645

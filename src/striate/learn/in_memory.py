@@ -24,6 +24,9 @@ from striate.values import CLOSED_FORM, Cache, Index, Machine, Options, Rows, Wa
 T = TypeVar("T")
 
 
+BLOCK = 1024
+
+
 @contextmanager
 def context_in_memory(
     index: Index, options: Options, machine: Machine, clock: TimeBudget, watch: Watch
@@ -158,6 +161,3 @@ def _split_validation(index: Index, groups: Rows, options: Options) -> tuple[Row
     if per_class.sum() < FEWEST_TEST or per_class.min() < FEWEST_TEST_A_CLASS:
         return everything, nothing
     return train, val
-
-
-BLOCK = 1024

@@ -13,6 +13,9 @@ from striate.store.shelf import CODECS
 T = TypeVar("T")
 
 
+UNLIMITED_SECONDS = 1e9
+
+
 def side_run(context: FitContext, folder: str) -> FitContext:
     """The context of a training that leaves nothing but its checkpoints, however long it takes."""
     port = replace(
@@ -37,5 +40,4 @@ def scoped_cache(keep: StageCache, folder: str) -> StageCache:
     return kept
 
 
-UNLIMITED_SECONDS = 1e9
 SHARED_STAGES = (FEATURES, NETWORKS)

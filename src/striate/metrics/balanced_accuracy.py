@@ -12,6 +12,10 @@ from striate.values import Interval
 Floats = NDArray[np.float64]
 
 
+# Images by which a recall is drawn towards that of all, as Agresti & Coull 1998 add four.
+NEAR = 4.0
+
+
 def balanced_interval(
     labels: ArrayLike,
     predicted: ArrayLike,
@@ -56,7 +60,3 @@ def _design_effect(errors_N: Floats, groups: ArrayLike) -> float:
     if len(sums_G) < 2 or alone == 0:
         return len(errors_N) / len(sums_G)
     return max(1.0, float(np.square(sums_G).sum()) / alone * len(sums_G) / (len(sums_G) - 1))
-
-
-# Images by which a recall is drawn towards that of all, as Agresti & Coull 1998 add four.
-NEAR = 4.0

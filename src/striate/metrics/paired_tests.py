@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+# Spread of differences, by their size, that is rounding and no spread.
+ROUNDING = 1e-9
+
 
 def paired_loss_pvalue(
     loss_new: ArrayLike, loss_old: ArrayLike, groups: ArrayLike | None = None
@@ -38,7 +41,3 @@ def hypergeometric_pvalue(right: int, n: int, all_right: int, total: int) -> flo
     from scipy import stats
 
     return float(stats.hypergeom.cdf(right, total, all_right, n))
-
-
-# Spread of differences, by their size, that is rounding and no spread.
-ROUNDING = 1e-9

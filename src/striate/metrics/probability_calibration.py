@@ -18,6 +18,17 @@ from striate.values import Calibration, Rows, say
 Floats = NDArray[np.float64]
 
 
+FOLDS = 5
+# A standard error of fewer groups says little, and four numbers fitted on them less.
+FEWEST_GROUPS = 50
+SURE = 1.96
+# A temperature twenty times another is no longer the same scale of scores.
+WIDEST = math.log(20)
+# Above what rounding to float32 can take away.
+AHEAD = 1e-6
+MOST_ENTRIES = 1_000_000
+
+
 def calibrate_scores(
     scores_NK: ArrayLike, temperature: float, calibration: Calibration | None = None
 ) -> NDArray[np.float32]:
@@ -233,14 +244,3 @@ def _platt_targets(scores_NK: Floats, truth: Rows) -> Floats:
     others = (scores_NK.sum(axis=1) - true) / (classes - 1)
     found: Floats = share * true + (1 - share) * others
     return found
-
-
-FOLDS = 5
-# A standard error of fewer groups says little, and four numbers fitted on them less.
-FEWEST_GROUPS = 50
-SURE = 1.96
-# A temperature twenty times another is no longer the same scale of scores.
-WIDEST = math.log(20)
-# Above what rounding to float32 can take away.
-AHEAD = 1e-6
-MOST_ENTRIES = 1_000_000

@@ -17,6 +17,12 @@ from striate.values import Interval, Measure
 Floats = NDArray[np.float64]
 
 
+_MOST_AT_ONCE = 4_000_000
+_MOST_WORK = 400_000_000
+_FEWEST_DRAWS = 200
+_LEAST_SLOPE = 1e-3
+
+
 def average_precision(
     scores_N: ArrayLike, marks_N: ArrayLike, weights_BN: NDArray[np.float32] | None = None
 ) -> Floats:
@@ -321,7 +327,3 @@ _BOUNDS = {
     "root_mean_squared_error": (0.0, np.inf),
     "r_squared": (-np.inf, 1.0),
 }
-_MOST_AT_ONCE = 4_000_000
-_MOST_WORK = 400_000_000
-_FEWEST_DRAWS = 200
-_LEAST_SLOPE = 1e-3

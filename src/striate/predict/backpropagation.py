@@ -18,6 +18,8 @@ from striate.metrics.intervals import seed_for
 from striate.predict.classifier import Classifier
 from striate.values import Gradients, LayerCost, LayerGradient
 
+STEP = 1e-6
+
 
 def compute_gradients(classifier: Classifier, image: Any, label: str | None = None) -> Gradients:
     """The loss of one image and the gradient of every weight tensor, from the first layer on.
@@ -135,9 +137,6 @@ def _class_index(classes: tuple[str, ...], label: str | None, answered: int) -> 
             f"It knows: {', '.join(classes[:20])}.",
         )
     return classes.index(label)
-
-
-STEP = 1e-6
 
 
 def output_side(side: int, kernel_size: int, stride: int = 1, padding: int = 0) -> int:

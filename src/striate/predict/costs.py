@@ -14,6 +14,9 @@ from striate.values import Measure, Rows
 Floats = NDArray[np.float64]
 
 
+_HINT = "A header of the classes answered, and a row a true class, its name first."
+
+
 def read_costs(path: Path, classes: tuple[str, ...]) -> Floats:
     """Costs K x K in the order of `classes`: true class down, answered class across.
 
@@ -91,6 +94,3 @@ def _parse_cost(path: Path, name: str, cell: str) -> float:
     if not math.isfinite(cost):
         raise UsageError(f"{path}: {cell!r} in the row of {name} is not a number.", _HINT)
     return cost
-
-
-_HINT = "A header of the classes answered, and a row a true class, its name first."

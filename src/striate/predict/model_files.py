@@ -33,6 +33,9 @@ REMAKE_HINT = "Make it anew with `striate fit SOURCE --restart`, or take a copy 
 Tensors = dict[str, Tensor]
 
 
+WAIT_SECONDS = 0.05
+
+
 def write_model(folder: Path, spec: ModelSpec, tensors: Mapping[str, Tensor]) -> None:
     """Writes both files; at every moment between, what lies there is whole or one is missing.
 
@@ -190,6 +193,3 @@ def _damaged_error(path: Path, error: Exception) -> ModelError:
 def _first_line(error: Exception) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text.strip().splitlines()[0].rstrip(".") if text.strip() else type(error).__name__
-
-
-WAIT_SECONDS = 0.05

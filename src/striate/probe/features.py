@@ -13,6 +13,8 @@ from striate.train.head import Network
 from striate.train.head import all_taps as all_taps
 from striate.values import Cache, Machine, ModelSpec, Rows, Tap, Watch, unwatched
 
+TIMED = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FeatureTable:
@@ -102,6 +104,3 @@ def measure_forward_speed(
         compute_features(quick, cache.images, some, spec, machine)
         seconds.append(clock() - begun)
     return len(some) / max(1e-9, min(seconds[1:]))
-
-
-TIMED = 3

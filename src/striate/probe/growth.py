@@ -16,6 +16,15 @@ from striate.values import Growth, GrowthPoint, Rows
 Floats = NDArray[np.float64]
 
 
+SHARES = (0.125, 0.25, 0.5, 1.0)
+FURTHER = (2.0, 4.0)
+DRAWS = 3
+BOOTSTRAPS = 500
+LEAST_VAL = 30
+LEAST_TRAIN = 10
+LEAST_POINTS = 3
+
+
 def measure_growth(
     misses: Callable[[Rows], NDArray[np.bool_]],
     train: Rows,
@@ -123,12 +132,3 @@ def _extrapolate_errors(sizes: Floats, errors: Floats, ahead: Floats) -> Floats:
     """The errors further on, from where the last measured one is."""
     _, exponent = _fit_power_law(sizes, errors)
     return np.asarray(errors[-1] * (ahead / sizes[-1]) ** -exponent)
-
-
-SHARES = (0.125, 0.25, 0.5, 1.0)
-FURTHER = (2.0, 4.0)
-DRAWS = 3
-BOOTSTRAPS = 500
-LEAST_VAL = 30
-LEAST_TRAIN = 10
-LEAST_POINTS = 3

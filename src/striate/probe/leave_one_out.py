@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 from striate.probe.spectrum import ROWS_AT_ONCE, Floats, RidgeTable, Spectrum, eigendecompose
 from striate.values import Rows
 
+_MOST_JUDGES = 4096
+_LEAST_JUDGES = 1024
+_LEAST_GROUPS = 6
+_MOST_ENTRIES = 2_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RowGroups:
@@ -131,9 +136,3 @@ def _pack_groups(groups: RowGroups, chosen: range) -> Iterator[tuple[Rows, Rows]
         if held >= ROWS_AT_ONCE or g == chosen[-1]:
             yield np.concatenate(rows), np.array([len(part) for part in rows], np.int64)
             rows, held = [], 0
-
-
-_MOST_JUDGES = 4096
-_LEAST_JUDGES = 1024
-_LEAST_GROUPS = 6
-_MOST_ENTRIES = 2_000_000

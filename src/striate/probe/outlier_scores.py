@@ -23,6 +23,14 @@ from striate.values import Index, Outlier, Rows
 Floats = NDArray[np.float64]
 
 
+NEIGHBOURS, FEWEST, BLOCK = 5, 50, 1024
+# Images of a class, up to which it is rare; others are what a rare one is measured by.
+RARE, MOST_COMPARED = 20, 300
+CHANCE, LEAST = 0.01, 1e-6
+# The median deviation of a normal distribution is 1 / 1.4826 of its standard deviation.
+NORMAL = 1.4826
+
+
 def find_outliers(
     stages: Mapping[str, NDArray[np.float32]], index: Index, rows: Rows, groups: Rows
 ) -> tuple[Outlier, ...]:
@@ -149,11 +157,3 @@ def _class_numbers(index: Index, rows: Rows) -> Rows | None:
 def _number_names(names: NDArray[Any]) -> Rows:
     found: Rows = np.unique(names, return_inverse=True)[1]
     return found
-
-
-NEIGHBOURS, FEWEST, BLOCK = 5, 50, 1024
-# Images of a class, up to which it is rare; others are what a rare one is measured by.
-RARE, MOST_COMPARED = 20, 300
-CHANCE, LEAST = 0.01, 1e-6
-# The median deviation of a normal distribution is 1 / 1.4826 of its standard deviation.
-NORMAL = 1.4826

@@ -27,6 +27,8 @@ from striate.probe.spectrum import (
 )
 from striate.values import Rows
 
+_MOST_ENTRIES = 2_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RidgeFit:
@@ -152,6 +154,3 @@ def _fit_temperature(scores_NK: NDArray[np.float32], table: RidgeTable) -> float
         return 1.0
     step = -(-scores_NK.size // _MOST_ENTRIES)
     return fit_temperature(scores_NK[::step], table.labels[::step])
-
-
-_MOST_ENTRIES = 2_000_000

@@ -20,6 +20,12 @@ from striate.train.head import Network
 from striate.train.torch_context import torch_context
 from striate.values import Cache, ModelSpec, Rows
 
+# A stage's shift is the same to about 2 % with 64 other images.
+IMAGES = 64
+BATCH = 16
+MOST = 2000
+AT_ONCE = 512
+
 
 def measure_layer_shift(
     network: Network, cache: Cache, rows: Rows, spec: ModelSpec, seed: int = 0
@@ -101,11 +107,6 @@ def _divergence(layer: nn.BatchNorm2d, sums: list[Tensor]) -> float:
     return float(each.median())
 
 
-# A stage's shift is the same to about 2 % with 64 other images.
-IMAGES = 64
-BATCH = 16
-
-
 def nearest_neighbour_hits(
     features_ND: NDArray[np.float32], labels: Rows, groups: Rows | None = None, seed: int = 0
 ) -> NDArray[np.bool_]:
@@ -167,7 +168,3 @@ def _unit_vectors(features_ND: NDArray[np.float32]) -> NDArray[np.float32]:
     length = np.linalg.norm(points, axis=1, keepdims=True)
     points /= np.maximum(length, 1e-12)
     return points
-
-
-MOST = 2000
-AT_ONCE = 512

@@ -17,6 +17,9 @@ from striate.values import Rows
 Floats = NDArray[np.float64]
 
 
+ROWS_AT_ONCE = 4096
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RidgeTable:
     """Features with their labels, and what centres and scales them.
@@ -201,6 +204,3 @@ def _mean_and_scale(
     sums = np.add.reduceat(squares, sizes.cumsum() - sizes)
     variance = np.repeat(sums / (count * sizes), sizes)
     return mean, np.where(variance > 0, np.sqrt(variance), 1.0).astype(np.float32)
-
-
-ROWS_AT_ONCE = 4096

@@ -20,6 +20,8 @@ from striate.train.head import Network
 from striate.train.steps import prepare_training, set_training_mode, training_step
 from striate.values import Cache, History, Machine, Plan, Rows, Sentence, Targets, Task, Trial
 
+LEAST_STEPS = 3
+
 
 def measure_training_speed(
     network: Network,
@@ -121,6 +123,3 @@ def _time_steps(
         training_step(learner, optimizer, plan, feed, rows, generator, 0.0)
         each.append(clock() - begun)
     return size / float(np.median(each))
-
-
-LEAST_STEPS = 3

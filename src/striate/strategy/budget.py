@@ -2,6 +2,19 @@
 
 import math
 
+# How far to go towards tuned weights: 0.25 and 0.75 too were no better (LOG 2026-11-24).
+SHARES = (1.0, 0.5)
+# Images from which on each more of these passes costs more than it brings.
+_MOST_INTERPOLATED = 5000
+# As many as `train.frozen_cache` keeps.
+MOST_VIEWS = 4
+REPORT_SECONDS = 8.0
+_RESERVE = 0.10
+_TRIAL_SHARE = 0.12
+_TRIAL_MOST_OF_REST = 0.25
+STEPS_PER_JUDGING = 3.0
+_MOST_ENLARGED = 4.0
+
 
 def training_seconds(remaining_seconds: float, judge_seconds: float = 0.0) -> float:
     """Seconds that a training may take, once the final judging and the report are paid for.
@@ -77,17 +90,3 @@ def choose_feature_size(
         if images * (size / usual_size) ** 2 <= images_per_second * seconds:
             return size
     return min(wanted)
-
-
-# How far to go towards tuned weights: 0.25 and 0.75 too were no better (LOG 2026-11-24).
-SHARES = (1.0, 0.5)
-# Images from which on each more of these passes costs more than it brings.
-_MOST_INTERPOLATED = 5000
-# As many as `train.boundary` keeps.
-MOST_VIEWS = 4
-REPORT_SECONDS = 8.0
-_RESERVE = 0.10
-_TRIAL_SHARE = 0.12
-_TRIAL_MOST_OF_REST = 0.25
-STEPS_PER_JUDGING = 3.0
-_MOST_ENLARGED = 4.0

@@ -7,6 +7,16 @@ from statistics import fmean
 
 from striate.values import Corner, Evidence
 
+# Pixels. At 20 images a class scratch beat the linear model at 40 px by 37 points, at 64 px by 1,
+# and at 100 px and above on no set of 8 (LOG 2026-11-24).
+SMALL_IMAGE = 64
+# Images a class, by the tuning rates of before: not measured again for several labels and numbers.
+TUNED_FROM = 50.0
+# Images a class: the course gives no number.
+LARGE = 100.0
+# Nats, the mean of all stages: photographs of things had 0.04 to 0.07, all else 0.08 to 0.47.
+SIMILAR = 0.075
+
 
 def find_corner(evidence: Evidence) -> Corner | None:
     """Where the data lies, and what the table says there; None where no shift was measured."""
@@ -44,14 +54,3 @@ def strategy_to_try(image_size: float, images_per_class: float, shift: float) ->
     if images_per_class < TUNED_FROM:
         return ""
     return "deep" if images_per_class >= LARGE and shift >= SIMILAR else "shallow"
-
-
-# Pixels. At 20 images a class scratch beat the linear model at 40 px by 37 points, at 64 px by 1,
-# and at 100 px and above on no set of 8 (LOG 2026-11-24).
-SMALL_IMAGE = 64
-# Images a class, by the tuning rates of before: not measured again for several labels and numbers.
-TUNED_FROM = 50.0
-# Images a class: the course gives no number.
-LARGE = 100.0
-# Nats, the mean of all stages: photographs of things had 0.04 to 0.07, all else 0.08 to 0.47.
-SIMILAR = 0.075

@@ -42,6 +42,13 @@ LEARNING_EXPONENT = 0.35
 TUNING_COSTS = {"shallow": 1.2, "deep": 5.0}
 
 
+_MANY_IMAGES = 2000
+# Of the errors of the linear model this share was left at 20 images a class (LOG 2026-11-24).
+DEEP_KEEPS = 0.85
+# Validation and test images are predicted once more at the end.
+_SETS_TO_JUDGE = 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedGain:
     """The accuracy that a strategy may reach on validation, and whether it is worth a training."""
@@ -326,10 +333,3 @@ def _epoch_seconds(evidence: Evidence, strategy: str) -> float | None:
     if not speed:
         return None
     return budget.epoch_seconds(sum(evidence.images_per_class), speed, evidence.val_images)
-
-
-_MANY_IMAGES = 2000
-# Of the errors of the linear model this share was left at 20 images a class (LOG 2026-11-24).
-DEEP_KEEPS = 0.85
-# Validation and test images are predicted once more at the end.
-_SETS_TO_JUDGE = 2

@@ -6,6 +6,10 @@ from typing import Any
 
 from striate.values import Choice, Plan, Sentence, say
 
+RECIPE = "recipe"
+SHARE = 0.25
+LEAST_EPOCHS = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HalvingArm:
@@ -85,12 +89,9 @@ def _make_arm(name: str, plan: Plan, what: Sentence, **changes: Any) -> tuple[Ha
     return (HalvingArm(name=name, plan=replace(plan, **choices), what=what),)
 
 
-RECIPE = "recipe"
 # Erased patches keep every label; rates are what a recipe is most often wrong in.
 ARM_MAKERS: tuple[Callable[[Plan], tuple[HalvingArm, ...]], ...] = (
     _halve_rate,
     _double_rate,
     _add_erasing,
 )
-SHARE = 0.25
-LEAST_EPOCHS = 2

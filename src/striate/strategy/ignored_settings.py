@@ -5,6 +5,11 @@ from collections.abc import Sequence
 from striate.config.overrides import SETTINGS, parse_overrides
 from striate.values import CLOSED_FORM, WHITENING, Options, Plan, Sentence, Task, say
 
+IN_CLOSED_FORM = ("balance", "channels", "resize")
+WHITEN = ("whiten_components", "whiten_eps")
+FROM_PRETRAINED = ("head", "l2_sp")
+OF_EXACT_HEAD = ("alpha", "interpolation")
+
 
 def ignored_choices(options: Options, plan: Plan) -> tuple[str, ...]:
     """Names in `--set` that the model of this plan has no use for, sorted."""
@@ -122,8 +127,4 @@ def _mentions(plan: Plan, prefix: str) -> bool:
     return any(reason.code.startswith(prefix) for reason in plan.because)
 
 
-IN_CLOSED_FORM = ("balance", "channels", "resize")
-WHITEN = ("whiten_components", "whiten_eps")
 FROM_SCRATCH = ("initialisation", "preprocess", *WHITEN)
-FROM_PRETRAINED = ("head", "l2_sp")
-OF_EXACT_HEAD = ("alpha", "interpolation")

@@ -24,6 +24,11 @@ from striate.values import (
 )
 from striate.values.plan import WEIGHTS_AT_HAND
 
+COMPACT = "compact"
+SHALLOW_GROUPS = 4
+_LEAST_BATCH = 16
+_LEAST_STEPS = 10
+
 
 def linear_plan(
     evidence: Evidence, options: Options, machine: Machine, strategy: Choice[str]
@@ -304,9 +309,3 @@ def _threads_choice(machine: Machine) -> Choice[int]:
 def _inference_batch_size_choice(machine: Machine) -> Choice[int]:
     why = say("plan.inference_batch_size", "the fastest batch on this machine")
     return Choice(value=machine.batch_size, why=why, ground="measured")
-
-
-COMPACT = "compact"
-SHALLOW_GROUPS = 4
-_LEAST_BATCH = 16
-_LEAST_STEPS = 10

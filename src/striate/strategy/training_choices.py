@@ -5,6 +5,17 @@ from dataclasses import replace
 from striate.strategy.recipes import Recipe
 from striate.values import OWN, WHITENING, Choice, CopyGain, Evidence, Plan, say
 
+_COPIES_USED = {
+    "plan.copies_both": "both are used",
+    "plan.copies_flips": "only mirroring is used",
+    "plan.copies_turns": "only turning is used",
+    "plan.copies_none": "neither is used, only small shifts",
+    "plan.copies_flips_scratch": "only mirroring is used; turning is safe, but was not measured "
+    "to pay from scratch",
+    "plan.copies_none_scratch": "neither is used; turning is safe, but was not measured to pay "
+    "from scratch",
+}
+
 
 def augmentation_choice(
     recipe: Recipe, evidence: Evidence, strategy: str
@@ -66,18 +77,6 @@ def _flips_only_choice(recipe: Recipe, flips: CopyGain | None) -> Choice[dict[st
         **figures,
     )
     return Choice(value=recipe.augment.value, why=why, ground="measured")
-
-
-_COPIES_USED = {
-    "plan.copies_both": "both are used",
-    "plan.copies_flips": "only mirroring is used",
-    "plan.copies_turns": "only turning is used",
-    "plan.copies_none": "neither is used, only small shifts",
-    "plan.copies_flips_scratch": "only mirroring is used; turning is safe, but was not measured "
-    "to pay from scratch",
-    "plan.copies_none_scratch": "neither is used; turning is safe, but was not measured to pay "
-    "from scratch",
-}
 
 
 def with_fitting_rate(plan: Plan) -> Plan:

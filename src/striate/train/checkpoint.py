@@ -21,6 +21,10 @@ from striate.weights.soundness import tensors_digest
 Tensors = dict[str, Tensor]
 
 
+NAME = "training.safetensors"
+PARTS = ("network", "optimizer", "average")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Checkpoint:
     """All that a training needs to go on as if it had never stopped.
@@ -138,7 +142,3 @@ def _match_layout(tensor: Tensor, parameter: Tensor) -> Tensor:
 def _tensors_of_part(tensors: Tensors, part: str) -> Tensors:
     prefix = f"{part}/"
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-
-
-NAME = "training.safetensors"
-PARTS = ("network", "optimizer", "average")

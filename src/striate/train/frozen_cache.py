@@ -20,6 +20,10 @@ from striate.train.fast.inference import FastNetwork, optimise_for_inference
 from striate.train.head import Network, pool_maps
 from striate.values import Machine, Plan, Rows, Tap
 
+MOST_BYTES = 2 << 30
+MOST_VIEWS = 4
+AT_ONCE = 32
+
 
 class DivisibleBackbone(Backbone, Protocol):
     """A backbone whose groups of layers are its stages, and which can be entered between two."""
@@ -173,8 +177,3 @@ def _column_ranges(widths: tuple[int, ...]) -> list[range]:
 def _row_blocks(rows: Rows) -> Iterator[Rows]:
     for start in range(0, len(rows), AT_ONCE):
         yield rows[start : start + AT_ONCE]
-
-
-MOST_BYTES = 2 << 30
-MOST_VIEWS = 4
-AT_ONCE = 32

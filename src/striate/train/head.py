@@ -13,6 +13,8 @@ from striate.errors import ModelError
 from striate.nets import Backbone, find_net
 from striate.values import ModelSpec, Tap
 
+POOLS: tuple[Literal["mean", "max"], ...] = ("mean", "max")
+
 
 class Network(nn.Module):
     """Images to logits: stages of a backbone pooled to a vector, standardised, dropped out, mapped.
@@ -135,6 +137,3 @@ def pool_maps(maps: dict[str, Tensor], taps: tuple[Tap, ...]) -> Tensor:
         else:
             pooled.append(map_NCHW.amax(dim=(2, 3)).to(wide))
     return torch.cat(pooled, dim=1)
-
-
-POOLS: tuple[Literal["mean", "max"], ...] = ("mean", "max")

@@ -13,6 +13,13 @@ from striate.errors import UsageError
 from striate.train.head import Network
 from striate.values import LayerMoments
 
+HEAD_LENGTH = 4.0
+CALIBRATION_IMAGES = 256
+DATA_DEPENDENT = ("lsuv", "calibrated")
+MOST_ROUNDS = 10
+TOLERANCE = 0.02
+LEAST_VARIANCE = 1e-12
+
 
 def initialise_network(
     network: Network,
@@ -146,9 +153,6 @@ def _fix_signs(filters_FD: Tensor) -> Tensor:
     return filters_FD * filters_FD.gather(1, largest_F1).sign()
 
 
-HEAD_LENGTH = 4.0
-CALIBRATION_IMAGES = 256
-DATA_DEPENDENT = ("lsuv", "calibrated")
 METHODS: dict[str, Callable[[nn.Conv2d, torch.Generator], None]] = {
     "identity": init_passthrough,
     "torch": init_kaiming,
@@ -260,6 +264,3 @@ def _forward_hooks(network: nn.Module, watched: list[Any], note: Any) -> Iterato
 
 
 LAYER_TYPES = (nn.Conv2d, nn.Linear)
-MOST_ROUNDS = 10
-TOLERANCE = 0.02
-LEAST_VARIANCE = 1e-12

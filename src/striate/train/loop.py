@@ -59,6 +59,10 @@ from striate.values import (
     unwatched,
 )
 
+SAVE_SECONDS = 5.0
+FIRST_LOOK = 1000
+SLOWER = 1.25
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainingResult:
@@ -407,8 +411,3 @@ def _fingerprint(plan: Plan, feed: BatchSource, train_rows: Rows, val_rows: Rows
 
 def _copy_state(network: Network) -> Tensors:
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-
-
-SAVE_SECONDS = 5.0
-FIRST_LOOK = 1000
-SLOWER = 1.25

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 from striate.errors import UsageError
 
+MOMENTUM = 0.85
+
 
 class Optimizer:
     """One or two of torch's optimizers that step together.
@@ -179,7 +181,6 @@ def _build_muon(convolutions: Groups, others: Groups, precision: str) -> Optimiz
     return Optimizer([Muon(convolutions, precision=precision), _sgd(others)])
 
 
-MOMENTUM = 0.85
 OPTIMIZERS: dict[str, Callable[[Groups, Groups, str], Optimizer]] = {
     "sgd": _build_sgd,
     "adamw": _build_adamw,

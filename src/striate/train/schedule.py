@@ -6,6 +6,12 @@ from collections.abc import Callable, Sequence
 
 from striate.errors import UsageError
 
+COSINE_WARMUP = 0.05
+CYCLE_WARMUP = 0.2
+CYCLE_START = 0.2
+PATIENCE = 3
+SMALLEST = 1e-3
+
 
 def lr_factor(
     schedule: str,
@@ -114,11 +120,6 @@ def _schedule_position(epochs_done: float, cuts: list[tuple[int, int]], epochs: 
     return min(1.0, done_at_start + (1 - done_at_start) * (epochs_done - start) / (epochs - start))
 
 
-COSINE_WARMUP = 0.05
-CYCLE_WARMUP = 0.2
-CYCLE_START = 0.2
-PATIENCE = 3
-
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "one-cycle": one_cycle_schedule,
     "cosine": cosine_schedule,
@@ -128,4 +129,3 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     # Goes by the losses, not by how much is done.
     "plateau": constant_schedule,
 }
-SMALLEST = 1e-3

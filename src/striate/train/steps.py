@@ -10,6 +10,8 @@ from striate.train.optimizer import Optimizer, build_optimizer
 from striate.train.schedule import count_unfrozen_groups
 from striate.values import Plan, Rows
 
+EVALUATION_BATCH = 256
+
 
 class NotFiniteError(Exception):
     """The loss of a batch is no number; `images_NCHW` are what the network was shown."""
@@ -119,6 +121,3 @@ def evaluate_network(
 def _autocast_context(plan: Plan, feed: BatchSource) -> torch.autocast:
     device = torch.device(feed.device).type
     return torch.autocast(device, torch.bfloat16, enabled=plan.precision.value == "bfloat16")
-
-
-EVALUATION_BATCH = 256

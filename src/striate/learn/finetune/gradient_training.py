@@ -24,6 +24,10 @@ from striate.values import Choice, Evidence, History, Plan, say
 Exact = Callable[[Evidence, Choice[str]], FitResult]
 
 
+RATE_DIVISOR = 10.0
+GRADIENT_LENGTH = 1.0
+
+
 def train_by_gradient(
     context: FitContext,
     plan: Plan,
@@ -153,7 +157,3 @@ def _partial_classifier(
     assert fault.state is not None
     network.load_state_dict(fault.state)
     return task_spec(context.data).finished(context.data, spec, network)
-
-
-RATE_DIVISOR = 10.0
-GRADIENT_LENGTH = 1.0

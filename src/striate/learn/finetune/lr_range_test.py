@@ -34,6 +34,11 @@ from striate.values import (
     say,
 )
 
+SHARE = 0.1
+LEAST_STEPS, MOST_STEPS = 30, 100
+LOWEST, HIGHEST = 1e-3, 1e2
+EXPLODED = 4.0
+
 
 def apply_lr_range_test(
     context: FitContext, plan: Plan, linear: BackboneFeatures | None, evidence: Evidence
@@ -82,10 +87,6 @@ def _count_steps(budget: Budget, plan: Plan, evidence: Evidence) -> int:
     speed = evidence.speeds.get(plan.strategy.value, 0.0)
     within = int(SHARE * budget.seconds_left() * speed / plan.batch_size.value)
     return min(MOST_STEPS, max(LEAST_STEPS, within))
-
-
-SHARE = 0.1
-LEAST_STEPS, MOST_STEPS = 30, 100
 
 
 def run_lr_range_test(
@@ -184,7 +185,3 @@ def _endless_batches(plan: Plan, rows: Rows) -> Iterator[Rows]:
         yield from iterate_batches(
             rows, size, seed=plan.seed, purpose="rate", epoch=epoch, drop_last=True
         )
-
-
-LOWEST, HIGHEST = 1e-3, 1e2
-EXPLODED = 4.0

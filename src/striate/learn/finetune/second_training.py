@@ -14,6 +14,8 @@ from striate.strategy.expected_gain import LITTLE
 from striate.strategy.plans import best_probe
 from striate.values import Choice, Evidence, Plan, say
 
+TRAIN = "choose.train"
+
 
 def try_second_strategy(
     context: FitContext, learned: FitResult, tried: str, read: BackboneFeatures, exact: Exact
@@ -79,6 +81,3 @@ def _raise_baseline(evidence: Evidence) -> Evidence:
         replace(probe, val_accuracy=passed) if probe is best else probe for probe in evidence.probes
     )
     return replace(evidence, probes=probes)
-
-
-TRAIN = "choose.train"

@@ -32,6 +32,9 @@ from striate.values import (
     Rows,
 )
 
+SNAPSHOT_IMAGES = 64
+FIRST_SNAPSHOT = "layers-begun.json"
+
 
 def train_plan(
     context: FitContext,
@@ -236,7 +239,3 @@ class LayerSnapshots:
         with torch_context(self.threads):
             task = data.index.task
             return measure_layer_states(network, images, targets, task, by_batch=by_batch)
-
-
-SNAPSHOT_IMAGES = 64
-FIRST_SNAPSHOT = "layers-begun.json"

@@ -41,6 +41,12 @@ from striate.values import Figure, Probe, Progress, Rows, Sentence, Trial, say
 T = TypeVar("T")
 
 
+NETWORKS = "networks"
+RACE_SHARE = 0.1
+MOST_RACED, LEAST_RACED = 1000, 100
+SAME_SPEED = 0.8
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneRace:
     """What became of the networks: a line for each that ran, and the place of the one to take.
@@ -316,9 +322,3 @@ def _file_name(offer: BackboneSource) -> str:
     """The offer as a part of a file's name."""
     parts = (offer.net, Path(offer.weights).stem if offer.weights else "")
     return "-".join(part for part in parts if part).replace("/", "-")
-
-
-NETWORKS = "networks"
-RACE_SHARE = 0.1
-MOST_RACED, LEAST_RACED = 1000, 100
-SAME_SPEED = 0.8

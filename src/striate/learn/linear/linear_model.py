@@ -46,6 +46,12 @@ PRETRAINED = "efficientnet-lite0"
 FEATURES = "features.npz"
 
 
+# Features are the base of all that follows, but must leave most of the time to training.
+SHARE_OF_BUDGET = 0.25
+_MOST_TO_CHOOSE_AGAIN = 5000
+_LEAST_PROBED, _MOST_PROBED, _MOST_SCORES = 2000, 10_000, 2_000_000
+
+
 class BackboneFeatures(Protocol):
     """A pretrained network that has read the images: where tuning finds its features."""
 
@@ -287,9 +293,3 @@ def choose_input_size(context: FitContext, net: str) -> int:
 
 def _with_temperature(spec: ModelSpec, temperature: float) -> ModelSpec:
     return replace(spec, temperature=temperature, strategy="linear")
-
-
-# Features are the base of all that follows, but must leave most of the time to training.
-SHARE_OF_BUDGET = 0.25
-_MOST_TO_CHOOSE_AGAIN = 5000
-_LEAST_PROBED, _MOST_PROBED, _MOST_SCORES = 2000, 10_000, 2_000_000

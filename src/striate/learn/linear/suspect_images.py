@@ -10,6 +10,9 @@ from striate.probe.label_errors import rank_label_errors
 from striate.probe.outlier_scores import find_outliers
 from striate.values import Doubt
 
+MAX_LISTED = 1_000
+MAX_COMPARED = 5_000
+
 
 def find_label_errors(data: FitData, linear: LinearProbes) -> tuple[Doubt, ...]:
     """The most doubtful training and validation images, at most `MOST`.
@@ -37,7 +40,3 @@ def publish_outliers(context: FitContext, table: FeatureTable) -> None:
     rows = sample_rows(rows, MAX_COMPARED, data.seed, "outliers")
     found = find_outliers(table.stages(rows), data.index, rows, data.groups[rows])
     context.port.publish("outliers.csv", found[:MAX_LISTED])
-
-
-MAX_LISTED = 1_000
-MAX_COMPARED = 5_000

@@ -38,6 +38,9 @@ from striate.strategy.target_plans import choose_target_plan, exact_plan, strate
 from striate.train.head import Network
 from striate.values import CLOSED_FORM, Choice, Evidence, Interval, Plan, Probe, Rows, Sentence
 
+_DRAWS = 200
+_MOST_PROBED = 10_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Features:
@@ -247,7 +250,3 @@ def _sample_rows(rows: Rows, seed: int) -> Rows:
     if len(rows) <= 1.5 * _MOST_PROBED:
         return rows
     return sample_rows(rows, _MOST_PROBED, seed, "probe")
-
-
-_DRAWS = 200
-_MOST_PROBED = 10_000

@@ -16,6 +16,9 @@ from torch import Tensor, fx, nn
 from striate.metrics.intervals import seed_for
 from striate.train.fast.fused_conv import FusedConv
 
+CALIBRATION_IMAGES = 2
+CALIBRATION_SIZE = 128
+
 
 def to_bf16(fused: fx.GraphModule, channels: int) -> fx.GraphModule:
     """Turns a module of `fuse` into bfloat16, in place; it still takes float32 images.
@@ -101,10 +104,6 @@ def _cast_after(fused: fx.GraphModule, first: fx.Node) -> None:
     for user in users:
         user.replace_input_with(first, cast)
     fused.recompile()
-
-
-CALIBRATION_IMAGES = 2
-CALIBRATION_SIZE = 128
 
 
 def synthetic_images(count: int, channels: int, size: int) -> Tensor:

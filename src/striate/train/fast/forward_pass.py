@@ -17,6 +17,9 @@ from striate.train.head import pool_maps
 from striate.train.torch_context import torch_context
 from striate.values import Machine, ModelSpec, Progress, Rows, Tap, Watch, unwatched
 
+FULL_SIZE = 224
+MOST_AT_ONCE = 256
+
 
 def compute_features(
     network: FastNetwork,
@@ -145,7 +148,3 @@ def _progress(done: int, total: int, seconds: float) -> Progress:
         seconds_left=(total - done) / rate,
         finished=done == total,
     )
-
-
-FULL_SIZE = 224
-MOST_AT_ONCE = 256

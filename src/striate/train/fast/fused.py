@@ -19,6 +19,8 @@ from torch import Tensor, fx, nn
 
 from striate.train.fast.fused_conv import NO_ACTIVATION, Activation, FusedConv, pads_unevenly
 
+MOST_ROUNDING = 1e-3
+
 
 def fuse_backbone(backbone: nn.Module) -> fx.GraphModule:
     """A module that maps images to the list of `backbone.stages`, in float32, fused.
@@ -255,7 +257,6 @@ def _check_equivalence(plain: nn.Module, fused: nn.Module, turned: bool) -> None
                 raise ArithmeticError("the fused kernels give another result")
 
 
-MOST_ROUNDING = 1e-3
 TURNABLE = (
     FusedConv,
     nn.BatchNorm2d,

@@ -11,6 +11,9 @@ Activation = tuple[str, list[float], str]
 NO_ACTIVATION: Activation = ("none", [], "")
 
 
+MOST_SHAPES = 4
+
+
 class FusedConv(nn.Module):
     """A convolution with everything that follows it: bias, activation, or an added shortcut.
 
@@ -81,6 +84,3 @@ def _padding(conv: nn.Conv2d) -> list[int]:
     if pads_unevenly(conv) or conv.padding == "same":
         return [d * (k - 1) // 2 for k, d in zip(conv.kernel_size, conv.dilation, strict=True)]
     return [0, 0] if conv.padding == "valid" else [int(p) for p in conv.padding]
-
-
-MOST_SHAPES = 4

@@ -19,6 +19,23 @@ from striate.train.fast.inference import FastNetwork, optimise_for_inference
 from striate.train.head import Network, all_taps, tap_slices
 from striate.values import Machine, ModelSpec, NetSettings, Rows, Sentence, say
 
+NET = "efficientnet-lite0"
+# A tap off by 3 % has kernels that are wrong or too rough: bfloat16 as `to_bf16` does it is off
+# by 1.8 %, without its two mends by 6.8 %, which changed 2 predictions of 100 on two sets of 6.
+MOST_ERROR = 0.03
+# bfloat16 is taken from 1.2 times the speed of float32 on; below, exactness is worth more.
+WORTH = 1.2
+# Float32 in another order of addition is off by some millionths.
+MOST_ROUNDING = 1e-4
+NEARLY = 0.95
+ROUNDS = 2
+# Small networks see more images at once: a pass over a few pixels is all overhead.
+LEAST_AT_ONCE = 64
+COMPARED = 4
+IMAGES = 16
+CPU_BATCHES = (4, 8, 16)
+GPU_BATCHES = (32, 64, 128)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Processor:
@@ -91,9 +108,6 @@ def _read_lines(path: str) -> list[str]:
         return Path(path).read_text().splitlines()
     except OSError:
         return []
-
-
-NET = "efficientnet-lite0"
 
 
 def find_fastest_machine(device: str, processor: Processor) -> Machine:
@@ -323,20 +337,3 @@ def _make_machine(
         fused=fused,
         batch_size=8 if device == "cpu" else 64,
     )
-
-
-# A tap off by 3 % has kernels that are wrong or too rough: bfloat16 as `lowered` does it is off
-# by 1.8 %, without its two mends by 6.8 %, which changed 2 predictions of 100 on two sets of 6.
-MOST_ERROR = 0.03
-# bfloat16 is taken from 1.2 times the speed of float32 on; below, exactness is worth more.
-WORTH = 1.2
-# Float32 in another order of addition is off by some millionths.
-MOST_ROUNDING = 1e-4
-NEARLY = 0.95
-ROUNDS = 2
-# Small networks see more images at once: a pass over a few pixels is all overhead.
-LEAST_AT_ONCE = 64
-COMPARED = 4
-IMAGES = 16
-CPU_BATCHES = (4, 8, 16)
-GPU_BATCHES = (32, 64, 128)
