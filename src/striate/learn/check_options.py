@@ -22,7 +22,7 @@ from striate.values import NetSettings, Options
 RESIZE_MODES: tuple[Literal["squash", "crop", "pad"], ...] = ("squash", "crop", "pad")
 COMPACT = "compact"
 GEOMETRY_SETTINGS = ("kernel_size", "stride", "padding", "dilation", "pool_size", "depth")
-MAX_SIZE_TRIED = 1024
+MAX_SIZE_TRIED = 1024  # pixels a side
 
 
 @dataclass(frozen=True, slots=True)

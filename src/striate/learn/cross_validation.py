@@ -21,7 +21,7 @@ from striate.values import HeldOut, Index, Progress, Rows
 T = TypeVar("T")
 
 
-MAX_HELD_OUT = 2_000
+MAX_HELD_OUT = 2_000  # images
 # More bring less than 0.001 of AUROC (LOG 2026-11-24), and travel with every model.
 MAX_REFERENCE = 1_000
 # A trained network has to read them once more.

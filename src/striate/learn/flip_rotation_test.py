@@ -22,10 +22,10 @@ from striate.values import Cache, CopyGain, Index, Machine, ModelSpec, Rows, Tap
 Pixels = NDArray[np.uint8]
 
 
-KINDS = 2
-MOST = 2_000
-LEAST_A_CLASS = 5
-AT_ONCE = 256
+KINDS = 2  # kinds of copies: flipped, rotated
+MOST = 2_000  # images
+LEAST_A_CLASS = 5  # images
+AT_ONCE = 256  # images
 STRENGTH = 1.0
 LEAST_GAIN = 0.01
 

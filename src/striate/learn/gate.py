@@ -16,7 +16,7 @@ from striate.values import CLOSED_FORM, Figure, Interval, Plan, Rows, Sentence, 
 Answers = NDArray[np.float32]
 
 
-DRAWS = 1000
+DRAWS = 1000  # bootstrap draws
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,8 +45,8 @@ from striate.values import (
 
 # Of the time that is left, for mirrored and turned copies together.
 COPIES_SHARE = 0.08
-MOST_LOOKED_AT = 2000
-MOST_GROWN = 5000
+MOST_LOOKED_AT = 2000  # images
+MOST_GROWN = 5000  # images
 # One-sided 5 %.
 SURE = 1.645
 

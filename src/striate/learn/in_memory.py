@@ -24,7 +24,7 @@ from striate.values import CLOSED_FORM, Cache, Index, Machine, Options, Rows, Wa
 T = TypeVar("T")
 
 
-BLOCK = 1024
+BLOCK = 1024  # images
 
 
 @contextmanager

@@ -21,12 +21,12 @@ Floats = NDArray[np.float64]
 FOLDS = 5
 # A standard error of fewer groups says little, and four numbers fitted on them less.
 FEWEST_GROUPS = 50
-SURE = 1.96
+SURE = 1.96  # standard errors: two-sided 5 %
 # A temperature twenty times another is no longer the same scale of scores.
 WIDEST = math.log(20)
 # Above what rounding to float32 can take away.
 AHEAD = 1e-6
-MOST_ENTRIES = 1_000_000
+MOST_ENTRIES = 1_000_000  # images times classes
 
 
 def calibrate_scores(

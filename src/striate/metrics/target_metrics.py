@@ -17,9 +17,9 @@ from striate.values import Interval, Measure
 Floats = NDArray[np.float64]
 
 
-_MOST_AT_ONCE = 4_000_000
-_MOST_WORK = 400_000_000
-_FEWEST_DRAWS = 200
+_MOST_AT_ONCE = 4_000_000  # numbers in memory
+_MOST_WORK = 400_000_000  # images times labels times draws
+_FEWEST_DRAWS = 200  # bootstrap draws
 _LEAST_SLOPE = 1e-3
 
 

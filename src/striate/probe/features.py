@@ -13,7 +13,7 @@ from striate.train.head import Network
 from striate.train.head import all_taps as all_taps
 from striate.values import Cache, Machine, ModelSpec, Rows, Tap, Watch, unwatched
 
-TIMED = 3
+TIMED = 3  # passes, after one that does not count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -16,13 +16,13 @@ from striate.values import Growth, GrowthPoint, Rows
 Floats = NDArray[np.float64]
 
 
-SHARES = (0.125, 0.25, 0.5, 1.0)
-FURTHER = (2.0, 4.0)
-DRAWS = 3
-BOOTSTRAPS = 500
-LEAST_VAL = 30
-LEAST_TRAIN = 10
-LEAST_POINTS = 3
+SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training images
+FURTHER = (2.0, 4.0)  # times the training images there are
+DRAWS = 3  # subsets of a size
+BOOTSTRAPS = 500  # bootstrap draws
+LEAST_VAL = 30  # groups
+LEAST_TRAIN = 10  # images
+LEAST_POINTS = 3  # sizes
 
 
 def measure_growth(

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from striate.probe.spectrum import ROWS_AT_ONCE, Floats, RidgeTable, Spectrum, eigendecompose
 from striate.values import Rows
 
-_MOST_JUDGES = 4096
-_LEAST_JUDGES = 1024
-_LEAST_GROUPS = 6
-_MOST_ENTRIES = 2_000_000
+_MOST_JUDGES = 4096  # images
+_LEAST_JUDGES = 1024  # images
+_LEAST_GROUPS = 6  # groups
+_MOST_ENTRIES = 2_000_000  # images times classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -23,7 +23,7 @@ from striate.values import Index, Outlier, Rows
 Floats = NDArray[np.float64]
 
 
-NEIGHBOURS, FEWEST, BLOCK = 5, 50, 1024
+NEIGHBOURS, FEWEST, BLOCK = 5, 50, 1024  # images each
 # Images of a class, up to which it is rare; others are what a rare one is measured by.
 RARE, MOST_COMPARED = 20, 300
 CHANCE, LEAST = 0.01, 1e-6

@@ -27,7 +27,7 @@ from striate.probe.spectrum import (
 )
 from striate.values import Rows
 
-_MOST_ENTRIES = 2_000_000
+_MOST_ENTRIES = 2_000_000  # images times classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -22,9 +22,9 @@ from striate.values import Cache, ModelSpec, Rows
 
 # A stage's shift is the same to about 2 % with 64 other images.
 IMAGES = 64
-BATCH = 16
-MOST = 2000
-AT_ONCE = 512
+BATCH = 16  # images
+MOST = 2000  # images
+AT_ONCE = 512  # images
 
 
 def measure_layer_shift(

@@ -17,7 +17,7 @@ from striate.values import Rows
 Floats = NDArray[np.float64]
 
 
-ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE = 4096  # images: bounds the float64 copy to 8 bytes x D x this many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -20,7 +20,7 @@ from striate.train.head import Network
 from striate.train.steps import prepare_training, set_training_mode, training_step
 from striate.values import Cache, History, Machine, Plan, Rows, Sentence, Targets, Task, Trial
 
-LEAST_STEPS = 3
+LEAST_STEPS = 3  # steps
 
 
 def measure_training_speed(

@@ -9,11 +9,11 @@ _MOST_INTERPOLATED = 5000
 # As many as `train.frozen_cache` keeps.
 MOST_VIEWS = 4
 REPORT_SECONDS = 8.0
-_RESERVE = 0.10
-_TRIAL_SHARE = 0.12
-_TRIAL_MOST_OF_REST = 0.25
-STEPS_PER_JUDGING = 3.0
-_MOST_ENLARGED = 4.0
+_RESERVE = 0.10  # of the time left
+_TRIAL_SHARE = 0.12  # of the whole budget
+_TRIAL_MOST_OF_REST = 0.25  # of the seconds a training could take
+STEPS_PER_JUDGING = 3.0  # training costs this many forward passes
+_MOST_ENLARGED = 4.0  # times the images' own side
 
 
 def training_seconds(remaining_seconds: float, judge_seconds: float = 0.0) -> float:

@@ -42,7 +42,7 @@ LEARNING_EXPONENT = 0.35
 TUNING_COSTS = {"shallow": 1.2, "deep": 5.0}
 
 
-_MANY_IMAGES = 2000
+_MANY_IMAGES = 2000  # images
 # Of the errors of the linear model this share was left at 20 images a class (LOG 2026-11-24).
 DEEP_KEEPS = 0.85
 # Validation and test images are predicted once more at the end.

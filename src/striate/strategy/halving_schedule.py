@@ -7,8 +7,8 @@ from typing import Any
 from striate.values import Choice, Plan, Sentence, say
 
 RECIPE = "recipe"
-SHARE = 0.25
-LEAST_EPOCHS = 2
+SHARE = 0.25  # of the planned epochs
+LEAST_EPOCHS = 2  # epochs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,9 +25,9 @@ from striate.values import (
 from striate.values.plan import WEIGHTS_AT_HAND
 
 COMPACT = "compact"
-SHALLOW_GROUPS = 4
-_LEAST_BATCH = 16
-_LEAST_STEPS = 10
+SHALLOW_GROUPS = 4  # layer groups from the head down
+_LEAST_BATCH = 16  # images
+_LEAST_STEPS = 10  # steps an epoch
 
 
 def linear_plan(

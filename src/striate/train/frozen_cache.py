@@ -20,9 +20,9 @@ from striate.train.fast.inference import FastNetwork, optimise_for_inference
 from striate.train.head import Network, pool_maps
 from striate.values import Machine, Plan, Rows, Tap
 
-MOST_BYTES = 2 << 30
-MOST_VIEWS = 4
-AT_ONCE = 32
+MOST_BYTES = 2 << 30  # 2 GiB
+MOST_VIEWS = 4  # augmented copies of an image
+AT_ONCE = 32  # images
 
 
 class DivisibleBackbone(Backbone, Protocol):

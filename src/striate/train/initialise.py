@@ -14,9 +14,9 @@ from striate.train.head import Network
 from striate.values import LayerMoments
 
 HEAD_LENGTH = 4.0
-CALIBRATION_IMAGES = 256
+CALIBRATION_IMAGES = 256  # images
 DATA_DEPENDENT = ("lsuv", "calibrated")
-MOST_ROUNDS = 10
+MOST_ROUNDS = 10  # rounds a layer
 TOLERANCE = 0.02
 LEAST_VARIANCE = 1e-12
 

@@ -60,8 +60,8 @@ from striate.values import (
 )
 
 SAVE_SECONDS = 5.0
-FIRST_LOOK = 1000
-SLOWER = 1.25
+FIRST_LOOK = 1000  # images
+SLOWER = 1.25  # times the seconds that are left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from striate.errors import UsageError
 
-COSINE_WARMUP = 0.05
-CYCLE_WARMUP = 0.2
-CYCLE_START = 0.2
-PATIENCE = 3
-SMALLEST = 1e-3
+COSINE_WARMUP = 0.05  # of all steps
+CYCLE_WARMUP = 0.2  # of all steps
+CYCLE_START = 0.2  # of the highest rate
+PATIENCE = 3  # epochs
+SMALLEST = 1e-3  # of the highest rate: less counts as zero
 
 
 def lr_factor(

@@ -10,7 +10,7 @@ from striate.train.optimizer import Optimizer, build_optimizer
 from striate.train.schedule import count_unfrozen_groups
 from striate.values import Plan, Rows
 
-EVALUATION_BATCH = 256
+EVALUATION_BATCH = 256  # images
 
 
 class NotFiniteError(Exception):

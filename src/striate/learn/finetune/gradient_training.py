@@ -25,7 +25,7 @@ Exact = Callable[[Evidence, Choice[str]], FitResult]
 
 
 RATE_DIVISOR = 10.0
-GRADIENT_LENGTH = 1.0
+GRADIENT_LENGTH = 1.0  # norm of all gradients together
 
 
 def train_by_gradient(

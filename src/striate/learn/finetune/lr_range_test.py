@@ -34,10 +34,10 @@ from striate.values import (
     say,
 )
 
-SHARE = 0.1
-LEAST_STEPS, MOST_STEPS = 30, 100
-LOWEST, HIGHEST = 1e-3, 1e2
-EXPLODED = 4.0
+SHARE = 0.1  # of the time left
+LEAST_STEPS, MOST_STEPS = 30, 100  # steps
+LOWEST, HIGHEST = 1e-3, 1e2  # times the recipe's rate
+EXPLODED = 4.0  # times the least smoothed loss
 
 
 def apply_lr_range_test(

@@ -32,7 +32,7 @@ from striate.values import (
     Rows,
 )
 
-SNAPSHOT_IMAGES = 64
+SNAPSHOT_IMAGES = 64  # images
 FIRST_SNAPSHOT = "layers-begun.json"
 
 

@@ -42,9 +42,9 @@ T = TypeVar("T")
 
 
 NETWORKS = "networks"
-RACE_SHARE = 0.1
-MOST_RACED, LEAST_RACED = 1000, 100
-SAME_SPEED = 0.8
+RACE_SHARE = 0.1  # of the whole budget
+MOST_RACED, LEAST_RACED = 1000, 100  # images
+SAME_SPEED = 0.8  # share of the fastest one's speed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,8 +48,9 @@ FEATURES = "features.npz"
 
 # Features are the base of all that follows, but must leave most of the time to training.
 SHARE_OF_BUDGET = 0.25
-_MOST_TO_CHOOSE_AGAIN = 5000
-_LEAST_PROBED, _MOST_PROBED, _MOST_SCORES = 2000, 10_000, 2_000_000
+_MOST_TO_CHOOSE_AGAIN = 5000  # images
+_LEAST_PROBED, _MOST_PROBED = 2000, 10_000  # images
+_MOST_SCORES = 2_000_000  # images times classes
 
 
 class BackboneFeatures(Protocol):

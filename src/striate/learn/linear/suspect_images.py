@@ -10,8 +10,8 @@ from striate.probe.label_errors import rank_label_errors
 from striate.probe.outlier_scores import find_outliers
 from striate.values import Doubt
 
-MAX_LISTED = 1_000
-MAX_COMPARED = 5_000
+MAX_LISTED = 1_000  # images
+MAX_COMPARED = 5_000  # images
 
 
 def find_label_errors(data: FitData, linear: LinearProbes) -> tuple[Doubt, ...]:

@@ -38,8 +38,8 @@ from striate.strategy.target_plans import choose_target_plan, exact_plan, strate
 from striate.train.head import Network
 from striate.values import CLOSED_FORM, Choice, Evidence, Interval, Plan, Probe, Rows, Sentence
 
-_DRAWS = 200
-_MOST_PROBED = 10_000
+_DRAWS = 200  # bootstrap draws
+_MOST_PROBED = 10_000  # images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

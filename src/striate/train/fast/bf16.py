@@ -16,8 +16,8 @@ from torch import Tensor, fx, nn
 from striate.metrics.intervals import seed_for
 from striate.train.fast.fused_conv import FusedConv
 
-CALIBRATION_IMAGES = 2
-CALIBRATION_SIZE = 128
+CALIBRATION_IMAGES = 2  # images
+CALIBRATION_SIZE = 128  # pixels a side
 
 
 def to_bf16(fused: fx.GraphModule, channels: int) -> fx.GraphModule:

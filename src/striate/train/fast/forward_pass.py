@@ -17,8 +17,8 @@ from striate.train.head import pool_maps
 from striate.train.torch_context import torch_context
 from striate.values import Machine, ModelSpec, Progress, Rows, Tap, Watch, unwatched
 
-FULL_SIZE = 224
-MOST_AT_ONCE = 256
+FULL_SIZE = 224  # pixels a side
+MOST_AT_ONCE = 256  # images
 
 
 def compute_features(

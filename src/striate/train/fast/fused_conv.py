@@ -11,7 +11,7 @@ Activation = tuple[str, list[float], str]
 NO_ACTIVATION: Activation = ("none", [], "")
 
 
-MOST_SHAPES = 4
+MOST_SHAPES = 4  # input shapes
 
 
 class FusedConv(nn.Module):

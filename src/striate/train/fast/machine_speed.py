@@ -27,14 +27,14 @@ MOST_ERROR = 0.03
 WORTH = 1.2
 # Float32 in another order of addition is off by some millionths.
 MOST_ROUNDING = 1e-4
-NEARLY = 0.95
-ROUNDS = 2
+NEARLY = 0.95  # share of the fastest speed
+ROUNDS = 2  # timed passes a way
 # Small networks see more images at once: a pass over a few pixels is all overhead.
 LEAST_AT_ONCE = 64
-COMPARED = 4
-IMAGES = 16
-CPU_BATCHES = (4, 8, 16)
-GPU_BATCHES = (32, 64, 128)
+COMPARED = 4  # images
+IMAGES = 16  # images
+CPU_BATCHES = (4, 8, 16)  # images at once
+GPU_BATCHES = (32, 64, 128)  # images at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
