@@ -11,10 +11,10 @@ from striate.data.split.image_series import find_series, series_notes
 from striate.data.split.index_csv import complete_index
 from striate.data.split.split import split_index
 from striate.errors import StrictError, UsageError
-from striate.learn.check_options import parse_requested_format
+from striate.learn.check_options import requested_format
 from striate.run import Run, TimeBudget
 from striate.stages.conclude import conclude_run, write_report
-from striate.stages.fit_run import fit_and_predict
+from striate.stages.fit_run import fit_and_predict, read_given_plan
 from striate.store.files import arrays_codec
 from striate.strategy.target_plans import check_task_settings
 from striate.train.fast.machine import apply_machine, measure_machine
@@ -54,7 +54,8 @@ def fit(
             return run
         run.watched_by(watch)
         with run.timed("decode"):
-            form = parse_requested_format(options)
+            given_plan = read_given_plan(options)
+            form = requested_format(given_plan, options)
             index, cache = build_cache(
                 index, options, watch, channels=form.channels, resize=form.resize
             )
@@ -72,7 +73,7 @@ def fit(
         machine = measure_machine(options.device)
         run.note(machine=machine)
         with apply_machine(machine):
-            fit_and_predict(run, index, split, cache, machine, watch)
+            fit_and_predict(run, index, split, cache, machine, given_plan, watch)
             with run.timed("report"):
                 conclude_run(run, complete_index(index, split), split, cache, machine)
     return run

@@ -18,10 +18,11 @@ from striate.learn.check_options import (
     check_requested_network,
     lacks_pretrained_weights,
     network_fits,
-    parse_requested_format,
+    requested_format,
     smallest_input_size,
 )
 from striate.nets import RANDOM, find_net
+from striate.stages.fit_run import read_given_plan
 from striate.values import Cache, NetSettings, Options
 
 OWN = ("compact", "vgg-small", "lenet-5", "resnet-20")
@@ -132,12 +133,18 @@ def test_grey_is_for_three_colours() -> None:
     check_requested_network(job(channels=5, set="augment.colour=1"))
 
 
-def test_channels_and_resizing_are_asked_by_name_or_by_a_plan(tmp_path: Path) -> None:
-    assert parse_requested_format(Options()) == RequestedFormat(None, "squash")
-    assert parse_requested_format(Options(set="channels=4 resize=pad")) == RequestedFormat(4, "pad")
+def test_channels_and_resizing_are_asked_by_name_or_by_a_plan() -> None:
+    assert requested_format(None, Options()) == RequestedFormat(None, "squash")
+    asked = Options(set="channels=4 resize=pad")
+    assert requested_format(None, asked) == RequestedFormat(4, "pad")
+    given = made_training.plan(channels=2, resize="crop")
+    assert requested_format(given, Options()) == RequestedFormat(2, "crop")
+    with pytest.raises(UsageError, match="no way of resizing 'stretch'"):
+        requested_format(made_training.plan(resize="stretch"), Options())
+
+
+def test_a_plan_that_makes_up_a_way_of_resizing_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
-    file.write_bytes(msgspec.json.encode(made_training.plan(channels=2, resize="crop")))
-    assert parse_requested_format(Options(plan=str(file))) == RequestedFormat(2, "crop")
     file.write_bytes(msgspec.json.encode(made_training.plan(resize="stretch")))
     with pytest.raises(ModelError, match="resize is 'stretch'"):
-        parse_requested_format(Options(plan=str(file)))
+        read_given_plan(Options(plan=str(file)))

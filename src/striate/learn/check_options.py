@@ -5,7 +5,6 @@ device a forward pass knows every size and computes nothing.
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
@@ -16,8 +15,7 @@ from striate.data.preprocess import refuse_too_large
 from striate.errors import UsageError
 from striate.learn.context import FitContext
 from striate.nets import RANDOM, Backbone, NetFamily, find_net
-from striate.store.plan_files import read_plan
-from striate.values import NetSettings, Options
+from striate.values import NetSettings, Options, Plan
 
 RESIZE_MODES: tuple[Literal["squash", "crop", "pad"], ...] = ("squash", "crop", "pad")
 COMPACT = "compact"
@@ -33,10 +31,12 @@ class RequestedFormat:
     resize: Literal["squash", "crop", "pad"] = "squash"
 
 
-def parse_requested_format(options: Options) -> RequestedFormat:
-    """What `--plan` or `--set` says of channels and resizing. Raises what reading a plan raises."""
-    if options.plan is not None:
-        plan = read_plan(Path(options.plan))
+def requested_format(plan: Plan | None, options: Options) -> RequestedFormat:
+    """What the plan that was given says of channels and resizing, or without one `--set`.
+
+    Raises `UsageError` for a way of resizing that a plan made up.
+    """
+    if plan is not None:
         return RequestedFormat(plan.channels.value or None, parse_resize(plan.resize.value))
     asked = parse_overrides(options.set) if options.set else {}
     return RequestedFormat(asked.get("channels"), parse_resize(asked.get("resize", "squash")))

@@ -9,11 +9,11 @@ from striate.data.scan import read_index
 from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import split_index
 from striate.errors import UsageError
-from striate.learn.check_options import check_requested_network, parse_requested_format
+from striate.learn.check_options import check_requested_network, requested_format
 from striate.learn.context import Budget, FitContext, RunPort
 from striate.learn.gather_evidence import gather_evidence
 from striate.learn.linear.backbones import choose_backbone, probe_first_backbone
-from striate.stages.fit_run import FOLDS_AND_MODEL, training_data
+from striate.stages.fit_run import FOLDS_AND_MODEL, read_given_plan, training_data
 from striate.store.clock import TimeBudget
 from striate.strategy.choose import choose_plan
 from striate.train.fast.machine import apply_machine, measure_machine
@@ -32,7 +32,7 @@ def explain_plan(
         raise UsageError(
             "--explain-plan is for one label an image.", "Leave it out: nothing is trained here."
         )
-    form = parse_requested_format(options)
+    form = requested_format(read_given_plan(options), options)
     index, cache = build_cache(index, options, watch, channels=form.channels, resize=form.resize)
     split = split_index(index, find_duplicate_groups(index, cache), options)
     parts = FOLDS_AND_MODEL if split.evaluation == "cross-validation" else 1

@@ -41,14 +41,22 @@ FOLDS_AND_MODEL = 6
 
 
 def fit_and_predict(
-    run: Run, index: Index, split: Split, cache: Cache, machine: Machine, watch: Watch
+    run: Run,
+    index: Index,
+    split: Split,
+    cache: Cache,
+    machine: Machine,
+    given_plan: Plan | None,
+    watch: Watch,
 ) -> None:
     """Leaves model, plan, evidence, history, trials and predictions in the run folder.
 
     The test images are shown to the finished model only, once.
     """
     crossed = split.evaluation == "cross-validation"
-    context = make_context(run, index, split, cache, machine, watch)
+    if given_plan is not None:
+        check_plan_classes(given_plan, index, run.record.settings)
+    context = make_context(run, index, split, cache, machine, given_plan, watch)
     earlier = set_earlier_aside(run, watch)
     with run.timed("train"):
         learned = fit_model(context)
@@ -89,7 +97,13 @@ def _judged_probabilities(
 
 
 def make_context(
-    run: Run, index: Index, split: Split, cache: Cache, machine: Machine, watch: Watch
+    run: Run,
+    index: Index,
+    split: Split,
+    cache: Cache,
+    machine: Machine,
+    given_plan: Plan | None,
+    watch: Watch,
 ) -> FitContext:
     """What the procedure may look at; a fold of a tiny set gets a sixth of the time."""
     crossed = split.evaluation == "cross-validation"
@@ -111,7 +125,7 @@ def make_context(
         ),
         options=options,
         machine=machine,
-        given_plan=load_given_plan(options, index),
+        given_plan=given_plan,
     )
 
 
@@ -128,21 +142,29 @@ def training_data(index: Index, split: Split, cache: Cache, seed: int) -> FitDat
     )
 
 
-def load_given_plan(options: Options, index: Index) -> Plan | None:
-    """The plan that `--plan` names. Raises `UsageError` where it is for other classes."""
+def read_given_plan(options: Options) -> Plan | None:
+    """The plan that `--plan` names, with the weights that `--weights` names.
+
+    Raises what reading a plan raises. It is read once: who edits the file meanwhile changes
+    nothing of this run.
+    """
     if options.plan is None:
         return None
     plan = read_plan(Path(options.plan))
-    if options.weights is not None:
-        why = say("plan.weights_file", "the file that you named")
-        plan = replace(plan, weights=Choice(value=options.weights, why=why, ground="asked"))
+    if options.weights is None:
+        return plan
+    why = say("plan.weights_file", "the file that you named")
+    return replace(plan, weights=Choice(value=options.weights, why=why, ground="asked"))
+
+
+def check_plan_classes(plan: Plan, index: Index, options: Options) -> None:
+    """Raises `UsageError` where a plan is for other classes than those of the images."""
     if plan.classes != index.classes:
         other = sorted(set(plan.classes) ^ set(index.classes))
         raise UsageError(
             f"{options.plan} is a plan for other classes: {', '.join(other[:3]) or 'their order'}.",
             "Give a plan that was made for these classes, or leave --plan out.",
         )
-    return plan
 
 
 @dataclass(slots=True)
