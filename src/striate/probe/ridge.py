@@ -1,4 +1,4 @@
-"""Features in, exact ridge regression out: every penalty judged by exact leave-one-out.
+"""Ridge regression on features, its penalty chosen by exact leave-one-(group-)out error.
 
 Legend: `N` images, `D` features, `K` classes, `A` penalties. Targets are one column a class, 1
 for the image's class and 0 elsewhere; the intercept is not penalised. One eigendecomposition
@@ -32,7 +32,7 @@ _MOST_ENTRIES = 2_000_000  # images times classes
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RidgeFit:
-    """A linear classifier on features and what leave-one-out says of it.
+    """A linear classifier on features, and its leave-one-out scores and errors.
 
     Scores are `((features - shift) / scale) @ weights + bias`, N x K. `loo_scores` are those of
     every training image by the fit without it (or without its group), in the order given;
@@ -65,15 +65,15 @@ class RidgeFit:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RidgePath:
-    """A table of training features made ready: any of its columns can be solved, repeatedly."""
+    """A prepared table of training features on which any subset of columns can be fitted."""
 
     table: RidgeTable
     groups: RowGroups
 
     def fit(self, columns: Rows | None = None, alphas: Sequence[float] | None = None) -> RidgeFit:
-        """The ridge solution on some columns, its penalty picked by leave-one-(group-)out.
+        """The ridge fit on these columns (default: all), penalty by leave-one-(group-)out.
 
-        Without `alphas` 25 penalties are tried, evenly spaced in logarithm.
+        Without `alphas` 25 logarithmically spaced penalties are tried.
         """
         table, groups = self.table, self.groups
         columns = np.arange(table.features.shape[1]) if columns is None else columns
@@ -81,6 +81,8 @@ class RidgePath:
         tried = _default_alphas(spectrum) if alphas is None else np.asarray(alphas, np.float64)
         errors = left_out_errors(table, groups, spectrum, tried)
         alpha = float(tried[errors.argmin()])
+        # Of all images, though some thousand were enough to choose the penalty by: the search for
+        # label errors needs a score of every one.
         loo_scores = left_out_scores(table, groups, spectrum, alpha)
         weights = spectrum.weights(alpha)
         shift, scale = table.mean[columns].astype(np.float32), table.scale[columns]
@@ -108,7 +110,7 @@ def fit_ridge_path(
     widths: Sequence[int] | None = None,
     weights: Floats | None = None,
 ) -> RidgeFit:
-    """The ridge solution on all features; `alphas` as in `RidgePath.fit`, the rest as `prepare`."""
+    """The ridge fit on all features; see `RidgePath.fit` (`alphas`) and `prepare_ridge`."""
     return prepare_ridge(features_ND, labels, classes, groups, widths, weights).fit(alphas=alphas)
 
 
@@ -120,18 +122,19 @@ def prepare_ridge(
     widths: Sequence[int] | None = None,
     weights: Floats | None = None,
 ) -> RidgePath:
-    """Standardises the features and computes what all fits on their columns share.
+    """Standardise the features and compute what all fits on their columns share.
 
-    `labels` are class numbers, or targets N x K of any real numbers.
-    `widths` cuts the columns into blocks that share one scale, such as the channels of one tap:
-    a channel that varies much then counts for more, and no tap drowns another. Without it every
-    feature has its own scale. `weights`, above 0 and with a mean of 1, say how much each image
-    counts: in the fit and in the error that picks the penalty, not in the temperature.
-    Raises `SourceError` where all images belong to one group, `ModelError` where a feature is
-    not finite.
+    `labels` are class numbers or real targets N x K. `widths` splits the columns into blocks that
+    share one scale, such as the channels of one intermediate stage: channels with more variance
+    then count for more, and no stage dominates another. Without it every feature has its own
+    scale. The sample `weights`, positive and with mean 1, act on the fit and on the error that
+    picks the penalty, not on the temperature.
+    Raises `SourceError` if all images belong to one group, `ModelError` if a feature is not
+    finite.
     """
     count, dimensions = features_ND.shape
     leaving = group_rows(np.arange(count) if groups is None else np.asarray(groups))
+    # With one group, leaving it out leaves no image to fit.
     if len(leaving.ends) < 2:
         raise SourceError(
             f"All {count} training images belong to one group, so none can judge the others.",
@@ -145,12 +148,15 @@ def prepare_ridge(
 def _default_alphas(spectrum: Spectrum) -> Floats:
     """Penalties around the mean squared length of an image's features."""
     length = float(spectrum.eigenvalues.sum()) / spectrum.images
+    # Relative to the features' own size, so that networks with large or small maps get the same
+    # range; a table of constants has length 0, and any penalty does.
     return (length or 1.0) * np.logspace(-4, 4, 25)
 
 
 def _fit_temperature(scores_NK: NDArray[np.float32], table: RidgeTable) -> float:
-    """The temperature from evenly chosen images: one number needs no million of them."""
+    """The temperature fitted on evenly spaced images: one parameter does not need a million."""
     if table.targets is not None:
         return 1.0
+    # Every k-th image rather than a random draw: the fit stays a function of its input alone.
     step = -(-scores_NK.size // _MOST_ENTRIES)
     return fit_temperature(scores_NK[::step], table.labels[::step])

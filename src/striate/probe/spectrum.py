@@ -1,4 +1,4 @@
-"""A table of features turned to its eigenvectors: there, every ridge solution is a division.
+"""Eigendecomposition of a feature table, after which every ridge solution is a division.
 
 Legend: `N` images, `D` features, `K` classes, `R` eigenvectors. The decomposition is of the
 D x D products of features or of the N x N products of images, whichever is smaller.
@@ -22,12 +22,12 @@ ROWS_AT_ONCE = 4096  # images: bounds the float64 copy to 8 bytes x D x this man
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RidgeTable:
-    """Features with their labels, and what centres and scales them.
+    """Features with their labels, and the mean and scale that standardise them.
 
-    `gram` is the D x D product of the standardised features, shared by all columns; None where
-    there are more features than images, since then the smaller N x N products are used.
-    `targets` N x K are what to come near where that is not one class an image. `roots` N are
-    square roots of the images' weights, whose mean is 1: an image of weight 2 counts as two.
+    `gram` is the D x D Gram matrix of the standardised features, shared by fits on any columns;
+    None if there are more features than images, where the smaller N x N products are used.
+    `targets` N x K are the regression targets unless they are one-hot classes. `roots` N are the
+    square roots of the sample weights, whose mean is 1: an image of weight 2 counts as two.
     """
 
     features: NDArray[np.float32]
@@ -40,7 +40,9 @@ class RidgeTable:
     roots: Floats | None = None
 
     def standardised(self, rows: Rows, columns: Rows) -> Floats:
-        """Some rows and columns, centred and scaled, times the roots of the weights."""
+        """Rows and columns, standardised, times the square roots of the sample weights."""
+        # By rows and in float64: products of float32 lose what small penalties rest on, and a
+        # float64 copy of the whole table would be twice its size.
         part = self.features[np.ix_(rows, columns)].astype(np.float64)
         part -= self.mean[columns]
         part /= self.scale[columns]
@@ -49,11 +51,11 @@ class RidgeTable:
         return part
 
     def weighted(self, values_NK: Floats, rows: Rows) -> Floats:
-        """Values of some rows, times the roots of their weights."""
+        """Values of these rows times the square roots of their sample weights."""
         return values_NK if self.roots is None else values_NK * self.roots[rows, None]
 
     def one_hot(self, rows: Rows) -> Floats:
-        """Targets of some rows: one column a class."""
+        """Targets of these rows, one-hot for classes."""
         if self.targets is not None:
             return self.targets[rows]
         table = np.zeros((len(rows), self.classes))
@@ -73,7 +75,7 @@ class RidgeTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Spectrum:
-    """The problem in the coordinates of its eigenvectors.
+    """The ridge problem in the basis of its eigenvectors.
 
     Fitted values are `shares + rotated(rows) @ (targets / (eigenvalues + alpha))`, R x K the
     targets; `weights(alpha)` are the D x K weights of the standardised features.
@@ -94,13 +96,14 @@ def standardise_table(
     widths: Sequence[int],
     weights: Floats | None = None,
 ) -> RidgeTable:
-    """Standardises features, all columns of a block of `widths` by one scale.
+    """Standardise features, with one scale for all columns of each block in `widths`.
 
-    `labels` are class numbers, or any targets N x K; `weights` N have a mean of 1.
-    Raises `ModelError` where a feature is not finite.
+    `labels` are class numbers or real targets N x K; the sample weights `weights` N have mean 1.
+    Raises `ModelError` if a feature is not finite.
     """
     mean, scale = _mean_and_scale(features_ND, widths)
     if weights is not None:
+        # The intercept is not penalised; features centred by weight make it drop out of the fit.
         mean = np.asarray(weights, np.float64) @ features_ND / len(features_ND)
     real = labels.ndim == 2
     table = RidgeTable(
@@ -114,6 +117,7 @@ def standardise_table(
         roots=None if weights is None else np.sqrt(weights),
     )
     count, dimensions = features_ND.shape
+    # The smaller of D x D and N x N is decomposed, since that costs the cube of its side.
     if count < dimensions:
         return table
     gram = np.zeros((dimensions, dimensions))
@@ -124,23 +128,24 @@ def standardise_table(
 
 
 def compute_spectrum(table: RidgeTable, columns: Rows) -> Spectrum:
-    """The spectrum of some columns of a table."""
+    """The spectrum of the given columns of a table, by its D x D or N x N products."""
     if len(columns) <= len(table.features):
         return _spectrum_by_features(table, columns)
     return _spectrum_by_images(table, columns)
 
 
 def eigendecompose(products: Floats) -> tuple[Floats, Floats]:
-    """Eigenvalues, held above 0, and eigenvectors of a matrix of products."""
+    """Eigenvalues, clipped at 0, and eigenvectors of a Gram matrix."""
     # Its many small steps wait for the slowest thread: on a busy machine of two cores two threads
     # took up to ten times as long as one, on an idle one they save a third.
     with threadpool_limits(limits=1, user_api="blas"):
         eigenvalues, vectors = np.linalg.eigh(products)
+    # Rounding leaves tiny negative ones, whose root is taken below and to which alpha is added.
     return np.maximum(eigenvalues, 0), vectors
 
 
 def row_blocks(count: int) -> Iterator[Rows]:
-    """Row numbers from 0, some thousand at a time."""
+    """Row numbers from 0 in blocks of `ROWS_AT_ONCE`."""
     for start in range(0, count, ROWS_AT_ONCE):
         yield np.arange(start, min(count, start + ROWS_AT_ONCE), dtype=np.int64)
 
@@ -172,6 +177,7 @@ def _spectrum_by_images(table: RidgeTable, columns: Rows) -> Spectrum:
     whole = table.standardised(every, columns)
     eigenvalues, vectors = eigendecompose(whole @ whole.T)
     reach = vectors.T @ table.weighted(table.one_hot(every), every)
+    # With X = U S V': XX' = U S^2 U', so US is at hand without ever forming the D x D matrix V.
     rotated = vectors * np.sqrt(eigenvalues)
     return Spectrum(
         eigenvalues=eigenvalues,
@@ -186,7 +192,7 @@ def _spectrum_by_images(table: RidgeTable, columns: Rows) -> Spectrum:
 def _mean_and_scale(
     features_ND: NDArray[np.float32], widths: Sequence[int]
 ) -> tuple[Floats, NDArray[np.float32]]:
-    """Mean of every feature, and root mean square deviation of its block: 1 if it is constant."""
+    """Mean of each feature, and the RMS deviation of its block (1 for a constant block)."""
     count, dimensions = features_ND.shape
     mean = features_ND.mean(axis=0, dtype=np.float64)
     if not np.isfinite(mean).all():

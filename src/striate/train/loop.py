@@ -1,4 +1,4 @@
-"""The training: Plan, Cache and rows in, the weights of the best epoch and their history out."""
+"""The training loop: plan, cache and rows in; weights of the best epoch and their history out."""
 
 import hashlib
 import math
@@ -66,9 +66,9 @@ SLOWER = 1.25  # times the seconds that are left
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainingResult:
-    """What a training ends with: `state` of the kept epoch and `plan` as it was executed.
+    """The result of a training: `state` of the best epoch, and `plan` as it was executed.
 
-    The network that was given holds the same weights.
+    The network that was passed in holds the same weights.
     """
 
     state: Tensors
@@ -78,7 +78,7 @@ class TrainingResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Training:
-    """What moves, and what it is moved by; `average` follows the weights where that is asked."""
+    """The parts of a running training; `average` is the moving average of the weights, if any."""
 
     network: nn.Module
     optimizer: Optimizer
@@ -105,20 +105,20 @@ def train_network(
     task: Task = "label",
     begun: Callable[[Network], None] | None = None,
 ) -> TrainingResult:
-    """Trains for the plan's epochs and keeps the one with the least smoothed validation loss.
+    """Train for the plan's epochs and keep the one with the lowest smoothed validation loss.
 
-    `labels` are class numbers of the index's rows, or the targets that `train.objective` names
-    for another task. Strategy `scratch` gives the network its first weights; others go on from
-    those that it has, with the statistics of batch normalisation as they are. A checkpoint of
-    the same training in `checkpoint_dir` is gone on with, to the same bits. Where the machine is
-    over a quarter slower than `deadline_seconds` allows, the schedule is brought to its end at
-    an earlier epoch, and `Trained.plan` says so. `begun` is shown the network with its first
-    weights, unless a checkpoint is gone on with. Where the plan has an average of the weights,
-    each epoch counts as the better of the two: it is moving, or the mean with the epochs kept
-    before; of such means the best is kept.
-    It ends before, at the same epoch whenever it is repeated, where `seen_enough` says so.
-    Raises `DivergedError` where the loss is no longer a number; the network then holds the
-    weights of the best epoch before.
+    `labels` are the class numbers of the index's rows, or for other tasks the targets that
+    `train.loss.OBJECTIVES` describes. Strategy `scratch` initialises the network; the others
+    start from the weights it has and keep its batch-normalisation statistics frozen. A checkpoint
+    of the same training in `checkpoint_dir` is resumed, with bit-identical results. If the machine
+    is over a quarter slower than `deadline_seconds` allows, the schedule is shortened to end at
+    an earlier epoch, and `TrainingResult.plan` records that. `begun` is called with the network
+    at its initial weights, unless a checkpoint is resumed. Where the plan averages weights (a
+    moving average, or a mean over epochs), each epoch is judged by the better of its own and the
+    averaged weights; of means over epochs the best is kept.
+    Training stops early where `should_stop_early` says so, at the same epoch on every repeat.
+    Raises `DivergedError` if the loss is no longer finite; the network then holds the weights of
+    the best epoch before that.
     """
     feed = BatchSource(
         cache=cache,
@@ -172,8 +172,10 @@ def _train_epochs(
     else:
         network.load_state_dict(found.network)
         checkpoints.restore_optimizer(optimizer, found.optimizer)
+    # The checkpoint's plan, not the caller's: a deadline may have shortened it since.
     plan, epochs, held = found.plan, found.epochs, dict(found.held)
     started, saved = time.monotonic(), time.monotonic()
+    # After the weights are restored: what is cached is computed by the frozen ones among them.
     upper = cache_frozen_stages(network, plan, feed, train_rows, val_rows, machine)
     learner, seen = (network, feed) if upper is None else upper
     average = make_weight_average(learner, plan.ema.value)
@@ -191,10 +193,12 @@ def _train_epochs(
         try:
             epoch = _run_epoch(training, plan, epochs)
         except DivergedError as fault:
+            # Whoever tries again, or gives up, has the best weights from before it.
             _attach_best_weights(fault, network, plan, epochs, held, training)
             raise
         own = averaged_state(average) if average and epoch.averaged else _copy_state(network)
         if plan.average.value == "epochs" and epochs and len(val_rows):
+            # `hold_latest` holds one epoch alone here: a mean is built on the best.
             (kept,) = held.values()
             count = count_averaged_epochs(epochs, is_better_epoch)
             epoch, own = _with_mean_weights(training, plan, network, epoch, own, kept, count)
@@ -205,6 +209,7 @@ def _train_epochs(
             plan = _shorten_to_deadline(plan, epochs, left, deadline_seconds)
         last = is_finished(plan, epochs)
         if folder is not None and (last or time.monotonic() - saved > SAVE_SECONDS):
+            # `held` goes along: which epoch is kept is known only at the end (LOG 2026-11-24).
             state = Checkpoint(
                 fingerprint=name,
                 plan=plan,
@@ -231,7 +236,7 @@ def _attach_best_weights(
     held: dict[int, Tensors],
     training: _Training,
 ) -> None:
-    """The weights of the best epoch before go into the network and, with it, into the error."""
+    """Load the weights of the best earlier epoch into the network and attach them to the error."""
     fault.history = _make_history(plan, epochs, held, training)
     kept = fault.history.kept_epoch
     network.load_state_dict(held[kept])
@@ -252,14 +257,16 @@ def _make_history(
 
 
 def _run_epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
-    """One pass over the training images, then a look at the validation images."""
+    """One epoch: a pass over the training images, then the validation loss and measure."""
     network, feed, train_rows = training.network, training.feed, training.train_rows
     start = time.monotonic()
     number, losses = len(before) + 1, [epoch.val_loss for epoch in before]
     seed = plan.seed
+    # Seeds by epoch, not one stream for all: a resumed training draws what an unbroken one would.
     torch.manual_seed(seed_for(seed, f"dropout/{number}"))
     generator = torch.Generator().manual_seed(seed_for(seed, f"augment/{number}"))
     size = min(plan.batch_size.value, len(train_rows))
+    # Rows beyond the last whole batch wait: the next epoch's shuffle leaves out others.
     steps = len(train_rows) // size
     first = (number - 1) * steps
     objective, learning_rate, summed, seen = feed.objective, 0.0, 0.0, []
@@ -281,8 +288,10 @@ def _run_epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Ep
             ) from None
         if training.average is not None:
             training.average.update_parameters(network)
+        # Without label smoothing and class weights, so that it compares with the validation loss.
         summed += float(objective.loss(logits_NK, labels, 0.0, None)) * size
         seen.append(objective.noted(logits_NK, labels))
+    # Taken before validation: images per second are those of training alone.
     trained_seconds = time.monotonic() - start
     val_loss, val_accuracy, mean = _validate_epoch(training, plan)
     if len(training.val_rows) and not math.isfinite(val_loss):
@@ -303,7 +312,7 @@ def _run_epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Ep
 
 
 def _validate_epoch(training: _Training, plan: Plan) -> tuple[float, float, bool]:
-    """Validation loss and measure of the weights or of their average, and whether it is that."""
+    """Validation loss and measure, and whether they are those of the moving average."""
     found = evaluate_network(training.network, plan, training.feed, training.val_rows)
     if training.average is None or not len(training.val_rows):
         return *found, False
@@ -322,8 +331,9 @@ def _with_mean_weights(
     kept: Tensors,
     count: int,
 ) -> tuple[Epoch, Tensors]:
-    """The epoch with its weights, or with their mean with those kept, of `count` epochs."""
+    """The epoch and its weights, or their mean with the `count` epochs kept, if that is better."""
     current, mean = _copy_state(network), update_mean(kept, count, own)
+    # The mean is only looked at: the optimizer goes on from where its own steps have led.
     network.load_state_dict(mean)
     loss, accuracy = evaluate_network(training.network, plan, training.feed, training.val_rows)
     network.load_state_dict(current)
@@ -334,7 +344,7 @@ def _with_mean_weights(
 def _divergence_error(
     training: _Training, plan: Plan, images_NCHW: Tensor, step: int, epoch: int
 ) -> DivergedError:
-    """The error for this step, with the layer where it began on these images."""
+    """The error for this step, naming the layer where values stop being finite."""
 
     def look(images: Tensor) -> Tensor:
         return forward_logits(training.network, plan, training.feed, images)
@@ -363,11 +373,12 @@ def _first_checkpoint(
 def _shorten_to_deadline(
     plan: Plan, epochs: tuple[Epoch, ...], seconds_left: float, seconds: float
 ) -> Plan:
-    """The plan, with an earlier end where what is left would take over a quarter too long.
+    """The plan, ending earlier if the epochs left would overrun the deadline by over a quarter.
 
-    One slow epoch may be another program's doing: it is not judged before two, or half the time.
+    One slow epoch may be caused by another program, so this waits for two epochs or half the time.
     """
     done, left = len(epochs), plan.epochs.value - len(epochs)
+    # The faster of the last two: other programs can only slow an epoch down.
     seconds_each = min(epoch.seconds for epoch in epochs[-2:])
     too_early = done < 2 and seconds_left > seconds / 2
     if left == 0 or too_early or left * seconds_each <= SLOWER * seconds_left:
@@ -400,8 +411,9 @@ def _progress(plan: Plan, epochs: tuple[Epoch, ...], last: bool, metric: str) ->
 
 
 def _fingerprint(plan: Plan, feed: BatchSource, train_rows: Rows, val_rows: Rows) -> str:
-    """A name for this training: any change of plan, rows, labels or pixels' size changes it."""
+    """A hash of this training: changes with the plan, the rows, the labels or the image size."""
     found = hashlib.blake2b(digest_size=16)
+    # `because` tells a reader what else was noted on the way: it changes no weight.
     found.update(msgspec.json.encode(replace(plan, because=())))
     found.update(repr((feed.cache.images.shape, feed.mean, feed.std)).encode())
     for rows in (train_rows, val_rows, feed.labels[train_rows], feed.labels[val_rows]):

@@ -1,9 +1,9 @@
 """A fused network in bfloat16 that stays near its float32 features.
 
-Most of the error comes from two places, and both are mended. (1) What the first stage rounds is
-carried by everything after it, so the first stage stays in float32. (2) A rounded weight errs
-alike at every pixel of every image; that part has a mean, which goes into the bias (Nagel et
-al. 2019, Data-Free Quantization, section 4.2).
+Most of the error has two sources, and both are corrected. (1) Rounding in the first stage
+propagates through all later ones, so the first stage stays in float32. (2) A rounded weight has
+the same error at every pixel of every image; the mean of that error is added to the bias (Nagel
+et al. 2019, Data-Free Quantization, section 4.2).
 """
 
 import copy
@@ -17,22 +17,24 @@ from striate.metrics.intervals import seed_for
 from striate.train.fast.fused_conv import FusedConv
 
 CALIBRATION_IMAGES = 2  # images
-CALIBRATION_SIZE = 128  # pixels a side
+CALIBRATION_SIZE = 128  # pixels a side: only channel means are taken from it
 
 
 def to_bf16(fused: fx.GraphModule, channels: int) -> fx.GraphModule:
-    """Turns a module of `fuse` into bfloat16, in place; it still takes float32 images.
+    """Convert a module made by `fuse_backbone` to bfloat16 in place; it still takes float32 images.
 
-    `channels` are those of the images. Raises `ValueError` where the network has no first stage
-    that can be told from the rest.
+    `channels` is that of the images. Raises `ValueError` if the network has no separate first
+    stage.
     """
     first = _first_stage_node(fused)
     kept = [str(node.target) for node in _ancestor_nodes(first) if node.op == "call_module"]
+    # Measured before anything is rounded: the means are to be those of the float32 network.
     means = _mean_inputs(fused, channels)
     for name, conv in _convs(fused).items():
         if name not in kept:
             conv.bias += _rounding_loss(conv, means[name])
     exact = {name: copy.deepcopy(fused.get_submodule(name)) for name in kept}
+    # Kept aside, since `to` would round them too, and with them the correction just added.
     biases = {name: conv.bias.clone() for name, conv in _convs(fused).items()}
     fused.to(torch.bfloat16)
     for name, conv in _convs(fused).items():
@@ -45,7 +47,7 @@ def to_bf16(fused: fx.GraphModule, channels: int) -> fx.GraphModule:
 
 
 def _first_stage_node(fused: fx.GraphModule) -> fx.Node:
-    """The node whose result is the first map, through which everything deeper goes."""
+    """The node of the first stage's feature map, on which all deeper ones depend."""
     output = next(node for node in fused.graph.nodes if node.op == "output")
     first = output.args[0][0]
     inside = _ancestor_nodes(first)
@@ -56,7 +58,7 @@ def _first_stage_node(fused: fx.GraphModule) -> fx.Node:
 
 
 def _ancestor_nodes(node: fx.Node) -> set[fx.Node]:
-    """The node and all that it is made from."""
+    """The node and all nodes that it depends on."""
     found, waiting = {node}, [node]
     while waiting:
         for before in waiting.pop().all_input_nodes:
@@ -67,7 +69,7 @@ def _ancestor_nodes(node: fx.Node) -> set[fx.Node]:
 
 
 def _mean_inputs(fused: fx.GraphModule, channels: int) -> dict[str, Tensor]:
-    """What each convolution is given on the average, channel by channel."""
+    """Mean input of each convolution per channel, over synthetic images."""
     means: dict[str, Tensor] = {}
 
     def note(name: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -86,7 +88,8 @@ def _mean_inputs(fused: fx.GraphModule, channels: int) -> dict[str, Tensor]:
 
 
 def _rounding_loss(conv: FusedConv, mean_C: Tensor) -> Tensor:
-    """What the rounded weights leave out of each output on the average."""
+    """Mean error per output channel that rounding the weights to bfloat16 causes."""
+    # A sum over the kernel's window: the mean of a channel is taken as the same at every pixel.
     lost_OI = (conv.weight - conv.weight.to(torch.bfloat16).float()).sum(dim=(2, 3))
     lost_GOI = lost_OI.view(conv.groups, -1, lost_OI.shape[1])
     return (lost_GOI * mean_C.view(conv.groups, 1, -1)).sum(dim=2).flatten()
@@ -97,7 +100,8 @@ def _convs(fused: fx.GraphModule) -> dict[str, FusedConv]:
 
 
 def _cast_after(fused: fx.GraphModule, first: fx.Node) -> None:
-    """What goes on from the first stage goes on in bfloat16; the first map itself stays."""
+    """Cast the first feature map to bfloat16 for what reads it; the map itself stays float32."""
+    # The output is left out: the first stage's features are read in float32.
     users = [user for user in first.users if user.op != "output"]
     with fused.graph.inserting_after(first):
         cast = fused.graph.call_method("to", (first, torch.bfloat16))

@@ -19,18 +19,19 @@ from torch import Tensor, fx, nn
 
 from striate.train.fast.fused_conv import NO_ACTIVATION, Activation, FusedConv, pads_unevenly
 
-MOST_ROUNDING = 1e-3
+MOST_ROUNDING = 1e-3  # relative norm; a wrong kernel is off by far more
 
 
 def fuse_backbone(backbone: nn.Module) -> fx.GraphModule:
-    """A module that maps images to the list of `backbone.stages`, in float32, fused.
+    """A float32 module with fused kernels that maps images to the list of `backbone.stages`.
 
-    The maps of some networks come turned by 180 degrees, which pooling does not see. Raises an
-    exception of any kind where the network cannot be read or comes out different: the caller
-    then stays with the plain one.
+    For networks with TensorFlow padding the maps come rotated by 180 degrees, which global pooling
+    does not see. Raises an exception of any kind if the network cannot be traced or the result
+    differs: the caller then keeps the plain network.
     """
     with torch.no_grad():
         root = _Stages(copy.deepcopy(backbone).eval())
+        # One such convolution turns the whole network: turning maps back midway would copy them.
         turned = any(pads_unevenly(m) for m in root.modules() if isinstance(m, nn.Conv2d))
         graph = _Tracer().trace(root)
         _drop_identities(root, graph)
@@ -42,6 +43,7 @@ def fuse_backbone(backbone: nn.Module) -> fx.GraphModule:
         fused = fx.GraphModule(root, graph).eval()
         fused.graph.eliminate_dead_code()
         fused.recompile()
+        # The operators are private to torch: another version may mean something else by them.
         _check_equivalence(root, fused, turned)
     fused.delete_all_unused_submodules()
     return fused
@@ -60,7 +62,7 @@ class _Stages(nn.Module):
 
 
 class _Tracer(fx.Tracer):
-    """Looks into every module but convolutions, normalisations and torch's own."""
+    """Traces into every module except convolutions, batch normalisation and torch's own layers."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         known = isinstance(m, nn.Conv2d | nn.BatchNorm2d)
@@ -68,7 +70,7 @@ class _Tracer(fx.Tracer):
 
 
 def _drop_identities(root: nn.Module, graph: fx.Graph) -> None:
-    """Takes out what does nothing in inference."""
+    """Remove layers that do nothing in inference."""
     for node in list(graph.nodes):
         if isinstance(_called_module(root, node), nn.Identity | nn.Dropout | nn.Dropout2d):
             node.replace_all_uses_with(node.args[0])
@@ -76,14 +78,15 @@ def _drop_identities(root: nn.Module, graph: fx.Graph) -> None:
 
 
 def _rotate_input(root: nn.Module, graph: fx.Graph) -> None:
-    """Turns the images by 180 degrees before anything else sees them.
+    """Rotate the images by 180 degrees at the input of the graph.
 
-    Raises `ValueError` where something is not known to do the same on turned maps: a pooling
-    of odd sizes, for one, leaves out the other end.
+    Raises `ValueError` if an operation is not known to commute with the rotation: pooling of odd
+    sizes, for example, drops the other border.
     """
     for node in graph.nodes:
         module = _called_module(root, node)
         known = module is None or isinstance(module, TURNABLE)
+        # At stride 2 an evenly padded convolution samples other pixels of a turned map.
         if isinstance(module, FusedConv) and module.stride != (1, 1):
             known = module.uneven
         if node.op in ("call_function", "call_method"):
@@ -99,7 +102,7 @@ def _rotate_input(root: nn.Module, graph: fx.Graph) -> None:
 
 
 def _fuse_chain(root: nn.Module, graph: fx.Graph, start: fx.Node, turned: bool) -> None:
-    """Replaces a convolution and what follows it, where nothing else looks in between."""
+    """Replace a convolution and the layers after it, if no other node reads the values between."""
     conv = root.get_submodule(str(start.target))
     if not isinstance(conv, nn.Conv2d) or not _is_supported(conv):
         return
@@ -107,6 +110,7 @@ def _fuse_chain(root: nn.Module, graph: fx.Graph, start: fx.Node, turned: bool) 
     if bias is None:
         bias = torch.zeros(len(conv.weight), dtype=conv.weight.dtype, device=conv.weight.device)
     chain = _Chain(last=start, weight=conv.weight, bias=bias)
+    # In the order in which the kernel computes: it cannot add after an activation.
     for grow in (_absorb_norm, _absorb_shortcut, _absorb_activation):
         chain = grow(root, chain)
     name = f"fused_{start.name}"
@@ -114,6 +118,7 @@ def _fuse_chain(root: nn.Module, graph: fx.Graph, start: fx.Node, turned: bool) 
     adds = chain.other is not None
     added = FusedConv(conv, weight.detach(), chain.bias.detach(), chain.activation, adds)
     root.add_module(name, added)
+    # At the end of the chain, not at its start: the shortcut has to be computed by then.
     with graph.inserting_before(chain.last):
         arguments = start.args if chain.other is None else (*start.args, chain.other)
         node = graph.call_module(name, arguments)
@@ -125,7 +130,7 @@ def _fuse_chain(root: nn.Module, graph: fx.Graph, start: fx.Node, turned: bool) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chain:
-    """What one fused convolution will do, up to the node `last`."""
+    """The operations that one fused convolution replaces, up to the node `last`."""
 
     last: fx.Node
     weight: Tensor
@@ -182,9 +187,10 @@ def _is_supported(conv: nn.Conv2d) -> bool:
 
 
 def _fold_norm(weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Weights and bias that do the normalisation too, worked out in float64."""
+    """Weights and bias with the batch normalisation folded in, computed in float64."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
+    # float64, so that folding adds no rounding of its own to what is compared with the plain net.
     scale = (norm.running_var.double() + norm.eps).rsqrt()
     if norm.weight is not None:
         scale = scale * norm.weight.double()
@@ -215,7 +221,7 @@ def _known_activation(module: nn.Module) -> Activation | None:
 
 
 def _norm_activation(norm: nn.BatchNorm2d) -> Activation | None:
-    """The activation that timm's normalisations carry; none for torch's; None for unknown."""
+    """The activation inside timm's BatchNormAct2d; `NO_ACTIVATION` for torch's; None if unknown."""
     if type(norm) is nn.BatchNorm2d:
         return NO_ACTIVATION
     inner = getattr(norm, "act", None)
@@ -225,7 +231,7 @@ def _norm_activation(norm: nn.BatchNorm2d) -> Activation | None:
 
 
 def _shortcut_input(node: fx.Node, branch: fx.Node) -> fx.Node | None:
-    """What is added to `branch` by this node, if it adds two maps."""
+    """The other operand, if this node adds a feature map to `branch`; else None."""
     if node.op != "call_function" or node.target not in ADDITIONS or len(node.args) != 2:
         return None
     others = [part for part in node.args if part is not branch]
@@ -243,9 +249,9 @@ def _called_module(root: nn.Module, node: fx.Node | None) -> nn.Module | None:
 
 
 def _check_equivalence(plain: nn.Module, fused: nn.Module, turned: bool) -> None:
-    """Raises `ArithmeticError` where a map differs by more than rounding.
+    """Raise `ArithmeticError` if a feature map differs by more than rounding.
 
-    Tried on an even and an odd size, since padding depends on it.
+    Checked at an even and an odd size, since padding depends on it.
     """
     channels = next(m for m in plain.modules() if isinstance(m, nn.Conv2d)).in_channels
     for size in (64, 75):
@@ -253,6 +259,7 @@ def _check_equivalence(plain: nn.Module, fused: nn.Module, turned: bool) -> None
         images = torch.rand(2, channels, size, size, generator=generator) * 2 - 1
         for right, found in zip(plain(images), fused(images), strict=True):
             upright = found.flip((2, 3)) if turned else found
+            # `not <=` rather than `>`: a NaN is a difference too.
             if not torch.linalg.norm(upright - right) <= MOST_ROUNDING * torch.linalg.norm(right):
                 raise ArithmeticError("the fused kernels give another result")
 

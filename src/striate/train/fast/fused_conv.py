@@ -1,4 +1,4 @@
-"""One convolution with what follows it, by oneDNN's fused kernel."""
+"""A convolution fused with its bias, activation or shortcut addition, by oneDNN's kernel."""
 
 from collections.abc import Callable
 
@@ -15,9 +15,9 @@ MOST_SHAPES = 4  # input shapes
 
 
 class FusedConv(nn.Module):
-    """A convolution with everything that follows it: bias, activation, or an added shortcut.
+    """A convolution with bias and an activation or an added shortcut, in one kernel.
 
-    The weights are kept in the order that the kernel wants for the shapes that were met.
+    The weights are cached in the memory layout that the kernel wants, per input shape.
     """
 
     weight: Tensor
@@ -38,6 +38,7 @@ class FusedConv(nn.Module):
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
         """The map N x C x H x W after convolution, activation and addition."""
         name, scalars, algorithm = self.activation
+        # What reached here by a path without a fused kernel may be in another dtype or layout.
         x = x.to(self.weight.dtype).contiguous(memory_format=torch.channels_last)
         weight = self._in_order(x)
         convolve = torch.ops.mkldnn._convolution_pointwise
@@ -47,24 +48,27 @@ class FusedConv(nn.Module):
             result = convolve(x, weight, *where, name, scalars, algorithm)
             return result
         other = other.contiguous(memory_format=torch.channels_last)
+        # The kernel with an addition spells "no activation" as None, the one without as "none".
         unary = None if name == "none" else name
         result = convolve.binary(x, other, weight, *where, "add", None, unary, [], "")
         return result
 
     def _in_order(self, x: Tensor) -> Tensor:
-        """The weights as the kernel wants them for this shape."""
+        """The weights in the memory layout that the kernel wants for this input shape."""
         ordered = self._ordered.get(tuple(x.shape))
         if ordered is None:
             where = (self.pad, list(self.stride), list(self.dilation), self.groups)
             ordered = torch.ops.mkldnn._reorder_convolution_weight(
                 self.weight, *where, list(x.shape)
             )
+            # Each shape holds the weights once more: sizes that come and go must not pile up.
             if len(self._ordered) >= MOST_SHAPES:
                 self._ordered = {}
             self._ordered[tuple(x.shape)] = ordered
         return ordered
 
     def __getstate__(self) -> dict[str, object]:
+        # The kernel's own order is opaque: it belongs to this process and is made again elsewhere.
         return {**self.__dict__, "_ordered": {}}
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "FusedConv":

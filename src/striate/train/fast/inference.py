@@ -1,4 +1,4 @@
-"""The same network, faster, for inference only."""
+"""A faster copy of a network for inference, by fused kernels or lower precision."""
 
 import copy
 from typing import cast
@@ -17,9 +17,9 @@ from striate.values import Machine
 
 
 class FastNetwork(nn.Module):
-    """A network that computes in one precision and gives float32 features and logits.
+    """A network for inference in one precision, with float32 features and logits.
 
-    `fused` tells whether the fused kernels are in use. Call it in `torch.inference_mode()`.
+    `fused` is whether the fused kernels are in use. Call it in `torch.inference_mode()`.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class FastNetwork(nn.Module):
         )
 
     def stages(self, images_NCHW: Tensor) -> dict[str, Tensor]:
-        """The maps of every stage, shallow to deep, of images as `normalise` gives them.
+        """Feature maps of every stage, shallow to deep, of images from `normalise_batch`.
 
-        They are turned by 180 degrees where `turned` says so.
+        They are rotated by 180 degrees if `turned` is set.
         """
         images = self.network.preprocess(images_NCHW)
         images = images.to(self.dtype).contiguous(memory_format=self.layout)
@@ -46,18 +46,18 @@ class FastNetwork(nn.Module):
         return dict(zip(names, self.maps(images), strict=True))
 
     def pooled(self, images_NCHW: Tensor) -> Tensor:
-        """Features N x D float32 of images as `normalise` gives them."""
+        """Features N x D float32 of images from `normalise_batch`."""
         return pool_maps(self.stages(images_NCHW), self.network.taps)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Logits N x K float32 of images as `normalise` gives them."""
+        """Logits N x K float32 of images from `normalise_batch`."""
         return self.classify(self.pooled(images_NCHW))
 
     def classify(self, features_ND: Tensor) -> Tensor:
-        """Logits N x K float32; the place of an image in its batch changes none of them.
+        """Logits N x K float32, independent of an image's position in its batch.
 
-        Kernels sum a row of the head in another order at the edge of a tile. In float64 that is
-        less than float32 keeps; devices without float64 go without.
+        Kernels sum a row of the head in another order at the edge of a tile. In float64 that
+        difference is below float32 precision; devices without float64 do without it.
         """
         if features_ND.device.type == "mps":
             return self.network.classify(features_ND)
@@ -71,8 +71,8 @@ def optimise_for_inference(
 ) -> FastNetwork:
     """A copy of the network for inference on this machine; the network itself is not changed.
 
-    `precision` is the machine's own unless given. Where the fused kernels are not to be used,
-    or do not do for this network, it is the plain network in that precision.
+    `precision` defaults to the machine's. If the fused kernels are disabled or do not support
+    this network, the copy is the plain network in that precision.
     """
     precision = precision or machine.precision
     last = machine.layout == "channels_last"
@@ -82,6 +82,7 @@ def optimise_for_inference(
     maps = None
     if machine.fused and machine.device == "cpu":
         maps = _fuse_if_exact(quick.backbone, precision)
+    # float32 at the door even for bfloat16: its first stage stays in float32 (`bf16`).
     if maps is not None:
         return FastNetwork(quick, maps, torch.float32, layout)
     dtype: torch.dtype = getattr(torch, precision)
@@ -103,7 +104,7 @@ class _PlainStages(nn.Module):
 
 
 def _fuse_if_exact(backbone: nn.Module, precision: str) -> nn.Module | None:
-    """The fused maps in this precision; None where there is no way to have them right."""
+    """The fused stages in this precision; None if they cannot be made or are not exact."""
     channels = next(m for m in backbone.modules() if isinstance(m, nn.Conv2d)).in_channels
     try:
         # One thread: what is tried here is too small to be worth waking another.
