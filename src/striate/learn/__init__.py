@@ -1,1 +1,1 @@
-"""From rows to a model: the whole procedure, its choices included, without a look at the test."""
+"""The whole procedure from rows to a model, choices included; it never reads the test images."""

@@ -1,7 +1,7 @@
-"""What was asked of a network that is trained from scratch, refused before any time is spent.
+"""Validation of the requested network settings before any time is spent on training.
 
-A shape that leaves nothing of the images is found by sending none through: on torch's meta
-device a forward pass knows every size and computes nothing.
+Whether a network is too deep for small images is found by a forward pass on torch's meta device,
+which computes every shape and no value.
 """
 
 from dataclasses import dataclass, replace
@@ -25,16 +25,16 @@ MAX_SIZE_TRIED = 1024  # pixels a side
 
 @dataclass(frozen=True, slots=True)
 class RequestedFormat:
-    """How images are asked to be brought into the cache; `channels` None: as they have them."""
+    """The requested image format of the cache; `channels` None keeps the images' own."""
 
     channels: int | None = None
     resize: Literal["squash", "crop", "pad"] = "squash"
 
 
 def requested_format(plan: Plan | None, options: Options) -> RequestedFormat:
-    """What the plan that was given says of channels and resizing, or without one `--set`.
+    """Channels and resizing from the given plan, or from `--set` if there is none.
 
-    Raises `UsageError` for a way of resizing that a plan made up.
+    Raises `UsageError` if a plan names an unknown way of resizing.
     """
     if plan is not None:
         return RequestedFormat(plan.channels.value or None, parse_resize(plan.resize.value))
@@ -43,7 +43,7 @@ def requested_format(plan: Plan | None, options: Options) -> RequestedFormat:
 
 
 def parse_resize(name: str) -> Literal["squash", "crop", "pad"]:
-    """A way of resizing by its name. Raises `UsageError` for a name that a plan made up."""
+    """A resize mode by its name. Raises `UsageError` for an unknown name."""
     for known in RESIZE_MODES:
         if name == known:
             return known
@@ -54,9 +54,9 @@ def parse_resize(name: str) -> Literal["squash", "crop", "pad"]:
 
 
 def check_requested_network(context: FitContext) -> None:
-    """Raises `UsageError` where the settings asked for cannot work, on images of this size or any.
+    """Raise `UsageError` if the requested settings cannot work on images of this size or any.
 
-    What is not asked for is not judged: by itself, striate takes what fits.
+    Only what was requested is checked: the automatic choices always fit.
     """
     options = context.options
     plan, channels = context.given_plan, context.data.cache.channels
@@ -103,17 +103,17 @@ def check_requested_network(context: FitContext) -> None:
 
 
 def lacks_pretrained_weights(options: Options) -> bool:
-    """Whether the network that was named is one that only a training from scratch can use."""
+    """Whether the requested network has no pretrained weights: trainable from scratch only."""
     if options.net == "auto" or options.weights is not None:
         return False
     return not find_net(options.net).card(options.net).pretrained
 
 
 def check_network_fits(net: str, settings: NetSettings, channels: int, size: int) -> None:
-    """Raises `UsageError` where a network leaves nothing of square images of `size` pixels.
+    """Raise `UsageError` if a network reduces square images of `size` pixels to nothing.
 
-    The sentence names the least size that fits, the hint a setting that does. Networks with
-    weights of their own have no settings, and are not asked.
+    The error names the smallest size that fits, its hint a setting that does. Pretrained networks
+    have no such settings and are not checked.
     """
     family = find_net(net)
     if family.card(net).pretrained or network_fits(family, net, settings, channels, size):
@@ -142,7 +142,7 @@ def check_network_fits(net: str, settings: NetSettings, channels: int, size: int
 def network_fits(
     family: NetFamily, net: str, settings: NetSettings, channels: int, size: int
 ) -> bool:
-    """Whether every map of the network holds at least one number for such images."""
+    """Whether every feature map of the network is non-empty for images of this size."""
     try:
         with torch.device("meta"), torch.no_grad():
             network = family.build(net, settings, channels, RANDOM).eval()
@@ -156,7 +156,7 @@ def network_fits(
 def smallest_input_size(
     family: NetFamily, net: str, settings: NetSettings, channels: int, above: int
 ) -> int | None:
-    """The least side in pixels above one that does not fit; None where none up to 1,024 fits."""
+    """The smallest side in pixels above one that does not fit; None if none up to 1,024 fits."""
     low, high = above, MAX_SIZE_TRIED
     if not network_fits(family, net, settings, channels, high):
         return None

@@ -1,4 +1,4 @@
-"""What the procedure is given, in three parts, and what it gives back."""
+"""The inputs of the procedure in three parts (images, budget, run folder), and its result."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class StageCache(Protocol):
-    """Gives a stage's value back if the run holds it, else makes it and writes it whole."""
+    """Return a stage's value if the run folder holds it, else compute it and write it whole."""
 
     def __call__(
         self,
@@ -44,10 +44,10 @@ class StageCache(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FitData:
-    """The images that may be looked at, in rows of the index: no test image is among them.
+    """The images that may be used, as rows of the index: no test image is among them.
 
-    `feature_rows` are those whose frozen features may be computed together. `seed` is that of
-    every draw among the images.
+    `feature_rows` are those whose frozen features may be computed together. `seed` seeds every
+    random draw among the images.
     """
 
     index: Index
@@ -66,9 +66,9 @@ class FitData:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Budget:
-    """The time: `minutes` that a plan is made for, and seconds that are left of them.
+    """The time budget: `minutes` that the plan is made for, and the seconds that are left of them.
 
-    `judge_images` are still to be predicted at the end.
+    `judge_images` is the number of images still to be predicted at the end.
     """
 
     minutes: float
@@ -78,10 +78,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RunPort:
-    """The way to the run folder.
+    """The interface to the run folder.
 
-    `keep` gives back what is there or makes it, `publish` writes a value that people read.
-    `usable` is called with every model that is better than none, the first one early.
+    `keep` returns a stored value or computes it, `publish` writes a value that people read.
+    `usable` is called with every model that can be used, the first one early.
     """
 
     checkpoints: Path
@@ -93,7 +93,7 @@ class RunPort:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FitContext:
-    """What a fit is given: its images, its time, its run folder, and what a person asked for."""
+    """The input of a fit: its data, its budget, its run folder, and the options requested."""
 
     data: FitData
     budget: Budget
@@ -103,9 +103,9 @@ class FitContext:
     given_plan: Plan | None
 
     def training_seconds(self, evidence: Evidence, strategy: str, views: int = 1) -> float:
-        """Seconds that a training may still take when the judging and the report are spared.
+        """Seconds that a training may take, with evaluation and report still to be paid for.
 
-        Judging by the network that is trained costs what its measured speed says, `views` times.
+        Evaluation by the trained network is estimated from its measured speed, times `views`.
         """
         speed = evidence.speeds.get("features") or self.machine.speeds.get("features", 100.0)
         if strategy == "scratch":
@@ -118,11 +118,11 @@ class FitContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FitResult:
-    """What a fit ends with; `val_probabilities` are of the rows in `FitData.val`, in order.
+    """The result of a fit; `val_probabilities` are of the rows in `FitData.val`, in order.
 
-    `table` holds the features that a model in closed form reads, None for others; `left_out`
-    its probabilities of training and validation rows together, ascending, each by the same
-    model without the image's group.
+    `table` holds the features that a closed-form model uses, None for others; `left_out` its
+    leave-one-(group-)out probabilities of training and validation rows together, in ascending
+    order.
     """
 
     classifier: Classifier

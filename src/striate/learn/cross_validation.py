@@ -1,4 +1,4 @@
-"""Tiny sets: the whole procedure once for each fold, judged on the images it did not see."""
+"""Cross-validation of the whole procedure for tiny sets, and held-out images for calibration."""
 
 from dataclasses import replace
 from functools import partial
@@ -29,11 +29,11 @@ MAX_VALIDATION = 1_000
 
 
 def cross_validate(context: FitContext, folds: Rows) -> NDArray[np.float32]:
-    """Probabilities of the rows in `data.train`, in order, each by a procedure that did not see it.
+    """Out-of-fold probabilities of the rows in `data.train`, in order.
 
-    `folds` gives every index row its fold. Choices are made anew in each fold, by the images of
-    the others alone. Of several labels K more columns tell which are said, by the thresholds of
-    each fold; of a number it is the answer.
+    `folds` gives every index row its fold. All choices are made again in each fold, from the other
+    folds alone. For several labels K more columns hold the labels predicted by the fold's
+    thresholds; for a number the column is the prediction.
     """
     data = context.data
     numbers = sorted({int(fold) for fold in folds[data.train]})
@@ -74,7 +74,7 @@ def _fit_fold(context: FitContext, held_out: NDArray[np.bool_], fold: int) -> ND
 
 
 def _predict_held_out(data: FitData, learned: FitResult, rows: Rows) -> NDArray[np.float32]:
-    """What the fold's model says of the others, from their features where they are there."""
+    """Predictions of the fold's model for held-out rows, from cached features if it has any."""
     if learned.table is None:
         return learned.classifier.probabilities(data.cache.images, rows)
     network, spec = learned.classifier.network, learned.classifier.spec
@@ -90,10 +90,10 @@ def _output_width(index: Index) -> int:
 
 
 def select_held_out(data: FitData, learned: FitResult) -> HeldOut | None:
-    """The images that judge what the model may promise; None where none was held out.
+    """The held-out images that calibrate conformal sets and typicality; None if there are none.
 
-    A linear model's are all it learnt from, each as the same model without its group sees it; a
-    trained one's are the validation images. Some are enough of each.
+    For a linear model these are all its training images by their leave-one-out scores, for a
+    trained network the validation images; at most `MAX_HELD_OUT` are drawn.
     """
     if data.index.task != "label":
         return None
@@ -105,7 +105,7 @@ def select_held_out(data: FitData, learned: FitResult) -> HeldOut | None:
 
 
 def held_out_from_folds(data: FitData, probabilities_NK: NDArray[np.float32]) -> HeldOut:
-    """The images of a cross-validation, where nothing else was held out."""
+    """The out-of-fold images of a cross-validation, if nothing else was held out."""
     nothing = np.zeros((0, 0), np.float32)
     return HeldOut(
         how="cross-validation",

@@ -1,4 +1,4 @@
-"""The procedure: measure, choose, train, and keep what held-out images prefer."""
+"""The procedure of a fit: gather evidence, choose a plan, train, gate on held-out images."""
 
 from dataclasses import replace
 from functools import partial
@@ -34,7 +34,7 @@ from striate.values import CLOSED_FORM, Calibration, Choice, Evidence, Plan, Row
 
 
 def fit_model(context: FitContext) -> FitResult:
-    """The best model that the budget and the held-out images allow."""
+    """The best model that the budget allows, as judged on held-out images."""
     return add_ignored_settings(
         context,
         _fit_label(context) if context.data.index.task == "label" else fit_targets(context),
@@ -104,7 +104,10 @@ def _make_plan(context: FitContext, evidence: Evidence) -> Plan:
 def _fit_closed_form(
     context: FitContext, linear: LinearProbes, plan: Plan, evidence: Evidence
 ) -> FitResult:
-    """The linear model fitted on training and validation images; judged on validation without."""
+    """The linear model fitted on training and validation images together.
+
+    Its `val_probabilities` are those of the fit on training images alone.
+    """
     data = context.data
     found = None
     if len(data.val):
@@ -127,6 +130,6 @@ def _fit_closed_form(
 
 
 def _choose_calibration(data: FitData, fit: RidgeFit, rows: Rows) -> Calibration:
-    """What the left-out scores of the rows that a model learnt from prefer."""
+    """The calibration that leave-one-out scores of the training rows prefer."""
     labels, groups = data.labels[rows], data.groups[rows]
     return choose_calibration(fit.loo_scores, labels, groups, fit.temperature, data.seed)

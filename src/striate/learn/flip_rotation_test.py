@@ -1,4 +1,4 @@
-"""Whether mirroring and turning keep these labels true: measured before a training does so."""
+"""Test of label-safe augmentation: whether flipped and rotated images keep their labels."""
 
 from dataclasses import dataclass, replace
 
@@ -32,7 +32,7 @@ LEAST_GAIN = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentationGains:
-    """What mirrored copies bring, and what copies do that are turned as a training turns them."""
+    """Gains by adding flipped images, and by adding randomly rotated ones."""
 
     flips: CopyGain
     rotations: CopyGain
@@ -41,10 +41,10 @@ class AugmentationGains:
 def measure_augmentation(
     context: FitContext, linear: LinearProbes | None, seconds: float
 ) -> AugmentationGains | None:
-    """The gains by copies; None where no time or too few images are there to tell.
+    """Gains by augmented copies; None if there is too little time or too few images to tell.
 
-    Of large sets as many training images are copied as `seconds` hold, at most `MOST`. Where
-    no features were computed, those of some images are.
+    Of large sets as many training images are copied as `seconds` allow, at most `MOST`. If no
+    features were computed, those of a sample are.
     """
     data = context.data
     seed, groups = data.seed, data.groups
@@ -86,11 +86,10 @@ def measure_augmentation_on_sample(
     seconds: float,
     seed: int,
 ) -> AugmentationGains | None:
-    """The gains by copies of some images, read by the pretrained network for this alone.
+    """Gains by augmented copies on a sample whose features are computed for this alone.
 
-    At most `MOST` of the training images and half as many of validation, fewer where `seconds`
-    do not hold them at the least size; None where too few are left to tell, or no weights are
-    at hand.
+    At most `MOST` training and half as many validation images, fewer if `seconds` do not allow them
+    at the smallest input size; None if too few are left, or no weights are available.
     """
     card = find_net(PRETRAINED).card(PRETRAINED)
     if not card.weights_at_hand:
@@ -114,12 +113,12 @@ def measure_augmentation_on_sample(
 
 
 def flip_images(images_NHWC: Pixels) -> Pixels:
-    """The images, left and right exchanged."""
+    """The images, flipped horizontally."""
     return images_NHWC[:, :, ::-1]
 
 
 def rotate_randomly(images_NHWC: Pixels, generator: torch.Generator) -> Pixels:
-    """The images, each turned by an angle of its own, up to 15 degrees each way."""
+    """The images, each rotated by a random angle of up to 15 degrees either way."""
     found = np.empty_like(images_NHWC)
     for start in range(0, len(found), AT_ONCE):
         some = torch.from_numpy(images_NHWC[start : start + AT_ONCE]).permute(0, 3, 1, 2)
@@ -130,7 +129,7 @@ def rotate_randomly(images_NHWC: Pixels, generator: torch.Generator) -> Pixels:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _ImageReader:
-    """How images are read: a network, and the features that it gave of them as they are."""
+    """How features are computed: a network, and the features of the unaugmented images."""
 
     network: Network
     spec: ModelSpec
@@ -140,7 +139,7 @@ class _ImageReader:
     taps: tuple[Tap, ...]
 
     def of_copies(self, copies: Pixels) -> NDArray[np.float32]:
-        """Features of copies, N x D."""
+        """Features of the copies, N x D."""
         cache = replace(self.cache, images=copies)
         rows = np.arange(len(copies))
         found = extract_features(self.network, cache, rows, self.spec, self.machine).values
@@ -179,15 +178,15 @@ def augmentation_gain(
     val: Rows,
     groups: Rows | None = None,
 ) -> CopyGain:
-    """What copies of the training images, mirrored or turned, bring to a linear model.
+    """The gain that flipped or rotated copies of the training images bring to a linear model.
 
     Features are N x D of the same images as they are and of their copies; `labels` and `groups` are
     theirs, `train` and `val` number their rows. A ridge model is fitted without copies and with
-    them. Both are judged on the same images as they are: those of training, each left out of
-    the fit with its copy and its group, and those of validation. Copies help where the mean
-    gain in log loss is above its standard error and above 1 % of the loss, and no fewer images
-    are right than by one standard error of that difference. Letters and traffic signs show why
-    this is not taken for granted.
+    them. Both are evaluated on unaugmented images: training images by leave-one-out, together with
+    their copy and group, and validation images. Copies help if the mean gain in log loss exceeds
+    its standard error and 1 % of the loss, and the number of correct images does not fall by more
+    than one standard error of that difference. Letters and traffic signs are sets on which flipping
+    changes labels.
     """
     classes = int(labels.max()) + 1
     own = np.arange(len(labels)) if groups is None else groups
@@ -224,7 +223,7 @@ def augmentation_gain(
 def _predict_left_out(
     fit: RidgeFit, val_features: NDArray[np.float32], n: int
 ) -> NDArray[np.float32]:
-    """Probabilities of `n` training images, each left out, and of the validation images."""
+    """Probabilities of `n` training images by leave-one-out, and of the validation images."""
     left_out = intervals.softmax(fit.loo_scores[:n], fit.temperature)
     return np.concatenate([left_out, fit.probabilities(val_features)])
 

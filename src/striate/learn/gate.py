@@ -1,4 +1,4 @@
-"""The gate: a trained model is delivered where it beats the exact one on validation images."""
+"""The gate: a trained model is delivered only if it beats the exact one on validation images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,14 +29,13 @@ class GateResult:
 
 
 def apply_gate(data: FitData, learned: FitResult, exact: FitResult) -> FitResult:
-    """The trained model if it is better on the validation images, else the exact linear one.
+    """The trained model if significantly better on validation images, else the exact linear one.
 
-    Better means a chance of luck below 0.1, one-sided: on so few images a smaller difference is
-    chance, and then the model with the cheaper and exact head is kept. Of one label it is the
-    paired test of the log losses of the images, both models at the temperature that suits them: it
-    tells more than counting who is right, where images are few. Of several labels or a number it
-    is the share of bootstrap draws, of whole groups, in which the mean average precision or the
-    mean absolute error is no better. `exact` may be a trained model that passed before.
+    Better means a one-sided p-value below 0.1; otherwise the model with the cheaper exact head is
+    kept. For one label it is the paired test of the images' log losses, each model at its best
+    temperature: with few images more powerful than counting correct ones. For several labels or a
+    number it is the share of group bootstrap draws in which the mean average precision or the mean
+    absolute error is no better. `exact` may be a trained model that passed before.
     """
     new, old = learned.val_probabilities, exact.val_probabilities
     assert new is not None
@@ -54,7 +53,7 @@ def apply_gate(data: FitData, learned: FitResult, exact: FitResult) -> FitResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedLossTest:
-    """Two models held against each other: their mean losses, luck's chance, whether it is kept."""
+    """A paired comparison of two models: mean losses, p-value, and whether the new one is kept."""
 
     new: float
     old: float
@@ -63,7 +62,7 @@ class PairedLossTest:
 
 
 def compare_losses(new_NK: Answers, old_NK: Answers, truth: Rows, groups: Rows) -> PairedLossTest:
-    """Whether the losses of the new model are smaller, and by luck alone how often."""
+    """Whether the losses of the new model are significantly smaller, with the p-value."""
     new, old = (_tempered_losses(found, truth) for found in (new_NK, old_NK))
     chance = paired_loss_pvalue(new, old, groups)
     return PairedLossTest(
@@ -118,7 +117,7 @@ def _describe_against_trained(kept: bool, rival: str, figures: dict[str, Figure]
 
 
 def _tempered_losses(found_NK: Answers, truth: Rows) -> NDArray[np.float64]:
-    """Log loss of each image, at the temperature that suits them best."""
+    """Log loss of each image at the model's best temperature."""
     scores_NK = np.log(np.maximum(found_NK, 1e-12))
     found = intervals.softmax(scores_NK, fit_temperature(scores_NK, truth))
     return intervals.log_losses(found, truth)

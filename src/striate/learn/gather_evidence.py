@@ -1,4 +1,4 @@
-"""Evidence before the choice: probes, the speed of a training step, short trials."""
+"""Evidence before a plan is chosen: linear probes, training speed, short trials."""
 
 from dataclasses import replace
 
@@ -54,7 +54,7 @@ SURE = 1.645
 def gather_evidence(
     context: FitContext, linear: LinearProbes | None, *, trials: bool = True
 ) -> Evidence:
-    """What was measured on these rows, short trials included unless told otherwise."""
+    """Everything measured on these rows; short trials unless `trials` is false."""
     options = context.options
     data = context.data
     evidence = gather_probes(
@@ -105,7 +105,7 @@ def gather_evidence(
 def _with_data_position(
     context: FitContext, linear: LinearProbes | None, evidence: Evidence
 ) -> Evidence:
-    """The evidence with what the features tell as they are, and where the data so lies."""
+    """The evidence with neighbour and class-mean accuracy, and the set's corner."""
     data = context.data
     if linear is None:
         return evidence
@@ -127,7 +127,7 @@ def _with_data_position(
 
 
 def _measure_growth(data: FitData, linear: LinearProbes) -> Growth | None:
-    """What more images would bring, by the linear model; None for very many images."""
+    """The expected gain of more images by the linear model; None for very large sets."""
     if not len(data.val) or len(data.train) > MOST_GROWN:
         return None
     taps, truth = linear.probed.best.taps, data.labels[data.val]
@@ -150,7 +150,7 @@ def _feature_speed(linear: LinearProbes | None) -> dict[str, float]:
 def measure_training_speeds(
     context: FitContext, evidence: Evidence, wanted: tuple[str, ...]
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """Images per second of a training step for each strategy that could follow, and in what."""
+    """Images per second of a training step for each possible strategy, and its precision."""
     speeds: dict[str, float] = {}
     precisions: dict[str, str] = {}
     for strategy in wanted:
@@ -162,7 +162,7 @@ def measure_training_speeds(
 
 
 def _precisions_to_try(machine: Machine) -> tuple[str, ...]:
-    """bfloat16 that makes features fast may make training slow: both are tried then."""
+    """The precisions to time: bfloat16 can speed up inference and slow down training."""
     return ("float32",) if machine.precision == "float32" else ("bfloat16", "float32")
 
 
@@ -191,7 +191,7 @@ def _measure_speed(context: FitContext, evidence: Evidence, strategy: str, preci
 def _run_trial(
     context: FitContext, candidate: Candidate, linear: LinearProbes | None
 ) -> Trial | None:
-    """What a candidate reached; None where it diverged before its first epoch was done."""
+    """A candidate's result; None if it diverged before its first epoch was done."""
     data = context.data
     plan = candidate.plan
     folder = context.port.checkpoints / f"trial-{plan.strategy.value}"
@@ -211,7 +211,7 @@ def _run_trial(
 
 
 def measure_class_weights(data: FitData, linear: LinearProbes) -> BalanceGain | None:
-    """The gain by class weights on the taps of the best probe; None where no class is rare."""
+    """The gain by class weights on the stages of the best probe; None if no class is rare."""
     if not is_imbalanced(np.bincount(data.labels[data.train], minlength=len(data.index.classes))):
         return None
     weighted = fit_ridge_on_taps(data, linear.table, linear.probed.best.taps, data.train, "weights")
@@ -221,19 +221,18 @@ def measure_class_weights(data: FitData, linear: LinearProbes) -> BalanceGain | 
 
 
 def is_imbalanced(counts_K: NDArray[np.int64]) -> bool:
-    """Whether some class has fewer than half as many images as the classes have on average."""
+    """Whether some class has fewer than half the mean number of images per class."""
     return bool((counts_K < counts_K.mean() / 2).any())
 
 
 def class_weight_gain(
     plain: RidgeFit, weighted: RidgeFit, labels: Rows, groups: Rows | None = None
 ) -> BalanceGain:
-    """What weights by class bring a linear model on images that were left out of its fit.
+    """The gain of a linear model by class weights, on left-out images.
 
-    Both fits are of the images with these `labels`. Weights help where balanced accuracy rises
-    by more than chance explains (one-sided, 5 %), and neither accuracy falls nor log loss rises
-    by more than chance explains. Errors are those of paired differences, a group being one
-    witness.
+    Both fits use the images with these `labels`. Weights help if balanced accuracy rises
+    significantly (one-sided, 5 %), and neither accuracy falls nor log loss rises significantly.
+    Errors are those of paired differences, with a group as one observation.
     """
     old, new = (softmax(fit.loo_scores, fit.temperature) for fit in (plain, weighted))
     hits = (new.argmax(axis=1) == labels).astype(np.float64) - (old.argmax(axis=1) == labels)
@@ -261,7 +260,7 @@ def class_weight_gain(
 
 
 def _paired_mean(each_N: NDArray[np.float64], owner_N: Rows) -> tuple[float, float]:
-    """Mean of paired differences, and its error were there none: groups are drawn whole."""
+    """Mean of paired differences, and its standard error under the null, with whole groups."""
     sums = np.bincount(owner_N, each_N)
     return float(sums.sum() / len(each_N)), float(np.sqrt(np.square(sums).sum()) / len(each_N))
 

@@ -1,4 +1,4 @@
-"""A fit without a run folder: labelled pictures in, decoded for a while, and shared out."""
+"""A fit without a run folder, for images in memory: decode to a temporary cache, and split."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,11 +31,11 @@ BLOCK = 1024  # images
 def context_in_memory(
     index: Index, options: Options, machine: Machine, clock: TimeBudget, watch: Watch
 ) -> Iterator[FitContext]:
-    """The context of a fit on all images of an index; what it keeps is gone when it ends.
+    """The context of a fit on all images of an index; its files are deleted when it ends.
 
-    The same images in any order make the same fit. Some are held back to choose by where that
-    is asked for and they are not few; none to judge by: that is the caller's. Raises
-    `SourceError` where an image cannot be read, `MachineError` where the disk is full.
+    The result does not depend on the order of the images. A validation part is held out if
+    requested and there are enough images; there is no test part, which is the caller's. Raises
+    `SourceError` if an image cannot be read, `MachineError` if the disk is full.
     """
     with TemporaryDirectory(prefix="striate-") as folder:
         index, cache = _decode_index(_sort_index(index), options, Path(folder))
@@ -66,7 +66,7 @@ def context_in_memory(
 
 
 def check_readable(index: Index) -> None:
-    """Raises `SourceError` where an image of the index cannot be read."""
+    """Raise `SourceError` if an image of the index cannot be read."""
     aside = [example for example in index.examples if example.status != "used"]
     if aside:
         raise SourceError(
@@ -77,14 +77,14 @@ def check_readable(index: Index) -> None:
 
 
 def row_batches(rows: Rows) -> Iterator[Rows]:
-    """The rows in order, as many at a time as may be decoded in memory."""
+    """The rows in order, in blocks small enough to decode in memory."""
     for start in range(0, len(rows), BLOCK):
         yield rows[start : start + BLOCK]
 
 
 @dataclass(frozen=True, slots=True)
 class _MemoryCache:
-    """The habit of a run folder without one: a value is made once."""
+    """A stage cache in memory: each value is computed once."""
 
     held: dict[tuple[str, str], Any] = field(default_factory=dict)
 
@@ -148,7 +148,7 @@ def _decode_index(index: Index, options: Options, folder: Path) -> tuple[Index, 
 
 
 def _split_validation(index: Index, groups: Rows, options: Options) -> tuple[Rows, Rows]:
-    """Rows to learn from and rows to choose by; closed-form models choose by leave-one-out."""
+    """Training and validation rows; closed-form models choose by leave-one-out instead."""
     everything, nothing = index.used(), np.zeros(0, np.int64)
     if options.strategy in CLOSED_FORM:
         return everything, nothing

@@ -1,4 +1,4 @@
-"""What it cost that a person forced a strategy or a choice: measured where evidence is at hand."""
+"""The cost of an overridden strategy or choice, reported if the evidence allows it."""
 
 from dataclasses import replace
 
@@ -19,10 +19,10 @@ from striate.values import Plan, Sentence, say
 def add_override_cost(
     context: FitContext, linear: LinearProbes | None, learned: FitResult
 ) -> FitResult:
-    """The model, its plan with sentences on what forcing cost; unchanged where nothing was forced.
+    """The model, its plan with sentences on the cost of overrides; unchanged without overrides.
 
-    A strategy is held against the linear model that auto's evidence prefers, which it delivers
-    unless a training beats it, on the same validation images. Nothing is trained for this.
+    A strategy is compared, on the same validation images, with the linear model that `auto` would
+    start from and deliver unless a training beats it. Nothing is trained for this.
     """
     told = (*_strategy_cost(context, linear, learned), *_settings_cost(context, learned.plan))
     plan = replace(learned.plan, because=(*learned.plan.because, *told))
@@ -57,7 +57,7 @@ def _strategy_cost(
 
 
 def _compare_with_auto(learned: FitResult, name: str) -> Sentence:
-    """The linear model is where auto begins; whether it would have stayed there."""
+    """Comparison with the linear model, from which `auto` starts: whether it would have kept it."""
     probe = best_probe(learned.evidence)
     if probe is None or probe.val_accuracy is None or no_gain_reason(learned.evidence, probe):
         return say(
@@ -107,7 +107,7 @@ def _compare_with_linear(
 
 
 def add_ignored_settings(context: FitContext, learned: FitResult) -> FitResult:
-    """The model, its plan with sentences on what was asked for in vain; a given plan says all."""
+    """The model, its plan with sentences on requested settings that had no effect."""
     if context.given_plan is not None:
         return learned
     told = ignored_settings(

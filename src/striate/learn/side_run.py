@@ -1,4 +1,4 @@
-"""Work beside the main training: in a folder of its own, out of the way of the run's values."""
+"""Run a side training in its own checkpoint folder."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ UNLIMITED_SECONDS = 1e9
 
 
 def side_run(context: FitContext, folder: str) -> FitContext:
-    """The context of a training that leaves nothing but its checkpoints, however long it takes."""
+    """The context of a side training: it keeps only its checkpoints and has no time limit."""
     port = replace(
         context.port, checkpoints=context.port.checkpoints / folder, publish=_discard_value
     )
@@ -26,11 +26,11 @@ def side_run(context: FitContext, folder: str) -> FitContext:
 
 
 def _discard_value(name: str, value: Any) -> None:
-    """What a trial leaves is not the run's."""
+    """Publish nothing: a side training's values are not the run's."""
 
 
 def scoped_cache(keep: StageCache, folder: str) -> StageCache:
-    """The same habit for a fold's own values, or a second training's; features are everybody's."""
+    """A stage cache with a prefix for a fold or a second training; features are shared by all."""
 
     def kept(name: str, make: Callable[[], T], codec: Codec[T] | None = None, **how: Any) -> T:
         own = name if name.startswith(SHARED_STAGES) else f"{folder}/{name}"

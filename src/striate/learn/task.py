@@ -1,4 +1,4 @@
-"""What tasks differ in where a network is trained by steps: a row of functions for each.
+"""Per-task functions for gradient training: targets, initial head, calibration.
 
 Legend: `N` images, `K` outputs: classes, labels, or one number.
 """
@@ -24,11 +24,11 @@ from striate.values import ModelSpec, Plan, Targets, Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
-    """How one task is learnt by steps.
+    """How one task is trained.
 
-    `targets` is what the outputs are to be for every row of the index. `head` is the exact head
-    on frozen features in the unit of the targets, where tuning starts. `finished` turns what was
-    trained into a model whose answers are probabilities, or numbers in their own unit.
+    `targets` are the training targets of every row of the index. `head` is the exact head on frozen
+    features, in the unit of the targets, with which fine-tuning starts. `finished` turns the
+    trained network into a model that predicts probabilities, or numbers in their own unit.
     """
 
     targets: Callable[[FitData], Targets]
@@ -50,7 +50,7 @@ def _label_targets(data: FitData) -> Targets:
 
 
 def _number_targets(data: FitData) -> Targets:
-    """The numbers less their mean, over their spread: both of the training images."""
+    """The numbers standardised by the mean and deviation of the training images."""
     mean, spread = _number_scale(data)
     return ((data.index.targets() - mean) / spread).astype(np.float32)
 
@@ -61,9 +61,9 @@ def _number_scale(data: FitData) -> tuple[float, float]:
 
 
 def _class_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
-    """Scores over their temperature: their softmax is what the exact head means by them.
+    """The exact head with scores divided by its temperature, so that their softmax is calibrated.
 
-    The training then starts at a calibrated model instead of at timid scores between 0 and 1.
+    Training then starts at a calibrated model instead of at scores between 0 and 1.
     """
     fit = fit_ridge_on_taps(data, table, plan.taps.value, data.train, plan.balance.value)
     return replace(fit, weights=fit.weights / fit.temperature, bias=fit.bias / fit.temperature)
@@ -80,7 +80,7 @@ def _number_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
 
 
 def _calibrate_classes(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
-    """Probabilities by the temperature, or the two steps, that the validation images prefer."""
+    """Probabilities by one temperature or two-step calibration, as the validation images prefer."""
     classifier = Classifier(spec=spec, network=network.eval())
     if not len(data.val):
         return classifier
@@ -92,10 +92,10 @@ def _calibrate_classes(data: FitData, spec: ModelSpec, network: Network) -> Clas
 
 
 def _calibrate_labels(data: FitData, spec: ModelSpec, network: Network) -> Classifier:
-    """Calibrated on the validation images, each label said from its best threshold there on.
+    """Probabilities calibrated on the validation images, and the best threshold of each label.
 
-    One slope and one offset serve all labels: a rare one has too few images for its own. Without
-    validation images a label is said from a half on.
+    One slope and offset serve all labels: a rare one has too few images for its own. Without
+    validation images the threshold is a half.
     """
     half = (0.5,) * spec.outputs
     classifier = Classifier(spec=replace(spec, thresholds=half), network=network.eval())

@@ -1,4 +1,4 @@
-"""A plan that trains by steps, carried out: trained, mended, held against the exact model."""
+"""Gradient training of a plan, with a retry if it diverges and a gate against the exact model."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,10 +35,10 @@ def train_by_gradient(
     read: BackboneFeatures | None,
     exact: Exact | None,
 ) -> FitResult:
-    """The trained model, or the exact linear one where that is as good on validation images.
+    """The trained model, or the exact linear one if that is as good on the validation images.
 
-    `exact` makes the linear model of a choice and its reason; None where no pretrained network
-    was read. A strategy that was asked for is delivered whatever the linear model can do.
+    `exact` makes the linear model given a choice and its reason; None if no pretrained network was
+    read. A strategy that was requested is delivered whatever the linear model reaches.
     """
     data = context.data
     asked = plan.strategy.ground == "asked"
@@ -66,7 +66,7 @@ def train_by_gradient(
 def _fall_back_to_linear(
     plan: Plan, evidence: Evidence, exact: Exact, fault: DivergedError
 ) -> FitResult:
-    """The linear model, where the training diverged twice before its first epoch was done."""
+    """The linear model, if training diverged twice before its first epoch was done."""
     why = say(
         "gate.diverged",
         "The training diverged at step {step} of its second try too: the linear model is "
@@ -80,10 +80,10 @@ def _fall_back_to_linear(
 def train_with_retry(
     context: FitContext, plan: Plan, linear: BackboneFeatures | None, evidence: Evidence
 ) -> tuple[Classifier, History, Plan]:
-    """`train_plan`; where the loss stops being a number, once more by `mended`, which is said.
+    """`train_plan`; if the loss diverges, once more with `stabilise_plan`, which is reported.
 
-    Raises `UsageError` where the settings were asked for, and `DivergedError` where the second
-    training diverges before its first epoch is done.
+    Raises `UsageError` if the settings were requested, and `DivergedError` if the second training
+    diverges before its first epoch is done.
     """
     try:
         return train_plan(context, plan, linear, evidence)
@@ -111,7 +111,7 @@ def train_with_retry(
 
 
 def stabilise_plan(plan: Plan, fault: DivergedError) -> Plan:
-    """The plan with a tenth of the rate and gradients no longer than 1, and a sentence why."""
+    """The plan with a tenth of the learning rate and gradients clipped to norm 1; the reason."""
     rate = plan.learning_rate.value
     figures = {
         "step": fault.step,
@@ -137,14 +137,14 @@ def stabilise_plan(plan: Plan, fault: DivergedError) -> Plan:
 
 
 def _divergence_settings(plan: Plan) -> tuple[Choice[float] | Choice[str], ...]:
-    """The choices that decide whether a training diverges."""
+    """The plan's choices that decide whether a training diverges."""
     return plan.learning_rate, plan.clip, plan.optimizer, plan.initialisation, plan.schedule
 
 
 def _publish_partial_model(
     context: FitContext, plan: Plan, linear: BackboneFeatures | None, fault: DivergedError
 ) -> None:
-    """The best epoch's weights become a usable model, where there is none yet."""
+    """Publish the best epoch's weights as a usable model, if there is none yet."""
     if fault.state is not None:
         context.port.usable(_partial_classifier(context, plan, linear, fault))
 

@@ -1,4 +1,4 @@
-"""The learning rate found by a range test, where `--set learning_rate=find` asks for it."""
+"""Learning rate range test, run if `--set learning_rate=find` is given."""
 
 import itertools
 import math
@@ -43,9 +43,9 @@ EXPLODED = 4.0  # times the least smoothed loss
 def apply_lr_range_test(
     context: FitContext, plan: Plan, linear: BackboneFeatures | None, evidence: Evidence
 ) -> tuple[Plan, Evidence]:
-    """The plan with the rate that was found, and the evidence with its curve; else both as given.
+    """The plan with the rate found and the evidence with its curve; unchanged if not requested.
 
-    Kept, so that a training that is gone on with has the same rate.
+    The result is stored, so that a resumed training has the same rate.
     """
     data = context.data
     if context.given_plan is not None or not wants_lr_range_test(context.options.set):
@@ -83,7 +83,7 @@ def apply_lr_range_test(
 
 
 def _count_steps(budget: Budget, plan: Plan, evidence: Evidence) -> int:
-    """As many steps as a tenth of the time left holds, by the measured speed; 100 at most."""
+    """Steps that fit in a tenth of the time left at the measured speed, from 30 to 100."""
     speed = evidence.speeds.get(plan.strategy.value, 0.0)
     within = int(SHARE * budget.seconds_left() * speed / plan.batch_size.value)
     return min(MOST_STEPS, max(LEAST_STEPS, within))
@@ -102,10 +102,11 @@ def run_lr_range_test(
     steps: int = 100,
     task: Task = "label",
 ) -> RateSearch:
-    """Losses of batches at rates that grow evenly in their logarithm, and the rate chosen.
+    """Batch losses at logarithmically spaced learning rates, and the rate chosen.
 
-    From a thousandth to a hundred times the plan's rate, until the smoothed loss is 4 times the
-    least (Smith 2017, section 3.3). The network is spoilt by it. A function of plan and seed.
+    From a thousandth to a hundred times the plan's rate, until the smoothed loss is 4 times its
+    minimum (Smith 2017, section 3.3). The network's weights are unusable afterwards. Deterministic
+    for a plan and seed.
     """
     feed = BatchSource(
         cache=cache,
@@ -131,10 +132,10 @@ def run_lr_range_test(
 
 
 def steepest_rate(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """The rate where the smoothed loss falls fastest over the rate's logarithm.
+    """The rate at which the smoothed loss falls fastest over the logarithm of the rate.
 
-    Neither the first tenth, where the average has not settled, nor the last twentieth counts.
-    The first rate where none falls.
+    The first tenth, where the moving average has not settled, and the last twentieth are ignored.
+    If the loss never falls, the first rate.
     """
     smooth = smooth_losses(losses)
     first, last = len(smooth) // 10, len(smooth) - 1 - len(smooth) // 20
@@ -147,7 +148,7 @@ def steepest_rate(rates: Sequence[float], losses: Sequence[float]) -> float:
 
 
 def smooth_losses(losses: Sequence[float], keep: float = 0.9) -> list[float]:
-    """An exponential average without the bias to its beginning at 0."""
+    """Exponential moving average with bias correction for its start at 0."""
     found: list[float] = []
     average = 0.0
     for k, value in enumerate(losses, start=1):

@@ -1,4 +1,4 @@
-"""Remedies that are tried: short trainings from the same start, kept only if they helped."""
+"""Trials of remedies: short trainings from the same start, kept only if they helped."""
 
 from dataclasses import dataclass, replace
 
@@ -33,7 +33,7 @@ LEAST_SHARE = 1 / 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemedySchedule:
-    """What is to be mended, by trials of so many epochs; none where there is no time."""
+    """The fault to be remedied and the epochs of each trial; no remedies if there is no time."""
 
     code: str
     epochs: int
@@ -41,7 +41,7 @@ class RemedySchedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _RemedyTrial:
-    """A remedy as it went: the trial, and which validation images it got right."""
+    """A remedy's result: the trial, and which validation images it predicted correctly."""
 
     remedy: Remedy
     trial: FitResult
@@ -51,14 +51,14 @@ class _RemedyTrial:
 def try_remedies(
     context: FitContext, learned: FitResult, linear: BackboneFeatures | None
 ) -> FitResult:
-    """The trained model, or a better one where a remedy helped on the validation images.
+    """The trained model, or a better one if a remedy helped on the validation images.
 
-    Every trial starts where the training did and sees the same images in the same order; it is
-    held against the training, or, where there is time for fewer epochs only, against one of the
-    same plan with as few. A remedy helps where the paired sign test says so, at the level of the
-    gate shared by all that were tried. The one that helped most is then carried out in full and
-    must be better than the model that is there. Of several labels or a number nothing is tried:
-    the sign test counts right images.
+    Every trial has the training's initial weights and sees the same images in the same order. It is
+    compared with the training, or, if there is time for fewer epochs only, with a training of the
+    same plan and as few epochs. A remedy helps if the paired sign test says so, with the gate's
+    level divided among all that were tried. The best is then trained in full and must beat the
+    current model. For several labels or a number nothing is tried, since the sign test counts
+    correct images.
     """
     data = context.data
     given = context.given_plan is not None and not context.options.remedy
@@ -93,9 +93,9 @@ def try_remedies(
 
 
 def gravest_fault(history: History) -> str:
-    """The gravest fault that a training's curves show; empty where there is none.
+    """The most severe fault in a training's learning curves; empty if there is none.
 
-    Of a training too short for curves the kept epoch tells whether it underfits.
+    If a training is too short for curves, its best epoch is tested for underfitting.
     """
     findings = run_curve_checks(history_curves(history))
     found = {finding.code for finding in findings if finding.outcome == "found"}
@@ -107,7 +107,7 @@ def gravest_fault(history: History) -> str:
 
 
 def _schedule_trials(context: FitContext, learned: FitResult) -> RemedySchedule:
-    """What is to be mended, and by how many epochs a trial: all of them, or what time allows."""
+    """The fault to be remedied and the epochs per trial: all of them, or what time allows."""
     history, plan = learned.history, learned.plan
     assert history is not None
     code, full = gravest_fault(history), plan.epochs.value
@@ -132,7 +132,7 @@ def _choose_result(
     old: Truths,
     decided: RemedySchedule,
 ) -> FitResult:
-    """The training with what was tried told beside it, or the remedy that beat it."""
+    """The training with its trials recorded, or the remedy that beat it."""
     data = context.data
     groups = data.groups[data.val]
     best, best_why = None, None
@@ -180,9 +180,9 @@ def _train_remedy(
     *,
     publish: bool = False,
 ) -> FitResult | None:
-    """A training beside the first, from the same start; None where it diverged.
+    """A training from the same initial weights; None if it diverged.
 
-    One that was carried out in full already is found again in its checkpoint.
+    One that was already trained in full is resumed from its checkpoint.
     """
     beside = side_run(context, f"remedy-{name}-{plan.epochs.value}")
     if publish:
@@ -201,7 +201,7 @@ def _train_remedy(
 
 
 def _trial_plan(plan: Plan, epochs: int, full: int) -> Plan:
-    """The plan for a trial, with its share of the epochs."""
+    """The plan of a trial, with its reduced number of epochs."""
     count = max(1, round(plan.epochs.value * epochs / full))
     return replace(plan, epochs=replace(plan.epochs, value=count))
 

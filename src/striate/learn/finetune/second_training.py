@@ -1,4 +1,4 @@
-"""After the first training the next promising one, if there is time left: the best is delivered."""
+"""A training of the next promising strategy, if time is left; the better model is delivered."""
 
 from dataclasses import replace
 from functools import partial
@@ -20,12 +20,12 @@ TRAIN = "choose.train"
 def try_second_strategy(
     context: FitContext, learned: FitResult, tried: str, read: BackboneFeatures, exact: Exact
 ) -> FitResult:
-    """The model as it is, or that of the next training where it is better.
+    """The model as it is, or that of a second strategy if it is better.
 
-    `tried` is the strategy that was trained first; what came of it, or the linear model in its
-    place, is what the next must beat. Only where `auto` chose: whatever else may still be better
-    and fits into the time that is left, unless hardly a validation image is missed. Which of two
-    promises more is told badly before they are trained, by a short trial and a habit.
+    `tried` is the strategy that was trained first; the second must beat its model, or the linear
+    model delivered in its place. Only if `auto` chose, the training fits into the time that is
+    left, and more than a few validation images are still wrong: short trials and expected gains
+    predict badly which of two strategies will be better.
     """
     port = context.port
     if context.given_plan is not None or context.options.strategy != "auto":
@@ -57,7 +57,7 @@ def _keep_result(learned: FitResult, evidence: Evidence, _: Choice[str]) -> FitR
 
 
 def _choose_next_strategy(context: FitContext, learned: FitResult, tried: str) -> Plan:
-    """What is chosen without the strategy that was tried; no reason is told twice."""
+    """The plan chosen when the tried strategy is excluded; no reason is repeated."""
     evidence = learned.evidence
     if learned.plan.strategy.value == tried:
         evidence = _raise_baseline(evidence)
@@ -75,7 +75,7 @@ def _choose_next_strategy(context: FitContext, learned: FitResult, tried: str) -
 
 
 def _raise_baseline(evidence: Evidence) -> Evidence:
-    """The evidence with the accuracy of what passed in the place of the linear model's."""
+    """The evidence with the delivered model's accuracy in place of the linear model's."""
     best, passed = best_probe(evidence), evidence.trials[-1].accuracy
     probes = tuple(
         replace(probe, val_accuracy=passed) if probe is best else probe for probe in evidence.probes

@@ -1,4 +1,4 @@
-"""A race of a few settings against the recipe, each trained shortly from the same start."""
+"""Successive halving of a few settings against the recipe, all from the same initial weights."""
 
 from dataclasses import dataclass, replace
 
@@ -27,7 +27,7 @@ Truths = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _ArmRun:
-    """An arm as it went in a heat, and which validation images it got right."""
+    """An arm's result in one heat, and which validation images it predicted correctly."""
 
     arm: HalvingArm
     epochs: int
@@ -38,12 +38,12 @@ class _ArmRun:
 def race_settings(
     context: FitContext, plan: Plan, linear: LinearProbes | None, evidence: Evidence
 ) -> tuple[Plan, Evidence]:
-    """The plan, or the arm that beat it in a race, and the evidence with a trial an arm.
+    """The plan, or the arm that beat it, and the evidence with a trial for each arm.
 
-    Where `--race` asks for it: every arm starts where the training will and sees the same images
-    in the same order, with its schedule brought to its end within the heat. The last heat's best
-    is taken only where the paired sign test on the validation images puts it before the recipe.
-    The epochs of the race are taken from the training's, unless their number was asked for.
+    Runs if `--race` is given: every arm has the training's initial weights and sees the same images
+    in the same order, with its schedule shortened to the heat. The best arm of the last heat is
+    taken only if the paired sign test on the validation images prefers it to the recipe. The epochs
+    used are subtracted from the training's, unless their number was requested.
     """
     data = context.data
     if not context.options.race or context.given_plan is not None or not len(data.val):
@@ -105,7 +105,7 @@ def _train_arm(
     linear: LinearProbes | None,
     evidence: Evidence,
 ) -> _ArmRun:
-    """One arm's training; one that diverges gets nothing right."""
+    """One arm's training; one that diverges counts as having no image correct."""
     data = context.data
     plan = replace(arm.plan, epochs=replace(arm.plan.epochs, value=epochs))
     beside = side_run(context, f"race-{arm.name}-{epochs}")
@@ -119,7 +119,7 @@ def _train_arm(
 
 
 def _with_race_reason(plan: Plan, said: Sentence) -> Plan:
-    """The plan with a sentence on the race before the last, which says what is to be done."""
+    """The plan with a sentence on the result before its last reason, which says what to do."""
     before, last = plan.because[:-1], plan.because[-1:]
     if last and last[0].code == "choose.train":
         last = (training_reason(plan.strategy.value, plan.epochs.value),)
@@ -127,7 +127,7 @@ def _with_race_reason(plan: Plan, said: Sentence) -> Plan:
 
 
 def _shorten_plan(plan: Plan, spent: int) -> Plan:
-    """The plan with what the race left of its epochs."""
+    """The plan with the epochs that successive halving left."""
     if plan.epochs.ground == "asked":
         return plan
     full = plan.epochs.value
@@ -138,7 +138,7 @@ def _shorten_plan(plan: Plan, spent: int) -> Plan:
 
 
 def _with_measured_reason(new: Plan, old: Plan, verdict: Sentence) -> Plan:
-    """The arm's plan; the choice that it changed says what was measured."""
+    """The arm's plan; the reason of the choice that it changed states the measurement."""
     if new.learning_rate != old.learning_rate:
         return replace(new, learning_rate=replace(new.learning_rate, why=verdict))
     return replace(new, augment=replace(new.augment, why=verdict))

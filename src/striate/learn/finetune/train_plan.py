@@ -1,4 +1,4 @@
-"""The part that trains by steps: a network assembled for its plan, trained, calibrated."""
+"""Gradient training of one plan: build the network, train it, calibrate it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -43,9 +43,9 @@ def train_plan(
     evidence: Evidence,
     folder: str = "training",
 ) -> tuple[Classifier, History, Plan]:
-    """The network of a plan, trained and calibrated on the validation images.
+    """The network of a plan, trained, and calibrated on the validation images.
 
-    The plan that comes back is the one that was executed: shorter where the machine was slower.
+    The returned plan is the one that was executed: shorter if the machine was slower than measured.
     """
     port = context.port
     data = context.data
@@ -77,7 +77,7 @@ def run_training(
     deadline_seconds: float | None,
     begun: Callable[[Network], None] | None = None,
 ) -> TrainingResult:
-    """One training, checkpointed in a folder of its own."""
+    """Run one training in a checkpoint folder of its own."""
     data = context.data
     return train_network(
         network,
@@ -133,7 +133,7 @@ def model_spec_of(context: FitContext, plan: Plan) -> ModelSpec:
 
 
 def _preprocessing_spec(data: FitData, plan: Plan) -> Preprocessing:
-    """What the plan does to an image before the first layer, with every number settled."""
+    """The preprocessing before the first layer, with every parameter fitted."""
     kind, size = plan.preprocess.value, plan.input_size.value
     if kind not in WHITENING:
         return Preprocessing(kind=kind)
@@ -145,9 +145,9 @@ def _preprocessing_spec(data: FitData, plan: Plan) -> Preprocessing:
 def initial_network(
     context: FitContext, plan: Plan, spec: ModelSpec, linear: BackboneFeatures | None
 ) -> Network:
-    """The network before its first step: random for `scratch`, else where the probe ended.
+    """The network at its initial weights: random for `scratch`, else pretrained.
 
-    The exact head is fitted anew at the plan's input size, since features shift with it.
+    The exact head is fitted again at the plan's input size, since features shift with it.
     """
     data = context.data
     if plan.strategy.value == "scratch":
@@ -180,13 +180,16 @@ def initial_network(
 
 
 def predict_rows(data: FitData, classifier: Classifier, rows: Rows) -> NDArray[np.float32]:
-    """The probabilities of some cached rows."""
+    """Probabilities of some cached rows."""
     return classifier.probabilities(data.cache.images, rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerSnapshots:
-    """Looks at the layers of one training; its beginning is kept beside the checkpoint."""
+    """Layer statistics before and after one training.
+
+    The first are stored beside the checkpoint, for a resumed training.
+    """
 
     data: FitData
     threads: int
@@ -194,10 +197,10 @@ class LayerSnapshots:
     folder: Path
 
     def note(self, network: Network) -> Callable[[Network], None]:
-        """Notes the network as it was drawn, now, and with its first weights, when called.
+        """Record the network at initialisation now, and at its initial weights when called back.
 
-        A training that starts from trained weights draws nothing. One that is gone on with
-        finds what was noted then.
+        A training from pretrained weights has no random initialisation. A resumed one reads the
+        statistics that were stored.
         """
         path = self.folder / FIRST_SNAPSHOT
         drawn = None
@@ -213,7 +216,7 @@ class LayerSnapshots:
         return begun
 
     def in_the_end(self, network: Network) -> LayerStates:
-        """The trained network's layers, and those of its beginning where that can be read."""
+        """Layer statistics of the trained network, and those at its start if readable."""
         states = self._states(network, by_batch=False)
         path = self.folder / FIRST_SNAPSHOT
         try:

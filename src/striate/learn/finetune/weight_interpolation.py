@@ -1,11 +1,11 @@
-"""How far to follow a tuning: heads solved anew on the way from the first weights to the tuned.
+"""Interpolation between initial and fine-tuned weights, with the head fitted again on each.
 
-Tuning moves the features from under the head that it started with, and a few epochs of small steps
-need not bring the head after them: it is solved anew on the tuned features. And half-way between
-the pretrained and the tuned weights features are often better than at either end (Wortsman et al.
-2022). Leave-one-out lies on tuned features, since they know their training images: the penalty,
-the temperature and how far to go are all decided on the validation images. Then the head is solved
-once more, with them too.
+Fine-tuning moves the features while the head follows in a few small steps only, so the head is
+solved exactly on the fine-tuned features. Half-way between pretrained and fine-tuned weights
+features are often better than at either end (Wortsman et al. 2022). Leave-one-out is too optimistic
+on fine-tuned features, since their training images shaped them: the penalty, the temperature and
+the share are all chosen on the validation images. The head is then solved once more on training and
+validation images together.
 """
 
 import copy
@@ -37,7 +37,7 @@ from striate.values import TUNED, Choice, Plan, Rows, say
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InterpolatedHead:
-    """The exact head on features a share of the way to the tuned ones.
+    """The exact head on features of interpolated weights.
 
     `scores` are those of the validation images and `loss` their log loss.
     """
@@ -51,14 +51,13 @@ class InterpolatedHead:
 
 
 def interpolate_weights(context: FitContext, learned: FitResult) -> FitResult:
-    """The network with an exact head on its features, unless the one that was tuned is better.
+    """The network with an exact head on its features, unless its trained head is better.
 
-    How far to go towards the tuned weights is decided by the log loss of the validation images.
-    The head as tuned was kept at its best epoch for these images and never learnt from them: it
-    stays where it gets more of them right, with a chance of luck below `GATE_LEVEL`. Where the
-    head and the share of the way were asked for, or are those of a given plan, nothing is weighed.
-    Of networks trained from scratch, of several labels and of a number the head is never solved
-    anew.
+    The share of the fine-tuned weights is chosen by the log loss of the validation images. The
+    trained head stays if it predicts more of them correctly, with a p-value below `GATE_LEVEL`: it
+    saw them only when its best epoch was chosen. If the head and the share were requested or belong
+    to a given plan, nothing is compared. Networks trained from scratch, several labels and numbers
+    keep their trained head.
     """
     data = context.data
     plan = learned.plan
@@ -89,7 +88,7 @@ def _shares_to_try(context: FitContext, plan: Plan) -> Sequence[float]:
 
 
 def _initial_weights(learned: FitResult) -> Mapping[str, Tensor]:
-    """The backbone as it was before its first step."""
+    """The backbone at its initial weights."""
     spec = learned.classifier.spec
     return build_network(spec, learned.plan.weights.value or None).backbone.state_dict()
 
@@ -97,7 +96,7 @@ def _initial_weights(learned: FitResult) -> Mapping[str, Tensor]:
 def _solve_head(
     context: FitContext, learned: FitResult, first: Mapping[str, Tensor], share: float
 ) -> InterpolatedHead:
-    """The head on the training images' features, its penalty the best on validation."""
+    """The exact head on the training images' features; its penalty suits the validation images."""
     data = context.data
     model, labels, plan = learned.classifier, data.labels, learned.plan
     network = interpolate_backbone(model.network, first, share)
@@ -123,7 +122,7 @@ def _solve_head(
 
 
 def interpolate_backbone(tuned: Network, first: Mapping[str, Tensor], share: float) -> Network:
-    """The network with every number of its backbone a share of the way to where it was tuned."""
+    """The network with its backbone interpolated between initial and fine-tuned weights."""
     if share == 1:
         return tuned
     between = copy.deepcopy(tuned)
@@ -135,7 +134,7 @@ def interpolate_backbone(tuned: Network, first: Mapping[str, Tensor], share: flo
 
 
 def _candidate_penalties(context: FitContext, plan: Plan) -> list[float] | None:
-    """The penalty of a given plan, or the one asked for; None where it is to be found."""
+    """The penalty of a given plan or the one requested; None if it is to be chosen."""
     asked = parse_overrides(context.options.set) if context.options.set else {}
     if context.given_plan is not None or "alpha" in asked:
         return [plan.alpha.value]
@@ -157,7 +156,7 @@ def _correct_predictions(data: FitData, found: NDArray[np.float32] | None) -> ND
 def _with_chosen_head(
     data: FitData, plan: Plan, best: InterpolatedHead, old: NDArray[np.bool_], *, decided: bool
 ) -> Plan:
-    """The plan with the head that is taken, and why."""
+    """The plan with the chosen head and the reason."""
     new = _correct_predictions(data, best.scores)
     stays = not decided and intervals.sign_test_better(old, new, data.groups[data.val]) < GATE_LEVEL
     end = (
@@ -195,9 +194,9 @@ def _with_chosen_head(
 def _with_exact_head(
     data: FitData, learned: FitResult, best: InterpolatedHead, plan: Plan
 ) -> FitResult:
-    """The model with the head on the features of training and validation images together.
+    """The model with the head fitted on training and validation images together.
 
-    Its probabilities of the validation images are those of the head that did not know them.
+    Its probabilities of the validation images are those of the head fitted without them.
     """
     rows = best.table.rows
     fit = fit_taps(
@@ -237,11 +236,11 @@ def fit_best_penalty(
     weights: NDArray[np.float64] | None = None,
     alphas: Sequence[float] | None = None,
 ) -> RidgeFit:
-    """The ridge solution on `features_ND` with the penalty that serves the judging images best.
+    """The ridge fit on `features_ND` whose penalty has the least error on the validation images.
 
-    The least mean squared error of their scores picks among `alphas`, 25 where none are given, and
-    the temperature is fitted on them. `loo_scores` and `loo_errors` are of the training images,
-    as always: they promise too much here. `weights` as in `striate.probe.ridge.prepare_ridge`.
+    The least mean squared error of their scores picks among `alphas`, 25 unless given, and the
+    temperature is fitted on them. `loo_scores` and `loo_errors` are of the training images and too
+    optimistic here. `weights` as in `striate.probe.ridge.prepare_ridge`.
     """
     path = prepare_ridge(features_ND, labels, classes, None, widths, weights)
     tried = path.fit().alphas if alphas is None else np.asarray(alphas, np.float64)

@@ -1,4 +1,4 @@
-"""The pretrained networks that may be taken: what comes along, a file, what the hub left here."""
+"""The pretrained networks at hand: the bundled one, a weights file, the hub's downloads."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from striate.weights.reading import open_weights
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneSource:
-    """A network by name, with its weights: a file, or None for those at hand by its name."""
+    """A network by name and its weights: a file, or None for those at hand under its name."""
 
     net: str
     weights: str | None = None
 
     @property
     def title(self) -> str:
-        """How people tell it from the others."""
+        """The name shown to people."""
         return f"{self.net} ({Path(self.weights).name})" if self.weights else self.net
 
 
 def available_backbones() -> tuple[BackboneSource, ...]:
-    """The network that comes with striate, and those whose weights the hub left here, sorted."""
+    """The bundled network and those whose weights the hub has downloaded here, sorted."""
     known = find_net(PRETRAINED)
     fetched = [name for name in list_cached_models() if not known.matches(name.partition(".")[0])]
     return (
@@ -36,9 +36,9 @@ def available_backbones() -> tuple[BackboneSource, ...]:
 
 
 def backbone_from_file(weights: str) -> BackboneSource:
-    """The network that a file of weights is for: what the file names, or its name, or what fits.
+    """The network of a weights file: named in the file, by the file's name, or by its shapes.
 
-    Raises `ModelError` where no network is known that it fits.
+    Raises `ModelError` if it fits no known network.
     """
     path = Path(weights)
     named = open_weights(path).net
@@ -54,7 +54,7 @@ def backbone_from_file(weights: str) -> BackboneSource:
 
 
 def _is_usable(name: str) -> bool:
-    """Whether it is a pretrained network that shows its stages."""
+    """Whether it is a pretrained network with accessible stages."""
     try:
         return bool(find_net(name).card(name).pretrained)
     except (UsageError, ModelError):

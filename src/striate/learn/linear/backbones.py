@@ -1,8 +1,8 @@
-"""Which pretrained network reads these images best: every one at hand, on the same images.
+"""The choice of a pretrained backbone: all at hand are compared on the same images.
 
-The one that comes with striate is read first, so that a model stands early. The others are held
-against it by a linear model with leave-one-out, on some of the images at the same input size;
-one that cannot be told from the best and is faster wins.
+The bundled one is read first, so that a model is usable early. The others are compared with it by a
+linear model with leave-one-out, on a sample at the same input size; of those not significantly
+worse than the best the fastest is taken.
 """
 
 from collections.abc import Callable, Sequence
@@ -49,9 +49,9 @@ SAME_SPEED = 0.8  # share of the fastest one's speed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneRace:
-    """What became of the networks: a line for each that ran, and the place of the one to take.
+    """The comparison's result: a line for each network, and the position of the one to take.
 
-    `taken` counts among the offers, the network that was read first being the first of them.
+    `taken` counts the sources, with the network that was read first at position 0.
     """
 
     taken: int
@@ -61,7 +61,7 @@ class BackboneRace:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Candidate:
-    """A network in the race: what it reads, how fast, and what leave-one-out says of it."""
+    """A compared network: its features, its speed and its leave-one-out result."""
 
     place: int
     offer: BackboneSource
@@ -72,11 +72,10 @@ class _Candidate:
 
 
 def probe_first_backbone(context: FitContext) -> LinearProbes:
-    """The first network that can be had: the one asked for, else the one that comes along.
+    """The first available network: the one requested, else the bundled one.
 
-    One whose weights cannot be fetched is passed over with a sentence, unless a person or a plan
-    named it. Raises `ModelError` where a file of weights does not fit, or what was named cannot
-    be had.
+    One whose weights cannot be fetched is skipped with a note, unless a person or a plan named it.
+    Raises `ModelError` if a weights file does not fit, or the named network is unavailable.
     """
 
     def probed(offer: BackboneSource, size: int) -> LinearProbes:
@@ -89,9 +88,9 @@ def probe_first_backbone(context: FitContext) -> LinearProbes:
 def first_available(
     context: FitContext, offers: Sequence[BackboneSource], read: Callable[[BackboneSource, int], T]
 ) -> tuple[T, tuple[Sentence, ...]]:
-    """What `read` makes of the first offer that can be had, at its input size; who was passed over.
+    """What `read` returns for the first available source at its input size, and the skipped ones.
 
-    Raises `HubError` where none can.
+    Raises `HubError` if none is available.
     """
     notes: list[Sentence] = []
     for place, offer in enumerate(offers):
@@ -111,7 +110,7 @@ def first_available(
 
 
 def sources_for_one(context: FitContext) -> tuple[BackboneSource, ...]:
-    """As where one is read and none compete: a file's network without a name is what it fits."""
+    """The sources when one network is read without comparison; an unnamed file is matched."""
     weights = context.options.weights
     if context.given_plan is None and context.options.net == "auto" and weights is not None:
         return (backbone_from_file(weights),)
@@ -119,7 +118,7 @@ def sources_for_one(context: FitContext) -> tuple[BackboneSource, ...]:
 
 
 def choose_backbone(context: FitContext, first: LinearProbes) -> LinearProbes:
-    """The network to go on with, of all at hand; `first` where no other runs against it."""
+    """The best of all available backbones; `first` if there is nothing to compare with."""
     mine = BackboneSource(net=first.net, weights=first.weights)
     others = (
         () if context.given_plan or context.options.net != "auto" else _other_sources(context, mine)
@@ -141,7 +140,7 @@ def choose_backbone(context: FitContext, first: LinearProbes) -> LinearProbes:
 
 
 def _first_sources(context: FitContext) -> tuple[BackboneSource, ...]:
-    """What may be read first: the network asked for and no other, else those at hand."""
+    """The sources to read first: the requested network alone, else those at hand."""
     options, given = context.options, context.given_plan
     if given is not None and given.strategy.value != "scratch":
         return (BackboneSource(net=given.net.value, weights=given.weights.value or None),)
@@ -160,7 +159,7 @@ def _other_sources(context: FitContext, first: BackboneSource) -> tuple[Backbone
 def _race_backbones(
     context: FitContext, first: LinearProbes, others: Sequence[BackboneSource]
 ) -> BackboneRace:
-    """The networks on the same images; those that the budget does not hold stay out."""
+    """The networks compared on the same images, without those that the budget does not allow."""
     data = context.data
     size, notes = first.input_size, []
     seconds = RACE_SHARE * 60 * context.budget.minutes / len(others)
@@ -206,7 +205,7 @@ def _measure_speed(
 def _too_slow_reason(
     context: FitContext, offer: BackboneSource, speed: float, seconds: float
 ) -> Sentence | None:
-    """Why a network is not measured: it would not be done in its share of the budget."""
+    """Why a network is not compared: it would exceed its share of the budget."""
     images = len(context.data.feature_rows) + context.budget.judge_images
     least = min(LEAST_RACED, len(context.data.feature_rows))
     if images <= speed * SHARE_OF_BUDGET * 60 * context.budget.minutes and least <= speed * seconds:
@@ -241,9 +240,9 @@ def _run_candidate(
 
 
 def _choose_best(runners: Sequence[_Candidate], groups: Rows) -> int:
-    """Of those that leave-one-out cannot tell from the most accurate, the fastest.
+    """The fastest of those whose leave-one-out result ties with the most accurate.
 
-    Speeds are no more exact than `SAME_SPEED`: of equally fast ones the first in order.
+    Speeds within the factor `SAME_SPEED` count as equal: then the first in order is taken.
     """
     if not runners:
         return 0
@@ -319,6 +318,6 @@ def _describe_passed_over(error: HubError, instead: BackboneSource) -> Sentence:
 
 
 def _file_name(offer: BackboneSource) -> str:
-    """The offer as a part of a file's name."""
+    """The source as part of a file name."""
     parts = (offer.net, Path(offer.weights).stem if offer.weights else "")
     return "-".join(part for part in parts if part).replace("/", "-")

@@ -1,4 +1,4 @@
-"""The closed-form part: features read once, probes judged, a linear head put on its network."""
+"""The closed-form model: features computed once, linear probes compared, an exact head."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -54,7 +54,7 @@ _MOST_SCORES = 2_000_000  # images times classes
 
 
 class BackboneFeatures(Protocol):
-    """A pretrained network that has read the images: where tuning finds its features."""
+    """A pretrained network whose features were computed: where fine-tuning finds them."""
 
     @property
     def net(self) -> str:
@@ -63,7 +63,7 @@ class BackboneFeatures(Protocol):
 
     @property
     def input_size(self) -> int:
-        """The size at which it saw the images."""
+        """The input size at which it read the images."""
         ...
 
     @property
@@ -74,7 +74,7 @@ class BackboneFeatures(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LinearProbes:
-    """Features of a pretrained network and the linear models on them."""
+    """Features of a pretrained network and the linear models fitted on them."""
 
     net: str
     input_size: int
@@ -90,9 +90,9 @@ class LinearProbes:
 def probe_network(
     context: FitContext, net: str, size: int, weights: str | None, features: str = FEATURES
 ) -> LinearProbes:
-    """Reads every stage of a pretrained network once and judges linear models on them.
+    """Compute every stage's features of a pretrained network once and fit linear probes.
 
-    `features` names what holds them in the run folder.
+    `features` is the name under which the run folder stores them.
     """
     data = context.data
     network = build_tapped_network(context, net, size, weights)
@@ -110,7 +110,7 @@ def probe_network(
 
 
 def build_tapped_network(context: FitContext, net: str, size: int, weights: str | None) -> Network:
-    """A pretrained network with every stage tapped, its head at zero.
+    """A pretrained network that reads every stage, with its head at zero.
 
     `weights` are a file, or None for those at hand by the network's name.
     """
@@ -120,19 +120,19 @@ def build_tapped_network(context: FitContext, net: str, size: int, weights: str 
 
 
 def weight_notes(network: Network) -> tuple[Sentence, ...]:
-    """What was left out or adapted when its weights were read."""
+    """Notes on weights that were skipped or adapted when they were read."""
     return tuple(getattr(network.backbone, "notes", ()))
 
 
 def pretrained_spec(context: FitContext, net: str, size: int, taps: tuple[Tap, ...]) -> ModelSpec:
-    """The specification of a model on a pretrained network's taps."""
+    """The specification of a model on the stages of a pretrained network."""
     return tapped_spec(net, size, taps, context.data.index, context.data.cache, context.machine)
 
 
 def tapped_spec(
     net: str, size: int, taps: tuple[Tap, ...], index: Index, cache: Cache, machine: Machine
 ) -> ModelSpec:
-    """The specification of a model on a network's taps, its images scaled as its card says."""
+    """The specification of a model on a network's stages, normalised as its card says."""
     mean, std = adapt_channel_statistics(find_net(net).card(net), cache.channels)
     return ModelSpec(
         net=net,
@@ -156,7 +156,7 @@ def tapped_spec(
 def read_features(
     context: FitContext, net: str, network: Network, size: int, rows: Rows, name: str
 ) -> FeatureTable:
-    """Features of some rows, computed once a run."""
+    """Features of some rows, computed once per run."""
     spec = pretrained_spec(context, net, size, network.taps)
     return context.port.keep(
         name,
@@ -187,10 +187,10 @@ def linear_classifier(
 def refit_linear(
     context: FitContext, linear: LinearProbes, plan: Plan
 ) -> tuple[Classifier, Plan, RidgeFit]:
-    """The linear model that is delivered, fitted on training and validation images together.
+    """The delivered linear model, fitted on training and validation images together.
 
-    With more images leave-one-out judges the taps better, so they are chosen once more unless
-    the plan was given; the plan that comes back says what was taken.
+    With more images leave-one-out compares stages better, so they are chosen again unless the plan
+    was given; the returned plan records the choice.
     """
     data = context.data
     rows = np.sort(np.concatenate([data.train, data.val]))
@@ -231,8 +231,7 @@ def _with_taps(plan: Plan, best: Probe) -> Plan:
 def _probe_stages(data: FitData, table: FeatureTable, train: Rows, val: Rows) -> ProbeResults:
     """The probes, and the best one's solution on all of `train`.
 
-    Where images and classes are many the taps are chosen on some of the images: which stage
-    reads best is plain long before the last image.
+    With many images and classes the stages are chosen on a sample, which is enough to rank them.
     """
     classes, seed = len(data.index.classes), data.seed
     some = _sample_rows(train, classes, seed)
@@ -248,7 +247,7 @@ def _probe_stages(data: FitData, table: FeatureTable, train: Rows, val: Rows) ->
 
 
 def _probe_on_all(best: Probe, fit: RidgeFit, data: FitData, train: Rows) -> Probe:
-    """The chosen probe, as leave-one-out on all training images sees it."""
+    """The chosen probe with leave-one-out results on all training images."""
     truth = data.labels[train]
     right = fit.loo_scores.argmax(axis=1) == truth
     return replace(
@@ -270,9 +269,9 @@ def _sample_rows(rows: Rows, classes: int, seed: int) -> Rows:
 def fit_ridge_on_taps(
     data: FitData, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows, balance: str = "none"
 ) -> RidgeFit:
-    """The ridge solution on some taps and rows of a feature table.
+    """The ridge solution on some stages and rows of a feature table.
 
-    Unless `balance` is `none` every class weighs the same in it.
+    Unless `balance` is `none` every class has the same total weight.
     """
     weights = None if balance == "none" else balanced_weights(data.labels[rows])
     classes = len(data.index.classes)
@@ -280,9 +279,9 @@ def fit_ridge_on_taps(
 
 
 def choose_input_size(context: FitContext, net: str) -> int:
-    """The size at which a network reads the images within its share of the budget.
+    """The input size at which a network reads the images within its share of the budget.
 
-    Its speed is the machine's with the network that comes with striate, by multiplications.
+    Its speed is estimated from the bundled network's, in proportion to multiplications.
     """
     card, usual = find_net(net).card(net), find_net(PRETRAINED).card(PRETRAINED)
     images = len(context.data.feature_rows) + context.budget.judge_images

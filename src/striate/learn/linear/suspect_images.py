@@ -1,4 +1,4 @@
-"""Labels that the linear model doubts, and images unlike all others: what to look at by eye."""
+"""Possible label errors and outliers by the linear model: images to check by eye."""
 
 import numpy as np
 
@@ -15,10 +15,10 @@ MAX_COMPARED = 5_000  # images
 
 
 def find_label_errors(data: FitData, linear: LinearProbes) -> tuple[Doubt, ...]:
-    """The most doubtful training and validation images, at most `MOST`.
+    """The most suspect training and validation labels, at most `MAX_LISTED`.
 
-    Training images are judged by the fit without them and their group, those of validation by
-    the fit that has not seen them. Test images are left alone: nothing may look at them yet.
+    Training images are predicted by the leave-one-(group-)out fit, validation images by the fit on
+    training images alone. Test images are not used.
     """
     probed = linear.probed
     scores = np.concatenate([probed.fit.loo_scores, probed.val_scores])
@@ -28,10 +28,10 @@ def find_label_errors(data: FitData, linear: LinearProbes) -> tuple[Doubt, ...]:
 
 
 def publish_outliers(context: FitContext, table: FeatureTable) -> None:
-    """Publishes the training and validation images that are unlike all others.
+    """Publish the outliers among the training and validation images.
 
-    Of many images some are drawn by the seed. In a fold nothing is looked for: all images
-    together tell more.
+    A random sample if there are many images. Skipped within a fold, since all images together tell
+    more.
     """
     data = context.data
     rows = np.sort(np.concatenate([data.train, data.val]))

@@ -1,6 +1,6 @@
-"""Several labels or a number: the exact head, and a training by steps where it may do better.
+"""Fit for several labels or a number: the exact head, and gradient training if it may be better.
 
-Legend: `N` images, `K` labels (of a number 1).
+Legend: `N` images, `K` labels (1 for a number).
 """
 
 import time
@@ -44,7 +44,7 @@ _MOST_PROBED = 10_000  # images
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Features:
-    """A pretrained network and what every stage of it says of the images."""
+    """A pretrained network and the features of its stages."""
 
     net: str
     weights: str | None
@@ -55,7 +55,7 @@ class _Features:
 
 
 def fit_targets(context: FitContext) -> FitResult:
-    """The linear model on the taps that leave-one-out prefers, or a network that is better."""
+    """The linear model on the stages that leave-one-out prefers, or a trained network if better."""
     port = context.port
     check_requested_network(context)
     given = context.given_plan
@@ -85,7 +85,7 @@ def fit_targets(context: FitContext) -> FitResult:
 
 
 def _read_features(context: FitContext) -> _Features:
-    """The features of the network asked for, or of the one that comes along if it cannot be had."""
+    """Features by the requested network, or by the bundled one if it is unavailable."""
 
     def features(offer: BackboneSource, size: int) -> _Features:
         network = build_tapped_network(context, offer.net, size, offer.weights)
@@ -108,7 +108,10 @@ def _read_features(context: FitContext) -> _Features:
 def _fit_closed_form(
     context: FitContext, read: _Features, plan: Plan, evidence: Evidence
 ) -> FitResult:
-    """The linear model fitted on training and validation images; judged on validation without."""
+    """The linear model fitted on training and validation images together.
+
+    Its `val_probabilities` are those of the fit on training images alone.
+    """
     data = context.data
     taps = plan.taps.value
     by_train = solve_targets(data, read.table, taps, data.train)
@@ -132,12 +135,12 @@ def _fit_closed_form(
 def _fit_linear(
     context: FitContext, read: _Features, evidence: Evidence, choice: Choice[str]
 ) -> FitResult:
-    """The linear model that a training is held against."""
+    """The linear model that a trained network must beat."""
     return _fit_closed_form(context, read, _exact_plan(context, evidence, choice), evidence)
 
 
 def _exact_plan(context: FitContext, evidence: Evidence, choice: Choice[str]) -> Plan:
-    """The plan of the linear model beside a training."""
+    """The plan of the linear model that a training is compared with."""
     linear = replace(choice, value="linear")
     return exact_plan(evidence, context.options, context.machine, linear, context.data.index.task)
 
@@ -151,7 +154,7 @@ def _make_plan(context: FitContext, evidence: Evidence) -> Plan:
 
 
 def _gather_evidence(context: FitContext, read: _Features | None) -> Evidence:
-    """The probes, and the speed of what may be trained by steps."""
+    """The probes, and the training speed of the possible strategies."""
     data = context.data
     targets, number = (
         data.index.targets()[data.train],
@@ -196,7 +199,7 @@ def _feature_speed(read: _Features | None) -> dict[str, float]:
 
 
 def _probe_taps(context: FitContext, read: _Features) -> tuple[tuple[Probe, ...], str]:
-    """A linear model on every set of taps, judged by leave-one-out; the name of the best."""
+    """A linear model on every set of stages, evaluated by leave-one-out; the name of the best."""
     data = context.data
     table, rows = read.table, _sample_rows(data.train, data.seed)
     targets = data.index.targets()[rows]
@@ -232,7 +235,7 @@ def _is_allowed(context: FitContext, probe: Probe) -> bool:
 def _score_left_out(
     data: FitData, scores_NK: NDArray[np.float32], targets_NK: Floats, rows: Rows
 ) -> Interval:
-    """Mean average precision or R² of left-out images, with its interval."""
+    """Mean average precision or R² of left-out images, with its confidence interval."""
     groups, seed = data.groups[rows], data.seed
     if data.index.task == "number":
         found = target_metrics.number_measures(
@@ -246,7 +249,7 @@ def _score_left_out(
 
 
 def _sample_rows(rows: Rows, seed: int) -> Rows:
-    """Enough rows to see which taps read best."""
+    """A sample of rows large enough to rank the stages."""
     if len(rows) <= 1.5 * _MOST_PROBED:
         return rows
     return sample_rows(rows, _MOST_PROBED, seed, "probe")

@@ -1,8 +1,8 @@
 """The exact head for several labels or a number: ridge regression on frozen features.
 
-Legend: `N` images, `K` labels (of a number 1). The targets of several labels are 1 and 0, which
-gives the order of the scores that 1 and -1 would give; ridge does not care for the scale of a
-number either, since its intercept is not penalised.
+Legend: `N` images, `K` labels (1 for a number). The targets of several labels are 1 and 0, which
+rank images as 1 and -1 would; the scale of a number does not matter either, since the intercept is
+not penalised.
 """
 
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ class TargetSolution:
 def solve_targets(
     data: FitData, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows
 ) -> TargetSolution:
-    """The solution on some taps and rows; thresholds are best for what leave-one-out says."""
+    """The ridge solution on some stages and rows; thresholds are chosen on leave-one-out scores."""
     width = dict(zip(table.taps, table.widths, strict=True))
     targets = data.index.targets()[rows]
     path = prepare_ridge(
@@ -70,7 +70,7 @@ def target_classifier(
 
 
 def _calibrate_labels(fit: RidgeFit, targets_NK: Floats) -> RidgeFit:
-    """The fit with scores that are logits: a slope and an offset a label, by left-out images."""
+    """The fit with scores turned into logits: a slope and offset per label, by left-out images."""
     pairs = [
         target_metrics.fit_logistic(fit.loo_scores[:, k], targets_NK[:, k])
         for k in range(targets_NK.shape[1])
