@@ -1,4 +1,4 @@
-"""Rows in, what a network sees out: pixels from the cache, resized, augmented, normalised."""
+"""Training batches from the cache: images resized, augmented and normalised, with their targets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from striate.values import Cache, Plan, Rows, Targets, Task
 
 
 class FeatureSource(Protocol):
-    """What a network is fed with instead of images."""
+    """Cached features that a network trains on instead of images."""
 
     def images(
         self,
@@ -31,12 +31,11 @@ class FeatureSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BatchSource:
-    """Where images and labels come from, and how a network wants them.
+    """Source of the images and targets of each batch.
 
-    `labels` are class numbers of the cache's rows, or what else `task` learns of them; `mean`
-    and `std` are in units of 0..1.
-    `kept` stands for the images where a frozen part of the network has looked at them already.
-    `class_weights` say how much an image of each class counts in the loss; empty: all alike.
+    `labels` are class numbers of the cache's rows, or the targets of another `task`; `mean` and
+    `std` are in units of 0..1. `kept` replaces the images by cached features if part of the network
+    is frozen. `class_weights` weigh each class in the loss; empty for equal weights.
     """
 
     cache: Cache
@@ -52,7 +51,7 @@ class BatchSource:
 
     @property
     def objective(self) -> Objective:
-        """What outputs are held against the labels by."""
+        """The loss and the measure of the task."""
         return task_objective(self.task)
 
     def images(
@@ -61,7 +60,7 @@ class BatchSource:
         augmentation: Mapping[str, float] | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Images N x C x S x S float32, augmented where a generator is given."""
+        """Images N x C x S x S float32, augmented if a generator is given."""
         if self.kept is not None:
             return self.kept.images(rows, augmentation, generator)
         images = images_to_device(self.cache.images[rows], self.device, self.layout)
@@ -75,7 +74,7 @@ class BatchSource:
         return images.contiguous()
 
     def weights(self) -> Tensor | None:
-        """The class weights K on the device, None where all images count alike."""
+        """The class weights K on the device, None for equal weights."""
         return torch.tensor(self.class_weights, device=self.device) if self.class_weights else None
 
     def targets(self, rows: Rows) -> Tensor:
@@ -86,12 +85,12 @@ class BatchSource:
 def mix_batch(
     images_NCHW: Tensor, labels: Tensor, plan: Plan, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """The batch as the plan mixes it, with shares N x K as labels; as it is for `none`.
+    """The batch mixed as the plan says, with soft targets N x K; unchanged for `none`.
 
     `labels` are class numbers N, or N x K: 0 or 1 for each of several labels, or a number, which
-    are mixed in the same shares as the pixels.
+    are mixed in the same proportions as the pixels.
 
-    Raises `UsageError` for a way of mixing that does not exist.
+    Raises `UsageError` for an unknown way of mixing.
     """
     name = plan.mix.value
     if name == "none":
@@ -108,7 +107,7 @@ def mix_batch(
 def mixup(
     images_NCHW: Tensor, shares_NK: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Each image blended with another by a share from Beta(0.2, 0.2). Zhang et al. 2018."""
+    """Each image blended with another, with a weight from Beta(0.2, 0.2). Zhang et al. 2018."""
     n = len(images_NCHW)
     share_N = _draw_beta(0.2, n, generator).to(images_NCHW.device)
     other = torch.randperm(n, generator=generator).to(images_NCHW.device)
@@ -120,9 +119,9 @@ def mixup(
 def cutmix(
     images_NCHW: Tensor, shares_NK: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """A rectangle of each image from another, its area's share from Beta(1, 1). Yun et al. 2019.
+    """A rectangle of each image replaced from another, its area from Beta(1, 1). Yun et al. 2019.
 
-    Labels count the pixels that are there after the rectangle was cut off at the edge.
+    Targets are weighted by the pixels left after the rectangle is clipped at the border.
     """
     n, _, height, width = images_NCHW.shape
     side_N = (1 - _draw_beta(1.0, n, generator)).sqrt()
@@ -136,14 +135,14 @@ def cutmix(
 
 
 def _span_mask(length: int, share_N: Tensor, generator: torch.Generator) -> Tensor:
-    """Which of `length` places lie within a span of a share of them about a centre drawn evenly."""
+    """Mask of the places within a span of a share of `length` about a uniformly drawn centre."""
     centre_N1 = length * torch.rand(len(share_N), 1, generator=generator)
     place_L = torch.arange(length) + 0.5
     return (place_L - centre_N1).abs() < length * share_N[:, None] / 2
 
 
 def _draw_beta(alpha: float, n: int, generator: torch.Generator) -> Tensor:
-    """`n` draws of Beta(alpha, alpha): of two gammas, the first's part of both."""
+    """`n` samples of Beta(alpha, alpha), from two gamma samples each."""
     gammas_2N = torch._standard_gamma(torch.full((2, n), alpha), generator=generator)
     return gammas_2N[0] / gammas_2N.sum(dim=0).clamp(min=1e-12)
 

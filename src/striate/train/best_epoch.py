@@ -1,8 +1,8 @@
-"""Which epoch's weights are kept, and when a training has seen enough: by its losses alone.
+"""Selection of the best epoch and early stopping, from the losses alone.
 
 The criterion is that of `striate diagnose`: the least smoothed validation loss. Where it lies is
-known only later, since what comes after an epoch has a say in its level; so the weights of the
-few most promising epochs are held until the end.
+known only later, since later epochs change the smoothed level; so the weights of the few most
+promising epochs are held until the end.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -24,7 +24,7 @@ PATIENCE, LEAST_EPOCHS = 5, 10
 
 
 def choose_kept_epoch(epochs: Sequence[Epoch], held: Collection[int]) -> int:
-    """The number of the epoch to keep of those held; without validation images the latest."""
+    """The number of the best epoch among those held; without validation images the latest."""
     losses = _val_losses(epochs)
     if not losses or not np.isfinite(losses).all():
         return max(held)
@@ -32,9 +32,9 @@ def choose_kept_epoch(epochs: Sequence[Epoch], held: Collection[int]) -> int:
 
 
 def worst_held_epoch(epochs: Sequence[Epoch], held: Collection[int]) -> int:
-    """The number of the epoch among those held whose weights are given up first.
+    """The number of the least promising epoch among those held, whose weights are dropped.
 
-    Never that of the latest: what comes will tell of it.
+    Never the latest: its level is known only when more epochs follow.
     """
     losses = _val_losses(epochs)
     older = sorted(number for number in held if number < len(epochs))
@@ -48,11 +48,11 @@ def worst_held_epoch(epochs: Sequence[Epoch], held: Collection[int]) -> int:
 
 
 def should_stop_early(stopping: str, schedule: str, epochs: Sequence[Epoch]) -> bool:
-    """Whether a training ends before its last planned epoch.
+    """Whether to stop before the last planned epoch.
 
-    It does when the last five epochs are all worse than the best beyond the 95% band, and there
-    are ten. `stopping` is `never`, `always`, or `auto`: not with rates that fall to zero, whose
-    best epochs are the last ones as a rule, though the middle looks as if nothing came any more.
+    True if the last five epochs are all worse than the best beyond the 95 % band, and there are at
+    least ten. `stopping` is `never`, `always`, or `auto`: not with a schedule that falls to zero,
+    whose best epochs usually come last although the losses look flat midway.
     """
     losses = _val_losses(epochs)
     quiet = stopping == "never" or (stopping == "auto" and falls_to_zero(schedule))
@@ -66,9 +66,9 @@ def should_stop_early(stopping: str, schedule: str, epochs: Sequence[Epoch]) -> 
 def hold_latest(
     plan: Plan, epochs: tuple[Epoch, ...], own: Tensors, held: dict[int, Tensors]
 ) -> None:
-    """Takes the latest epoch's weights among those held, and gives up the least promising.
+    """Add the latest epoch's weights to those held, and drop the least promising.
 
-    A mean of epochs is built on the best alone, and is smooth by itself.
+    If weights are averaged over epochs, only the best mean is held.
     """
     epoch = epochs[-1]
     if plan.average.value != "epochs":
@@ -81,13 +81,16 @@ def hold_latest(
 
 
 def is_finished(plan: Plan, epochs: tuple[Epoch, ...]) -> bool:
-    """Whether no epoch follows: the last planned one is done, or enough has been seen."""
+    """Whether training is over: the last planned epoch is done, or it stopped early."""
     done = len(epochs) >= plan.epochs.value
     return done or should_stop_early(plan.stopping.value, plan.schedule.value, epochs)
 
 
 def is_better_epoch(epoch: Epoch, kept: Epoch) -> bool:
-    """More right, or as many with less loss; without validation images the latest."""
+    """Whether an epoch has a higher validation measure, or an equal one and less loss.
+
+    Without validation images the latest is always better.
+    """
     if epoch.val_accuracy != epoch.val_accuracy:
         return True
     return (epoch.val_accuracy, -epoch.val_loss) > (kept.val_accuracy, -kept.val_loss)
@@ -103,11 +106,11 @@ def _smoothed_level(losses: Sequence[float], place: int) -> float:
 
 
 def make_weight_average(network: nn.Module, decay: float) -> AveragedModel | None:
-    """A copy that `update_parameters(network)` moves towards the network; None for a decay of 0.
+    """A copy that `update_parameters(network)` moves towards the network; None for decay 0.
 
-    After each step an average keeps `decay` of itself, less at the beginning: (1 + n) / (10 + n)
-    after n steps, so that the first weights are soon forgotten (as TensorFlow's and timm's).
-    Statistics of batch normalisation are averaged with the weights. Polyak and Juditsky 1992.
+    An exponential moving average that keeps `decay` of itself after each step, less at the start:
+    (1 + n) / (10 + n) after n steps, so that the initial weights are soon forgotten (as in
+    TensorFlow and timm). Batch-normalisation statistics are averaged too. Polyak and Juditsky 1992.
     """
     if not decay:
         return None
@@ -124,15 +127,15 @@ def make_weight_average(network: nn.Module, decay: float) -> AveragedModel | Non
 
 
 def averaged_state(average: AveragedModel) -> Tensors:
-    """The averaged weights under the whole network's own names, copied."""
+    """A copy of the averaged weights under the whole network's parameter names."""
     whole = getattr(average.module, "network", average.module)  # An upper part holds the whole.
     return {name: tensor.detach().clone() for name, tensor in whole.state_dict().items()}
 
 
 def update_mean(kept: Tensors, epochs: int, state: Tensors) -> Tensors:
-    """The mean of the weights of so many epochs, `kept`, with those of one more, `state`.
+    """The mean of `kept`, itself the mean of so many epochs' weights, with one more, `state`.
 
-    A greedy soup of epochs: Wortsman et al. 2022, recipe 1, in the order of time.
+    A greedy soup of epochs: Wortsman et al. 2022, recipe 1, in temporal order.
     """
     return {
         name: (
@@ -145,7 +148,7 @@ def update_mean(kept: Tensors, epochs: int, state: Tensors) -> Tensors:
 
 
 def count_averaged_epochs(epochs: Sequence[Epoch], better: Callable[[Epoch, Epoch], bool]) -> int:
-    """Of how many epochs the kept weights are the mean; `better` tells which epoch is kept."""
+    """The number of epochs that the kept mean covers; `better` compares two epochs."""
     count, kept = 0, None
     for epoch in epochs:
         if kept is None or better(epoch, kept):

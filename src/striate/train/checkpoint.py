@@ -1,4 +1,4 @@
-"""The state of a training after an epoch, on disk and back: one safetensors file, no pickle."""
+"""Training checkpoints: the state after an epoch in one safetensors file, without pickle."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -27,11 +27,11 @@ PARTS = ("network", "optimizer", "average")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Checkpoint:
-    """All that a training needs to go on as if it had never stopped.
+    """Everything needed to resume a training exactly.
 
-    `plan` is the plan as executed so far; `held` are the weights after those epochs, by number,
-    of which one will be kept, and `average` is their moving average, empty where the plan has none.
-    `fingerprint` names plan and data: a checkpoint of others is not used.
+    `plan` is the plan as executed so far; `held` are the weights of the promising epochs by number,
+    `average` is their moving average, empty if the plan has none. `fingerprint` identifies plan and
+    data: a checkpoint with another one is not used.
     """
 
     fingerprint: str
@@ -44,9 +44,9 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Writes the checkpoint in place of the one before; a reader never meets half of it.
+    """Replace the previous checkpoint atomically.
 
-    Raises `MachineError` where the disk is full or the folder cannot be written.
+    Raises `MachineError` if the disk is full or the folder is not writable.
     """
     tensors = {
         f"{part}/{name}": tensor.detach().cpu().contiguous()
@@ -69,9 +69,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 def load_checkpoint(
     folder: Path, fingerprint: str, tell: Callable[[Sentence], None] = lambda note: None
 ) -> Checkpoint | None:
-    """The checkpoint in a folder; None where none fits: missing, of another training, damaged.
+    """The checkpoint in a folder; None if it is missing, damaged, or of another training.
 
-    The last of these is told.
+    Damage is reported.
     """
     path = folder / NAME
     try:
@@ -118,9 +118,9 @@ def optimizer_tensors(optimizer: Optimizer) -> Tensors:
 
 
 def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Puts the state of `optimizer_tensors` back, in each parameter's own memory layout.
+    """Restore the state of `optimizer_tensors`, in each parameter's own memory layout.
 
-    The layout matters: other loops over the same numbers may round otherwise.
+    The layout matters: kernels iterating in another order may round differently.
     """
     for k, part in enumerate(optimizer.parts):
         parameters = [p for group in part.param_groups for p in group["params"]]

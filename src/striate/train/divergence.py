@@ -1,4 +1,4 @@
-"""A loss that is no longer a number: where it began, and the error that says so."""
+"""Divergence: where in the network a loss became non-finite, and the error that names it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from striate.values import History
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DivergenceOrigin:
-    """Where numbers first stopped being finite: `part` of a layer, both by name."""
+    """The first layer with non-finite values, and which `part` of it, both by name."""
 
     layer: str
     kind: str
@@ -28,8 +28,8 @@ class DivergenceOrigin:
 class DivergedError(StriateError):
     """The training diverged at a step.
 
-    `state` holds the weights of the best epoch before and `history` the epochs; None where it
-    came to no epoch.
+    `state` holds the weights of the best earlier epoch and `history` the epochs; None if no epoch
+    was finished.
     """
 
     def __init__(self, step: int, epoch: int, origin: DivergenceOrigin | None) -> None:
@@ -53,11 +53,11 @@ class DivergedError(StriateError):
 def find_divergence(
     network: nn.Module, images_NCHW: Tensor, forward: Callable[[Tensor], Tensor] | None = None
 ) -> DivergenceOrigin | None:
-    """The layer where what is not finite begins in one pass of these images; None where none does.
+    """The layer where non-finite values begin in a forward pass of these images; None if none does.
 
-    `forward` is how the network was called, its own way unless given.
-    Where weights are not finite already, the step before spoilt them: gradients go from the last
-    layer to the first, so that it began in the last one whose weights are spoilt.
+    `forward` is how the network is called, by default directly. If weights are non-finite already,
+    the previous step broke them: gradients flow from the last layer to the first, so it began in
+    the last layer with such weights.
     """
     named = network.named_modules()
     names = {module: name.removeprefix("network.") for name, module in named}

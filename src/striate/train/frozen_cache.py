@@ -1,8 +1,8 @@
-"""What a frozen part of a network says is computed once, so that an epoch costs what is tuned.
+"""Cached features of the frozen part of a network, so that an epoch costs only what is trained.
 
-The map at the boundary, and the pooled features of the stages below it, are kept for a few
-augmented views of every training image and for the validation images as they are. The stages
-above then learn from these. Legend: `N` images, `D` numbers kept of each, `V` views.
+The feature map at the boundary, and the pooled features of the stages below it, are stored for a
+few augmented views of every training image and for the unaugmented validation images. The stages
+above train on these. Legend: `N` images, `D` numbers stored of each, `V` views.
 """
 
 import itertools
@@ -26,7 +26,7 @@ AT_ONCE = 32  # images
 
 
 class DivisibleBackbone(Backbone, Protocol):
-    """A backbone whose groups of layers are its stages, and which can be entered between two."""
+    """A backbone whose layer groups are its stages, and whose forward pass can start at any."""
 
     def stages_after(self, k: int, map_NCHW: Tensor) -> list[Tensor]:
         """The maps of the stages above the first `k`, from the map of the k-th."""
@@ -48,7 +48,7 @@ class UpperNetwork(nn.Module):
         self.taps = upper
 
     def forward(self, kept_ND: Tensor) -> Tensor:
-        """Logits N x K of what was kept: pooled features below, then the map."""
+        """Logits N x K from cached values: pooled features below, then the feature map."""
         size = self.shape[0] * self.shape[1] * self.shape[2]
         below_ND, map_ND = kept_ND[:, :-size], kept_ND[:, -size:]
         map_NCHW = map_ND.reshape(-1, *self.shape).contiguous(memory_format=torch.channels_last)
@@ -61,9 +61,9 @@ class UpperNetwork(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FrozenFeatures:
-    """What the frozen part says: `views` V x N x D of the training rows, `plain` of the others.
+    """Outputs of the frozen part: `views` V x N x D of training rows, `plain` of the others.
 
-    `place` and `plain_place` tell where an index row stands.
+    `place` and `plain_place` map index rows to positions.
     """
 
     views: Tensor
@@ -78,7 +78,7 @@ class FrozenFeatures:
         augmentation: Mapping[str, float] | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """N x D float32: a view drawn for each training row, or rows as they are."""
+        """N x D float32: a random view of each training row, the plain one of other rows."""
         if generator is None:
             found = self.plain[[self.plain_place[int(row)] for row in rows]]
         else:
@@ -95,10 +95,10 @@ def cache_frozen_stages(
     val_rows: Rows,
     machine: Machine,
 ) -> tuple[nn.Module, BatchSource] | None:
-    """The upper part of the network and a feed of what reaches it; None where it does not pay.
+    """The trainable upper part of the network and its cached input; None if it does not pay.
 
-    It takes a backbone that can be entered between stages, something frozen, images that are
-    not blended, and room for a view of every image.
+    It needs a backbone that can be entered between stages, frozen stages, images that are not
+    mixed, and memory for at least one view of every image.
     """
     k = len(network.depth_groups()) - plan.tuned.value
     net = network.backbone
@@ -128,7 +128,7 @@ def cache_frozen_stages(
 
 
 def split_taps(network: Network, k: int) -> tuple[tuple[Tap, ...], tuple[Tap, ...]]:
-    """The network's taps on its first `k` stages, and the others."""
+    """The intermediate stages that the head reads among the first `k`, and the others."""
     below = set(cast(Backbone, network.backbone).stage_names[:k])
     lower = tuple(tap for tap in network.taps if tap.stage in below)
     return lower, tuple(tap for tap in network.taps if tap.stage not in below)
@@ -137,7 +137,7 @@ def split_taps(network: Network, k: int) -> tuple[tuple[Tap, ...], tuple[Tap, ..
 def _compute_frozen(
     quick: FastNetwork, k: int, plan: Plan, feed: BatchSource, rows: Rows, view: int | None
 ) -> Tensor:
-    """What the frozen part says of some rows, N x D float16: augmented, or as they are."""
+    """Output of the frozen part for some rows, N x D float16: augmented, or as they are."""
     generator = None
     if view is not None and plan.augment.value:
         generator = torch.Generator().manual_seed(seed_for(plan.seed, f"view/{view}"))

@@ -1,4 +1,4 @@
-"""A network whole: a backbone, the taps that read it, and a linear head on what they read."""
+"""The whole network: a backbone, the stages whose features it reads, and a linear head."""
 
 import itertools
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ POOLS: tuple[Literal["mean", "max"], ...] = ("mean", "max")
 
 
 class Network(nn.Module):
-    """Images to logits: stages of a backbone pooled to a vector, standardised, dropped out, mapped.
+    """Images to logits: backbone stages, pooling, standardisation, dropout, linear head.
 
-    Features are `D` numbers an image, tap after tap; the head sees `(features - shift) / scale`.
-    `preprocess` is a fixed layer before the backbone, for what is fitted to whole images.
+    Features are `D` numbers an image, stage after stage; the head sees `(features - shift) /
+    scale`. `preprocess` is a fixed layer before the backbone, for whitening of whole images.
     """
 
     shift: Tensor
@@ -48,12 +48,12 @@ class Network(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def stages(self, images_NCHW: Tensor) -> dict[str, Tensor]:
-        """The maps N x C x H x W of every stage by its name, shallow to deep."""
+        """Feature maps N x C x H x W of every stage by its name, shallow to deep."""
         net = cast(Backbone, self.backbone)
         return dict(zip(net.stage_names, net.stages(self.preprocess(images_NCHW)), strict=True))
 
     def pooled(self, images_NCHW: Tensor) -> Tensor:
-        """Features N x D float32, summed in float32 whatever the maps are stored in."""
+        """Features N x D float32, accumulated in float32 whatever the dtype of the maps."""
         return pool_maps(self.stages(images_NCHW), self.taps)
 
     def classify(self, features_ND: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ class Network(nn.Module):
     def set_head(
         self, weights_DK: Tensor, bias_K: Tensor, shift_D: Tensor, scale_D: Tensor
     ) -> None:
-        """Takes over a linear model that was fitted on these taps' features."""
+        """Set the head to a linear model fitted on these stages' features."""
         with torch.no_grad():
             self.head.weight.copy_(torch.as_tensor(weights_DK).T)
             self.head.bias.copy_(torch.as_tensor(bias_K))
@@ -84,8 +84,8 @@ class Network(nn.Module):
 def build_network(spec: ModelSpec, weights: str | None = None) -> Network:
     """The network of a specification, with its head at zero.
 
-    `weights` are the backbone's: None for the best at hand, `striate.nets.RANDOM` where others
-    are loaded anyway, or a file.
+    `weights` are the backbone's: None for the best at hand, `striate.nets.RANDOM` if others are
+    loaded later, or a file.
     """
     family = find_net(spec.net)
     with torch.random.fork_rng(devices=[]):
@@ -96,7 +96,7 @@ def build_network(spec: ModelSpec, weights: str | None = None) -> Network:
 
 
 def tap_widths(backbone: nn.Module, taps: tuple[Tap, ...]) -> tuple[int, ...]:
-    """How many features each tap gives."""
+    """The number of features of each intermediate stage that is read."""
     net = cast(Backbone, backbone)
     channels = dict(zip(net.stage_names, net.stage_channels, strict=True))
     unknown = next((tap.stage for tap in taps if tap.stage not in channels), None)
@@ -108,20 +108,20 @@ def tap_widths(backbone: nn.Module, taps: tuple[Tap, ...]) -> tuple[int, ...]:
 
 
 def tap_slices(backbone: nn.Module, taps: tuple[Tap, ...]) -> dict[Tap, slice]:
-    """Where each tap's features stand among all."""
+    """The columns of each intermediate stage among all features."""
     ends = list(itertools.accumulate(tap_widths(backbone, taps)))
     starts = [0, *ends[:-1]]
     return {tap: slice(*ends) for tap, *ends in zip(taps, starts, ends, strict=True)}
 
 
 def all_taps(stage_names: Sequence[str]) -> tuple[Tap, ...]:
-    """Mean and maximum of every stage, and of the top the mean."""
+    """Mean and maximum of every stage, and of the top only the mean."""
     inner = tuple(Tap(stage=name, pool=pool) for name in stage_names[:-1] for pool in POOLS)
     return (*inner, Tap(stage=stage_names[-1], pool="mean"))
 
 
 def pool_maps(maps: dict[str, Tensor], taps: tuple[Tap, ...]) -> Tensor:
-    """The maps N x C x H x W of some stages pooled to features N x D, tap after tap.
+    """Feature maps N x C x H x W of some stages pooled to features N x D, stage after stage.
 
     Features are float32, of float64 maps float64.
     """

@@ -1,4 +1,4 @@
-"""First weights: patches whitened, 3x3 convolutions that begin by passing the image on, a head."""
+"""Weight initialisation: patch whitening, identity and standard schemes, data-dependent scaling."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,12 +27,11 @@ def initialise_network(
     generator: torch.Generator,
     method: str = "identity",
 ) -> None:
-    """Gives a network that is trained from scratch its first weights by a method of `METHODS`.
+    """Initialise a network trained from scratch by a method of `METHODS`.
 
-    `images_NCHW` are some training images as the network is given them; a convolution called
-    `whiten` is fitted to what its preprocessing makes of them, whatever the method.
-    `lsuv` and `calibrated` look at it too.
-    Raises `UsageError` for a method that does not exist.
+    `images_NCHW` are some training images as the network receives them; a convolution called
+    `whiten` is fitted to them, after the preprocessing, whatever the method. `lsuv` and
+    `calibrated` use them too. Raises `UsageError` for an unknown method.
     """
     if method not in METHODS:
         raise UsageError(
@@ -55,10 +54,10 @@ def initialise_network(
 
 
 def whiten_filters(convolution: nn.Conv2d, images_NCHW: Tensor, eps: float = 5e-4) -> None:
-    """Sets filters to the eigenvectors of the images' patches over the root of their variance.
+    """Set filters to the eigenvectors of the images' patches over the root of their variance.
 
-    The strongest half as many as the layer has channels, then their negatives; a zero bias.
-    `eps` is a share of the mean variance, so that faint directions are not blown up to noise.
+    The strongest half as many as the layer has channels, then their negatives; zero bias. `eps` is
+    a share of the mean variance, so that weak directions are not amplified to noise.
     """
     patches_ND = _extract_patches(images_NCHW.float(), convolution)
     dimensions = patches_ND.shape[1]
@@ -79,9 +78,9 @@ def whiten_filters(convolution: nn.Conv2d, images_NCHW: Tensor, eps: float = 5e-
 
 
 def scale_features(network: Network, images_NCHW: Tensor) -> None:
-    """Scales what the head sees to a length of 4 an image, so that its rate suits any width.
+    """Scale the head's input to a norm of about 4, so that one learning rate suits any width.
 
-    A gradient step on a linear layer overshoots where rate x length squared is above about 2.
+    A gradient step on a linear layer overshoots if rate times squared norm exceeds about 2.
     """
     network.train()
     with torch.no_grad():
@@ -92,20 +91,20 @@ def scale_features(network: Network, images_NCHW: Tensor) -> None:
 
 
 def init_passthrough(convolution: nn.Conv2d, generator: torch.Generator) -> None:
-    """Torch's own weights; where it can be, the first channels pass their input on unchanged."""
+    """Torch's default weights; where possible the first channels are the identity."""
     init_kaiming(convolution, generator)
     if convolution.kernel_size[0] % 2 and convolution.groups == 1:
         init_identity(convolution)
 
 
 def init_he(convolution: nn.Conv2d, generator: torch.Generator) -> None:
-    """Normal weights of variance 2 / inputs, right for ReLU (He et al. 2015, equation 10)."""
+    """Normal weights of variance 2 / fan-in, for ReLU (He et al. 2015, equation 10)."""
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu", generator=generator)
     _zero_bias(convolution)
 
 
 def init_xavier(convolution: nn.Conv2d, generator: torch.Generator) -> None:
-    """Uniform weights of variance 2 / (inputs + outputs) (Glorot and Bengio 2010, equation 16)."""
+    """Uniform weights of variance 2 / (fan-in + fan-out) (Glorot and Bengio 2010, equation 16)."""
     nn.init.xavier_uniform_(convolution.weight, generator=generator)
     _zero_bias(convolution)
 
@@ -121,13 +120,13 @@ def init_orthogonal(convolution: nn.Conv2d, generator: torch.Generator) -> None:
 
 
 def init_identity(convolution: nn.Conv2d) -> None:
-    """The first channels pass their input on unchanged (Dirac); the others stay as they are."""
+    """The first channels are the identity (Dirac); the others are unchanged."""
     with torch.no_grad():
         nn.init.dirac_(convolution.weight[: convolution.in_channels])
 
 
 def init_kaiming(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
-    """Uniform weights of variance 1 / (3 inputs), torch's own default; a zero bias."""
+    """Uniform weights of variance 1 / (3 fan-in), torch's default; zero bias."""
     nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
     _zero_bias(layer)
 
@@ -138,7 +137,7 @@ def _zero_bias(layer: nn.Conv2d | nn.Linear) -> None:
 
 
 def _extract_patches(images_NCHW: Tensor, convolution: nn.Conv2d) -> Tensor:
-    """Patches (about 200,000 at most) as the convolution meets them, flattened, N x D."""
+    """Patches (about 200,000 at most) that the convolution sees, flattened, N x D."""
     height, width = convolution.kernel_size
     windows = images_NCHW.unfold(2, height, 1).unfold(3, width, 1)
     patches_ND = windows.permute(0, 2, 3, 1, 4, 5).reshape(
@@ -148,7 +147,7 @@ def _extract_patches(images_NCHW: Tensor, convolution: nn.Conv2d) -> Tensor:
 
 
 def _fix_signs(filters_FD: Tensor) -> Tensor:
-    """An eigenvector's sign is arbitrary: the largest entry is made positive."""
+    """Eigenvectors with their arbitrary sign fixed: the largest entry is positive."""
     largest_F1 = filters_FD.abs().argmax(dim=1, keepdim=True)
     return filters_FD * filters_FD.gather(1, largest_F1).sign()
 
@@ -167,12 +166,12 @@ METHODS: dict[str, Callable[[nn.Conv2d, torch.Generator], None]] = {
 def calibrate_variances(
     network: nn.Module, images_NCHW: Tensor, target: Literal["unit", "input"] = "unit"
 ) -> None:
-    """Scales the weights layer after layer, so that outputs have the variance that is wanted.
+    """Rescale the weights layer by layer to the wanted output variance.
 
-    `unit` is layer-sequential unit variance (Mishkin and Matas 2016, algorithm 1; it begins with
-    orthogonal weights there): variance 1 before the activation. `input` gives every layer's
-    output the variance of its input. Biases become 0. Layers that are not trained stay as they
-    are, and so do those whose output does not vary.
+    `unit` is layer-sequential unit variance (Mishkin and Matas 2016, algorithm 1, which starts from
+    orthogonal weights): variance 1 before the activation. `input` gives every layer's output the
+    variance of its input. Biases become 0. Layers that are not trained, or whose output is
+    constant, are unchanged.
     """
     for layer in weight_layers(network, images_NCHW):
         if not layer.weight.requires_grad:
@@ -189,7 +188,7 @@ def calibrate_variances(
 
 
 def layer_moments(network: nn.Module, images_NCHW: Tensor) -> tuple[LayerMoments, ...]:
-    """Mean and variance of what enters and leaves every convolution and linear layer, in order."""
+    """Mean and variance of the input and output of every convolution and linear layer, in order."""
     names = {module: name for name, module in network.named_modules()}
     found: list[LayerMoments] = []
 
@@ -212,7 +211,7 @@ def layer_moments(network: nn.Module, images_NCHW: Tensor) -> tuple[LayerMoments
 
 
 def weight_layers(network: nn.Module, images_NCHW: Tensor) -> list[nn.Conv2d | nn.Linear]:
-    """The convolutions and linear layers in the order in which an image meets them."""
+    """The convolutions and linear layers in the order of the forward pass."""
     met: list[Any] = []
     with _forward_hooks(
         network,
@@ -224,7 +223,7 @@ def weight_layers(network: nn.Module, images_NCHW: Tensor) -> list[nn.Conv2d | n
 
 
 class _StopForward(Exception):
-    """What was to be seen has been seen: the rest of the network need not be computed."""
+    """Raised by a hook to end a forward pass early."""
 
 
 def _measure_variances(
@@ -243,7 +242,7 @@ def _measure_variances(
 
 @contextmanager
 def _forward_hooks(network: nn.Module, watched: list[Any], note: Any) -> Iterator[None]:
-    """Hooks for one pass; batch normalisation by the batch, its statistics put back afterwards."""
+    """Hooks for one pass with batch statistics; running statistics are restored afterwards."""
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     modes = {module: module.training for module in network.modules()}
     network.train()

@@ -1,4 +1,4 @@
-"""How the layers of a network stand: outputs, units that never act, gradients that fade."""
+"""Activations and gradients per layer: moments, dead and saturated units, gradient norms."""
 
 import copy
 from typing import Any
@@ -23,13 +23,12 @@ def measure_layer_states(
     *,
     by_batch: bool = False,
 ) -> LayerStates:
-    """One forward and one backward pass on some images in evaluation mode, with no randomness.
+    """Layer statistics of one forward and backward pass in evaluation mode, without randomness.
 
-    With `by_batch` batch normalisation goes by these images, as before any step, when it has met
-    no others. Mean and standard deviation are over all numbers that a layer gives. A unit is a
-    channel; it is dead where it gives 0 for every image at every place, and saturated where most
-    of what it gives lies at the flat ends of its curve.
-    The network stays as it is.
+    With `by_batch` batch normalisation uses these images' statistics if it has seen no others, as
+    before any training step. Mean and standard deviation are over all outputs of a layer. A unit is
+    a channel; it is dead if it is 0 for every image at every position, and saturated if most of its
+    outputs lie on the flat ends of the activation. The network is unchanged.
     """
     net = copy.deepcopy(network).cpu().float().eval()
     for parameter in net.parameters():
@@ -57,7 +56,7 @@ def measure_layer_states(
 
 
 def _counting_hook(counted: dict[str, tuple[int, int, int]], name: str) -> Any:
-    """A hook that counts units, dead ones and saturated ones; of a shared layer the last call."""
+    """A hook that counts units, dead and saturated; for a shared layer the last call counts."""
 
     def count(module: nn.Module, _: Any, made: Tensor) -> None:
         units = made.detach().transpose(0, 1).flatten(1)
@@ -75,7 +74,7 @@ def _counting_hook(counted: dict[str, tuple[int, int, int]], name: str) -> Any:
 
 
 def _moments_hook(given: dict[str, tuple[float, float]], name: str) -> Any:
-    """A hook that notes mean and deviation of what a layer gives, before a later one changes it."""
+    """A hook that records mean and deviation of a layer's output before in-place changes."""
 
     def gauge(_: nn.Module, __: Any, made: Tensor) -> None:
         made = made.detach()
@@ -85,7 +84,7 @@ def _moments_hook(given: dict[str, tuple[float, float]], name: str) -> Any:
 
 
 def _mixing_weight(module: nn.Module) -> nn.Parameter | None:
-    """The weights of a layer that mixes units: convolutions and linear layers."""
+    """The weight of a convolution or linear layer."""
     weight = getattr(module, "weight", None)
     return weight if isinstance(weight, nn.Parameter) and weight.ndim >= 2 else None
 

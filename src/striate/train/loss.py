@@ -1,4 +1,4 @@
-"""What training makes small: cross-entropy, of one label or of each of several; Huber's loss."""
+"""Losses and measures: cross-entropy, binary cross-entropy, Huber's loss."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     class_weights_K: Tensor | None = None,
 ) -> Tensor:
-    """Mean cross-entropy (natural log), the target spread by `label_smoothing` over all classes.
+    """Mean cross-entropy (natural log) with label smoothing.
 
-    `labels` are class numbers N or shares N x K. With class weights, the weighted mean.
+    `labels` are class numbers N or soft targets N x K. With class weights, the weighted mean.
     Szegedy et al. 2016, section 7.
     """
     return F.cross_entropy(
@@ -35,10 +35,10 @@ def binary_cross_entropy(
     label_smoothing: float = 0.0,
     class_weights_K: Tensor | None = None,
 ) -> Tensor:
-    """Binary cross-entropy (natural log), summed over the labels, mean over the images.
+    """Binary cross-entropy (natural log), summed over labels, mean over images.
 
-    It is the log-likelihood of all labels of an image, each on its own. `marks_NK` are 0 or 1 or
-    shares; smoothing draws them towards a half. With weights, each label's part times its own.
+    `marks_NK` are 0 or 1 or soft targets; smoothing moves them towards a half. Weights apply per
+    label.
     """
     smooth_NK = marks_NK * (1 - label_smoothing) + label_smoothing / 2
     each_NK = F.binary_cross_entropy_with_logits(
@@ -53,19 +53,19 @@ def huber_loss(
     label_smoothing: float = 0.0,
     class_weights_K: Tensor | None = None,
 ) -> Tensor:
-    """Mean of Huber's loss: half the square of an error up to 1, from there on a straight line.
+    """Mean Huber loss: half the squared error up to 1, linear beyond.
 
-    Numbers are in units of their spread, so that errors of more than that count less than their
-    square. Smoothing and weights, which are of classes, are not used. Huber 1964.
+    Targets are standardised, so that errors beyond one standard deviation count less than their
+    square. Label smoothing and class weights are ignored. Huber 1964.
     """
     return F.huber_loss(answers_N1.float(), truth_N1)
 
 
 def class_loss_weights(plan: Plan, labels_N: Targets) -> tuple[float, ...]:
-    """What an image of each class counts in the loss; empty unless the plan weighs classes.
+    """Class weights of the loss; empty unless the plan weighs classes.
 
-    Every class that is present weighs the same, and an image 1 on average. Only single labels
-    are classes: `strategy.targets` refuses to weigh what else is learnt.
+    Every class present has the same total weight, with a mean of 1 per image. Only single labels
+    are classes: `strategy.target_plans` refuses class weights for other tasks.
     """
     if plan.balance.value != "weights":
         return ()
@@ -76,7 +76,7 @@ def class_loss_weights(plan: Plan, labels_N: Targets) -> tuple[float, ...]:
 
 
 def sample_epoch_rows(plan: Plan, labels: Targets, train_rows: Rows, epoch: int) -> Rows:
-    """The rows of an epoch: all once; by `sampling` as many, each class as often as another."""
+    """The rows of an epoch: each once; for `sampling` as many, classes equally frequent."""
     if plan.balance.value != "sampling":
         return train_rows
     chances = balanced_weights(labels[train_rows].astype(np.int64)) / len(train_rows)
@@ -86,11 +86,11 @@ def sample_epoch_rows(plan: Plan, labels: Targets, train_rows: Rows, epoch: int)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """How outputs N x K are held against targets.
+    """The loss and the measure of a task on outputs N x K.
 
-    `loss` takes outputs, targets, label smoothing and class weights. `noted` is what of a batch
-    the measure needs, a row an image, and `measure` what all of it together is worth: accuracy,
-    mean average precision, or R² not below 0, in [0, 1]; `metric` is its name.
+    `loss` takes outputs, targets, label smoothing and class weights. `noted` extracts what the
+    measure needs of a batch, a row per image, and `measure` computes it over all: accuracy, mean
+    average precision, or R² clipped at 0, in [0, 1]; `metric` is its name.
     """
 
     metric: str
@@ -117,14 +117,14 @@ def _stack_with_targets(outputs_NK: Tensor, targets_NK: Tensor) -> Tensor:
 
 
 def _mean_average_precision(both_N2K: Tensor) -> float:
-    """The mean over the labels that some image has; 0 where none has any."""
+    """Mean average precision over the labels that occur; 0 if none does."""
     scores, marks = both_N2K.numpy().transpose(1, 2, 0)
     found = [average_precision(s, m)[0] for s, m in zip(scores, marks, strict=True) if m.any()]
     return float(np.mean(found)) if found else 0.0
 
 
 def _r_squared(both_N2K: Tensor) -> float:
-    """1 less the mean squared error over the variance, held at 0 and above."""
+    """One minus mean squared error over variance, clipped at 0."""
     answers, truth = both_N2K.double().unbind(dim=1)
     spread = float((truth - truth.mean()).square().mean())
     return max(0.0, 1.0 - float((answers - truth).square().mean()) / max(spread, 1e-12))

@@ -1,4 +1,4 @@
-"""Steps from gradients: SGD with Nesterov momentum, AdamW, Muon; weights decay beside the step."""
+"""Optimizers: SGD with Nesterov momentum, AdamW, Muon, all with decoupled weight decay."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,11 +13,11 @@ MOMENTUM = 0.85
 
 
 class Optimizer:
-    """One or two of torch's optimizers that step together.
+    """One or two torch optimizers that step together.
 
-    Every parameter group has `share`, its part of the learning rate (layer decay), `decay`, and
-    `depth`, how many groups of layers lie above it. `start` are the weights that decay leads to,
-    None for 0. A group that is not `awake` is left as it is.
+    Every parameter group has `share`, its factor on the learning rate (layer decay), `decay`, and
+    `depth`, the number of layer groups above it. `start` are the weights that decay pulls towards,
+    None for 0. A group that is not `awake` is frozen.
     """
 
     def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
@@ -29,17 +29,17 @@ class Optimizer:
         return [group for part in self.parts for group in part.param_groups]
 
     def clip(self, length: float) -> None:
-        """Shortens the gradient of all parameters together to `length` at most."""
+        """Clip the gradient norm of all parameters together to `length`."""
         parameters = [p for group in self.groups for p in group["params"]]
         nn.utils.clip_grad_norm_(parameters, length)
 
     def step(self, learning_rate: float) -> None:
-        """Decays the weights, steps, and drops the gradients.
+        """Apply weight decay, step, and clear the gradients.
 
-        L2 multiplies weights by 1 - learning_rate x share x decay (Loshchilov and Hutter 2019),
-        or so their distance from where they started (L2-SP, Li et al. 2018, eq. 4).
-        L1 moves them by learning_rate x share x l1 towards 0 and no further: many become 0
-        (the proximal step of Parikh and Boyd 2014, section 6.5.2).
+        L2 multiplies weights by 1 - learning_rate x share x decay (Loshchilov and Hutter 2019), or
+        likewise their distance from their initial values (L2-SP, Li et al. 2018, eq. 4). L1 moves
+        them by learning_rate x share x l1 towards 0 and no further: many become 0 (the proximal
+        step of Parikh and Boyd 2014, section 6.5.2).
         """
         with torch.no_grad():
             for group in self.groups:
@@ -57,10 +57,10 @@ class Optimizer:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum whose step is made orthogonal: all directions of a layer learn alike.
+    """Nesterov momentum with orthogonalised updates: all directions of a layer learn equally.
 
-    A convolution's weight O x I x H x W is taken as the matrix O x IHW. `precision` is what the
-    step is made orthogonal in; the weights stay float32. Jordan et al. 2024.
+    A convolution's weight O x I x H x W is treated as the matrix O x IHW. `precision` is that of
+    the orthogonalisation; the weights stay float32. Jordan et al. 2024.
     """
 
     def __init__(
@@ -96,9 +96,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalise(matrix: Tensor, rounds: int = 4) -> Tensor:
-    """Nearly the orthogonal factor of a matrix: singular values brought to about 1.
+    """Approximately the orthogonal polar factor of a matrix: singular values near 1.
 
-    Newton-Schulz iteration with a steep quintic. Jordan et al. 2024.
+    Newton-Schulz iteration with a quintic polynomial. Jordan et al. 2024.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     wide = matrix.shape[0] <= matrix.shape[1]
@@ -120,12 +120,12 @@ def build_optimizer(
     head_rate: float = 1.0,
     precision: str = "float32",
 ) -> Optimizer:
-    """An optimizer over parameters in groups from shallow to deep; the last is the head.
+    """An optimizer over parameter groups from shallow to deep; the last is the head.
 
-    A group learns at layer_decay ** (groups above it), the head at `head_rate`. Biases and norms
-    do not decay, nor shrink by L1. With `l2_sp` all parameters below the head are drawn to what
-    they are now, and that takes the place of their decay. `precision` is what a long computation
-    within a step may be made in. Raises `UsageError` for a name that does not exist.
+    A group's rate is multiplied by layer_decay ** (groups above it), the head's by `head_rate`.
+    Biases and norms have neither weight decay nor L1. With `l2_sp` all parameters below the head
+    are pulled to their current values instead of decaying. `precision` is that of expensive
+    computations within a step. Raises `UsageError` for an unknown optimizer.
     """
     if name not in OPTIMIZERS:
         raise UsageError(f"There is no optimizer {name!r}.", f"There are: {', '.join(OPTIMIZERS)}.")
@@ -155,7 +155,7 @@ def build_optimizer(
 
 
 def _apply_decay(weights: list[Tensor], start: list[Tensor] | None, share: float) -> None:
-    """Brings weights nearer to 0, or to their start, by a share of the way."""
+    """Move weights towards 0, or towards their initial values, by a share of the distance."""
     if start is None:
         torch._foreach_mul_(weights, 1 - share)
     else:

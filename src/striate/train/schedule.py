@@ -1,4 +1,4 @@
-"""Learning rates as pure functions of how much of a training is done."""
+"""Learning-rate schedules as pure functions of training progress."""
 
 import math
 import re
@@ -20,12 +20,12 @@ def lr_factor(
     epochs: int,
     losses: Sequence[float] = (),
 ) -> float:
-    """The share of the peak learning rate, in [0, 1], at `step` of `epochs` whole epochs.
+    """The fraction of the peak learning rate, in [0, 1], at `step` of `epochs` whole epochs.
 
-    `schedule` is a name of `SCHEDULES`, and may carry the epochs at which it was shortened:
-    `losses` are the validation losses of the epochs so far, which `plateau` goes by.
-    `one-cycle 3/10` had 10 epochs to go, and after the third epoch only `epochs`.
-    Raises `UsageError` for a name that does not exist.
+    `schedule` is a name of `SCHEDULES`, optionally with the epochs at which it was shortened:
+    `one-cycle 3/10` was planned for 10 epochs and after the third shortened to `epochs`. `losses`
+    are the validation losses of the epochs so far, used by `plateau`. Raises `UsageError` for an
+    unknown name.
     """
     name, cuts = _parse_schedule(schedule)
     if name == "plateau":
@@ -34,22 +34,22 @@ def lr_factor(
 
 
 def shorten_schedule(schedule: str, epoch: int, epochs: int) -> str:
-    """The schedule that was meant for `epochs` epochs and is told after `epoch` to end sooner."""
+    """The schedule planned for `epochs` epochs, marked as shortened after `epoch`."""
     return f"{schedule} {epoch}/{epochs}"
 
 
 def count_unfrozen_groups(epoch: int, epochs: int, groups: int) -> int:
-    """How many groups of layers learn in an epoch, counted from 1; the head is the first.
+    """How many layer groups train in an epoch, counted from 1, the head first.
 
-    The head alone in the first, then a deeper group after another until all learn in the second
-    half. Gradual unfreezing, Howard and Ruder 2018, section 3.2, fitted to short trainings.
+    The head alone in the first epoch, then one deeper group after another until all train in the
+    second half. Gradual unfreezing, Howard and Ruder 2018, section 3.2, adapted to short trainings.
     """
     half = max(1, epochs // 2)
     return min(groups, 1 + math.ceil((groups - 1) * (epoch - 1) / half))
 
 
 def falls_to_zero(schedule: str) -> bool:
-    """Whether a schedule ends with steps of no length."""
+    """Whether a schedule ends at a learning rate of about zero."""
     name, _ = _parse_schedule(schedule)
     return name in SCHEDULES and SCHEDULES[name](1.0) < SMALLEST
 
@@ -60,21 +60,21 @@ def constant_schedule(done: float) -> float:
 
 
 def cosine_schedule(done: float) -> float:
-    """A short warm-up, then half a cosine down to zero. Loshchilov and Hutter 2017."""
+    """Linear warm-up, then half a cosine down to zero. Loshchilov and Hutter 2017."""
     if done < COSINE_WARMUP:
         return done / COSINE_WARMUP
     return 0.5 * (1 + math.cos(math.pi * (done - COSINE_WARMUP) / (1 - COSINE_WARMUP)))
 
 
 def one_cycle_schedule(done: float) -> float:
-    """Straight up, then straight down to zero. Smith and Topin 2018, without the tail."""
+    """Linear up, then linear down to zero. Smith and Topin 2018, without the final phase."""
     if done < CYCLE_WARMUP:
         return CYCLE_START + (1 - CYCLE_START) * done / CYCLE_WARMUP
     return (1 - done) / (1 - CYCLE_WARMUP)
 
 
 def linear_schedule(done: float) -> float:
-    """A short warm-up, then straight down to zero."""
+    """Linear warm-up, then linear down to zero."""
     return min(done / COSINE_WARMUP, (1 - done) / (1 - COSINE_WARMUP))
 
 
@@ -84,7 +84,7 @@ def step_schedule(done: float) -> float:
 
 
 def plateau_schedule(losses: Sequence[float]) -> float:
-    """A tenth for every time that the loss has not fallen for `PATIENCE` epochs.
+    """A tenth for each time that the loss has not fallen for `PATIENCE` epochs.
 
     As torch's ReduceLROnPlateau with a relative threshold of 1e-4.
     """
@@ -110,7 +110,7 @@ def _parse_schedule(schedule: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _schedule_position(epochs_done: float, cuts: list[tuple[int, int]], epochs: int) -> float:
-    """How far the schedule has come, in [0, 1], with a bend at each cut."""
+    """Progress of the schedule in [0, 1], piecewise linear with a break at each shortening."""
     start, done_at_start = 0.0, 0.0
     for cut, meant in cuts:
         if epochs_done <= cut:

@@ -1,4 +1,4 @@
-"""One step of a training and a look at how good it is: what the loop and the trials share."""
+"""One training step and evaluation, shared by the training loop and the short trials."""
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ EVALUATION_BATCH = 256  # images
 
 
 class NotFiniteError(Exception):
-    """The loss of a batch is no number; `images_NCHW` are what the network was shown."""
+    """A batch's loss is not finite; `images_NCHW` are the network's inputs."""
 
     def __init__(self, images_NCHW: Tensor) -> None:
         super().__init__("the loss is not finite")
@@ -22,7 +22,7 @@ class NotFiniteError(Exception):
 
 
 def prepare_training(network: Network, plan: Plan, feed: BatchSource) -> Optimizer:
-    """Moves the network to its device and layout; the optimizer of what the plan trains of it."""
+    """Move the network to its device and layout, and build the optimizer of its trained part."""
     network.to(feed.device)
     if feed.layout == "channels_last":
         network.to(memory_format=torch.channels_last)
@@ -43,7 +43,7 @@ def prepare_training(network: Network, plan: Plan, feed: BatchSource) -> Optimiz
 
 
 def unfreeze_groups(optimizer: Optimizer, plan: Plan, epoch: int) -> None:
-    """Lets those groups of layers learn in an epoch, counted from 1, that the plan unfreezes."""
+    """Unfreeze the layer groups that the plan trains in an epoch, counted from 1."""
     if plan.unfreeze.value != "gradual":
         return
     groups = 1 + max(group["depth"] for group in optimizer.groups)
@@ -55,7 +55,7 @@ def unfreeze_groups(optimizer: Optimizer, plan: Plan, epoch: int) -> None:
 
 
 def set_training_mode(network: nn.Module, plan: Plan) -> None:
-    """Training mode; a pretrained network keeps its statistics, small batches would spoil them."""
+    """Training mode, with frozen batch statistics if pretrained: small batches would spoil them."""
     network.train()
     if plan.strategy.value == "scratch":
         return
@@ -75,7 +75,7 @@ def training_step(
 ) -> tuple[Tensor, Tensor]:
     """Forward, loss, backward, step on one batch; its logits N x K and labels.
 
-    Raises `NotFiniteError` where the loss is no number, before any weight is moved by it.
+    Raises `NotFiniteError` if the loss is not finite, before any weight is changed.
     """
     images_NCHW = feed.images(rows, plan.augment.value, generator)
     labels = feed.targets(rows)
@@ -104,7 +104,7 @@ def forward_logits(
 def evaluate_network(
     network: nn.Module, plan: Plan, feed: BatchSource, rows: Rows
 ) -> tuple[float, float]:
-    """Loss and measure of the network as it stands; two NaN where there are no rows."""
+    """Loss and measure of the network; two NaN if there are no rows."""
     if not len(rows):
         return float("nan"), float("nan")
     network.eval()

@@ -1,4 +1,4 @@
-"""Torch as a computation wants it for a while: its threads, and kernels that repeat themselves."""
+"""Context managers for torch's threads, deterministic kernels and random state."""
 
 import os
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ import torch
 
 @contextmanager
 def torch_context(threads: int) -> Iterator[None]:
-    """Sets torch's threads and deterministic algorithms, and puts both back.
+    """Set torch's threads and deterministic algorithms, and restore both.
 
-    `use_deterministic_algorithms` sets the same, and loads torch's compiler to tell it: a second
-    and a half, 200 MB, for what striate never compiles.
+    Set directly, since `use_deterministic_algorithms` also loads torch's compiler: a second and a
+    half and 200 MB for what striate never uses.
     """
     if torch.cuda.is_available():  # what cuBLAS wants to be deterministic, before its first call
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -29,7 +29,7 @@ def torch_context(threads: int) -> Iterator[None]:
 
 @contextmanager
 def isolated_rng(device: str) -> Iterator[None]:
-    """Puts torch's global generators back afterwards; dropout knows no others."""
+    """Restore torch's global random state afterwards; dropout uses no other generator."""
     of = torch.device(device)
     with torch.random.fork_rng(devices=[of] if of.type == "cuda" else []):
         yield

@@ -1,1 +1,1 @@
-"""Fast inference: fused kernels, bfloat16, what this machine does best."""
+"""Fast inference: fused kernels, bfloat16, and the measured speed of this machine."""

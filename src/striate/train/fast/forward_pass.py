@@ -1,4 +1,4 @@
-"""One pass of a network over many images, in inference: features or logits, image by image."""
+"""Inference of a network over many images: features or logits of each."""
 
 import time
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def compute_logits(
     machine: Machine,
     watch: Watch = unwatched,
 ) -> NDArray[np.float32]:
-    """Logits N x K float32 of some rows; the mean of both mirrorings where the model asks so."""
+    """Logits N x K float32 of some rows; averaged with the flipped view if the model says so."""
 
     def classify(images_NCHW: Tensor) -> Tensor:
         logits: Tensor = network(images_NCHW)
@@ -61,7 +61,7 @@ def answers_of(
     spec: ModelSpec,
     machine: Machine,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logits N x K of some rows, and what the last stage gives of each, N x D, in one pass."""
+    """Logits N x K of some rows and last-stage features N x D of each, in one pass."""
     backbone = cast(Backbone, network.network.backbone)
     deep = (Tap(stage=backbone.stage_names[-1], pool="mean"),)
 
@@ -78,7 +78,7 @@ def answers_of(
 
 
 def images_per_batch(spec: ModelSpec) -> int:
-    """How many images a batch holds: `spec.batch_size` at 224 pixels, more of smaller ones."""
+    """Images per batch: `spec.batch_size` at 224 pixels, more for smaller images."""
     scaled = round(spec.batch_size * (FULL_SIZE / spec.input_size) ** 2)
     return max(spec.batch_size, min(scaled, MOST_AT_ONCE))
 
@@ -92,11 +92,11 @@ def _run_batches(
     machine: Machine,
     watch: Watch,
 ) -> NDArray[np.float32]:
-    """What `compute` gives for each row, in batches that workers take from a queue.
+    """The result of `compute` for each row, in batches that workers take from a queue.
 
-    On the CPU each worker computes with one thread: no thread ever waits for another, and the
-    result depends neither on how many there are nor on the images beside an image. Every batch
-    has the same shape, the last one filled up, so that the kernels are the same.
+    On the CPU each worker uses one thread: none waits for another, and the result depends neither
+    on the number of workers nor on the other images of a batch. Every batch has the same shape, the
+    last one padded, so that the same kernels run.
     """
     begun = time.perf_counter()
     size = images_per_batch(spec)
@@ -133,7 +133,7 @@ def _prepare_batch(images_NHWC: NDArray[np.uint8], spec: ModelSpec, machine: Mac
 
 
 def _pad_rows(rows: Rows, size: int) -> Rows:
-    """A full batch: the last one is filled up with its first row."""
+    """A full batch: the last one is padded with its first row."""
     return np.concatenate([rows, np.repeat(rows[:1], size - len(rows))])
 
 

@@ -1,4 +1,4 @@
-"""What this machine does best, measured once and remembered."""
+"""The fastest settings of this machine, measured once and cached."""
 
 import contextlib
 import functools
@@ -21,17 +21,17 @@ from striate.values import Machine
 
 
 def measure_machine(device: str = "auto") -> Machine:
-    """What the machine does best on this device: a second or two once, then from the cache.
+    """The fastest settings for a device: a second or two once, then from the cache.
 
-    `auto` is a GPU where there is one, else the CPU. What is remembered belongs to this
-    processor, these cores and these versions. Raises `UsageError` for a device that is not there.
+    `auto` is a GPU if there is one, else the CPU. The cache is keyed by processor, cores and
+    versions. Raises `UsageError` for a device that does not exist.
     """
     return _load_or_measure(_resolve_device(device), read_processor(), str(_cache_folder() or ""))
 
 
 @contextmanager
 def apply_machine(machine: Machine) -> Iterator[None]:
-    """Sets torch's threads and deterministic kernels for a while, and puts them back."""
+    """Set torch's threads and deterministic kernels in a context, then restore them."""
     with torch_context(machine.threads):
         yield
 

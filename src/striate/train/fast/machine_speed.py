@@ -1,4 +1,4 @@
-"""Races on this machine: in which precision, by which kernels, how many images at once."""
+"""Speed measurements of this machine: precision, kernels, and batch size."""
 
 import contextlib
 import os
@@ -39,7 +39,7 @@ GPU_BATCHES = (32, 64, 128)  # images at once
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Processor:
-    """`threads` are the cores that this process may use; `abilities` name instruction sets."""
+    """The processor: `threads` are the cores this process may use, `abilities` instruction sets."""
 
     name: str
     threads: int
@@ -48,7 +48,7 @@ class Processor:
 
 
 def read_processor() -> Processor:
-    """The processor as it is."""
+    """The processor of this machine."""
     return Processor(
         name=_processor_name(),
         threads=_usable_threads(),
@@ -65,7 +65,7 @@ def _processor_name() -> str:
 
 
 def _usable_threads() -> int:
-    """Cores, not hyperthreads, that affinity, container and `OMP_NUM_THREADS` leave us."""
+    """Physical cores allowed by affinity, container quota and `OMP_NUM_THREADS`."""
     limits = [_count_cores(), os.cpu_count() or 1]
     with contextlib.suppress(ValueError, IndexError):
         limits.append(int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0]))
@@ -76,7 +76,7 @@ def _usable_threads() -> int:
 
 
 def _count_cores() -> int:
-    """Distinct cores among the processors that this process may run on."""
+    """Distinct physical cores among the processors that this process may run on."""
     try:
         allowed = os.sched_getaffinity(0)
     except AttributeError:  # not on macOS or Windows
@@ -111,11 +111,11 @@ def _read_lines(path: str) -> list[str]:
 
 
 def find_fastest_machine(device: str, processor: Processor) -> Machine:
-    """The fastest way to compute whose features stay near those of plain float32.
+    """The fastest settings whose features stay close to those of plain float32.
 
-    Measured is one pass of the pretrained network over images of 224 pixels with every core at
-    work, the ways taking turns. The best of some rounds counts, since whatever else the machine
-    does can only slow a round down.
+    One forward pass of the pretrained network over images of 224 pixels is timed with all cores
+    busy, the settings taking turns. The best of some rounds counts, since other load can only slow
+    a round down.
     """
     course = _prepare_benchmark(device)
     ways = _candidate_modes(course, device, processor)
@@ -136,10 +136,10 @@ def find_fastest_machine(device: str, processor: Processor) -> Machine:
 
 
 def measure_net_speed(net: str, machine: Machine) -> float:
-    """Images per second of a listed network here, at the size that its card names.
+    """Images per second of a listed network here, at the input size of its card.
 
-    A forward pass in the machine's way over coloured images, its weights drawn; the better of
-    some rounds. 0 where its card names no size.
+    The better of some forward passes with random weights over synthetic images, with the machine's
+    settings. 0 if its card names no size.
     """
     if not find_net(net).card(net).input_size:
         return 0.0
@@ -153,7 +153,7 @@ def measure_net_speed(net: str, machine: Machine) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComputeMode:
-    """A way to compute: its largest error over the taps, and its images per second, if raced."""
+    """One setting: its largest relative error over the stages, and images per second if timed."""
 
     machine: Machine
     network: FastNetwork
@@ -163,7 +163,7 @@ class ComputeMode:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SpeedBenchmark:
-    """What is run over: a network, images, and how they go in."""
+    """The benchmark's input: a network, images, and their preprocessing."""
 
     network: Network
     images_NHWC: NDArray[np.uint8]
@@ -201,9 +201,9 @@ def _prepare_benchmark(device: str, net: str = NET) -> SpeedBenchmark:
 def _candidate_modes(
     course: SpeedBenchmark, device: str, processor: Processor
 ) -> list[ComputeMode]:
-    """Every way that may be good here, its features compared with the plain float32 ones.
+    """All settings possible here, with the error of their features against plain float32.
 
-    Plain kernels are left out where fused ones give the same: they were never faster.
+    Plain kernels are left out if fused ones give the same result: they were never faster.
     """
     plain = _make_machine(device, processor, "float32", fused=False)
     ways = [
@@ -226,7 +226,7 @@ def _candidate_modes(
 
 
 def _fused_mode(course: SpeedBenchmark, machine: Machine) -> list[ComputeMode]:
-    """The way of this machine; none where it wants fused kernels and cannot have them."""
+    """This machine's settings; empty if they want fused kernels that the network lacks."""
     network = optimise_for_inference(course.network, machine=machine)
     if network.fused != machine.fused:
         return []
@@ -243,7 +243,7 @@ def _compute_features(course: SpeedBenchmark, way: ComputeMode) -> NDArray[np.fl
 def _relative_error(
     course: SpeedBenchmark, found: NDArray[np.float32], exact: NDArray[np.float32]
 ) -> float:
-    """The largest relative error of a tap: the norm of what it is off by over its own norm."""
+    """The largest relative error of a stage's features: norm of the difference over the norm."""
     slices = tap_slices(course.network.backbone, course.network.taps).values()
     off = [np.linalg.norm((found - exact)[:, s]) / np.linalg.norm(exact[:, s]) for s in slices]
     return float(max(off))
@@ -254,7 +254,7 @@ def _with_batch_size(way: ComputeMode, size: int) -> ComputeMode:
 
 
 def _time_modes(course: SpeedBenchmark, ways: list[ComputeMode]) -> list[ComputeMode]:
-    """The ways with their speeds; a first pass, in which kernels are built, does not count."""
+    """The settings with their speeds; the first pass, which builds kernels, does not count."""
     speeds = dict.fromkeys(range(len(ways)), 0.0)
     for turn in range(ROUNDS + 1):
         for k, way in enumerate(ways):
@@ -265,7 +265,7 @@ def _time_modes(course: SpeedBenchmark, ways: list[ComputeMode]) -> list[Compute
 
 
 def _measure_speed(course: SpeedBenchmark, way: ComputeMode) -> float:
-    """Images per second of one batch on every core at once."""
+    """Images per second with one batch on every core at once."""
     seconds: list[float] = []
     size = way.machine.batch_size
     workers = way.machine.threads if way.machine.device == "cpu" else 1
@@ -282,7 +282,7 @@ def _measure_speed(course: SpeedBenchmark, way: ComputeMode) -> float:
 
 
 def _choose_mode(ways: list[ComputeMode]) -> ComputeMode:
-    """The fastest that was raced; bfloat16 only where it is faster by enough to pay its error."""
+    """The fastest float32 setting; bfloat16 only if it is faster by at least `WORTH`."""
     raced = [way for way in ways if way.speed]
     exact = max(
         (way for way in raced if way.machine.precision == "float32"), key=lambda way: way.speed
