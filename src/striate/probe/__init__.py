@@ -1,1 +1,1 @@
-"""Measuring before choosing."""
+"""Measurements on frozen features before a strategy is chosen."""

@@ -1,4 +1,4 @@
-"""Features of every image by one pass of a network: its taps, pooled, in float32."""
+"""Frozen features of every image by one forward pass: pooled intermediate stages, in float32."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,9 +18,9 @@ TIMED = 3  # passes, after one that does not count
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FeatureTable:
-    """What a network's taps say of some images.
+    """Pooled features of some images, by intermediate stage.
 
-    `values` is N x D float32; row i is of index row `rows[i]`. Columns stand tap after tap,
+    `values` is N x D float32; row i is of index row `rows[i]`. Columns are grouped by stage,
     `widths[t]` of them for `taps[t]`. `seconds` is what the pass took.
     """
 
@@ -32,18 +32,18 @@ class FeatureTable:
 
     @property
     def slices(self) -> dict[Tap, slice]:
-        """Where each tap's columns stand."""
+        """The columns of each stage."""
         ends = np.cumsum(self.widths).tolist()
         starts = [0, *ends[:-1]]
         return {tap: slice(*ends) for tap, *ends in zip(self.taps, starts, ends, strict=True)}
 
     def columns(self, taps: Sequence[Tap]) -> Rows:
-        """Column numbers of some taps, in the order of `taps`; `KeyError` for an unknown tap."""
+        """Column numbers of some stages, in the order of `taps`; `KeyError` for an unknown one."""
         numbers = np.arange(sum(self.widths))
         return np.concatenate([numbers[self.slices[tap]] for tap in taps])
 
     def of(self, rows: Rows, taps: Sequence[Tap] | None = None) -> NDArray[np.float32]:
-        """The features of some index rows, of all taps or some; `KeyError` for an absent row."""
+        """The features of some index rows, of all stages or some; `KeyError` for an absent row."""
         place = {int(row): i for i, row in enumerate(self.rows)}
         values = self.values[[place[int(row)] for row in rows]]
         return values if taps is None else values[:, self.columns(taps)]
@@ -66,10 +66,10 @@ def extract_features(
     machine: Machine,
     watch: Watch = unwatched,
 ) -> FeatureTable:
-    """The network's pooled taps of the cached images of some rows.
+    """Pooled features of the cached images of some rows.
 
-    The specification gives input size, scaling, precision and batch size. An image's features
-    do not depend on the images beside it, nor on how many cores are at work.
+    The specification gives input size, normalisation, precision and batch size. An image's features
+    depend neither on the rest of its batch nor on the number of cores.
     """
     begun = time.perf_counter()
     quick = optimise_for_inference(network, machine=machine, precision=spec.precision)
@@ -93,8 +93,8 @@ def measure_forward_speed(
 ) -> float:
     """Images per second of such a pass: the fastest of some over a batch for every core.
 
-    The fastest, since what else is at work on the machine can only slow a pass down; the first,
-    in which kernels are built, does not count.
+    The fastest, since other load can only slow a pass down; the first, which builds kernels, does
+    not count.
     """
     some = np.resize(rows, images_per_batch(spec) * max(1, machine.threads))
     quick = optimise_for_inference(network, machine=machine, precision=spec.precision)

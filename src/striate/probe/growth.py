@@ -1,8 +1,8 @@
-"""Would more images help? The error against the number of training images, from cached features.
+"""Learning curve over training-set size: would more images help? From cached features.
 
-The linear model is solved anew on nested parts of the training images, whole groups together, and
-judged on the same validation images each time. Errors of this kind fall with a power of the
-number of images (Hestness et al. 2017), which is drawn on to two and four times as many.
+The linear model is fitted again on nested subsets of the training images, in whole groups, and
+evaluated on the same validation images each time. Such errors follow a power law of the number of
+images (Hestness et al. 2017), which is extrapolated to two and four times as many.
 """
 
 from collections.abc import Callable
@@ -33,10 +33,10 @@ def measure_growth(
     val_groups: Rows,
     seed: int = 0,
 ) -> Growth | None:
-    """The learning curve of a model; None where too few images are there to tell.
+    """The learning curve of a model; None if there are too few images.
 
-    `misses(rows)` fits on some training rows and tells which validation images it gets wrong.
-    `labels` and `groups` have an entry a row of the index, `val_groups` a validation image.
+    `misses(rows)` fits on some training rows and returns which validation images it gets wrong.
+    `labels` and `groups` have an entry per row of the index, `val_groups` per validation image.
     """
     if len(val_groups) < LEAST_VAL:
         return None
@@ -73,7 +73,7 @@ def measure_growth(
 
 
 def _class_subset(train: Rows, labels: Rows, groups: Rows, share: float, seed: int) -> Rows:
-    """A share of every class, in whole groups; smaller shares lie within larger ones."""
+    """A share of every class, in whole groups; smaller shares are subsets of larger ones."""
     if share == 1:
         return train
     order = make_rng(seed, "growth").permutation(train)
@@ -103,7 +103,7 @@ def _bootstrap_weights(owners: Rows, seed: int) -> Floats:
 
 
 def _mean_error(wrong_SN: Floats, weights: Floats) -> Floats:
-    """Weighted shares that are wrong: S, or S x B for weights N x B."""
+    """Weighted error rates: S, or S x B for weights N x B."""
     found: Floats = wrong_SN @ weights / weights.sum(axis=0)
     return found
 
@@ -119,7 +119,7 @@ def _growth_point(size: float, wrong: Floats, drawn: Floats) -> GrowthPoint:
 def _fit_power_law(sizes: Floats, errors: Floats) -> tuple[float, float]:
     """Level and exponent of error = level x size ** -exponent, by least squares of logarithms.
 
-    Errors of 0 count as half an image in a thousand; the exponent lies within [0, 1].
+    Errors of 0 count as half an image in a thousand; the exponent is clipped to [0, 1].
     """
     slope, level = np.polyfit(np.log(sizes), np.log(np.maximum(errors, 5e-4)), 1)
     exponent = float(np.clip(-slope, 0.0, 1.0))
@@ -129,6 +129,6 @@ def _fit_power_law(sizes: Floats, errors: Floats) -> tuple[float, float]:
 
 
 def _extrapolate_errors(sizes: Floats, errors: Floats, ahead: Floats) -> Floats:
-    """The errors further on, from where the last measured one is."""
+    """Extrapolated errors, starting from the last measured one."""
     _, exponent = _fit_power_law(sizes, errors)
     return np.asarray(errors[-1] * (ahead / sizes[-1]) ** -exponent)

@@ -1,4 +1,4 @@
-"""Features made by hand, as before convolutional networks: gradients and colours, counted.
+"""Classical image features: histograms of oriented gradients and colour histograms.
 
 Legend: `N` images of `H` x `W` pixels and `C` channels, `D` features.
 """
@@ -17,7 +17,7 @@ _SMALL = 1e-5
 def shallow_features(
     images_NHWC: NDArray[np.uint8], rows: Rows
 ) -> tuple[NDArray[np.float32], tuple[int, int]]:
-    """Gradients and colours of some images, N x D, and how many features each kind has."""
+    """Gradient and colour features of some images, N x D, and the number of each kind."""
     parts = []
     for start in range(0, len(rows), _AT_ONCE):
         small = _resize_images(images_NHWC[rows[start : start + _AT_ONCE]])
@@ -33,9 +33,9 @@ def shallow_features(
 def hog_features(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Histograms of oriented gradients: Dalal & Triggs 2005, sections 6.2 to 6.4.
 
-    The channel with the steepest gradient counts; 9 orientations of 0 to 180 degrees, each
-    gradient shared between the two nearest; cells of 8 pixels, overlapping blocks of 2 x 2
-    cells, each at length 1, cut at 0.2 and brought to length 1 again.
+    The channel with the largest gradient counts; 9 orientations of 0 to 180 degrees, each gradient
+    split between the two nearest; cells of 8 pixels, overlapping blocks of 2 x 2 cells,
+    L2-normalised, clipped at 0.2 and normalised again.
     """
     pixels = images_NHWC.astype(np.float32)
     down, across = np.zeros_like(pixels), np.zeros_like(pixels)
@@ -58,10 +58,10 @@ def hog_features(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def colour_histograms(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Shares of the pixels in 4 levels of each channel together, as square roots.
+    """Joint histogram of the channels with 4 levels each, as square roots of shares.
 
-    Square roots make the distance of two histograms that of Hellinger; grey has 16 levels, and
-    so has each of more than three channels, by itself.
+    Square roots make Euclidean distances Hellinger distances; grey images get 16 levels, and so
+    does each channel by itself if there are more than three.
     """
     count, channels = len(images_NHWC), images_NHWC.shape[3]
     if channels > 3:
@@ -104,7 +104,7 @@ def _resize_images(images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _resize_image(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """One image at 64 x 64, its colours together or, of other counts, each channel by itself."""
+    """One image at 64 x 64, its colours together or, for other channel counts, each by itself."""
     parts = [image_HWC] if image_HWC.shape[2] == 3 else np.moveaxis(image_HWC, 2, 0)
     small = [
         np.asarray(

@@ -1,7 +1,7 @@
-"""Labels that the images themselves speak against: confident learning on left-out predictions.
+"""Possible label errors: confident learning on leave-one-out predictions.
 
-After Northcutt, Jiang and Chuang 2021. An image is judged by a model that did not learn from it
-or from its group, so that no label vouches for itself.
+After Northcutt, Jiang and Chuang 2021. An image is predicted by a model that was not trained on it
+or its group, so that no label confirms itself.
 """
 
 import numpy as np
@@ -15,12 +15,12 @@ from striate.values import Doubt, Index, Rows
 def rank_label_errors(
     probabilities_NK: NDArray[np.float32], index: Index, rows: Rows
 ) -> tuple[Doubt, ...]:
-    """Every image of `rows` with its doubt, the most doubtful first.
+    """Every image of `rows` with its suspicion of a label error, the most suspect first.
 
-    `probabilities_NK` are those of models that did not see the image. `doubt` is one minus the
-    probability of the given label, so 0 to 1. `flagged` says that the image lies off the
-    diagonal of the confident joint: another class is at least as probable as it is on average
-    for images that bear its label (section 3.1 of the paper).
+    `probabilities_NK` are out-of-sample. `doubt` is one minus the probability of the given label,
+    so 0 to 1. `flagged` means that the image is off the diagonal of the confident joint: another
+    class is at least as probable as it is on average for images with that label (section 3.1 of the
+    paper).
     """
     labels = index.labels()[rows]
     confident = confident_classes(probabilities_NK, labels)
@@ -47,16 +47,16 @@ def rank_label_errors(
 def left_out_probabilities(
     features_ND: NDArray[np.float32], labels: Rows, classes: int, groups: Rows | None = None
 ) -> NDArray[np.float32]:
-    """Probabilities N x K of each image by the ridge model without it and without its group."""
+    """Probabilities N x K of each image by the ridge model fitted without its group."""
     fit = fit_ridge_path(features_ND, labels, classes, groups)
     return softmax(fit.loo_scores, fit.temperature)
 
 
 def confident_classes(probabilities_NK: NDArray[np.float32], labels: Rows) -> Rows:
-    """The class N that an image confidently belongs to, -1 where it is none.
+    """The class N that an image confidently belongs to, -1 if none.
 
-    A class is believed where its probability reaches its own mean over the images that bear
-    its label; of several the most probable counts.
+    A class counts if its probability reaches its own mean over the images with that label; of
+    several the most probable.
     """
     classes = probabilities_NK.shape[1]
     thresholds_K = np.array(

@@ -1,8 +1,8 @@
-"""What the fit without a group says of that group, exactly, without fitting anew.
+"""Exact leave-one-group-out errors of ridge regression, without fitting again.
 
-Legend: `N` images, `K` classes, `R` eigenvectors, `A` penalties, `S` the images of a group, `m`
-of them. `H` maps targets to fitted values. The residuals of `S` when `S` takes no part in the
-fit are `(I - H_SS)^-1 (y_S - yhat_S)`: Cook & Weisberg 1982, section 2.2.
+Legend: `N` images, `K` classes, `R` eigenvectors, `A` penalties, `S` the images of a group, `m` of
+them. `H` is the hat matrix. The residuals of `S` when `S` is left out of the fit are `(I - H_SS)^-1
+(y_S - yhat_S)`: Cook & Weisberg 1982, section 2.2.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ _MOST_ENTRIES = 2_000_000  # images times classes
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RowGroups:
-    """Which rows leave together: `order` lists them group by group, group g up to `ends[g]`."""
+    """Rows that are left out together: `order` lists them by group, group g up to `ends[g]`."""
 
     order: Rows
     ends: Rows
@@ -38,9 +38,9 @@ def group_rows(owners: Rows) -> RowGroups:
 def left_out_errors(
     table: RidgeTable, groups: RowGroups, spectrum: Spectrum, alphas: Floats
 ) -> Floats:
-    """Mean squared error of left-out images for every penalty, by the weights of the images.
+    """Mean squared error of left-out images for every penalty, with sample weights.
 
-    Where there are more images than choosing a penalty needs, evenly spread groups judge.
+    With more images than choosing a penalty needs, evenly spaced groups are evaluated.
     """
     most = max(_LEAST_JUDGES, min(_MOST_JUDGES, _MOST_ENTRIES // table.classes))
     step = max(1, round(len(table.features) / most))
@@ -68,9 +68,9 @@ def left_out_scores(
 def _residuals(
     table: RidgeTable, spectrum: Spectrum, alphas: Floats, rows: Rows, sizes: Rows
 ) -> Iterator[Floats]:
-    """Residuals of left-out images by each penalty; their groups lie side by side in `rows`.
+    """Residuals of left-out images for each penalty; `rows` lists whole groups one after another.
 
-    They are times the roots of the images' weights.
+    They are multiplied by the square roots of the sample weights.
     """
     rotated = spectrum.rotated(rows)
     targets = table.weighted(table.one_hot(rows) - spectrum.shares, rows)
@@ -110,7 +110,7 @@ def _residuals(
 def _refit_group(
     spectrum: Spectrum, rotated_mR: Floats, targets_mK: Floats, penalties: int
 ) -> Callable[[float], Floats]:
-    """Fitted values m x K of a large group by the others: its part is taken from the products."""
+    """Fitted values m x K of a large group by the others: it is subtracted from the products."""
     rest = spectrum.images - len(rotated_mR)
     mean, share = -rotated_mR.sum(axis=0) / rest, -targets_mK.sum(axis=0) / rest
     products = np.diag(spectrum.eigenvalues) - rotated_mR.T @ rotated_mR
@@ -126,7 +126,7 @@ def _refit_group(
 
 
 def _pack_groups(groups: RowGroups, chosen: range) -> Iterator[tuple[Rows, Rows]]:
-    """Rows of whole groups, some thousand at a time, with the sizes of the groups."""
+    """Rows of whole groups in blocks of about `ROWS_AT_ONCE`, with the groups' sizes."""
     rows: list[Rows] = []
     held = 0
     for g in chosen:

@@ -1,13 +1,13 @@
-"""Images unlike all others: far from their nearest neighbours in what some stage sees.
+"""Outliers: images far from their nearest neighbours in the features of some stage.
 
 Legend: `N` images, `D` features of one stage, `S` stages. An image's distance is the mean one to
-its nearest neighbours (Angiulli & Pizzuti 2002), images of its own group not among them, so that
-a copy does not vouch for it. Distances are compared on the scale of logarithms, where they lie
-about symmetrically, by median and median deviation, which outliers cannot move.
+its nearest neighbours (Angiulli & Pizzuti 2002), without its own group, so that a copy does not
+hide an outlier. Distances are compared by their logarithms, which are about symmetric, with median
+and median absolute deviation, which outliers cannot shift.
 
-An image of a rare class has strangers among its nearest and few of its kind, and is not foreign
-for that. It is named only if it is also far from its own class by the measure of the others: of
-how far their images lie from as few of theirs, drawn at random.
+An image of a rare class has mostly images of other classes among its neighbours and is no outlier
+for that. It is named only if it is also far from its own class, measured against how far images of
+other classes lie from equally few of theirs, drawn at random.
 """
 
 from collections.abc import Mapping
@@ -34,12 +34,12 @@ NORMAL = 1.4826
 def find_outliers(
     stages: Mapping[str, NDArray[np.float32]], index: Index, rows: Rows, groups: Rows
 ) -> tuple[Outlier, ...]:
-    """The images of `rows` that are unlike all others, the most unlike first.
+    """The outliers among `rows`, the most extreme first.
 
-    `stages` gives the features N x D of every stage, `groups` N the images' groups. Named are
-    those whose distance in some stage lies so many deviations above the median that, were the
-    logarithms normal, any one of all images were named in one set of a hundred (Bonferroni over
-    images and stages). Fewer than `FEWEST` images tell nothing.
+    `stages` gives the features N x D of every stage, `groups` N the images' groups. An image is
+    named if its log distance in some stage lies so many deviations above the median that, under a
+    normal distribution, one set in a hundred would have any image named (Bonferroni over images and
+    stages). Fewer than `FEWEST` images are not tested.
     """
     if len(rows) < FEWEST or len(rows) - np.bincount(_number_names(groups)).max() < NEIGHBOURS:
         return ()
@@ -64,7 +64,7 @@ def find_outliers(
 
 
 def standardise_features(features_ND: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Features less their means, over their spreads."""
+    """Features with zero mean and unit spread."""
     spread = features_ND.std(axis=0)
     table: NDArray[np.float32] = (features_ND - features_ND.mean(axis=0)) / np.where(
         spread > 0, spread, 1
@@ -86,10 +86,10 @@ def mean_neighbour_distances(table_ND: NDArray[np.float32], groups: Rows) -> Flo
 
 
 def robust_deviations(distances_N: Floats, reference: Floats | None = None) -> Floats:
-    """How many robust standard deviations each distance's logarithm lies above the median.
+    """Robust standard deviations of each distance's logarithm above the median.
 
-    Median and deviation are those of `reference`, or of the distances themselves. All 0 where
-    most of these are equal.
+    Median and deviation are those of `reference`, or of the distances themselves. All 0 if most of
+    these are equal.
     """
     others = distances_N if reference is None else reference
     middle = float(np.median(others))
@@ -103,7 +103,7 @@ def robust_deviations(distances_N: Floats, reference: Floats | None = None) -> F
 def _outlier_deviations(
     table_ND: NDArray[np.float32], groups: Rows, classes: Rows | None
 ) -> Floats:
-    """Deviations of every image, of a rare class the smaller of those from all and from its own."""
+    """Deviations of every image; of a rare class the smaller of that from all and its class."""
     found = robust_deviations(mean_neighbour_distances(table_ND, groups))
     if classes is None:
         return found
@@ -127,7 +127,7 @@ def _class_distances(
 ) -> Floats:
     """Mean distance of some images to the nearer half of `others` of their class; else infinite.
 
-    Images of their own group are not among these, and where there are more they are drawn.
+    Images of their own group are excluded; if there are more, a random sample is used.
     """
     found = np.full(len(some), np.inf)
     members = {int(k): np.flatnonzero(classes == k) for k in np.unique(classes[some])}
@@ -148,7 +148,7 @@ def _bounded_logs(ratios: Floats) -> Floats:
 
 
 def _class_numbers(index: Index, rows: Rows) -> Rows | None:
-    """A number for every label, or set of labels, that occurs; None where labels are numbers."""
+    """A number for every distinct label or set of labels; None if labels are numbers."""
     if index.task == "number":
         return None
     return _number_names(np.array([index.examples[row].label for row in rows]))

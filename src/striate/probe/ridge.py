@@ -1,10 +1,9 @@
 """Ridge regression on features, its penalty chosen by exact leave-one-(group-)out error.
 
-Legend: `N` images, `D` features, `K` classes, `A` penalties. Targets are one column a class, 1
-for the image's class and 0 elsewhere; the intercept is not penalised. One eigendecomposition
-gives the solution for every penalty and its error on images that took no part in the fit
-(Golub, Heath & Wahba 1979). Images that belong together leave together, so that a near-copy
-cannot vouch for an image.
+Legend: `N` images, `D` features, `K` classes, `A` penalties. Targets are one-hot; the intercept is
+not penalised. One eigendecomposition gives the solution for every penalty and its error on left-out
+images (Golub, Heath & Wahba 1979). Images of one group are left out together, so that a near-copy
+cannot confirm an image.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
-"""How unlike the images are to those that a network was trained on: no source image is needed.
+"""Domain shift from a network's training data, measured without any source image.
 
-A layer of batch normalisation remembers the mean and variance that each channel had in the
-training of the network. What the channels have on other images, seen through the same layers
-below, tells how far these are from home, layer by layer.
+A batch-normalisation layer stores the mean and variance of each channel in the network's training
+data. The channels' moments on other images, seen through the same layers below, tell how far these
+are from that data, layer by layer.
 """
 
 from collections.abc import Callable
@@ -30,12 +30,12 @@ AT_ONCE = 512  # images
 def measure_layer_shift(
     network: Network, cache: Cache, rows: Rows, spec: ModelSpec, seed: int = 0
 ) -> dict[str, float]:
-    """The shift of each stage, shallow to deep: 0 where its channels are as in the training.
+    """The shift of each stage, shallow to deep: 0 if its channels have the stored moments.
 
-    It is the divergence (Kullback and Leibler 1951, in nats) of two normal distributions, of the
-    images at hand and of the training: of a layer's channels the median, of a stage's layers of
-    normalisation the mean. At most 64 images are read, once, in float32. Empty where the network
-    remembers no statistics.
+    It is the divergence (Kullback and Leibler 1951, in nats) of two normal distributions, of these
+    images and of the training data: the median over a layer's channels, the mean over a stage's
+    normalisation layers. At most 64 images are used, once, in float32. Empty if the network stores
+    no statistics.
     """
     layers = _batchnorm_layers(network)
     if not layers or not len(rows):
@@ -65,7 +65,7 @@ def measure_layer_shift(
 
 
 def _batchnorm_layers(network: Network) -> dict[str, tuple[nn.BatchNorm2d, str]]:
-    """Every layer of batch normalisation of the backbone by its name, and the stage it is in."""
+    """Every batch-normalisation layer of the backbone by its name, and its stage."""
     net = cast(Backbone, network.backbone)
     groups = net.depth_groups()
     names = net.stage_names
@@ -82,7 +82,7 @@ def _batchnorm_layers(network: Network) -> dict[str, tuple[nn.BatchNorm2d, str]]
 
 
 def _moment_hook(into: list[Tensor]) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-    """Notes count, sum and sum of squares of every channel that enters a layer."""
+    """A hook that sums count, values and squares of every channel of a layer's input."""
 
     def note(module: nn.Module, entered: tuple[Any, ...]) -> None:
         map_NCHW = entered[0].double()
@@ -110,9 +110,9 @@ def _divergence(layer: nn.BatchNorm2d, sums: list[Tensor]) -> float:
 def nearest_neighbour_hits(
     features_ND: NDArray[np.float32], labels: Rows, groups: Rows | None = None, seed: int = 0
 ) -> NDArray[np.bool_]:
-    """Of which images the nearest of another group has the same label; N, or 2,000 drawn of them.
+    """Whether each image's nearest neighbour of another group has its label; N, or 2,000 sampled.
 
-    Nearest by cosine, each feature centred and scaled. False where there is no other group.
+    Nearest by cosine of standardised features. False if there is no other group.
     """
     points = _unit_vectors(features_ND)
     owners = np.arange(len(labels)) if groups is None else groups
@@ -131,10 +131,10 @@ def nearest_neighbour_hits(
 def class_mean_hits(
     features_ND: NDArray[np.float32], labels: Rows, classes: int, groups: Rows | None = None
 ) -> NDArray[np.bool_]:
-    """Which images lie nearest to the mean of their own class, when their group takes no part.
+    """Whether each image is nearest to the mean of its own class, computed without its group.
 
-    Nearest by the length of the difference, each feature scaled. False where no other image of
-    the class is left.
+    Nearest by Euclidean distance of standardised features. False if no other image of the class is
+    left.
     """
     points = _standardise_features(features_ND)
     _, owners = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)

@@ -1,4 +1,4 @@
-"""What closed-form probes on a network's stages say of a data set, before any training."""
+"""Linear probes on the stages of a network, before any training."""
 
 import time
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ WHOLE = ("top", "taps", "all")
 class ProbeResults:
     """Every probe, and the best one's solution: the first usable model.
 
-    `columns` are the columns of the feature table that the best probe reads; `val_scores` are
-    its scores of the validation rows, in the order of those rows.
+    `columns` are the columns of the feature table that the best probe reads; `val_scores` are its
+    scores of the validation rows, in their order.
     """
 
     probes: tuple[Probe, ...]
@@ -44,10 +44,9 @@ def probe_taps(
 ) -> ProbeResults:
     """A linear model on every stage, on the top alone, on all below it, and on all together.
 
-    `labels` and `groups` have an entry a row of the index. Each model is fitted on the training
-    rows and judged by leave-one-out, whole groups left out where a group holds several rows;
-    the validation rows only look on. `only` names the probes to make. The best is picked by
-    `best_of`.
+    `labels` and `groups` have an entry per row of the index. Each model is fitted on the training
+    rows and evaluated by leave-one-(group-)out; the validation rows are only predicted. `only`
+    names the probes to make. The best is picked by `choose_best_probe`.
     """
     truth, val_truth = labels[train_rows], labels[val_rows]
     owners, val_owners = (None, None) if groups is None else (groups[train_rows], groups[val_rows])
@@ -99,9 +98,9 @@ def fit_taps(
     weights: NDArray[np.float64] | None = None,
     alphas: Sequence[float] | None = None,
 ) -> RidgeFit:
-    """The ridge solution on some taps and some rows of the index, as a probe would fit it.
+    """The ridge solution on some stages and some rows of the index, as a probe would fit it.
 
-    `weights` say how much each of the rows counts; `alphas` are as in `RidgePath.fit`.
+    `weights` are the sample weights of the rows; `alphas` are as in `RidgePath.fit`.
     """
     width = dict(zip(table.taps, table.widths, strict=True))
     return fit_ridge_path(
@@ -142,10 +141,10 @@ def gather_probes(
     speeds: dict[str, float],
     trials: Sequence[Trial] = (),
 ) -> Evidence:
-    """All that was measured, as one value; `labels` has an entry a row of the index.
+    """All measurements as one value; `labels` has an entry per row of the index.
 
-    `probed` is None and `net` is "" where no pretrained network is at hand. `speeds` has the
-    keys that `Evidence` names, as far as they were measured.
+    `probed` is None and `net` is "" if there is no pretrained network. `speeds` has the keys that
+    `Evidence` names, as far as they were measured.
     """
     counts = np.bincount(labels[train_rows], minlength=len(classes))
     return Evidence(
@@ -165,7 +164,7 @@ def gather_probes(
 
 
 def tap_sets(taps: tuple[Tap, ...]) -> list[tuple[str, tuple[Tap, ...]]]:
-    """Names and taps of the probes, shallow to deep; the same taps are never probed twice."""
+    """Names and stages of the probes, shallow to deep; no set of stages is probed twice."""
     stages = tuple(dict.fromkeys(tap.stage for tap in taps))
     top = stages[-1]
     found = [(stage, tuple(tap for tap in taps if tap.stage == stage)) for stage in stages[:-1]]
@@ -180,7 +179,7 @@ def tap_sets(taps: tuple[Tap, ...]) -> list[tuple[str, tuple[Tap, ...]]]:
 def within_standard_error(
     hits: NDArray[np.bool_], best: NDArray[np.bool_], groups: Rows | None
 ) -> bool:
-    """Whether `hits` falls short of `best` by no more than a standard error of the difference."""
+    """Whether `hits` is within one standard error of the difference from `best`."""
     gap = best.astype(np.float64) - hits
     if groups is not None:
         _, owner = np.unique(groups, return_inverse=True)

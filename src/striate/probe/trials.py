@@ -1,4 +1,4 @@
-"""Short trainings before choosing: how fast a step is, and what a trial reached."""
+"""Short trials before choosing: the speed of a training step, and what a short training reaches."""
 
 import time
 from collections.abc import Callable
@@ -37,9 +37,9 @@ def measure_training_speed(
 ) -> float:
     """Images per second of the plan's training step, by the median step of about `seconds`.
 
-    A first step, in which kernels are built, does not count, nor does what a frozen part is asked
-    but once. The network's weights are put back.
-    `clock` may be that of the process, where other programs are at work.
+    The first step, which builds kernels, does not count, nor does the frozen part, which is
+    computed only once. The network's weights are restored. `clock` may be process time, if other
+    programs are running.
     """
     pretrained = plan.strategy.value != "scratch"
     net = plan.net.value
@@ -71,9 +71,9 @@ def make_trial(
     why: Sentence,
     right: NDArray[np.bool_] | None = None,
 ) -> Trial:
-    """A short training as a line of `trials.jsonl`: what its kept epoch reached on validation.
+    """A short training as a line of `trials.jsonl`: what its best epoch reached on validation.
 
-    `right` tells which validation images were, so that images of one group are one witness.
+    `right` marks the validation images predicted correctly; a group counts as one observation.
     """
     kept = history.epochs[max(0, history.kept_epoch - 1)]
     n = len(val_groups)

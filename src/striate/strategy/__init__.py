@@ -1,1 +1,1 @@
-"""Choosing, purely, from what was measured."""
+"""The choice of a strategy and plan: pure functions of the measured evidence."""

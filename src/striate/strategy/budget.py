@@ -1,4 +1,4 @@
-"""Minutes and measured speeds in; seconds, epochs and input sizes out: arithmetic only."""
+"""Arithmetic of the time budget: seconds, epochs and input sizes from measured speeds."""
 
 import math
 
@@ -17,16 +17,16 @@ _MOST_ENLARGED = 4.0  # times the images' own side
 
 
 def training_seconds(remaining_seconds: float, judge_seconds: float = 0.0) -> float:
-    """Seconds that a training may take, once the final judging and the report are paid for.
+    """Seconds that a training may take, after final evaluation and report are reserved.
 
-    `judge_seconds` is what predicting the validation and test images will take.
+    `judge_seconds` is the time to predict the validation and test images.
     """
     spared = REPORT_SECONDS + _RESERVE * max(0.0, remaining_seconds) + judge_seconds
     return max(0.0, remaining_seconds - spared)
 
 
 def trial_seconds(minutes: float, remaining_seconds: float) -> float:
-    """Seconds of one trial: a share of the whole budget, and never most of what is left."""
+    """Seconds of one trial: a share of the whole budget, limited to a share of what is left."""
     whole = _TRIAL_SHARE * 60 * minutes
     return max(0.0, min(whole, _TRIAL_MOST_OF_REST * training_seconds(remaining_seconds)))
 
@@ -37,30 +37,30 @@ def epoch_seconds(
     val_images: int = 0,
     val_images_per_second: float | None = None,
 ) -> float:
-    """Seconds of one epoch and of the look at the validation images that ends it.
+    """Seconds of one epoch, including its evaluation on the validation images.
 
-    Judging an image takes a third of a training step where no speed for it is given.
+    Without a measured speed an evaluation costs a third of a training step.
     """
     judging = val_images_per_second or STEPS_PER_JUDGING * images_per_second
     return train_images / images_per_second + val_images / judging
 
 
 def frozen_seconds(train_images: int, val_images: int, images_per_second: float) -> float:
-    """Seconds that the frozen part of a network takes, once, for a few views of every image.
+    """Seconds to compute the frozen part of a network, once, for a few views of every image.
 
-    `images_per_second` is the speed of a pass for features.
+    `images_per_second` is the speed of feature extraction.
     """
     return (MOST_VIEWS * train_images + val_images) / images_per_second
 
 
 def refit_seconds(train_images: int, val_images: int, images_per_second: float) -> float:
-    """Seconds that an exact head on tuned features takes: a pass for each share of the way."""
+    """Seconds to fit exact heads on fine-tuned features: a pass for each interpolation share."""
     passes = len(interpolation_shares(train_images))
     return passes * (train_images + val_images) / images_per_second
 
 
 def interpolation_shares(train_images: int) -> tuple[float, ...]:
-    """How far towards tuned weights to try; with many images each try is a pass too many."""
+    """Shares of the way to fine-tuned weights to try; only all of it for large sets."""
     return SHARES if train_images <= _MOST_INTERPOLATED else SHARES[:1]
 
 
@@ -77,11 +77,11 @@ def choose_feature_size(
     usual_size: int = 224,
     sizes: tuple[int, ...] = (224, 192, 160, 128, 96),
 ) -> int:
-    """Input size for the features: the largest of `sizes` at which all images are done in time.
+    """Input size for the features: the largest of `sizes` that fits the time.
 
-    `images_per_second` is the speed at `usual_size`; the cost grows with the area. Images are
-    not enlarged more than fourfold, since that brings cost and no detail: Fashion-MNIST's 28
-    pixels gave 91.3 % at 96 and 91.1 % at 128. Where nothing fits, the smallest of the sizes.
+    `images_per_second` is the speed at `usual_size`; the cost grows with the area. Images are not
+    enlarged more than fourfold, which adds cost and no detail: Fashion-MNIST's 28 pixels gave 91.3
+    % at 96 and 91.1 % at 128. If nothing fits, the smallest of the sizes.
     """
     wanted = [size for size in sizes if size <= usual_size] or [usual_size]
     useful = [size for size in wanted if size <= _MOST_ENLARGED * image_size]

@@ -1,4 +1,4 @@
-"""Evidence in, plan out: what to try, then what to do, each with the figures that say so."""
+"""From evidence to a plan: which short trials to run, then what to train, with reasons."""
 
 from dataclasses import replace
 
@@ -31,11 +31,11 @@ from striate.values import (
 def choose_trials(
     evidence: Evidence, remaining_seconds: float, options: Options, machine: Machine
 ) -> tuple[Candidate, ...]:
-    """Short trainings worth their seconds before choosing; none where the choice is clear.
+    """Short trainings worth running before choosing; none if the choice is clear.
 
-    A trial is for a network that may beat the linear model and could be seen to do so. It gets
-    12 % of the whole budget and at most a quarter of what is left. Which sets a network from
-    scratch suits is not foreseen: thresholds set on some sets failed on the next (LOG 2026-11-24).
+    A trial is for a network that may significantly beat the linear model. It gets 12 % of the whole
+    budget and at most a quarter of what is left. Which sets suit training from scratch is not
+    predicted: thresholds set on some sets failed on the next (LOG 2026-11-24).
     """
     probe = best_probe(evidence)
     if options.strategy != "auto" or probe is None or no_gain_reason(evidence, probe):
@@ -69,12 +69,12 @@ def choose_plan(
     machine: Machine,
     without: tuple[str, ...] = (),
 ) -> Plan:
-    """The plan for the time that is left; `because` says in sentences how it came about.
+    """The plan for the time that is left; `because` gives the reasons in sentences.
 
-    A plan that trains by steps promises more than the linear model at hand; whether it keeps
-    the promise is judged after training, on the validation images. Strategies in `without` are
-    left out: they were tried.
-    Raises `UsageError` where the strategy asked for needs a pretrained network and none is there.
+    A gradient training is chosen if it is expected to beat the linear model; whether it does is
+    tested after training, on the validation images. Strategies in `without` are excluded, since
+    they were tried. Raises `UsageError` if the requested strategy needs a pretrained network and
+    there is none.
     """
     if options.strategy != "auto":
         return _plan_as_asked(evidence, remaining_seconds, options, machine)
@@ -125,7 +125,7 @@ def _plan_as_asked(
 
 
 def _keep_layer_probes(evidence: Evidence, strategy: str) -> Evidence:
-    """For `layers` the best probe is sought among those that read several stages."""
+    """For `layers`, evidence with the probes that read several stages only."""
     others = [probe for probe in evidence.probes if probe.name in ("taps", "all")]
     if strategy != "layers" or not others or evidence.best_probe != "top":
         return evidence
@@ -166,7 +166,7 @@ def _plan_training(
 
 
 def training_reason(strategy: str, epochs: int) -> Sentence:
-    """What follows from the choice of a strategy that trains by steps."""
+    """The consequence of choosing a strategy with gradient training."""
     return say(
         "choose.train",
         "So {strategy} is trained for {epochs} epochs, and kept only if it is better on "

@@ -1,6 +1,6 @@
-"""The course's four corners: small or large, similar or not; and what is worth a training.
+"""The course's four corners: few or many images, similar or dissimilar; and what to train there.
 
-The reading of the course's table is that of decision 0008.
+The course's table is interpreted as in decision 0008.
 """
 
 from statistics import fmean
@@ -19,7 +19,7 @@ SIMILAR = 0.075
 
 
 def find_corner(evidence: Evidence) -> Corner | None:
-    """Where the data lies, and what the table says there; None where no shift was measured."""
+    """The corner that the data lies in and the table's advice; None if no shift was measured."""
     if not evidence.shift or not evidence.images_per_class:
         return None
     each = sum(evidence.images_per_class) / len(evidence.images_per_class)
@@ -44,9 +44,9 @@ def rule_of_thumb(*, large: bool, similar: bool) -> str:
 
 
 def strategy_to_try(image_size: float, images_per_class: float, shift: float) -> str:
-    """What may beat the linear model and is worth a training; "" for nothing.
+    """The strategy that may beat the linear model and is worth a training; "" for none.
 
-    For several labels and for numbers, where no trial is made. Small images lose most by being
+    For several labels and for numbers, where there are no trials. Small images lose most by being
     enlarged for a pretrained network, and train fast from scratch.
     """
     if image_size <= SMALL_IMAGE:

@@ -1,4 +1,4 @@
-"""What a strategy that trains by steps may reach in the time that is left, before it is run."""
+"""Expected accuracy of a gradient training in the time that is left, before it is run."""
 
 from dataclasses import dataclass, replace
 
@@ -51,7 +51,7 @@ _SETS_TO_JUDGE = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedGain:
-    """The accuracy that a strategy may reach on validation, and whether it is worth a training."""
+    """The expected validation accuracy of a strategy, and whether it is worth a training."""
 
     strategy: str
     accuracy: float
@@ -62,9 +62,9 @@ class ExpectedGain:
 def candidate_strategies(
     evidence: Evidence, remaining_seconds: float, options: Options
 ) -> tuple[tuple[str, ...], tuple[Sentence, ...]]:
-    """Strategies that could be trained in time, and why the others are out of the question.
+    """Strategies that could be trained in time, and why the others are excluded.
 
-    Tuning the last stages alone is for the time that does not hold a tuning of all layers.
+    Fine-tuning the last stages alone is for budgets too short to fine-tune all layers.
     """
     found, out = [], []
     for strategy, reason in (
@@ -85,10 +85,10 @@ def candidate_strategies(
 def strategies_to_measure(
     evidence: Evidence, remaining_seconds: float, options: Options
 ) -> tuple[str, ...]:
-    """Strategies whose training speed matters to the choice, so that it is worth its seconds.
+    """Strategies whose training speed affects the choice, so that it is worth measuring.
 
-    Tuning costs at least `TUNING_COSTS` times a pass for features: where not even that speed
-    leaves time for it, nothing is measured.
+    Fine-tuning costs at least `TUNING_COSTS` times feature extraction: if even that leaves no time
+    for it, nothing is measured.
     """
     probe = best_probe(evidence)
     if options.strategy != "auto":
@@ -112,7 +112,7 @@ def strategies_to_measure(
 
 
 def no_gain_reason(evidence: Evidence, probe: Probe) -> Sentence | None:
-    """Why no training could be seen to beat the linear model; None where one could."""
+    """Why no training could significantly beat the linear model; None if one could."""
     if probe.val_accuracy is None:
         return say(
             "choose.no_validation",
@@ -139,7 +139,7 @@ def _count_errors(found: Interval) -> int:
 def expected_gain(
     evidence: Evidence, strategy: str, remaining_seconds: float, probe: Probe
 ) -> ExpectedGain:
-    """What `strategy` may reach, from its trial or, without one, from what is known of it."""
+    """The expected result of `strategy`, from its trial or, without one, from experience."""
     assert probe.val_accuracy is not None
     linear = probe.val_accuracy.value
     trial = next((t for t in evidence.trials if t.strategy == strategy), None)
@@ -184,7 +184,7 @@ def epochs_in_seconds(evidence: Evidence, strategy: str, seconds: float) -> int:
 
 
 def full_epochs(evidence: Evidence, strategy: str, remaining_seconds: float) -> int:
-    """Epochs of a training that takes all the time that is left but the reserve."""
+    """Epochs of a training that takes all the time left except the reserve."""
     speed = evidence.speeds.get(strategy, 0.0)
     mirrored = strategy == "scratch" and evidence.flips is not None and evidence.flips.helps
     judged = _SETS_TO_JUDGE * evidence.val_images * (2 if mirrored else 1)
@@ -222,12 +222,11 @@ def epochs_choice(evidence: Evidence, strategy: str, epochs: int) -> Choice[int]
 def _extrapolate_trial(
     evidence: Evidence, trial: Trial, remaining_seconds: float, linear: float
 ) -> ExpectedGain:
-    """The trial's error, shrunk as errors shrink with the length of a training.
+    """The trial's error, scaled as errors fall with the length of a training.
 
-    `hopeful` takes the trial at the upper end of its interval: a network that may win is
-    trained, since the linear model stays unless the network beats it. For small images no trial
-    is so poor that hope is lost: an epoch or two of gtsrb32 said 18 % where the whole training
-    reached 97 % (LOG 2026-11-25).
+    `hopeful` takes the trial at the upper end of its interval: a network that may win is trained,
+    since the linear model stays unless it is beaten. For small images no trial is too poor: an
+    epoch or two on gtsrb32 reached 18 % where the whole training reached 97 % (LOG 2026-11-25).
     """
     epochs = max(1, full_epochs(evidence, trial.strategy, remaining_seconds))
     shrink = min(1.0, (max(1, trial.epochs) / epochs) ** LEARNING_EXPONENT)
@@ -291,7 +290,7 @@ def _reason_against_scratch(evidence: Evidence, options: Options) -> Sentence | 
 
 
 def _reason_against_tuning(evidence: Evidence) -> Sentence | None:
-    """Why a pretrained network is not worth tuning."""
+    """Why a pretrained network is not worth fine-tuning."""
     if best_probe(evidence) is None:
         return say("out.no_pretrained", "No pretrained network is at hand to tune.")
     if evidence.val_images >= JUDGES:

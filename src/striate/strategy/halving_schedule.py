@@ -1,4 +1,4 @@
-"""A race of settings: who starts, how many epochs each heat takes, who goes on. Arithmetic only."""
+"""Successive halving of settings: the arms, the epochs of each heat, the survivors."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ LEAST_EPOCHS = 2  # epochs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HalvingArm:
-    """A plan that is raced; `what` says in which one choice it differs from the recipe."""
+    """A plan that competes; `what` says in which one choice it differs from the recipe."""
 
     name: str
     plan: Plan
@@ -21,18 +21,18 @@ class HalvingArm:
 
 
 def make_arms(plan: Plan) -> tuple[HalvingArm, ...]:
-    """The recipe first, then plans that differ from it in one choice that nobody asked for."""
+    """The recipe first, then plans that differ from it in one choice that was not requested."""
     recipe = HalvingArm(name=RECIPE, plan=plan, what=say("arm.recipe", "the recipe as it is"))
     return (recipe, *(arm for make in ARM_MAKERS for arm in make(plan)))
 
 
 def plan_heats(starters: int, epochs: int) -> tuple[int, ...]:
-    """Epochs that each arm trains in each heat; empty where the race is not worth its epochs.
+    """Epochs that each arm trains in each heat; empty if there are too few to compare.
 
-    Successive halving (Jamieson and Talwalkar 2016): every heat halves the arms and doubles
-    their epochs. All heats together take at most `SHARE` of `epochs`, so that the training that
-    is raced for keeps the rest; where that leaves the first heat fewer than `LEAST_EPOCHS`, what
-    arms reach says little of what they would in full.
+    Successive halving (Jamieson and Talwalkar 2016): every heat halves the arms and doubles their
+    epochs. All heats together take at most `SHARE` of `epochs`, so that the final training keeps
+    the rest; with fewer than `LEAST_EPOCHS` in the first heat, results say little about full
+    trainings.
     """
     fields = arms_per_heat(starters)
     cost = sum(size * 2**heat for heat, size in enumerate(fields))
@@ -41,7 +41,7 @@ def plan_heats(starters: int, epochs: int) -> tuple[int, ...]:
 
 
 def arms_per_heat(starters: int) -> tuple[int, ...]:
-    """Arms at the start of each heat: all, then half of them while that is a race."""
+    """Arms at the start of each heat: all, then half of them while at least two are left."""
     found = []
     while starters >= 2:
         found.append(starters)
@@ -50,10 +50,10 @@ def arms_per_heat(starters: int) -> tuple[int, ...]:
 
 
 def select_survivors(right: Sequence[int], places: int) -> tuple[int, ...]:
-    """The arms of the next heat by how many validation images they got right, in their old order.
+    """The arms of the next heat by their number of correct validation images, in their old order.
 
-    The first, which is the recipe, always goes on, so that the last heat has it to be beaten; of
-    arms that are alike the earlier goes on.
+    The first, which is the recipe, always survives, so that the last heat compares with it; of tied
+    arms the earlier survives.
     """
     others = sorted(range(1, len(right)), key=lambda arm: (-right[arm], arm))
     return (0, *sorted(others[: places - 1]))

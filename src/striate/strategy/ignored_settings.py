@@ -1,4 +1,4 @@
-"""What was asked for and does nothing to the model that is delivered, said in sentences."""
+"""Requested settings that have no effect on the delivered model, reported in sentences."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ OF_EXACT_HEAD = ("alpha", "interpolation")
 
 
 def ignored_choices(options: Options, plan: Plan) -> tuple[str, ...]:
-    """Names in `--set` that the model of this plan has no use for, sorted."""
+    """Names in `--set` that have no effect on the model of this plan, sorted."""
     asked = parse_overrides(options.set) if options.set else {}
     return tuple(sorted(name for name in asked if not _is_used(name, plan)))
 

@@ -1,4 +1,4 @@
-"""A strategy and its epochs in, the full plan out: every setting with its ground."""
+"""From a strategy and its epochs to the full plan: every setting with its reason."""
 
 from striate.config.overrides import apply_overrides
 from striate.strategy.recipes import DEEP, SCRATCH, Recipe
@@ -33,9 +33,9 @@ _LEAST_STEPS = 10  # steps an epoch
 def linear_plan(
     evidence: Evidence, options: Options, machine: Machine, strategy: Choice[str]
 ) -> Plan:
-    """The plan that keeps the best probe as the model: nothing is trained by steps.
+    """The plan that delivers the best probe: no gradient training.
 
-    Raises `ValueError` where the evidence holds no probe.
+    Raises `ValueError` if the evidence holds no probe.
     """
     probe = best_probe(evidence)
     if probe is None:
@@ -92,9 +92,9 @@ def training_plan(
     strategy: Choice[str],
     epochs: Choice[int],
 ) -> Plan:
-    """The plan that trains by steps: the strategy's recipe, fitted to this data.
+    """The plan of a gradient training: the strategy's recipe, adapted to this data.
 
-    `shallow` follows the recipe of `deep`, with the first groups of layers as they are.
+    `shallow` follows the recipe of `deep` with the first layer groups frozen.
     """
     recipe = recipe_for(strategy.value)
     probe = best_probe(evidence)
@@ -134,12 +134,12 @@ def training_plan(
 
 
 def best_probe(evidence: Evidence) -> Probe | None:
-    """The probe that the evidence calls best; None where none was made."""
+    """The best probe by the evidence; None if there is none."""
     return next((probe for probe in evidence.probes if probe.name == evidence.best_probe), None)
 
 
 def recipe_for(strategy: str) -> Recipe:
-    """The recipe of a strategy that trains by steps."""
+    """The recipe of a strategy with gradient training."""
     return SCRATCH if strategy == "scratch" else DEEP
 
 
@@ -185,10 +185,11 @@ def _no_weights_choice() -> Choice[str]:
 
 
 def _batch_size_choice(recipe: Recipe, train_images: int) -> Choice[int]:
-    """Batch size; small sets get smaller batches, so that an epoch has some steps.
+    """Batch size; smaller for small sets, so that an epoch has some steps.
 
-    The rate stays: Muon's steps have one length whatever the gradient, and 0.12 was as good as
-    less, or better, at batches of 16 on three sets (LOG 2026-11-24, "small batches want").
+    The rate is unchanged: Muon's steps have one length whatever the gradient, and 0.12 was as good
+    as smaller rates, or better, at batches of 16 on three sets (LOG 2026-11-24, "small batches
+    want").
     """
     size = smaller = recipe.batch_size.value
     while smaller > _LEAST_BATCH and train_images < _LEAST_STEPS * smaller:
@@ -206,7 +207,7 @@ def _batch_size_choice(recipe: Recipe, train_images: int) -> Choice[int]:
 
 
 def _views_choice(strategy: str, flips: CopyGain | None) -> Choice[int]:
-    """Both mirrorings are judged where mirroring keeps labels and twice the pass is cheap."""
+    """Test-time flipping if flipping keeps labels and twice the forward pass is affordable."""
     if strategy != "scratch" or flips is None or not flips.helps:
         why = say("plan.one_view", "an image is judged as it is")
         return Choice(value=1, why=why, ground="convention")
@@ -219,7 +220,7 @@ def _views_choice(strategy: str, flips: CopyGain | None) -> Choice[int]:
 
 
 def _balance_choice(found: BalanceGain | None) -> Choice[str]:
-    """Class weights where a linear model's left-out images say that they help and do no harm."""
+    """Class weights if a linear model's left-out images show that they help."""
     if found is None:
         why = say(
             "plan.balance_even", "no class was measured to be rare, so all images count alike"
@@ -284,7 +285,7 @@ def _input_size_choice(size: int, image_size: int) -> Choice[int]:
 
 
 def _training_precision_choice(evidence: Evidence, strategy: str, machine: Machine) -> Choice[str]:
-    """What a training step was fastest in; the machine's own where that was not measured."""
+    """The precision in which a training step was fastest; else the machine's own."""
     measured = evidence.precisions.get(strategy)
     if measured is None:
         return _precision_choice(machine)

@@ -1,4 +1,4 @@
-"""How each strategy trains unless measuring says otherwise: numbers with their grounds."""
+"""The default recipe of each strategy: hyperparameters with their reasons."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from striate.values import Choice, NetSettings, Tap, say
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """The settings of one strategy; `least_epochs` and `most_epochs` bound what is sensible.
+    """The settings of one strategy; `least_epochs` and `most_epochs` bound the epochs.
 
-    The learning rate holds for smaller batches than `batch_size` too.
+    The learning rate holds for batches smaller than `batch_size` too.
     """
 
     settings: Choice[NetSettings]

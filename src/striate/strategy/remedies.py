@@ -1,4 +1,4 @@
-"""What to try against a finding: plans that differ from the one carried out in one thing each."""
+"""Remedies for a finding: plans that differ from the executed one in one setting each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -9,7 +9,7 @@ from striate.values import Choice, Plan, Sentence, say
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
-    """A plan to try; `name` tells it from the others, `what` says what is different."""
+    """A plan to try; `name` identifies it, `what` says what is different."""
 
     name: str
     plan: Plan
@@ -17,12 +17,12 @@ class Remedy:
 
 
 def remedies_for(code: str, plan: Plan) -> tuple[Remedy, ...]:
-    """The most promising remedies for a finding, two or three; none for one that no plan mends."""
+    """The most promising remedies for a finding, two or three; none if no plan helps."""
     return tuple(make(plan) for make in REMEDIES.get(code, ()) if _is_applicable(make, plan))
 
 
 def strengthen_augmentation(plan: Plan) -> Remedy:
-    """Crops and erased patches at full strength beside what there is: labels stay true."""
+    """Adds crops and erasing at full strength, which keep labels."""
     value = {**plan.augment.value, "crop": 1.0, "erase": 1.0}
     what = say("remedy.augment", "crops and erased patches at full strength")
     return _make_remedy("augment", plan, what, augment=value)
@@ -36,7 +36,7 @@ def increase_decay(plan: Plan) -> Remedy:
 
 
 def increase_dropout(plan: Plan) -> Remedy:
-    """Half of the features dropped before the last layer, as in Hinton and others 2012."""
+    """Dropout of half the features before the last layer, as in Hinton and others 2012."""
     what = say("remedy.dropout", "dropout of {value:.0%}", value=0.5)
     return _make_remedy("dropout", plan, what, dropout=0.5)
 
@@ -66,13 +66,13 @@ def lower_rate(plan: Plan) -> Remedy:
 
 
 def clip_gradients(plan: Plan) -> Remedy:
-    """Gradients no longer than 1."""
+    """Gradient norm clipped to 1."""
     what = say("remedy.clip", "gradients no longer than {value:g}", value=1.0)
     return _make_remedy("clip", plan, what, clip=1.0)
 
 
 def weaken_augmentation(plan: Plan) -> Remedy:
-    """Half the strength of every change."""
+    """Half the strength of every augmentation."""
     value = {name: strength / 2 for name, strength in plan.augment.value.items()}
     what = say("remedy.less_augment", "augmentation at half its strength")
     return _make_remedy("less_augment", plan, what, augment=value)
@@ -92,7 +92,7 @@ def _make_remedy(name: str, plan: Plan, what: Sentence, **changes: Any) -> Remed
 
 
 def _is_applicable(make: Callable[[Plan], Remedy], plan: Plan) -> bool:
-    """A pretrained network has the width that it has; what changes nothing is not tried."""
+    """Whether a remedy changes the plan; a pretrained network's width is fixed."""
     if make is widen_network and (plan.strategy.value != "scratch" or plan.net.value != "compact"):
         return False
     changed = make(plan).plan

@@ -1,7 +1,7 @@
-"""Several labels or a number: what may be asked for, what is worth a training, and the plan.
+"""Plans for several labels or a number: checks of settings, the strategy to train, the plan.
 
-What was measured of one label guides it: which corner the data lies in, and that small images are
-best trained on from scratch. Whether that holds is judged by the gate, on validation images.
+Guided by measurements on single labels: the corner that the data lies in, and that small images are
+best trained from scratch. Whether that helps is tested by the gate, on validation images.
 """
 
 import math
@@ -29,7 +29,7 @@ from striate.values import (
 
 
 def check_task_settings(task: Task, options: Options) -> None:
-    """Raises `UsageError` where `--set` asks for what has no meaning for a task."""
+    """Raise `UsageError` if `--set` requests what has no meaning for a task."""
     if task == "label" or not options.set:
         return
     asked = parse_overrides(options.set)
@@ -39,7 +39,7 @@ def check_task_settings(task: Task, options: Options) -> None:
 
 
 def strategy_to_train(evidence: Evidence, options: Options) -> str:
-    """The strategy that trains by steps and is asked for or may beat the linear model; or ""."""
+    """The gradient-training strategy that is requested or may beat the linear model; or ""."""
     if options.strategy != "auto":
         return "" if options.strategy in CLOSED_FORM else options.strategy
     if best_probe(evidence) is None:
@@ -55,9 +55,9 @@ def strategy_to_train(evidence: Evidence, options: Options) -> str:
 def choose_target_plan(
     evidence: Evidence, remaining_seconds: float, options: Options, machine: Machine, task: Task
 ) -> Plan:
-    """The plan for several labels or a number; `because` says how it came about.
+    """The plan for several labels or a number; `because` gives the reasons.
 
-    Raises `UsageError` where the strategy asked for needs a pretrained network and none is there.
+    Raises `UsageError` if the requested strategy needs a pretrained network and there is none.
     """
     probe, name = best_probe(evidence), strategy_to_train(evidence, options)
     if probe is None and options.strategy not in ("auto", "scratch"):
@@ -111,7 +111,7 @@ def _plan_linear(
 def exact_plan(
     evidence: Evidence, options: Options, machine: Machine, strategy: Choice[str], task: Task
 ) -> Plan:
-    """The plan of the exact head on the taps of the best probe."""
+    """The plan of the exact head on the stages of the best probe."""
     plan = linear_plan(evidence, options, machine, strategy)
     return replace(plan, taps=replace(plan.taps, why=_describe_probe(evidence, task)))
 
@@ -119,7 +119,7 @@ def exact_plan(
 def _reason_against_training(
     evidence: Evidence, name: str, remaining_seconds: float
 ) -> Sentence | None:
-    """Why nothing is trained by steps beside the linear model; None where something is."""
+    """Why there is no gradient training beside the linear model; None if there is one."""
     if not evidence.val_images:
         return say(
             "choose.no_validation",
@@ -169,7 +169,7 @@ def _mean_shift(evidence: Evidence) -> float:
 
 
 def _without_smoothing(plan: Plan, task: Task) -> Plan:
-    """The plan without label smoothing, unless it was asked for."""
+    """The plan without label smoothing, unless it was requested."""
     if plan.label_smoothing.ground == "asked":
         return plan
     why = (

@@ -1,4 +1,4 @@
-"""Which augmentations a training uses: the recipe's, and copies measured to keep labels true."""
+"""Choices of a training: augmentations measured to keep labels, rate, channels, preprocessing."""
 
 from dataclasses import replace
 
@@ -20,10 +20,10 @@ _COPIES_USED = {
 def augmentation_choice(
     recipe: Recipe, evidence: Evidence, strategy: str
 ) -> Choice[dict[str, float]]:
-    """The recipe's augmentation, and copies that were measured to keep labels true.
+    """The recipe's augmentations, and flips and rotations measured to keep labels.
 
-    Turning was measured on pretrained features, and is left to what is tuned from them: whether
-    it pays in a short training from scratch is another question.
+    Rotation was measured on pretrained features and is used for fine-tuning only: whether it pays
+    in a short training from scratch was not measured.
     """
     flips, turns = evidence.flips, evidence.rotations
     if flips is None or turns is None:
@@ -58,7 +58,7 @@ def augmentation_choice(
 
 
 def _flips_only_choice(recipe: Recipe, flips: CopyGain | None) -> Choice[dict[str, float]]:
-    """The same where turning was not measured, as in runs of before."""
+    """The same if rotation was not measured, as in earlier runs."""
     if flips is None:
         return recipe.augment
     figures = {"gain": flips.gain, "error": flips.error, "loss": flips.log_loss, "n": flips.n}
@@ -80,7 +80,7 @@ def _flips_only_choice(recipe: Recipe, flips: CopyGain | None) -> Choice[dict[st
 
 
 def with_fitting_rate(plan: Plan) -> Plan:
-    """The plan with a rate that fits its optimizer, where that was asked for and no rate was."""
+    """The plan with a rate that suits its optimizer, if only the optimizer was requested."""
     if plan.optimizer.ground != "asked" or plan.learning_rate.ground == "asked":
         return plan
     kind = "scratch" if plan.strategy.value == "scratch" else "tuned"
@@ -113,7 +113,7 @@ RATES: dict[tuple[str, str], Choice[float]] = {
 
 
 def channels_choice(channels: int, strategy: str) -> Choice[int]:
-    """How many channels the images have, and what the network makes of them."""
+    """How many channels the images have, and how the network uses them."""
     pretrained = strategy != "scratch"
     if channels == 1 and pretrained:
         why = say(
@@ -137,7 +137,7 @@ def channels_choice(channels: int, strategy: str) -> Choice[int]:
 
 
 def resize_choice(evidence: Evidence) -> Choice[str]:
-    """How an image comes to its square."""
+    """How an image is resized to a square."""
     if evidence.square:
         why = say("plan.resize_square", "every image is a square: there is nothing to cut or fill")
     else:
@@ -146,9 +146,9 @@ def resize_choice(evidence: Evidence) -> Choice[str]:
 
 
 def with_preprocessing(plan: Plan) -> Plan:
-    """The plan with the reason of its preprocessing, where nobody asked for another.
+    """The plan with the reason of its preprocessing, if none was requested.
 
-    A pretrained network keeps its own, whatever is asked of one that is trained from scratch.
+    A pretrained network keeps its own, whatever is requested for one trained from scratch.
     """
     if plan.strategy.value != "scratch":
         why = say(
