@@ -414,7 +414,7 @@ def test_an_interrupted_fit_says_how_to_go_on(
             raise KeyboardInterrupt
 
     vars(pipeline)["fit"] = interrupt
-    code, out, err = told(capsys, "fit", "my flowers", "-q")
+    code, out, err = told(capsys, "fit", "my flowers", "-q", "--restart")
     assert (code, out) == (130, "")
     assert err.splitlines() == [
         "Interrupted; what was done is saved in runs/flowers-1.",

@@ -395,6 +395,25 @@ def test_a_test_split_from_another_world_is_found() -> None:
     assert said(answered(values, truth), "other_world").outcome == "passed"
 
 
+def test_a_class_that_no_image_judges_is_named() -> None:
+    values = of_counts([0] * 30, [0] * 30, trained=[30, 30])
+    finding = said(values, "unjudged_class")
+    assert (finding.outcome, finding.severity) == ("found", "warning")
+    assert finding.figures["names"] == values.predictions.classes[1]
+    assert (finding.figures["judged"], finding.figures["classes"]) == (1, 2)
+    assert said(of_counts([0, 1], [0, 1], trained=[3, 3]), "unjudged_class").outcome == "passed"
+
+
+def test_many_pictures_under_two_labels_come_before_all_else() -> None:
+    values = made.values(images=60, set_aside=0)
+    twins = tuple(
+        replace(example, pixels_hash=f"p{number % 25}")
+        for number, example in enumerate(values.index.examples)
+    )
+    torn = replace(values, index=replace(values.index, examples=twins))
+    assert said(torn, "contradiction").severity == "serious"
+
+
 def test_one_picture_under_two_labels_is_found() -> None:
     values = made.values()
     first, *others = values.index.examples

@@ -110,7 +110,8 @@ def interrupt_error(error: BaseException, words: Sequence[str]) -> StriateError:
     folder = getattr(error, "striate_run", None)
     ended = f"Ended by {error}" if isinstance(error, Ended) else "Interrupted"
     saved = f"{ended}; what was done is saved in {folder}." if folder else f"{ended}."
-    again = f"The same command goes on: {shlex.join(['striate', *words])}" if folder else ""
+    going_on = [word for word in words if word != "--restart"]  # it would begin anew
+    again = f"The same command goes on: {shlex.join(['striate', *going_on])}" if folder else ""
     return StriateError(saved, again)
 
 

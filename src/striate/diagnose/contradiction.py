@@ -6,6 +6,8 @@ from striate.diagnose import Check, make_finding
 from striate.values import Finding, Values
 
 MOST_NAMED = 3
+# With so many images under several labels no other finding explains the accuracy before this one.
+SERIOUS_SHARE = 0.1
 
 
 def check_contradiction(values: Values) -> Finding:
@@ -17,13 +19,14 @@ def check_contradiction(values: Values) -> Finding:
         if example.status == "used" and picture:
             labels[picture].add(example.label)
             paths[picture].append(example.path)
+    used = sum(example.status == "used" for example in values.index.examples)
     torn = [picture for picture, names in labels.items() if len(names) > 1]
     if torn:
         shown = "; ".join(" = ".join(paths[picture][:2]) for picture in torn[:MOST_NAMED])
         return make_finding(
             "contradiction",
             "found",
-            "warning",
+            "serious" if sum(len(paths[p]) for p in torn) >= SERIOUS_SHARE * used else "warning",
             title="The same picture has two labels",
             meaning="{n:,} pictures stand under more than one label, so one of the labels is "
             "wrong: {paths}.",

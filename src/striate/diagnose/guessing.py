@@ -83,8 +83,9 @@ def _always_finding(figures: dict[str, Figure]) -> Finding:
         meaning="It has learnt nothing that shows: every one of {n:,} images is taken for {name}, "
         "the majority class of the training images, which is correct for {majority:.1%}. No image "
         "of another class is recognised.",
-        advice="Collect more images of the other classes, or try --set balance=weights; check "
-        "that the difference can be seen at the network's input size.",
+        advice="Check that the labels match the images and that the difference can be seen at the "
+        "network's input size; where classes are very unequal, collect more images of the rare "
+        "ones, or try --set balance=weights.",
         variant="always",
         figures=figures,
     )

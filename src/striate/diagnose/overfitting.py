@@ -223,8 +223,8 @@ def _check_linear_model(values: Values) -> Finding:
             "found",
             "warning",
             title="It does worse on new images than it promised",
-            meaning="It overfits: leaving out one training image at a time promised {loo:.1%}, "
-            "{n:,} other images gave {val:.1%}.",
+            meaning="It overfits: the leave-one-out estimate is {loo:.1%}, and of {n:,} images "
+            "that it had not learnt from {val:.1%} are correct.",
             advice="Look for training images that are nearly alike, such as bursts or crops of "
             "one photo, and keep them together.",
             variant="promise",
@@ -235,8 +235,8 @@ def _check_linear_model(values: Values) -> Finding:
         "passed",
         "info",
         title="Overfitting",
-        meaning="It does not overfit: leaving out one training image at a time promised "
-        "{loo:.1%}, and {n:,} other images gave {val:.1%}.",
+        meaning="No sign of overfitting: the leave-one-out estimate is {loo:.1%}, and of {n:,} "
+        "images, each judged by a model that had not learnt from it, {val:.1%} are correct.",
         variant="linear",
         figures=figures,
     )

@@ -136,7 +136,8 @@ def prepare_ridge(
     # With one group, leaving it out leaves no image to fit.
     if len(leaving.ends) < 2:
         raise SourceError(
-            f"All {count} training images belong to one group, so none can judge the others.",
+            f"All {count} training images belong to one group (copies of one picture are one), so "
+            "none can judge the others.",
             "Give images of at least two groups.",
         )
     blocks = [1] * dimensions if widths is None else widths

@@ -67,6 +67,7 @@ def run_result(
         *_leak(findings, say),
         (_metric_name(summary.test, say), _accuracy(summary, say)),
         *_balanced_accuracy_text(summary.test, say),
+        *_unjudged(findings, say),
         *_delivered_model_text(plan, say),
         *_override_cost_text(plan, say),
         (say("terminal.verdict"), Text(plain_spaces(verdict_text(summary.verdict, say)))),
@@ -83,6 +84,15 @@ def run_result(
         *(HangingText(_padded_name(name, width), text) for name, text in sentences),
         *(_unbroken_line(name, place, width) for name, place in places),
     )
+
+
+def _unjudged(findings: Sequence[Finding], say: Words) -> list[tuple[str, Text]]:
+    """Classes of which the accuracy says nothing."""
+    told = [f for f in findings if f.code == "unjudged_class" and f.outcome == "found"]
+    return [
+        (say("terminal.unjudged"), Text(plain_spaces(say.finding(f)[1]), style="yellow"))
+        for f in told
+    ]
 
 
 def _leak(findings: Sequence[Finding], say: Words) -> list[tuple[str, Text]]:
