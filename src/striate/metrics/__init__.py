@@ -1,1 +1,1 @@
-"""Formulas only: intervals, paired tests, calibration, curves, scores."""
+"""Statistics: confidence intervals, paired tests, calibration, curve smoothing, scores."""

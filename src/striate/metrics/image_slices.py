@@ -1,6 +1,7 @@
-"""Where a model is worse: kinds of images by what can be measured of them without the model.
+"""Accuracy by kind of image: slices by measurable properties, and by the source's groups.
 
-Legend: `N` judged images. A slice is the lowest or the highest quarter of a property, or a group.
+Legend: `N` evaluated images. A slice is the lowest or the highest quarter of a property, or a
+group.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ LEAST = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImageSlice:
-    """The images of one kind, and how often a model is right on them and on all others."""
+    """The images of one slice, and the accuracy on them and on all others."""
 
     name: str
     inside: NDArray[np.bool_]
@@ -31,8 +32,8 @@ class ImageSlice:
 def image_properties(images_NHWC: NDArray[np.uint8], examples: list[Example]) -> dict[str, Floats]:
     """Brightness, contrast, sharpness and size of every image.
 
-    Sharpness is the mean size of the Laplacian over the spread of the pixels: of two images
-    alike in contrast the blurred one has less.
+    Sharpness is the mean absolute Laplacian over the spread of the pixels: of two images of equal
+    contrast the blurred one has less.
     """
     found = np.array([_measure_image(image) for image in images_NHWC]).reshape(-1, 3)
     sizes = np.sqrt([float(e.width * e.height) for e in examples])
@@ -45,7 +46,7 @@ def image_properties(images_NHWC: NDArray[np.uint8], examples: list[Example]) ->
 
 
 def join_properties(parts: Sequence[dict[str, Floats]]) -> dict[str, Floats]:
-    """What `properties` told of several blocks of images, as of one."""
+    """The properties of several blocks of images, concatenated."""
     return (
         {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
     )
@@ -62,8 +63,8 @@ def property_slices(
 ) -> tuple[ImageSlice, ...]:
     """The outer quarters of each property, in the order of `SLICES`, with intervals at `level`.
 
-    Where a property has one value for more than half of the images its quarters mean nothing
-    and are left out, and so are slices of fewer than 10 images.
+    Properties with one value for more than half of the images are skipped, and so are slices of
+    fewer than 10 images.
     """
     found = []
     for place, values in enumerate(measured.values()):
@@ -95,11 +96,11 @@ def group_slices(
     level: float = 0.95,
     most: int | None = None,
 ) -> tuple[ImageSlice, ...]:
-    """The named groups of at least 10 images, the one that is least often right first.
+    """The named groups of at least 10 images, the least accurate first.
 
-    `names` N are the source's own, empty where an image has none; at most `most` are given. An
-    interval is for more images of this very group, which are taken for independent; none where
-    fewer than two groups can be told apart.
+    `names` N are the source's own, empty for images without one; at most `most` are returned. An
+    interval is for more images of this very group, assumed independent; none if there are fewer
+    than two groups.
     """
     named = np.array(names, object)
     found = []
@@ -119,7 +120,7 @@ def group_slices(
 
 
 def _count_groups(right: NDArray[np.bool_], names: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Name, images right and images of the groups that can be judged, the worst first."""
+    """Name, correct images and images of each group, the least accurate first."""
     kinds, owner = np.unique(np.array(names, str), return_inverse=True)
     hits = np.bincount(owner, right, len(kinds)).astype(int)
     sizes = np.bincount(owner, minlength=len(kinds))
@@ -132,7 +133,7 @@ def _count_groups(right: NDArray[np.bool_], names: Sequence[str]) -> list[tuple[
 
 
 def find_weak_slices(tried: Sequence[ImageSlice]) -> tuple[ImageSlice, ...]:
-    """The slices that lie below all other images by more than their intervals explain."""
+    """The slices significantly worse than all other images by their intervals."""
     return tuple(
         one for one in tried if intervals.share_difference(one.others, one.accuracy).low > 0
     )
@@ -141,12 +142,12 @@ def find_weak_slices(tried: Sequence[ImageSlice]) -> tuple[ImageSlice, ...]:
 def find_weak_groups(
     right: NDArray[np.bool_], names: Sequence[str], error: float
 ) -> tuple[tuple[str, ...], int]:
-    """The groups with fewer right answers than chance gives, and how many groups were tried.
+    """The significantly worse groups, worst first, and how many groups were tested.
 
-    By Fisher's exact test against all other images, one-sided, at `error` over the number of
-    groups tried (Bonferroni): a false alarm from any of them comes at most so often. It holds
-    for small groups, where intervals at such levels do not. The images of a group are taken for
-    independent, so it says of these very groups that they are worse, not why. Worst first.
+    One-sided Fisher's exact test against all other images, at `error` divided by the number of
+    groups (Bonferroni), which bounds the chance of any false alarm. It is valid for small groups,
+    where intervals at such levels are not. The images of a group are assumed independent, so it
+    shows that these very groups are worse, not why.
     """
     tried = _count_groups(right, names)
     all_right, total = int(right.sum()), len(right)

@@ -1,7 +1,7 @@
-"""Formulas only: seeds, intervals, paired tests, calibration errors.
+"""Statistics of accuracies: seeds, confidence intervals, paired tests, calibration error.
 
 Legend: `N` images, `K` classes, `G` groups. `correct` is a vector of N truths (0 or 1),
-`probabilities_NK` has rows that sum to 1, `scores_NK` are any real numbers, higher is likelier.
+`probabilities_NK` has rows that sum to 1, `scores_NK` are any real numbers, higher is more likely.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ def seed_for(seed: int, purpose: str) -> int:
 
 
 def make_rng(seed: int, purpose: str) -> np.random.Generator:
-    """A generator of its own for one purpose, so that no draw depends on another's order."""
+    """A random generator for one purpose, independent of the order of other draws."""
     return np.random.default_rng(seed_for(seed, purpose))
 
 
 def sample_rows(rows: Rows, most: int, seed: int, purpose: str) -> Rows:
-    """At most so many of the rows, drawn evenly for one purpose, ascending; all where they fit."""
+    """A random sample of at most so many rows for one purpose, ascending; all if they fit."""
     if len(rows) <= most:
         return rows
     drawn: Rows = np.sort(make_rng(seed, purpose).choice(rows, max(0, most), replace=False))
@@ -37,10 +37,10 @@ def sample_rows(rows: Rows, most: int, seed: int, purpose: str) -> Rows:
 
 
 def wilson(k: int, n: int, level: float = 0.95) -> Interval:
-    """Score interval of a share: `k` of `n` independent images. Wilson 1927.
+    """Wilson score interval of a share: `k` of `n` independent images. Wilson 1927.
 
-    With no images the share is 0 and the interval is all of [0, 1].
-    Raises `ValueError` unless 0 <= k <= n and 0 < level < 1.
+    With no images the share is 0 and the interval is all of [0, 1]. Raises `ValueError` unless 0 <=
+    k <= n and 0 < level < 1.
     """
     if not 0 <= k <= n:
         raise ValueError(f"{k} of {n} is not a share")
@@ -51,7 +51,7 @@ def wilson(k: int, n: int, level: float = 0.95) -> Interval:
 
 
 def wilson_bounds(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """The ends of Wilson's interval of a share of `n` images, which need not be a whole number."""
+    """The ends of Wilson's interval of a share of `n` images, which need not be an integer."""
     z = _normal_quantile(level)
     weight = z * z / n
     centre = (share + weight / 2) / (1 + weight)
@@ -64,11 +64,11 @@ def wilson_bounds(share: float, n: float, level: float = 0.95) -> tuple[float, f
 def cluster_bootstrap(
     correct: ArrayLike, groups: ArrayLike, draws: int = 2000, seed: int = 0, level: float = 0.95
 ) -> Interval:
-    """Percentile interval of the share correct, whole groups drawn with replacement.
+    """Percentile interval of the accuracy by a bootstrap over whole groups.
 
-    Each draw takes as many groups as there are; its share is the images right over the images
-    drawn. Davison & Hinkley 1997, section 3.8. Where the data say nothing of the spread (fewer
-    than two groups, or all images alike) it is Wilson's interval with a group counted as one.
+    Each draw takes as many groups as there are; its share is the correct over the drawn images.
+    Davison & Hinkley 1997, section 3.8. If there is no spread (fewer than two groups, or all images
+    alike) it is Wilson's interval with a group counted as one.
     """
     right_G, size_G = _group_sums(correct, groups)
     n, k = int(size_G.sum()), float(right_G.sum())
@@ -96,9 +96,9 @@ def accuracy_interval(
     level: float = 0.95,
     folds: int = 0,
 ) -> Interval:
-    """The share correct with its interval: Wilson, or cluster bootstrap where a group repeats.
+    """Accuracy with its interval: Wilson, or cluster bootstrap if groups hold several images.
 
-    `folds` is their number where cross-validation judged: the interval is wider then.
+    With `folds`, the number of cross-validation folds, the interval is widened.
     """
     hits = _as_booleans(correct)
     if groups is not None and len(np.unique(np.asarray(groups))) < len(hits):
@@ -109,18 +109,18 @@ def accuracy_interval(
 
 
 def cross_validation_factor(folds: int) -> float:
-    """How much wider the interval of `folds`-fold cross-validation is: see `crossed_interval`."""
+    """The factor that widens intervals for `folds` folds: see `cross_validation_interval`."""
     if folds < 2:
         raise ValueError(f"{folds} folds cannot judge each other")
     return math.sqrt(1 + folds / (folds - 1))
 
 
 def cross_validation_interval(interval: Interval, folds: int) -> Interval:
-    """The interval of a share that `folds`-fold cross-validation gave: wider on both sides.
+    """The interval of a share estimated by `folds`-fold cross-validation, widened on both sides.
 
-    The folds' models share training images, and none is the one delivered, so that errors are
-    not independent. The variance is multiplied by 1 + J * n_test / n_train = 1 + J / (J - 1) for
-    J folds: Nadeau & Bengio 2003, section 3. Raises `ValueError` for fewer than two folds.
+    The folds' models share training images, and none is the one delivered, so their errors are
+    correlated. The variance is multiplied by 1 + J * n_test / n_train = 1 + J / (J - 1) for J
+    folds: Nadeau & Bengio 2003, section 3. Raises `ValueError` for fewer than two folds.
     """
     factor = cross_validation_factor(folds)
     return replace(
@@ -132,7 +132,7 @@ def cross_validation_interval(interval: Interval, folds: int) -> Interval:
 
 
 def balanced_accuracy(labels: ArrayLike, predicted: ArrayLike) -> float:
-    """Mean over the classes that occur of the share of their images that is right, in [0, 1]."""
+    """Mean recall over the classes that occur, in [0, 1]."""
     truth, guess = np.asarray(labels), np.asarray(predicted)
     if guess.shape != truth.shape:
         raise ValueError(f"{guess.shape} predictions for {truth.shape} labels")
@@ -141,7 +141,7 @@ def balanced_accuracy(labels: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def balanced_weights(labels: ArrayLike) -> Floats:
-    """A weight for every image, by which each class that is present weighs the same; mean 1."""
+    """Sample weights that give each class that occurs the same total; mean 1."""
     truth = np.asarray(labels, np.int64)
     counts = np.bincount(truth)
     weights: Floats = len(truth) / (np.count_nonzero(counts) * counts[truth])
@@ -149,7 +149,7 @@ def balanced_weights(labels: ArrayLike) -> Floats:
 
 
 def log_loss(probabilities_NK: ArrayLike, labels: ArrayLike) -> float:
-    """Mean natural-log loss of the true class, at least 0; probabilities are held above 1e-12."""
+    """Mean natural-log loss of the true class, at least 0; probabilities are clipped at 1e-12."""
     losses = log_losses(probabilities_NK, labels)
     return float(losses.mean()) if len(losses) else 0.0
 
@@ -166,10 +166,10 @@ def log_losses(probabilities_NK: ArrayLike, labels: ArrayLike) -> Floats:
 def expected_calibration_error(
     probabilities_NK: ArrayLike, labels: ArrayLike, bins: int = 15
 ) -> float:
-    """Mean distance of confidence and accuracy over `bins` bins of equal mass, in [0, 1].
+    """Mean gap of confidence and accuracy over `bins` equal-mass bins, in [0, 1].
 
-    Guo et al. 2017, eq. 3, with the bins of Nguyen & O'Connor 2015: images sorted by their
-    highest probability and cut into bins of equal number, so that no bin is nearly empty.
+    Guo et al. 2017, eq. 3, with the bins of Nguyen & O'Connor 2015: images sorted by their highest
+    probability and cut into bins of equal number, so that no bin is nearly empty.
     """
     gaps_NB = _confidence_gaps(probabilities_NK, labels, bins)
     if not len(gaps_NB):
@@ -185,14 +185,14 @@ def calibration_interval(
     folds: int = 0,
     draws: int = 2000,
 ) -> tuple[float, float]:
-    """Between what the expected calibration error truly lies, at 95 % or more.
+    """Confidence interval of the expected calibration error, at 95 % or more.
 
-    Whole groups are drawn with replacement, the bins stay. The plain figure is too high where
-    bins are small, since chance alone leaves gaps; a percentile interval, drawn around it, misses
-    a model without error nearly always. So the lower end is the figure less what the gaps of all
-    bins together move in 97.5 of 100 draws, which by the triangle inequality is as far as the
-    truth can be below; the upper end is the draws' 97.5th percentile, too high rather than too
-    low. `folds` is their number where cross-validation judged.
+    Bootstrap over whole groups with fixed bins. The estimate is biased upwards where bins are
+    small, since chance alone leaves gaps; a percentile interval around it would nearly always
+    exclude 0 for a perfect model. So the lower end is the estimate minus the 97.5th percentile of
+    the total movement of the bins' gaps, which by the triangle inequality bounds how far the truth
+    can be below; the upper end is the draws' 97.5th percentile, conservative. `folds` is the number
+    of cross-validation folds.
     """
     gaps_NB = _confidence_gaps(probabilities_NK, labels, 15)
     count = len(gaps_NB)
@@ -217,7 +217,7 @@ def calibration_interval(
 
 
 def _confidence_gaps(probabilities_NK: ArrayLike, labels: ArrayLike, bins: int) -> Floats:
-    """How much surer each image's answer was than right, in the column of its bin: N x B."""
+    """Confidence minus correctness of each image, in the column of its bin: N x B."""
     table = np.asarray(probabilities_NK, np.float64)
     truth = np.asarray(labels, np.int64)
     count = min(bins, len(truth))
@@ -241,14 +241,13 @@ def softmax(scores_NK: ArrayLike, temperature: float = 1.0) -> NDArray[np.float3
 def sign_test_better(
     correct_new: ArrayLike, correct_old: ArrayLike, groups: ArrayLike | None = None
 ) -> float:
-    """One-sided mid-p value of "the new one is no better", both judged on the same images.
+    """One-sided mid-p value of "the new model is no better", on the same images.
 
-    Where `groups` hold several images, images of one group are no independent witnesses: each
-    group is one, for the model that gets more of it right.
+    If `groups` hold several images, a group counts once, for the model with more of it correct.
 
-    McNemar's exact test: of the images on which the two differ, those that the new one gets
-    right follow Binomial(n, 1/2) if the two are alike; the outcome itself counts half
-    (mid-p: Fagerland et al. 2013). 0.5 where they never differ.
+    McNemar's exact test: of the images on which the two differ, those that the new one gets right
+    follow Binomial(n, 1/2) under the null; the observed outcome counts half (mid-p: Fagerland et
+    al. 2013). 0.5 if they never differ.
     """
     new, old = _as_booleans(correct_new), _as_booleans(correct_old)
     if new.shape != old.shape:
@@ -261,7 +260,7 @@ def sign_test_better(
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """One-sided mid-p value of at least `wins` in `wins + losses` fair tosses, in (0, 1)."""
+    """One-sided mid-p value of at least `wins` in `wins + losses` fair coin tosses, in (0, 1)."""
     n = wins + losses
     # Whole numbers until the end: exact for any n, and no table of factorials overflows.
     tail = sum(math.comb(n, k) for k in range(wins + 1, n + 1))
@@ -276,9 +275,9 @@ def paired_difference(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """Accuracy of the new minus that of the old on the same images, by paired bootstrap.
+    """Accuracy of the new minus the old model on the same images, by paired bootstrap.
 
-    `value`, `low` and `high` lie in [-1, 1]; whole groups are drawn where groups are given.
+    `value`, `low` and `high` lie in [-1, 1]; whole groups are drawn if groups are given.
     """
     gain = _as_booleans(correct_new).astype(np.float64) - _as_booleans(correct_old)
     owners = np.arange(len(gain)) if groups is None else groups
@@ -345,9 +344,9 @@ def _group_sums(values: ArrayLike, groups: ArrayLike) -> tuple[Floats, Floats]:
 def _bootstrap_shares(
     sums_G: Floats, sizes_G: Floats, draws: int, generator: np.random.Generator
 ) -> Floats:
-    """Share of each of `draws` draws of G groups with replacement.
+    """The share in each of `draws` bootstrap samples of G groups.
 
-    Groups of the same size and sum cannot be told apart, so kinds of groups are drawn: the same
+    Groups of the same size and sum are interchangeable, so counts of such kinds are drawn: the same
     distribution, and a million groups cost no more than a dozen.
     """
     kinds, counts = np.unique(np.stack([sums_G, sizes_G]), axis=1, return_counts=True)

@@ -1,4 +1,4 @@
-"""Is one better than another beyond chance? Tests of scipy, imported when asked: a second each."""
+"""Significance tests of paired differences; SciPy is imported on use, since it takes a second."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,12 +10,12 @@ ROUNDING = 1e-9
 def paired_loss_pvalue(
     loss_new: ArrayLike, loss_old: ArrayLike, groups: ArrayLike | None = None
 ) -> float:
-    """One-sided p-value of "the new one's losses are no smaller", both of the same images.
+    """One-sided p-value of "the new model's losses are no smaller", on the same images.
 
-    The paired t-test (Student 1908) of the difference image by image: unlike a count of wins it
-    heeds how far apart the two are, which tells more where images are few. Where `groups` hold
-    several images, each group is one witness with its mean difference. Losses are any numbers
-    that are better when smaller; 0.5 where the two never differ or there is but one witness.
+    Paired t-test (Student 1908) of the differences per image: unlike a sign test it uses their
+    size, which gives more power where images are few. If `groups` hold several images, each group
+    is one observation, its mean difference. Losses are any numbers that are better when smaller;
+    0.5 if the two never differ or there is only one observation.
     """
     from scipy import stats
 
@@ -34,7 +34,7 @@ def paired_loss_pvalue(
 
 
 def hypergeometric_pvalue(right: int, n: int, all_right: int, total: int) -> float:
-    """How often `n` of `total` images drawn by lot hold at most `right` of those `all_right`.
+    """Probability that `n` of `total` images drawn at random hold at most `right` of `all_right`.
 
     The lower tail of the hypergeometric distribution, as in Fisher's exact test (1935).
     """

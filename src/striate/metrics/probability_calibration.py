@@ -1,8 +1,8 @@
-"""Scores to probabilities that can be taken at their word, and how many numbers that needs.
+"""Probability calibration: one temperature, or two steps more if held-out groups prefer them.
 
-Legend: `N` held-out images, `K` classes. One temperature is fitted always; two steps more are
-taken where held-out groups prefer them: a temperature that depends on how unsure an answer is,
-then a line on the log-odds of the best class (Platt 1999). Neither changes which class is answered.
+Legend: `N` held-out images, `K` classes. One temperature is always fitted; two steps more are used
+if held-out groups prefer them: a temperature that depends on the prediction's entropy, then Platt
+scaling (1999) of the best class's log-odds. Neither changes the predicted class.
 """
 
 import math
@@ -32,10 +32,10 @@ MOST_ENTRIES = 1_000_000  # images times classes
 def calibrate_scores(
     scores_NK: ArrayLike, temperature: float, calibration: Calibration | None = None
 ) -> NDArray[np.float32]:
-    """Probabilities N x K of scores; rows sum to 1 within rounding.
+    """Calibrated probabilities N x K of scores; rows sum to 1 within rounding.
 
-    The likeliest class is that of the highest score. Where the line would make another as
-    likely, it stays ahead by one part in a million; the others keep their shares of the rest.
+    The most probable class is that of the highest score. If Platt scaling would make another as
+    probable, it stays ahead by one part in a million; the others keep their ratios.
     """
     if calibration is None or calibration.neutral:
         return softmax(scores_NK, temperature)
@@ -52,11 +52,11 @@ def calibrate_scores(
 def choose_calibration(
     scores_NK: ArrayLike, labels: ArrayLike, groups: ArrayLike, temperature: float, seed: int = 0
 ) -> Calibration:
-    """The two steps where held-out groups prefer them, else those that change nothing.
+    """The two steps if held-out groups prefer them, else steps that change nothing.
 
-    Five folds of whole groups judge: everything, the temperature too, is fitted on four and the
-    log-loss taken on the fifth. The two steps are preferred where they lower it by more than
-    1.96 standard errors of the mean over groups; `why` says what was found.
+    Cross-validated over five folds of whole groups: everything, the temperature too, is fitted on
+    four and the log loss computed on the fifth. The two steps are preferred if they lower it by
+    more than 1.96 standard errors of the mean over groups; `why` reports the result.
     """
     scores = np.asarray(scores_NK, np.float64)
     step = max(1, -(-scores.size // MOST_ENTRIES))
@@ -95,7 +95,7 @@ def choose_calibration(
 
 
 def fit_calibration(scores_NK: ArrayLike, labels: ArrayLike, temperature: float) -> Calibration:
-    """Both steps with the least log-loss, the second fitted on what the first gives.
+    """Both steps with the least log loss, the second fitted on the output of the first.
 
     Targets are those of Platt 1999, as in `fit_temperature`.
     """
@@ -108,12 +108,12 @@ def fit_calibration(scores_NK: ArrayLike, labels: ArrayLike, temperature: float)
 
 
 def fit_temperature(scores_NK: ArrayLike, labels: ArrayLike) -> float:
-    """The temperature with the least log-loss of `softmax(scores, temperature)`, above 0.
+    """The temperature with the least log loss of `softmax(scores, temperature)`, above 0.
 
-    Guo et al. 2017, section 4.2, with the targets of Platt 1999 (a right answer counts
-    (N + 1) / (N + 2), the rest is shared by the other classes), so that scores without one
-    mistake do not ask for certainty. Convex in 1 / temperature; Newton's steps within a
-    bracket, with no randomness. Scores that say nothing (all equal) give 1.
+    Guo et al. 2017, section 4.2, with the targets of Platt 1999 (the true class counts (N + 1) / (N
+    + 2), the rest is shared by the other classes), so that scores without a mistake do not drive
+    the temperature to 0. Convex in 1 / temperature; bracketed Newton's method, deterministic.
+    Constant scores give 1.
     """
     scores = np.asarray(scores_NK, np.float64)
     truth = np.asarray(labels, np.int64)
@@ -137,10 +137,10 @@ def fit_temperature(scores_NK: ArrayLike, labels: ArrayLike) -> float:
 
 
 def _fit_temperatures(scores_NK: Floats, truth: Rows) -> tuple[float, float]:
-    """Temperatures of sure and of unsure answers, as factors; each in [1/20, 20].
+    """Temperatures of confident and of uncertain predictions, as factors in [1/20, 20].
 
-    The log-loss of scores times exp(-log T(x)), by Newton's steps with the curvature of the
-    softmax alone (Gauss-Newton), each halved until the loss falls.
+    The log loss of scores times exp(-log T(x)), by Gauss-Newton steps, each halved until the loss
+    falls.
     """
     unsure = _uncertainty(scores_NK)
     design_N2 = np.stack([1 - unsure, unsure], axis=1)
@@ -174,7 +174,7 @@ def _fit_temperatures(scores_NK: Floats, truth: Rows) -> tuple[float, float]:
 def _calibration_gain(
     scores_NK: Floats, truth: Rows, owner: Rows, seed: int
 ) -> tuple[float, float]:
-    """By how much the two steps lower the log-loss of an image, and the standard error of that."""
+    """The mean reduction of log loss by the two steps, and its standard error."""
     groups = int(owner.max()) + 1
     fold = make_rng(seed, "calibration folds").permutation(groups)[owner] % FOLDS
     gains = np.empty(len(truth))
@@ -193,7 +193,7 @@ def _calibration_gain(
 
 
 def _apply_temperatures(scores_NK: Floats, calibration: Calibration) -> Floats:
-    """Scores, at temperature 1, over the temperature of each image; its highest becomes 0."""
+    """Scores, at temperature 1, over each image's temperature; the highest becomes 0."""
     unsure = _uncertainty(scores_NK)
     heat = calibration.sure ** (1 - unsure) * calibration.unsure**unsure
     found: Floats = (scores_NK - scores_NK.max(axis=1, keepdims=True)) / heat[:, None]

@@ -1,6 +1,6 @@
-"""A model and an index -> predictions, block by block: a row for every image, in order.
+"""Predictions for every image of an index, in blocks and in order.
 
-What cannot be read keeps its row, with the reason in the place of an answer.
+An unreadable image keeps its row, with the error in place of a prediction.
 """
 
 import time
@@ -20,11 +20,11 @@ Look = Callable[[NDArray[np.uint8], list[Example]], None]
 
 
 class Predictor(Protocol):
-    """What turns decoded images into predictions."""
+    """A model that turns decoded images into predictions."""
 
     @property
     def spec(self) -> ModelSpec:
-        """How its images are decoded."""
+        """The model's specification, which says how to decode images."""
         ...
 
     def predictions(self, images_NHWC: NDArray[np.uint8], index: Index, rows: Rows) -> Predictions:
@@ -40,10 +40,10 @@ def predict_blocks(
     wanted: DecisionRules = NO_RULES,
     look: Look | None = None,
 ) -> Iterator[tuple[Predictions, tuple[Example, ...]]]:
-    """Predictions for the rows of an index, a block at a time to bound the memory.
+    """Predictions for the rows of an index, a block at a time to bound memory.
 
-    There is a row for every image that was met, in order; ignored files are none. With each block
-    come its images as decoding found them. `look` is shown those that could be read.
+    There is a row for every image found, in order; ignored files have none. Each block comes with
+    its images' decoded metadata. `look` is called with the readable images.
     """
     spec, began = model.spec, time.monotonic()
     rows = np.array([i for i, e in enumerate(index.examples) if e.status != "ignored"], np.int64)
@@ -77,10 +77,10 @@ def predict_index(
     wanted: DecisionRules = NO_RULES,
     look: Look | None = None,
 ) -> tuple[Predictions, Index]:
-    """Predictions for all rows but the ignored ones, and the index with their pixels' hashes.
+    """Predictions for all rows but the ignored ones, and the index with their pixel hashes.
 
-    What could not be read is set aside in it. `look` is shown the images that could be, as
-    they were decoded, block by block in the order of the predictions.
+    Unreadable images are marked as excluded in it. `look` is called with the decoded images, block
+    by block in the order of the predictions.
     """
     parts = list(predict_blocks(model, index, max_pixels, wanted=wanted, look=look))
     decoded = iter([example for _, examples in parts for example in examples])
@@ -95,7 +95,7 @@ def predict_index(
 
 
 def _with_errors(answers: Predictions, examples: tuple[Example, ...]) -> Predictions:
-    """The answers with a row in error for each image that could not be read."""
+    """The predictions with an error row for each unreadable image."""
     errors = [
         None if example.status == "used" else (example.reason or "it cannot be read")
         for example in examples

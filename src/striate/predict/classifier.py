@@ -1,4 +1,4 @@
-"""A trained model on disk and in use: weights and `model.json` in, probabilities out."""
+"""A trained model for inference: weights and `model.json` in, probabilities out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +31,7 @@ _HELD_OUT = ("probabilities", "truth", "groups", "distances", "reference")
 class Classifier:
     """A network with its weights, and all that turns an image into probabilities.
 
-    `held_out` is what acting on its answers rests on; None where nothing was kept.
+    `held_out` are the held-out images on which decision rules are based; None if none were kept.
     """
 
     spec: ModelSpec
@@ -44,14 +44,14 @@ class Classifier:
     ) -> NDArray[np.float32]:
         """Probabilities N x K of images decoded at `spec.cache_size`, or of some rows of them.
 
-        Of several labels each has its own; of a number it is the answer itself, N x 1.
+        For several labels one each; for a number the prediction itself, N x 1.
         """
         return activate_outputs(self.spec, self.logits(images_NHWC, rows))
 
     def logits(
         self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
     ) -> NDArray[np.float32]:
-        """Logits N x K; an image's do not depend on the images beside it.
+        """Logits N x K, independent of the rest of the batch.
 
         `rows` of a memory-mapped array are read batch by batch, so that memory stays bounded.
         """
@@ -60,7 +60,7 @@ class Classifier:
     def deep_features(
         self, images_NHWC: NDArray[np.uint8], rows: Rows | None = None
     ) -> NDArray[np.float32]:
-        """What the last stage gives of every image, N x D: the mean of each of its maps."""
+        """Last-stage features N x D: global average pooling of each feature map."""
         return self._read(images_NHWC, rows)[1]
 
     def _read(
@@ -79,7 +79,7 @@ class Classifier:
         return logits, deep
 
     def _on(self, machine: Machine) -> FastNetwork:
-        """The network as it is fastest on a machine, made once."""
+        """The network optimised for a machine, made once."""
         key = f"{machine.device} {machine.layout} {machine.fused} {self.spec.precision}"
         if key not in self._quick:
             self._quick[key] = optimise_for_inference(
@@ -101,7 +101,7 @@ class Classifier:
         return self.predictions(images, index, rows)
 
     def predictions(self, images_NHWC: NDArray[np.uint8], index: Index, rows: Rows) -> Predictions:
-        """Predictions for images at hand; truth is matched by class name, -1 where unknown."""
+        """Predictions for decoded images; the truth is matched by class name, -1 if unknown."""
         if self.spec.task != "label":
             examples = [index.examples[row] for row in rows]
             return as_predictions(self.spec, examples, self.probabilities(images_NHWC))
@@ -124,7 +124,7 @@ class Classifier:
 
 
 def activate_outputs(spec: ModelSpec, logits_NK: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What a model's outputs say: probabilities that sum to 1, one a label, or the number."""
+    """Outputs to predictions: softmax, a probability per label, or the number."""
     if spec.task == "number":
         return logits_NK
     if spec.task == "labels":
@@ -138,9 +138,9 @@ def as_predictions(
     answers_NK: NDArray[np.float32],
     marked: NDArray[np.bool_] | None = None,
 ) -> Predictions:
-    """The predictions of several labels or a number; truth is read from the examples' labels.
+    """Predictions of several labels or a number; the truth is read from the examples.
 
-    `marked` N x K are the labels said where other thresholds than the model's decided.
+    `marked` N x K are the predicted labels if other thresholds than the model's were used.
     """
     known = np.array([bool(example.label) for example in examples], np.bool_)
     targets = np.zeros((len(examples), spec.outputs))
@@ -168,9 +168,9 @@ def as_predictions(
 
 
 def save_classifier(classifier: Classifier, folder: Path) -> None:
-    """Writes `weights.safetensors` and `model.json`; a reader never meets half of either.
+    """Write `weights.safetensors` and `model.json` atomically.
 
-    Held-out images travel inside the weights file, as does the specification.
+    Held-out images are stored inside the weights file, as is the specification.
     """
     write_model(
         folder,
@@ -182,7 +182,7 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
 def load_classifier(folder: Path) -> Classifier:
     """The model in a `model/` folder.
 
-    Raises `ModelError` where it is missing, damaged, of a newer striate or does not fit.
+    Raises `ModelError` if it is missing, damaged, of a newer striate or inconsistent.
     """
     spec, tensors = read_model(folder)
     try:
@@ -198,18 +198,18 @@ def load_classifier(folder: Path) -> Classifier:
 
 
 def copy_with(classifier: Classifier, **changes: object) -> Classifier:
-    """The same network under a changed specification, such as another temperature."""
+    """The same network with a changed specification, such as another temperature."""
     return replace(classifier, spec=replace(classifier.spec, **changes))  # type: ignore[arg-type]
 
 
 def with_held_out(classifier: Classifier, held_out: HeldOut | None) -> Classifier:
-    """The same network with held-out images to act on its answers by."""
+    """The same network with held-out images for decision rules."""
     spec = replace(classifier.spec, held_out=None if held_out is None else held_out.card)
     return replace(classifier, spec=spec, held_out=held_out)
 
 
 def _held_out_to_tensors(held_out: HeldOut | None) -> dict[str, torch.Tensor]:
-    """Held-out images as tensors that travel with the weights; features at half precision."""
+    """Held-out images as tensors stored with the weights; features in half precision."""
     if held_out is None:
         return {}
     arrays = {name: np.ascontiguousarray(getattr(held_out, name)) for name in _HELD_OUT}
@@ -219,7 +219,7 @@ def _held_out_to_tensors(held_out: HeldOut | None) -> dict[str, torch.Tensor]:
 
 
 def _held_out_from_tensors(spec: ModelSpec, tensors: dict[str, torch.Tensor]) -> HeldOut | None:
-    """The held-out images among the tensors of a model, which they are taken out of."""
+    """The held-out images among the tensors of a model; they are removed from them."""
     found = {name: tensors.pop(name) for name in list(tensors) if name.startswith(HELD_OUT)}
     if spec.held_out is None:
         return None
@@ -232,7 +232,7 @@ def _held_out_from_tensors(spec: ModelSpec, tensors: dict[str, torch.Tensor]) ->
 
 
 def _is_consistent(held_out: HeldOut, spec: ModelSpec) -> bool:
-    """Whether the parts of the held-out images have the shapes and numbers that they can have."""
+    """Whether the held-out arrays have matching shapes and valid values."""
     n = len(held_out.truth)
     shapes = held_out.probabilities.shape == (n, spec.outputs) and held_out.groups.shape == (n,)
     truth = held_out.truth

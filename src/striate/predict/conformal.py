@@ -1,7 +1,7 @@
-"""Split conformal prediction: sets of classes that hold the true one as often as promised.
+"""Split conformal prediction: sets of classes with guaranteed coverage.
 
 Legend: `N` held-out images of `G` groups, `K` classes. An image's score is one minus the
-probability of its class (LAC: Sadinle, Lei & Wasserman 2019), by a model that did not see it.
+probability of its class (LAC: Sadinle, Lei & Wasserman 2019), out of sample.
 """
 
 import numpy as np
@@ -13,13 +13,12 @@ Floats = NDArray[np.float64]
 def conformal_threshold(
     probabilities_NK: ArrayLike, truth: ArrayLike, groups: ArrayLike, coverage: float
 ) -> float:
-    """The probability that a class needs to be in the set; 0 where every class must be.
+    """The probability from which a class is in the set; 0 if every class must be.
 
-    Without repeated groups it is one minus the score of rank ceil((N + 1) * coverage). Where
-    groups hold several images each group weighs as one image, so that the promise is for an
-    image of a new group (Dunn, Wasserman & Ramdas 2022, section 2); one group more is counted
-    as if it had the worst score, which is the correction for a finite N.
-    Raises `ValueError` unless 0 < coverage < 1.
+    Without repeated groups it is one minus the score of rank ceil((N + 1) * coverage). If groups
+    hold several images each group weighs as one image, so that coverage holds for an image of a new
+    group (Dunn, Wasserman & Ramdas 2022, section 2); one more group with the worst score is added,
+    which is the correction for a finite N. Raises `ValueError` unless 0 < coverage < 1.
     """
     if not 0 < coverage < 1:
         raise ValueError(f"a coverage lies between 0 and 1, not at {coverage}")
@@ -39,8 +38,8 @@ def conformal_threshold(
 def prediction_sets(probabilities_NK: ArrayLike, least: float) -> NDArray[np.bool_]:
     """Which classes are in each image's set, N x K: those that reach `least`, and the best.
 
-    The most probable class always belongs, since an answer is wanted: sets then hold the truth
-    at least as often as promised, and more often where the best alone does.
+    The most probable class is always included, so coverage is at least as stated, and higher where
+    the best class alone is below the threshold.
     """
     table = np.asarray(probabilities_NK)
     # float32 probabilities meet a threshold that was one of them.
@@ -50,16 +49,17 @@ def prediction_sets(probabilities_NK: ArrayLike, least: float) -> NDArray[np.boo
 
 
 def max_coverage(groups: int) -> float:
-    """The highest promise that so many held-out groups can back; above it sets hold all classes."""
+    """The highest coverage that so many held-out groups guarantee; above it sets are full."""
     return groups / (groups + 1)
 
 
 def ood_pvalue(
     distances_N: ArrayLike, held_out: ArrayLike, groups: ArrayLike
 ) -> NDArray[np.float32]:
-    """The share of held-out images that are at least as far, in (0, 1]; 1 where none are known.
+    """The p-value of being in distribution, in (0, 1].
 
-    A group weighs as one image, and one group more counts as if it were as far as can be.
+    It is the share of held-out images at least as far; 1 if there are none. A group weighs as one
+    image, and one more group counts as the farthest.
     """
     far = np.asarray(distances_N, np.float64)
     known = np.asarray(held_out, np.float64)
@@ -75,5 +75,5 @@ def ood_pvalue(
 
 
 def min_false_alarm_rate(groups: int) -> float:
-    """The lowest rate of false alarms that so many held-out groups can promise."""
+    """The lowest false-alarm rate that so many held-out groups can guarantee."""
     return 1 / (groups + 1)

@@ -1,4 +1,4 @@
-"""A table of what mistakes cost -> the class that costs least on average (Elkan 2001, eq. 1)."""
+"""Cost-sensitive predictions: the class with the least expected cost (Elkan 2001, eq. 1)."""
 
 import csv
 import math
@@ -18,11 +18,11 @@ _HINT = "A header of the classes answered, and a row a true class, its name firs
 
 
 def read_costs(path: Path, classes: tuple[str, ...]) -> Floats:
-    """Costs K x K in the order of `classes`: true class down, answered class across.
+    """Costs K x K in the order of `classes`: true class down, predicted class across.
 
-    The file is CSV: a header with a corner and the classes answered, then a row a true class,
-    its name first. Raises `SourceMissingError` where it is not there, `UsageError` where its
-    classes are not those of the model, or a cost is not a finite number.
+    The file is CSV: a header with a corner and the predicted classes, then a row per true class,
+    its name first. Raises `SourceMissingError` if it does not exist, `UsageError` if its classes
+    are not those of the model, or a cost is not a finite number.
     """
     header, rows = _read_table(path)
     for named, what in ((header[1:], "header"), ([row[0] for row in rows], "first column")):
@@ -38,7 +38,7 @@ def read_costs(path: Path, classes: tuple[str, ...]) -> Floats:
 
 
 def cheapest_classes(probabilities_NK: NDArray[np.float32], costs_KK: Floats) -> Floats:
-    """Of every image the class that costs least on average, and that cost: N x 2.
+    """The class with the least expected cost for each image, and that cost: N x 2.
 
     Ties go to the more probable class.
     """
@@ -53,7 +53,7 @@ def cheapest_classes(probabilities_NK: NDArray[np.float32], costs_KK: Floats) ->
 def mean_cost(
     said: Rows, truth: Rows, costs_KK: Floats, groups: Rows, seed: int = 0, draws: int = 2000
 ) -> Measure:
-    """What an answer cost on average, with the percentile interval of a bootstrap over groups."""
+    """Mean cost of the predictions, with the percentile interval of a group bootstrap."""
     return grouped_mean("mean_cost", costs_KK[truth, said], groups, seed, draws)
 
 

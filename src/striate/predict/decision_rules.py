@@ -1,4 +1,4 @@
-"""What was asked of an answer, and the answer that follows from it."""
+"""Decision rules beyond the most probable class: sets, thresholds, costs, rejection."""
 
 import math
 import os
@@ -23,12 +23,12 @@ from striate.values import UNKNOWN, UNSURE, HeldOut, ModelSpec, Predictions
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DecisionRules:
-    """What to make of probabilities, beyond the most probable class.
+    """How probabilities become decisions.
 
-    `least` is the probability that a class needs to be in a set, `unknown` the familiarity at
-    or below which an image is none of the classes, `costs` K x K what answers cost. Below the
-    thresholds of `precise` the answer is `unsure`; every class above its one of `found` is named.
-    `coverage`, `precision` and `recall` are the shares that were wished for.
+    `least` is the probability from which a class is in a set, `unknown` the p-value at or below
+    which an image belongs to no class, `costs` K x K the costs of predictions. Below the thresholds
+    of `precise` the decision is `unsure`; every class above its threshold in `found` is named.
+    `coverage`, `precision` and `recall` are the shares that were requested.
     """
 
     least: float | None = None
@@ -45,7 +45,7 @@ NO_RULES = DecisionRules()
 
 
 class ModelWithHeldOut(Protocol):
-    """A model with what is kept beside it."""
+    """A model with its held-out images."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -54,7 +54,7 @@ class ModelWithHeldOut(Protocol):
 
     @property
     def held_out(self) -> HeldOut | None:
-        """Images that it did not learn from."""
+        """Images that the model was not trained on."""
         ...
 
 
@@ -67,10 +67,10 @@ def derive_rules(
     precision: float | None = None,
     recall: float | None = None,
 ) -> DecisionRules:
-    """What is asked of a model's answers, with all that follows from its held-out images.
+    """The requested decision rules, with thresholds from the model's held-out images.
 
-    Raises `UsageError` where a share is out of bounds, more than the held-out images can
-    promise, or the costs do not match; `ModelError` where no images were kept with the model.
+    Raises `UsageError` if a share is out of bounds, above what the held-out images can guarantee,
+    or the costs do not match; `ModelError` if no images were kept with the model.
     """
     spec = model.spec
     shares = {"coverage": coverage, "unknown": unknown, "precision": precision, "recall": recall}
@@ -115,7 +115,7 @@ def derive_rules(
 
 
 def apply_rules(predictions: Predictions, wanted: DecisionRules) -> Predictions:
-    """The predictions with what was asked for; rows in error stay as they are."""
+    """The predictions with decisions by these rules; error rows are unchanged."""
     if predictions.failed.any():
         found = apply_rules(predictions.answered(), wanted)
         return found.with_errors(predictions.paths, predictions.errors)
@@ -138,7 +138,7 @@ def apply_rules(predictions: Predictions, wanted: DecisionRules) -> Predictions:
 
 
 def describe_rules(wanted: DecisionRules) -> Iterator[str]:
-    """A heading, then a line a class: from which probability on it is said, what that reaches."""
+    """A heading, then a line per class: its threshold and what that reaches."""
     wishes = (
         ("precision", wanted.precise, wanted.precision, "said"),
         ("recall", wanted.found, wanted.recall, "flagged"),

@@ -1,8 +1,8 @@
-"""From which probability on a class is said, so that a wanted precision or recall is reached.
+"""Probability thresholds per class that reach a wanted precision or recall.
 
-Legend: `N` held-out images of `K` classes, by a model that did not see them. What a threshold
-reaches is judged on images that did not choose it: thresholds are chosen anew on four fifths of
-the groups and judged on the rest, five times.
+Legend: `N` held-out images of `K` classes, predicted out of sample. What a threshold reaches is
+estimated by cross-fitting: thresholds are chosen on four fifths of the groups and evaluated on the
+rest, five times.
 """
 
 import math
@@ -22,10 +22,9 @@ FOLDS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """A class is said from the probability `least` on; infinite where nothing reaches the wish.
+    """A class is predicted from the probability `least` on; infinite if nothing reaches the target.
 
-    `reached` is the precision or recall on held-out images that did not choose the threshold,
-    None where no such image tells.
+    `reached` is the cross-fitted precision or recall on held-out images, None if none tells.
     """
 
     name: str
@@ -34,10 +33,10 @@ class Threshold:
 
 
 def precision_thresholds(table_NK: ArrayLike, truth: ArrayLike, wanted: float) -> Floats:
-    """For every class the lowest probability from which on its answers are right so often, K.
+    """For every class the lowest threshold with the wanted precision, K.
 
-    Answers are the most probable classes. Infinite where no probability is high enough, and for
-    a class that is never the most probable.
+    Predictions are the most probable classes. Infinite if no threshold suffices, and for a class
+    that is never the most probable.
     """
     table, labels = np.asarray(table_NK, np.float64), np.asarray(truth, np.int64)
     found = np.full(table.shape[1], math.inf)
@@ -56,10 +55,10 @@ def precision_thresholds(table_NK: ArrayLike, truth: ArrayLike, wanted: float) -
 
 
 def recall_thresholds(table_NK: ArrayLike, truth: ArrayLike, wanted: float) -> Floats:
-    """For every class the highest probability that so many of its images reach, K.
+    """For every class the highest threshold with the wanted recall, K.
 
-    Of n images it is that of rank ceil((n + 1) * wanted), so that the wish holds on average for
-    new images (the conformal rank, class by class: Vovk 2012); 0 where n is too small for that.
+    Of n images it is the probability of rank ceil((n + 1) * wanted), so that the recall holds on
+    average for new images (class-conditional conformal: Vovk 2012); 0 if n is too small for that.
     """
     table, labels = np.asarray(table_NK, np.float64), np.asarray(truth, np.int64)
     found = np.zeros(table.shape[1])
@@ -108,7 +107,7 @@ def find_thresholds(
 def _cross_fitted_flags(
     table: Floats, truth: Rows, groups: Rows, choose: Chosen
 ) -> NDArray[np.bool_]:
-    """Which classes reach thresholds that the image's part of the groups did not choose, N x K."""
+    """Which classes reach the thresholds chosen without the image's fold, N x K."""
     _, owner = np.unique(groups, return_inverse=True)
     count = int(owner.max()) + 1 if len(owner) else 0
     part = (intervals.make_rng(0, "thresholds").permutation(count) % FOLDS)[owner]
