@@ -1,1 +1,1 @@
-"""The stages of the main job that need the run folder: fitting, improving, concluding."""
+"""The stages of `fit` that need the run folder: training, improving, scores and report."""

@@ -1,8 +1,8 @@
-"""The ladder: what each step from guessing to the chosen network buys, on the same split.
+"""Baselines: what each level of model adds, from the majority class to the chosen network.
 
-Every rung below the chosen one is fixed beforehand: nothing is chosen by what it gets right. As
-many images learn and judge as the budget has seconds left for; never fewer than some hundreds.
-Legend: `N` images that judge, `D` features.
+All are evaluated on the same split. Every baseline below the chosen model is fixed beforehand: none
+is selected by its result. Training and test images are sampled to the budget's seconds, but never
+below some hundreds. Legend: `N` evaluated images, `D` features.
 """
 
 import math
@@ -49,7 +49,7 @@ Features = Callable[[Rows], tuple[NDArray[np.float32], tuple[int, ...]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Comparison:
-    """What all rungs share: who learns, who judges, what is known of them."""
+    """What all baselines share: training rows, evaluated rows, and what is known of them."""
 
     index: Index
     split: Split
@@ -61,7 +61,7 @@ class _Comparison:
     seed: int
 
     def parts(self) -> Iterator[tuple[NDArray[np.bool_], Rows]]:
-        """Which judges, and the learners for them: all at once, or fold by fold."""
+        """The evaluated rows with their training rows: all at once, or fold by fold."""
         folds = self.split.folds
         if folds is None:
             yield np.ones(len(self.judges), np.bool_), self.learners
@@ -71,13 +71,13 @@ class _Comparison:
             yield held == fold, self.learners[folds[self.learners] != fold]
 
     def interval(self, right: NDArray[np.bool_], rows: Rows) -> Interval:
-        """A share right with its interval, made as that of the headline is."""
+        """An accuracy with its interval, computed as that of the headline."""
         folds = FOLDS if self.split.evaluation == "cross-validation" else 0
         return accuracy_interval(right, self.split.groups[rows], self.seed, folds=folds)
 
 
 def measure_baselines(run: Run, values: Values) -> Ladder:
-    """The ladder of a run that has come to its predictions and has images that judge."""
+    """The baselines of a run that has predictions and evaluated images."""
     split, seed, evidence = values.split, run.record.seed, values.evidence
     crossed = split.evaluation == "cross-validation"
     judges = values.test_rows[values.counted]
@@ -118,10 +118,10 @@ def measure_baselines(run: Run, values: Values) -> Ladder:
 
 
 def _fit_in_seconds(course: _Comparison, every: Rows, judges: Rows, seconds: float) -> _Comparison:
-    """The course with as many images as a rung may take within its seconds, by a small trial.
+    """The comparison with as many images as a baseline may take in its seconds, by a small trial.
 
-    Features take time by the images, the linear model by their square and more; the square of
-    the trial's is between. Never fewer than the trial's, never more than are there.
+    Features take time linear in the images, the linear model quadratic and more; the quadratic of
+    the trial's is between. Never fewer images than the trial's, never more than there are.
     """
     pilot = _subsample(course, every, judges, PILOT)
     began = time.monotonic()
@@ -132,7 +132,7 @@ def _fit_in_seconds(course: _Comparison, every: Rows, judges: Rows, seconds: flo
 
 
 def _subsample(course: _Comparison, every: Rows, judges: Rows, learners: int) -> _Comparison:
-    """The course with some of its images: half as many judges as learners, but some hundreds."""
+    """The comparison on a sample: half as many evaluated as training images, but some hundreds."""
     return replace(
         course,
         learners=sample_rows(every, learners, course.seed, "ladder learners"),
@@ -186,7 +186,7 @@ def _linear_rung(course: _Comparison, name: RungName, read: Features) -> Rung:
 def _cross_validated_hits(
     course: _Comparison, read: Callable[[Rows], NDArray[np.float32]], widths: tuple[int, ...]
 ) -> NDArray[np.bool_]:
-    """Which judges are right, by a model that did not see them."""
+    """Which evaluated images are correct, by a model not trained on them."""
     right = np.zeros(len(course.judges), np.bool_)
     for asked, learners in course.parts():
         fit = fit_ridge_path(
@@ -212,7 +212,7 @@ def _network_features(course: _Comparison, made: tuple[Network, ModelSpec]) -> F
 
 
 def _random_network_rung(course: _Comparison) -> tuple[Network, ModelSpec]:
-    """A compact network as it is born: its convolutions are drawn by lot and learn nothing."""
+    """A compact network at initialisation: its random convolutions are not trained."""
     mean, std = fit_scaling(course.cache, course.learners)
     spec = ModelSpec(
         net="compact",
@@ -233,10 +233,10 @@ def _random_network_rung(course: _Comparison) -> tuple[Network, ModelSpec]:
 
 
 def _pretrained_rung(run: Run, course: _Comparison, evidence: Evidence) -> Rung:
-    """The linear model on a pretrained network, on features that are there already where they are.
+    """The linear model on a pretrained network, on cached features where there are any.
 
-    Which taps it reads was chosen by the training images; in a cross-validation by the learners
-    of each fold, since its judges were among those that the run's own choice looked at.
+    The stages it reads were chosen on the training images; in a cross-validation on the training
+    part of each fold, since the run's own choice used the evaluated images.
     """
     began = time.monotonic()
     known: FeatureTable = run.read(evidence.features, arrays_codec(FeatureTable))
@@ -276,7 +276,7 @@ def _nested_probe_hits(course: _Comparison, table: FeatureTable) -> tuple[NDArra
 def _features_with_judges(
     known: FeatureTable, course: _Comparison, evidence: Evidence
 ) -> FeatureTable:
-    """The features that were read before the choice, and those of images that only judge."""
+    """The features computed before the choice, and those of images that are only evaluated."""
     new = np.setdiff1d(np.concatenate([course.learners, course.judges]), known.rows)
     if not len(new):
         return known

@@ -1,4 +1,4 @@
-"""The end of a fit: scores, findings, summary and report, from what the run folder holds."""
+"""The end of a fit: scores, findings, summary and report, from the run folder's contents."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ from striate.values import (
 
 
 def conclude_run(run: Run, index: Index, split: Split, cache: Cache, machine: Machine) -> None:
-    """Writes findings, summary and report, and marks the run as finished."""
+    """Write findings, summary and report, and mark the run as finished."""
     values = gather_values(run, index, split, cache, machine)
     if index.task == "label" and values.counted.any():
         with run.timed("ladder"):
@@ -59,7 +59,7 @@ def conclude_run(run: Run, index: Index, split: Split, cache: Cache, machine: Ma
 
 
 def write_report(run: Run, lang: str = "auto") -> None:
-    """Writes the report of a run again, from its folder; the images come from the cache."""
+    """Write the report of a run again, from its folder; the images come from the cache."""
     index: Index = run.read("index.csv")
     index, cache = build_cache(index, run.record.settings)
     if run.holds("split.npz"):
@@ -72,7 +72,7 @@ def write_report(run: Run, lang: str = "auto") -> None:
 
 
 def gather_values(run: Run, index: Index, split: Split, cache: Cache, machine: Machine) -> Values:
-    """All values of a fit that has come to its predictions."""
+    """All values of a fit that has predictions."""
     predictions: Predictions = run.read("predictions.csv")
     crossed = split.evaluation == "cross-validation"
     rows = split.train if crossed else split.test

@@ -1,4 +1,4 @@
-"""What would be done with a source, and why: everything is measured, nothing is trained."""
+"""The plan that `fit` would carry out and its reasons, measured without training."""
 
 import tempfile
 from dataclasses import replace

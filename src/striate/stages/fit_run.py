@@ -1,4 +1,4 @@
-"""From a split to a model on disk and predictions of the images that judge it."""
+"""From a split to a trained model on disk and predictions of the test images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -51,7 +51,7 @@ def fit_and_predict(
 ) -> None:
     """Leaves model, plan, evidence, history, trials and predictions in the run folder.
 
-    The test images are shown to the finished model only, once.
+    The test images are predicted once, by the finished model.
     """
     crossed = split.evaluation == "cross-validation"
     if given_plan is not None:
@@ -86,7 +86,7 @@ def fit_and_predict(
 def _judged_probabilities(
     run: Run, context: FitContext, learned: FitResult, split: Split
 ) -> NDArray[np.float32]:
-    """Probabilities of the images that judge: the test's, or those of every fold."""
+    """Probabilities of the evaluated images: the test split, or every fold."""
     if split.folds is not None:
         return cross_validate(context, split.folds)
     return run.keep(
@@ -105,7 +105,7 @@ def make_context(
     given_plan: Plan | None,
     watch: Watch,
 ) -> FitContext:
-    """What the procedure may look at; a fold of a tiny set gets a sixth of the time."""
+    """The input of the procedure; a fold of a tiny set gets a sixth of the time."""
     crossed = split.evaluation == "cross-validation"
     options = run.record.settings
     parts = FOLDS_AND_MODEL if crossed else 1
@@ -130,7 +130,7 @@ def make_context(
 
 
 def training_data(index: Index, split: Split, cache: Cache, seed: int) -> FitData:
-    """The images of a split that a fit may look at: those of training and validation."""
+    """The images of a split that a fit may use: training and validation."""
     return FitData(
         index=index,
         cache=cache,
@@ -158,7 +158,7 @@ def read_given_plan(options: Options) -> Plan | None:
 
 
 def check_plan_classes(plan: Plan, index: Index, options: Options) -> None:
-    """Raises `UsageError` where a plan is for other classes than those of the images."""
+    """Raise `UsageError` if a plan is for other classes than those of the images."""
     if plan.classes != index.classes:
         other = sorted(set(plan.classes) ^ set(index.classes))
         raise UsageError(
@@ -169,7 +169,7 @@ def check_plan_classes(plan: Plan, index: Index, options: Options) -> None:
 
 @dataclass(slots=True)
 class _TimedRun:
-    """The run's habit of keeping, with the seconds of the long parts told apart."""
+    """The run's stage cache, with the seconds of the long parts recorded separately."""
 
     run: Run
 
@@ -194,7 +194,7 @@ STAGES = {"features.npz": "features", "measured.json": "evidence"}
 
 @dataclass(slots=True)
 class _FirstModel:
-    """Puts a usable model on disk, and notes when the first one stood there."""
+    """Writes a usable model to disk, and records when the first one was ready."""
 
     run: Run
 

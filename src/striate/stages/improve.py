@@ -1,4 +1,4 @@
-"""More minutes for a finished run: what it had is put by, and wins unless the new is better."""
+"""More minutes for a finished run: the earlier model stays unless the new one is better."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ _KEPT_FILES: dict[str, Codec[Any]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EarlierResult:
-    """What a run ended with the last time; its model lies in `checkpoints/earlier/model`."""
+    """The result of a run's previous round; its model lies in `checkpoints/earlier/model`."""
 
     plan: Plan
     history: History
@@ -48,10 +48,10 @@ class EarlierResult:
 
 
 def set_earlier_aside(run: Run, watch: Watch = unwatched) -> EarlierResult | None:
-    """The end of the round before this one, copied aside; None in a first round.
+    """A copy of the previous round's result; None in a first round.
 
-    A run that is killed while it improves finds the copy again, not its own half. Of what is
-    damaged nothing is put by, and the new round is held against nothing: that is told.
+    A run killed while it improves finds the copy again, not its own partial result. Damaged files
+    are not copied, and the new round is compared with nothing: that is reported.
     """
     rounds = run.record.rounds
     if not rounds:
@@ -90,9 +90,9 @@ def _put_by(run: Run, rounds: int) -> EarlierResult | None:
 def restore_better_earlier(
     run: Run, earlier: EarlierResult, found: Answers | None, truth: Truth, task: Task = "label"
 ) -> bool:
-    """Puts the earlier model back where the new one does worse on the validation images.
+    """Restore the earlier model if the new one is worse on the validation images.
 
-    `truth` is their class numbers N, or of other tasks their targets N x K.
+    `truth` is their class numbers N, or for other tasks their targets N x K.
     """
     if found is None or len(earlier.val_probabilities) != len(truth):
         return False

@@ -1,4 +1,4 @@
-"""A source -> what is in it, before any training: counts, copies, leaks, series, split."""
+"""What a source contains, before any training: counts, copies, leaks, series, split."""
 
 import time
 from collections import Counter
@@ -167,7 +167,7 @@ def _countable_rows(index: Index, split: Split) -> Rows:
 
 
 def _count_by_frequency(words: Iterable[str]) -> dict[str, int]:
-    """How often each occurs, the commonest first, then by name."""
+    """How often each occurs, the most frequent first, then by name."""
     return dict(sorted(Counter(words).items(), key=lambda pair: (-pair[1], pair[0])))
 
 
@@ -239,7 +239,7 @@ def find_suspected_images(
 def _choose_affordable_rows(
     index: Index, cache: Cache, machine: Machine, seconds: float, seed: int
 ) -> tuple[Rows, int]:
-    """The rows to look at, in an order drawn by the seed, and the input size of the network."""
+    """The rows to examine, in a random order by the seed, and the network's input size."""
     rows = index.used()
     usual = find_net(PRETRAINED).card(PRETRAINED).input_size
     speed = machine.speeds.get("features", 50.0)

@@ -1,4 +1,4 @@
-"""What an inspection found -> sentences, in the order in which one asks."""
+"""Sentences on what an inspection found, in the order in which one asks."""
 
 from collections.abc import Iterator, Sequence
 
@@ -33,7 +33,7 @@ def count_sentences(
     turned: int,
     aside: Sequence[Aside],
 ) -> Iterator[Sentence]:
-    """Classes and their sizes, formats, what was set aside or ignored."""
+    """Classes and their sizes, formats, excluded and ignored files."""
     yield _counts(task, images, len(classes))
     if task == "label":
         yield _balance(classes)
@@ -149,7 +149,7 @@ def split_sentences(
 
 
 def label_error_sentences(doubts: Sequence[Doubt], looked_at: int, used: int) -> Iterator[Sentence]:
-    """Labels that the images speak against, and among how many they were looked for."""
+    """Possible label errors, and among how many images they were searched."""
     sure = [doubt for doubt in doubts if doubt.doubt >= SURE]
     if sure:
         yield say(
@@ -178,7 +178,7 @@ def label_error_sentences(doubts: Sequence[Doubt], looked_at: int, used: int) ->
 
 
 def outlier_sentences(outliers: Sequence[Outlier], looked_at: int) -> Iterator[Sentence]:
-    """Images unlike all others, among how many they were looked for."""
+    """Outliers, and among how many images they were searched."""
     if outliers:
         yield say(
             "inspect.outliers",
@@ -197,7 +197,7 @@ def outlier_sentences(outliers: Sequence[Outlier], looked_at: int) -> Iterator[S
 
 
 def label_errors_not_searched() -> Iterator[Sentence]:
-    """That nobody looked for doubtful labels."""
+    """A note that label errors were not searched for."""
     yield say(
         "inspect.not_doubted",
         "Labels were not doubted: that is there only where an image has one label.",

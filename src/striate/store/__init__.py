@@ -1,1 +1,1 @@
-"""Values <-> files of the run folder: whole writes, JSON, CSV, arrays, and what `run.json` says."""
+"""Files of the run folder: atomic writes, JSON, CSV, arrays, and the record in `run.json`."""

@@ -1,4 +1,4 @@
-"""Checksums: what is read is what was written, at the cost of a glance."""
+"""Checksums of stored files: what is read is what was written, at little cost."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ BLOCK = 16 << 20
 def json_checksum(plain: Mapping[str, Any], *more: str) -> str:
     """The checksum of a JSON object and of `more`: 32 hexadecimal digits of BLAKE2b.
 
-    Its own field does not count, nor do spaces and the order of names.
+    Its own field is excluded, and whitespace and key order do not matter.
     """
     counted = {name: value for name, value in plain.items() if name != CHECKSUM_FIELD}
     digest = hashlib.blake2b(digest_size=16)
@@ -26,7 +26,7 @@ def json_checksum(plain: Mapping[str, Any], *more: str) -> str:
 
 
 def verify_seal(plain: Any) -> None:
-    """Raises `ValueError` where a JSON object is not as it was sealed; older ones have no seal."""
+    """Raise `ValueError` if a JSON object does not match its checksum; older ones have none."""
     if (
         isinstance(plain, dict)
         and plain.get(CHECKSUM_FIELD)
@@ -36,12 +36,12 @@ def verify_seal(plain: Any) -> None:
 
 
 def wrap_content(content: bytes) -> bytes:
-    """A file of JSON around `content`, which is JSON, with its checksum before it."""
+    """A JSON file around `content`, which is JSON, preceded by its checksum."""
     return _head(content) + content + _WRAPPER_END
 
 
 def unwrap_content(file: bytes) -> bytes:
-    """The content of a file of `wrapped`; raises `ValueError` where one byte is another."""
+    """The content of a file made by `wrap_content`; raises `ValueError` if a byte differs."""
     content = file[len(_head(b"")) : -len(_WRAPPER_END)]
     if file != wrap_content(content):
         raise ValueError(CHANGED_TEXT)
@@ -50,9 +50,9 @@ def unwrap_content(file: bytes) -> bytes:
 
 @dataclass(slots=True)
 class BlockChecksums:
-    """Checksums of what passes by, a CRC-32 for each block of 16 MiB.
+    """A running CRC-32 for each block of 16 MiB.
 
-    CRC-32 runs at 4 GB/s, where BLAKE2b takes four times as long; chance passes it once in four
+    CRC-32 runs at 4 GB/s, BLAKE2b takes four times as long; random damage passes it once in four
     billion.
     """
 
@@ -61,7 +61,7 @@ class BlockChecksums:
     _filled: int = 0
 
     def update(self, content: bytes | memoryview) -> None:
-        """Counts more bytes in."""
+        """Add more bytes."""
         view = memoryview(content).cast("B")
         while len(view):
             part = view[: BLOCK - self._filled]
@@ -73,12 +73,12 @@ class BlockChecksums:
                 self._open = self._filled = 0
 
     def sums(self) -> tuple[int, ...]:
-        """The checksum of every block so far, the last of which may be short."""
+        """The checksum of every block so far, the last of which may be shorter."""
         return (*self._done, *([self._open] if self._filled else []))
 
 
 def block_checksums(content: memoryview, threads: int) -> tuple[int, ...]:
-    """What `Blocks` gives for all of `content`, counted in threads."""
+    """What `BlockChecksums` gives for all of `content`, computed in threads."""
 
     def count(start: int) -> int:
         with content[start : start + BLOCK] as part:  # let go, so that a map can be closed

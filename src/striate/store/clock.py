@@ -1,4 +1,4 @@
-"""The wall time that a command was given."""
+"""The time budget of a command."""
 
 import time
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class TimeBudget:
-    """A budget of minutes that runs since `started`, a reading of `time.monotonic()`."""
+    """A budget of minutes from `started`, a reading of `time.monotonic()`."""
 
     minutes: float
     started: float = field(default_factory=time.monotonic)
@@ -16,5 +16,5 @@ class TimeBudget:
         return time.monotonic() - self.started
 
     def remaining(self) -> float:
-        """Seconds until the budget ends; below zero once it has."""
+        """Seconds until the budget ends; negative afterwards."""
         return 60 * self.minutes - self.elapsed()

@@ -1,4 +1,4 @@
-"""TensorBoard's event files -> columns of numbers, read without its package."""
+"""TensorBoard event files read as columns of numbers, without its package."""
 
 import math
 import os
@@ -46,7 +46,7 @@ def _make_column(name: str, points: Series) -> LogColumn:
 
 
 def _points_by_epoch(scalars: dict[str, Series]) -> dict[str, Series]:
-    """Scalars by tag, each at the epoch that the file tells for its step or the next one told."""
+    """Scalars by tag, each at the epoch logged for its step or the next one logged."""
     told = scalars.pop("epoch", [])
     epochs = sorted((step, epoch) for step, epoch in told if math.isfinite(epoch))
     if not epochs or not scalars:
@@ -117,7 +117,7 @@ def _summary_values(summary: bytes) -> Iterator[tuple[str, float]]:
 
 
 def _tensor_scalar(tensor: bytes) -> float | None:
-    """The number of a tensor of one float or double; None for any other."""
+    """The number of a tensor with one float or double; None for any other."""
     parts = dict(_parse_fields(tensor))
     kind = parts.get(1)
     if not isinstance(kind, int) or kind not in FORMATS:
@@ -152,7 +152,7 @@ def _parse_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _read_varint(message: bytes, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, the least first, and where it ends."""
+    """A protocol-buffer varint (7 bits a byte, least significant first), and where it ends."""
     number = shift = 0
     while True:
         byte = message[at]

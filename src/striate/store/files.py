@@ -1,4 +1,4 @@
-"""Values <-> files: a file is written whole or not at all, and read back as the same value."""
+"""Files of values: atomic writes, and codecs that read back the same value."""
 
 import errno
 import glob
@@ -33,7 +33,7 @@ MOST_OF_NAME = 40
 
 
 def no_extra_facts(value: object) -> Facts:
-    """Most formats hold all of a value."""
+    """The facts of a format that stores all of a value: none."""
     return {}
 
 
@@ -41,9 +41,9 @@ def no_extra_facts(value: object) -> Facts:
 class Codec(Generic[T]):
     """How a value becomes a file and a value again.
 
-    `facts` are what the format has no place for (a CSV holds rows and nothing about them all);
-    the run keeps them in `run.json` and gives them back to `read`. `read` raises where the file
-    is damaged: `ModelError`, `ValueError`, `KeyError` or `OSError`.
+    `facts` are what the format cannot store (a CSV holds only rows); the run stores them in
+    `run.json` and passes them to `read`. `read` raises if the file is damaged: `ModelError`,
+    `ValueError`, `KeyError` or `OSError`.
     """
 
     write: Callable[[T, BinaryIO], None]
@@ -53,12 +53,12 @@ class Codec(Generic[T]):
 
 @contextmanager
 def open_atomically(path: Path, *, lasting: bool = True, hint: str = "") -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path` only once it is complete and on disk.
+    """A file to write that replaces `path` only once it is complete and on disk.
 
-    What is not `lasting` can be made again: it is whole to every reader, but nothing waits for
-    the disk. Raises `MachineError`, with `hint` where there is one, where the disk is full or the
-    folder cannot be written; then, and when the writer itself fails, what stood at `path` stays
-    as it was and nothing is left beside it.
+    A file that is not `lasting` can be computed again: it is replaced atomically, but without
+    waiting for the disk. Raises `MachineError`, with `hint` if given, if the disk is full or the
+    folder is not writable; then, and if the writer itself fails, the old file at `path` is
+    unchanged and nothing is left beside it.
     """
     file, temporary = _create_unfinished(path, hint)
     try:
@@ -82,13 +82,13 @@ def open_atomically(path: Path, *, lasting: bool = True, hint: str = "") -> Iter
 
 
 def write_atomically(path: Path, content: bytes, *, lasting: bool = True, hint: str = "") -> None:
-    """Writes `content` to `path`, whole or not at all."""
+    """Write `content` to `path` atomically."""
     with open_atomically(path, lasting=lasting, hint=hint) as file:
         file.write(content)
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes renames in a folder last through a power cut, where the system can."""
+    """Make renames in a folder survive a power cut, if the system can."""
     with suppress(OSError):
         number = os.open(folder, os.O_RDONLY)
         try:
@@ -98,9 +98,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_unfinished(folder: Path, of: str = "") -> None:
-    """Removes what killed processes left half-written in a folder: all, or `of` one file's name.
+    """Remove temporary files of killed processes in a folder: all, or `of` one file's name.
 
-    What a living process is writing stays: it holds a lock on it.
+    Files that a living process is writing stay: it holds a lock on them.
     """
     begin = glob.escape(of[:MOST_OF_NAME]) if of else "*"
     for path in folder.glob(f".{begin}.*{UNFINISHED}"):
@@ -110,7 +110,7 @@ def remove_unfinished(folder: Path, of: str = "") -> None:
 
 
 def ensure_folder(folder: Path, hint: str = "") -> Path:
-    """A folder that is there now; raises `MachineError` where it cannot be made."""
+    """The folder, created if missing; raises `MachineError` if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -119,7 +119,7 @@ def ensure_folder(folder: Path, hint: str = "") -> Path:
 
 
 def write_error(path: Path, error: OSError, hint: str = "") -> MachineError:
-    """What to tell a person whose file could not be written; `hint` is what to do about it."""
+    """The error for a file that could not be written; `hint` is what to do about it."""
     if isinstance(error, MachineError):
         return error
     # NumPy tells of a full disk in words alone.
@@ -139,9 +139,9 @@ def write_error(path: Path, error: OSError, hint: str = "") -> MachineError:
 
 
 def _create_unfinished(path: Path, hint: str) -> tuple[BinaryIO, Path]:
-    """A new file beside `path`, open and held, and its name.
+    """A new temporary file beside `path`, open and locked, and its name.
 
-    Where a sweep comes between making and holding it, another is made.
+    If a cleanup removes it between creation and locking, another is created.
     """
     while True:
         name = f".{path.name[:MOST_OF_NAME]}.{secrets.token_hex(4)}{UNFINISHED}"
@@ -157,7 +157,7 @@ def _create_unfinished(path: Path, hint: str) -> tuple[BinaryIO, Path]:
 
 
 def _is_held(file: IO[bytes]) -> bool:
-    """Whether this process holds a file now; false where another does, or no locks are known."""
+    """Whether this process locks a file now; false if another does, or locks are unsupported."""
     if sys.platform == "win32":
         return False
     import fcntl
@@ -181,7 +181,7 @@ def values_digest(*parts: object) -> str:
 
 
 def to_json(value: object, indent: int | None = 2) -> bytes:
-    """JSON in UTF-8; numbers that are not finite become null, bytes that are no text escapes."""
+    """JSON in UTF-8; non-finite numbers become null, bytes that are no text escapes."""
     plain = _replace_non_finite(msgspec.to_builtins(value, enc_hook=_numpy_to_python))
     text = json.dumps(plain, ensure_ascii=False, indent=indent, allow_nan=False)
     return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
@@ -190,7 +190,7 @@ def to_json(value: object, indent: int | None = 2) -> bytes:
 def from_json(content: bytes | str, kind: type[T], about: object) -> T:
     """The value in some JSON; `about` names it in errors.
 
-    Raises `ModelError` where it is damaged or its schema is one that this striate cannot read.
+    Raises `ModelError` if it is damaged or its schema is unknown to this striate.
     """
     try:
         plain = json.loads(content)
@@ -204,7 +204,7 @@ def from_json(content: bytes | str, kind: type[T], about: object) -> T:
 
 
 def damaged_file_error(about: object, error: Exception) -> ModelError:
-    """What to tell a person whose file does not hold what it should."""
+    """The error for a file with unexpected content."""
     return ModelError(
         f"{about} is damaged: {error_reason_text(about, error)}.",
         "Take a copy that is whole, or begin anew with `striate fit SOURCE --restart`.",
@@ -212,7 +212,7 @@ def damaged_file_error(about: object, error: Exception) -> ModelError:
 
 
 def error_reason_text(about: object, error: Exception) -> str:
-    """What an error says is wrong with a file, to stand behind the file's name."""
+    """The reason in an error, to follow the file's name."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     reason = (text.strip().splitlines() or [type(error).__name__])[0].rstrip(".")
     if "StopIteration" in reason:  # a table without even its first line
@@ -223,7 +223,7 @@ def error_reason_text(about: object, error: Exception) -> str:
 
 
 def check_schema(plain: object, kind: type, about: object) -> None:
-    """Raises `ModelError` where a JSON object states a schema other than that of `kind`."""
+    """Raise `ModelError` if a JSON object states a schema other than that of `kind`."""
     field = getattr(kind, "__dataclass_fields__", {}).get("schema")
     if field is None or not isinstance(plain, dict):
         return
@@ -297,7 +297,7 @@ def write_bytes(file: BinaryIO, content: bytes) -> None:
 
 
 def _write_archive(file: BinaryIO, arrays: dict[str, NDArray[Any]]) -> None:
-    """An `.npz` whose bytes depend on nothing but the arrays: `np.savez` notes the time."""
+    """An `.npz` with deterministic bytes: `np.savez` stores the time."""
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))

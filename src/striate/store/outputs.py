@@ -1,7 +1,7 @@
-"""What a command may write, decided in one place, and writing it: nothing of the user's goes.
+"""Where a command may write: checks that no file of the user is lost, and the writing itself.
 
 Never over a file that the command reads, never into a folder that it reads, never into a run
-folder. Over a file that striate did not write as the same kind only where that is forced.
+folder. Over a file that striate did not write as the same kind only if forced.
 """
 
 import mimetypes
@@ -28,9 +28,9 @@ _STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputTarget:
-    """Where a command may write: a file's own path behind all links, or a stream as it was named.
+    """Where a command may write: a file's resolved path, or a stream as it was named.
 
-    `known` is the file that is there now (device and number), None where there is none.
+    `known` is the existing file (device and number), None if there is none.
     """
 
     path: Path
@@ -84,9 +84,9 @@ def resolve_output(
 
 
 def refuse_inputs(place: OutputTarget | None, inputs: Iterable[str | Path]) -> None:
-    """Raises `UsageError` where the output is one of some files that the command reads.
+    """Raise `UsageError` if the output is one of the files that the command reads.
 
-    By device and number, so that links and other spellings of a name count.
+    Compared by device and number, so that links and other spellings of a name are recognised.
     """
     if place is None or place.known is None:
         return
@@ -101,14 +101,14 @@ def refuse_inputs(place: OutputTarget | None, inputs: Iterable[str | Path]) -> N
 
 
 def list_source_files(index: Index) -> Iterator[Path]:
-    """The files behind the rows of an index, as far as they have one each."""
+    """The files behind the rows of an index, as far as each has one."""
     yield from (Path(index.root) / example.path for example in index.examples)
     given = index.images if isinstance(index.images, list | tuple) else ()
     yield from (Path(each) for each in given if isinstance(each, str | os.PathLike))
 
 
 def refuse_twice(*places: OutputTarget | None) -> None:
-    """Raises `UsageError` where two outputs of a command are one file."""
+    """Raise `UsageError` if two outputs of a command are one file."""
     met: dict[Path, OutputTarget] = {}
     for place in places:
         if place is None or place.stream:
@@ -144,7 +144,7 @@ def open_output(place: OutputTarget) -> Iterator[BinaryIO]:
 
 
 def refuse_nested(folder: Path) -> None:
-    """Raises `UsageError` where a run folder would be made inside another run's folder."""
+    """Raise `UsageError` if a run folder would be created inside another run's folder."""
     run = _enclosing_run(Path(os.path.realpath(folder)))
     if run is not None:
         raise UsageError(
@@ -154,7 +154,7 @@ def refuse_nested(folder: Path) -> None:
 
 
 def refuse_cleared(folder: Path, inputs: Iterable[Path]) -> None:
-    """Raises `UsageError` where a file that the command reads lies in a run to begin anew."""
+    """Raise `UsageError` if a file that the command reads lies in a run to be cleared."""
     real = Path(os.path.realpath(folder))
     for given in inputs:
         if given.exists() and Path(os.path.realpath(given)).is_relative_to(real):

@@ -1,4 +1,4 @@
-"""Which folder a command works in: the run it goes on with, or a new one."""
+"""The run folder of a command: an existing run to resume, or a new one."""
 
 import errno
 import re
@@ -238,14 +238,14 @@ def lock_folder(folder: Path) -> IO[bytes]:
 
 
 def sweep_run_folder(folder: Path) -> None:
-    """Removes what a killed process left half-written."""
+    """Remove the temporary files of killed processes."""
     for path in folder.rglob(f".*{files.UNFINISHED}"):
         with suppress(OSError):  # it does no harm
             path.unlink(missing_ok=True)
 
 
 def clear_run_folder(folder: Path) -> None:
-    """Removes all that striate wrote into a run folder but `run.json` and the lock."""
+    """Remove all that striate wrote into a run folder except `run.json` and the lock."""
     sweep_run_folder(folder)
     checkpoints = folder / CHECKPOINTS
     stale = [folder / name for name in NAMES if name not in (CHECKPOINTS, RUN)]

@@ -1,4 +1,4 @@
-"""`plan.json`: a plan as people read it, and a plan that a person gives."""
+"""`plan.json`: writing a plan for people, and reading one that a person gives."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ SCHEMA = "striate/plan/"
 
 
 def plan_content(plan: Plan) -> dict[str, Any]:
-    """What `plan.json` holds: `because` as plain English, `sentences` with their codes."""
+    """The content of `plan.json`: `because` in plain English, `sentences` with their codes."""
     content: dict[str, Any] = msgspec.to_builtins(plan)
     content["sentences"] = content["because"]
     content["because"] = [sentence["text"] for sentence in content["sentences"]]
@@ -33,8 +33,8 @@ def plan_content(plan: Plan) -> dict[str, Any]:
 def read_plan(path: Path) -> Plan:
     """The plan in a file.
 
-    Raises `UsageError` where it is no plan, and `ModelError` where it is one that cannot be: of a
-    newer striate, damaged, or with a value out of its bounds, naming the place.
+    Raises `UsageError` if it is no plan, and `ModelError` if it is invalid: of a newer striate,
+    damaged, or with a value out of bounds, naming the field.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -72,7 +72,7 @@ def _plan(content: Any) -> Plan:
 
 
 def fault_of(plan: Plan) -> str:
-    """What of a plan cannot be, as the end of a sentence; "" where all can."""
+    """What makes a plan invalid, as the end of a sentence; "" if it is valid."""
     if plan.strategy.value not in STRATEGIES:
         return f"its strategy is {plan.strategy.value!r}, not one of {', '.join(STRATEGIES)}"
     settings = {name: getattr(plan.settings.value, name) for name in SETTINGS}

@@ -1,4 +1,4 @@
-"""`run.json`: what a run folder says of itself."""
+"""`run.json`: the record of a run folder."""
 
 import json
 import os
@@ -45,7 +45,7 @@ ASIDE = ("minutes", "out", "restart", "strict", "min_accuracy", "lang", "plan", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRecord:
-    """What a kept file was made from (`key`), its content's digest, and what it cannot hold."""
+    """What a stored file was made from (`key`), its digest, and facts its format cannot store."""
 
     key: str
     digest: str
@@ -64,9 +64,9 @@ class SourceRecord:
 class RunRecord:
     """The content of `run.json`.
 
-    `minutes` is the largest budget given so far, `rounds` how often the run was finished,
-    `looks` a digest of every plan that the test split has judged, `stages` seconds by stage.
-    `checksum` is that of all the rest, and stands in the file alone; older runs have none.
+    `minutes` is the largest budget given so far, `rounds` how often the run was finished, `looks` a
+    digest of every plan evaluated on the test split, `stages` seconds by stage. `checksum` is that
+    of all the rest, and stands in the file alone; older runs have none.
     """
 
     schema: str = "striate/run/1"
@@ -91,7 +91,7 @@ class RunRecord:
 def new_record(
     name: str, source: SourceRecord, options: Options, command: str, versions: dict[str, str]
 ) -> RunRecord:
-    """What a run says that begins now."""
+    """The record of a run that begins now."""
     return RunRecord(
         name=name,
         command=command,
@@ -108,8 +108,8 @@ def new_record(
 def settings_key(options: Options, source_address: str) -> str:
     """Equal for two commands that, given the same time, end with the same predictions.
 
-    Settings left as usual do not count, so that a setting that a later striate knows leaves the
-    runs of an earlier one where they are found.
+    Default settings are excluded, so that a setting added by a later striate leaves the key of
+    earlier runs unchanged.
     """
     usual = asdict(Options())
     counts = {
@@ -130,16 +130,16 @@ def settings_key(options: Options, source_address: str) -> str:
 
 
 def record_content(record: RunRecord) -> bytes:
-    """What `run.json` holds for a record: with its checksum."""
+    """The content of `run.json` for a record, with its checksum."""
     plain = json.loads(files.to_json(record))
     return files.to_json(plain | {CHECKSUM_FIELD: json_checksum(plain)})
 
 
 def read_record(folder: Path) -> RunRecord:
-    """What `run.json` of a folder says.
+    """The record in a folder's `run.json`.
 
-    Raises `ModelError` where it is damaged or of a newer striate, `UsageError` where the folder
-    is not a run, and `RunMissingError` where it is not there.
+    Raises `ModelError` if it is damaged or of a newer striate, `UsageError` if the folder is not a
+    run, and `RunMissingError` if it does not exist.
     """
     path = folder / RUN
     try:

@@ -1,4 +1,4 @@
-"""The shelf of a run folder: a value kept under its name, with what it was made from."""
+"""Stored values of a run folder, each under its name with what it was made from."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,13 +25,13 @@ T = TypeVar("T")
 
 
 def ignore_note(note: Sentence) -> None:
-    """A listener that does not listen."""
+    """A listener that ignores notes."""
 
 
 class RunStore:
-    """The files of a run folder, and the record that says what each was made from.
+    """The files of a run folder, and the record of what each was made from.
 
-    The record is replaced, never changed, and stands in `run.json` after each replacement.
+    The record is replaced, never modified, and written to `run.json` after each replacement.
     """
 
     def __init__(self, folder: Path, record: RunRecord) -> None:
@@ -49,12 +49,11 @@ class RunStore:
         inputs: Sequence[str] | None = None,
         also: object = None,
     ) -> T:
-        """The value that the folder holds under `name`, or what `make` gives, written whole.
+        """The value stored under `name`, or the result of `make`, stored atomically.
 
-        A stored value counts where its file is as it was written and came from the same
-        settings, the same content of the kept files in `inputs` (by default of all that this
-        process has kept before) and the same `also`. One that is damaged is made again, which
-        `tell` is told.
+        A stored value is used if its file is unchanged and came from the same settings, the same
+        content of the stored files in `inputs` (by default all that this process has stored before)
+        and the same `also`. A damaged one is made again, and `tell` is notified.
         """
         codec = codec or CODECS[name]
         made_from = self._chain if inputs is None else [self._digest(n) for n in inputs]
@@ -76,7 +75,7 @@ class RunStore:
         return value
 
     def write(self, name: str, value: T, codec: Codec[T] | None = None, *, key: str = "") -> None:
-        """Writes a value under `name`, whole or not at all, and notes what it was made from."""
+        """Store a value under `name` atomically, and record what it was made from."""
         codec = codec or CODECS[name]
         path = self.path(name)
         files.ensure_folder(path.parent)
@@ -86,9 +85,9 @@ class RunStore:
         self.change(files={**self.record.files, name: entry})
 
     def read(self, name: str, codec: Codec[T] | None = None) -> T:
-        """The value that the folder holds under `name`, whatever it was made from.
+        """The value stored under `name`, whatever it was made from.
 
-        Raises `ModelError` where it is missing, or not what was written there.
+        Raises `ModelError` if it is missing, or not what was written.
         """
         path = self.path(name)
         known = self.record.files.get(name)
@@ -107,11 +106,11 @@ class RunStore:
         return value
 
     def holds(self, name: str) -> bool:
-        """Whether something was written under `name`."""
+        """Whether a value is stored under `name`."""
         return name in self.record.files and self.path(name).exists()
 
     def path(self, name: str) -> Path:
-        """Where a value of this name stands: public files on top, all else in `checkpoints/`."""
+        """The path of a value of this name: public files on top, all else in `checkpoints/`."""
         return self.folder / name if name in NAMES else self.checkpoints / name
 
     @property
@@ -120,12 +119,12 @@ class RunStore:
         return self.folder / CHECKPOINTS
 
     def change(self, **changes: Any) -> None:
-        """Replaces fields of the record and writes it."""
+        """Replace fields of the record and write it."""
         self.record = replace(self.record, **changes)
         self.save()
 
     def save(self) -> None:
-        """Writes the record into `run.json`."""
+        """Write the record to `run.json`."""
         files.write_atomically(self.folder / RUN, record_content(self.record))
 
     def _stored(self, name: str, known: FileRecord | None, codec: Codec[T]) -> T:
@@ -145,7 +144,7 @@ class RunStore:
         self.tell(note)
 
     def _damaged(self, path: Path, error: Exception) -> ModelError:
-        """What to type: a fit that was broken off makes it again, a finished run would not."""
+        """The error with what to type: only an interrupted fit makes the file again by itself."""
         again = files.damaged_file_error(path, error)
         if self.record.finished:
             return ModelError(

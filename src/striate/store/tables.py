@@ -1,4 +1,4 @@
-"""Values <-> CSV: `index.csv`, `history.csv`, `predictions.csv`, by RFC 4180 in UTF-8."""
+"""CSV files: `index.csv`, `history.csv`, `predictions.csv`, by RFC 4180 in UTF-8."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ def column_names(kind: type) -> tuple[str, ...]:
 
 
 def csv_line(row: Iterable[object]) -> str:
-    """One row of CSV with its end, a line feed; cells with a line end of any kind are quoted."""
+    """One row of CSV with a line feed; cells with a line end of any kind are quoted."""
     line = io.StringIO(newline="")
     # Of its own line ends alone the writer knows that they must be quoted.
     csv.writer(line, lineterminator="\r\n").writerow([escape_surrogates(str(cell)) for cell in row])
@@ -40,17 +40,17 @@ def csv_line(row: Iterable[object]) -> str:
 
 
 def escape_surrogates(text: str) -> str:
-    """A text that UTF-8 can hold: half characters become `\\udcff`.
+    """A text that UTF-8 can encode: lone surrogates become `\\udcff`.
 
-    A backslash that stands where such an escape could begin becomes `\\u005c`, so that
-    `unwritten` gives every text back.
+    A backslash where such an escape could begin becomes `\\u005c`, so that `unescape_surrogates`
+    restores every text.
     """
     text = _ESCAPED.sub(r"\\u005cu\1", text)
     return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def unescape_surrogates(text: str) -> str:
-    """The text that `written` made this of."""
+    """The text from which `escape_surrogates` made this."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
@@ -77,7 +77,7 @@ def prediction_rows(
 
 
 def _rows_of_one(predictions: Predictions, truth: bool, top: int | None) -> Iterator[list[str]]:
-    """Of one label the answer, what to do with it, then the probabilities."""
+    """Rows for one label: the prediction, the decisions, then the probabilities."""
     classes = predictions.classes
     top = _count_top_classes(len(classes), top)
     acts = _decision_columns(predictions)
@@ -112,7 +112,7 @@ def _decision_columns(predictions: Predictions) -> dict[str, Sequence[str]]:
 
 
 def _other_task_rows(predictions: Predictions, truth: bool, top: int | None) -> Iterator[list[str]]:
-    """Of several labels those said, then the probability of each; of a number the number."""
+    """Rows for several labels (those predicted, then probabilities) or for a number."""
     classes = predictions.classes
     top = None if top is None else min(top, len(classes))
     head = ["path", *(["label"] if truth else []), "predicted"]
@@ -131,7 +131,7 @@ def _other_task_rows(predictions: Predictions, truth: bool, top: int | None) -> 
 
 
 def _truth_text(predictions: Predictions, place: int) -> str:
-    """The truth as a source writes it: `a|b`, or the number."""
+    """The true label as a source writes it: `a|b`, or the number."""
     if predictions.truth[place] < 0:
         return ""
     marks = predictions.targets[place]

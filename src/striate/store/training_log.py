@@ -1,4 +1,4 @@
-"""A training log of any program -> Curves, by the names of its columns."""
+"""Learning curves from a training log of any program, by the names of its columns."""
 
 import math
 import re
