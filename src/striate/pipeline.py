@@ -40,7 +40,7 @@ def fit(
     """The run of a source with these options: found finished, gone on with, or made anew.
 
     `clock` started with the command; the budget counts from there. Raises the kinds of
-    `StriateError` that CONTRACTS name.
+    `StriateError` that docs/reference/contracts.md names.
     """
     clock = clock or TimeBudget(options.minutes)
     watch(Progress(stage="scan"))

@@ -85,7 +85,7 @@ class Run:
         content_hash: str = "",
         clock: TimeBudget | None = None,
     ) -> "Run":
-        """The run that a command goes on with, or a new one: CONTRACTS section 5.
+        """The run that a command goes on with, or a new one (docs/reference/contracts.md).
 
         Raises `UsageError` where `--out` names a folder that is not a run, or one with other
         settings; `ModelError` where a run that might be meant is damaged or of a newer striate;
@@ -125,7 +125,7 @@ class Run:
         inputs: Sequence[str] | None = None,
         also: object = None,
     ) -> T:
-        """The value that the folder holds under `name`, or what `make` gives: `Shelf.keep`."""
+        """The value that the folder holds under `name`, or what `make` gives: `RunStore.keep`."""
         return self._shelf.keep(name, make, codec, inputs=inputs, also=also)
 
     def write(self, name: str, value: T, codec: Codec[T] | None = None) -> None:

@@ -127,7 +127,7 @@ def make_preprocessing_layer(how: Preprocessing, shape_CHW: tuple[int, int, int]
 def fit_preprocessing_layer(
     layer: nn.Module, how: Preprocessing, cache: Cache, rows: Rows, size: int
 ) -> None:
-    """Fits a layer of `layer_of` to the images of some rows, brought to `size` pixels.
+    """Fit a layer of `make_preprocessing_layer` to images of some rows, resized to `size` pixels.
 
     Exact up to 20,000 images, then over that many evenly spaced rows. No other row is read.
     """

@@ -20,7 +20,7 @@ def check_gradients_layers(states: LayerStates) -> Finding:
     """The gradient, relative to the weights, from the last layer to the first.
 
     The slope of its logarithm over the layers, with its standard error, says by what factor it
-    changes on the whole way. Found where that is surely beyond `FAR`.
+    changes on the whole way. Found where that is surely beyond `DECADES_APART`.
     """
     weighted = [state for state in states.layers if state.weight > 0]
     if len(weighted) < MIN_LAYERS or not any(state.gradient > 0 for state in weighted):

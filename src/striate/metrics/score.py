@@ -1,4 +1,4 @@
-"""How good predictions are: accuracy with its interval and the figures that stand beside it."""
+"""The score of predictions: accuracy with its interval, and related figures."""
 
 from dataclasses import replace
 from typing import Literal
@@ -23,16 +23,14 @@ def score_predictions(
     folds: int = 0,
     majority: int | None = None,
 ) -> Score | None:
-    """The score of predictions whose truth is known; None where no image counts.
+    """The score of predictions with known truth; None if no image counts.
 
-    `groups` gives every prediction its group: where groups hold several images the interval is
-    a cluster bootstrap. `counted` leaves out leaked images; the accuracy with them is stated
-    beside. `distinct` leaves out all but the first of several copies, from both.
-    `majority` is the class that most images learnt from have; its accuracy is the `guessing`.
-    `folds` is their number where the predictions are of cross-validation: they make every
-    interval wider.
-    Of several labels it is the mean average precision, of numbers the mean absolute error, with
-    bootstrap intervals.
+    `groups` gives every prediction its group: if groups hold several images the interval is a
+    cluster bootstrap. `counted` excludes leaked images; the accuracy with them is reported too.
+    `distinct` excludes all but the first of several copies, from both. `majority` is the majority
+    class of the training images; its accuracy is `guessing`. `folds` is the number of folds of a
+    cross-validation, which widens every interval. For several labels the score is the mean average
+    precision, for numbers the mean absolute error, with bootstrap intervals.
     """
     known = predictions.truth >= 0
     if distinct is not None:

@@ -1,8 +1,8 @@
-"""Formulas for several labels and for numbers: precision, F1, errors, each with a bootstrap.
+"""Metrics of several labels and of numbers: precision, F1, errors, each with a bootstrap.
 
-Legend: `N` images, `K` labels, `B` draws. `scores_NK` are any real numbers, higher is likelier;
+Legend: `N` images, `K` labels, `B` draws. `scores_NK` are any real numbers, higher is more likely;
 `marks_NK` are 0 or 1. An interval is the percentile interval of a bootstrap over images, or over
-whole groups where a group holds several (Davison & Hinkley 1997, section 3.8).
+whole groups if a group holds several (Davison & Hinkley 1997, section 3.8).
 """
 
 from collections.abc import Callable, Iterator
@@ -26,10 +26,10 @@ _LEAST_SLOPE = 1e-3
 def average_precision(
     scores_N: ArrayLike, marks_N: ArrayLike, weights_BN: NDArray[np.float32] | None = None
 ) -> Floats:
-    """Average precision of one label for each of B weightings of the images, in [0, 1].
+    """Average precision of one label for each of B sample weightings, in [0, 1].
 
     The mean over its images of the precision among all that score at least as high, the same as
-    scikit-learn's `average_precision_score`; NaN where no image has the label.
+    scikit-learn's `average_precision_score`; NaN if no image has the label.
     """
     scores, marks = np.asarray(scores_N, np.float64), np.asarray(marks_N, np.float32)
     weights = np.ones((1, len(scores)), np.float32) if weights_BN is None else weights_BN
@@ -47,7 +47,7 @@ def average_precision(
 
 
 def f1_score(said_N: ArrayLike, marks_N: ArrayLike, weights_BN: NDArray[np.float32]) -> Floats:
-    """Twice the right over all said and all true, for each of B weightings; NaN without either."""
+    """F1 for each of B sample weightings; NaN if the label is neither predicted nor true."""
     said, marks = np.asarray(said_N, np.float32), np.asarray(marks_N, np.float32)
     right, all_said, true = (weights_BN @ part for part in (said * marks, said, marks))
     with np.errstate(invalid="ignore"):
@@ -57,7 +57,7 @@ def f1_score(said_N: ArrayLike, marks_N: ArrayLike, weights_BN: NDArray[np.float
 def best_thresholds(probabilities_NK: ArrayLike, marks_NK: ArrayLike) -> tuple[float, ...]:
     """For every label the threshold with the highest F1; between two images, halfway.
 
-    Where no image has a label it is 0.5.
+    If no image has a label it is 0.5.
     """
     table, marks = np.asarray(probabilities_NK, np.float64), np.asarray(marks_NK, np.float64)
     return tuple(_best_threshold(table[:, k], marks[:, k]) for k in range(table.shape[1]))
@@ -73,9 +73,9 @@ def label_measures(
 ) -> tuple[tuple[Measure, Measure], ...]:
     """Average precision and F1 of every label, the last pair their means over the labels.
 
-    Labels that no image has are left out of the means; theirs are NaN. Where all is right no
-    draw can say how much that proves: the lower ends are Wilson's then, of the images with the
-    label, for the means of all images; a group counts as one.
+    Labels that no image has are excluded from the means; theirs are NaN. If all is correct a
+    bootstrap has no spread: the lower ends are then Wilson's, of the images with the label, for the
+    means of all images; a group counts as one.
     """
     count, labels = marks_NK.shape
     draws = max(_FEWEST_DRAWS, min(draws, _MOST_WORK // max(1, count * labels)))
@@ -140,9 +140,9 @@ def compare_labels(
     seed: int = 0,
     draws: int = 2000,
 ) -> tuple[float, float, float]:
-    """Mean average precision of new and of old scores, and the chance that new is no better.
+    """Mean average precision of new and old scores, and the p-value of "new is no better".
 
-    The share of paired bootstrap draws in which it is not; a draw is of whole groups.
+    The share of paired bootstrap draws, of whole groups, in which it is not.
     """
     count, labels = marks_NK.shape
     draws = max(_FEWEST_DRAWS, min(draws, _MOST_WORK // max(1, 2 * count * labels)))
@@ -165,7 +165,7 @@ def compare_numbers(
     seed: int = 0,
     draws: int = 2000,
 ) -> tuple[float, float, float]:
-    """Mean absolute error of new and of old answers, and the chance that new is no better."""
+    """Mean absolute error of new and old predictions, and the p-value of "new is no better"."""
     truth = np.asarray(truth_N, np.float64)
     wrong_N2 = np.abs(np.stack([np.asarray(new_N), np.asarray(old_N)], axis=1) - truth[:, None])
 
@@ -198,10 +198,10 @@ def measure_to_interval(found: Measure, n: int) -> Interval:
 
 
 def widen_by_folds(found: Measure, folds: int) -> Measure:
-    """The measure of `folds`-fold cross-validation: wider on both sides, as shares are there.
+    """The measure of `folds`-fold cross-validation: widened on both sides, as shares are.
 
-    Nadeau & Bengio 2003, section 3. It stays within what the measure can be: errors are not
-    below 0, shares and R² not above 1.
+    Nadeau & Bengio 2003, section 3. Clipped to the measure's range: errors are not below 0, shares
+    and R² not above 1.
     """
     factor = cross_validation_factor(folds)
     least, most = _BOUNDS.get(found.name, (0.0, 1.0))
@@ -224,11 +224,11 @@ def logistic(scores: ArrayLike) -> NDArray[np.float32]:
 
 
 def fit_logistic(scores_N: ArrayLike, marks_N: ArrayLike) -> tuple[float, float]:
-    """Slope and offset whose `logistic(slope * score + offset)` has the least log-loss.
+    """Slope and offset whose `logistic(slope * score + offset)` has the least log loss.
 
-    Platt 1999, with his targets: of P images with the label a right answer counts
-    (P + 1) / (P + 2), of N without it 1 / (N + 2). Newton's steps, each halved until the loss
-    falls. The slope is held above 0, so that the order of the scores stays.
+    Platt 1999, with his targets: (P + 1) / (P + 2) for the P images with the label, 1 / (N + 2) for
+    the N without. Newton's method, each step halved until the loss falls. The slope stays above 0,
+    so that scores keep their order.
     """
     scores, marks = np.asarray(scores_N, np.float64), np.asarray(marks_N, np.float64)
     spread, middle = float(scores.std()) or 1.0, float(scores.mean())
@@ -296,7 +296,7 @@ def _best_threshold(chances: Floats, marks: Floats) -> float:
 def _bootstrap_weights(
     count: int, groups: ArrayLike | None, draws: int, seed: int
 ) -> Iterator[NDArray[np.float32]]:
-    """How often each image is drawn, some draws at a time: whole groups where there are any."""
+    """How often each image is drawn, in blocks of draws: whole groups if there are any."""
     owner = np.arange(count)
     if groups is not None:
         _, owner = np.unique(np.asarray(groups), return_inverse=True)

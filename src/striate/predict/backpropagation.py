@@ -1,4 +1,4 @@
-"""Back-propagation made visible: one image's loss, every layer's gradient, and its check."""
+"""Back-propagation made visible: one image's loss, every layer's gradient, and a check of it."""
 
 import copy
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def compute_gradients(classifier: Classifier, image: Any, label: str | None = No
 
 
 def _compare_layer_costs(network: nn.Module, images_1CHW: Tensor) -> tuple[LayerCost, ...]:
-    """What fully connected, locally connected and shared weights cost as the first layer."""
+    """The costs of full connection, local connection and shared weights as first layer."""
     first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
     if first is None:
         return ()
@@ -96,7 +96,7 @@ def _layer_gradients(network: nn.Module, again: Callable[[], float]) -> list[Lay
 def _check_gradient(
     name: str, weight: Tensor, gradient: Tensor, again: Callable[[], float]
 ) -> tuple[float, float]:
-    """The loss's slope along a drawn direction: by the gradient, and by central differences."""
+    """The loss's slope along a random direction: by the gradient, and by central differences."""
     generator = torch.Generator().manual_seed(seed_for(0, f"direction/{name}"))
     direction = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
     direction /= direction.norm()
@@ -140,9 +140,9 @@ def _class_index(classes: tuple[str, ...], label: str | None, answered: int) -> 
 
 
 def output_side(side: int, kernel_size: int, stride: int = 1, padding: int = 0) -> int:
-    """Side of the map that a filter leaves: (side + 2 padding - kernel) / stride + 1, cut off.
+    """Side of a convolution's output: floor((side + 2 padding - kernel) / stride) + 1.
 
-    Raises `UsageError` where the filter is larger than the padded image.
+    Raises `UsageError` if the filter is larger than the padded image.
     """
     room = side + 2 * padding - kernel_size
     if room < 0:
@@ -163,11 +163,11 @@ def layer_costs(
     stride: int = 1,
     padding: int = 0,
 ) -> tuple[LayerCost, ...]:
-    """Four layers from the same image to maps of the same size, biases left out.
+    """Costs of four layers from the same image to maps of the same size, without biases.
 
     Fully connected: every pixel to every output. Locally connected: every output sees a window,
-    each place with weights of its own. One shared filter: the same weights at every place. As
-    many shared filters as asked for: the convolution.
+    with weights of its own at each position. One shared filter: the same weights at every position.
+    As many shared filters as requested: the convolution.
     """
     rows = output_side(height, kernel_size, stride, padding)
     columns = output_side(width, kernel_size, stride, padding)

@@ -1,4 +1,4 @@
-"""Predictions and an index of labelled images -> how good a model is on them."""
+"""Evaluation of a model's predictions on labelled images."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ LEAST = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassMetrics:
-    """How good a model is on one class; `precision` is None where it never says this class."""
+    """Recall and precision of one class; `precision` is None if it is never predicted."""
 
     name: str
     images: int
@@ -42,7 +42,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelMetrics:
-    """How good a model is on one of several labels: `images` have it."""
+    """Metrics of one of several labels; `images` have it."""
 
     name: str
     images: int
@@ -51,11 +51,10 @@ class LabelMetrics:
 
 
 class Judged(NamedTuple):
-    """What was said of one image.
+    """The evaluation of one image.
 
-    `correct` tells whether that is its label: None where there is no answer, and of numbers.
-    `counted` is `yes`, or why it does not count: `not read`, `unknown class`, `trained on`,
-    `copy`, `no label`.
+    `correct` is None if there is no prediction, and for numbers. `counted` is `yes`, or why it does
+    not count: `not read`, `unknown class`, `trained on`, `copy`, `no label`.
     """
 
     path: str
@@ -115,9 +114,9 @@ def evaluate_predictions(
 ) -> Evaluation:
     """The evaluation of `predictions` for the rows of `index` that are not ignored, or some.
 
-    `trained_on` is the index of the run, `wanted` what was asked of the answers, `measured` what
-    `decision.slices.properties` tells of each image that could be read. Raises `SourceError`
-    where none could, or where no label is a class of the model.
+    `trained_on` is the index of the run, `wanted` the decision rules, `measured` the properties
+    that `image_slices.image_properties` gives for each readable image. Raises `SourceError` if none
+    is readable, or no label is a class of the model.
     """
     rows = np.array([n for n, e in enumerate(index.examples) if e.status != "ignored"], np.int64)
     if len(rows) != len(predictions):
@@ -192,7 +191,7 @@ def evaluate_predictions(
 
 
 def _strangers(predictions: Predictions, examples: list[Example]) -> list[tuple[str, ...]]:
-    """Of every image that could be read its labels that are no class of the model."""
+    """The labels of each readable image that are no class of the model."""
     known, task = set(predictions.classes), predictions.task
     found = []
     for example in examples:
@@ -205,7 +204,7 @@ def _strangers(predictions: Predictions, examples: list[Example]) -> list[tuple[
 def _refuse_hopeless(
     predictions: Predictions, index: Index, strange: list[tuple[str, ...]]
 ) -> None:
-    """Raises `SourceError` where no image is left that the model could be right about."""
+    """Raise `SourceError` if no image is left that the model could predict correctly."""
     failed = predictions.failed
     if len(failed) and failed.all():
         raise SourceError(
@@ -235,7 +234,7 @@ def _rows(
     seen: NDArray[np.bool_],
     unknowable: NDArray[np.bool_],
 ) -> tuple[Judged, ...]:
-    """What was said of every image, and why it does not count where it does not."""
+    """The prediction of every image, and why it does not count if it does not."""
     whys = ("not read", "unknown class", "trained on", "no label", "copy")
     untold = np.array([not example.label for example in examples], np.bool_)
     reasons = np.select([predictions.failed, unknowable, seen, untold, ~counted], whys, "yes")
@@ -266,7 +265,7 @@ def _count_shared_groups(groups: Rows) -> int:
 
 
 def _find_trained_on(examples: list[Example], trained_on: Index | None) -> NDArray[np.bool_]:
-    """Which images the model was trained or chosen on."""
+    """Which images were among the training or validation images."""
     if trained_on is None:
         return np.zeros(len(examples), np.bool_)
     known = {

@@ -1,4 +1,4 @@
-"""A model and a labelled source -> its evaluation: read, named, labelled, counted."""
+"""Evaluation of a model on a labelled source: read, predict, score."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
@@ -24,10 +24,10 @@ Names = Sequence[str] | Mapping[Any, str]
 
 
 def reading(settings: Options, given: Mapping[str, object], **how: Any) -> Options:
-    """The settings of a run with those that a call gives for other images.
+    """The settings of a run, changed by those given for other images.
 
-    Raises `UsageError` for a setting that says nothing about reading, and for a wrong value;
-    `how` is passed on to `settings.checked`.
+    Raises `UsageError` for a setting that does not concern reading, and for a wrong value; `how` is
+    passed on to `check_settings`.
     """
     known = [field.name for field in fields(Options) if field.name not in IDLE]
     idle = [name for name in given if name in IDLE]

@@ -1,4 +1,4 @@
-"""Where answers go wrong: the surest mistakes, the pairs most confused, kinds that are harder."""
+"""Where predictions go wrong: most confident mistakes, confused pairs, kinds of image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ ERROR = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """A wrong answer and how sure it was."""
+    """A wrong prediction and its confidence."""
 
     path: str
     label: str
@@ -36,7 +36,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfusedPair:
-    """How many images of a class, of how many, were taken for another one."""
+    """How many images of a class, of how many, were predicted as another one."""
 
     label: str
     predicted: str
@@ -46,9 +46,9 @@ class ConfusedPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageKind:
-    """How often images of one kind were right, and all others.
+    """Accuracy on images of one kind, and on all others.
 
-    `weaker` says that the kind is worse by more than chance explains, all kinds allowed for.
+    `weaker` means that the kind is significantly worse, corrected for the number of kinds.
     """
 
     name: str
@@ -60,7 +60,7 @@ class ImageKind:
 def confident_mistakes(
     predictions: Predictions, counted: Truths, most: int = MISTAKES
 ) -> tuple[Mistake, ...]:
-    """Wrong answers among the counted images, the surest first."""
+    """Wrong predictions among the counted images, the most confident first."""
     wrong = np.flatnonzero(counted & (predictions.predicted != predictions.truth))
     stated = predictions.stated
     order = wrong[np.argsort(-stated[wrong], kind="stable")][:most]
@@ -79,7 +79,7 @@ def confident_mistakes(
 def most_confused_pairs(
     names: tuple[str, ...], truth: Rows, said: Rows, groups: Rows, most: int = PAIRS
 ) -> tuple[ConfusedPair, ...]:
-    """Pairs of a true class and another that was answered, the most frequent first."""
+    """Pairs of a true class and another one predicted, the most frequent first."""
     counts = np.zeros((len(names), len(names)), np.int64)
     np.add.at(counts, (truth, said), 1)
     np.fill_diagonal(counts, 0)
@@ -102,14 +102,14 @@ def most_confused_pairs(
 def accuracy_by_kind(
     measured: dict[str, Floats], right: Truths, groups: Rows
 ) -> tuple[ImageKind, ...]:
-    """The outer quarters of what was measured of the images."""
+    """Accuracy in the outer quarters of each measured property."""
     strict = property_slices(measured, right, groups, level=1 - ERROR / len(SLICES))
     weak = tuple(one.name for one in find_weak_slices(strict))
     return _make_kinds(property_slices(measured, right, groups), weak)
 
 
 def worst_groups(names: Sequence[str], right: Truths, groups: Rows) -> tuple[ImageKind, ...]:
-    """The source's own groups of at least 10 images, the worst first."""
+    """The source's own groups of at least 10 images, the least accurate first."""
     weak, _ = find_weak_groups(right, names, ERROR)
     return _make_kinds(group_slices(right, names, groups, most=GROUPS), weak)
 

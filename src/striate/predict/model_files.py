@@ -1,7 +1,7 @@
-"""A model on disk: its specification and its tensors, of one writing or refused.
+"""A saved model: its specification and tensors, written together or refused.
 
-The specification in the metadata of `weights.safetensors` counts. `model.json` is the same for
-people and other programs: it says the same or is missing.
+The specification in the metadata of `weights.safetensors` counts. `model.json` is a copy for people
+and other programs: it is equal or missing.
 """
 
 import json
@@ -37,9 +37,9 @@ WAIT_SECONDS = 0.05
 
 
 def write_model(folder: Path, spec: ModelSpec, tensors: Mapping[str, Tensor]) -> None:
-    """Writes both files; at every moment between, what lies there is whole or one is missing.
+    """Write both files so that a reader never sees a mix of two models.
 
-    Raises `MachineError` where the disk is full or the folder cannot be written.
+    Raises `MachineError` if the disk is full or the folder is not writable.
     """
     ensure_folder(folder)
     plain: dict[str, Any] = msgspec.to_builtins(spec)
@@ -60,8 +60,8 @@ def write_model(folder: Path, spec: ModelSpec, tensors: Mapping[str, Tensor]) ->
 def read_model(folder: Path) -> tuple[ModelSpec, Tensors]:
     """The specification and the tensors of a model.
 
-    Raises `ModelError` where a file is missing, not as it was written, of a newer striate, where
-    the two do not agree, or a value cannot be.
+    Raises `ModelError` if a file is missing, changed, of a newer striate, if the two disagree, or a
+    value is invalid.
     """
     plain, tensors = _read_both(folder, with_tensors=True)
     path = folder / WEIGHTS
@@ -81,9 +81,9 @@ def read_spec(folder: Path) -> ModelSpec:
 
 
 def _read_both(folder: Path, *, with_tensors: bool) -> tuple[dict[str, Any], Tensors]:
-    """What the weights file says of itself, its tensors, once `model.json` agrees.
+    """The specification and tensors of the weights file, once `model.json` agrees.
 
-    A reader between the two writings of a fit that goes on looks again.
+    Retried if another process is just writing them.
     """
     for left in (2, 1, 0):
         plain, tensors = _read_weights(folder / WEIGHTS, with_tensors)
@@ -117,7 +117,7 @@ def _read_weights(path: Path, with_tensors: bool) -> tuple[dict[str, Any], Tenso
 
 
 def _check_same_spec(path: Path, plain: dict[str, Any]) -> None:
-    """Raises `ModelError` where there is a `model.json` that says otherwise."""
+    """Raise `ModelError` if there is a `model.json` that differs."""
     try:
         said = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -154,7 +154,7 @@ def _parse_spec(plain: dict[str, Any], path: Path) -> ModelSpec:
 
 
 def find_spec_fault(spec: ModelSpec) -> str:
-    """What of a specification cannot be, beyond the bounds of single values; "" where all can."""
+    """What makes a specification invalid, beyond the bounds of single values; "" if nothing."""
     classes = len(spec.classes)
     least = {"label": 2, "labels": 1, "number": 0}[spec.task]
     if len(set(spec.classes)) < classes or classes < least:

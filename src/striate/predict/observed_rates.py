@@ -1,4 +1,4 @@
-"""What was asked of answers, held against images whose class is known: how far it was kept."""
+"""Requested decision rules compared with what they reached on images of known class."""
 
 import math
 from collections.abc import Iterable
@@ -20,8 +20,8 @@ Truths = NDArray[np.bool_]
 class ObservedCoverage:
     """How often sets of classes held the true one, and how large they were.
 
-    `alone` is the share of images whose set is one class. The promise is broken beyond chance
-    where `holds.high` lies below `wanted`.
+    `alone` is the share of images whose set is one class. Coverage is significantly below the
+    request if `holds.high` lies below `wanted`.
     """
 
     wanted: float
@@ -32,9 +32,9 @@ class ObservedCoverage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedThreshold:
-    """A class's threshold and what it gave: on held-out images, and on these.
+    """A class's threshold and what it reached: on held-out images, and on these.
 
-    `least` is None where the class is never said; a share is None where no image tells.
+    `least` is None if the class is never predicted; a share is None if no image tells.
     """
 
     name: str
@@ -45,7 +45,7 @@ class ObservedThreshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedPrecision:
-    """How many answers were sure enough, how many of these right, and so class by class."""
+    """How many predictions were confident enough, how many of them correct, and by class."""
 
     wanted: float
     answered: Interval
@@ -65,7 +65,7 @@ class ObservedRecall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedUnknown:
-    """How many images of known classes were turned away as none of them."""
+    """How many images of known classes were rejected as none of them."""
 
     wanted: float
     turned_away: Interval
@@ -73,7 +73,7 @@ class ObservedUnknown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedRates:
-    """What each wish came to; None where it was not asked for."""
+    """What each requested rule reached; None if it was not requested."""
 
     coverage: ObservedCoverage | None = None
     precision: ObservedPrecision | None = None
@@ -87,9 +87,9 @@ NOTHING_OBSERVED = ObservedRates()
 def observe_rates(
     wanted: DecisionRules, predictions: Predictions, counted: Truths, groups: Rows
 ) -> ObservedRates:
-    """What was asked for, by the counted images; `groups` N says which belong together.
+    """What the rules reached on the counted images; `groups` N are the images' groups.
 
-    Intervals are at 95 %: Wilson's, or a bootstrap over groups where these hold several images.
+    Intervals are at 95 %: Wilson's, or a group bootstrap if groups hold several images.
     """
     if not counted.any():
         return NOTHING_OBSERVED

@@ -35,7 +35,7 @@ class RunPlace:
 
 
 def find_run_place(fresh: RunRecord, root: Path = Path("runs")) -> RunPlace:
-    """The place of a command whose new run would say `fresh`: CONTRACTS section 5.
+    """The place of a command whose new run would say `fresh` (docs/reference/contracts.md).
 
     Raises `UsageError` where `--out` names a folder that is not a run, or one with other
     settings; `ModelError` where a run that might be meant is damaged or of a newer striate;

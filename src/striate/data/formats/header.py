@@ -95,7 +95,7 @@ def read_orientation(image: Image.Image) -> int:
 
 @contextmanager
 def capture_pillow_warnings() -> Iterator[None]:
-    """What Pillow warns of or logs is gathered by `warnings_of`; its bound on pixels is off.
+    """What Pillow warns of or logs is returned by `take_warnings`; its bound on pixels is off.
 
     striate has a bound of its own (`--max-pixels`). For a whole pass, around the threads.
     """

@@ -82,7 +82,7 @@ def list_table_pictures(
     """The picture of every row of a table, in its order, with its path; labels are passed over.
 
     One that is not there raises `Unreadable` when it is read. The sentences say how the table was
-    read. Raises what `read_listed` does.
+    read. Raises what `find_listed_files` does.
     """
     table = _open_table(source, options)
     image = _find_image_column(table, options)

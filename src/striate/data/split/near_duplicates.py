@@ -132,7 +132,7 @@ def _area_weights(side: int) -> Floats:
 
 
 def _find_candidates(coarse: Floats) -> tuple[Rows, Rows]:
-    """Pairs whose correlation is at least `COARSE`, at most so many a row, the closest ones.
+    """The closest pairs of at least `MIN_COARSE_CORRELATION`, at most `MOST_CANDIDATES` a row.
 
     In order of the first principal component, so that far-away tiles need not be compared.
     """

@@ -22,7 +22,7 @@ FOLDS = 5
 
 
 def split_index(index: Index, groups: Rows, options: Options) -> Split:
-    """The split of an index by the rules of CONTRACTS section 2.
+    """The split of an index by the rules of docs/reference/contracts.md.
 
     `groups` has a number for every row. Given splits are kept (`auto`) unless too few of
     their test images are clean; else 70 / 15 / 15 by class; five folds where that would leave
