@@ -4,6 +4,7 @@ import shlex
 from dataclasses import fields, replace
 from pathlib import Path
 
+from striate.config.overrides import parse_overrides, training_options
 from striate.data.cache import build_cache
 from striate.data.scan import read_index
 from striate.data.split.duplicates import find_duplicate_groups
@@ -22,6 +23,7 @@ from striate.values import (
     Cache,
     Index,
     Options,
+    Overrides,
     Progress,
     Rows,
     Sentence,
@@ -45,7 +47,8 @@ def fit(
     clock = clock or TimeBudget(options.minutes)
     watch(Progress(stage="scan"))
     index = read_index(source, options)
-    _refuse_unfit(index, options)
+    overrides = parse_overrides(options.set)
+    _refuse_unfit(index, options, overrides)
     for noticed in index.notes:
         watch(Progress(stage="scan", note=noticed))
     watch(Progress(stage="scan", finished=True, note=_source_sentence(index)))
@@ -55,7 +58,7 @@ def fit(
         run.watched_by(watch)
         with run.timed("decode"):
             given_plan = read_given_plan(options)
-            form = requested_format(given_plan, options)
+            form = requested_format(given_plan, overrides)
             index, cache = build_cache(
                 index, options, watch, channels=form.channels, resize=form.resize
             )
@@ -73,7 +76,8 @@ def fit(
         machine = measure_machine(options.device)
         run.note(machine=machine)
         with apply_machine(machine):
-            fit_and_predict(run, index, split, cache, machine, given_plan, watch)
+            training = training_options(run.record.settings, overrides)
+            fit_and_predict(run, index, split, cache, machine, training, given_plan, watch)
             with run.timed("report"):
                 conclude_run(run, complete_index(index, split), split, cache, machine)
     return run
@@ -125,12 +129,12 @@ def _refuse_if_strict(index: Index, options: Options) -> None:
         )
 
 
-def _refuse_unfit(index: Index, options: Options) -> None:
+def _refuse_unfit(index: Index, options: Options, overrides: Overrides) -> None:
     """Raises `UsageError` where settings are for one label an image, and the task is another."""
     if index.task == "label":
         return
     named = "several labels" if index.task == "labels" else "a number"
-    check_task_settings(index.task, options)
+    check_task_settings(index.task, overrides)
     if options.min_accuracy is not None:
         raise UsageError(
             f"--min-accuracy: where an image has {named} there is no accuracy.",

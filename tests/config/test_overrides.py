@@ -9,8 +9,6 @@ from striate.config.overrides import (
     ALLOWED_WORDS,
     CHOICES,
     SETTINGS,
-    apply_overrides,
-    is_overridden,
     parse_overrides,
 )
 from striate.config.settings import check_settings
@@ -24,7 +22,9 @@ PLAN = made.made_plan(("a", "b"), "scratch", 32)
 
 def test_choices_and_settings_are_replaced_and_say_who_asked() -> None:
     plan = PLAN
-    found = apply_overrides(plan, "activation=elu kernel_size=5, learning_rate=0.1 optimizer=adamw")
+    found = parse_overrides(
+        "activation=elu kernel_size=5, learning_rate=0.1 optimizer=adamw"
+    ).apply(plan)
     assert found.settings.value.activation == "elu"
     assert found.settings.value.kernel_size == 5
     assert found.settings.value.depth == plan.settings.value.depth
@@ -34,14 +34,14 @@ def test_choices_and_settings_are_replaced_and_say_who_asked() -> None:
 
 
 def test_augmentations_are_set_one_by_one_or_taken_away() -> None:
-    plan = apply_overrides(PLAN, "augment=none augment.flip=1 augment.noise=0")
+    plan = parse_overrides("augment=none augment.flip=1 augment.noise=0").apply(PLAN)
     assert plan.augment.value == {"flip": 1.0}
-    assert apply_overrides(plan, "augment=none").augment.value == {}
+    assert parse_overrides("augment=none").apply(plan).augment.value == {}
 
 
 def test_nothing_asked_nothing_changed() -> None:
     plan = PLAN
-    assert apply_overrides(plan, None) is plan
+    assert parse_overrides(None).apply(plan) is plan
 
 
 @pytest.mark.parametrize(
@@ -94,19 +94,28 @@ def test_every_simple_choice_of_a_plan_can_be_set() -> None:
 
 
 def test_whether_the_augmentation_is_asked_for() -> None:
-    assert is_overridden("depth=2 augment.flip=0", "augment")
-    assert is_overridden("augment=none", "augment")
-    assert not is_overridden("depth=2", "augment")
-    assert not is_overridden(None, "augment")
+    assert parse_overrides("depth=2 augment.flip=0").touches("augment")
+    assert parse_overrides("augment=none").touches("augment")
+    assert not parse_overrides("depth=2").touches("augment")
+    assert not parse_overrides(None).touches("augment")
 
 
 def test_a_rate_to_be_found_is_left_to_the_search() -> None:
-    from striate.config.overrides import wants_lr_range_test
-
-    assert wants_lr_range_test("learning_rate=find epochs=3")
-    assert not wants_lr_range_test("learning_rate=0.1")
-    assert not wants_lr_range_test(None)
+    assert parse_overrides("learning_rate=find epochs=3").wants_lr_range_test
+    assert not parse_overrides("learning_rate=0.1").wants_lr_range_test
+    assert not parse_overrides(None).wants_lr_range_test
     before = PLAN
-    after = apply_overrides(before, "learning_rate=find epochs=3")
+    after = parse_overrides("learning_rate=find epochs=3").apply(before)
     assert after.learning_rate == before.learning_rate
     assert after.epochs.value == 3
+
+
+def test_choices_settings_and_strengths_are_told_apart() -> None:
+    asked = parse_overrides("depth=2 augment.flip=1 epochs=3")
+    assert (asked.choices, asked.settings, asked.strengths) == (
+        {"epochs": 3},
+        {"depth": 2},
+        {"flip": 1.0},
+    )
+    assert set(asked.names) == {"depth", "augment.flip", "epochs"}
+    assert not parse_overrides(None).names

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from striate.learn.context import Budget, FitContext, FitData, RunPort
-from striate.values import Options
+from striate.values import TrainingOptions
 
 
 def whole_context(**values: Any) -> FitContext:
@@ -20,7 +20,7 @@ def whole_context(**values: Any) -> FitContext:
 
 def some_context(**values: Any) -> Any:
     """A stand-in with these fields, in whichever part they are looked for."""
-    values.setdefault("seed", values.get("options", Options()).seed)
+    values.setdefault("seed", values.get("options", TrainingOptions()).seed)
     context = SimpleNamespace(**values)
     context.data = context.budget = context.port = context
     return context

@@ -11,6 +11,7 @@ import torch
 from tests.learn.made_context import some_context
 from tests.train import made_training
 
+from striate.config.overrides import parse_overrides
 from striate.errors import ModelError, UsageError
 from striate.learn.check_options import (
     RequestedFormat,
@@ -23,7 +24,7 @@ from striate.learn.check_options import (
 )
 from striate.nets import RANDOM, find_net
 from striate.stages.fit_run import read_given_plan
-from striate.values import Cache, NetSettings, Options
+from striate.values import Cache, NetSettings, Options, Overrides, TrainingOptions
 
 OWN = ("compact", "vgg-small", "lenet-5", "resnet-20")
 SHAPES = [
@@ -83,7 +84,9 @@ def test_where_no_size_fits_that_is_said() -> None:
 
 def job(channels: int = 3, **options: Any) -> Any:
     cache = Cache(images=np.zeros((4, 32, 32, channels), np.uint8), path="")
-    return some_context(cache=cache, given_plan=None, options=Options(**options))
+    overrides = parse_overrides(options.pop("set", None))
+    training = TrainingOptions(overrides=overrides, **options)
+    return some_context(cache=cache, given_plan=None, options=training)
 
 
 @pytest.mark.parametrize("strategy", ["scratch", "auto"])
@@ -101,8 +104,8 @@ def test_a_named_network_without_weights_is_for_training_from_scratch(strategy: 
         check_requested_network(job(strategy=strategy, net="compact"))
     assert "--strategy scratch" in caught.value.hint
     check_requested_network(job(strategy=strategy, net="efficientnet-lite0"))
-    assert lacks_pretrained_weights(Options(net="compact"))
-    assert not lacks_pretrained_weights(Options(net="efficientnet-lite0"))
+    assert lacks_pretrained_weights(TrainingOptions(net="compact"))
+    assert not lacks_pretrained_weights(TrainingOptions(net="efficientnet-lite0"))
 
 
 @pytest.mark.parametrize("strategy", ["linear", "layers", "shallow", "deep"])
@@ -134,13 +137,13 @@ def test_grey_is_for_three_colours() -> None:
 
 
 def test_channels_and_resizing_are_asked_by_name_or_by_a_plan() -> None:
-    assert requested_format(None, Options()) == RequestedFormat(None, "squash")
-    asked = Options(set="channels=4 resize=pad")
+    assert requested_format(None, Overrides()) == RequestedFormat(None, "squash")
+    asked = parse_overrides("channels=4 resize=pad")
     assert requested_format(None, asked) == RequestedFormat(4, "pad")
     given = made_training.plan(channels=2, resize="crop")
-    assert requested_format(given, Options()) == RequestedFormat(2, "crop")
+    assert requested_format(given, Overrides()) == RequestedFormat(2, "crop")
     with pytest.raises(UsageError, match="no way of resizing 'stretch'"):
-        requested_format(made_training.plan(resize="stretch"), Options())
+        requested_format(made_training.plan(resize="stretch"), Overrides())
 
 
 def test_a_plan_that_makes_up_a_way_of_resizing_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.learn.made_context import whole_context
 from striate.learn import cross_validation
 from striate.learn.context import FitContext
 from striate.learn.in_memory import _MemoryCache
-from striate.values import Cache
+from striate.values import Cache, TrainingOptions
 
 
 def test_every_image_is_judged_once_by_a_model_that_did_not_see_it(
@@ -42,7 +42,7 @@ def test_every_image_is_judged_once_by_a_model_that_did_not_see_it(
         val=rows[:0],
         groups=np.arange(60),
         feature_rows=rows,
-        options=values.options,
+        options=TrainingOptions(),
         machine=values.machine,
         given_plan=None,
         checkpoints=tmp_path,

@@ -11,7 +11,7 @@ from tests.learn.made_context import some_context
 
 from striate.learn.context import FitResult
 from striate.learn.gate import apply_gate
-from striate.values import Epoch, History
+from striate.values import Epoch, History, TrainingOptions
 
 N, K = 100, 3
 TRUTH = np.arange(N) % K
@@ -31,7 +31,7 @@ def job() -> Any:
         labels=TRUTH,
         val=np.arange(N),
         groups=np.arange(N),
-        options=values.options,
+        options=TrainingOptions(),
         machine=values.machine,
     )
 

@@ -9,9 +9,11 @@ import pytest
 from tests import made
 from tests.learn.made_context import some_context
 
+from striate.config.overrides import parse_overrides
 from striate.learn import override_cost
 from striate.learn.context import FitResult
 from striate.learn.override_cost import add_override_cost
+from striate.values import TrainingOptions
 
 N, K = 100, 3
 TRUTH = np.arange(N) % K
@@ -23,7 +25,8 @@ def right(count: int) -> np.ndarray:
 
 
 def job(strategy: str = "auto", **options: Any) -> Any:
-    settings = replace(made.values().options, strategy=strategy, **options)
+    overrides = parse_overrides(options.pop("set", None))
+    settings = TrainingOptions(strategy=strategy, overrides=overrides, **options)
     return some_context(
         labels=TRUTH,
         train=np.arange(N),

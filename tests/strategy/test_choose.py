@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.strategy.evidences import ALL, MACHINE, TOP, evidence, trial
 
-from strategy.evidences import ALL, MACHINE, TOP, evidence, trial
 from striate.errors import UsageError
 from striate.strategy import budget
 from striate.strategy.choose import choose_plan, choose_trials
 from striate.strategy.recipes import DEEP, SCRATCH
-from striate.values import Evidence, Options, Plan
+from striate.values import Evidence, Plan, TrainingOptions
 
-OPTIONS = Options(minutes=2)
+OPTIONS = TrainingOptions(minutes=2)
 
 
 def codes(plan: Plan) -> list[str]:
@@ -118,7 +118,7 @@ def test_a_trial_is_for_images_that_leave_something_to_win():
         (evidence(train=40_000, scratch=1700.0), OPTIONS),
     ],
 )
-def test_no_trial_where_it_could_change_nothing(case: Evidence, options: Options):
+def test_no_trial_where_it_could_change_nothing(case: Evidence, options: TrainingOptions):
     assert choose_trials(case, 90, options, MACHINE) == ()
 
 

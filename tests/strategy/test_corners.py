@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from tests.strategy.evidences import MACHINE, evidence
 
-from strategy.evidences import MACHINE, evidence
 from striate.strategy.choose import choose_plan
 from striate.strategy.corners import find_corner, strategy_to_try
 from striate.strategy.expected_gain import candidate_strategies, strategies_to_measure
-from striate.values import Evidence, Options
+from striate.values import Evidence, TrainingOptions
 
-OPTIONS = Options(minutes=10)
+OPTIONS = TrainingOptions(minutes=10)
 FAST = {"features": 4000.0, "scratch": 2000.0, "shallow": 2000.0, "deep": 500.0}
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from tests.strategy.evidences import MACHINE, evidence
 
-from striate.config.overrides import ALLOWED_WORDS, CHOICES, SETTINGS
+from striate.config.overrides import ALLOWED_WORDS, CHOICES, SETTINGS, parse_overrides
 from striate.strategy.ignored_settings import ignored_choices, ignored_settings
 from striate.strategy.plans import linear_plan, training_plan
-from striate.values import Choice, Options, Plan, say
+from striate.values import Choice, Plan, TrainingOptions, say
 
 WHY = say("test.why", "so")
 OTHER: dict[str, Any] = {
@@ -24,7 +24,7 @@ NAMES = [*sorted({*CHOICES, *SETTINGS} - {"augment"}), "augment.erase"]
 
 
 def plan_of(strategy: str, text: str | None) -> Plan:
-    options = Options(strategy=strategy, set=text)
+    options = TrainingOptions(strategy=strategy, overrides=parse_overrides(text))
     choice = Choice(value=strategy, why=WHY, ground="asked")
     if strategy in ("linear", "layers"):
         return linear_plan(evidence(), options, MACHINE, choice)
@@ -47,8 +47,8 @@ def other_than(plan: Plan, name: str) -> Any:
 def test_a_choice_is_in_the_plan_or_named_as_idle(strategy: str, name: str) -> None:
     text = f"{name}={other_than(plan_of(strategy, None), name)}"
     plan = plan_of(strategy, text)
-    told = ignored_settings(Options(set=text), plan, "label", 100)
-    if ignored_choices(Options(set=text), plan):
+    told = ignored_settings(TrainingOptions(overrides=parse_overrides(text)), plan, "label", 100)
+    if ignored_choices(TrainingOptions(overrides=parse_overrides(text)), plan):
         assert name in told[0].text
         assert "no effect" in told[0].text
     else:
@@ -72,12 +72,15 @@ def test_a_choice_is_in_the_plan_or_named_as_idle(strategy: str, name: str) -> N
 def test_what_is_idle_is_what_the_model_has_no_use_for(
     strategy: str, text: str, names: tuple[str, ...]
 ) -> None:
-    assert ignored_choices(Options(set=text), plan_of(strategy, text)) == names
+    assert (
+        ignored_choices(TrainingOptions(overrides=parse_overrides(text)), plan_of(strategy, text))
+        == names
+    )
 
 
 @pytest.mark.parametrize("flag", ["race", "remedy"])
 def test_a_flag_for_trainings_says_that_nothing_was_trained(flag: str) -> None:
-    options = replace(Options(), **{flag: True})
+    options = replace(TrainingOptions(), **{flag: True})
     linear, deep = plan_of("linear", None), plan_of("deep", None)
     codes = [
         [sentence.code for sentence in ignored_settings(options, plan, task, n)]
@@ -96,12 +99,12 @@ def test_a_flag_for_trainings_says_that_nothing_was_trained(flag: str) -> None:
     ]
     gated = replace(linear, because=(say("gate.not_kept", "Trained, and not kept."),))
     assert not ignored_settings(options, gated, "label", 50)
-    assert not ignored_settings(Options(), linear, "label", 50)
+    assert not ignored_settings(TrainingOptions(), linear, "label", 50)
 
 
 @pytest.mark.parametrize(("strategy", "named"), [("linear", "mine.pt"), ("scratch", "mine.pt")])
 def test_weights_that_were_named_and_are_not_used_are_told_of(strategy: str, named: str) -> None:
-    options, plan = Options(weights=named), plan_of(strategy, None)
+    options, plan = TrainingOptions(weights=named), plan_of(strategy, None)
     told = ignored_settings(options, plan, "label", 100)
     assert [sentence.code for sentence in told] == ["forced.idle_weights"]
     if strategy != "scratch":

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from tests.strategy.evidences import MACHINE, evidence
 
+from striate.config.overrides import parse_overrides
 from striate.strategy.plans import linear_plan, training_plan
-from striate.values import BalanceGain, Choice, CopyGain, Options, Plan, say
+from striate.values import BalanceGain, Choice, CopyGain, Plan, TrainingOptions, say
 
 
 def test_mirroring_is_added_where_it_was_measured_to_help() -> None:
@@ -18,7 +19,7 @@ def test_mirroring_is_added_where_it_was_measured_to_help() -> None:
     found = {}
     for name, flips in (("none", None), ("helps", gain), ("not", replace(gain, helps=False))):
         measured = replace(evidence(), flips=flips)
-        plan = training_plan(measured, Options(), MACHINE, strategy, epochs)
+        plan = training_plan(measured, TrainingOptions(), MACHINE, strategy, epochs)
         found[name] = plan.augment
         assert plan.views.value == (2 if name == "helps" else 1)
     assert "flip" not in found["none"].value
@@ -42,7 +43,7 @@ def test_each_kind_of_copy_is_used_where_it_helps(flips: bool, turns: bool, trai
     )
     epochs = Choice(value=3, why=say("test.epochs", "three"), ground="measured")
     strategy = Choice(value=trained, why=say("test.scratch", "so"), ground="measured")
-    found = training_plan(measured, Options(), MACHINE, strategy, epochs).augment
+    found = training_plan(measured, TrainingOptions(), MACHINE, strategy, epochs).augment
     assert ("flip" in found.value, "rotate" in found.value) == (flips, turns and trained == "deep")
     assert found.ground == "measured"
     assert ("safe" in found.why.text) == (turns and trained == "scratch")
@@ -68,14 +69,19 @@ def test_class_weights_are_taken_where_they_were_measured_to_help() -> None:
     epochs = Choice(value=3, why=say("test.epochs", "three"), ground="measured")
     for balance, value in ((gain, "weights"), (replace(gain, helps=False), "none"), (None, "none")):
         measured = replace(evidence(), balance=balance)
-        linear = linear_plan(measured, Options(), MACHINE, why).balance
+        linear = linear_plan(measured, TrainingOptions(), MACHINE, why).balance
         deep = replace(why, value="deep")
-        trained = training_plan(measured, Options(), MACHINE, deep, epochs).balance
+        trained = training_plan(measured, TrainingOptions(), MACHINE, deep, epochs).balance
         assert linear == trained
         assert linear.value == value
         assert linear.ground == ("measured" if balance else "convention")
         assert ("70.0%" in linear.why.text) == bool(balance)
-        asked = linear_plan(measured, Options(set="balance=sampling dropout=0.5"), MACHINE, why)
+        asked = linear_plan(
+            measured,
+            TrainingOptions(overrides=parse_overrides("balance=sampling dropout=0.5")),
+            MACHINE,
+            why,
+        )
         assert (asked.balance.value, asked.balance.ground) == ("sampling", "asked")
         assert asked.dropout.value == 0.0
 
@@ -83,7 +89,9 @@ def test_class_weights_are_taken_where_they_were_measured_to_help() -> None:
 def _trained(strategy: str, asked: str | None = None) -> Plan:
     chosen = Choice(value=strategy, why=say("test.strategy", "so"), ground="measured")
     epochs = Choice(value=3, why=say("test.epochs", "three"), ground="measured")
-    return training_plan(evidence(), Options(set=asked), MACHINE, chosen, epochs)
+    return training_plan(
+        evidence(), TrainingOptions(overrides=parse_overrides(asked)), MACHINE, chosen, epochs
+    )
 
 
 def test_preprocessing_is_by_channel_unless_asked_and_its_reason_is_told() -> None:
@@ -99,7 +107,7 @@ def test_preprocessing_is_by_channel_unless_asked_and_its_reason_is_told() -> No
 
 def test_a_pretrained_network_keeps_its_own_preprocessing() -> None:
     linear = Choice(value="linear", why=say("test.linear", "so"), ground="measured")
-    options = Options(set="preprocess=zca")
+    options = TrainingOptions(overrides=parse_overrides("preprocess=zca"))
     plans = (
         _trained("deep", "preprocess=zca"),
         _trained("shallow"),
@@ -116,7 +124,7 @@ def test_channels_and_resizing_stand_in_the_plan_with_a_reason() -> None:
         measured = replace(evidence(), channels=channels)
         for name in ("scratch", "deep"):
             strategy = Choice(value=name, why=say("test.strategy", "so"), ground="measured")
-            plan = training_plan(measured, Options(), MACHINE, strategy, strategy)
+            plan = training_plan(measured, TrainingOptions(), MACHINE, strategy, strategy)
             assert plan.channels.value == channels
             codes[channels, name] = plan.channels.why.code
     assert codes[1, "scratch"] == "plan.channels_grey"
@@ -125,9 +133,9 @@ def test_channels_and_resizing_stand_in_the_plan_with_a_reason() -> None:
     assert codes[5, "scratch"] == "plan.channels_many"
     assert codes[5, "deep"] == "plan.channels_adapted"
     linear = Choice(value="linear", why=say("test.linear", "so"), ground="measured")
-    plan = linear_plan(replace(evidence(), square=True), Options(), MACHINE, linear)
+    plan = linear_plan(replace(evidence(), square=True), TrainingOptions(), MACHINE, linear)
     assert (plan.resize.value, plan.resize.why.code) == ("squash", "plan.resize_square")
-    asked = Options(set="resize=pad channels=4")
+    asked = TrainingOptions(overrides=parse_overrides("resize=pad channels=4"))
     plan = linear_plan(replace(evidence(), resize="pad"), asked, MACHINE, linear)
     assert (plan.resize.value, plan.resize.ground) == ("pad", "asked")
     assert (plan.channels.value, plan.channels.ground) == (4, "asked")
@@ -137,9 +145,9 @@ def test_the_weights_of_the_network_that_was_probed_are_part_of_the_plan() -> No
     asked = Choice(value="deep", why=say("a", "b"), ground="measured")
     epochs = Choice(value=3, why=say("a", "b"), ground="measured")
     from_file = replace(evidence(), weights="mine.pt")
-    plan = training_plan(from_file, Options(), MACHINE, asked, epochs)
+    plan = training_plan(from_file, TrainingOptions(), MACHINE, asked, epochs)
     assert (plan.weights.value, plan.weights.ground) == ("mine.pt", "asked")
-    assert training_plan(evidence(), Options(), MACHINE, asked, epochs).weights.value == ""
+    assert training_plan(evidence(), TrainingOptions(), MACHINE, asked, epochs).weights.value == ""
     scratch = replace(asked, value="scratch")
-    plan = training_plan(from_file, Options(), MACHINE, scratch, epochs)
+    plan = training_plan(from_file, TrainingOptions(), MACHINE, scratch, epochs)
     assert (plan.weights.value, plan.weights.why.code) == ("", "plan.no_weights")

@@ -3,8 +3,9 @@
 import pytest
 from tests.strategy.evidences import MACHINE, evidence
 
+from striate.config.overrides import parse_overrides
 from striate.strategy.plans import training_plan
-from striate.values import Choice, Options, Plan, say
+from striate.values import Choice, Plan, TrainingOptions, say
 
 WHY = say("test.why", "so")
 
@@ -12,7 +13,7 @@ WHY = say("test.why", "so")
 def plan_of(strategy: str, text: str | None) -> Plan:
     choice = Choice(value=strategy, why=WHY, ground="asked")
     epochs = Choice(value=3, why=WHY, ground="measured")
-    options = Options(strategy=strategy, set=text)
+    options = TrainingOptions(strategy=strategy, overrides=parse_overrides(text))
     return training_plan(evidence(), options, MACHINE, choice, epochs)
 
 

@@ -3,15 +3,16 @@
 from dataclasses import replace
 
 import pytest
+from tests.strategy.evidences import MACHINE, evidence
 
-from strategy.evidences import MACHINE, evidence
+from striate.config.overrides import parse_overrides
 from striate.errors import UsageError
 from striate.strategy.target_plans import (
     check_task_settings,
     choose_target_plan,
     strategy_to_train,
 )
-from striate.values import Evidence, Options, Task
+from striate.values import Evidence, Task, TrainingOptions
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ from striate.values import Evidence, Options, Task
 def test_what_follows_from_what(
     case: Evidence, seconds: float, strategy: str, code: str, task: Task
 ) -> None:
-    plan = choose_target_plan(case, seconds, Options(minutes=2), MACHINE, task)
+    plan = choose_target_plan(case, seconds, TrainingOptions(minutes=2), MACHINE, task)
     assert plan.strategy.value == strategy
     assert code in [sentence.code for sentence in plan.because]
 
@@ -37,14 +38,14 @@ def test_what_follows_from_what(
 def test_large_images_far_from_the_photographs_are_tuned_on_all_layers() -> None:
     case = evidence(train=2000, size=224)
     case = replace(case, speeds={**case.speeds, "deep": 50.0}, shift={"top": 0.3})
-    plan = choose_target_plan(case, 900, Options(minutes=16), MACHINE, "labels")
+    plan = choose_target_plan(case, 900, TrainingOptions(minutes=16), MACHINE, "labels")
     assert plan.strategy.value == "deep"
     assert "taps" in plan.taps.why.code
 
 
 @pytest.mark.parametrize("strategy", ["scratch", "shallow", "deep", "linear", "layers"])
 def test_what_is_asked_for_is_done(strategy: str) -> None:
-    options = Options(minutes=2, strategy=strategy)
+    options = TrainingOptions(minutes=2, strategy=strategy)
     plan = choose_target_plan(evidence(), 60, options, MACHINE, "number")
     assert (plan.strategy.value, plan.strategy.ground) == (strategy, "asked")
     wanted = "" if strategy in ("linear", "layers") else strategy
@@ -52,17 +53,19 @@ def test_what_is_asked_for_is_done(strategy: str) -> None:
 
 
 def test_smoothing_is_left_out_unless_asked_for() -> None:
-    usual = Options(minutes=2, strategy="scratch")
+    usual = TrainingOptions(minutes=2, strategy="scratch")
     plan = choose_target_plan(evidence(), 60, usual, MACHINE, "labels")
     assert plan.label_smoothing.value == 0
-    asked = replace(usual, set="label_smoothing=0.1")
+    asked = replace(usual, overrides=parse_overrides("label_smoothing=0.1"))
     plan = choose_target_plan(evidence(), 60, asked, MACHINE, "labels")
     assert plan.label_smoothing.value == 0.1
 
 
 def test_tuning_without_a_pretrained_network_is_refused() -> None:
     with pytest.raises(UsageError, match="needs a pretrained network"):
-        choose_target_plan(evidence(linear=None), 60, Options(strategy="deep"), MACHINE, "labels")
+        choose_target_plan(
+            evidence(linear=None), 60, TrainingOptions(strategy="deep"), MACHINE, "labels"
+        )
 
 
 @pytest.mark.parametrize(
@@ -77,8 +80,8 @@ def test_tuning_without_a_pretrained_network_is_refused() -> None:
 )
 def test_what_has_no_meaning_for_a_task_is_refused(task: Task, asked: str) -> None:
     with pytest.raises(UsageError, match=f"--set {asked}: "):
-        check_task_settings(task, Options(set=asked))
-    check_task_settings("label", Options(set=asked))
+        check_task_settings(task, parse_overrides(asked))
+    check_task_settings("label", parse_overrides(asked))
 
 
 @pytest.mark.parametrize(
@@ -90,4 +93,4 @@ def test_what_has_no_meaning_for_a_task_is_refused(task: Task, asked: str) -> No
     ],
 )
 def test_what_has_a_meaning_is_let_through(task: Task, asked: str) -> None:
-    check_task_settings(task, Options(set=asked))
+    check_task_settings(task, parse_overrides(asked))

@@ -7,7 +7,7 @@ import torch
 from tests import made
 from torch import Tensor
 
-from striate.config.overrides import apply_overrides
+from striate.config.overrides import parse_overrides
 from striate.errors import UsageError
 from striate.train.batch_source import MIXES, _draw_beta, cutmix, mix_batch, mixup
 
@@ -64,7 +64,8 @@ def test_none_leaves_the_batch_and_the_generator_alone() -> None:
 def test_the_plan_says_how() -> None:
     images, labels_N = batch(8)
     plan = replace(
-        apply_overrides(made.made_plan(("a", "b"), "scratch", 32), "mix=mixup"), classes=("a", "b")
+        parse_overrides("mix=mixup").apply(made.made_plan(("a", "b"), "scratch", 32)),
+        classes=("a", "b"),
     )
     _, targets = mix_batch(images, labels_N, plan, seeded())
     assert targets.shape == (8, 2)

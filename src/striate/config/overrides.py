@@ -1,25 +1,33 @@
-"""What `--set` asks for: names and values of a plan's choices, checked, and put into a plan."""
+"""What `--set` asks for: names and values of a plan's choices, checked; and what training reads."""
 
 import re
 import typing
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import msgspec
 
 from striate.config.suggestions import did_you_mean
-from striate.values import PREPROCESSING, Choice, NetSettings, Plan, say
+from striate.values import (
+    FIND_RATE,
+    PREPROCESSING,
+    NetSettings,
+    Options,
+    Overrides,
+    Plan,
+    TrainingOptions,
+)
 
 
-def parse_overrides(text: str) -> dict[str, Any]:
-    """The values by name of a text such as `activation=elu kernel_size=5 augment.flip=1`.
+def parse_overrides(text: str | None) -> Overrides:
+    """What a text such as `activation=elu kernel_size=5 augment.flip=1` asks for.
 
     Raises `ValueError` with every fault, one a line.
     """
     found: dict[str, Any] = {}
     faults: list[str] = []
-    for part in re.split(r"[\s,]+", text.strip()):
+    for part in re.split(r"[\s,]+", text.strip()) if text else ():
         name, equals, value = part.partition("=")
         try:
             if not equals or not value:
@@ -29,40 +37,33 @@ def parse_overrides(text: str) -> dict[str, Any]:
             faults.append(str(fault))
     if faults:
         raise ValueError("\n".join(faults))
-    return found
-
-
-def is_overridden(text: str | None, choice: str) -> bool:
-    """Whether a choice is asked for, as `augment` is by `augment.flip=1`: nothing to measure."""
-    return (
-        any(name.partition(".")[0] == choice for name in parse_overrides(text)) if text else False
+    return Overrides(
+        choices={name: value for name, value in found.items() if name in CHOICES},
+        settings={name: value for name, value in found.items() if name in SETTINGS},
+        strengths={
+            name.removeprefix("augment."): value
+            for name, value in found.items()
+            if name.startswith("augment.")
+        },
     )
 
 
-def wants_lr_range_test(text: str | None) -> bool:
-    """Whether the learning rate is to be found by a range test."""
-    return bool(text) and parse_overrides(text or "").get("learning_rate") == FIND_RATE
+def training_options(options: Options, overrides: Overrides) -> TrainingOptions:
+    """What the choice of a plan and the training read of a person's options.
 
-
-def apply_overrides(plan: Plan, text: str | None, only: tuple[str, ...] = ()) -> Plan:
-    """The plan with what was asked for in the place of what was chosen; of `only` some choices."""
-    if not text:
-        return plan
-    asked = {name: v for name, v in parse_overrides(text).items() if not only or name in only}
-    asked = {name: value for name, value in asked.items() if value != FIND_RATE}
-    settings = {name: value for name, value in asked.items() if name in SETTINGS}
-    strengths = {name[8:]: value for name, value in asked.items() if name.startswith("augment.")}
-    whole = {name: value for name, value in asked.items() if name in CHOICES}
-    if settings:
-        whole["settings"] = replace(plan.settings.value, **settings)
-    if strengths:
-        kept = {**whole.get("augment", plan.augment.value), **strengths}
-        whole["augment"] = {name: value for name, value in kept.items() if value > 0}
-    why = say("plan.set", "you asked for it")
-    choices: dict[str, Any] = {
-        name: Choice(value=value, why=why, ground="asked") for name, value in whole.items()
-    }
-    return replace(plan, **choices)
+    `overrides` is what their `set` asks for.
+    """
+    return TrainingOptions(
+        minutes=options.minutes,
+        seed=options.seed,
+        strategy=options.strategy,
+        net=options.net,
+        weights=options.weights,
+        overrides=overrides,
+        remedy=options.remedy,
+        no_remedy=options.no_remedy,
+        race=options.race,
+    )
 
 
 def range_fault(name: str, value: Any) -> str:
@@ -113,7 +114,6 @@ def _choice_types() -> dict[str, type]:
     return {n: kind for n, kind in simple.items() if kind in (int, float, str) and n not in FLAGS}
 
 
-FIND_RATE = "find"
 FLAGS = ("strategy", "net", "weights", "classes", "because")
 ALLOWED_RANGES: Mapping[str, tuple[float, float]] = {
     "input_size": (8, 1024),

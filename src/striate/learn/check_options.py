@@ -9,13 +9,12 @@ from typing import Any, Literal, cast
 
 import torch
 
-from striate.config.overrides import SETTINGS, parse_overrides
 from striate.config.suggestions import did_you_mean
 from striate.data.preprocess import refuse_too_large
 from striate.errors import UsageError
 from striate.learn.context import FitContext
 from striate.nets import RANDOM, Backbone, NetFamily, find_net
-from striate.values import NetSettings, Options, Plan
+from striate.values import NetSettings, Overrides, Plan, TrainingOptions
 
 RESIZE_MODES: tuple[Literal["squash", "crop", "pad"], ...] = ("squash", "crop", "pad")
 COMPACT = "compact"
@@ -31,14 +30,14 @@ class RequestedFormat:
     resize: Literal["squash", "crop", "pad"] = "squash"
 
 
-def requested_format(plan: Plan | None, options: Options) -> RequestedFormat:
+def requested_format(plan: Plan | None, overrides: Overrides) -> RequestedFormat:
     """Channels and resizing from the given plan, or from `--set` if there is none.
 
     Raises `UsageError` if a plan names an unknown way of resizing.
     """
     if plan is not None:
         return RequestedFormat(plan.channels.value or None, parse_resize(plan.resize.value))
-    asked = parse_overrides(options.set) if options.set else {}
+    asked = overrides.choices
     return RequestedFormat(asked.get("channels"), parse_resize(asked.get("resize", "squash")))
 
 
@@ -61,14 +60,15 @@ def check_requested_network(context: FitContext) -> None:
     options = context.options
     plan, channels = context.given_plan, context.data.cache.channels
     strategy = plan.strategy.value if plan else options.strategy
-    asked = parse_overrides(options.set) if options.set and not plan else {}
+    overrides = Overrides() if plan else options.overrides
+    asked = overrides.choices
     if strategy == "scratch" and asked.get("l2_sp"):
         raise UsageError(
             "--set l2_sp pulls to pretrained weights, and --strategy scratch has none.",
             "Leave l2_sp out, or take --strategy deep.",
         )
-    augment = plan.augment.value if plan else asked
-    if channels not in (1, 3) and (augment.get("grey") or augment.get("augment.grey")):
+    strengths = plan.augment.value if plan else overrides.strengths
+    if channels not in (1, 3) and strengths.get("grey"):
         raise UsageError(
             f"The augmentation grey weighs red, green and blue, and these images have {channels} "
             "channels.",
@@ -92,7 +92,7 @@ def check_requested_network(context: FitContext) -> None:
         net, settings, size = plan.net.value, plan.settings.value, plan.input_size.value
         kind = plan.preprocess.value
     else:
-        named = {name: value for name, value in asked.items() if name in SETTINGS}
+        named = overrides.settings
         net = COMPACT if options.net == "auto" else options.net
         settings, size = NetSettings(**named), asked.get("input_size", context.data.cache.size)
         kind = asked.get("preprocess", "")
@@ -102,7 +102,7 @@ def check_requested_network(context: FitContext) -> None:
     refuse_too_large(kind, size, channels)
 
 
-def lacks_pretrained_weights(options: Options) -> bool:
+def lacks_pretrained_weights(options: TrainingOptions) -> bool:
     """Whether the requested network has no pretrained weights: trainable from scratch only."""
     if options.net == "auto" or options.weights is not None:
         return False

@@ -19,9 +19,9 @@ from striate.values import (
     History,
     Index,
     Machine,
-    Options,
     Plan,
     Rows,
+    TrainingOptions,
     Watch,
 )
 
@@ -98,7 +98,7 @@ class FitContext:
     data: FitData
     budget: Budget
     port: RunPort
-    options: Options
+    options: TrainingOptions
     machine: Machine
     given_plan: Plan | None
 

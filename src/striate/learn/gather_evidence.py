@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.config.overrides import is_overridden
 from striate.learn.context import FitContext, FitData
 from striate.learn.finetune.train_plan import initial_network, model_spec_of, run_training
 from striate.learn.flip_rotation_test import measure_augmentation
@@ -81,12 +80,12 @@ def gather_evidence(
     if context.given_plan is not None:
         return evidence
     evidence = _with_data_position(context, linear, evidence)
-    if linear is not None and not is_overridden(options.set, "balance"):
+    if linear is not None and not options.overrides.touches("balance"):
         evidence = replace(evidence, balance=measure_class_weights(data, linear))
     wanted = strategies_to_measure(evidence, context.budget.seconds_left(), options)
     speeds, precisions = measure_training_speeds(context, evidence, wanted)
     copies = None
-    if wanted and not is_overridden(options.set, "augment"):
+    if wanted and not options.overrides.touches("augment"):
         copies = measure_augmentation(context, linear, COPIES_SHARE * context.budget.seconds_left())
     evidence = replace(
         evidence,

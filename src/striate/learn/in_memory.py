@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from striate.config.overrides import parse_overrides, training_options
 from striate.data.cache import decode_rows
 from striate.data.cache_folder import CacheFolder
 from striate.data.form import image_form
@@ -59,7 +60,7 @@ def context_in_memory(
                 usable=lambda classifier: None,
                 watch=watch,
             ),
-            options=options,
+            options=training_options(options, parse_overrides(options.set)),
             machine=machine,
             given_plan=None,
         )

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.config.overrides import parse_overrides
 from striate.learn.context import FitContext, FitData, FitResult
 from striate.learn.gate import compare_losses
 from striate.learn.linear.linear_model import LinearProbes, fit_ridge_on_taps
@@ -119,8 +118,7 @@ def add_ignored_settings(context: FitContext, learned: FitResult) -> FitResult:
 
 def _settings_cost(context: FitContext, plan: Plan) -> tuple[Sentence, ...]:
     options = context.options
-    asked = parse_overrides(options.set) if options.set else {}
-    names = sorted(set(asked) - set(ignored_choices(options, plan)))
+    names = sorted(set(options.overrides.names) - set(ignored_choices(options, plan)))
     names += ["net"] if options.net != "auto" else []
     if not names:
         return ()

@@ -4,6 +4,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from striate.config.overrides import parse_overrides, training_options
 from striate.data.cache import build_cache
 from striate.data.scan import read_index
 from striate.data.split.duplicates import find_duplicate_groups
@@ -32,7 +33,8 @@ def explain_plan(
         raise UsageError(
             "--explain-plan is for one label an image.", "Leave it out: nothing is trained here."
         )
-    form = requested_format(read_given_plan(options), options)
+    training = training_options(options, parse_overrides(options.set))
+    form = requested_format(read_given_plan(options), training.overrides)
     index, cache = build_cache(index, options, watch, channels=form.channels, resize=form.resize)
     split = split_index(index, find_duplicate_groups(index, cache), options)
     parts = FOLDS_AND_MODEL if split.evaluation == "cross-validation" else 1
@@ -52,7 +54,7 @@ def explain_plan(
                 usable=lambda classifier: None,
                 watch=watch,
             ),
-            options=options,
+            options=training,
             machine=machine,
             given_plan=None,
         )
@@ -60,5 +62,5 @@ def explain_plan(
         linear = probe_first_backbone(context) if options.strategy != "scratch" else None
         linear = choose_backbone(context, linear) if linear is not None else None
         evidence = gather_evidence(context, linear, trials=False)
-        plan = choose_plan(evidence, context.budget.seconds_left(), options, machine)
+        plan = choose_plan(evidence, context.budget.seconds_left(), training, machine)
         return evidence, replace(plan, because=(*evidence.notes, *plan.because))

@@ -30,6 +30,7 @@ from striate.values import (
     Predictions,
     Rows,
     Split,
+    TrainingOptions,
     Trial,
     Watch,
     say,
@@ -46,6 +47,7 @@ def fit_and_predict(
     split: Split,
     cache: Cache,
     machine: Machine,
+    training: TrainingOptions,
     given_plan: Plan | None,
     watch: Watch,
 ) -> None:
@@ -56,7 +58,7 @@ def fit_and_predict(
     crossed = split.evaluation == "cross-validation"
     if given_plan is not None:
         check_plan_classes(given_plan, index, run.record.settings)
-    context = make_context(run, index, split, cache, machine, given_plan, watch)
+    context = make_context(run, index, split, cache, machine, training, given_plan, watch)
     earlier = set_earlier_aside(run, watch)
     with run.timed("train"):
         learned = fit_model(context)
@@ -102,15 +104,15 @@ def make_context(
     split: Split,
     cache: Cache,
     machine: Machine,
+    training: TrainingOptions,
     given_plan: Plan | None,
     watch: Watch,
 ) -> FitContext:
     """The input of the procedure; a fold of a tiny set gets a sixth of the time."""
     crossed = split.evaluation == "cross-validation"
-    options = run.record.settings
     parts = FOLDS_AND_MODEL if crossed else 1
     return FitContext(
-        data=training_data(index, split, cache, options.seed),
+        data=training_data(index, split, cache, training.seed),
         budget=Budget(
             minutes=run.clock.minutes / parts,
             seconds_left=lambda: run.clock.remaining() / parts,
@@ -123,7 +125,7 @@ def make_context(
             usable=_FirstModel(run),
             watch=watch,
         ),
-        options=options,
+        options=training,
         machine=machine,
         given_plan=given_plan,
     )

@@ -20,16 +20,16 @@ from striate.values import (
     Choice,
     Evidence,
     Machine,
-    Options,
     Plan,
     Probe,
     Sentence,
+    TrainingOptions,
     say,
 )
 
 
 def choose_trials(
-    evidence: Evidence, remaining_seconds: float, options: Options, machine: Machine
+    evidence: Evidence, remaining_seconds: float, options: TrainingOptions, machine: Machine
 ) -> tuple[Candidate, ...]:
     """Short trainings worth running before choosing; none if the choice is clear.
 
@@ -65,7 +65,7 @@ def choose_trials(
 def choose_plan(
     evidence: Evidence,
     remaining_seconds: float,
-    options: Options,
+    options: TrainingOptions,
     machine: Machine,
     without: tuple[str, ...] = (),
 ) -> Plan:
@@ -104,7 +104,7 @@ def choose_plan(
 
 
 def _plan_as_asked(
-    evidence: Evidence, remaining_seconds: float, options: Options, machine: Machine
+    evidence: Evidence, remaining_seconds: float, options: TrainingOptions, machine: Machine
 ) -> Plan:
     name = options.strategy
     why = say("choose.asked", "You asked for {strategy}.", strategy=name)
@@ -133,7 +133,7 @@ def _keep_layer_probes(evidence: Evidence, strategy: str) -> Evidence:
 
 
 def _plan_linear(
-    evidence: Evidence, options: Options, machine: Machine, said: tuple[Sentence, ...]
+    evidence: Evidence, options: TrainingOptions, machine: Machine, said: tuple[Sentence, ...]
 ) -> Plan:
     why = say("choose.linear", "The linear model on pretrained features is kept.")
     strategy = Choice(value="linear", why=why, ground="measured")
@@ -144,7 +144,7 @@ def _plan_linear(
 def _plan_training(
     evidence: Evidence,
     remaining_seconds: float,
-    options: Options,
+    options: TrainingOptions,
     machine: Machine,
     strategy: str,
     said: tuple[Sentence, ...],

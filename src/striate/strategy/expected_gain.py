@@ -13,9 +13,9 @@ from striate.values import (
     Evidence,
     Figure,
     Interval,
-    Options,
     Probe,
     Sentence,
+    TrainingOptions,
     Trial,
     say,
 )
@@ -60,7 +60,7 @@ class ExpectedGain:
 
 
 def candidate_strategies(
-    evidence: Evidence, remaining_seconds: float, options: Options
+    evidence: Evidence, remaining_seconds: float, options: TrainingOptions
 ) -> tuple[tuple[str, ...], tuple[Sentence, ...]]:
     """Strategies that could be trained in time, and why the others are excluded.
 
@@ -83,7 +83,7 @@ def candidate_strategies(
 
 
 def strategies_to_measure(
-    evidence: Evidence, remaining_seconds: float, options: Options
+    evidence: Evidence, remaining_seconds: float, options: TrainingOptions
 ) -> tuple[str, ...]:
     """Strategies whose training speed affects the choice, so that it is worth measuring.
 
@@ -271,7 +271,7 @@ def _extrapolate_trial(
     )
 
 
-def _reason_against_scratch(evidence: Evidence, options: Options) -> Sentence | None:
+def _reason_against_scratch(evidence: Evidence, options: TrainingOptions) -> Sentence | None:
     probe = best_probe(evidence)
     if options.net != "auto" and probe is not None:
         return say("out.net_asked", "You asked for {net}, so no other is tried.", net=options.net)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from striate.config.overrides import SETTINGS, parse_overrides
-from striate.values import CLOSED_FORM, WHITENING, Options, Plan, Sentence, Task, say
+from striate.config.overrides import SETTINGS
+from striate.values import CLOSED_FORM, WHITENING, Plan, Sentence, Task, TrainingOptions, say
 
 IN_CLOSED_FORM = ("balance", "channels", "resize")
 WHITEN = ("whiten_components", "whiten_eps")
@@ -11,14 +11,13 @@ FROM_PRETRAINED = ("head", "l2_sp")
 OF_EXACT_HEAD = ("alpha", "interpolation")
 
 
-def ignored_choices(options: Options, plan: Plan) -> tuple[str, ...]:
+def ignored_choices(options: TrainingOptions, plan: Plan) -> tuple[str, ...]:
     """Names in `--set` that have no effect on the model of this plan, sorted."""
-    asked = parse_overrides(options.set) if options.set else {}
-    return tuple(sorted(name for name in asked if not _is_used(name, plan)))
+    return tuple(sorted(name for name in options.overrides.names if not _is_used(name, plan)))
 
 
 def ignored_settings(
-    options: Options, plan: Plan, task: Task, val_images: int
+    options: TrainingOptions, plan: Plan, task: Task, val_images: int
 ) -> tuple[Sentence, ...]:
     """A sentence on choices without effect, on weights that are not used, on `--race` and
     `--remedy` each; often none.

@@ -1,6 +1,5 @@
 """From a strategy and its epochs to the full plan: every setting with its reason."""
 
-from striate.config.overrides import apply_overrides
 from striate.strategy.recipes import DEEP, SCRATCH, Recipe
 from striate.strategy.training_choices import (
     augmentation_choice,
@@ -16,10 +15,10 @@ from striate.values import (
     Evidence,
     Machine,
     NetSettings,
-    Options,
     Plan,
     Probe,
     Tap,
+    TrainingOptions,
     say,
 )
 from striate.values.plan import WEIGHTS_AT_HAND
@@ -31,7 +30,7 @@ _LEAST_STEPS = 10  # steps an epoch
 
 
 def linear_plan(
-    evidence: Evidence, options: Options, machine: Machine, strategy: Choice[str]
+    evidence: Evidence, options: TrainingOptions, machine: Machine, strategy: Choice[str]
 ) -> Plan:
     """The plan that delivers the best probe: no gradient training.
 
@@ -82,12 +81,12 @@ def linear_plan(
         resize=resize_choice(evidence),
     )
     heeded = ("balance", "channels", "resize")
-    return with_preprocessing(apply_overrides(plan, options.set, only=heeded))
+    return with_preprocessing(options.overrides.apply(plan, only=heeded))
 
 
 def training_plan(
     evidence: Evidence,
-    options: Options,
+    options: TrainingOptions,
     machine: Machine,
     strategy: Choice[str],
     epochs: Choice[int],
@@ -130,7 +129,7 @@ def training_plan(
         channels=channels_choice(evidence.channels, strategy.value),
         resize=resize_choice(evidence),
     )
-    return with_preprocessing(with_fitting_rate(apply_overrides(plan, options.set)))
+    return with_preprocessing(with_fitting_rate(options.overrides.apply(plan)))
 
 
 def best_probe(evidence: Evidence) -> Probe | None:
@@ -151,7 +150,7 @@ def _trained_groups_choice(strategy: str) -> Choice[int]:
     return Choice(value=SHALLOW_GROUPS, why=why, ground="convention")
 
 
-def _net_choice(evidence: Evidence, name: str, options: Options) -> Choice[str]:
+def _net_choice(evidence: Evidence, name: str, options: TrainingOptions) -> Choice[str]:
     if options.net != "auto":
         return Choice(
             value=options.net,

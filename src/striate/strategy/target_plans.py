@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from statistics import fmean
 
-from striate.config.overrides import parse_overrides
 from striate.errors import UsageError
 from striate.strategy.corners import strategy_to_try
 from striate.strategy.expected_gain import epochs_choice, full_epochs
@@ -20,25 +19,24 @@ from striate.values import (
     Evidence,
     Figure,
     Machine,
-    Options,
+    Overrides,
     Plan,
     Sentence,
     Task,
+    TrainingOptions,
     say,
 )
 
 
-def check_task_settings(task: Task, options: Options) -> None:
+def check_task_settings(task: Task, overrides: Overrides) -> None:
     """Raise `UsageError` if `--set` requests what has no meaning for a task."""
-    if task == "label" or not options.set:
-        return
-    asked = parse_overrides(options.set)
+    asked = overrides.choices
     for (of, name), (unfit, why) in MEANINGLESS_SETTINGS.items():
         if of == task and name in asked and unfit(asked[name]):
             raise UsageError(f"--set {name}={asked[name]}: {why}", f"Leave {name} out.")
 
 
-def strategy_to_train(evidence: Evidence, options: Options) -> str:
+def strategy_to_train(evidence: Evidence, options: TrainingOptions) -> str:
     """The gradient-training strategy that is requested or may beat the linear model; or ""."""
     if options.strategy != "auto":
         return "" if options.strategy in CLOSED_FORM else options.strategy
@@ -53,7 +51,11 @@ def strategy_to_train(evidence: Evidence, options: Options) -> str:
 
 
 def choose_target_plan(
-    evidence: Evidence, remaining_seconds: float, options: Options, machine: Machine, task: Task
+    evidence: Evidence,
+    remaining_seconds: float,
+    options: TrainingOptions,
+    machine: Machine,
+    task: Task,
 ) -> Plan:
     """The plan for several labels or a number; `because` gives the reasons.
 
@@ -92,7 +94,7 @@ def choose_target_plan(
 
 def _plan_linear(
     evidence: Evidence,
-    options: Options,
+    options: TrainingOptions,
     machine: Machine,
     said: tuple[Sentence, ...],
     task: Task,
@@ -109,7 +111,11 @@ def _plan_linear(
 
 
 def exact_plan(
-    evidence: Evidence, options: Options, machine: Machine, strategy: Choice[str], task: Task
+    evidence: Evidence,
+    options: TrainingOptions,
+    machine: Machine,
+    strategy: Choice[str],
+    task: Task,
 ) -> Plan:
     """The plan of the exact head on the stages of the best probe."""
     plan = linear_plan(evidence, options, machine, strategy)

@@ -47,7 +47,7 @@ from striate.values.history import (
     LayerState,
     LayerStates,
 )
-from striate.values.images import Cache, Example, Index, Options, Series, Split
+from striate.values.images import Cache, Example, Index, Series, Split
 from striate.values.inspection import Aside, ClassCount, Family, Inspection, Leak
 from striate.values.models import (
     OWN,
@@ -63,6 +63,7 @@ from striate.values.models import (
     Preprocessing,
     Tap,
 )
+from striate.values.options import FIND_RATE, Options, Overrides, TrainingOptions
 from striate.values.plan import USUAL, Candidate, Choice, Plan
 from striate.values.predictions import UNKNOWN, UNSURE, Prediction, Predictions
 from striate.values.progress import Block, Progress, Report, Section, Values, Watch, unwatched
@@ -86,6 +87,7 @@ from striate.values.saying import (
 
 __all__ = [
     "CLOSED_FORM",
+    "FIND_RATE",
     "OWN",
     "PREPROCESSING",
     "SPLITS",
@@ -143,6 +145,7 @@ __all__ = [
     "NetSettings",
     "Options",
     "Outlier",
+    "Overrides",
     "Plan",
     "PlanSummary",
     "Prediction",
@@ -165,6 +168,7 @@ __all__ = [
     "Tap",
     "Targets",
     "Task",
+    "TrainingOptions",
     "Trial",
     "Values",
     "Verdict",

@@ -1,4 +1,4 @@
-"""What was asked for and what was found: options, index, cache, split."""
+"""What was found: index, cache, split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,45 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.values.saying import Rows, Sentence, Task, names_in
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Every setting of a fit. Each flag of `striate fit` is a field of the same name."""
-
-    minutes: float = 5.0
-    seed: int = 0
-    strategy: str = "auto"
-    net: str = "auto"
-    weights: str | None = None
-    split: str = "auto"
-    device: str = "auto"
-    plan: str | None = None
-    out: str | None = None
-    restart: bool = False
-    strict: bool = False
-    drop_rare: bool = False
-    max_pixels: int = 178_000_000
-    min_accuracy: float | None = None
-    lang: str = "auto"
-    group: str = "group"
-    group_pattern: str | None = None
-    label_pattern: str | None = None
-    classes_are_splits: bool = False
-    crop: bool = False
-    image: str = "image"
-    label: str = "label"
-    split_column: str = "split"
-    weight: str = "weight"
-    root: str | None = None
-    encoding: str = "auto"
-    label_separator: str | None = None
-    task: str = "auto"
-    data_root: str | None = None
-    set: str | None = None
-    remedy: bool = False
-    no_remedy: bool = False
-    race: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

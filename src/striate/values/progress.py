@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from striate.values.evidence import Doubt, Evidence, Ladder, Outlier
 from striate.values.findings import Summary
 from striate.values.history import Epoch, History, LayerStates
-from striate.values.images import Cache, Index, Options, Split
+from striate.values.images import Cache, Index, Split
 from striate.values.models import Machine, ModelSpec
+from striate.values.options import Options
 from striate.values.plan import Plan
 from striate.values.predictions import Predictions
 from striate.values.saying import Rows, Sentence

@@ -15,7 +15,7 @@ from striate.errors import StriateError
 from striate.learn.context import FitResult
 from striate.learn.finetune import remedy_trials
 from striate.learn.finetune.remedy_trials import gravest_fault, try_remedies
-from striate.values import History, Plan
+from striate.values import History, Plan, TrainingOptions
 
 N, K = 200, 3
 TRUTH = np.arange(N) % K
@@ -38,7 +38,7 @@ def job(folder: Path, seconds: float = 1e6, **options: Any) -> Any:
         val=np.arange(N),
         groups=np.arange(N),
         feature_rows=np.arange(N),
-        options=replace(values.options, **options),
+        options=TrainingOptions(**options),
         machine=values.machine,
         given_plan=None,
         checkpoints=folder,

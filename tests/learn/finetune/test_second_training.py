@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from tests import made
+from tests.strategy.evidences import MACHINE, evidence, trial
 
-from strategy.evidences import MACHINE, evidence, trial
 from striate.learn.context import Budget, FitContext, FitResult, RunPort
 from striate.learn.finetune import second_training
 from striate.learn.finetune.second_training import try_second_strategy
 from striate.strategy.choose import choose_plan
-from striate.values import Options, Plan, say
+from striate.values import Plan, TrainingOptions, say
 
 SPEEDS = {"features": 4000.0, "scratch": 2000.0, "deep": 500.0}
 HOPEFUL = evidence(train=700, size=224, trials=(trial(0.95, epochs=20),), **SPEEDS)
@@ -51,14 +51,14 @@ def job(seconds: float = 900, strategy: str = "auto", given: Plan | None = None)
             usable=nothing,
             watch=nothing,
         ),
-        options=Options(strategy=strategy),
+        options=TrainingOptions(strategy=strategy),
         machine=MACHINE,
         given_plan=given,
     )
 
 
 def learned(strategy: str) -> FitResult:
-    plan = choose_plan(HOPEFUL, 900, Options(strategy=strategy), MACHINE)
+    plan = choose_plan(HOPEFUL, 900, TrainingOptions(strategy=strategy), MACHINE)
     return FitResult(
         classifier=SimpleNamespace(),
         plan=replace(plan, because=(say("gate.not_kept", "not kept"),)),

@@ -17,7 +17,7 @@ from striate.errors import MachineError
 from striate.learn.context import FitContext
 from striate.learn.finetune.train_plan import initial_network, model_spec_of, train_plan
 from striate.predict.classifier import Classifier, load_classifier, save_classifier
-from striate.values import Cache, Evidence, Index, Options
+from striate.values import Cache, Evidence, Index, TrainingOptions
 
 CACHE, LABELS = made_training.stripes(60)
 TRAIN, VAL = np.arange(45), np.arange(45, 60)
@@ -37,7 +37,7 @@ def job(folder: Path, cache: Cache = CACHE) -> FitContext:
         val=VAL,
         groups=np.arange(60),
         feature_rows=np.arange(60),
-        options=Options(),
+        options=TrainingOptions(),
         machine=made_training.MACHINE,
         given_plan=None,
         checkpoints=folder,

@@ -11,13 +11,14 @@ from tests import made
 from tests.learn.made_context import some_context
 from tests.train.made_training import CLASSES, MACHINE, MEAN, STD, network, plan, stripes
 
+from striate.config.overrides import parse_overrides
 from striate.learn.context import FitResult
 from striate.learn.finetune.train_plan import predict_rows
 from striate.learn.finetune.weight_interpolation import interpolate_backbone, interpolate_weights
 from striate.metrics.intervals import log_loss
 from striate.predict.classifier import Classifier
 from striate.train.head import Network
-from striate.values import Choice, ModelSpec, Options, Plan, say
+from striate.values import Choice, ModelSpec, Plan, TrainingOptions, say
 
 CACHE, LABELS = stripes(180)
 TRAIN, VAL = np.arange(120), np.arange(120, 180)
@@ -32,7 +33,7 @@ def job(**changes: Any) -> Any:
         "train": TRAIN,
         "val": VAL,
         "machine": MACHINE,
-        "options": Options(),
+        "options": TrainingOptions(),
         "given_plan": None,
         "watch": lambda progress: None,
         **changes,
@@ -171,7 +172,7 @@ def test_images_of_one_group_are_one_witness() -> None:
 
 @pytest.mark.parametrize("asked", ["steps", "exact"])
 def test_a_wish_is_carried_out_without_weighing(asked: str) -> None:
-    given = job(options=Options(set=f"head={asked}"))
+    given = job(options=TrainingOptions(overrides=parse_overrides(f"head={asked}")))
     net, of = lazy()
     choice = Choice(value=asked, why=say("plan.set", "you asked for it"), ground="asked")
     exact = interpolate_weights(job(), learned(net, of, job())).classifier.network

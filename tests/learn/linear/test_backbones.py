@@ -14,7 +14,7 @@ from striate.learn.linear.backbone_sources import BackboneSource
 from striate.learn.linear.backbones import choose_backbone, probe_first_backbone
 from striate.learn.linear.linear_model import PRETRAINED
 from striate.probe.features import FeatureTable
-from striate.values import Options, Tap
+from striate.values import Tap, TrainingOptions
 
 N, K = 200, 4
 LABELS = np.arange(N) % K
@@ -24,7 +24,7 @@ NOISE = {PRETRAINED: 3.0, "fast": 3.0, "good": 0.1, "slow": 0.1, "equal": 3.0}
 
 @dataclass
 class Context:
-    options: Options
+    options: TrainingOptions
     minutes: float = 5.0
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ def rigged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def raced(*names: str, minutes: float = 5.0) -> tuple[Any, Context]:
-    job = Context(options=Options(), minutes=minutes)
+    job = Context(options=TrainingOptions(), minutes=minutes)
     first = probe_first_backbone(job)
     others = tuple(BackboneSource(net=name) for name in names)
     with pytest.MonkeyPatch.context() as patch:
@@ -137,21 +137,21 @@ def test_with_one_network_there_is_no_race() -> None:
 
 
 def test_a_network_that_was_named_and_cannot_be_fetched_ends_the_command() -> None:
-    job = Context(options=replace(Options(), net="absent"))
+    job = Context(options=replace(TrainingOptions(), net="absent"))
     with pytest.raises(HubError):
         probe_first_backbone(job)
     assert not job.said
 
 
 def test_a_network_that_is_asked_for_runs_against_none() -> None:
-    job = Context(options=replace(Options(), net="good"))
+    job = Context(options=replace(TrainingOptions(), net="good"))
     found = probe_first_backbone(job)
     assert choose_backbone(job, found) is found
     assert found.net == "good"
 
 
 def test_the_network_of_a_plan_is_never_replaced() -> None:
-    job = Context(options=Options())
+    job = Context(options=TrainingOptions())
     plan = made.values(classes=K).plan
     job.given_plan = replace(plan, net=replace(plan.net, value="absent"))
     with pytest.raises(HubError):
@@ -166,4 +166,6 @@ def test_a_file_for_a_network_that_is_asked_for_has_no_stand_in(
 
     monkeypatch.setattr(backbones, "probe_network", unfit)
     with pytest.raises(ModelError, match="do not fit"):
-        probe_first_backbone(Context(options=replace(Options(), net="good", weights="w.pt")))
+        probe_first_backbone(
+            Context(options=replace(TrainingOptions(), net="good", weights="w.pt"))
+        )

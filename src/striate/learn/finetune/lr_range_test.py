@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import torch
 
-from striate.config.overrides import wants_lr_range_test
 from striate.data.batches import iterate_batches
 from striate.learn.context import Budget, FitContext
 from striate.learn.finetune.train_plan import initial_network, model_spec_of
@@ -48,7 +47,7 @@ def apply_lr_range_test(
     The result is stored, so that a resumed training has the same rate.
     """
     data = context.data
-    if context.given_plan is not None or not wants_lr_range_test(context.options.set):
+    if context.given_plan is not None or not context.options.overrides.wants_lr_range_test:
         return plan, evidence
 
     def search() -> RateSearch:

@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.config.overrides import parse_overrides
 from striate.learn.context import FitContext, FitData, FitResult
 from striate.metrics import intervals
 from striate.metrics.probability_calibration import (
@@ -135,8 +134,7 @@ def interpolate_backbone(tuned: Network, first: Mapping[str, Tensor], share: flo
 
 def _candidate_penalties(context: FitContext, plan: Plan) -> list[float] | None:
     """The penalty of a given plan or the one requested; None if it is to be chosen."""
-    asked = parse_overrides(context.options.set) if context.options.set else {}
-    if context.given_plan is not None or "alpha" in asked:
+    if context.given_plan is not None or context.options.overrides.touches("alpha"):
         return [plan.alpha.value]
     return None
 

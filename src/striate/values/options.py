@@ -1,0 +1,111 @@
+"""What was asked for: every setting of a fit, and the few of them that training reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from striate.values.plan import Choice, Plan
+from striate.values.saying import say
+
+FIND_RATE = "find"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Every setting of a fit. Each flag of `striate fit` is a field of the same name."""
+
+    minutes: float = 5.0
+    seed: int = 0
+    strategy: str = "auto"
+    net: str = "auto"
+    weights: str | None = None
+    split: str = "auto"
+    device: str = "auto"
+    plan: str | None = None
+    out: str | None = None
+    restart: bool = False
+    strict: bool = False
+    drop_rare: bool = False
+    max_pixels: int = 178_000_000
+    min_accuracy: float | None = None
+    lang: str = "auto"
+    group: str = "group"
+    group_pattern: str | None = None
+    label_pattern: str | None = None
+    classes_are_splits: bool = False
+    crop: bool = False
+    image: str = "image"
+    label: str = "label"
+    split_column: str = "split"
+    weight: str = "weight"
+    root: str | None = None
+    encoding: str = "auto"
+    label_separator: str | None = None
+    task: str = "auto"
+    data_root: str | None = None
+    set: str | None = None
+    remedy: bool = False
+    no_remedy: bool = False
+    race: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What `--set` asks for: choices of a plan and settings of a network by name, and strengths
+    of augmentations by theirs. Where nothing is asked for all three are empty.
+    """
+
+    choices: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    strengths: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names as a person types them, `augment.flip` among them."""
+        return (*self.choices, *self.settings, *(f"augment.{name}" for name in self.strengths))
+
+    @property
+    def wants_lr_range_test(self) -> bool:
+        """Whether the learning rate is to be found by a range test."""
+        return self.choices.get("learning_rate") == FIND_RATE
+
+    def touches(self, choice: str) -> bool:
+        """Whether a choice is asked for, as `augment` is by `augment.flip=1`."""
+        named = choice in self.choices or choice in self.settings
+        return named or (choice == "augment" and bool(self.strengths))
+
+    def apply(self, plan: Plan, only: tuple[str, ...] = ()) -> Plan:
+        """The plan with what was asked for in the place of what was chosen; of `only` some choices.
+
+        A rate that is to be found stays as it was chosen.
+        """
+        changed: dict[str, Any] = dict(self.choices)
+        if self.wants_lr_range_test:
+            del changed["learning_rate"]
+        if self.settings:
+            changed["settings"] = replace(plan.settings.value, **self.settings)
+        if self.strengths:
+            kept = {**changed.get("augment", plan.augment.value), **self.strengths}
+            changed["augment"] = {name: value for name, value in kept.items() if value > 0}
+        why = say("plan.set", "you asked for it")
+        choices: dict[str, Any] = {
+            name: Choice(value=value, why=why, ground="asked")
+            for name, value in changed.items()
+            if not only or name in only
+        }
+        return replace(plan, **choices) if choices else plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """What of the options the choice of a plan and the training read; `--set` as one value."""
+
+    minutes: float = 5.0
+    seed: int = 0
+    strategy: str = "auto"
+    net: str = "auto"
+    weights: str | None = None
+    overrides: Overrides = field(default_factory=Overrides)
+    remedy: bool = False
+    no_remedy: bool = False
+    race: bool = False
