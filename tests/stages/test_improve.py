@@ -9,7 +9,11 @@ from tests.predict.test_model_files import MODEL
 
 from striate.predict.model_files import read_model, write_model
 from striate.run import Run
-from striate.stages.improve import restore_better_earlier, set_earlier_aside
+from striate.stages.improve import (
+    explain_no_change,
+    restore_better_earlier,
+    set_earlier_aside,
+)
 from striate.store.files import array_codec
 from striate.values import History
 
@@ -80,3 +84,14 @@ def test_what_was_put_by_survives_a_kill(tmp_path: Path) -> None:
     again = set_earlier_aside(Run.load(run.folder))
     assert again is not None
     assert np.array_equal(again.val_probabilities, said(0, 1, 2, 0))
+
+
+def test_a_round_that_changed_no_figure_says_why(tmp_path: Path) -> None:
+    run = finished(tmp_path / "run", said(0, 1, 2, 0))
+    values = made.values(classes=3)
+    after = explain_no_change(run, values)
+    assert after.plan.because[-1].code.startswith("improve.")
+    assert run.plan.because[-1].code == after.plan.because[-1].code
+    assert explain_no_change(run, after) is after
+    better = made.values(classes=3, accuracy=0.99)
+    assert explain_no_change(run, better) is better

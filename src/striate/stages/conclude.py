@@ -17,6 +17,7 @@ from striate.report.html import render_page
 from striate.report.language import choose_language
 from striate.run import FIRST_MODEL, Run
 from striate.stages.baseline_models import measure_baselines
+from striate.stages.improve import explain_no_change
 from striate.store.files import array_codec, arrays_codec
 from striate.store.summary import summarise_run
 from striate.train.fast.machine import measure_machine
@@ -37,7 +38,7 @@ from striate.values import (
 
 def conclude_run(run: Run, index: Index, split: Split, cache: Cache, machine: Machine) -> None:
     """Write findings, summary and report, and mark the run as finished."""
-    values = gather_values(run, index, split, cache, machine)
+    values = explain_no_change(run, gather_values(run, index, split, cache, machine))
     if index.task == "label" and values.counted.any():
         with run.timed("ladder"):
             ladder = run.keep(

@@ -14,6 +14,7 @@ from striate.run import Run
 from striate.store.files import Codec, array_codec
 from striate.store.plan_files import PLAN
 from striate.store.tables import HISTORY, PREDICTIONS
+from striate.strategy.more_minutes import no_change_reason
 from striate.values import (
     History,
     Plan,
@@ -21,6 +22,7 @@ from striate.values import (
     Progress,
     Sentence,
     Task,
+    Values,
     Watch,
     say,
     unwatched,
@@ -106,6 +108,28 @@ def restore_better_earlier(
     run.write("predictions.csv", earlier.predictions)
     run.write("val.npy", earlier.val_probabilities, array_codec())
     return True
+
+
+def explain_no_change(run: Run, values: Values) -> Values:
+    """The values, with a sentence in the plan where a round of more minutes changed no figure.
+
+    A run that is being improved holds the summary of the round before until it is finished.
+    """
+    evidence, plan, test = values.evidence, values.plan, values.summary.test
+    told = any(sentence.code.startswith("improve.") for sentence in plan.because)
+    if not run.record.rounds or not run.holds("summary.json") or evidence is None or told:
+        return values
+    before = run.summary
+    if before.test is None or test is None or before.test.value != test.value:
+        return values
+    if before.plan.strategy != plan.strategy.value:
+        return values
+    spent = sum(run.record.stages.get(name, 0.0) for name in ("decode", "features", "evidence"))
+    parts = values.folds + 1 if values.folds else 1
+    reason = no_change_reason(evidence, plan, run.record.settings, spent, parts)
+    plan = replace(plan, because=(*plan.because, reason))
+    run.write("plan.json", plan)
+    return replace(values, plan=plan)
 
 
 def _has_lower_accuracy(found: Answers, earlier: Answers, truth: Truth) -> Sentence | None:
