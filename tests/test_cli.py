@@ -496,6 +496,21 @@ def test_a_signal_twice_in_a_row_does_no_harm(name: str, code: int) -> None:
     assert not list(Path("runs").rglob(".*"))
 
 
+def test_a_signal_that_a_library_swallows_ends_the_command_all_the_same() -> None:
+    lost = SLOW.replace(
+        "try:", "try: time.sleep(60)\n        except BaseException: pass\n        try:"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", lost.format(path=sys.path)], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert "saved in runs/flowers-1" in err
+
+
 def test_a_terminal_that_hangs_up_takes_no_program_of_nohup_with_it() -> None:
     shell = f"trap '' HUP; exec {sys.executable} -c \"$0\""
     process = subprocess.Popen(
@@ -843,6 +858,7 @@ def test_only_the_first_of_several_interrupts_counts(monkeypatch: pytest.MonkeyP
     now = [100.0]
     monkeypatch.setattr(error_output.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(error_output, "_interrupted", [-5.0])
+    monkeypatch.setattr(error_output, "_watch_the_end", lambda number: None)
     with pytest.raises(KeyboardInterrupt) as first:
         error_output.interrupt_once(15, None)
     assert error_output.exit_code_of(first.value) == 143

@@ -22,6 +22,7 @@ from striate.command.decision_flags import (
 )
 from striate.command.error_output import (
     as_known_error,
+    end_is_reached,
     error_lines,
     errors_in_colour,
     exit_code_of,
@@ -346,6 +347,7 @@ def _end(error: BaseException, words: Sequence[str]) -> int:
     """Tells of what broke a command off, and gives its exit code."""
     ended = signal_behind(error)
     if ended is not None:
+        end_is_reached()
         with suppress(KeyboardInterrupt, OSError):  # a terminal that hung up hears nothing
             _print_error(interrupt_error(ended, words), mark="")
         return exit_code_of(ended)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from striate.values import Example
 
 PATIENCE_SECONDS = 5.0
+LOST_SECONDS = 0.5
 MOST_NAMED = 20
 # torch's allocator, oneDNN, Python's threads, and the loader of libraries that found no room.
 NO_MEMORY = (
@@ -132,7 +133,31 @@ def interrupt_once(number: int, frame: object) -> None:
     now = time.monotonic()
     if now - _interrupted[0] > PATIENCE_SECONDS:
         _interrupted[0] = now
+        _watch_the_end(number)
         raise KeyboardInterrupt if number == signal.SIGINT else Ended(number)
+
+
+def _watch_the_end(number: int) -> None:
+    """Raises the signal again, every half second, where its exception was lost on the way.
+
+    It may come up where nothing can be raised to, such as in a destructor or in a callback of a
+    library: Python prints it and goes on. An exception that is being handled is on its way.
+    """
+    if not hasattr(signal, "setitimer"):  # Windows
+        return
+
+    def raise_again(alarm: int, frame: object) -> None:
+        if signal_behind(sys.exc_info()[1] or Exception()) is None:
+            raise KeyboardInterrupt if number == signal.SIGINT else Ended(number)
+
+    signal.signal(signal.SIGALRM, raise_again)
+    signal.setitimer(signal.ITIMER_REAL, LOST_SECONDS, LOST_SECONDS)
+
+
+def end_is_reached() -> None:
+    """The signal has come through: it is not raised again."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def silence_output() -> None:
