@@ -53,7 +53,7 @@ def test_what_cannot_be_told_apart_is_said() -> None:
     assert equal is not None
     assert worse is not None
     assert "cannot be told apart" in equal.lead
-    assert "hand-made features are right 25.0 points more often" in worse.lead
+    assert say("ladder.lead_worse", points=25.0) == worse.lead
     assert worse.blocks[0].rows[4][3].startswith("−10.0")
 
 

@@ -37,10 +37,13 @@ def test_a_short_training_has_no_band() -> None:
 
 
 def test_it_says_that_a_training_was_stopped() -> None:
-    assert "ended after" not in shown(LONG)[0]
     planned = replace(LONG, planned_epochs=len(LONG.epochs) + 20)
     assert planned.stopped_early
-    assert f"ended after {len(LONG.epochs)} of {planned.planned_epochs}" in shown(planned)[0]
+    stopped = load_words("en")(
+        "training.stopped", n=len(LONG.epochs), planned=planned.planned_epochs
+    )
+    assert stopped in shown(planned)[0]
+    assert stopped not in shown(LONG)[0]
 
 
 def test_without_validation_images_there_is_nothing_to_say() -> None:

@@ -52,7 +52,7 @@ def test_what_was_found_stands_in_a_few_lines() -> None:
 def test_the_result_ends_with_path_and_next_command() -> None:
     values = made.values()
     lines = shown(run_result(values.summary, "runs/flowers-1")).splitlines()
-    assert "92.7 %  (95 % interval 80.6–97.5, 41 test images)" in lines[0]
+    assert all(figure in lines[0] for figure in ("92.7 %", "95 %", "80.6–97.5", "n = 41"))
     assert lines[-2].endswith("runs/flowers-1/report.html")
     assert lines[-1].endswith("striate predict runs/flowers-1 NEW-IMAGES/")
 
