@@ -79,7 +79,7 @@ def test_what_was_planted_is_told_and_shown(
 def test_in_chinese(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("inspect", "ponds", "--lang", "zh", "--out", "page.html") == 0
     assert "39 张图像，2 个类别" in capsys.readouterr().out
-    assert "同一张图在两个划分中" in Path("page.html").read_text("utf-8")
+    assert "同一图像出现在两个划分中" in Path("page.html").read_text("utf-8")
 
 
 def test_json_is_one_object_with_every_figure(
@@ -198,7 +198,7 @@ def test_a_doubtful_label_is_told_shown_and_marked(
     assert "1 of 60 get less than 5 %, such as red/07.png (red: green?)" in told
     assert "marked, not changed: 1." in told
     page = Path("inspect.html").read_text("utf-8")
-    assert "rather green" in page
+    assert "more likely green" in page
     with Path("clean.csv").open(encoding="utf-8", newline="") as file:
         marked = [row for row in csv.DictReader(file) if row["suggested"]]
     assert [(row["image"], row["label"], row["suggested"]) for row in marked] == [

@@ -6,6 +6,7 @@ import pytest
 from tests import made
 
 from striate.report.baselines import baselines_section
+from striate.report.canvas import NARROW_WIDTH
 from striate.report.language import load_words, plain_spaces
 from striate.values import Ladder, Rung, Values
 
@@ -44,6 +45,8 @@ def test_every_rung_is_drawn_and_listed(lang: str) -> None:
         assert plain_spaces(say(f"rung.{name}")) in block.svg
     assert "45.0" in section.lead
     assert block.rows[2][3].startswith("+10.0")
+    assert block.svg.count("<svg") == 2, "a wide and a narrow form"
+    assert f'viewBox="0 0 {NARROW_WIDTH} ' in block.svg
 
 
 def test_what_cannot_be_told_apart_is_said() -> None:

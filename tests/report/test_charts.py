@@ -18,6 +18,16 @@ from striate.report.charts import (
     draw_stage_intervals,
 )
 
+# What a screen 390 pixels wide leaves for a chart beside the margins of page and section.
+PHONE_CHART_WIDTH = 328
+
+
+def forms(svg: str) -> tuple[ElementTree.Element, ElementTree.Element]:
+    """The wide and the narrow form of a chart."""
+    wide, narrow, rest = svg.split("</svg>")
+    assert not rest
+    return ElementTree.fromstring(wide + "</svg>"), ElementTree.fromstring(narrow + "</svg>")
+
 
 def curve(key: str = "loss", name: str = "training") -> str:
     return draw_curves(
@@ -60,12 +70,26 @@ def test_a_chart_takes_colour_and_font_from_the_page(svg: str) -> None:
 
 @pytest.mark.parametrize("svg", [curve(), dots(), diagram()], ids=["curves", "stages", "rel"])
 def test_a_chart_is_named_and_described(svg: str) -> None:
-    tree = ElementTree.fromstring(svg)
-    title, description = tree[0], tree[1]
-    assert (title.tag, description.tag) == ("title", "desc")
-    assert tree.attrib["aria-labelledby"] == f"{title.attrib['id']} {description.attrib['id']}"
-    assert title.text
-    assert description.text
+    for tree in forms(svg):
+        title, description = tree[0], tree[1]
+        assert (title.tag, description.tag) == ("title", "desc")
+        assert tree.attrib["aria-labelledby"] == f"{title.attrib['id']} {description.attrib['id']}"
+        assert title.text
+        assert description.text
+
+
+@pytest.mark.parametrize("svg", [curve(), dots(), diagram()], ids=["curves", "stages", "rel"])
+def test_on_a_phone_text_is_at_least_ten_pixels_high(svg: str) -> None:
+    _, narrow = forms(svg)
+    assert narrow.attrib["class"] == "chart narrow"
+    shown = PHONE_CHART_WIDTH / float(narrow.attrib["viewBox"].split()[2])
+    sizes = [
+        float(size)
+        for element in narrow.iter("text")
+        for size in re.findall(r"font-size: ([\d.]+)px", element.attrib["style"])
+    ]
+    assert sizes
+    assert min(sizes) * shown >= 10
 
 
 def test_titles_are_escaped() -> None:
@@ -73,14 +97,14 @@ def test_titles_are_escaped() -> None:
 
 
 def test_names_of_lines_and_the_kept_epoch_are_text() -> None:
-    texts = [element.text for element in ElementTree.fromstring(curve()).iter("text")]
+    texts = [element.text for element in forms(curve())[0].iter("text")]
     assert {"training", "validation", "kept: 2", "Epoch"} <= set(texts)
 
 
 def test_names_at_equal_ends_do_not_overlap() -> None:
     places = {
         element.text: float(element.attrib["y"])
-        for element in ElementTree.fromstring(curve()).iter("text")
+        for element in forms(curve())[0].iter("text")
         if element.text in ("training", "validation")
     }
     assert abs(places["training"] - places["validation"]) >= 14
@@ -132,7 +156,7 @@ def test_a_users_matplotlibrc_changes_nothing_and_is_put_back(draw: Callable[[],
 
 
 def test_a_canvas_outside_of_its_settings_is_refused() -> None:
-    with pytest.raises(AssertionError, match="@drawn"):
+    with pytest.raises(AssertionError, match="draw_lock"):
         Canvas(100, 100, left=1, right=1, top=1, bottom=1)
 
 

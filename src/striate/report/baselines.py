@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from striate.report.canvas import COLOURS, Canvas, draw_lock, estimate_text_width
+from striate.report.canvas import COLOURS, Canvas, draw_lock, estimate_text_width, is_narrow
 from striate.report.language import Words, plain_spaces
 from striate.values import CLOSED_FORM, Block, Interval, Ladder, Rung, Section, Values
 
 WIDTH, ROW = 660, 50
+NARROW_ROW = 88  # the texts of a step stand above its interval
 HEADER = ("step", "accuracy", "interval", "gain", "seconds", "learnt", "judged", "features")
 
 
@@ -44,7 +45,11 @@ def draw_ladder(key: str, title: str, description: str, steps: Sequence[LadderSt
     right = 26 + max(
         estimate_text_width(text, 12.5) for s in steps for text in (s.stated, s.beside)
     )
-    canvas = Canvas(WIDTH, ROW * len(steps) + 44, left=left, right=right, top=10, bottom=34)
+    row_height = ROW
+    if is_narrow():
+        left, right, row_height = 14, 14, NARROW_ROW
+    height = row_height * len(steps) + 44
+    canvas = Canvas(WIDTH, height, left=left, right=right, top=10, bottom=34)
     axes = canvas.axes
     canvas.grid("x")
     last = len(steps) - 1
@@ -60,7 +65,7 @@ def draw_ladder(key: str, title: str, description: str, steps: Sequence[LadderSt
         axes.plot(span, [row, row], color=colour, linewidth=5 if best else 3.5, alpha=0.55)
         axes.plot([places[row]], [row], color=colour, marker="o", markersize=11 if best else 8)
         _draw_texts(canvas, row, step, left, best)
-    axes.set_ylim(-0.5, last + 0.5)
+    axes.set_ylim(*((-0.3, last + 0.7) if is_narrow() else (-0.5, last + 0.5)))
     axes.set_yticks([])
     axes.set_xlim(max(0.0, min(s.accuracy.low for s in steps) - 0.04), 1.0)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
@@ -69,15 +74,21 @@ def draw_ladder(key: str, title: str, description: str, steps: Sequence[LadderSt
 
 
 def _draw_texts(canvas: Canvas, row: int, step: LadderStep, left: float, best: bool) -> None:
-    """A name and its line at the left, a share and its line at the right of the drawing."""
+    """A name and its line at the left, a share and its line at the right of the drawing.
+
+    On a narrow one they stand above the interval, what is beside below it.
+    """
     transform = canvas.axes.get_yaxis_transform()
-    for x, shift, align, pair in (
-        (0.0, -left + 4, "left", (step.name, step.below)),
-        (1.0, 18, "left", (step.stated, step.beside)),
+    upper, lower = (40, 24) if is_narrow() else (7, -9)
+    below = -17 if is_narrow() else lower
+    at_right = (0, "right") if is_narrow() else (18, "left")
+    for x, shift, align, foot, pair in (
+        (0.0, -left + 4, "left", lower, (step.name, step.below)),
+        (1.0, *at_right, below, (step.stated, step.beside)),
     ):
         for text, rise, colour, weight in (
-            (pair[0], 7, "ink", "bold" if best else "normal"),
-            (pair[1], -9, "soft", "normal"),
+            (pair[0], upper, "ink", "bold" if best else "normal"),
+            (pair[1], foot, "soft", "normal"),
         ):
             canvas.axes.annotate(
                 text,

@@ -1,11 +1,14 @@
 """matplotlib -> SVG that takes its colours and its font from the page, with a title and a text."""
 
+import functools
 import io
 import re
 import unicodedata
 import warnings
+from collections.abc import Callable
+from contextvars import ContextVar
 from html import escape
-from typing import Any
+from typing import Any, ParamSpec
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -42,20 +45,48 @@ RC: dict[Any, Any] = {
     "ytick.color": COLOURS["soft"],
     "axes.labelcolor": COLOURS["soft"],
 }
-# Decorates every function that draws: matplotlib reads its settings while lines are added, too.
-draw_lock = matplotlib.rc_context(RC)
+# Width in pixels of the form for narrow screens: about what a phone leaves, so that text set in
+# 12 pixels is shown in at least 10 of them. The page's style shows one form or the other.
+NARROW_WIDTH = 320
+P = ParamSpec("P")
+_is_narrow: ContextVar[bool] = ContextVar("narrow", default=False)
+
+
+def draw_lock(draw: Callable[P, str]) -> Callable[P, str]:
+    """Decorate a function that draws one chart: it is drawn twice, wide and narrow.
+
+    matplotlib reads its settings while lines are added, so they hold for the whole function.
+    """
+
+    @functools.wraps(draw)
+    def draw_both(*args: P.args, **kwargs: P.kwargs) -> str:
+        with matplotlib.rc_context(RC):
+            wide = draw(*args, **kwargs)
+            token = _is_narrow.set(True)
+            try:
+                return wide + draw(*args, **kwargs)
+            finally:
+                _is_narrow.reset(token)
+
+    return draw_both
+
+
+def is_narrow() -> bool:
+    """Whether the form for narrow screens is being drawn."""
+    return _is_narrow.get()
 
 
 class Canvas:
     """One drawing of `width` x `height` pixels, its axes set in by the four margins.
 
-    It is made, drawn on and written inside a function that is `@drawn`.
+    It is made, drawn on and written inside a function that is decorated with `draw_lock`.
     """
 
     def __init__(
         self, width: int, height: int, *, left: float, right: float, top: float, bottom: float
     ) -> None:
-        assert matplotlib.rcParams["svg.hashsalt"] == RC["svg.hashsalt"], "draw inside @drawn"
+        assert matplotlib.rcParams["svg.hashsalt"] == RC["svg.hashsalt"], "decorate with draw_lock"
+        width = NARROW_WIDTH if is_narrow() else width
         self.width, self.height = width, height
         # 72 dots per inch: a point is a pixel, so sizes below are sizes on the page.
         self.figure = Figure(figsize=(width / 72, height / 72), dpi=72)
@@ -95,6 +126,8 @@ def estimate_text_width(text: str, size: float = 12) -> float:
 
 
 def _inline_svg(svg: str, width: int, height: int, key: str, title: str, description: str) -> str:
+    form = "narrow" if is_narrow() else "wide"
+    key = f"{key}-narrow" if is_narrow() else key
     body = svg[svg.index("<svg") :]
     body = body[body.index(">") + 1 : body.rindex("</svg>")]
     body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.S)
@@ -112,7 +145,7 @@ def _inline_svg(svg: str, width: int, height: int, key: str, title: str, descrip
         body = body.replace(stand_in, f"var(--{name})")
     body = re.sub(r"\n\s*", "\n", body).strip()
     return (
-        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" '
+        f'<svg class="chart {form}" viewBox="0 0 {width} {height}" role="img" '
         f'aria-labelledby="{key}-title {key}-desc">'
         f'<title id="{key}-title">{escape(title)}</title>'
         f'<desc id="{key}-desc">{escape(description)}</desc>{body}</svg>'
