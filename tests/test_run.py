@@ -18,7 +18,7 @@ from tests import made
 from striate.errors import MachineError, ModelError, SourceError, StriateError, UsageError
 from striate.run import Run, TimeBudget
 from striate.store.files import array_codec, arrays_codec, json_codec
-from striate.store.place import make_folder_name
+from striate.store.run_folder import make_folder_name
 from striate.values import Options, Progress, Split
 
 VALUES = made.values()

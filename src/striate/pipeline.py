@@ -66,7 +66,9 @@ def fit(
         with run.timed("split"):
             groups = find_duplicate_groups(index, cache)
             split = run.keep(
-                "split.npz", lambda: _cut_split(index, cache, groups, options), arrays_codec(Split)
+                "split.npz",
+                lambda: _split_with_notes(index, cache, groups, options),
+                arrays_codec(Split),
             )
         run.write("index.csv", complete_index(index, split))
         for note in split.notes:
@@ -83,7 +85,7 @@ def fit(
     return run
 
 
-def _cut_split(index: Index, cache: Cache, groups: Rows, options: Options) -> Split:
+def _split_with_notes(index: Index, cache: Cache, groups: Rows, options: Options) -> Split:
     """The split, with a note where images in a row look like a series."""
     split = split_index(index, groups, options)
     series = find_series(index, cache, groups)

@@ -18,7 +18,8 @@ from striate.report.card import run_card
 from striate.store import files
 from striate.store.clock import TimeBudget as TimeBudget
 from striate.store.files import Codec
-from striate.store.place import (
+from striate.store.record import RUN, RunRecord, SourceRecord, new_record, read_record
+from striate.store.run_folder import (
     Mode,
     RunPlace,
     clear_run_folder,
@@ -27,7 +28,6 @@ from striate.store.place import (
     remove_begun_run,
     sweep_run_folder,
 )
-from striate.store.record import RUN, RunRecord, SourceRecord, new_record, read_record
 from striate.store.shelf import RunStore
 from striate.store.summary import package_versions
 from striate.values import (

@@ -5,12 +5,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from tests import made
 
-from striate.config.overrides import (
-    ALLOWED_WORDS,
-    CHOICES,
-    SETTINGS,
-    parse_overrides,
-)
+from striate.config.overrides import ALLOWED_WORDS, CHOICES, SETTINGS, parse_overrides
 from striate.config.settings import check_settings
 from striate.errors import UsageError
 from striate.nets import _layers

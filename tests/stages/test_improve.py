@@ -9,11 +9,7 @@ from tests.predict.test_model_files import MODEL
 
 from striate.predict.model_files import read_model, write_model
 from striate.run import Run
-from striate.stages.improve import (
-    explain_no_change,
-    restore_better_earlier,
-    set_earlier_aside,
-)
+from striate.stages.improve import explain_no_change, restore_better_earlier, set_earlier_aside
 from striate.store.files import array_codec
 from striate.values import History
 

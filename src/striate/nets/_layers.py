@@ -1,4 +1,7 @@
-"""The layers that networks are built of, by the names that settings give them."""
+"""The layers that networks are built of, by the names that settings give them.
+
+The dropout before the head is in `train/head.py`.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar

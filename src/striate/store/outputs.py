@@ -1,7 +1,8 @@
 """Where a command may write: checks that no file of the user is lost, and the writing itself.
 
 Never over a file that the command reads, never into a folder that it reads, never into a run
-folder. Over a file that striate did not write as the same kind only if forced.
+folder. Over a file that striate did not write as the same kind only if forced. Which folder
+`fit --out` may use is decided in `store/run_folder.py`.
 """
 
 import mimetypes

@@ -1,4 +1,4 @@
-"""Selection of the best epoch and early stopping, from the losses alone.
+"""The best epoch and early stopping, from the losses; averages of the weights.
 
 The criterion is that of `striate diagnose`: the least smoothed validation loss. Where it lies is
 known only later, since later epochs change the smoothed level; so the weights of the few most
