@@ -435,6 +435,7 @@ def test_a_fault_while_a_signal_ends_the_command_is_the_signals(
     code, _, err = told(capsys, "fit", "flowers", "-q")
     assert code == 129
     assert "SIGHUP" in err
+    assert "type the same command again" in err
 
 
 def test_an_interrupted_import_shows_no_traceback() -> None:

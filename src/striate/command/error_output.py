@@ -112,7 +112,9 @@ def interrupt_error(error: BaseException, words: Sequence[str]) -> StriateError:
     ended = f"Ended by {error}" if isinstance(error, Ended) else "Interrupted"
     saved = f"{ended}; what was done is saved in {folder}." if folder else f"{ended}."
     going_on = [word for word in words if word != "--restart"]  # it would begin anew
-    again = f"The same command goes on: {shlex.join(['striate', *going_on])}" if folder else ""
+    again = f"The same command goes on: {shlex.join(['striate', *going_on])}"
+    if not folder:
+        again = "No step was broken off: type the same command again." if "fit" in words[:1] else ""
     return StriateError(saved, again)
 
 
