@@ -470,3 +470,9 @@ def test_images_unlike_all_others_are_named() -> None:
     finding = said(replace(values, outliers=(odd,) * 5), "outliers")
     assert (finding.outcome, finding.figures["n"]) == ("found", 5)
     assert "a/odd.gif" in finding.meaning
+
+
+def test_a_rare_class_that_is_always_missed_is_not_said_to_be_unharmed() -> None:
+    values = of_counts([0] * 50 + [1] * 2, [0] * 52, trained=[400, 10])
+    finding = said(values, "imbalance")
+    assert finding.outcome != "passed"

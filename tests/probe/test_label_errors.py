@@ -77,3 +77,13 @@ def test_flags_are_cleanlabs(seed: int) -> None:
     )
     confident = confident_classes(probabilities.astype(np.float32), labels)
     assert np.array_equal((confident >= 0) & (confident != labels), expected)
+
+
+def test_a_label_that_is_the_most_probable_is_not_doubted_where_a_class_is_rare() -> None:
+    labels = np.array([0] * 40 + [1] * 2)
+    probabilities = np.tile(np.array([0.99, 0.01], np.float32), (42, 1))
+    probabilities[:20] = (0.985, 0.015)
+    examples = tuple(Example(path=f"{n}.png", label="ab"[k]) for n, k in enumerate(labels))
+    index = Index(root="", name="x", kind="folder", classes=("a", "b"), examples=examples)
+    doubts = rank_label_errors(probabilities, index, np.arange(42))
+    assert {doubt.row for doubt in doubts if doubt.flagged} == {40, 41}

@@ -45,13 +45,24 @@ def check_imbalance(values: Values) -> Finding:
             "beside the accuracy.",
             figures=figures,
         )
+    if rare.value < rest.value:
+        return make_finding(
+            "imbalance",
+            "not_applicable",
+            "info",
+            title="Imbalance",
+            meaning="Rare classes: {classes:,}. Whether that harms cannot be told from their "
+            "{n:,} test images: {rare:.1%} of them are correct, {rest:.1%} of the others.",
+            variant="few",
+            figures=figures,
+        )
     return make_finding(
         "imbalance",
         "passed",
         "info",
         title="Imbalance",
-        meaning="{classes:,} classes are rare, and it shows no harm: {rare:.1%} of their {n:,} "
-        "test images are right, {rest:.1%} of the others.",
+        meaning="Rare classes: {classes:,}. It shows no harm: {rare:.1%} of their {n:,} test "
+        "images are correct, {rest:.1%} of the others.",
         figures=figures,
     )
 

@@ -20,7 +20,7 @@ def rank_label_errors(
     `probabilities_NK` are out-of-sample. `doubt` is one minus the probability of the given label,
     so 0 to 1. `flagged` means that the image is off the diagonal of the confident joint: another
     class is at least as probable as it is on average for images with that label (section 3.1 of the
-    paper).
+    paper), and more probable than the label that it has.
     """
     labels = index.labels()[rows]
     confident = confident_classes(probabilities_NK, labels)
@@ -38,7 +38,11 @@ def rank_label_errors(
             doubt=float(1 - given[i]),
             given_probability=float(given[i]),
             suggested_probability=float(others[i, best[i]]),
-            flagged=bool(confident[i] >= 0 and confident[i] != labels[i]),
+            flagged=bool(
+                confident[i] >= 0
+                and confident[i] != labels[i]
+                and others[i, best[i]] > given[i]  # with rare classes the average alone is low
+            ),
         )
         for i in order
     )

@@ -27,7 +27,8 @@ def findings_section(
     passed = sum(finding.outcome == "passed" for finding in others)
     lead = words("findings.lead", n=len(found), passed=passed)
     if not found:
-        lead = words("findings.calm", n=passed)
+        told = any(f.meaning == verdict.sentence and f.outcome == "found" for f in findings)
+        lead = words("findings.beside_verdict" if told else "findings.calm", n=passed)
     return Section(key="findings", title=words("findings.title"), lead=lead, blocks=tuple(blocks))
 
 

@@ -136,6 +136,9 @@ def _trust_block(values: Values, words: Words) -> Block:
         words("trust.same_source"),
         words("trust.planning", low=words.percent(score.interval[0], 0)),
     ]
+    if values.summary.verdict.code in UNPROVED:
+        nothing = ((words("trust.nothing"),),)
+        return Block(kind="list", title=words("trust.title"), rows=nothing)
     strong = _classes_at_least(values, score.interval[0])
     if strong:
         points.append(words("trust.classes", classes=words.listed(strong[:6])))
@@ -168,3 +171,5 @@ def _weakest_class(values: Values) -> ClassResult | None:
 
 # So few images that a number of new ones to be correct would promise too much.
 FEW_IMAGES = 60
+# Verdicts by which nothing was learnt that shows; `guessing_rare` tells classes apart.
+UNPROVED = ("guessing", "guessing_always", "guessing_few")
