@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from striate.learn.context import FitContext, FitData, FitResult
 from striate.learn.fit import fit_model
 from striate.learn.side_run import scoped_cache
+from striate.learn.task import task_spec
 from striate.metrics.intervals import sample_rows
 from striate.predict.classifier import activate_outputs
 from striate.probe.nearest_distances import nearest_cosine_distances, normalise_length
 from striate.store.files import array_codec
 from striate.train.head import all_taps
-from striate.values import HeldOut, Index, Progress, Rows
+from striate.values import HeldOut, Progress, Rows
 
 T = TypeVar("T")
 
@@ -37,12 +38,15 @@ def cross_validate(context: FitContext, folds: Rows) -> NDArray[np.float32]:
     """
     data = context.data
     numbers = sorted({int(fold) for fold in folds[data.train]})
-    pooled = np.zeros((len(data.train), _output_width(data.index)), np.float32)
+    pooled = np.zeros((len(data.train), 0), np.float32)
     for done, fold in enumerate(numbers):
         held_out = folds[data.train] == fold
-        pooled[held_out] = context.port.keep(
+        found = context.port.keep(
             f"fold-{fold}.npy", partial(_fit_fold, context, held_out, fold), array_codec()
         )
+        if not pooled.size:
+            pooled = np.zeros((len(data.train), found.shape[1]), np.float32)
+        pooled[held_out] = found
         context.port.watch(
             Progress(
                 stage="folds",
@@ -67,10 +71,7 @@ def _fit_fold(context: FitContext, held_out: NDArray[np.bool_], fold: int) -> ND
     others = replace(data, train=data.train[~held_out])
     learned = fit_model(replace(context, data=others, port=port))
     found = _predict_held_out(data, learned, data.train[held_out])
-    if data.index.task != "labels":
-        return found
-    said = found >= np.asarray(learned.classifier.spec.thresholds, np.float32)
-    return np.concatenate([found, said.astype(np.float32)], axis=1)
+    return task_spec(data).answers(learned.classifier, found)
 
 
 def _predict_held_out(data: FitData, learned: FitResult, rows: Rows) -> NDArray[np.float32]:
@@ -83,19 +84,13 @@ def _predict_held_out(data: FitData, learned: FitResult, rows: Rows) -> NDArray[
     return activate_outputs(spec, logits.numpy())
 
 
-def _output_width(index: Index) -> int:
-    if index.task == "number":
-        return 1
-    return len(index.classes) * (2 if index.task == "labels" else 1)
-
-
 def select_held_out(data: FitData, learned: FitResult) -> HeldOut | None:
     """The held-out images that calibrate conformal sets and typicality; None if there are none.
 
     For a linear model these are all its training images by their leave-one-out scores, for a
     trained network the validation images; at most `MAX_HELD_OUT` are drawn.
     """
-    if data.index.task != "label":
+    if task_spec(data).correct is None:
         return None
     if learned.table is not None and learned.left_out is not None:
         return _held_out_by_leave_one_out(data, learned)

@@ -1,84 +1,77 @@
-"""The procedure of a fit: gather evidence, choose a plan, train, gate on held-out images."""
+"""The procedure of a fit: gather evidence, choose a plan, train, gate on held-out images.
 
-from dataclasses import replace
+What differs between tasks is a row of functions, `TaskSteps`; what a training by steps needs to
+know of a task is `TaskSpec`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
-
-import numpy as np
+from typing import Any, Generic, TypeVar
 
 from striate.learn.check_options import check_requested_network, lacks_pretrained_weights
-from striate.learn.context import FitContext, FitData, FitResult
+from striate.learn.context import FitContext, FitResult
 from striate.learn.finetune.gradient_training import train_by_gradient
 from striate.learn.finetune.lr_range_test import apply_lr_range_test
 from striate.learn.finetune.second_training import try_second_strategy
 from striate.learn.finetune.successive_halving import race_settings
 from striate.learn.gather_evidence import gather_evidence
-from striate.learn.linear.backbones import choose_backbone, probe_first_backbone
-from striate.learn.linear.linear_model import (
-    LinearProbes,
-    fit_ridge_on_taps,
-    linear_classifier,
-    refit_linear,
-)
-from striate.learn.linear.suspect_images import find_label_errors, publish_outliers
-from striate.learn.linear.target_fit import fit_targets
+from striate.learn.linear import class_fit, target_fit
+from striate.learn.linear.linear_model import BackboneFeatures
+from striate.learn.linear.suspect_images import publish_outliers
 from striate.learn.override_cost import add_ignored_settings, add_override_cost
-from striate.metrics.probability_calibration import calibrate_scores, choose_calibration
-from striate.predict.classifier import Classifier, copy_with
-from striate.probe.ridge import RidgeFit
-from striate.probe.stage_probes import ProbeResults
+from striate.predict.classifier import Classifier
 from striate.store.files import json_codec
 from striate.store.plan_files import PLAN
-from striate.strategy.choose import choose_plan
-from striate.strategy.plans import linear_plan
-from striate.values import CLOSED_FORM, Calibration, Choice, Evidence, Plan, Rows
+from striate.values import CLOSED_FORM, Choice, Evidence, Plan, Task
+
+F = TypeVar("F", bound=BackboneFeatures)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSteps(Generic[F]):
+    """The steps of the procedure that a task has its own way of; `F` is what it reads.
+
+    `first_model` is a usable model of training images alone, by the plan of the exact head that
+    `plan_exact` makes. `tell_override_cost` adds sentences on what forcing a choice cost.
+    """
+
+    read: Callable[[FitContext], F]
+    gather_evidence: Callable[[FitContext, F | None], Evidence]
+    choose_plan: Callable[[FitContext, Evidence], Plan]
+    plan_exact: Callable[[FitContext, Evidence, Choice[str]], Plan]
+    first_model: Callable[[FitContext, F, Plan], Classifier]
+    fit_closed_form: Callable[[FitContext, F, Plan, Evidence], FitResult]
+    tell_override_cost: Callable[[FitContext, F | None, FitResult], FitResult]
 
 
 def fit_model(context: FitContext) -> FitResult:
-    """The best model that the budget allows, as judged on held-out images."""
-    return add_ignored_settings(
-        context,
-        _fit_label(context) if context.data.index.task == "label" else fit_targets(context),
-    )
+    """The best model that the budget and the held-out images allow."""
+    return _follow_steps(context, TASK_STEPS[context.data.index.task])
 
 
-def _fit_label(context: FitContext) -> FitResult:
+def _follow_steps(context: FitContext, steps: TaskSteps[F]) -> FitResult:
     port = context.port
     check_requested_network(context)
-    linear = probe_first_backbone(context) if _needs_pretrained(context) else None
-    if linear is not None:
-        port.usable(_first_classifier(context, linear, linear.probed))
-        linear = choose_backbone(context, linear)
-        port.publish("doubts.csv", find_label_errors(context.data, linear))
-        publish_outliers(context, linear.table)
+    features = steps.read(context) if _needs_pretrained(context) else None
+    if features is not None:
+        publish_outliers(context, features.table)
     evidence = port.keep(
-        "measured.json", lambda: gather_evidence(context, linear), json_codec(Evidence)
+        "measured.json", lambda: steps.gather_evidence(context, features), json_codec(Evidence)
     )
     plan = port.keep(
-        "chosen.json", lambda: _make_plan(context, evidence), PLAN, also=context.budget.minutes
+        "chosen.json",
+        lambda: _make_plan(context, steps, evidence),
+        PLAN,
+        also=context.budget.minutes,
     )
     if plan.strategy.value not in CLOSED_FORM:
-        plan, evidence = apply_lr_range_test(context, plan, linear, evidence)
-        plan, evidence = race_settings(context, plan, linear, evidence)
+        plan, evidence = apply_lr_range_test(context, plan, features, evidence)
+        plan, evidence = race_settings(context, plan, features, evidence)
     port.publish("evidence.json", evidence)
     port.publish("plan.json", plan)
-    if plan.strategy.value in CLOSED_FORM:
-        assert linear is not None
-        return add_override_cost(context, linear, _fit_closed_form(context, linear, plan, evidence))
-    if linear is None:
-        return add_override_cost(
-            context, None, train_by_gradient(context, plan, evidence, None, None)
-        )
-    exact = partial(_fit_exact, context, linear)
-    learned = train_by_gradient(context, plan, evidence, linear, exact)
-    learned = try_second_strategy(context, learned, plan.strategy.value, linear, exact)
-    return add_override_cost(context, linear, learned)
-
-
-def _fit_exact(
-    context: FitContext, linear: LinearProbes, evidence: Evidence, choice: Choice[str]
-) -> FitResult:
-    plan = linear_plan(evidence, context.options, context.machine, choice)
-    return _fit_closed_form(context, linear, plan, evidence)
+    learned = _carry_out(context, steps, features, plan, evidence)
+    return add_ignored_settings(context, steps.tell_override_cost(context, features, learned))
 
 
 def _needs_pretrained(context: FitContext) -> bool:
@@ -88,48 +81,58 @@ def _needs_pretrained(context: FitContext) -> bool:
     return strategy != "scratch" and not lacks_pretrained_weights(context.options)
 
 
-def _first_classifier(
-    context: FitContext, linear: LinearProbes, probed: ProbeResults
-) -> Classifier:
-    return linear_classifier(context, linear, probed.best.taps, probed.fit)
-
-
-def _make_plan(context: FitContext, evidence: Evidence) -> Plan:
+def _make_plan(context: FitContext, steps: TaskSteps[F], evidence: Evidence) -> Plan:
     if context.given_plan is not None:
         return context.given_plan
-    plan = choose_plan(evidence, context.budget.seconds_left(), context.options, context.machine)
+    plan = steps.choose_plan(context, evidence)
     return replace(plan, because=(*evidence.notes, *plan.because))
 
 
-def _fit_closed_form(
-    context: FitContext, linear: LinearProbes, plan: Plan, evidence: Evidence
+def _carry_out(
+    context: FitContext, steps: TaskSteps[F], features: F | None, plan: Plan, evidence: Evidence
 ) -> FitResult:
-    """The linear model fitted on training and validation images together.
+    """The exact head, or a training that is held against it where there are features for one."""
+    if features is None:
+        return train_by_gradient(context, plan, evidence, None, None)
+    if plan.strategy.value in CLOSED_FORM:
+        return steps.fit_closed_form(context, features, plan, evidence)
+    beside = steps.plan_exact(context, evidence, replace(plan.strategy, value="linear"))
+    context.port.usable(steps.first_model(context, features, beside))
+    exact = partial(_fit_exact, context, steps, features)
+    learned = train_by_gradient(context, plan, evidence, features, exact)
+    return try_second_strategy(context, learned, plan.strategy.value, features, exact)
 
-    Its `val_probabilities` are those of the fit on training images alone.
-    """
-    data = context.data
-    found = None
-    if len(data.val):
-        fit = fit_ridge_on_taps(data, linear.table, plan.taps.value, data.train, plan.balance.value)
-        scores = fit.scores(linear.table.of(data.val, plan.taps.value))
-        found = calibrate_scores(
-            scores, fit.temperature, _choose_calibration(data, fit, data.train)
-        )
-    classifier, plan, fit = refit_linear(context, linear, plan)
-    how = _choose_calibration(data, fit, np.sort(np.concatenate([data.train, data.val])))
-    return FitResult(
-        classifier=copy_with(classifier, calibration=how),
-        plan=plan,
-        evidence=evidence,
-        history=None,
-        val_probabilities=found,
-        table=linear.table,
-        left_out=calibrate_scores(fit.loo_scores, fit.temperature, how),
+
+def _fit_exact(
+    context: FitContext, steps: TaskSteps[F], features: F, evidence: Evidence, choice: Choice[str]
+) -> FitResult:
+    """The linear model that a training is held against."""
+    plan = steps.plan_exact(context, evidence, choice)
+    return steps.fit_closed_form(context, features, plan, evidence)
+
+
+def _target_steps(kind: target_fit.TargetKind) -> TaskSteps[target_fit.TargetFeatures]:
+    return TaskSteps(
+        read=target_fit.read_backbone,
+        gather_evidence=partial(target_fit.gather_target_evidence, kind),
+        choose_plan=target_fit.choose_plan_of_targets,
+        plan_exact=target_fit.plan_exact_targets,
+        first_model=partial(target_fit.first_target_model, kind),
+        fit_closed_form=partial(target_fit.fit_targets_closed_form, kind),
+        tell_override_cost=lambda _context, _features, learned: learned,
     )
 
 
-def _choose_calibration(data: FitData, fit: RidgeFit, rows: Rows) -> Calibration:
-    """The calibration that leave-one-out scores of the training rows prefer."""
-    labels, groups = data.labels[rows], data.groups[rows]
-    return choose_calibration(fit.loo_scores, labels, groups, fit.temperature, data.seed)
+TASK_STEPS: dict[Task, TaskSteps[Any]] = {
+    "label": TaskSteps(
+        read=class_fit.read_and_probe,
+        gather_evidence=gather_evidence,
+        choose_plan=class_fit.choose_class_plan,
+        plan_exact=class_fit.plan_exact,
+        first_model=lambda context, linear, _: class_fit.probed_classifier(context, linear),
+        fit_closed_form=class_fit.fit_closed_form,
+        tell_override_cost=add_override_cost,
+    ),
+    "labels": _target_steps(target_fit.LABELS),
+    "number": _target_steps(target_fit.NUMBER),
+}

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from striate.learn.context import FitData
 from striate.learn.linear.linear_model import fit_ridge_on_taps
-from striate.learn.linear.target_heads import solve_targets
+from striate.learn.linear.target_heads import solve_labels, solve_number
 from striate.metrics import target_metrics
 from striate.metrics.probability_calibration import choose_calibration, fit_temperature
 from striate.predict.classifier import Classifier
 from striate.probe.features import FeatureTable
 from striate.probe.ridge import RidgeFit
 from striate.train.head import Network
-from striate.values import ModelSpec, Plan, Targets, Task
+from striate.values import ModelSpec, Plan, Rows, Targets, Task
+
+Answers = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class TaskSpec:
     targets: Callable[[FitData], Targets]
     head: Callable[[FitData, FeatureTable, Plan], RidgeFit]
     finished: Callable[[FitData, ModelSpec, Network], Classifier]
+    correct: Callable[[FitData, Answers, Rows], NDArray[np.bool_]] | None
+    answers: Callable[[Classifier, Answers], Answers]
 
 
 def task_spec(data: FitData) -> TaskSpec:
@@ -70,12 +74,12 @@ def _class_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
 
 
 def _label_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
-    return solve_targets(data, table, plan.taps.value, data.train).fit
+    return solve_labels(data, table, plan.taps.value, data.train).fit
 
 
 def _number_head(data: FitData, table: FeatureTable, plan: Plan) -> RidgeFit:
     mean, spread = _number_scale(data)
-    fit = solve_targets(data, table, plan.taps.value, data.train).fit
+    fit = solve_number(data, table, plan.taps.value, data.train).fit
     return replace(fit, weights=fit.weights / spread, bias=(fit.bias - mean) / spread)
 
 
@@ -122,8 +126,41 @@ def _rescale(network: Network, slope: float, offset: float) -> None:
         network.head.bias.mul_(slope).add_(offset)
 
 
+def _correct_classes(data: FitData, answers_NK: Answers, rows: Rows) -> NDArray[np.bool_]:
+    right: NDArray[np.bool_] = answers_NK.argmax(axis=1) == data.labels[rows]
+    return right
+
+
+def _answers_as_they_are(_: Classifier, found_NK: Answers) -> Answers:
+    return found_NK
+
+
+def _with_labels_said(model: Classifier, found_NK: Answers) -> Answers:
+    """Probabilities, then as many columns of 1 where a label is said, by the fold's thresholds."""
+    said = found_NK >= np.asarray(model.spec.thresholds, np.float32)
+    return np.concatenate([found_NK, said.astype(np.float32)], axis=1)
+
+
 TASK_SPECS: dict[Task, TaskSpec] = {
-    "label": TaskSpec(targets=_class_targets, head=_class_head, finished=_calibrate_classes),
-    "labels": TaskSpec(targets=_label_targets, head=_label_head, finished=_calibrate_labels),
-    "number": TaskSpec(targets=_number_targets, head=_number_head, finished=_restore_number_unit),
+    "label": TaskSpec(
+        targets=_class_targets,
+        head=_class_head,
+        finished=_calibrate_classes,
+        correct=_correct_classes,
+        answers=_answers_as_they_are,
+    ),
+    "labels": TaskSpec(
+        targets=_label_targets,
+        head=_label_head,
+        finished=_calibrate_labels,
+        correct=None,
+        answers=_with_labels_said,
+    ),
+    "number": TaskSpec(
+        targets=_number_targets,
+        head=_number_head,
+        finished=_restore_number_unit,
+        correct=None,
+        answers=_answers_as_they_are,
+    ),
 }

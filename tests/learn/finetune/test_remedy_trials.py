@@ -13,7 +13,7 @@ from tests.learn.made_context import whole_context
 
 from striate.errors import StriateError
 from striate.learn.context import FitResult
-from striate.learn.finetune import remedy_trials
+from striate.learn.finetune import paired_trial
 from striate.learn.finetune.remedy_trials import gravest_fault, try_remedies
 from striate.values import History, Plan, TrainingOptions
 
@@ -79,9 +79,9 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Plan], int
                 raise StriateError("The training diverged.", "")
             return SimpleNamespace(right=right(plan)), OVERFIT, plan
 
-        monkeypatch.setattr(remedy_trials, "train_plan", train_plan)
+        monkeypatch.setattr(paired_trial, "train_plan", train_plan)
         monkeypatch.setattr(
-            remedy_trials, "predict_rows", lambda job, classifier, rows: answers(classifier.right)
+            paired_trial, "predict_rows", lambda job, classifier, rows: answers(classifier.right)
         )
         return met
 

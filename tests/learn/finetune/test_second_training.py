@@ -42,7 +42,7 @@ def job(seconds: float = 900, strategy: str = "auto", given: Plan | None = None)
 
     nothing: Any = None
     return FitContext(
-        data=nothing,
+        data=SimpleNamespace(index=SimpleNamespace(task="label")),
         budget=Budget(minutes=10.0, seconds_left=lambda: seconds, judge_images=0),
         port=RunPort(
             checkpoints=Path("checkpoints"),

@@ -11,7 +11,7 @@ from tests import made
 from tests.learn.finetune.test_remedy_trials import N, answers, job
 
 from striate.errors import StriateError
-from striate.learn.finetune import successive_halving
+from striate.learn.finetune import paired_trial
 from striate.learn.finetune.successive_halving import race_settings
 from striate.strategy.choose import training_reason
 from striate.values import Plan
@@ -33,9 +33,9 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Plan], int
             history = made.made_history(plan.epochs.value, N, 0.8)
             return SimpleNamespace(right=right(plan)), history, plan
 
-        monkeypatch.setattr(successive_halving, "train_plan", train_plan)
+        monkeypatch.setattr(paired_trial, "train_plan", train_plan)
         monkeypatch.setattr(
-            successive_halving,
+            paired_trial,
             "predict_rows",
             lambda job, classifier, rows: answers(classifier.right),
         )

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from striate.diagnose import (
     CURVE_FAULTS,
     MIN_EPOCHS,
@@ -13,18 +10,21 @@ from striate.diagnose import (
     run_curve_checks,
 )
 from striate.diagnose.underfitting import errors_also_on_training
-from striate.errors import StriateError
 from striate.learn.context import FitContext, FitData, FitResult
-from striate.learn.finetune.train_plan import predict_rows, train_plan
+from striate.learn.finetune.paired_trial import (
+    Truths,
+    chance_of_better,
+    correct_predictions,
+    gain_in_points,
+    make_paired_trial_line,
+    train_beside,
+)
 from striate.learn.linear.linear_model import BackboneFeatures
-from striate.learn.side_run import side_run
-from striate.metrics import intervals
+from striate.learn.task import task_spec
 from striate.store.files import json_codec
 from striate.strategy.expected_gain import GATE_LEVEL
 from striate.strategy.remedies import Remedy, remedies_for
-from striate.values import History, Plan, Sentence, Trial, say
-
-Truths = NDArray[np.bool_]
+from striate.values import Figure, History, Plan, Sentence, Trial, say
 
 # Of the time that is left; the rest is for what trials cost beside their epochs.
 SHARE = 0.8
@@ -64,7 +64,7 @@ def try_remedies(
     given = context.given_plan is not None and not context.options.remedy
     if learned.history is None or not len(data.val) or context.options.no_remedy or given:
         return learned
-    if data.index.task != "label":
+    if task_spec(data).correct is None:
         return learned
     # What the clock decided stays decided where the run is gone on with.
     decided = context.port.keep(
@@ -134,12 +134,11 @@ def _choose_result(
 ) -> FitResult:
     """The training with its trials recorded, or the remedy that beat it."""
     data = context.data
-    groups = data.groups[data.val]
     best, best_why = None, None
     told: list[Sentence] = []
     lines: list[Trial] = []
     for each in sorted(trials, key=lambda each: -int(each.right.sum())):
-        helped = intervals.sign_test_better(each.right, old, groups) < GATE_LEVEL / len(trials)
+        helped = chance_of_better(data, each.right, old) < GATE_LEVEL / len(trials)
         why = _describe_trial(data, each, old, helped)
         if helped and best is None:
             best, best_why = each, why
@@ -153,8 +152,8 @@ def _choose_result(
     new = _train_remedy(context, best.remedy.plan, best.remedy.name, learned, linear, publish=True)
     if new is None:
         return learned
-    chance = intervals.sign_test_better(
-        _correct_predictions(data, new), _correct_predictions(data, learned), groups
+    chance = chance_of_better(
+        data, _correct_predictions(data, new), _correct_predictions(data, learned)
     )
     if chance >= GATE_LEVEL:
         return learned
@@ -184,19 +183,16 @@ def _train_remedy(
 
     One that was already trained in full is resumed from its checkpoint.
     """
-    beside = side_run(context, f"remedy-{name}-{plan.epochs.value}")
-    if publish:
-        beside = replace(beside, port=replace(beside.port, publish=context.port.publish))
-    try:
-        classifier, history, plan = train_plan(beside, plan, linear, learned.evidence)
-    except StriateError:
+    name = f"remedy-{name}-{plan.epochs.value}"
+    trial = train_beside(context, name, plan, linear, learned.evidence, publish=publish)
+    if trial is None:
         return None
     return replace(
         learned,
-        classifier=classifier,
-        history=history,
-        plan=plan,
-        val_probabilities=predict_rows(context.data, classifier, context.data.val),
+        classifier=trial.classifier,
+        history=trial.history,
+        plan=trial.plan,
+        val_probabilities=trial.val_probabilities,
     )
 
 
@@ -208,12 +204,10 @@ def _trial_plan(plan: Plan, epochs: int, full: int) -> Plan:
 
 def _correct_predictions(data: FitData, learned: FitResult) -> Truths:
     assert learned.val_probabilities is not None
-    right: Truths = learned.val_probabilities.argmax(axis=1) == data.labels[data.val]
-    return right
+    return correct_predictions(data, learned.val_probabilities)
 
 
 def _describe_trial(data: FitData, each: _RemedyTrial, old: Truths, helped: bool) -> Sentence:
-    gain = intervals.paired_difference(each.right, old, data.groups[data.val], seed=data.seed)
     return say(
         "remedy.helped" if helped else "remedy.no_help",
         "Tried over {epochs} epochs: {what} changed the validation accuracy by {points:+.1f} "
@@ -223,23 +217,13 @@ def _describe_trial(data: FitData, each: _RemedyTrial, old: Truths, helped: bool
         "points (95% interval {low:+.1f} to {high:+.1f}); that is no gain beyond chance.",
         epochs=each.trial.plan.epochs.value,
         what=each.remedy.what.text,
-        points=100 * gain.value,
-        low=100 * gain.low,
-        high=100 * gain.high,
+        **gain_in_points(data, each.right, old),
     )
 
 
 def _make_trial(data: FitData, each: _RemedyTrial, helped: bool, why: Sentence) -> Trial:
-    history, plan = each.trial.history, each.trial.plan
-    epochs = history.epochs if history else ()
-    return Trial(
-        strategy=plan.strategy.value,
-        net=plan.net.value,
-        settings={"epochs": plan.epochs.value, "remedy": each.remedy.name},
-        accuracy=intervals.accuracy_interval(each.right, data.groups[data.val], data.seed),
-        log_loss=min((epoch.val_loss for epoch in epochs), default=0.0),
-        epochs=len(epochs),
-        seconds=sum(epoch.seconds for epoch in epochs),
-        kept=helped,
-        why=why,
+    plan = each.trial.plan
+    settings: dict[str, Figure] = {"epochs": plan.epochs.value, "remedy": each.remedy.name}
+    return make_paired_trial_line(
+        data, plan, each.trial.history, each.right, settings, kept=helped, why=why
     )

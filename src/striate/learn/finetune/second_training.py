@@ -8,6 +8,7 @@ from striate.learn.finetune.gradient_training import Exact, train_by_gradient
 from striate.learn.finetune.lr_range_test import apply_lr_range_test
 from striate.learn.linear.linear_model import BackboneFeatures
 from striate.learn.side_run import scoped_cache
+from striate.learn.task import task_spec
 from striate.store.plan_files import PLAN
 from striate.strategy.choose import choose_plan
 from striate.strategy.expected_gain import LITTLE
@@ -29,6 +30,8 @@ def try_second_strategy(
     """
     port = context.port
     if context.given_plan is not None or context.options.strategy != "auto":
+        return learned
+    if task_spec(context.data).correct is None:
         return learned
     passed = learned.plan.strategy.value == tried
     if passed and learned.evidence.trials[-1].accuracy.value >= 1 - LITTLE:

@@ -3,14 +3,17 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from striate.errors import StriateError
 from striate.learn.context import FitContext, FitData
-from striate.learn.finetune.train_plan import predict_rows, train_plan
-from striate.learn.linear.linear_model import LinearProbes
-from striate.learn.side_run import side_run
-from striate.metrics import intervals
+from striate.learn.finetune.paired_trial import (
+    Truths,
+    chance_of_better,
+    gain_in_points,
+    make_paired_trial_line,
+    train_beside,
+)
+from striate.learn.linear.linear_model import BackboneFeatures
+from striate.learn.task import task_spec
 from striate.strategy.choose import training_reason
 from striate.strategy.expected_gain import GATE_LEVEL
 from striate.strategy.halving_schedule import (
@@ -20,9 +23,7 @@ from striate.strategy.halving_schedule import (
     plan_heats,
     select_survivors,
 )
-from striate.values import Choice, Evidence, History, Plan, Sentence, Trial, say
-
-Truths = NDArray[np.bool_]
+from striate.values import Choice, Evidence, Figure, History, Plan, Sentence, Trial, say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,7 +37,7 @@ class _ArmRun:
 
 
 def race_settings(
-    context: FitContext, plan: Plan, linear: LinearProbes | None, evidence: Evidence
+    context: FitContext, plan: Plan, linear: BackboneFeatures | None, evidence: Evidence
 ) -> tuple[Plan, Evidence]:
     """The plan, or the arm that beat it, and the evidence with a trial for each arm.
 
@@ -47,6 +48,8 @@ def race_settings(
     """
     data = context.data
     if not context.options.race or context.given_plan is not None or not len(data.val):
+        return plan, evidence
+    if task_spec(data).correct is None:
         return plan, evidence
     starters = make_arms(plan)
     each = plan_heats(len(starters), plan.epochs.value)
@@ -61,8 +64,7 @@ def race_settings(
     spent = sum(one.epochs for one in ran)
     last = [one for one in ran if one.epochs == each[-1]]
     recipe, rival = last[0], max(last[1:], key=lambda one: int(one.right.sum()))
-    groups = data.groups[data.val]
-    wins = intervals.sign_test_better(rival.right, recipe.right, groups) < GATE_LEVEL
+    wins = chance_of_better(data, rival.right, recipe.right) < GATE_LEVEL
     verdict = _verdict(data, rival, recipe, wins)
     chosen = _with_measured_reason(rival.arm.plan, plan, verdict) if wins else plan
     judged = (recipe, rival)
@@ -82,7 +84,7 @@ def _run_heats(
     context: FitContext,
     starters: tuple[HalvingArm, ...],
     each: tuple[int, ...],
-    linear: LinearProbes | None,
+    linear: BackboneFeatures | None,
     evidence: Evidence,
 ) -> list[_ArmRun]:
     """All trainings of all heats, in order."""
@@ -102,20 +104,16 @@ def _train_arm(
     context: FitContext,
     arm: HalvingArm,
     epochs: int,
-    linear: LinearProbes | None,
+    linear: BackboneFeatures | None,
     evidence: Evidence,
 ) -> _ArmRun:
     """One arm's training; one that diverges counts as having no image correct."""
-    data = context.data
     plan = replace(arm.plan, epochs=replace(arm.plan.epochs, value=epochs))
-    beside = side_run(context, f"race-{arm.name}-{epochs}")
-    history, right = None, np.zeros(len(data.val), np.bool_)
-    try:
-        classifier, history, plan = train_plan(beside, plan, linear, evidence)
-        right = predict_rows(data, classifier, data.val).argmax(axis=1) == data.labels[data.val]
-    except StriateError:
-        pass
-    return _ArmRun(arm=arm, epochs=epochs, history=history, right=right)
+    trial = train_beside(context, f"race-{arm.name}-{epochs}", plan, linear, evidence)
+    if trial is None:
+        nothing = np.zeros(len(context.data.val), np.bool_)
+        return _ArmRun(arm=arm, epochs=epochs, history=None, right=nothing)
+    return _ArmRun(arm=arm, epochs=epochs, history=trial.history, right=trial.right)
 
 
 def _with_race_reason(plan: Plan, said: Sentence) -> Plan:
@@ -159,8 +157,6 @@ def _too_short_reason(plan: Plan, starters: int) -> Sentence:
 
 
 def _verdict(data: FitData, rival: _ArmRun, recipe: _ArmRun, wins: bool) -> Sentence:
-    groups = data.groups[data.val]
-    gain = intervals.paired_difference(rival.right, recipe.right, groups, seed=data.seed)
     return say(
         "race.won" if wins else "race.lost",
         "Raced over {epochs} epochs, {what} is {points:+.1f} points from the recipe (95% interval "
@@ -170,9 +166,7 @@ def _verdict(data: FitData, rival: _ArmRun, recipe: _ArmRun, wins: bool) -> Sent
         "interval {low:+.1f} to {high:+.1f}), which may be chance: the recipe is kept.",
         epochs=rival.epochs,
         what=rival.arm.what.text,
-        points=100 * gain.value,
-        low=100 * gain.low,
-        high=100 * gain.high,
+        **gain_in_points(data, rival.right, recipe.right),
     )
 
 
@@ -188,19 +182,10 @@ def _describe_run(one: _ArmRun) -> Sentence:
 
 
 def _make_trial(data: FitData, one: _ArmRun, kept: bool, why: Sentence) -> Trial:
-    plan, epochs = one.arm.plan, one.history.epochs if one.history else ()
-    return Trial(
-        strategy=plan.strategy.value,
-        net=plan.net.value,
-        settings={
-            "epochs": one.epochs,
-            "arm": one.arm.name,
-            "learning_rate": plan.learning_rate.value,
-        },
-        accuracy=intervals.accuracy_interval(one.right, data.groups[data.val], data.seed),
-        log_loss=min((epoch.val_loss for epoch in epochs), default=0.0),
-        epochs=len(epochs),
-        seconds=sum(epoch.seconds for epoch in epochs),
-        kept=kept,
-        why=why,
-    )
+    plan = one.arm.plan
+    settings: dict[str, Figure] = {
+        "epochs": one.epochs,
+        "arm": one.arm.name,
+        "learning_rate": plan.learning_rate.value,
+    }
+    return make_paired_trial_line(data, plan, one.history, one.right, settings, kept=kept, why=why)

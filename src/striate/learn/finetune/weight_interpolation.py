@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.learn.context import FitContext, FitData, FitResult
+from striate.learn.task import task_spec
 from striate.metrics import intervals
 from striate.metrics.probability_calibration import (
     calibrate_scores,
@@ -60,7 +61,9 @@ def interpolate_weights(context: FitContext, learned: FitResult) -> FitResult:
     """
     data = context.data
     plan = learned.plan
-    if plan.strategy.value not in TUNED or not len(data.val) or data.index.task != "label":
+    if plan.strategy.value not in TUNED or not len(data.val):
+        return learned
+    if task_spec(data).correct is None:
         return learned
     decided = context.given_plan is not None or plan.head.ground == "asked"
     if decided and plan.head.value != "exact":

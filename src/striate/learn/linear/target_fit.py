@@ -4,16 +4,13 @@ Legend: `N` images, `K` labels (1 for a number).
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.learn.check_options import check_requested_network, lacks_pretrained_weights
 from striate.learn.context import FitContext, FitData, FitResult
-from striate.learn.finetune.gradient_training import train_by_gradient
-from striate.learn.finetune.lr_range_test import apply_lr_range_test
 from striate.learn.gather_evidence import measure_training_speeds
 from striate.learn.linear.backbone_sources import BackboneSource
 from striate.learn.linear.backbones import first_available, sources_for_one
@@ -23,28 +20,31 @@ from striate.learn.linear.linear_model import (
     read_features,
     weight_notes,
 )
-from striate.learn.linear.suspect_images import publish_outliers
-from striate.learn.linear.target_heads import Floats, solve_targets, target_classifier
+from striate.learn.linear.target_heads import (
+    Floats,
+    TargetSolution,
+    solve_labels,
+    solve_number,
+    target_classifier,
+)
 from striate.metrics import target_metrics
 from striate.metrics.intervals import sample_rows
-from striate.predict.classifier import activate_outputs
+from striate.predict.classifier import Classifier, activate_outputs
 from striate.probe.features import FeatureTable
 from striate.probe.ridge import prepare_ridge
 from striate.probe.similarity import measure_layer_shift
 from striate.probe.stage_probes import tap_sets
-from striate.store.files import json_codec
-from striate.store.plan_files import PLAN
 from striate.strategy.target_plans import choose_target_plan, exact_plan, strategy_to_train
 from striate.train.head import Network
-from striate.values import CLOSED_FORM, Choice, Evidence, Interval, Plan, Probe, Rows, Sentence
+from striate.values import Choice, Evidence, Interval, Plan, Probe, Rows, Sentence, Tap
 
 _DRAWS = 200  # bootstrap draws
 _MOST_PROBED = 10_000  # images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Features:
-    """A pretrained network and the features of its stages."""
+class TargetFeatures:
+    """A pretrained network and what every stage of it says of the images."""
 
     net: str
     weights: str | None
@@ -54,45 +54,31 @@ class _Features:
     notes: tuple[Sentence, ...] = ()
 
 
-def fit_targets(context: FitContext) -> FitResult:
-    """The linear model on the stages that leave-one-out prefers, or a trained network if better."""
-    port = context.port
-    check_requested_network(context)
-    given = context.given_plan
-    asked = given.strategy.value if given else context.options.strategy
-    alone = asked == "scratch" or (given is None and lacks_pretrained_weights(context.options))
-    read = None if alone else _read_features(context)
-    if read is not None:
-        publish_outliers(context, read.table)
-    evidence = port.keep(
-        "measured.json", lambda: _gather_evidence(context, read), json_codec(Evidence)
-    )
-    plan = given or port.keep(
-        "chosen.json", lambda: _make_plan(context, evidence), PLAN, also=context.budget.minutes
-    )
-    if plan.strategy.value not in CLOSED_FORM:
-        plan, evidence = apply_lr_range_test(context, plan, read, evidence)
-    port.publish("evidence.json", evidence)
-    port.publish("plan.json", plan)
-    if read is None:
-        return train_by_gradient(context, plan, evidence, None, None)
-    if plan.strategy.value in CLOSED_FORM:
-        return _fit_closed_form(context, read, plan, evidence)
-    beside = _exact_plan(context, evidence, plan.strategy)
-    first = solve_targets(context.data, read.table, beside.taps.value, context.data.train)
-    port.usable(target_classifier(context, read.network, beside, first))
-    return train_by_gradient(context, plan, evidence, read, partial(_fit_linear, context, read))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetKind:
+    """What several labels and a number differ in before a training.
+
+    `solve` is the exact head on some taps and rows, `score_left_out` what it is worth on images
+    left out of its fit: mean average precision or R², by `metric`. `counts` are images of each
+    label, of a number all; `majority` is the share of labels that are said.
+    """
+
+    solve: Callable[[FitData, FeatureTable, tuple[Tap, ...], Rows], TargetSolution]
+    score_left_out: Callable[[FitData, NDArray[np.float32], Floats, Rows], Interval]
+    counts: Callable[[Floats], tuple[int, ...]]
+    majority: Callable[[Floats], float]
+    metric: str
 
 
-def _read_features(context: FitContext) -> _Features:
-    """Features by the requested network, or by the bundled one if it is unavailable."""
+def read_backbone(context: FitContext) -> TargetFeatures:
+    """The features of the network asked for, or of the one that comes along if it cannot be had."""
 
-    def features(offer: BackboneSource, size: int) -> _Features:
+    def features(offer: BackboneSource, size: int) -> TargetFeatures:
         network = build_tapped_network(context, offer.net, size, offer.weights)
         table = read_features(
             context, offer.net, network, size, context.data.feature_rows, "features.npz"
         )
-        return _Features(
+        return TargetFeatures(
             net=offer.net,
             weights=offer.weights,
             input_size=size,
@@ -105,8 +91,8 @@ def _read_features(context: FitContext) -> _Features:
     return replace(found, notes=(*notes, *found.notes))
 
 
-def _fit_closed_form(
-    context: FitContext, read: _Features, plan: Plan, evidence: Evidence
+def fit_targets_closed_form(
+    kind: TargetKind, context: FitContext, read: TargetFeatures, plan: Plan, evidence: Evidence
 ) -> FitResult:
     """The linear model fitted on training and validation images together.
 
@@ -114,14 +100,14 @@ def _fit_closed_form(
     """
     data = context.data
     taps = plan.taps.value
-    by_train = solve_targets(data, read.table, taps, data.train)
+    by_train = kind.solve(data, read.table, taps, data.train)
     first = target_classifier(context, read.network, plan, by_train)
     context.port.usable(first)
     final, found = by_train, None
     if len(data.val):
         found = activate_outputs(first.spec, by_train.fit.scores(read.table.of(data.val, taps)))
         rows = np.sort(np.concatenate([data.train, data.val]))
-        final = solve_targets(data, read.table, taps, rows)
+        final = kind.solve(data, read.table, taps, rows)
     return FitResult(
         classifier=target_classifier(context, read.network, plan, final),
         plan=plan,
@@ -132,43 +118,41 @@ def _fit_closed_form(
     )
 
 
-def _fit_linear(
-    context: FitContext, read: _Features, evidence: Evidence, choice: Choice[str]
-) -> FitResult:
-    """The linear model that a trained network must beat."""
-    return _fit_closed_form(context, read, _exact_plan(context, evidence, choice), evidence)
+def first_target_model(
+    kind: TargetKind, context: FitContext, read: TargetFeatures, plan: Plan
+) -> Classifier:
+    """The linear model of the training images alone, by the plan of the exact head."""
+    solved = kind.solve(context.data, read.table, plan.taps.value, context.data.train)
+    return target_classifier(context, read.network, plan, solved)
 
 
-def _exact_plan(context: FitContext, evidence: Evidence, choice: Choice[str]) -> Plan:
-    """The plan of the linear model that a training is compared with."""
-    linear = replace(choice, value="linear")
-    return exact_plan(evidence, context.options, context.machine, linear, context.data.index.task)
+def plan_exact_targets(context: FitContext, evidence: Evidence, choice: Choice[str]) -> Plan:
+    """The plan of the linear model beside a training."""
+    return exact_plan(evidence, context.options, context.machine, choice, context.data.index.task)
 
 
-def _make_plan(context: FitContext, evidence: Evidence) -> Plan:
+def choose_plan_of_targets(context: FitContext, evidence: Evidence) -> Plan:
+    """The plan that the evidence is for, in the time that is left."""
     options, machine = context.options, context.machine
-    plan = choose_target_plan(
+    return choose_target_plan(
         evidence, context.budget.seconds_left(), options, machine, context.data.index.task
     )
-    return replace(plan, because=(*evidence.notes, *plan.because))
 
 
-def _gather_evidence(context: FitContext, read: _Features | None) -> Evidence:
-    """The probes, and the training speed of the possible strategies."""
+def gather_target_evidence(
+    kind: TargetKind, context: FitContext, read: TargetFeatures | None
+) -> Evidence:
+    """The probes, and the speed of what may be trained by steps."""
     data = context.data
-    targets, number = (
-        data.index.targets()[data.train],
-        data.index.task == "number",
-    )
-    probes, best = ((), "") if read is None else _probe_taps(context, read)
-    counts = [len(data.train)] if number else targets.sum(axis=0)
+    targets = data.index.targets()[data.train]
+    probes, best = ((), "") if read is None else _probe_taps(kind, context, read)
     evidence = Evidence(
         probes=probes,
         best_probe=best,
         trials=(),
         speeds=_feature_speed(read),
-        images_per_class=tuple(int(count) for count in counts),
-        majority=0.0 if number else float(targets.mean()),
+        images_per_class=kind.counts(targets),
+        majority=kind.majority(targets),
         image_size=data.cache.size,
         channels=data.cache.channels,
         resize=data.cache.resize,
@@ -179,7 +163,7 @@ def _gather_evidence(context: FitContext, read: _Features | None) -> Evidence:
         input_size=read.input_size if read else 0,
         val_images=len(data.val),
         classes=data.index.classes,
-        metric="r_squared" if number else "mean_average_precision",
+        metric=kind.metric,
     )
     if context.given_plan is not None:
         return evidence
@@ -192,14 +176,16 @@ def _gather_evidence(context: FitContext, read: _Features | None) -> Evidence:
     return replace(evidence, speeds={**evidence.speeds, **speeds}, precisions=precisions)
 
 
-def _feature_speed(read: _Features | None) -> dict[str, float]:
+def _feature_speed(read: TargetFeatures | None) -> dict[str, float]:
     if read is None or not read.table.seconds:
         return {}
     return {"features": len(read.table.rows) / read.table.seconds}
 
 
-def _probe_taps(context: FitContext, read: _Features) -> tuple[tuple[Probe, ...], str]:
-    """A linear model on every set of stages, evaluated by leave-one-out; the name of the best."""
+def _probe_taps(
+    kind: TargetKind, context: FitContext, read: TargetFeatures
+) -> tuple[tuple[Probe, ...], str]:
+    """A linear model on every set of taps, judged by leave-one-out; the name of the best."""
     data = context.data
     table, rows = read.table, _sample_rows(data.train, data.seed)
     targets = data.index.targets()[rows]
@@ -217,7 +203,7 @@ def _probe_taps(context: FitContext, read: _Features) -> tuple[tuple[Probe, ...]
                 dimensions=len(columns),
                 alpha=fit.alpha,
                 temperature=1.0,
-                loo_accuracy=_score_left_out(data, fit.loo_scores, targets, rows),
+                loo_accuracy=kind.score_left_out(data, fit.loo_scores, targets, rows),
                 loo_log_loss=errors[-1] / max(float(targets.var(axis=0).mean()), 1e-12),
                 val_accuracy=None,
                 val_log_loss=None,
@@ -232,19 +218,23 @@ def _is_allowed(context: FitContext, probe: Probe) -> bool:
     return context.options.strategy != "layers" or probe.name != "top"
 
 
-def _score_left_out(
+def _score_labels_left_out(
     data: FitData, scores_NK: NDArray[np.float32], targets_NK: Floats, rows: Rows
 ) -> Interval:
-    """Mean average precision or R² of left-out images, with its confidence interval."""
-    groups, seed = data.groups[rows], data.seed
-    if data.index.task == "number":
-        found = target_metrics.number_measures(
-            scores_NK[:, 0], targets_NK[:, 0], groups, seed, _DRAWS
-        )[1]
-    else:
-        said = np.zeros(scores_NK.shape, np.bool_)
-        table = target_metrics.label_measures(scores_NK, said, targets_NK, groups, seed, _DRAWS)
-        found = table[-1][0]
+    """Mean average precision of left-out images, with its interval."""
+    said = np.zeros(scores_NK.shape, np.bool_)
+    groups = data.groups[rows]
+    table = target_metrics.label_measures(scores_NK, said, targets_NK, groups, data.seed, _DRAWS)
+    return target_metrics.measure_to_interval(table[-1][0], len(rows))
+
+
+def _score_number_left_out(
+    data: FitData, scores_N1: NDArray[np.float32], targets_N1: Floats, rows: Rows
+) -> Interval:
+    """R² of left-out images, with its interval."""
+    found = target_metrics.number_measures(
+        scores_N1[:, 0], targets_N1[:, 0], data.groups[rows], data.seed, _DRAWS
+    )[1]
     return target_metrics.measure_to_interval(found, len(rows))
 
 
@@ -253,3 +243,19 @@ def _sample_rows(rows: Rows, seed: int) -> Rows:
     if len(rows) <= 1.5 * _MOST_PROBED:
         return rows
     return sample_rows(rows, _MOST_PROBED, seed, "probe")
+
+
+LABELS = TargetKind(
+    solve=solve_labels,
+    score_left_out=_score_labels_left_out,
+    counts=lambda targets_NK: tuple(int(count) for count in targets_NK.sum(axis=0)),
+    majority=lambda targets_NK: float(targets_NK.mean()),
+    metric="mean_average_precision",
+)
+NUMBER = TargetKind(
+    solve=solve_number,
+    score_left_out=_score_number_left_out,
+    counts=lambda targets_N1: (len(targets_N1),),
+    majority=lambda targets_N1: 0.0,
+    metric="r_squared",
+)

@@ -31,25 +31,22 @@ class TargetSolution:
     thresholds: tuple[float, ...]
 
 
-def solve_targets(
+def solve_labels(
     data: FitData, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows
 ) -> TargetSolution:
-    """The ridge solution on some stages and rows; thresholds are chosen on leave-one-out scores."""
-    width = dict(zip(table.taps, table.widths, strict=True))
+    """The solution on some taps and rows; thresholds are best for what leave-one-out says."""
     targets = data.index.targets()[rows]
-    path = prepare_ridge(
-        table.of(rows, taps),
-        targets,
-        targets.shape[1],
-        data.groups[rows],
-        [width[tap] for tap in taps],
-    )
-    fit = path.fit()
-    if data.index.task == "number":
-        return TargetSolution(fit=fit, thresholds=())
-    fit = _calibrate_labels(fit, targets)
+    fit = _calibrate_labels(_solve_ridge(data, table, taps, rows, targets), targets)
     chances = target_metrics.logistic(fit.loo_scores)
     return TargetSolution(fit=fit, thresholds=target_metrics.best_thresholds(chances, targets))
+
+
+def solve_number(
+    data: FitData, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows
+) -> TargetSolution:
+    """The solution on some taps and rows, its score the number in its own unit."""
+    fit = _solve_ridge(data, table, taps, rows, data.index.targets()[rows])
+    return TargetSolution(fit=fit, thresholds=())
 
 
 def target_classifier(
@@ -67,6 +64,15 @@ def target_classifier(
         torch.from_numpy(fit.scale),
     )
     return Classifier(spec=spec, network=own.eval())
+
+
+def _solve_ridge(
+    data: FitData, table: FeatureTable, taps: tuple[Tap, ...], rows: Rows, targets_NK: Floats
+) -> RidgeFit:
+    width = dict(zip(table.taps, table.widths, strict=True))
+    features, widths = table.of(rows, taps), [width[tap] for tap in taps]
+    groups = data.groups[rows]
+    return prepare_ridge(features, targets_NK, targets_NK.shape[1], groups, widths).fit()
 
 
 def _calibrate_labels(fit: RidgeFit, targets_NK: Floats) -> RidgeFit:
