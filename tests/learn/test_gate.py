@@ -144,7 +144,9 @@ def test_a_trained_network_may_be_the_one_to_beat(job: Any) -> None:
     found = apply_gate(job, second, first)
     assert found.plan.strategy.value == "scratch"
     assert [one.kept for one in found.evidence.trials] == [False, True]
-    assert "deep 90 at" in found.plan.because[-1].text
+    reason = found.plan.because[-1]
+    assert reason.code == "gate.kept_over"
+    assert (reason.figures["rival"], reason.figures["old_right"]) == ("deep", 90)
     stays = apply_gate(job, replace(second, val_probabilities=_said(0.6, 0.6)), first)
     assert stays.plan.strategy.value == "deep"
     assert stays.plan.because[-1].code == "gate.not_kept_over"

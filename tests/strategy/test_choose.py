@@ -75,10 +75,12 @@ def test_what_follows_from_what(case: Evidence, seconds: float, strategy: str, c
 
 def test_reasons_carry_their_figures():
     plan = choose_plan(evidence(trials=(trial(0.87),)), 60, OPTIONS, MACHINE)
-    text = " ".join(sentence.text for sentence in plan.because)
-    assert "90.0% of 3,000 training images" in text
-    assert "reached 87.0%" in text
-    assert f"trained for {plan.epochs.value} epochs" in text
+    figures = {sentence.code: sentence.figures for sentence in plan.because}
+    assert figures["choose.linear_validated"]["loo"] == pytest.approx(0.9)
+    assert figures["choose.linear_validated"]["n"] == 3000
+    (tried,) = (said["tried"] for said in figures.values() if "tried" in said)
+    assert tried == pytest.approx(0.87)
+    assert figures["choose.train"]["epochs"] == plan.epochs.value
     assert plan.strategy.ground == "measured"
 
 

@@ -87,13 +87,14 @@ def _judge_classes(
         why = _describe_against_trained(held.kept, rival, figures)
     else:
         start = (
-            "Trained, {strategy} gets {right} of {n} validation images right at a log loss of "
-            "{new:.3f}, the linear model {old_right} at {old:.3f}: "
+            "After training, {strategy} predicts {right} of {n} validation images correctly with "
+            "a log loss of {new:.3f}, the linear model {old_right} with {old:.3f}. "
         )
         end = (
-            "it is kept (chance of that by luck: {chance:.3f})."
+            "The loss is significantly lower (p = {chance:.3f}), so the trained model is used."
             if held.kept
-            else "not enough to tell from luck ({chance:.2f}), so the linear model is delivered."
+            else "The loss is not significantly lower (p = {chance:.2f}), so the linear model is "
+            "used."
         )
         why = say("gate.kept" if held.kept else "gate.not_kept", start + end, **figures)
     found = intervals.accuracy_interval(right, groups, data.seed)
@@ -102,13 +103,13 @@ def _judge_classes(
 
 def _describe_against_trained(kept: bool, rival: str, figures: dict[str, Figure]) -> Sentence:
     start = (
-        "Trained, {strategy} gets {right} of {n} validation images right at a log loss of "
-        "{new:.3f}, {rival} {old_right} at {old:.3f}: "
+        "After training, {strategy} predicts {right} of {n} validation images correctly with a "
+        "log loss of {new:.3f}, {rival} {old_right} with {old:.3f}. "
     )
     end = (
-        "{strategy} is delivered (chance of that by luck: {chance:.3f})."
+        "The loss is significantly lower (p = {chance:.3f}), so {strategy} is used."
         if kept
-        else "not enough to tell from luck ({chance:.2f}), so {rival} stays."
+        else "The loss is not significantly lower (p = {chance:.2f}), so {rival} is still used."
     )
     code = "gate.kept_over" if kept else "gate.not_kept_over"
     return say(code, start + end, rival=rival, **figures)
@@ -128,12 +129,13 @@ def _judge_labels(
     new, old, chance = target_metrics.compare_labels(new_NK, old_NK, marks, groups, seed)
     kept = chance < GATE_LEVEL
     template = (
-        "Trained, {strategy} has a mean average precision of {new:.1%} on {n} validation images "
-        "and the linear model {old:.1%}: it is kept (chance of that by luck: {chance:.3f})."
+        "After training, {strategy} has a mean average precision of {new:.1%} on {n} validation "
+        "images, the linear model {old:.1%}. It is significantly better (p = {chance:.3f}), so the "
+        "trained model is used."
         if kept
-        else "Trained, {strategy} has a mean average precision of {new:.1%} on {n} validation "
-        "images and the linear model {old:.1%}: not enough to tell from luck ({chance:.2f}), so "
-        "the linear model is delivered."
+        else "After training, {strategy} has a mean average precision of {new:.1%} on {n} "
+        "validation images, the linear model {old:.1%}. It is not significantly better "
+        "(p = {chance:.2f}), so the linear model is used."
     )
     why = say(
         "gate.kept_labels" if kept else "gate.not_kept_labels",
@@ -161,12 +163,13 @@ def _judge_numbers(
     )
     kept = chance < GATE_LEVEL
     template = (
-        "Trained, {strategy} is off by {new:.3g} on average on {n} validation images and the "
-        "linear model by {old:.3g}: it is kept (chance of that by luck: {chance:.3f})."
+        "After training, {strategy} has a mean absolute error of {new:.3g} on {n} validation "
+        "images, the linear model {old:.3g}. It is significantly better (p = {chance:.3f}), so the "
+        "trained model is used."
         if kept
-        else "Trained, {strategy} is off by {new:.3g} on average on {n} validation images and "
-        "the linear model by {old:.3g}: not enough to tell from luck ({chance:.2f}), so the "
-        "linear model is delivered."
+        else "After training, {strategy} has a mean absolute error of {new:.3g} on {n} validation "
+        "images, the linear model {old:.3g}. It is not significantly better (p = {chance:.2f}), "
+        "so the linear model is used."
     )
     why = say(
         "gate.kept_number" if kept else "gate.not_kept_number",

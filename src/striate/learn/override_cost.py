@@ -37,15 +37,15 @@ def _strategy_cost(
     if linear is None:
         why = say(
             "forced.alone",
-            "What forcing {strategy} cost was not measured: no pretrained network was read, whose "
-            "linear model auto would have held it against.",
+            "The cost of choosing {strategy} yourself was not measured: there is no pretrained "
+            "network, whose linear model auto would have compared it with.",
             strategy=name,
         )
     elif learned.val_probabilities is None:
         why = say(
             "forced.no_validation",
-            "What forcing {strategy} cost was not measured: no images could be spared for "
-            "validation.",
+            "The cost of choosing {strategy} yourself was not measured: there are too few "
+            "images to set any aside for validation.",
             strategy=name,
         )
     elif name == "linear" or (name == "layers" and _uses_best_taps(learned, linear)):
@@ -61,15 +61,16 @@ def _compare_with_auto(learned: FitResult, name: str) -> Sentence:
     if probe is None or probe.val_accuracy is None or no_gain_reason(learned.evidence, probe):
         return say(
             "forced.same",
-            "Forcing {strategy} cost nothing: by the same evidence auto delivers this model too.",
+            "Choosing {strategy} yourself cost nothing: on the same measurements auto arrives "
+            "at this model too.",
             strategy=name,
         )
     n = probe.val_accuracy.n
     return say(
         "forced.untried",
-        "What forcing {strategy} cost was not measured: auto would have asked whether a training "
-        "does better, and none was tried. This model misses {wrong} of {n:,} validation images, "
-        "so a training could win no more than {most:.1f} points there.",
+        "The cost of choosing {strategy} yourself was not measured: auto would have considered "
+        "training a network, and none was trained. This model is wrong on {wrong} of {n:,} "
+        "validation images, so training could gain at most {most:.1f} points there.",
         strategy=name,
         wrong=round((1 - probe.val_accuracy.value) * n),
         n=n,
@@ -88,10 +89,11 @@ def _compare_with_linear(
     gain = intervals.paired_difference(new, old, groups, seed=data.seed)
     kept = compare_losses(found, exact, truth, groups).kept
     measured = (
-        "Forced, {strategy} got {new:,} of {n:,} validation images right, and the linear model "
-        "that auto begins with {old:,}: {gain:+.1f} points ({low:+.1f} to {high:+.1f}). "
+        "The strategy {strategy} that you chose predicts {new:,} of {n:,} validation images "
+        "correctly, the linear model that auto starts from {old:,}: a difference of {gain:+.1f} "
+        "points ({low:+.1f} to {high:+.1f}). "
     )
-    end = "Auto would have kept it too." if kept else "Auto would have delivered the linear model."
+    end = "auto would have used it too." if kept else "auto would have used the linear model."
     return say(
         "forced.kept" if kept else "forced.cost",
         measured + end,
@@ -125,8 +127,8 @@ def _settings_cost(context: FitContext, plan: Plan) -> tuple[Sentence, ...]:
     return (
         say(
             "forced.settings",
-            "You set {names}. What that cost against auto's own choice was not measured: it would "
-            "take another training.",
+            "You set {names}. The cost compared with auto's own choice was not measured, since "
+            "that takes another training.",
             names=", ".join(names),
         ),
     )

@@ -155,7 +155,7 @@ def read_given_plan(options: Options) -> Plan | None:
     plan = read_plan(Path(options.plan))
     if options.weights is None:
         return plan
-    why = say("plan.weights_file", "the file that you named")
+    why = say("plan.weights_file", "the file you named")
     return replace(plan, weights=Choice(value=options.weights, why=why, ground="asked"))
 
 

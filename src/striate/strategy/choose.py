@@ -51,7 +51,7 @@ def choose_trials(
         return ()
     why = say(
         "try.scratch",
-        "{n:,} images of {size} pixels: a small network trained from scratch may do better",
+        "{n:,} images of {size} pixels: a small network trained from scratch may be more accurate",
         n=sum(evidence.images_per_class),
         size=evidence.image_size,
     )
@@ -80,11 +80,15 @@ def choose_plan(
         return _plan_as_asked(evidence, remaining_seconds, options, machine)
     probe = best_probe(evidence)
     if probe is None:
-        why = say("choose.no_pretrained", "No pretrained network is at hand, so one is trained.")
+        why = say(
+            "choose.no_pretrained",
+            "No pretrained network is available, so a network is trained from scratch.",
+        )
         if options.net != "auto":
             why = say(
                 "choose.net_unpretrained",
-                "You asked for {net}, which has no pretrained weights: it is trained from scratch.",
+                "You asked for {net}, which has no pretrained weights, so it is trained from "
+                "scratch.",
                 net=options.net,
             )
         return _plan_training(evidence, remaining_seconds, options, machine, "scratch", (why,))
@@ -107,7 +111,7 @@ def _plan_as_asked(
     evidence: Evidence, remaining_seconds: float, options: TrainingOptions, machine: Machine
 ) -> Plan:
     name = options.strategy
-    why = say("choose.asked", "You asked for {strategy}.", strategy=name)
+    why = say("choose.asked", "You asked for the strategy {strategy}.", strategy=name)
     if name == "scratch":
         return _plan_training(
             evidence, remaining_seconds, options, machine, name, (why,), asked=True
@@ -135,7 +139,7 @@ def _keep_layer_probes(evidence: Evidence, strategy: str) -> Evidence:
 def _plan_linear(
     evidence: Evidence, options: TrainingOptions, machine: Machine, said: tuple[Sentence, ...]
 ) -> Plan:
-    why = say("choose.linear", "The linear model on pretrained features is kept.")
+    why = say("choose.linear", "The linear model on pretrained features is the final model.")
     strategy = Choice(value="linear", why=why, ground="measured")
     plan = linear_plan(evidence, options, machine, strategy)
     return replace(plan, because=(*said, why))
@@ -169,8 +173,8 @@ def training_reason(strategy: str, epochs: int) -> Sentence:
     """The consequence of choosing a strategy with gradient training."""
     return say(
         "choose.train",
-        "So {strategy} is trained for {epochs} epochs, and kept only if it is better on "
-        "validation images.",
+        "Therefore {strategy} is trained for {epochs} epochs; the result is kept only if it is "
+        "better on the validation images.",
         strategy=strategy,
         epochs=epochs,
     )
@@ -181,15 +185,15 @@ def _describe_linear(probe: Probe) -> Sentence:
     if val is None:
         return say(
             "choose.linear_found",
-            "A linear model on pretrained features gets {loo:.1%} of {n:,} images right when "
-            "each is left out in turn.",
+            "A linear model on pretrained features has a leave-one-out accuracy of {loo:.1%} "
+            "on {n:,} images.",
             loo=loo.value,
             n=loo.n,
         )
     return say(
         "choose.linear_validated",
-        "A linear model on pretrained features gets {loo:.1%} of {n:,} training images right "
-        "when each is left out in turn, and {val:.1%} of {m:,} validation images.",
+        "A linear model on pretrained features has a leave-one-out accuracy of {loo:.1%} on "
+        "{n:,} training images, and an accuracy of {val:.1%} on {m:,} validation images.",
         loo=loo.value,
         n=loo.n,
         val=val.value,

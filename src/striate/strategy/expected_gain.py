@@ -116,7 +116,8 @@ def no_gain_reason(evidence: Evidence, probe: Probe) -> Sentence | None:
     if probe.val_accuracy is None:
         return say(
             "choose.no_validation",
-            "No images can be spared for validation, so no training could be shown to be better.",
+            "There are too few images to set any aside for validation, so whether training "
+            "improves on the linear model could not be checked.",
         )
     judged = (probe.loo_accuracy, probe.val_accuracy)
     n = sum(found.n for found in judged)
@@ -125,8 +126,8 @@ def no_gain_reason(evidence: Evidence, probe: Probe) -> Sentence | None:
         return None
     return say(
         "choose.nothing_to_win",
-        "It misses {wrong} of {n:,} images that it did not learn from: a training has next to "
-        "nothing to win.",
+        "The linear model is wrong on only {wrong} of {n:,} images it was not trained on, so "
+        "training could gain almost nothing.",
         wrong=wrong,
         n=n,
     )
@@ -148,9 +149,11 @@ def expected_gain(
     if strategy in TUNED:
         some = strategy == "shallow"
         template = (
-            "Tuning the last stages starts at the linear model's head, so it may gain a little."
+            "Fine-tuning the last stages starts from the linear model's head, so it may gain a "
+            "little."
             if some
-            else "Tuning all layers starts at the linear model's head, so it may gain a little."
+            else "Fine-tuning all layers starts from the linear model's head, so it may gain a "
+            "little."
         )
         why = say("promise.shallow" if some else "promise.deep", template)
         accuracy = 1 - DEEP_KEEPS * (1 - linear)
@@ -167,8 +170,8 @@ def expected_gain(
     else:
         why = say(
             "promise.scratch_unproven",
-            "Without a trial {n:,} images of {size} pixels are too few to train a network from "
-            "scratch.",
+            "{n:,} images of {size} pixels are too few to train a network from scratch unless "
+            "a trial run shows otherwise, and none was made.",
             n=images,
             size=size,
         )
@@ -205,14 +208,17 @@ def epochs_choice(evidence: Evidence, strategy: str, epochs: int) -> Choice[int]
     speed = evidence.speeds.get(strategy, 0.0)
     recipe = recipe_for(strategy)
     if not speed:
-        why = say("epochs.unmeasured", "no speed was measured; the fewest that are of use")
+        why = say(
+            "epochs.unmeasured",
+            "the training speed was not measured, so this is the smallest useful number",
+        )
         return Choice(value=epochs, why=why, ground="convention")
     if epochs >= recipe.most_epochs:
-        why = say("epochs.most", "more than {epochs} bring no more", epochs=epochs)
+        why = say("epochs.most", "more than {epochs} epochs bring no further gain", epochs=epochs)
         return Choice(value=epochs, why=why, ground="convention")
     why = say(
         "epochs.time",
-        "what the time allows: {speed:,.0f} images a second, {each:.1f} s an epoch",
+        "as many as fit in the time: {speed:,.0f} images per second, {each:.1f} s per epoch",
         speed=speed,
         each=_epoch_seconds(evidence, strategy) or 0.0,
     )
@@ -244,16 +250,16 @@ def _extrapolate_trial(
     if hopeful:
         why = say(
             "promise.hopeful",
-            "In {seconds:.0f} s of trial {strategy} reached {tried:.1%}; {epochs} epochs should "
-            "bring about {accuracy:.1%}, which is worth a training.",
+            "In a trial of {seconds:.0f} s, {strategy} reached {tried:.1%}; {epochs} epochs "
+            "are expected to reach about {accuracy:.1%}, so a full training is worthwhile.",
             **figures,
         )
     elif small:
         why = say(
             "promise.small",
-            "In {seconds:.0f} s of trial {strategy} reached {tried:.1%}, too short to tell: images "
-            "of {size} pixels lose by being enlarged for a pretrained network, so it is worth a "
-            "training.",
+            "In a trial of {seconds:.0f} s, {strategy} reached {tried:.1%}; the trial was too "
+            "short to decide. Images of {size} pixels must be enlarged for a pretrained "
+            "network, which costs accuracy, so a full training from scratch is worthwhile.",
             seconds=trial.seconds,
             strategy=trial.strategy,
             tried=trial.accuracy.value,
@@ -262,8 +268,8 @@ def _extrapolate_trial(
     else:
         why = say(
             "promise.hopeless",
-            "In {seconds:.0f} s of trial {strategy} reached {tried:.1%}; {epochs} epochs should "
-            "bring about {accuracy:.1%}, not enough to pass the linear model.",
+            "In a trial of {seconds:.0f} s, {strategy} reached {tried:.1%}; {epochs} epochs "
+            "are expected to reach about {accuracy:.1%}, not enough to beat the linear model.",
             **figures,
         )
     return ExpectedGain(
@@ -274,7 +280,9 @@ def _extrapolate_trial(
 def _reason_against_scratch(evidence: Evidence, options: TrainingOptions) -> Sentence | None:
     probe = best_probe(evidence)
     if options.net != "auto" and probe is not None:
-        return say("out.net_asked", "You asked for {net}, so no other is tried.", net=options.net)
+        return say(
+            "out.net_asked", "You asked for {net}, so no other network is tried.", net=options.net
+        )
     if probe is None or probe.val_accuracy is None:
         return None
     wrong, n = _count_errors(probe.val_accuracy), probe.val_accuracy.n
@@ -282,8 +290,8 @@ def _reason_against_scratch(evidence: Evidence, options: TrainingOptions) -> Sen
         return None
     return say(
         "out.scratch_unprovable",
-        "The linear model misses {wrong} of {n:,} validation images, so few that even a perfect "
-        "network from scratch could not be told from it.",
+        "Training from scratch was skipped: the linear model is wrong on only {wrong} of {n:,} "
+        "validation images, so even a perfect network would not be significantly better.",
         wrong=wrong,
         n=n,
     )
@@ -292,13 +300,15 @@ def _reason_against_scratch(evidence: Evidence, options: TrainingOptions) -> Sen
 def _reason_against_tuning(evidence: Evidence) -> Sentence | None:
     """Why a pretrained network is not worth fine-tuning."""
     if best_probe(evidence) is None:
-        return say("out.no_pretrained", "No pretrained network is at hand to tune.")
+        return say(
+            "out.no_pretrained", "Fine-tuning was skipped: no pretrained network is available."
+        )
     if evidence.val_images >= JUDGES:
         return None
     return say(
         "out.tuning_few",
-        "Nothing is tuned: {n} validation images are too few to tell whether it helps, {least} are "
-        "due.",
+        "Fine-tuning was skipped: {n} validation images are too few to tell whether it helps; "
+        "at least {least} are needed.",
         n=evidence.val_images,
         least=JUDGES,
     )
@@ -309,18 +319,28 @@ def _reason_against_time(
 ) -> Sentence | None:
     if not evidence.speeds.get(strategy):
         if strategy == "deep" and evidence.speeds.get("features"):
-            return say("out.deep_slow", "Tuning all layers would not be done in the time left.")
+            return say(
+                "out.deep_slow",
+                "Fine-tuning all layers was skipped: it would not finish in the time left.",
+            )
         if strategy == "shallow" and evidence.speeds.get("features"):
-            return say("out.shallow_slow", "Tuning the last stages would not be done in time.")
-        return say("out.unmeasured", "The speed of {strategy} was not measured.", strategy=strategy)
+            return say(
+                "out.shallow_slow",
+                "Fine-tuning the last stages was skipped: it would not finish in the time left.",
+            )
+        return say(
+            "out.unmeasured",
+            "The strategy {strategy} was skipped: its training speed was not measured.",
+            strategy=strategy,
+        )
     least = recipe_for(strategy).least_epochs
     epochs = full_epochs(evidence, strategy, remaining_seconds)
     if epochs >= least:
         return None
     return say(
         "out.no_time",
-        "Epochs of {strategy} that the time left holds: {epochs}; under {least} do more harm "
-        "than good.",
+        "Training with the strategy {strategy} was skipped: only {epochs} epochs fit in the "
+        "time left, and fewer than {least} do more harm than good.",
         strategy=strategy,
         epochs=epochs,
         least=least,

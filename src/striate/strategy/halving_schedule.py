@@ -22,7 +22,7 @@ class HalvingArm:
 
 def make_arms(plan: Plan) -> tuple[HalvingArm, ...]:
     """The recipe first, then plans that differ from it in one choice that was not requested."""
-    recipe = HalvingArm(name=RECIPE, plan=plan, what=say("arm.recipe", "the recipe as it is"))
+    recipe = HalvingArm(name=RECIPE, plan=plan, what=say("arm.recipe", "the default recipe"))
     return (recipe, *(arm for make in ARM_MAKERS for arm in make(plan)))
 
 
@@ -76,7 +76,7 @@ def _scale_rate(plan: Plan, name: str, times: float) -> tuple[HalvingArm, ...]:
 def _add_erasing(plan: Plan) -> tuple[HalvingArm, ...]:
     if plan.augment.value.get("erase"):
         return ()
-    what = say("arm.erase", "erased patches beside the other changes of images")
+    what = say("arm.erase", "random erasing in addition to the other augmentations")
     return _make_arm("erase", plan, what, augment={**plan.augment.value, "erase": 1.0})
 
 

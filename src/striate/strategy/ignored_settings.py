@@ -28,9 +28,9 @@ def ignored_settings(
         told.append(
             say(
                 "forced.idle_weights",
-                "You named the weights {weights}, and this model does not use them: it is {net}, "
-                "{strategy}. --net NAME beside --weights takes them whatever others would do, with "
-                "every strategy but scratch.",
+                "The weights {weights} that you named were not used: the model is {net}, "
+                "strategy {strategy}. To use them, add --net NAME to --weights and choose any "
+                "strategy but scratch.",
                 weights=options.weights,
                 net=plan.net.value,
                 strategy=plan.strategy.value,
@@ -70,17 +70,19 @@ def _describe_choices(names: Sequence[str], plan: Plan) -> Sentence:
         own = any(name in SETTINGS or name in FROM_SCRATCH for name in names)
         return say(
             "forced.idle_linear",
-            "You set {names}, which has no effect on this model: a linear model on fixed features "
-            "is solved at once, not trained step by step. --strategy {other} heeds it.",
+            "You set {names}, which has no effect on this model: a linear model on fixed "
+            "features is solved in closed form, not trained by gradient descent. With "
+            "--strategy {other} the setting takes effect.",
             names=listed,
             other="scratch" if own else "deep",
         )
     if plan.strategy.value != "scratch":
         return say(
             "forced.idle_pretrained",
-            "You set {names}, which has no effect on this model: a pretrained network keeps its "
-            "own layers, first weights and preprocessing. --strategy scratch heeds layers, first "
-            "weights and preprocessing; alpha and interpolation take head=exact.",
+            "You set {names}, which has no effect on this model: a pretrained network keeps "
+            "its own layers, initial weights and preprocessing. With --strategy scratch, "
+            "settings of layers, initial weights and preprocessing take effect; alpha and "
+            "interpolation need head=exact.",
             names=listed,
         )
     return say(
@@ -97,7 +99,8 @@ def _describe_flag(flag: str, task: Task, val_images: int, trained: bool) -> lis
         return [
             say(
                 "forced.idle_validation",
-                "{flag} did nothing: it is decided by validation images, and none could be spared.",
+                "{flag} had no effect: it compares settings on validation images, and there "
+                "are none.",
                 flag=flag,
             )
         ]
@@ -105,8 +108,8 @@ def _describe_flag(flag: str, task: Task, val_images: int, trained: bool) -> lis
         return [
             say(
                 "forced.idle_task",
-                "{flag} did nothing: it is decided by images that are right or wrong, and there "
-                "are none of several labels or a number.",
+                "{flag} had no effect: it compares numbers of correct predictions, which exist "
+                "only where every image has one label.",
                 flag=flag,
             )
         ]
@@ -115,8 +118,8 @@ def _describe_flag(flag: str, task: Task, val_images: int, trained: bool) -> lis
     return [
         say(
             "forced.idle_untrained",
-            "{flag} did nothing: it is for networks trained step by step, and none was. "
-            "--strategy scratch or deep trains one.",
+            "{flag} had no effect: it applies only to networks trained by gradient descent, "
+            "and none was trained. --strategy scratch or deep trains one.",
             flag=flag,
         )
     ]

@@ -23,26 +23,28 @@ def no_change_reason(
     if options.plan is not None:
         return say(
             "improve.plan",
-            "More minutes changed no figure: --plan fixes what is done. Without it more is tried.",
+            "More minutes changed no figure: --plan fixes everything that is done. Without "
+            "--plan, more is tried.",
         )
     if options.strategy in CLOSED_FORM:
         return say(
             "improve.solved",
-            "More minutes changed no figure: you asked for {strategy}, which is solved at once. "
-            "--strategy auto also tries trainings.",
+            "More minutes changed no figure: you asked for {strategy}, which is solved in "
+            "closed form. --strategy auto also tries gradient training.",
             strategy=options.strategy,
         )
     if "choose.nothing_to_win" in codes:
         return say(
             "improve.nothing_to_win",
-            "More minutes changed no figure, and no number of them would: the linear model misses "
-            "next to none of the images that it did not learn from, so no training is tried.",
+            "More minutes changed no figure, and even more would not: the linear model is "
+            "wrong on almost none of the images it was not trained on, so no training is tried.",
         )
     if "choose.no_validation" in codes or not evidence.val_images:
         return say(
             "improve.no_validation",
-            "More minutes changed no figure, and no number of them would: no images can be spared "
-            "for validation, so no training could be shown to be better. More images would.",
+            "More minutes changed no figure, and even more would not: there are too few images "
+            "to set any aside for validation, so no training could be shown to be better. More "
+            "images would help.",
         )
     if codes & set(_TOO_SHORT):
         needed = _minutes_needed(evidence, spent_seconds, parts)
@@ -50,15 +52,15 @@ def no_change_reason(
             strategy, minutes = needed
             return say(
                 "improve.needs_minutes",
-                "More minutes changed no figure: a training of {strategy} would need about "
-                "{minutes:,} minutes on this machine before it is tried.",
+                "More minutes changed no figure: training with the strategy {strategy} is "
+                "tried only from about {minutes:,} minutes on this machine.",
                 strategy=strategy,
                 minutes=minutes,
             )
     return say(
         "improve.no_better",
-        "More minutes changed no figure: what they hold was tried or promised no more than this "
-        "model, which is what was measured so far; more images would help more than more minutes.",
+        "More minutes changed no figure: everything that fits in the time either was tried or "
+        "is not expected to beat this model. More images would help more than more minutes.",
     )
 
 

@@ -39,7 +39,7 @@ def linear_plan(
     probe = best_probe(evidence)
     if probe is None:
         raise ValueError("a linear plan needs a probe")
-    none = say("plan.closed_form", "solved in closed form, without steps")
+    none = say("plan.closed_form", "solved in closed form, without gradient steps")
     plan = Plan(
         seed=options.seed,
         classes=evidence.classes,
@@ -144,9 +144,13 @@ def recipe_for(strategy: str) -> Recipe:
 
 def _trained_groups_choice(strategy: str) -> Choice[int]:
     if strategy != "shallow":
-        why = say("plan.tuned_all", "all layers learn")
+        why = say("plan.tuned_all", "all layers are trained")
         return Choice(value=0, why=why, ground="convention")
-    why = say("plan.tuned_last", "the last stages and the head; the stages below are general")
+    why = say(
+        "plan.tuned_last",
+        "the last stages and the head are trained; the earlier stages hold general "
+        "features and stay fixed",
+    )
     return Choice(value=SHALLOW_GROUPS, why=why, ground="convention")
 
 
@@ -158,28 +162,28 @@ def _net_choice(evidence: Evidence, name: str, options: TrainingOptions) -> Choi
             ground="asked",
         )
     if name == COMPACT:
-        why = say("plan.net_compact", "small, and quick to train on a small machine")
+        why = say("plan.net_compact", "small, and fast to train on a small machine")
     elif evidence.networks:
         why = say(
             "plan.net_raced",
-            "of {n} networks the best, or as good as the best and faster",
+            "the best of {n} networks, or as good as the best and faster",
             n=len(evidence.networks),
         )
         return Choice(value=name, why=why, ground="measured")
     else:
-        why = say("plan.net_pretrained", "its weights are at hand without a network")
+        why = say("plan.net_pretrained", "its pretrained weights are available offline")
     return Choice(value=name, why=why, ground="convention")
 
 
 def _weights_choice(evidence: Evidence) -> Choice[str]:
     if not evidence.weights:
         return WEIGHTS_AT_HAND
-    why = say("plan.weights_file", "the file that you named")
+    why = say("plan.weights_file", "the file you named")
     return Choice(value=evidence.weights, why=why, ground="asked")
 
 
 def _no_weights_choice() -> Choice[str]:
-    why = say("plan.no_weights", "trained from scratch: no weights are taken over")
+    why = say("plan.no_weights", "trained from scratch: no pretrained weights")
     return Choice(value="", why=why, ground="convention")
 
 
@@ -197,7 +201,8 @@ def _batch_size_choice(recipe: Recipe, train_images: int) -> Choice[int]:
         return recipe.batch_size
     why = say(
         "plan.smaller_batch",
-        "{n:,} training images: a smaller batch than {size} gives an epoch at least {steps} steps",
+        "with {n:,} training images, a batch smaller than {size} gives at least {steps} steps "
+        "per epoch",
         n=train_images,
         size=size,
         steps=min(_LEAST_STEPS, -(-train_images // smaller)),
@@ -208,12 +213,12 @@ def _batch_size_choice(recipe: Recipe, train_images: int) -> Choice[int]:
 def _views_choice(strategy: str, flips: CopyGain | None) -> Choice[int]:
     """Test-time flipping if flipping keeps labels and twice the forward pass is affordable."""
     if strategy != "scratch" or flips is None or not flips.helps:
-        why = say("plan.one_view", "an image is judged as it is")
+        why = say("plan.one_view", "each image is predicted once, as it is")
         return Choice(value=1, why=why, ground="convention")
     why = say(
         "plan.two_views",
-        "mirroring was measured to keep labels, and a small network is quick: an image and its "
-        "mirror image are judged together",
+        "measurements show that flipping keeps the labels, and a small network is fast, so the "
+        "predictions for an image and its mirror image are averaged",
     )
     return Choice(value=2, why=why, ground="measured")
 
@@ -222,7 +227,7 @@ def _balance_choice(found: BalanceGain | None) -> Choice[str]:
     """Class weights if a linear model's left-out images show that they help."""
     if found is None:
         why = say(
-            "plan.balance_even", "no class was measured to be rare, so all images count alike"
+            "plan.balance_even", "no class was found to be rare, so all images have the same weight"
         )
         return Choice(value="none", why=why, ground="convention")
     figures = {
@@ -235,15 +240,17 @@ def _balance_choice(found: BalanceGain | None) -> Choice[str]:
     if found.helps:
         why = say(
             "plan.balance",
-            "weights by class raise a linear model's balanced accuracy from {plain:.1%} to "
-            "{weighted:.1%} on {n:,} left-out images (accuracy {old:.1%} to {new:.1%})",
+            "class weights raise a linear model's balanced accuracy from {plain:.1%} to "
+            "{weighted:.1%} (accuracy from {old:.1%} to {new:.1%}), by leave-one-out on {n:,} "
+            "images",
             **figures,
         )
         return Choice(value="weights", why=why, ground="measured")
     why = say(
         "plan.no_balance",
-        "weights by class do not help a linear model for sure, or do harm: balanced accuracy "
-        "{plain:.1%} to {weighted:.1%}, accuracy {old:.1%} to {new:.1%} on {n:,} left-out images",
+        "class weights do not clearly help a linear model: they change its balanced accuracy "
+        "from {plain:.1%} to {weighted:.1%} and its accuracy from {old:.1%} to {new:.1%}, by "
+        "leave-one-out on {n:,} images",
         **figures,
     )
     return Choice(value="none", why=why, ground="measured")
@@ -252,7 +259,7 @@ def _balance_choice(found: BalanceGain | None) -> Choice[str]:
 def _taps_choice(probe: Probe, probes: int) -> Choice[tuple[Tap, ...]]:
     why = say(
         "plan.taps",
-        "'{name}' is best of {n} by leave-one-out: {accuracy:.1%} right",
+        "'{name}' has the best leave-one-out accuracy of {n} choices: {accuracy:.1%}",
         name=probe.name,
         n=probes,
         accuracy=probe.loo_accuracy.value,
@@ -261,22 +268,22 @@ def _taps_choice(probe: Probe, probes: int) -> Choice[tuple[Tap, ...]]:
 
 
 def _alpha_choice(probe: Probe) -> Choice[float]:
-    why = say("plan.alpha", "the least leave-one-out error of all penalties tried")
+    why = say("plan.alpha", "the smallest leave-one-out error of all penalties tried")
     return Choice(value=probe.alpha, why=why, ground="measured")
 
 
 def _no_alpha_choice() -> Choice[float]:
-    why = say("plan.no_alpha", "no closed-form head to penalise")
+    why = say("plan.no_alpha", "there is no closed-form head to penalise")
     return Choice(value=0.0, why=why, ground="convention")
 
 
 def _input_size_choice(size: int, image_size: int) -> Choice[int]:
     if size == image_size:
-        why = say("plan.size_as_is", "the images as they are, {size} pixels", size=size)
+        why = say("plan.size_as_is", "the images keep their size of {size} pixels", size=size)
     else:
         why = say(
             "plan.size_scaled",
-            "the pretrained network sees images of {size} pixels; yours have {image_size}",
+            "the pretrained network takes images of {size} pixels; yours have {image_size}",
             size=size,
             image_size=image_size,
         )
@@ -288,24 +295,25 @@ def _training_precision_choice(evidence: Evidence, strategy: str, machine: Machi
     measured = evidence.precisions.get(strategy)
     if measured is None:
         return _precision_choice(machine)
-    why = say("plan.training_precision", "a training step is fastest in it here")
+    why = say("plan.training_precision", "the fastest precision for training steps on this machine")
     return Choice(value=measured, why=why, ground="measured")
 
 
 def _precision_choice(machine: Machine) -> Choice[str]:
     why = say(
         "plan.precision",
-        "fastest on this machine within bounds: error {error:.2%} against float32",
+        "the fastest on this machine within the error bounds: error {error:.2%} relative to "
+        "float32",
         error=machine.precision_error,
     )
     return Choice(value=machine.precision, why=why, ground="measured")
 
 
 def _threads_choice(machine: Machine) -> Choice[int]:
-    why = say("plan.threads", "{n} fastest on this machine", n=machine.threads)
+    why = say("plan.threads", "{n} threads are fastest on this machine", n=machine.threads)
     return Choice(value=machine.threads, why=why, ground="measured")
 
 
 def _inference_batch_size_choice(machine: Machine) -> Choice[int]:
-    why = say("plan.inference_batch_size", "the fastest batch on this machine")
+    why = say("plan.inference_batch_size", "the fastest batch size on this machine")
     return Choice(value=machine.batch_size, why=why, ground="measured")

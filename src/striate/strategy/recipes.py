@@ -31,72 +31,82 @@ class Recipe:
 SCRATCH = Recipe(
     settings=Choice(
         value=NetSettings(),
-        why=say("recipe.scratch.settings", "the compact network as it is built by default"),
+        why=say("recipe.scratch.settings", "the default settings of the compact network"),
         ground="convention",
     ),
     taps=Choice(
         value=(Tap(stage="top", pool="max"),),
-        why=say("recipe.scratch.taps", "the last stage, at its strongest over the image"),
+        why=say("recipe.scratch.taps", "the last stage, pooled to its maximum over the image"),
         ground="paper",
     ),
     batch_size=Choice(
         value=128,
-        why=say("recipe.scratch.batch_size", "batches of 64 to 512 are equally fast here"),
+        why=say("recipe.scratch.batch_size", "batches of 64 to 512 images are equally fast here"),
         ground="measured",
     ),
     learning_rate=Choice(
         value=0.12,
         why=say(
             "recipe.scratch.learning_rate",
-            "each step turns a layer by up to about 0.12 radians; twice as much was 1 to 2 points "
-            "worse on CIFAR-10",
+            "each step turns a layer's weights by at most about 0.12 radians; twice the rate "
+            "was 1 to 2 points worse on CIFAR-10",
         ),
         ground="measured",
     ),
     layer_decay=Choice(
         value=1.0,
-        why=say("recipe.scratch.layer_decay", "all layers start from nothing, so all learn alike"),
+        why=say(
+            "recipe.scratch.layer_decay",
+            "all layers start from random weights, so all have the same learning rate",
+        ),
         ground="convention",
     ),
     head_rate=Choice(
         value=1.0,
-        why=say("recipe.scratch.head_rate", "the head starts from nothing as the layers do"),
+        why=say(
+            "recipe.scratch.head_rate",
+            "the head starts from random weights, as the other layers do",
+        ),
         ground="convention",
     ),
     weight_decay=Choice(
         value=5e-4,
-        why=say("recipe.scratch.weight_decay", "the usual decay for a small network"),
+        why=say("recipe.scratch.weight_decay", "the usual weight decay for a small network"),
         ground="convention",
     ),
     optimizer=Choice(
         value="muon",
         why=say(
             "recipe.scratch.optimizer",
-            "Muon was 11 points above Nesterov momentum after one look at 20,000 CIFAR-10 images, "
-            "3 points after eight epochs of Fashion-MNIST",
+            "Muon was 11 points better than SGD with Nesterov momentum after one epoch of "
+            "20,000 CIFAR-10 images, and 3 points better after eight epochs of Fashion-MNIST",
         ),
         ground="measured",
     ),
     schedule=Choice(
         value="one-cycle",
-        why=say("recipe.scratch.schedule", "rates that rise and then fall to zero suit few epochs"),
+        why=say(
+            "recipe.scratch.schedule",
+            "a learning rate that warms up and then falls to zero suits a short training",
+        ),
         ground="paper",
     ),
     label_smoothing=Choice(
         value=0.1,
-        why=say("recipe.scratch.label_smoothing", "keeps a network from being too sure"),
+        why=say("recipe.scratch.label_smoothing", "it keeps the network from being overconfident"),
         ground="paper",
     ),
     dropout=Choice(
         value=0.0,
-        why=say("recipe.scratch.dropout", "short trainings end before dropout pays"),
+        why=say("recipe.scratch.dropout", "a short training ends before dropout pays off"),
         ground="convention",
     ),
     augment=Choice(
         value={"crop": 1.0},
         why=say(
             "recipe.scratch.augment",
-            "small shifts keep every label true; mirroring would not for signs and digits",
+            "small shifts keep every label true; flipping would not, for signs and digits for "
+            "example",
         ),
         ground="convention",
     ),
@@ -107,12 +117,12 @@ SCRATCH = Recipe(
 DEEP = Recipe(
     settings=Choice(
         value=NetSettings(),
-        why=say("recipe.deep.settings", "the pretrained network as it is"),
+        why=say("recipe.deep.settings", "the pretrained network unchanged"),
         ground="convention",
     ),
     taps=Choice(
         value=(),
-        why=say("recipe.deep.taps", "the stages that the best probe reads"),
+        why=say("recipe.deep.taps", "the stages that the best linear probe reads"),
         ground="measured",
     ),
     batch_size=Choice(
@@ -124,49 +134,57 @@ DEEP = Recipe(
         value=1e-3,
         why=say(
             "recipe.deep.learning_rate",
-            "of 2e-4, 5e-4 and 1e-3 the one with the best features on validation images, whichever "
-            "of {n} sets is left out",
+            "of 2e-4, 5e-4 and 1e-3, the one that gave the best features on validation images, "
+            "whichever of the {n} data sets is left out",
             n=4,
         ),
         ground="measured",
     ),
     layer_decay=Choice(
         value=0.7,
-        why=say("recipe.deep.layer_decay", "early stages are general and need to move less"),
+        why=say(
+            "recipe.deep.layer_decay", "early stages hold general features and need to change less"
+        ),
         ground="paper",
     ),
     head_rate=Choice(
         value=0.1,
         why=say(
             "recipe.deep.head_rate",
-            "the exact head reads so many features that steps of their size spoil it: with it "
-            "tuned as fast as they are, it was worse than before on most sets",
+            "the exact head reads so many features that steps as large as the other layers' "
+            "spoil it: with the same learning rate, fine-tuning made it worse on most data sets",
         ),
         ground="measured",
     ),
     weight_decay=Choice(
         value=0.01,
-        why=say("recipe.deep.weight_decay", "the usual decay for this optimizer"),
+        why=say("recipe.deep.weight_decay", "the usual weight decay for this optimizer"),
         ground="convention",
     ),
     optimizer=Choice(
         value="adamw",
-        why=say("recipe.deep.optimizer", "its step does not depend on each stage's scale"),
+        why=say(
+            "recipe.deep.optimizer", "its step size does not depend on the scale of each stage"
+        ),
         ground="convention",
     ),
     schedule=Choice(
         value="cosine",
-        why=say("recipe.deep.schedule", "rates that fall to zero settle what was learnt"),
+        why=say(
+            "recipe.deep.schedule", "a learning rate that falls to zero lets the weights settle"
+        ),
         ground="convention",
     ),
     label_smoothing=Choice(
         value=0.0,
-        why=say("recipe.deep.label_smoothing", "the exact head's scores are already cautious"),
+        why=say(
+            "recipe.deep.label_smoothing", "none is needed: the exact head is not overconfident"
+        ),
         ground="convention",
     ),
     dropout=Choice(
         value=0.0,
-        why=say("recipe.deep.dropout", "the exact head was fitted without it"),
+        why=say("recipe.deep.dropout", "the exact head was solved without dropout"),
         ground="convention",
     ),
     augment=Choice(

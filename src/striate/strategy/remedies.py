@@ -24,7 +24,7 @@ def remedies_for(code: str, plan: Plan) -> tuple[Remedy, ...]:
 def strengthen_augmentation(plan: Plan) -> Remedy:
     """Adds crops and erasing at full strength, which keep labels."""
     value = {**plan.augment.value, "crop": 1.0, "erase": 1.0}
-    what = say("remedy.augment", "crops and erased patches at full strength")
+    what = say("remedy.augment", "random crops and random erasing at full strength")
     return _make_remedy("augment", plan, what, augment=value)
 
 
@@ -37,7 +37,7 @@ def increase_decay(plan: Plan) -> Remedy:
 
 def increase_dropout(plan: Plan) -> Remedy:
     """Dropout of half the features before the last layer, as in Hinton and others 2012."""
-    what = say("remedy.dropout", "dropout of {value:.0%}", value=0.5)
+    what = say("remedy.dropout", "dropout with probability {value:.0%}", value=0.5)
     return _make_remedy("dropout", plan, what, dropout=0.5)
 
 
@@ -67,14 +67,14 @@ def lower_rate(plan: Plan) -> Remedy:
 
 def clip_gradients(plan: Plan) -> Remedy:
     """Gradient norm clipped to 1."""
-    what = say("remedy.clip", "gradients no longer than {value:g}", value=1.0)
+    what = say("remedy.clip", "gradient norms clipped to {value:g}", value=1.0)
     return _make_remedy("clip", plan, what, clip=1.0)
 
 
 def weaken_augmentation(plan: Plan) -> Remedy:
     """Half the strength of every augmentation."""
     value = {name: strength / 2 for name, strength in plan.augment.value.items()}
-    what = say("remedy.less_augment", "augmentation at half its strength")
+    what = say("remedy.less_augment", "augmentation at half strength")
     return _make_remedy("less_augment", plan, what, augment=value)
 
 

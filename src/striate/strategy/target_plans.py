@@ -70,7 +70,11 @@ def choose_target_plan(
     asked = options.strategy != "auto"
     said: tuple[Sentence, ...] = ()
     if asked:
-        said = (say("choose.asked", "You asked for {strategy}.", strategy=options.strategy),)
+        said = (
+            say(
+                "choose.asked", "You asked for the strategy {strategy}.", strategy=options.strategy
+            ),
+        )
     against = (
         None
         if asked or probe is None
@@ -129,12 +133,13 @@ def _reason_against_training(
     if not evidence.val_images:
         return say(
             "choose.no_validation",
-            "No images can be spared for validation, so no training could be shown to be better.",
+            "There are too few images to set any aside for validation, so whether training "
+            "improves on the linear model could not be checked.",
         )
     if not name:
         return say(
             "targets.few",
-            "{n:,} training images are too few for a training by steps to gain on the linear "
+            "{n:,} training images are too few for gradient training to improve on the linear "
             "model.",
             n=max(evidence.images_per_class),
         )
@@ -143,8 +148,8 @@ def _reason_against_training(
         return None
     return say(
         "out.no_time",
-        "Epochs of {strategy} that the time left holds: {epochs}; under {least} do more harm "
-        "than good.",
+        "Training with the strategy {strategy} was skipped: only {epochs} epochs fit in the "
+        "time left, and fewer than {least} do more harm than good.",
         strategy=name,
         epochs=epochs,
         least=least,
@@ -155,14 +160,15 @@ def _describe_attempt(evidence: Evidence, strategy: str, epochs: int) -> Sentenc
     if best_probe(evidence) is None:
         return say(
             "targets.train_alone",
-            "No pretrained network is at hand, so one is trained from scratch for {epochs} epochs.",
+            "No pretrained network is available, so a network is trained from scratch for "
+            "{epochs} epochs.",
             epochs=epochs,
         )
     return say(
         "targets.train",
-        "With images of {size} pixels and a shift of {shift:.2f}, {strategy} is trained for "
-        "{epochs} epochs, and kept only if it is better than the linear model on validation "
-        "images.",
+        "The images have {size} pixels and a distribution shift of {shift:.2f} from the "
+        "pretraining images, so {strategy} is trained for {epochs} epochs; the result is kept "
+        "only if it is better than the linear model on the validation images.",
         size=evidence.image_size,
         shift=_mean_shift(evidence),
         strategy=strategy,
@@ -179,9 +185,15 @@ def _without_smoothing(plan: Plan, task: Task) -> Plan:
     if plan.label_smoothing.ground == "asked":
         return plan
     why = (
-        say("targets.no_smoothing_number", "a number has no classes to spread over")
+        say(
+            "targets.no_smoothing_number",
+            "there are no classes to smooth over when the target is a number",
+        )
         if task == "number"
-        else say("targets.no_smoothing", "most labels are absent from most images as it is")
+        else say(
+            "targets.no_smoothing",
+            "most labels are absent from most images, so there is little to smooth",
+        )
     )
     return replace(plan, label_smoothing=Choice(value=0.0, why=why, ground="convention"))
 
@@ -197,12 +209,13 @@ def _describe_probe(evidence: Evidence, task: Task) -> Sentence:
     if task == "number":
         return say(
             "targets.taps_number",
-            "'{name}' is best of {n} by leave-one-out: it explains {share:.1%} of the variance",
+            "'{name}' is the best of {n} choices by leave-one-out: it explains {share:.1%} of "
+            "the variance",
             **figures,
         )
     return say(
         "targets.taps_labels",
-        "'{name}' is best of {n} by leave-one-out: mean average precision {share:.1%}",
+        "'{name}' is the best of {n} choices by leave-one-out: mean average precision {share:.1%}",
         **figures,
     )
 

@@ -7,13 +7,13 @@ from striate.values import OWN, WHITENING, Choice, CopyGain, Evidence, Plan, say
 
 _COPIES_USED = {
     "plan.copies_both": "both are used",
-    "plan.copies_flips": "only mirroring is used",
-    "plan.copies_turns": "only turning is used",
+    "plan.copies_flips": "only flipping is used",
+    "plan.copies_turns": "only rotation is used",
     "plan.copies_none": "neither is used, only small shifts",
-    "plan.copies_flips_scratch": "only mirroring is used; turning is safe, but was not measured "
-    "to pay from scratch",
-    "plan.copies_none_scratch": "neither is used; turning is safe, but was not measured to pay "
-    "from scratch",
+    "plan.copies_flips_scratch": "only flipping is used; rotation keeps the labels, but whether "
+    "it helps a training from scratch was not measured",
+    "plan.copies_none_scratch": "neither is used; rotation keeps the labels, but whether it "
+    "helps a training from scratch was not measured",
 }
 
 
@@ -37,9 +37,9 @@ def augmentation_choice(
         "n": flips.n,
     }
     measured = (
-        "a linear model's log loss on {n:,} images as they are falls from {loss:.3f} by "
-        "{flips:.3f} ± {flips_error:.3f} with mirrored copies and by {turns:.3f} ± "
-        "{turns_error:.3f} with turned ones"
+        "a linear model's log loss on {n:,} unchanged images falls from {loss:.3f} by "
+        "{flips:.3f} ± {flips_error:.3f} with flipped images and by {turns:.3f} ± "
+        "{turns_error:.3f} with rotated images"
     )
     tuned = strategy != "scratch"
     used = {"flip": 1.0} if flips.helps else {}
@@ -65,14 +65,14 @@ def _flips_only_choice(recipe: Recipe, flips: CopyGain | None) -> Choice[dict[st
     if flips.helps:
         why = say(
             "plan.flips",
-            "mirrored copies lower a linear model's log loss by {gain:.3f} ± {error:.3f} from "
-            "{loss:.3f} on {n:,} images as they are",
+            "flipped images lower a linear model's log loss by {gain:.3f} ± {error:.3f} from "
+            "{loss:.3f} on {n:,} unchanged images",
             **figures,
         )
         return Choice(value={**recipe.augment.value, "flip": 1.0}, why=why, ground="measured")
     why = say(
         "plan.no_flips",
-        "small shifts keep every label true; mirrored copies do not help a linear model (log "
+        "small shifts keep every label true; flipped images do not help a linear model (log "
         "loss lower by {gain:.3f} ± {error:.3f} from {loss:.3f} on {n:,} images)",
         **figures,
     )
@@ -95,8 +95,8 @@ RATES: dict[tuple[str, str], Choice[float]] = {
         value=3e-3,
         why=say(
             "plan.rate_adamw",
-            "AdamW moves every weight by about the rate: of 0.001, 0.003 and 0.01 the middle one, "
-            "on 840 CIFAR-10 images as good as Muon at its own",
+            "the middle one of 0.001, 0.003 and 0.01; with it, AdamW was as good as Muon at "
+            "its own rate on 840 CIFAR-10 images",
         ),
         ground="measured",
     ),
@@ -104,8 +104,8 @@ RATES: dict[tuple[str, str], Choice[float]] = {
         value=1e-2,
         why=say(
             "plan.rate_sgd",
-            "ten times AdamW's: the usual rate for tuning with momentum, whose step is no longer "
-            "than the gradient",
+            "ten times the rate of AdamW: usual for fine-tuning with momentum, whose steps "
+            "scale with the gradient",
         ),
         ground="convention",
     ),
@@ -118,30 +118,30 @@ def channels_choice(channels: int, strategy: str) -> Choice[int]:
     if channels == 1 and pretrained:
         why = say(
             "plan.channels_repeated",
-            "every image is grey; the pretrained network sees grey three times over",
+            "all images are greyscale; the pretrained network takes the grey channel three times",
         )
     elif channels == 1:
-        why = say("plan.channels_grey", "every image is grey")
+        why = say("plan.channels_grey", "all images are greyscale")
     elif channels == 3:
-        why = say("plan.channels_colour", "in colour; what is transparent is seen over white")
+        why = say("plan.channels_colour", "colour images; transparent areas are shown on white")
     elif pretrained:
         why = say(
             "plan.channels_adapted",
-            "the images have {n} channels; the filters of the pretrained first layer are repeated "
-            "in turn, times 3/{n}",
+            "the images have {n} channels; the filters of the pretrained first layer are "
+            "repeated in turn and multiplied by 3/{n}",
             n=channels,
         )
     else:
-        why = say("plan.channels_many", "as many as the images have")
+        why = say("plan.channels_many", "the number of channels of the images")
     return Choice(value=channels, why=why, ground="convention")
 
 
 def resize_choice(evidence: Evidence) -> Choice[str]:
     """How an image is resized to a square."""
     if evidence.square:
-        why = say("plan.resize_square", "every image is a square: there is nothing to cut or fill")
+        why = say("plan.resize_square", "all images are square, so nothing is cropped or padded")
     else:
-        why = say("plan.resize", "the whole image is seen: a crop may cut off what counts")
+        why = say("plan.resize", "the whole image is used; a crop may cut off what matters")
     return Choice(value=evidence.resize, why=why, ground="convention")
 
 
@@ -152,23 +152,26 @@ def with_preprocessing(plan: Plan) -> Plan:
     """
     if plan.strategy.value != "scratch":
         why = say(
-            "plan.preprocess_own", "what the network was trained with, or its weights mislead"
+            "plan.preprocess_own",
+            "the preprocessing that the pretrained network was trained "
+            "with; another would make its features worse",
         )
         unused = _mark_whitening_unused(plan)
         return replace(unused, preprocess=Choice(value=OWN, why=why, ground="convention"))
     if plan.preprocess.ground != "asked":
         why = say(
             "plan.preprocess",
-            "every channel with mean 0 and deviation 1 over the training images: it costs nothing",
+            "each channel is scaled to mean 0 and standard deviation 1 over the training "
+            "images, at almost no cost",
         )
         plan = replace(plan, preprocess=replace(plan.preprocess, why=why))
     if plan.preprocess.value not in WHITENING:
         return _mark_whitening_unused(plan)
-    kept = say("plan.whiten_components", "all directions in which training images differ")
+    kept = say("plan.whiten_components", "all directions in which the training images vary")
     bound = say(
         "plan.whiten_eps",
-        "a share of the mean variance, so that faint directions are not blown up; CIFAR-10 was "
-        "whitened so by Goodfellow et al. 2013",
+        "a fraction of the mean variance, so that directions of small variance are not "
+        "amplified too much; used on CIFAR-10 by Goodfellow et al. 2013",
     )
     reasons = {"whiten_components": (kept, "convention"), "whiten_eps": (bound, "paper")}
     for name, (why, ground) in reasons.items():
@@ -179,7 +182,7 @@ def with_preprocessing(plan: Plan) -> Plan:
 
 
 def _mark_whitening_unused(plan: Plan) -> Plan:
-    why = say("plan.no_whitening", "only whitening of whole images has a use for it")
+    why = say("plan.no_whitening", "used only by the whitening of whole images")
     return replace(
         plan,
         whiten_components=replace(plan.whiten_components, why=why),

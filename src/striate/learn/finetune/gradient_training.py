@@ -59,7 +59,11 @@ def train_by_gradient(
     learned = interpolate_weights(context, try_remedies(context, learned, read))
     if exact is None or learned.val_probabilities is None or asked:
         return learned
-    won = Choice(value="linear", why=say("gate.linear", "the exact head won"), ground="measured")
+    won = Choice(
+        value="linear",
+        why=say("gate.linear", "the exact head was better on the validation images"),
+        ground="measured",
+    )
     return apply_gate(data, learned, exact(learned.evidence, won))
 
 
@@ -69,8 +73,7 @@ def _fall_back_to_linear(
     """The linear model, if training diverged twice before its first epoch was done."""
     why = say(
         "gate.diverged",
-        "The training diverged at step {step} of its second try too: the linear model is "
-        "delivered.",
+        "The second training diverged too, at step {step}, so the linear model is used.",
         step=fault.step,
     )
     learned = exact(evidence, Choice(value="linear", why=why, ground="measured"))
@@ -102,8 +105,8 @@ def train_with_retry(
         classifier = _partial_classifier(context, again, linear, fault)
         said = say(
             "mend.stopped",
-            "It diverged again, at step {step}: the weights of epoch {epoch}, the best before, "
-            "are the model.",
+            "The second training diverged too, at step {step}; the weights of epoch {epoch}, "
+            "the best before that, are used.",
             step=fault.step,
             epoch=fault.history.kept_epoch,
         )
@@ -120,11 +123,12 @@ def stabilise_plan(plan: Plan, fault: DivergedError) -> Plan:
         "length": GRADIENT_LENGTH,
     }
     where = str(fault.origin) if fault.origin else "?"
-    why = say("mend.why", "with {rate:g} the loss stopped being a number", rate=rate)
+    why = say("mend.why", "with {rate:g} the loss became NaN or infinite", rate=rate)
     said = say(
         "mend.again",
-        "At step {step} the loss was no longer a number (it began in {where}): trained once more "
-        "with a rate of {slower:g} for {rate:g} and gradients no longer than {length:g}.",
+        "The training diverged: at step {step} the loss became NaN or infinite, first in "
+        "{where}. It was run again with a learning rate of {slower:g} instead of {rate:g} and "
+        "gradient norms clipped to {length:g}.",
         where=where,
         **figures,
     )

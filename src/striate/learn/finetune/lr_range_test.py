@@ -71,8 +71,8 @@ def apply_lr_range_test(
     )
     why = say(
         "find.rate",
-        "you asked to find it: over {n} steps with rates from {low:.2g} to {high:.2g} the loss "
-        "fell fastest here",
+        "found by a learning rate range test, as you asked: over {n} steps with rates from "
+        "{low:.2g} to {high:.2g}, the loss fell fastest here",
         n=len(found.losses),
         low=found.rates[0] if found.rates else found.chosen,
         high=found.rates[-1] if found.rates else found.chosen,

@@ -159,7 +159,8 @@ def _choose_result(
         return learned
     why = say(
         "remedy.adopted",
-        "Against {fault}, {what} is adopted: {new} of {n} validation images right, {old} before.",
+        "To treat {fault}, {what} was adopted: {new} of {n} validation images are predicted "
+        "correctly, {old} before.",
         fault=decided.code.replace("_", " "),
         what=best.remedy.what.text,
         new=int(_correct_predictions(data, new).sum()),
@@ -210,11 +211,11 @@ def _correct_predictions(data: FitData, learned: FitResult) -> Truths:
 def _describe_trial(data: FitData, each: _RemedyTrial, old: Truths, helped: bool) -> Sentence:
     return say(
         "remedy.helped" if helped else "remedy.no_help",
-        "Tried over {epochs} epochs: {what} changed the validation accuracy by {points:+.1f} "
-        "points (95% interval {low:+.1f} to {high:+.1f}); that helps."
+        "In a trial of {epochs} epochs, {what} changed the validation accuracy by {points:+.1f} "
+        "points (95% CI {low:+.1f} to {high:+.1f}): it helps."
         if helped
-        else "Tried over {epochs} epochs: {what} changed the validation accuracy by {points:+.1f} "
-        "points (95% interval {low:+.1f} to {high:+.1f}); that is no gain beyond chance.",
+        else "In a trial of {epochs} epochs, {what} changed the validation accuracy by "
+        "{points:+.1f} points (95% CI {low:+.1f} to {high:+.1f}): no significant gain.",
         epochs=each.trial.plan.epochs.value,
         what=each.remedy.what.text,
         **gain_in_points(data, each.right, old),

@@ -70,7 +70,7 @@ def _choose_next_strategy(context: FitContext, learned: FitResult, tried: str) -
     told = {sentence.code for sentence in learned.plan.because}
     why = say(
         "next.try",
-        "There is time left, so {strategy} is tried next.",
+        "There is time left, so the strategy {strategy} is tried next.",
         strategy=plan.strategy.value,
     )
     new = tuple(sentence for sentence in plan.because if sentence.code not in told - {TRAIN})

@@ -130,7 +130,10 @@ def _shorten_plan(plan: Plan, spent: int) -> Plan:
         return plan
     full = plan.epochs.value
     why = say(
-        "race.epochs", "{full} fit the time, of which the race took {spent}", full=full, spent=spent
+        "race.epochs",
+        "{full} epochs fit in the time; successive halving took {spent} of them",
+        full=full,
+        spent=spent,
     )
     return replace(plan, epochs=Choice(value=full - spent, why=why, ground="measured"))
 
@@ -143,14 +146,17 @@ def _with_measured_reason(new: Plan, old: Plan, verdict: Sentence) -> Plan:
 
 
 def _nothing_to_race_reason() -> Sentence:
-    return say("race.nothing", "You asked for everything that a race would choose.")
+    return say(
+        "race.nothing",
+        "Successive halving was skipped: you have set everything that it would choose.",
+    )
 
 
 def _too_short_reason(plan: Plan, starters: int) -> Sentence:
     return say(
         "race.too_short",
-        "{epochs} epochs are too few to race {arms} settings: a quarter of them must hold all "
-        "heats.",
+        "Successive halving was skipped: {epochs} epochs are too few to compare {arms} "
+        "settings, since all rounds must fit in a quarter of them.",
         epochs=plan.epochs.value,
         arms=starters,
     )
@@ -159,11 +165,12 @@ def _too_short_reason(plan: Plan, starters: int) -> Sentence:
 def _verdict(data: FitData, rival: _ArmRun, recipe: _ArmRun, wins: bool) -> Sentence:
     return say(
         "race.won" if wins else "race.lost",
-        "Raced over {epochs} epochs, {what} is {points:+.1f} points from the recipe (95% interval "
-        "{low:+.1f} to {high:+.1f}): it is taken."
+        "Successive halving, {epochs} epochs: {what} differs from the default recipe by "
+        "{points:+.1f} points (95% CI {low:+.1f} to {high:+.1f}), so it is used."
         if wins
-        else "Raced over {epochs} epochs, {what} is {points:+.1f} points from the recipe (95% "
-        "interval {low:+.1f} to {high:+.1f}), which may be chance: the recipe is kept.",
+        else "Successive halving, {epochs} epochs: {what} differs from the default recipe by "
+        "{points:+.1f} points (95% CI {low:+.1f} to {high:+.1f}), which is not significant, so "
+        "the default recipe is kept.",
         epochs=rival.epochs,
         what=rival.arm.what.text,
         **gain_in_points(data, rival.right, recipe.right),
@@ -173,7 +180,8 @@ def _verdict(data: FitData, rival: _ArmRun, recipe: _ArmRun, wins: bool) -> Sent
 def _describe_run(one: _ArmRun) -> Sentence:
     return say(
         "race.met",
-        "Raced over {epochs} epochs, {what} got {right} of {n} validation images right.",
+        "Successive halving, {epochs} epochs: {what} predicts {right} of {n} validation images "
+        "correctly.",
         epochs=one.epochs,
         what=one.arm.what.text,
         right=int(one.right.sum()),

@@ -161,14 +161,15 @@ def _with_chosen_head(
     new = _correct_predictions(data, best.scores)
     stays = not decided and intervals.sign_test_better(old, new, data.groups[data.val]) < GATE_LEVEL
     end = (
-        "it stays as it was tuned."
+        "the fine-tuned head is kept."
         if stays
-        else "the new one is taken, and solved once more with these images too."
+        else "the new head is used, and solved once more with the validation images included."
     )
     why = say(
         "refit.not_kept" if stays else "refit.kept",
-        "A head solved anew on features {share:.0%} of the way from the first weights to the tuned "
-        "ones gets {new} of {n} validation images right, the head that was tuned {old}: " + end,
+        "With weights {share:.0%} of the way from the initial to the fine-tuned ones, a newly "
+        "solved head predicts {new} of {n} validation images correctly, the fine-tuned head "
+        "{old}: " + end,
         share=best.share,
         new=int(new.sum()),
         n=len(new),
@@ -179,7 +180,8 @@ def _with_chosen_head(
         return plan
     picked = say(
         "refit.alpha",
-        "the least error on {n} validation images: leave-one-out lies on tuned features",
+        "the smallest error on {n} validation images, since the leave-one-out estimate is "
+        "biased on fine-tuned features",
         n=len(new),
     )
     plan = replace(

@@ -212,8 +212,9 @@ def _too_slow_reason(
         return None
     return say(
         "networks.slow",
-        "{net} was not measured: it reads {speed:.0f} images/s here, and {n:,} images would take "
-        "{seconds:.0f} s, more than its share of the time. More minutes, or --net, let it.",
+        "{net} was skipped: at {speed:.0f} images per second, {n:,} images would take "
+        "{seconds:.0f} s, more than its share of the time. Give more minutes, or name it with "
+        "--net.",
         net=offer.title,
         speed=speed,
         n=images,
@@ -289,21 +290,22 @@ def _verdict(runner: _Candidate, best: _Candidate, size: int) -> Sentence:
     if runner is best:
         return say(
             "networks.taken",
-            "{net} got {right:,} of {n:,} left-out images right at {size} pixels, {speed:.0f} "
-            "images/s: it is taken.",
+            "{net} was chosen: by leave-one-out {right:,} of {n:,} images are correct at "
+            "{size} pixels and {speed:.0f} images per second.",
             **figures,
         )
     if runner.right.sum() >= best.right.sum():
         return say(
             "networks.dearer",
-            "{net} got {right:,} of {n:,} left-out images right at {size} pixels, {speed:.0f} "
-            "images/s: nothing to tell it from {best}, which is as fast or faster.",
+            "{net} was not chosen: by leave-one-out {right:,} of {n:,} images are correct at "
+            "{size} pixels and {speed:.0f} images per second, not significantly different from "
+            "{best}, which is at least as fast.",
             **figures,
         )
     return say(
         "networks.worse",
-        "{net} got {right:,} of {n:,} left-out images right at {size} pixels, {speed:.0f} "
-        "images/s: not better than {best}.",
+        "{net} was not chosen: by leave-one-out {right:,} of {n:,} images are correct at "
+        "{size} pixels and {speed:.0f} images per second, no better than {best}.",
         **figures,
     )
 
@@ -311,7 +313,7 @@ def _verdict(runner: _Candidate, best: _Candidate, size: int) -> Sentence:
 def _describe_passed_over(error: HubError, instead: BackboneSource) -> Sentence:
     return say(
         "networks.passed_over",
-        "{fault} {net} is taken in its place.",
+        "{fault} {net} is used instead.",
         fault=error.sentence,
         net=instead.title,
     )

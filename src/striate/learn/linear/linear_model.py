@@ -217,7 +217,8 @@ def _with_taps(plan: Plan, best: Probe) -> Plan:
         return plan
     why = say(
         "refit.taps",
-        "with the validation images too, leave-one-out prefers these: {loo:.1%} of {n:,} right",
+        "after adding the validation images, these stages have the best leave-one-out "
+        "accuracy: {loo:.1%} of {n:,} images",
         loo=best.loo_accuracy.value,
         n=best.loo_accuracy.n,
     )
