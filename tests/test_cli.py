@@ -697,7 +697,7 @@ def test_what_may_not_be_written_is_refused_before_anything_heavy(model: Path) -
         ["inspect", "new", "--out", "new/red/0.png"],
     ):
         said = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
-        assert said.stdout.splitlines() == ["2", "[]"]
+        assert said.stdout.splitlines() == ["2", "[]"], (words, said.stderr)
 
 
 def test_an_unreadable_image_keeps_its_row_and_is_told_of(

@@ -114,7 +114,7 @@ def test_predictions_come_back_from_their_file_as_they_were(runs: dict[str, Run]
 def test_the_report_says_it_in_two_languages(runs: dict[str, Run]) -> None:
     for task, run in runs.items():
         page = (run.folder / "report.html").read_text("utf-8")
-        assert ("Label by label" if task == "labels" else "Answers and true numbers") in page
+        assert ("Results per label" if task == "labels" else "Predicted and true numbers") in page
         assert "Not applicable, because it asks of classes" in page
         write_report(run, "zh")
         page = (run.folder / "report.html").read_text("utf-8")

@@ -245,7 +245,6 @@ def inspect(
     """
     force = given.pop("force")
     options = parse_typed_options(given)
-    from striate.command.fit_output import refuse_if_strict
     from striate.command.inspect_output import inspect_and_write, inspection_lines
     from striate.report.language import choose_language
 
@@ -253,6 +252,8 @@ def inspect(
         found, written = inspect_and_write(source, options, page, table, watch, force=force)
     lang = choose_language(options.lang)
     _print_result(found, lambda found: inspection_lines(found, written, lang), as_json)
+    from striate.command.fit_output import refuse_if_strict  # reaches torch
+
     refuse_if_strict(found, options)
 
 

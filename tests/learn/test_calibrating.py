@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from striate.estimator import ImageClassifier
-from striate.learn import fit
+from striate.learn.linear import class_fit
 from striate.metrics.probability_calibration import calibrate_scores
 from striate.values import Calibration
 
@@ -31,7 +31,7 @@ def test_what_left_out_images_prefer_is_delivered_with_the_model(
         asked.append((scores, labels, groups, temperature))
         return how
 
-    monkeypatch.setattr(fit, "choose_calibration", choose)
+    monkeypatch.setattr(class_fit, "choose_calibration", choose)
     images, labels = stripes(60)
     model = ImageClassifier(minutes=0.5, strategy="linear").fit(images, labels)
     scores, truth, groups, temperature = asked[-1]

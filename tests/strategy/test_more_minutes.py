@@ -7,14 +7,14 @@ from tests.strategy.evidences import MACHINE, evidence
 
 from striate.strategy.choose import choose_plan
 from striate.strategy.more_minutes import no_change_reason
-from striate.values import Options, Plan, say
+from striate.values import Options, Plan, TrainingOptions, say
 
 
 def told(plan: Plan, *codes: str) -> Plan:
     return replace(plan, because=tuple(say(code, "so") for code in codes))
 
 
-PLAN = choose_plan(evidence(linear=1.0, val=1.0), 100, Options(), MACHINE)
+PLAN = choose_plan(evidence(linear=1.0, val=1.0), 100, TrainingOptions(), MACHINE)
 
 
 @pytest.mark.parametrize(
