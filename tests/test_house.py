@@ -244,6 +244,16 @@ def strip_comments(block: str) -> str:
     return re.sub(r"\s*#.*", "", block)
 
 
+def test_every_entry_of_the_log_is_in_its_index() -> None:
+    log = (ROOT / "docs" / "LOG.md").read_text("utf-8")
+    index = log[log.index("## Index") :]
+    questions = re.findall(r"^## (20\d\d-\d\d-\d\d) +(.*)$", log, re.M)
+    assert len(questions) > 50
+    for date, question in questions:
+        row = question.strip().replace("|", "\\|")
+        assert f"| {date} | {row} |" in index, question
+
+
 def test_the_version_stands_in_one_place() -> None:
     assert striate.__version__ == importlib.metadata.version("striate")
 
