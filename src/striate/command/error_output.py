@@ -28,6 +28,7 @@ MOST_NAMED = 20
 # torch's allocator, oneDNN, Python's threads, and the loader of libraries that found no room.
 NO_MEMORY = (
     "(?i)can't allocate memory|cannot allocate memory|not enough memory|bad_alloc|out of memory"
+    "|could not create a (?:primitive|memory)"  # oneDNN, where it can allocate no more
     "|can't start new thread|failed to map segment"
 )
 
