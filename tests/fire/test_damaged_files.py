@@ -110,6 +110,9 @@ def damaged(folder: Path, path: Path, damage: Damage) -> Iterator[None]:
     try:
         yield
     finally:
+        for file in folder.rglob("*"):
+            if file not in whole and not file.is_dir():
+                file.unlink()
         for file, content in whole.items():
             if file.is_dir() and not file.is_symlink():
                 file.rmdir()

@@ -230,6 +230,7 @@ def sweep(
         if not arena.faults.failed:  # this time it took fewer calls
             continue
         call, path = arena.faults.failed[0]
+        names = {name for _, failed in arena.faults.failed for name in named_by(failed, arena.place)}
         about = f"{errno.errorcode[code]} at {call} {at} of {path}: {exit_code} {said!r}"
         counts["tried"] += 1
         counts["told" if exit_code else "gone on"] += 1
@@ -237,7 +238,7 @@ def sweep(
             wrong.append(f"wrong exit code: {about}")
         if exit_code and (said.count("error: ") != 1 or len(said.splitlines()) != 2):
             wrong.append(f"not a sentence and a line: {about}")
-        if exit_code and not any(name in said for name in named_by(path, arena.place)):
+        if exit_code and not any(name in said for name in names):
             wrong.append(f"the place is not named: {about}")
         if arena.leftovers():
             wrong.append(f"left {arena.leftovers()}: {about}")
