@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from striate.command.doctor import Examination, NetsFile
+from striate.command.doctor import ArchitectureFile, Examination, NetsFile
 from striate.command.evaluation_output import EvaluationFile
 from striate.store.record import RunRecord
 from striate.store.shelf import FindingsFile, TrialLine
@@ -47,6 +47,7 @@ JSON_FILES: dict[str, type] = {
     "inspect": Inspection,
     "diagnose": Diagnosis,
     "nets": NetsFile,
+    "architecture": ArchitectureFile,
     "doctor": Examination,
 }
 PREDICTIONS = [

@@ -831,6 +831,17 @@ def test_nets_and_doctor_tell_and_tell_json(verb: str, capsys: pytest.CaptureFix
     assert json.loads(out)["schema"] == f"striate/{verb}/1"
 
 
+def test_nets_with_a_name_tells_its_layers(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = told(capsys, "nets", "lenet-5")
+    assert (code, err) == (0, "")
+    assert "61,608 parameters" in out
+    first = next(line for line in out.splitlines() if line.startswith("s2.0"))
+    assert first.split()[-4:] == ["456", "352,800", "5", "px"]
+    code, out, err = told(capsys, "nets", "lenett-5")
+    assert (code, out) == (2, "")
+    assert "lenet-5" in err
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_a_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = told(capsys, "completion", shell)

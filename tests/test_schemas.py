@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from tests import made
 
-from striate.command.doctor import examine_machine, list_nets
+from striate.command.doctor import examine_machine, examine_net, list_nets
 from striate.command.evaluation_output import evaluation_file
 from striate.predict.evaluation import evaluate_predictions
 from striate.run import Run
@@ -121,6 +121,7 @@ def test_what_verbs_print_obeys() -> None:
     printed = {
         "evaluate": evaluation_file("run", "source", found),
         "nets": list_nets(),
+        "architecture": examine_net("lenet-5"),
         "doctor": examine_machine(),
     }
     for name, value in printed.items():

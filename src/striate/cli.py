@@ -295,12 +295,22 @@ def report(run: str, lang: str) -> None:
     _write_stdout(f"{loaded.folder / 'report.html'}\n")
 
 
-@main.command(cls=Verb, short_help="List the networks at hand.")
+@main.command(cls=Verb, short_help="List the networks at hand, or the layers of one.")
+@click.argument("name", metavar="[NAME]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
-def nets(as_json: bool) -> None:
-    """List the networks at hand: size, cost, speed on this machine, weights."""
-    from striate.command.doctor import list_nets, nets_lines
+def nets(name: str | None, as_json: bool) -> None:
+    """List the networks at hand: size, cost, speed on this machine, weights.
 
+    With NAME its layers: output shape, parameters, multiply-adds, receptive field.
+
+    \b
+    striate nets resnet-20
+    """
+    from striate.command.doctor import architecture_lines, examine_net, list_nets, nets_lines
+
+    if name is not None:
+        _print_result(examine_net(name), architecture_lines, as_json)
+        return
     _print_result(list_nets(), nets_lines, as_json)
 
 

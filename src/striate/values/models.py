@@ -101,6 +101,54 @@ class NetCard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCard:
+    """One layer of a network: `output` is C x H x W, or one figure long for a flat one.
+
+    `kernel` and `stride` are sides, 0 where there is none; `multiply_adds` are those of one image.
+    `receptive_field` is the side in pixels of what one output can depend on, at most the image's.
+    """
+
+    layer: str
+    kind: str
+    kernel: int
+    stride: int
+    output: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+    receptive_field: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageCard:
+    """One stage of a network: the shape C x H x W of its map, and its receptive field."""
+
+    name: str
+    output: tuple[int, ...]
+    receptive_field: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """A network on images of `channels` x `input_size` x `input_size`, from the image on."""
+
+    net: str
+    channels: int
+    input_size: int
+    stages: tuple[StageCard, ...]
+    layers: tuple[LayerCard, ...]
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters all layers have."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def multiply_adds(self) -> int:
+        """How many multiplications, each with its addition, one image takes."""
+        return sum(layer.multiply_adds for layer in self.layers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetSettings:
     """The knobs of a network family; a family ignores what it has no use for.
 
