@@ -230,7 +230,9 @@ def sweep(
         if not arena.faults.failed:  # this time it took fewer calls
             continue
         call, path = arena.faults.failed[0]
-        names = {name for _, failed in arena.faults.failed for name in named_by(failed, arena.place)}
+        names = {
+            name for _, failed in arena.faults.failed for name in named_by(failed, arena.place)
+        }
         about = f"{errno.errorcode[code]} at {call} {at} of {path}: {exit_code} {said!r}"
         counts["tried"] += 1
         counts["told" if exit_code else "gone on"] += 1

@@ -8,18 +8,21 @@ from tests import made
 from striate.report.baselines import baselines_section
 from striate.report.canvas import NARROW_WIDTH
 from striate.report.language import load_words, plain_spaces
-from striate.values import Ladder, Rung, Values
+from striate.values import Interval, Ladder, Rung, RungAtSize, Values
 
 
 def with_ladder(values: Values, *shares: float, strategy: str = "deep", few: int = 0) -> Values:
+    """A ladder of five rungs; with `few`, those below the chosen one had so many images."""
     names = ("majority", "shallow", "random", "pretrained", "chosen")
     rungs = tuple(
         Rung(
             name=name,
             accuracy=made.wilson(share, 200),
             seconds=1.5 * k,
-            train_images=few or 800,
+            train_images=800 if name == "chosen" else few or 800,
             dimensions=100 * k,
+            difference=None if few or name == "chosen" else lead_of(shares[-1] - share),
+            curve=(RungAtSize(train_images=150, accuracy=made.wilson(share, 200)),) if few else (),
         )
         for k, (name, share) in enumerate(zip(names, shares, strict=True))
     )
@@ -32,6 +35,12 @@ def with_ladder(values: Values, *shares: float, strategy: str = "deep", few: int
         judge_images=200,
     )
     return replace(values, ladder=ladder)
+
+
+def lead_of(gain: float) -> Interval:
+    return Interval(
+        value=gain, low=gain - 0.03, high=gain + 0.03, n=200, level=0.95, method="paired-bootstrap"
+    )
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -56,18 +65,23 @@ def test_what_cannot_be_told_apart_is_said() -> None:
     assert equal is not None
     assert worse is not None
     assert "cannot be told apart" in equal.lead
-    assert say("ladder.lead_worse", points=25.0) == worse.lead
+    assert say("ladder.lead_worse", points=25.0, low=22.0, high=28.0, n=200) == worse.lead
     assert worse.blocks[0].rows[4][3].startswith("−10.0")
 
 
-def test_what_was_saved_is_said() -> None:
-    say = load_words("en")
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_unequal_training_images_are_said_and_not_compared(lang: str) -> None:
+    say = load_words(lang)
     some = baselines_section(with_ladder(made.values(), 0.1, 0.5, 0.6, 0.8, 0.9, few=300), say)
     every = baselines_section(with_ladder(made.values(), 0.1, 0.5, 0.6, 0.8, 0.9), say)
     assert some is not None
     assert every is not None
-    assert "at least 300 of 800 images" in some.blocks[0].note
-    assert "at least" not in every.blocks[0].note
+    assert say("ladder.lead_unequal", learnt=300, train=800) == some.lead
+    assert say("ladder.some", learnt=300, train=800) in some.blocks[0].note
+    assert some.blocks[0].rows[4][3] == "–", "no gain over a model with fewer images"
+    assert [row[0] for row in some.blocks[1].rows] == ["150", "300"]
+    assert "300" not in every.blocks[0].note
+    assert len(every.blocks) == 1
 
 
 def test_runs_of_earlier_versions_have_none() -> None:

@@ -28,6 +28,7 @@ def course_of(values: Values) -> Any:
         learners=split.train,
         judges=judges,
         seed=0,
+        sizes=(),
     )
 
 
@@ -40,6 +41,10 @@ def test_a_run_has_its_ladder(small_run: Path) -> None:
     assert chosen.value == run.summary.test.value
     assert (chosen.low, chosen.high) == run.summary.test.interval
     assert {rung.accuracy.n for rung in found.rungs} == {run.summary.test.n}
+    assert len({rung.train_images for rung in found.rungs}) == 1
+    for rung in found.rungs[:-1]:
+        assert rung.difference is not None
+        assert rung.difference.value == pytest.approx(chosen.value - rung.accuracy.value)
     # Red and green are told apart by their colours alone, not by the commonest class.
     assert found.rungs[1].accuracy.value > 0.9 > found.rungs[0].accuracy.value
 
@@ -64,7 +69,7 @@ def test_no_image_is_judged_by_a_model_that_saw_it(
 
     monkeypatch.setattr(ladder_stage, "fit_ridge_path", fit)
     right = ladder_stage._cross_validated_hits(
-        course, lambda rows: rows[:, None].astype(float), (1,)
+        course, course.learners, lambda rows: rows[:, None].astype(float), (1,)
     )
     assert right.all()
     assert len(learnt) == (5 if evaluation == "cross-validation" else 1)
@@ -102,7 +107,7 @@ def test_the_pretrained_rung_reads_the_features_that_are_there(evaluation: Any) 
     run: Any = Held(table_of(values, values.index.used()))
     best = replace(values.evidence.probes[3], name="top", taps=(made.TAPS[-1],))
     evidence = replace(values.evidence, probes=(best,), best_probe="top")
-    rung = ladder_stage._pretrained_rung(run, course_of(values), evidence)
+    rung, _ = ladder_stage._pretrained_rung(run, course_of(values), evidence)
     judges = values.split.train if evaluation == "cross-validation" else values.split.test
     assert rung.name == "pretrained"
     assert rung.accuracy.n == len(judges)
@@ -127,7 +132,7 @@ def test_taps_are_chosen_without_the_images_of_the_fold(monkeypatch: pytest.Monk
     # What the whole set chose is a stage that says nothing: no fold may rest on it.
     poor = replace(values.evidence.probes[0], name="poor", taps=(made.TAPS[0],))
     evidence = replace(values.evidence, probes=(poor,), best_probe="poor")
-    rung = ladder_stage._pretrained_rung(run, course_of(values), evidence)
+    rung, _ = ladder_stage._pretrained_rung(run, course_of(values), evidence)
     assert [len(seen) for seen in chosen] == [4] * 5
     assert rung.accuracy.value > 0.95
 
@@ -151,18 +156,58 @@ def test_images_that_only_judge_are_read_by_the_same_network(
     run: Any = Held(table_of(values, every))
     best = replace(values.evidence.probes[3], name="top", taps=(made.TAPS[-1],))
     evidence = replace(values.evidence, probes=(best,), best_probe="top")
-    rung = ladder_stage._pretrained_rung(run, course_of(values), evidence)
+    rung, _ = ladder_stage._pretrained_rung(run, course_of(values), evidence)
     assert [list(rows) for rows in asked] == [sorted(values.split.test)]
     assert rung.accuracy.value > 0.9
 
 
-@pytest.mark.parametrize(("seconds", "learners"), [(-5.0, 300), (1e6, 700)])
-def test_the_ladder_takes_as_many_images_as_the_budget_has_seconds_for(
-    seconds: float, learners: int, monkeypatch: pytest.MonkeyPatch
+def test_with_time_all_models_learn_from_the_same_images_and_are_compared_in_pairs(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     values = made.values(images=1000, size=8, set_aside=0, leaked=0)
-    monkeypatch.setattr(ladder_stage, "_linear_rung", lambda *_: None)
-    split = values.split
-    course = ladder_stage._fit_in_seconds(course_of(values), split.train, split.test, seconds)
-    assert len(course.learners) == learners
-    assert len(course.judges) == len(split.test)
+    ladder = ladder_of(values, 1e6, monkeypatch)
+    assert {rung.train_images for rung in ladder.rungs} == {len(learners_of(values))}
+    assert not any(rung.curve for rung in ladder.rungs)
+    chosen = ladder.rungs[-1]
+    for rung in ladder.rungs[:-1]:
+        assert rung.difference is not None
+        assert rung.difference.n == chosen.accuracy.n == rung.accuracy.n
+        assert rung.difference.method == "paired-bootstrap"
+        gain = chosen.accuracy.value - rung.accuracy.value
+        assert rung.difference.value == pytest.approx(gain)
+        assert rung.difference.low <= gain <= rung.difference.high
+
+
+def test_without_time_nothing_is_concluded_across_numbers_of_training_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = made.values(images=1000, size=8, set_aside=0, leaked=0)
+    monkeypatch.setattr(ladder_stage, "PILOT", 100)
+    ladder = ladder_of(values, -5.0, monkeypatch)
+    shallow = ladder.rungs[1]
+    assert shallow.train_images == 100 < ladder.rungs[-1].train_images
+    assert [point.train_images for point in shallow.curve] == [100]
+    assert shallow.difference is None
+    # What was trained on fewer images is still evaluated on the same ones.
+    assert len({rung.accuracy.n for rung in ladder.rungs}) == 1
+
+
+def learners_of(values: Values) -> Rows:
+    return np.concatenate([values.split.train, values.split.val])
+
+
+def ladder_of(values: Values, seconds: float, monkeypatch: pytest.MonkeyPatch) -> Ladder:
+    """The ladder with some seconds left, on pixels in the place of a network's features."""
+    pixels = values.cache.images.reshape(len(values.cache.images), -1) / np.float32(255)
+
+    def read(rows: Rows) -> tuple[np.ndarray, tuple[int, ...]]:
+        return pixels[rows], (pixels.shape[1],)
+
+    monkeypatch.setattr(ladder_stage, "shallow_features", lambda _, rows: read(rows))
+    monkeypatch.setattr(ladder_stage, "_random_network_rung", lambda *_: None)
+    monkeypatch.setattr(ladder_stage, "_network_features", lambda *_: read)
+    run: Any = SimpleNamespace(
+        clock=SimpleNamespace(remaining=lambda: seconds),
+        record=SimpleNamespace(seed=0, stages={"learn": 1.0}),
+    )
+    return ladder_stage.measure_baselines(run, replace(values, evidence=None))

@@ -34,7 +34,7 @@ def baselines_section(values: Values, words: Words) -> Section | None:
         key="ladder",
         title=words("ladder.title"),
         lead=_lead(ladder, words),
-        blocks=(_ladder_block(ladder, words),),
+        blocks=(_ladder_block(ladder, words), *_curve_blocks(ladder, words)),
     )
 
 
@@ -147,8 +147,8 @@ def _row(ladder: Ladder, k: int, words: Words) -> tuple[str, ...]:
 
 
 def _gain(ladder: Ladder, k: int, words: Words) -> str:
-    """The points above the rung below."""
-    if k == 0:
+    """The points above the rung below; nothing where the two had different training images."""
+    if k == 0 or ladder.rungs[k].train_images != ladder.rungs[k - 1].train_images:
         return ""
     points = 100 * (ladder.rungs[k].accuracy.value - ladder.rungs[k - 1].accuracy.value)
     return words("ladder.points", points=f"{points:+.1f}".replace("-", "−"))
@@ -167,31 +167,103 @@ def _rung_detail(ladder: Ladder, rung: Rung, words: Words) -> str:
 
 
 def _lead(ladder: Ladder, words: Words) -> str:
-    """What deep features bought over hand-made ones, in one sentence."""
-    chosen = ladder.rungs[-1]
+    """What the chosen network brings over hand-made features, in one sentence.
+
+    They are compared only where both were trained and evaluated on the same images.
+    """
     shallow = next((rung for rung in ladder.rungs if rung.name == "shallow"), ladder.rungs[0])
-    points = 100 * (chosen.accuracy.value - shallow.accuracy.value)
-    if chosen.accuracy.low > shallow.accuracy.high:
-        return words("ladder.lead", points=points)
-    if shallow.accuracy.low > chosen.accuracy.high:
-        return words("ladder.lead_worse", points=-points)
-    return words("ladder.lead_equal")
+    found = shallow.difference
+    if found is None:
+        return words("ladder.lead_unequal", learnt=shallow.train_images, train=ladder.train_images)
+    low, high = sorted((abs(found.low), abs(found.high)))
+    figures = {"points": 100 * abs(found.value), "low": 100 * low, "high": 100 * high}
+    if found.low > 0:
+        return words("ladder.lead", n=found.n, **figures)
+    if found.high < 0:
+        return words("ladder.lead_worse", n=found.n, **figures)
+    return words("ladder.lead_equal", n=found.n, low=100 * found.low, high=100 * found.high)
+
+
+def _curve_blocks(ladder: Ladder, words: Words) -> tuple[Block, ...]:
+    """The learning curves of the baselines that had fewer training images than the chosen one."""
+    rungs = [rung for rung in ladder.rungs if rung.curve]
+    if not rungs:
+        return ()
+    sizes = sorted(
+        {point.train_images for rung in rungs for point in rung.curve} | {rungs[0].train_images}
+    )
+    title = words("ladder.curves")
+    return (
+        Block(
+            kind="chart",
+            svg=_draw_curves(ladder, rungs, title, words),
+            title=title,
+            note=words("ladder.curves_note"),
+            header=(words("ladder.learnt"), *(_name(ladder, rung, words) for rung in rungs)),
+            rows=tuple(
+                (f"{size:,}", *(_at_size(rung, size, words) for rung in rungs)) for size in sizes
+            ),
+        ),
+    )
+
+
+def _at_size(rung: Rung, size: int, words: Words) -> str:
+    points = {point.train_images: point.accuracy for point in rung.curve}
+    points[rung.train_images] = rung.accuracy
+    found = points.get(size)
+    if found is None:
+        return "–"
+    return f"{words.percent(found.value)} ({words.span(found.low, found.high)})"
+
+
+@draw_lock
+def _draw_curves(ladder: Ladder, rungs: Sequence[Rung], title: str, words: Words) -> str:
+    """Accuracy by number of training images, with the chosen model as a single point."""
+    canvas = Canvas(WIDTH, 260, left=52, right=20, top=28, bottom=40)
+    axes = canvas.axes
+    canvas.grid("y")
+    for rung, marker, colour in zip(rungs, "osD", ("soft", "line", "accent"), strict=False):
+        points = {point.train_images: point.accuracy for point in rung.curve}
+        points[rung.train_images] = rung.accuracy
+        x, found = list(points), list(points.values())
+        y = [each.value for each in found]
+        down = [each.value - each.low for each in found]
+        up = [each.high - each.value for each in found]
+        axes.errorbar(
+            x,
+            y,
+            yerr=(down, up),
+            color=COLOURS[colour],
+            marker=marker,
+            capsize=2,
+            label=plain_spaces(_name(ladder, rung, words)),
+        )
+    chosen = ladder.rungs[-1]
+    axes.plot(
+        [chosen.train_images],
+        [chosen.accuracy.value],
+        color=COLOURS["accent"],
+        marker="*",
+        markersize=13,
+        linestyle="none",
+        label=plain_spaces(_name(ladder, chosen, words)),
+    )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
+    axes.set_xlabel(plain_spaces(words("ladder.learnt")))
+    axes.legend(frameon=False)
+    return canvas.svg("ladder-curves", title, words("ladder.curves_note"))
 
 
 def _note(ladder: Ladder, words: Words) -> str:
     sentences = [words("ladder.note")]
     fewest = min(rung.train_images for rung in ladder.rungs)
-    least = min(rung.accuracy.n for rung in ladder.rungs)
-    if fewest < ladder.train_images or least < ladder.judge_images:
-        sentences.append(
-            words(
-                "ladder.some",
-                learnt=fewest,
-                train=ladder.train_images,
-                judged=least,
-                judge=ladder.judge_images,
-            )
-        )
+    judged = ladder.rungs[-1].accuracy.n
+    if fewest < ladder.train_images:
+        sentences.append(words("ladder.some", learnt=fewest, train=ladder.train_images))
+    if judged < ladder.judge_images:
+        sentences.append(words("ladder.sampled", judged=judged, judge=ladder.judge_images))
     if ladder.evaluation == "cross-validation":
         sentences.append(words("ladder.crossed"))
     return words("unit.space").join(sentences)

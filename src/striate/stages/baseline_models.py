@@ -1,11 +1,12 @@
 """Baselines: what each level of model adds, from the majority class to the chosen network.
 
-All are evaluated on the same split. Every baseline below the chosen model is fixed beforehand: none
-is selected by its result. Training and test images are sampled to the budget's seconds, but never
-below some hundreds. Legend: `N` evaluated images, `D` features.
+All are evaluated on the same images, and trained on the same ones where the time left allows: only
+then is the chosen model compared with them, image by image. Where it does not, the baselines are
+trained at several smaller sizes, and nothing is concluded across sizes. Every baseline below the
+chosen model is fixed beforehand: none is selected by its result. Legend: `N` evaluated images, `D`
+features.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +18,13 @@ from numpy.typing import NDArray
 from striate.data.preprocess import fit_scaling
 from striate.data.split.split import FOLDS
 from striate.learn.linear.linear_model import tapped_spec
-from striate.metrics.intervals import accuracy_interval, sample_rows, seed_for
+from striate.metrics.intervals import (
+    accuracy_interval,
+    cross_validation_factor,
+    paired_difference,
+    sample_rows,
+    seed_for,
+)
 from striate.nets import RANDOM, find_net
 from striate.probe.features import FeatureTable, all_taps, extract_features
 from striate.probe.handmade_features import shallow_features
@@ -39,12 +46,20 @@ from striate.values import (
     NetSettings,
     Rows,
     Rung,
+    RungAtSize,
     Split,
     Values,
 )
 from striate.values.evidence import RungName
 
 Features = Callable[[Rows], tuple[NDArray[np.float32], tuple[int, ...]]]
+Hits = NDArray[np.bool_]
+Measured = tuple[Rung, Hits]
+
+PILOT = 300  # training images of the trial that measures the time; no sample is smaller
+MOST_JUDGES = 10_000  # evaluated images: their interval is narrow enough
+RANDOM_SIZE = 64  # px, the side of images in front of random convolutions
+ASIDE = ("decode", "split", "report", "ladder")  # stages that are not the chosen model's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,29 +74,55 @@ class _Comparison:
     learners: Rows
     judges: Rows
     seed: int
+    sizes: tuple[int, ...]
+    """Numbers of training images below all `learners` at which the accuracy is measured too."""
 
-    def parts(self) -> Iterator[tuple[NDArray[np.bool_], Rows]]:
+    def parts(self, learners: Rows) -> Iterator[tuple[Hits, Rows]]:
         """The evaluated rows with their training rows: all at once, or fold by fold."""
         folds = self.split.folds
         if folds is None:
-            yield np.ones(len(self.judges), np.bool_), self.learners
+            yield np.ones(len(self.judges), np.bool_), learners
             return
         held = folds[self.judges]
         for fold in np.unique(held):
-            yield held == fold, self.learners[folds[self.learners] != fold]
+            yield held == fold, learners[folds[learners] != fold]
 
-    def interval(self, right: NDArray[np.bool_], rows: Rows) -> Interval:
+    def curve(self, measure_hits: Callable[[Rows], Hits]) -> tuple[RungAtSize, ...]:
+        """The accuracy of a model at each of the sizes."""
+        return tuple(
+            RungAtSize(
+                train_images=size,
+                accuracy=self.interval(
+                    measure_hits(sample_rows(self.learners, size, self.seed, "ladder learners"))
+                ),
+            )
+            for size in self.sizes
+        )
+
+    def interval(self, right: Hits) -> Interval:
         """An accuracy with its interval, computed as that of the headline."""
         folds = FOLDS if self.split.evaluation == "cross-validation" else 0
-        return accuracy_interval(right, self.split.groups[rows], self.seed, folds=folds)
+        return accuracy_interval(right, self.split.groups[self.judges], self.seed, folds=folds)
+
+    def difference(self, right: Hits, other: Hits) -> Interval:
+        """How much more often the one is correct than the other, paired by image."""
+        found = paired_difference(right, other, self.split.groups[self.judges], seed=self.seed)
+        if self.split.evaluation != "cross-validation":
+            return found
+        factor = cross_validation_factor(FOLDS)
+        return replace(
+            found,
+            low=max(-1.0, found.value - factor * (found.value - found.low)),
+            high=min(1.0, found.value + factor * (found.high - found.value)),
+            method=f"crossed-{found.method}",
+        )
 
 
 def measure_baselines(run: Run, values: Values) -> Ladder:
     """The baselines of a run that has predictions and evaluated images."""
     split, seed, evidence = values.split, run.record.seed, values.evidence
-    crossed = split.evaluation == "cross-validation"
-    judges = values.test_rows[values.counted]
     every = np.sort(np.concatenate([split.train, split.val]))
+    judges = values.test_rows[values.counted]
     course = _Comparison(
         index=values.index,
         split=split,
@@ -89,26 +130,32 @@ def measure_baselines(run: Run, values: Values) -> Ladder:
         machine=values.machine,
         labels=values.index.labels(),
         learners=every,
-        judges=judges,
+        judges=sample_rows(judges, MOST_JUDGES, seed, "ladder judges"),
         seed=seed,
+        sizes=(),
     )
-    with_pretrained = (
-        values.plan.strategy.value not in CLOSED_FORM and evidence is not None and evidence.net
-    )
-    if not crossed:
+    closed = values.plan.strategy.value in CLOSED_FORM
+    with_pretrained = not closed and evidence is not None and bool(evidence.net)
+    if split.evaluation != "cross-validation":
         seconds = run.clock.remaining() - REPORT_SECONDS
-        course = _fit_in_seconds(course, every, judges, seconds / (3 if with_pretrained else 2))
-    rungs = [
+        course = _fit_in_seconds(course, seconds / (3 if with_pretrained else 2))
+    measured = [
         _majority_rung(course, values),
         _linear_rung(course, "shallow", lambda rows: shallow_features(values.cache.images, rows)),
         _linear_rung(course, "random", _network_features(course, _random_network_rung(course))),
     ]
-    if with_pretrained:
-        assert evidence is not None
-        rungs.append(_pretrained_rung(run, course, evidence))
-    rungs.append(_chosen_rung(run, course, values))
+    # A closed-form model is that rung already, unless the others had to do with fewer images.
+    if evidence is not None and evidence.net and (with_pretrained or course.sizes):
+        measured.append(_pretrained_rung(run, course, evidence))
+    chosen, right = _chosen_rung(run, course, values, len(every))
+    rungs = [
+        replace(rung, difference=course.difference(right, hits))
+        if rung.train_images == chosen.train_images
+        else rung
+        for rung, hits in measured
+    ]
     return Ladder(
-        rungs=tuple(rungs),
+        rungs=(*rungs, chosen),
         strategy=values.plan.strategy.value,
         net=values.plan.net.value,
         evaluation=split.evaluation,
@@ -117,78 +164,97 @@ def measure_baselines(run: Run, values: Values) -> Ladder:
     )
 
 
-def _fit_in_seconds(course: _Comparison, every: Rows, judges: Rows, seconds: float) -> _Comparison:
-    """The comparison with as many images as a baseline may take in its seconds, by a small trial.
+def _fit_in_seconds(course: _Comparison, seconds: float) -> _Comparison:
+    """The comparison with as many training images as a baseline may take in its seconds.
 
-    Features take time linear in the images, the linear model quadratic and more; the quadratic of
-    the trial's is between. Never fewer images than the trial's, never more than there are.
+    A small trial measures them. Features take time linear in the images, the linear model more;
+    the exponent 1.5 is between. Below all images, sizes of a learning curve are added: each twice
+    the one before.
     """
-    pilot = _subsample(course, every, judges, PILOT)
+    every = course.learners
+    if len(every) <= PILOT:
+        return course
+    pilot = replace(
+        course,
+        learners=sample_rows(every, PILOT, course.seed, "ladder learners"),
+        judges=sample_rows(course.judges, PILOT, course.seed, "ladder pilot"),
+    )
     began = time.monotonic()
     _linear_rung(pilot, "shallow", lambda rows: shallow_features(course.cache.images, rows))
     took = time.monotonic() - began
-    most = PILOT * math.sqrt(max(0.0, seconds) / max(took, 1e-3))
-    return _subsample(course, every, judges, min(MOST_LEARNERS, max(PILOT, int(most))))
+    judging = took / 2 * len(course.judges) / PILOT
+    share = max(0.0, seconds - judging) / max(took / 2, 1e-3)
+    most = max(PILOT, int(PILOT * share ** (1 / 1.5)))
+    if most >= len(every):
+        return course
+    sizes: list[int] = []
+    while (size := PILOT * 2 ** len(sizes)) < most:
+        sizes.append(size)
+    learners = sample_rows(every, most, course.seed, "ladder learners")
+    return replace(course, learners=learners, sizes=tuple(sizes) or (PILOT,))
 
 
-def _subsample(course: _Comparison, every: Rows, judges: Rows, learners: int) -> _Comparison:
-    """The comparison on a sample: half as many evaluated as training images, but some hundreds."""
-    return replace(
-        course,
-        learners=sample_rows(every, learners, course.seed, "ladder learners"),
-        judges=sample_rows(judges, max(PILOT, learners // 2), course.seed, "ladder judges"),
-    )
-
-
-def _majority_rung(course: _Comparison, values: Values) -> Rung:
-    judges = values.test_rows[values.counted]
-    return Rung(
+def _majority_rung(course: _Comparison, values: Values) -> Measured:
+    right = course.labels[course.judges] == values.majority
+    rung = Rung(
         name="majority",
-        accuracy=course.interval(course.labels[judges] == values.majority, judges),
+        accuracy=course.interval(right),
         seconds=0.0,
         train_images=len(values.split.train) + len(values.split.val),
         dimensions=0,
     )
+    return rung, right
 
 
-def _chosen_rung(run: Run, course: _Comparison, values: Values) -> Rung:
+def _chosen_rung(run: Run, course: _Comparison, values: Values, train_images: int) -> Measured:
     predictions, counted = values.predictions, values.counted
-    right = (predictions.predicted == predictions.truth)[counted]
+    asked = np.isin(values.test_rows[counted], course.judges)
+    right = (predictions.predicted == predictions.truth)[counted][asked]
     stages = run.record.stages
     seconds = sum(s for name, s in stages.items() if name not in (*ASIDE, FIRST_MODEL))
-    return Rung(
+    rung = Rung(
         name="chosen",
-        accuracy=course.interval(right, values.test_rows[counted]),
+        accuracy=course.interval(right),
         seconds=round(seconds, 2),
-        train_images=len(course.split.train) + len(course.split.val),
+        train_images=train_images,
         dimensions=0,
     )
+    return rung, right
 
 
-def _linear_rung(course: _Comparison, name: RungName, read: Features) -> Rung:
+def _linear_rung(course: _Comparison, name: RungName, read: Features) -> Measured:
     """A linear model on some features, its penalty chosen by leave-one-out."""
     began = time.monotonic()
     every = np.unique(np.concatenate([course.learners, course.judges]))
     values, widths = read(every)
     place = {int(row): i for i, row in enumerate(every)}
-    right = _cross_validated_hits(
-        course, lambda rows: values[[place[int(row)] for row in rows]], widths
-    )
-    return Rung(
+
+    def measure_hits(learners: Rows) -> Hits:
+        return _cross_validated_hits(
+            course, learners, lambda rows: values[[place[int(row)] for row in rows]], widths
+        )
+
+    right = measure_hits(course.learners)
+    rung = Rung(
         name=name,
-        accuracy=course.interval(right, course.judges),
+        accuracy=course.interval(right),
         seconds=round(time.monotonic() - began, 2),
         train_images=len(course.learners),
         dimensions=sum(widths),
+        curve=course.curve(measure_hits),
     )
+    return rung, right
 
 
 def _cross_validated_hits(
-    course: _Comparison, read: Callable[[Rows], NDArray[np.float32]], widths: tuple[int, ...]
-) -> NDArray[np.bool_]:
-    """Which evaluated images are correct, by a model not trained on them."""
+    course: _Comparison,
+    every: Rows,
+    read: Callable[[Rows], NDArray[np.float32]],
+    widths: tuple[int, ...],
+) -> Hits:
+    """Which evaluated images are correct, by a model trained on some rows but never on them."""
     right = np.zeros(len(course.judges), np.bool_)
-    for asked, learners in course.parts():
+    for asked, learners in course.parts(every):
         fit = fit_ridge_path(
             read(learners),
             course.labels[learners],
@@ -232,7 +298,7 @@ def _random_network_rung(course: _Comparison) -> tuple[Network, ModelSpec]:
         return build_network(spec, RANDOM).eval(), spec
 
 
-def _pretrained_rung(run: Run, course: _Comparison, evidence: Evidence) -> Rung:
+def _pretrained_rung(run: Run, course: _Comparison, evidence: Evidence) -> Measured:
     """The linear model on a pretrained network, on cached features where there are any.
 
     The stages it reads were chosen on the training images; in a cross-validation on the training
@@ -246,24 +312,33 @@ def _pretrained_rung(run: Run, course: _Comparison, evidence: Evidence) -> Rung:
     if course.split.folds is None:
         width = dict(zip(table.taps, table.widths, strict=True))
         widths = tuple(width[tap] for tap in best.taps)
-        right = _cross_validated_hits(course, lambda rows: table.of(rows, best.taps), widths)
-        dimensions = sum(widths)
+
+        def measure_hits(learners: Rows) -> Hits:
+            return _cross_validated_hits(
+                course, learners, lambda rows: table.of(rows, best.taps), widths
+            )
+
+        right, dimensions = measure_hits(course.learners), sum(widths)
+        curve = course.curve(measure_hits)
     else:
         right, dimensions = _nested_probe_hits(course, table)
-    return Rung(
+        curve = ()
+    rung = Rung(
         name="pretrained",
-        accuracy=course.interval(right, course.judges),
+        accuracy=course.interval(right),
         seconds=round(time.monotonic() - began + known.seconds * share, 2),
         train_images=len(course.learners),
         dimensions=dimensions,
+        curve=curve,
     )
+    return rung, right
 
 
-def _nested_probe_hits(course: _Comparison, table: FeatureTable) -> tuple[NDArray[np.bool_], int]:
+def _nested_probe_hits(course: _Comparison, table: FeatureTable) -> tuple[Hits, int]:
     """Which judges are right by the probe that the others choose; the mean number of features."""
     right = np.zeros(len(course.judges), np.bool_)
     widths = []
-    for asked, learners in course.parts():
+    for asked, learners in course.parts(course.learners):
         judges, groups = course.judges[asked], course.split.groups
         classes, seed = len(course.index.classes), course.seed
         found = probe_taps(table, course.labels, classes, learners, judges[:0], groups, seed)
@@ -291,8 +366,3 @@ def _features_with_judges(
         rows=np.concatenate([known.rows, found.rows]),
         values=np.concatenate([known.values, found.values]),
     )
-
-
-ASIDE = ("decode", "split", "report", "ladder")
-MOST_LEARNERS, PILOT = 2_000, 300
-RANDOM_SIZE = 64

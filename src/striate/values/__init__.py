@@ -18,6 +18,7 @@ from striate.values.evidence import (
     Probe,
     RateSearch,
     Rung,
+    RungAtSize,
     Trial,
 )
 from striate.values.findings import (
@@ -162,6 +163,7 @@ __all__ = [
     "Report",
     "Rows",
     "Rung",
+    "RungAtSize",
     "Score",
     "Seconds",
     "Section",

@@ -238,10 +238,21 @@ RungName = Literal["majority", "shallow", "random", "pretrained", "chosen"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
-    """One way to classify: `accuracy` on the images that judge, `seconds` to learn and judge.
+class RungAtSize:
+    """A point of a rung's learning curve: its accuracy after so many training images."""
 
-    `train_images` is how many it learnt from, `dimensions` how many features it read.
+    train_images: int
+    accuracy: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One way to classify: `accuracy` on the evaluated images, `seconds` to train and evaluate.
+
+    `train_images` is how many it was trained on, `dimensions` how many features it read.
+    `difference` is the chosen model's accuracy minus this one's on the same images, paired; None
+    for the chosen model itself and where the two were trained on different images. `curve` holds
+    the accuracy at smaller numbers of training images, where time allowed no more than those.
     """
 
     name: RungName
@@ -249,6 +260,8 @@ class Rung:
     seconds: float
     train_images: int
     dimensions: int
+    difference: Interval | None = None
+    curve: tuple[RungAtSize, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +269,8 @@ class Ladder:
     """The content of `ladder.json`: rungs from the simplest to the chosen one.
 
     `strategy` and `net` are those of the chosen rung. `train_images` and `judge_images` are how
-    many there are; a rung may have learnt from fewer or be judged on fewer, drawn evenly.
+    many there are. All rungs are evaluated on the same images, a random sample where there are
+    very many. Rungs below the chosen one may have been trained on a random sample.
     """
 
     schema: str = "striate/ladder/1"
