@@ -187,16 +187,17 @@ def _lead(ladder: Ladder, words: Words) -> str:
 def _curve_blocks(ladder: Ladder, words: Words) -> tuple[Block, ...]:
     """The learning curves of the baselines that had fewer training images than the chosen one."""
     rungs = [rung for rung in ladder.rungs if rung.curve]
-    if not rungs:
-        return ()
     sizes = sorted(
-        {point.train_images for rung in rungs for point in rung.curve} | {rungs[0].train_images}
+        {point.train_images for rung in rungs for point in rung.curve}
+        | {rung.train_images for rung in rungs}
     )
+    if len(sizes) < 2:  # one size is no curve: the table of the baselines has it
+        return ()
     title = words("ladder.curves")
     return (
         Block(
             kind="chart",
-            svg=_draw_curves(ladder, rungs, title, words),
+            svg=_draw_curves(ladder, rungs, sizes, title, words),
             title=title,
             note=words("ladder.curves_note"),
             header=(words("ladder.learnt"), *(_name(ladder, rung, words) for rung in rungs)),
@@ -217,12 +218,14 @@ def _at_size(rung: Rung, size: int, words: Words) -> str:
 
 
 @draw_lock
-def _draw_curves(ladder: Ladder, rungs: Sequence[Rung], title: str, words: Words) -> str:
+def _draw_curves(
+    ladder: Ladder, rungs: Sequence[Rung], sizes: Sequence[int], title: str, words: Words
+) -> str:
     """Accuracy by number of training images, with the chosen model as a single point."""
     canvas = Canvas(WIDTH, 260, left=52, right=20, top=28, bottom=40)
     axes = canvas.axes
     canvas.grid("y")
-    for rung, marker, colour in zip(rungs, "osD", ("soft", "line", "accent"), strict=False):
+    for rung, marker, colour in zip(rungs, "osD", ("second", "third", "accent"), strict=False):
         points = {point.train_images: point.accuracy for point in rung.curve}
         points[rung.train_images] = rung.accuracy
         x, found = list(points), list(points.values())
@@ -246,9 +249,11 @@ def _draw_curves(ladder: Ladder, rungs: Sequence[Rung], title: str, words: Words
         marker="*",
         markersize=13,
         linestyle="none",
-        label=plain_spaces(_name(ladder, chosen, words)),
+        label=plain_spaces(_rung_detail(ladder, chosen, words)),
     )
     axes.set_xscale("log")
+    axes.set_xticks([*sizes, ladder.train_images])
+    axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
     axes.set_xlabel(plain_spaces(words("ladder.learnt")))
