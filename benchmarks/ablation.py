@@ -32,7 +32,7 @@ from striate.data.batches import iterate_batches
 from striate.data.cache import build_cache
 from striate.data.preprocess import channel_scaling, count_components, fit_preprocessing_layer
 from striate.data.scan import read_index
-from striate.metrics.intervals import make_rng, seed_for, wilson
+from striate.metrics.intervals import wilson
 from striate.nets import RANDOM
 from striate.strategy.recipes import SCRATCH
 from striate.train.batch_source import BatchSource
@@ -60,6 +60,7 @@ from striate.values import (
     Rows,
     say,
 )
+from striate.values.seeds import make_rng, seed_for
 
 TRAIN, TEST, FIRST_LOOK = 5_000, 2_000, 1_000
 

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 import striate
 from striate.data.scan import read_index
-from striate.metrics.intervals import expected_calibration_error, make_rng
+from striate.metrics.intervals import expected_calibration_error
 from striate.predict.classifier import copy_with
 from striate.predict.conformal import prediction_sets
 from striate.predict.decision_rules import derive_rules
 from striate.run import Run
 from striate.values import Index, Options, Predictions, Rows
+from striate.values.seeds import make_rng
 
 PROMISES = (0.8, 0.9, 0.95, 0.99)
 MOST_OUTSIDERS = 300

@@ -27,7 +27,6 @@ from striate.metrics.intervals import (
     calibration_interval,
     expected_calibration_error,
     log_loss,
-    make_rng,
 )
 from striate.metrics.probability_calibration import (
     calibrate_scores,
@@ -40,6 +39,7 @@ from striate.probe.stage_probes import fit_taps, probe_taps
 from striate.train.fast.machine import apply_machine, measure_machine
 from striate.train.head import build_network
 from striate.values import Index, Options, Rows
+from striate.values.seeds import make_rng
 
 # Tracks of one sign, characters of one writer: without them the promise is for the same ones.
 PATTERNS = {"gtsrb32": r"(\d{5}_\d{5})_", "chinese_digits": r"input_(\d+)_"}

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.diagnose import dead_units, gradients, run_curve_checks
-from striate.metrics import intervals
 from striate.train.layer_statistics import measure_layer_states
 from striate.values import Curves, LayerStates
+from striate.values.seeds import make_rng, seed_for
 
 CLASSES, CLUSTERS, DIMENSIONS, VAL = 4, 3, 16, 600
 
@@ -104,8 +104,8 @@ HEALTHY = {
 
 def points(recipe: Recipe, seed: int, count: int, part: str) -> tuple[Tensor, Tensor]:
     """Points N x 16 and their classes; the clusters are those of the seed."""
-    centres = intervals.make_rng(seed, "centres").normal(0, 1, (CLASSES, CLUSTERS, DIMENSIONS))
-    draw = intervals.make_rng(seed, part)
+    centres = make_rng(seed, "centres").normal(0, 1, (CLASSES, CLUSTERS, DIMENSIONS))
+    draw = make_rng(seed, part)
     labels = draw.integers(0, CLASSES, count)
     which = centres[labels, draw.integers(0, CLUSTERS, count)]
     values = which + draw.normal(0, recipe.spread, which.shape)
@@ -134,7 +134,7 @@ def network(recipe: Recipe) -> nn.Sequential:
 
 def trained(recipe: Recipe, seed: int, val: int = VAL) -> tuple[Curves, LayerStates]:
     """The curves of one training, judged by `val` points, and how its layers stand at the end."""
-    torch.manual_seed(intervals.seed_for(seed, "weights") % 2**32)
+    torch.manual_seed(seed_for(seed, "weights") % 2**32)
     x, y = points(recipe, seed, recipe.images, "train")
     val_x, val_y = points(recipe, seed, val, "val")
     net = network(recipe)

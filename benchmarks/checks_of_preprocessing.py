@@ -20,11 +20,11 @@ from PIL import Image
 
 from striate.data.scan import read_index
 from striate.diagnose import preprocessing
-from striate.metrics.intervals import make_rng
 from striate.nets import find_net
 from striate.probe.similarity import measure_layer_shift
 from striate.train.head import all_taps, build_network
 from striate.values import Cache, ModelSpec, NetSettings, Options
+from striate.values.seeds import make_rng
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests import made

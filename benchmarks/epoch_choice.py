@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.metrics import intervals
 from striate.metrics.curve_smoothing import find_best_epoch, smooth_curve
+from striate.values.seeds import make_rng
 
 KINDS = ("decay", "overfit", "plateau", "spikes")
 
 
 def drawn(number: int, seed: int) -> tuple[str, np.ndarray, np.ndarray, float]:
     """Kind, true loss, loss seen, deviation of what is seen, of one curve."""
-    draw = intervals.make_rng(seed, f"curve {number}")
+    draw = make_rng(seed, f"curve {number}")
     kind = KINDS[number % len(KINDS)]
     count = int(draw.integers(12, 120))
     epochs = np.arange(count)

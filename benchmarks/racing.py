@@ -25,7 +25,6 @@ from striate.learn.context import Budget, FitContext, FitData, RunPort
 from striate.learn.finetune.successive_halving import race_settings
 from striate.learn.finetune.train_plan import train_plan
 from striate.learn.side_run import side_run
-from striate.metrics.intervals import sample_rows
 from striate.probe.stage_probes import gather_probes
 from striate.strategy.plans import training_plan
 from striate.train.fast.machine import measure_machine
@@ -41,6 +40,7 @@ from striate.values import (
     say,
     unwatched,
 )
+from striate.values.seeds import sample_rows
 
 JUDGES = 1_000
 

@@ -15,6 +15,7 @@ from striate.metrics import curve_smoothing, intervals
 from striate.probe.label_errors import left_out_probabilities, rank_label_errors
 from striate.probe.outlier_scores import find_outliers
 from striate.values import Epoch, History, Index, Predictions, Rows, Score, Values, WithLeaked
+from striate.values.seeds import make_rng
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests import made
@@ -45,7 +46,7 @@ class Made:
 
 def run_of(given: Made, seed: int) -> Values:
     """A finished run that never ran, but for its training."""
-    draw = intervals.make_rng(seed, "run")
+    draw = make_rng(seed, "run")
     # What is true of new images, by as many as make it sure; validation images are fewer.
     accuracy = kept(history_of(given.recipe, seed, MANY)).val_accuracy
     values = made.values(

@@ -14,12 +14,12 @@ from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.portions import assign_portions, split_groups
 from striate.learn.context import Budget, FitContext, FitData, RunPort
 from striate.learn.linear.linear_model import tapped_spec
-from striate.metrics.intervals import make_rng
 from striate.nets import find_net
 from striate.probe.features import FeatureTable, all_taps, extract_features
 from striate.strategy.budget import choose_feature_size
 from striate.train.head import build_network
 from striate.values import Cache, Index, Machine, ModelSpec, Options, Rows, unwatched
+from striate.values.seeds import make_rng
 
 SETS = {
     "flowers": "similar",

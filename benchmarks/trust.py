@@ -39,7 +39,7 @@ from striate.data.scan import read_index
 from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import FOLDS, split_index
 from striate.learn.linear.linear_model import tapped_spec
-from striate.metrics.intervals import make_rng, softmax, wilson
+from striate.metrics.intervals import softmax, wilson
 from striate.metrics.score import score_predictions
 from striate.nets import find_net
 from striate.probe.features import FeatureTable, all_taps, extract_features
@@ -49,6 +49,7 @@ from striate.probe.stage_probes import ProbeResults, probe_taps
 from striate.train.fast.machine import measure_machine
 from striate.train.head import build_network
 from striate.values import Cache, Index, Options, Predictions, Rows, Tap
+from striate.values.seeds import make_rng
 
 NET, SIZE, STAGES = "efficientnet-lite0", 64, 3
 FEWEST, MOST = 20, 200

@@ -34,7 +34,7 @@ from striate.data.split.portions import assign_portions, split_groups
 from striate.learn.finetune.train_plan import initial_network, model_spec_of
 from striate.learn.finetune.weight_interpolation import fit_best_penalty
 from striate.learn.linear.linear_model import LinearProbes, fit_ridge_on_taps
-from striate.metrics.intervals import log_loss, make_rng, softmax
+from striate.metrics.intervals import log_loss, softmax
 from striate.probe.features import extract_features
 from striate.probe.stage_probes import fit_taps, probe_taps
 from striate.strategy.plans import training_plan
@@ -42,6 +42,7 @@ from striate.train.fast.machine import measure_machine
 from striate.train.head import Network
 from striate.train.loop import train_network
 from striate.values import Machine, ModelSpec, Plan, Rows
+from striate.values.seeds import make_rng
 
 RATES, DECAYS = ("2e-4", "5e-4", "1e-3"), ("0.7", "0.5", "0.3")
 GRID = [f"deep learning_rate={rate} layer_decay={decay}" for rate in RATES for decay in DECAYS]

@@ -21,8 +21,8 @@ from striate.data.batches import images_to_device, normalise_batch
 from striate.data.cache import build_cache
 from striate.data.preprocess import Whitening, count_components, fit_preprocessing_layer
 from striate.data.scan import read_index
-from striate.metrics.intervals import make_rng
 from striate.values import Cache, Options, Preprocessing, Rows
+from striate.values.seeds import make_rng
 
 
 def main() -> None:

@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.learn.gather_evidence import class_weight_gain
-from striate.metrics.intervals import balanced_weights, make_rng
+from striate.metrics.intervals import balanced_weights
 from striate.probe.ridge import fit_ridge_path
 from striate.values import BalanceGain, Rows
+from striate.values.seeds import make_rng
 
 
 def measured(features: NDArray[np.float32], labels: Rows, groups: Rows | None) -> BalanceGain:

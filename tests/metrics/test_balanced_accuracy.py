@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from striate.metrics.balanced_accuracy import balanced_interval
-from striate.metrics.intervals import make_rng, wilson
+from striate.metrics.intervals import wilson
+from striate.values.seeds import make_rng
 
 
 def test_the_balanced_interval_by_hand():

@@ -17,10 +17,7 @@ from striate.metrics.intervals import (
     cross_validation_interval,
     expected_calibration_error,
     log_loss,
-    make_rng,
     paired_difference,
-    sample_rows,
-    seed_for,
     share_difference,
     sign_test,
     sign_test_better,
@@ -29,15 +26,9 @@ from striate.metrics.intervals import (
 )
 from striate.metrics.score import score_predictions
 from striate.values import Predictions
+from striate.values.seeds import make_rng
 
 TRUTHS = st.lists(st.booleans(), min_size=1, max_size=60)
-
-
-def test_a_seed_depends_on_its_purpose_and_on_nothing_else():
-    assert seed_for(0, "split") == 8002339936503433115
-    assert make_rng(0, "split").integers(1000, size=3).tolist() == [701, 897, 571]
-    assert seed_for(0, "split") != seed_for(1, "split") != seed_for(1, "draw")
-    assert 0 <= seed_for(-5, "") < 2**63
 
 
 @pytest.mark.parametrize(("k", "n", "level"), [(957, 1040, 0.95), (1, 3, 0.95), (60, 60, 0.9)])
@@ -281,18 +272,6 @@ def test_balanced_weights_make_classes_weigh_the_same() -> None:
     weights = balanced_weights(labels)
     assert weights.mean() == pytest.approx(1)
     assert [weights[labels == k].sum() for k in (0, 2, 3)] == pytest.approx([2, 2, 2])
-
-
-def test_some_rows_are_drawn_for_one_purpose() -> None:
-    rows = np.arange(10, 110)
-    assert sample_rows(rows, 100, 0, "look") is rows
-    some = sample_rows(rows, 20, 0, "look")
-    assert len(set(some)) == 20
-    assert set(some) <= set(rows)
-    assert list(some) == sorted(some)
-    np.testing.assert_array_equal(some, sample_rows(rows, 20, 0, "look"))
-    assert list(some) != list(sample_rows(rows, 20, 0, "another look"))
-    assert len(sample_rows(rows, -1, 0, "look")) == 0
 
 
 def _stated(n: int, off: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from striate.metrics.intervals import expected_calibration_error, log_loss, make_rng, softmax
+from striate.metrics.intervals import expected_calibration_error, log_loss, softmax
 from striate.metrics.probability_calibration import (
     calibrate_scores,
     choose_calibration,
@@ -15,6 +15,7 @@ from striate.metrics.probability_calibration import (
     fit_temperature,
 )
 from striate.values import Calibration, ModelSpec
+from striate.values.seeds import make_rng
 
 SCORES = arrays(np.float64, (7, 4), elements=st.floats(-500, 500))
 FACTORS = st.floats(0.05, 20)

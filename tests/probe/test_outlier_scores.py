@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from striate.metrics.intervals import make_rng
 from striate.probe.outlier_scores import (
     find_outliers,
     mean_neighbour_distances,
@@ -12,6 +11,7 @@ from striate.probe.outlier_scores import (
     standardise_features,
 )
 from striate.values import Example, Index, Task
+from striate.values.seeds import make_rng
 
 COUNT = 300
 

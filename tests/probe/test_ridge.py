@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from striate.errors import ModelError, SourceError
-from striate.metrics.intervals import log_loss, make_rng, softmax
+from striate.metrics.intervals import log_loss, softmax
 from striate.probe import leave_one_out as leaving
 from striate.probe import spectrum
 from striate.probe.ridge import fit_ridge_path, prepare_ridge
+from striate.values.seeds import make_rng
 
 CLASSES = 4
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from striate.metrics.intervals import make_rng, wilson
+from striate.metrics.intervals import wilson
 from striate.probe.features import FeatureTable
 from striate.probe.stage_probes import choose_best_probe, fit_taps, gather_probes, probe_taps
 from striate.values import Interval, Probe, Rows, Tap
+from striate.values.seeds import make_rng
 
 STAGES = {"blocks.1": 0.2, "blocks.2": 3.0, "top": 0.5}
 TAPS = (

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from striate.metrics.intervals import make_rng
 from striate.values import Rows
+from striate.values.seeds import make_rng
 
 
 def iterate_batches(

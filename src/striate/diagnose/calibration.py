@@ -5,6 +5,7 @@ import numpy as np
 from striate.diagnose import CHECK_LEVEL, Check, make_finding
 from striate.metrics import intervals
 from striate.values import Finding, Values
+from striate.values.seeds import make_rng
 
 SIMULATIONS = 500
 MIN_IMAGES = 30
@@ -61,7 +62,7 @@ def check_miscalibration(values: Values) -> Finding:
 
 def _chance_errors(sure: np.ndarray, seed: int, bins: int = 15) -> np.ndarray:
     """Calibration errors of answers that are right exactly as often as stated."""
-    generator = intervals.make_rng(seed, "calibration by chance")
+    generator = make_rng(seed, "calibration by chance")
     order = np.sort(sure)
     edges = np.array([part[0] for part in np.array_split(np.arange(len(order)), bins) if len(part)])
     errors = np.empty(SIMULATIONS)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from striate.diagnose import CHECK_LEVEL, Check, make_finding
 from striate.metrics import intervals
 from striate.values import Example, Finding, Rows, Values
+from striate.values.seeds import make_rng, sample_rows
 
 MOST, LEAST, VOTERS = 1_500, 40, 5
 PLACES = (
@@ -28,7 +29,7 @@ PLACES = (
 def check_shortcut(values: Values) -> Finding:
     """Holds each corner and the border against parts of the middle, and size and format against
     guessing."""
-    rows = intervals.sample_rows(values.split.train, MOST, values.options.seed, "shortcut")
+    rows = sample_rows(values.split.train, MOST, values.options.seed, "shortcut")
     labels = values.index.labels()[rows]
     groups = values.split.groups[rows]
     counts = np.bincount(labels, minlength=len(values.index.classes))
@@ -185,7 +186,7 @@ def _neighbour_hits(
     voters = min(VOTERS, len(labels) - 1)
     # Of equally near ones some drawn by lot: rows stand class by class, and a mark is the same
     # in hundreds of images, of which the first would always be of the first class.
-    lot = intervals.make_rng(0, "ties").permutation(len(labels))
+    lot = make_rng(0, "ties").permutation(len(labels))
     near = lot[np.argsort(far[:, lot], axis=1, kind="stable")[:, :voters]]
     weights = 1 + 0.01 * np.arange(voters, 0, -1)
     votes = np.zeros((len(labels), int(labels.max()) + 1))

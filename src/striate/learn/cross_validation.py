@@ -12,12 +12,12 @@ from striate.learn.context import FitContext, FitData, FitResult
 from striate.learn.fit import fit_model
 from striate.learn.side_run import scoped_cache
 from striate.learn.task import task_spec
-from striate.metrics.intervals import sample_rows
 from striate.predict.classifier import activate_outputs
 from striate.probe.nearest_distances import nearest_cosine_distances, normalise_length
 from striate.store.files import array_codec
 from striate.train.head import all_taps
 from striate.values import HeldOut, Progress, Rows
+from striate.values.seeds import sample_rows
 
 T = TypeVar("T")
 

@@ -10,7 +10,6 @@ from striate.augment.rotate import random_rotation
 from striate.learn.context import FitContext
 from striate.learn.linear.linear_model import PRETRAINED, LinearProbes, tapped_spec
 from striate.metrics import intervals
-from striate.metrics.intervals import sample_rows, seed_for
 from striate.nets import find_net
 from striate.probe.features import FeatureTable, all_taps, extract_features
 from striate.probe.ridge import RidgeFit, fit_ridge_path
@@ -18,6 +17,7 @@ from striate.probe.stage_probes import WHOLE, probe_taps
 from striate.strategy.budget import choose_feature_size
 from striate.train.head import Network, build_network
 from striate.values import Cache, CopyGain, Index, Machine, ModelSpec, Rows, Tap
+from striate.values.seeds import sample_rows, seed_for
 
 Pixels = NDArray[np.uint8]
 

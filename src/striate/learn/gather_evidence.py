@@ -10,13 +10,7 @@ from striate.learn.finetune.train_plan import initial_network, model_spec_of, ru
 from striate.learn.flip_rotation_test import measure_augmentation
 from striate.learn.linear.linear_model import LinearProbes, fit_ridge_on_taps, pretrained_spec
 from striate.learn.task import task_spec
-from striate.metrics.intervals import (
-    balanced_accuracy,
-    balanced_weights,
-    make_rng,
-    softmax,
-    wilson,
-)
+from striate.metrics.intervals import balanced_accuracy, balanced_weights, softmax, wilson
 from striate.nets import RANDOM
 from striate.predict.classifier import Classifier
 from striate.probe.growth import measure_growth
@@ -41,6 +35,7 @@ from striate.values import (
     Trial,
     say,
 )
+from striate.values.seeds import make_rng
 
 # Of the time that is left, for mirrored and turned copies together.
 COPIES_SHARE = 0.08

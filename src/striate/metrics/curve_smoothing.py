@@ -13,8 +13,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.metrics.intervals import make_rng
 from striate.values import BestEpoch
+from striate.values.seeds import make_rng
 
 Floats = NDArray[np.float64]
 Truths = NDArray[np.bool_]

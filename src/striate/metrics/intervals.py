@@ -1,10 +1,9 @@
-"""Statistics of accuracies: seeds, confidence intervals, paired tests, calibration error.
+"""Statistics of accuracies: confidence intervals, paired tests, calibration error.
 
 Legend: `N` images, `K` classes, `G` groups. `correct` is a vector of N truths (0 or 1),
 `probabilities_NK` has rows that sum to 1, `scores_NK` are any real numbers, higher is more likely.
 """
 
-import hashlib
 import math
 from dataclasses import replace
 from statistics import NormalDist
@@ -12,28 +11,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.values import Interval, Rows
+from striate.values import Interval
+from striate.values.seeds import make_rng
 
 Floats = NDArray[np.float64]
-
-
-def seed_for(seed: int, purpose: str) -> int:
-    """A 63-bit seed for one purpose, the same on every machine and in every process."""
-    digest = hashlib.blake2b(f"{seed}/{purpose}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1
-
-
-def make_rng(seed: int, purpose: str) -> np.random.Generator:
-    """A random generator for one purpose, independent of the order of other draws."""
-    return np.random.default_rng(seed_for(seed, purpose))
-
-
-def sample_rows(rows: Rows, most: int, seed: int, purpose: str) -> Rows:
-    """A random sample of at most so many rows for one purpose, ascending; all if they fit."""
-    if len(rows) <= most:
-        return rows
-    drawn: Rows = np.sort(make_rng(seed, purpose).choice(rows, max(0, most), replace=False))
-    return drawn
 
 
 def wilson(k: int, n: int, level: float = 0.95) -> Interval:

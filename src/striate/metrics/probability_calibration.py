@@ -11,9 +11,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.metrics.intervals import log_losses, make_rng, softmax
+from striate.metrics.intervals import log_losses, softmax
 from striate.metrics.target_metrics import fit_logistic
 from striate.values import Calibration, Rows, say
+from striate.values.seeds import make_rng
 
 Floats = NDArray[np.float64]
 

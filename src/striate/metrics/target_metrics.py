@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.metrics.intervals import cross_validation_factor, make_rng, wilson
+from striate.metrics.intervals import cross_validation_factor, wilson
 from striate.values import Interval, Measure
+from striate.values.seeds import make_rng
 
 Floats = NDArray[np.float64]
 

@@ -14,9 +14,9 @@ from striate.data.batches import images_to_device, normalise_batch
 from striate.data.cache import decode_rows
 from striate.data.scan import read_unlabelled
 from striate.errors import SourceError, UsageError
-from striate.metrics.intervals import seed_for
 from striate.predict.classifier import Classifier
 from striate.values import Gradients, LayerCost, LayerGradient
+from striate.values.seeds import seed_for
 
 STEP = 1e-6
 

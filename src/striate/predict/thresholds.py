@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.metrics import intervals
 from striate.values import Interval, Rows
+from striate.values.seeds import make_rng
 
 Floats = NDArray[np.float64]
 Chosen = Callable[[Floats, Rows], Floats]
@@ -110,7 +111,7 @@ def _cross_fitted_flags(
     """Which classes reach the thresholds chosen without the image's fold, N x K."""
     _, owner = np.unique(groups, return_inverse=True)
     count = int(owner.max()) + 1 if len(owner) else 0
-    part = (intervals.make_rng(0, "thresholds").permutation(count) % FOLDS)[owner]
+    part = (make_rng(0, "thresholds").permutation(count) % FOLDS)[owner]
     found = np.zeros(table.shape, np.bool_)
     for fold in range(FOLDS):
         inside = part == fold

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.metrics.intervals import make_rng
 from striate.values import Growth, GrowthPoint, Rows
+from striate.values.seeds import make_rng
 
 Floats = NDArray[np.float64]
 

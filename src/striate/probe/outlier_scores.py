@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.metrics.intervals import sample_rows
 from striate.values import Index, Outlier, Rows
+from striate.values.seeds import sample_rows
 
 Floats = NDArray[np.float64]
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.data.batches import images_to_device, normalise_batch
-from striate.metrics.intervals import make_rng, sample_rows
 from striate.nets import Backbone
 from striate.train.head import Network
 from striate.train.torch_context import torch_context
 from striate.values import Cache, ModelSpec, Rows
+from striate.values.seeds import make_rng, sample_rows
 
 # A stage's shift is the same to about 2 % with 64 other images.
 IMAGES = 64

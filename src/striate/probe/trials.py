@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from striate.data.batches import iterate_batches
 from striate.metrics import intervals
-from striate.metrics.intervals import seed_for
 from striate.nets import find_net
 from striate.nets.pretrained import adapt_channel_statistics
 from striate.train.batch_source import BatchSource
@@ -19,6 +18,7 @@ from striate.train.frozen_cache import cache_frozen_stages
 from striate.train.head import Network
 from striate.train.steps import prepare_training, set_training_mode, training_step
 from striate.values import Cache, History, Machine, Plan, Rows, Sentence, Targets, Task, Trial
+from striate.values.seeds import seed_for
 
 LEAST_STEPS = 3  # steps
 

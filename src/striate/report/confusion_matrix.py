@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.metrics.intervals import make_rng
 from striate.report.language import Words
 from striate.values import Block, Section, Values
+from striate.values.seeds import make_rng
 
 WHOLE, PAIRS, MOST_CUTS, STEPS = 20, 12, 4, 200
 

@@ -18,13 +18,7 @@ from numpy.typing import NDArray
 from striate.data.preprocess import fit_scaling
 from striate.data.split.split import FOLDS
 from striate.learn.linear.linear_model import tapped_spec
-from striate.metrics.intervals import (
-    accuracy_interval,
-    cross_validation_factor,
-    paired_difference,
-    sample_rows,
-    seed_for,
-)
+from striate.metrics.intervals import accuracy_interval, cross_validation_factor, paired_difference
 from striate.nets import RANDOM, find_net
 from striate.probe.features import FeatureTable, all_taps, extract_features
 from striate.probe.handmade_features import shallow_features
@@ -51,6 +45,7 @@ from striate.values import (
     Values,
 )
 from striate.values.evidence import RungName
+from striate.values.seeds import sample_rows, seed_for
 
 Features = Callable[[Rows], tuple[NDArray[np.float32], tuple[int, ...]]]
 Hits = NDArray[np.bool_]

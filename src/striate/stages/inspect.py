@@ -19,7 +19,6 @@ from striate.data.split.duplicates import (
 from striate.data.split.image_series import find_series
 from striate.data.split.split import split_index
 from striate.learn.linear.linear_model import PRETRAINED, tapped_spec
-from striate.metrics.intervals import make_rng
 from striate.nets import find_net
 from striate.probe.features import FeatureTable
 from striate.probe.label_errors import left_out_probabilities, rank_label_errors
@@ -56,6 +55,7 @@ from striate.values import (
     Watch,
     unwatched,
 )
+from striate.values.seeds import make_rng
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

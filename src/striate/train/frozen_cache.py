@@ -13,12 +13,12 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from striate.metrics.intervals import seed_for
 from striate.nets import Backbone
 from striate.train.batch_source import BatchSource
 from striate.train.fast.inference import FastNetwork, optimise_for_inference
 from striate.train.head import Network, pool_maps
 from striate.values import Machine, Plan, Rows, Tap
+from striate.values.seeds import seed_for
 
 MOST_BYTES = 2 << 30  # 2 GiB
 MOST_VIEWS = 4  # augmented copies of an image

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from striate.data.batches import iterate_batches
-from striate.metrics.intervals import seed_for
 from striate.train import checkpoint as checkpoints
 from striate.train.batch_source import BatchSource
 from striate.train.best_epoch import (
@@ -58,6 +57,7 @@ from striate.values import (
     Watch,
     unwatched,
 )
+from striate.values.seeds import seed_for
 
 SAVE_SECONDS = 5.0
 FIRST_LOOK = 1000  # images

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.metrics.intervals import balanced_weights, make_rng
+from striate.metrics.intervals import balanced_weights
 from striate.metrics.target_metrics import average_precision
 from striate.values import Plan, Rows, Targets, Task
+from striate.values.seeds import make_rng
 
 
 def cross_entropy(

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from striate.learn.finetune.weight_interpolation import fit_best_penalty
-from striate.metrics.intervals import log_loss, make_rng, softmax
+from striate.metrics.intervals import log_loss, softmax
 from striate.probe.ridge import fit_ridge_path
+from striate.values.seeds import make_rng
 
 CLASSES = 3
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.metrics.intervals import make_rng
 from striate.values import Cache, Index, Rows, Sentence, Series, say
+from striate.values.seeds import make_rng
 
 Floats = NDArray[np.float32]
 

@@ -12,7 +12,6 @@ from striate.learn.context import Budget, FitContext
 from striate.learn.finetune.train_plan import initial_network, model_spec_of
 from striate.learn.linear.linear_model import BackboneFeatures
 from striate.learn.task import task_spec
-from striate.metrics.intervals import seed_for
 from striate.store.files import json_codec
 from striate.train.batch_source import BatchSource
 from striate.train.fast.machine import apply_machine
@@ -32,6 +31,7 @@ from striate.values import (
     Task,
     say,
 )
+from striate.values.seeds import seed_for
 
 SHARE = 0.1  # of the time left
 LEAST_STEPS, MOST_STEPS = 30, 100  # steps

@@ -31,12 +31,12 @@ from striate.learn.linear.linear_model import (
     read_features,
     weight_notes,
 )
-from striate.metrics.intervals import sample_rows
 from striate.probe.features import FeatureTable, measure_forward_speed
 from striate.probe.stage_probes import WHOLE, ProbeResults, probe_taps, within_standard_error
 from striate.store.files import json_codec
 from striate.train.head import Network
 from striate.values import Figure, Probe, Progress, Rows, Sentence, Trial, say
+from striate.values.seeds import sample_rows
 
 T = TypeVar("T")
 

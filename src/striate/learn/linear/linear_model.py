@@ -8,13 +8,7 @@ import numpy as np
 import torch
 
 from striate.learn.context import FitContext, FitData
-from striate.metrics.intervals import (
-    accuracy_interval,
-    balanced_weights,
-    log_loss,
-    sample_rows,
-    softmax,
-)
+from striate.metrics.intervals import accuracy_interval, balanced_weights, log_loss, softmax
 from striate.nets import find_net
 from striate.nets.pretrained import adapt_channel_statistics
 from striate.predict.classifier import Classifier
@@ -41,6 +35,7 @@ from striate.values import (
     Trial,
     say,
 )
+from striate.values.seeds import sample_rows
 
 PRETRAINED = "efficientnet-lite0"
 FEATURES = "features.npz"

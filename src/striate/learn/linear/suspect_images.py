@@ -4,11 +4,12 @@ import numpy as np
 
 from striate.learn.context import FitContext, FitData
 from striate.learn.linear.linear_model import LinearProbes
-from striate.metrics.intervals import sample_rows, softmax
+from striate.metrics.intervals import softmax
 from striate.probe.features import FeatureTable
 from striate.probe.label_errors import rank_label_errors
 from striate.probe.outlier_scores import find_outliers
 from striate.values import Doubt
+from striate.values.seeds import sample_rows
 
 MAX_LISTED = 1_000  # images
 MAX_COMPARED = 5_000  # images

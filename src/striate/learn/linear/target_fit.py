@@ -28,7 +28,6 @@ from striate.learn.linear.target_heads import (
     target_classifier,
 )
 from striate.metrics import target_metrics
-from striate.metrics.intervals import sample_rows
 from striate.predict.classifier import Classifier, activate_outputs
 from striate.probe.features import FeatureTable
 from striate.probe.ridge import prepare_ridge
@@ -37,6 +36,7 @@ from striate.probe.stage_probes import tap_sets
 from striate.strategy.target_plans import choose_target_plan, exact_plan, strategy_to_train
 from striate.train.head import Network
 from striate.values import Choice, Evidence, Interval, Plan, Probe, Rows, Sentence, Tap
+from striate.values.seeds import sample_rows
 
 _DRAWS = 200  # bootstrap draws
 _MOST_PROBED = 10_000  # images

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from striate.metrics.intervals import seed_for
 from striate.train.fast.fused_conv import FusedConv
+from striate.values.seeds import seed_for
 
 CALIBRATION_IMAGES = 2  # images
 CALIBRATION_SIZE = 128  # pixels a side: only channel means are taken from it
