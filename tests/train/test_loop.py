@@ -218,6 +218,60 @@ def test_an_executed_plan_repeats_what_was_executed() -> None:
     assert first.history.epochs[-1].lr > 0
 
 
+def ticking(seconds: float) -> Any:
+    """A clock that each look at it sets forward."""
+    return itertools.count(0.0, seconds).__next__
+
+
+@pytest.mark.parametrize("deadline", [0.0, 6.0, 22.0])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"schedule": "cosine"},
+        {"strategy": "deep", "unfreeze": "gradual", "learning_rate": 0.01},
+        {"strategy": "shallow", "tuned": 2, "learning_rate": 0.01},
+        {"ema": 0.9},
+    ],
+)
+def test_a_plan_as_executed_gives_the_weights_again(
+    monkeypatch: pytest.MonkeyPatch, deadline: float, changes: dict[str, Any]
+) -> None:
+    of = plan(epochs=5, **changes)
+    with monkeypatch.context() as patched:
+        patched.setattr("striate.train.loop.time.monotonic", ticking(1.0))
+        found = run(of, deadline_seconds=deadline)
+    assert found.history.epochs[-1].epoch == found.plan.epochs.value < 5
+    assert same(found, run(found.plan))
+
+
+def test_a_deadline_ends_a_training_at_a_step_with_small_rates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("striate.train.loop.time.monotonic", ticking(1.0))
+        found = run(plan(epochs=5, batch_size=4, schedule="linear"), deadline_seconds=12.0)
+    (only,) = found.history.epochs
+    assert 1 < only.step < 22
+    assert found.plan.steps.value == only.step
+    assert found.plan.steps.ground == "measured"
+    assert found.plan.schedule.value.startswith("linear steps:")
+    assert only.lr < 0.3 * 0.05
+
+
+def test_a_fast_machine_keeps_its_plan() -> None:
+    found = run(plan(epochs=2), deadline_seconds=600.0)
+    assert found.plan == plan(epochs=2)
+
+
+def test_a_training_cut_at_a_step_is_not_repeated(tmp_path: Path) -> None:
+    found = run(plan(), deadline_seconds=0.0, checkpoint_dir=tmp_path)
+    assert found.plan.steps.value == 1
+    again = run(plan(), checkpoint_dir=tmp_path)
+    assert same(found, again)
+    assert again.plan == found.plan
+
+
 @pytest.mark.parametrize("strategy", ["deep", "shallow"])
 def test_tuning_keeps_the_statistics_of_batch_normalisation(strategy: str) -> None:
     of = plan(strategy=strategy, epochs=1, learning_rate=0.01)

@@ -11,7 +11,9 @@ from striate.train.schedule import (
     SCHEDULES,
     count_unfrozen_groups,
     lr_factor,
+    planned_epochs,
     shorten_schedule,
+    shorten_schedule_at_step,
 )
 
 
@@ -50,7 +52,17 @@ def test_a_schedule_may_be_shortened_twice() -> None:
     assert lr_factor(twice, 600, 100, 6) == pytest.approx(0)
 
 
-@pytest.mark.parametrize("name", ["sinus", "one-cycle 3", "one-cycle 3/x", ""])
+def test_a_schedule_may_be_shortened_at_a_step() -> None:
+    cut = shorten_schedule_at_step("one-cycle", 430, 1000)
+    whole = [lr_factor("one-cycle", step, 100, 10) for step in range(431)]
+    short = [lr_factor(cut, step, 100, 5, last_step=460) for step in range(461)]
+    assert short[:431] == pytest.approx(whole)
+    assert short[460] == pytest.approx(0)
+    assert all(a >= b for a, b in pairwise(short[430:]))
+    assert [planned_epochs(cut, 5, 100, epoch) for epoch in (1, 5, 6)] == [10, 10, 5]
+
+
+@pytest.mark.parametrize("name", ["sinus", "one-cycle 3", "one-cycle 3/x", "one-cycle steps:3", ""])
 def test_unknown_schedules_are_refused(name: str) -> None:
     with pytest.raises((UsageError, ValueError)):
         lr_factor(name, 0, 10, 10)

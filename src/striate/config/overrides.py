@@ -114,7 +114,7 @@ def _choice_types() -> dict[str, type]:
     return {n: kind for n, kind in simple.items() if kind in (int, float, str) and n not in FLAGS}
 
 
-FLAGS = ("strategy", "net", "weights", "classes", "because")
+FLAGS = ("strategy", "net", "weights", "classes", "because", "steps")
 ALLOWED_RANGES: Mapping[str, tuple[float, float]] = {
     "input_size": (8, 1024),
     "batch_size": (1, 65_536),

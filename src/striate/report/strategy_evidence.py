@@ -29,7 +29,7 @@ from striate.values import (
     shown,
 )
 
-UNUSED = ("plan.closed_form", "plan.no_whitening")
+UNUSED = ("plan.closed_form", "plan.no_whitening", "plan.steps_whole")
 GATE_PREFIX = "gate."
 
 

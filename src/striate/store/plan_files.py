@@ -77,7 +77,7 @@ def fault_of(plan: Plan) -> str:
         return f"its strategy is {plan.strategy.value!r}, not one of {', '.join(STRATEGIES)}"
     settings = {name: getattr(plan.settings.value, name) for name in SETTINGS}
     augment = {f"augment.{name}": value for name, value in plan.augment.value.items()}
-    choices = {name: getattr(plan, name).value for name in (*CHOICES, "alpha")}
+    choices = {name: getattr(plan, name).value for name in (*CHOICES, "alpha", "steps")}
     for name, value in (choices | settings | augment).items():
         fault = range_fault(name, value)
         if fault:

@@ -45,7 +45,7 @@ def train_longer(plan: Plan) -> Remedy:
     """Twice the epochs."""
     value = 2 * plan.epochs.value
     what = say("remedy.epochs", "{value} epochs", value=value)
-    return _make_remedy("epochs", plan, what, epochs=value)
+    return _make_remedy("epochs", plan, what, epochs=value, steps=2 * plan.steps.value)
 
 
 def widen_network(plan: Plan) -> Remedy:

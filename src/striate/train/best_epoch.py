@@ -81,8 +81,10 @@ def hold_latest(
 
 
 def is_finished(plan: Plan, epochs: tuple[Epoch, ...]) -> bool:
-    """Whether training is over: the last planned epoch is done, or it stopped early."""
+    """Whether training is over: the last planned epoch or step is done, or it stopped early."""
     done = len(epochs) >= plan.epochs.value
+    if plan.steps.value and epochs:
+        done = done or epochs[-1].step >= plan.steps.value
     return done or should_stop_early(plan.stopping.value, plan.schedule.value, epochs)
 
 

@@ -17,6 +17,7 @@ from striate.nets import Backbone
 from striate.train.batch_source import BatchSource
 from striate.train.fast.inference import FastNetwork, optimise_for_inference
 from striate.train.head import Network, pool_maps
+from striate.train.schedule import planned_epochs
 from striate.values import Machine, Plan, Rows, Tap
 from striate.values.seeds import seed_for
 
@@ -109,7 +110,10 @@ def cache_frozen_stages(
     shape = tuple(_run_lower_stages(quick, k, feed.images(train_rows[:1]))[1].shape[1:])
     each = 2 * (sum(_lower_widths(network, k)) + shape[0] * shape[1] * shape[2])
     room = min(MOST_BYTES, machine.memory_bytes // 8) // each - len(val_rows)
-    count = min(MOST_VIEWS if plan.augment.value else 1, plan.epochs.value, room // len(train_rows))
+    steps = len(train_rows) // min(plan.batch_size.value, len(train_rows))
+    # Those planned at first: a training that was shortened, or is resumed, draws of the same views.
+    epochs = planned_epochs(plan.schedule.value, plan.epochs.value, steps)
+    count = min(MOST_VIEWS if plan.augment.value else 1, epochs, room // len(train_rows))
     if count < 1:
         return None
     views = torch.stack(

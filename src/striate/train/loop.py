@@ -33,7 +33,7 @@ from striate.train.head import Network
 from striate.train.initialise import initialise_network
 from striate.train.loss import class_loss_weights, sample_epoch_rows
 from striate.train.optimizer import Optimizer
-from striate.train.schedule import lr_factor, shorten_schedule
+from striate.train.schedule import lr_factor, shorten_schedule, shorten_schedule_at_step
 from striate.train.steps import (
     NotFiniteError,
     evaluate_network,
@@ -46,6 +46,7 @@ from striate.train.steps import (
 from striate.train.torch_context import isolated_rng
 from striate.values import (
     Cache,
+    Choice,
     Epoch,
     History,
     Machine,
@@ -55,6 +56,7 @@ from striate.values import (
     Targets,
     Task,
     Watch,
+    say,
     unwatched,
 )
 from striate.values.seeds import seed_for
@@ -62,6 +64,7 @@ from striate.values.seeds import seed_for
 SAVE_SECONDS = 5.0
 FIRST_LOOK = 1000  # images
 SLOWER = 1.25  # times the seconds that are left
+_EVALUATION_SHARE = 1 / 3  # of a training step's seconds an image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,9 +115,10 @@ def train_network(
     start from the weights it has and keep its batch-normalisation statistics frozen. A checkpoint
     of the same training in `checkpoint_dir` is resumed, with bit-identical results. If the machine
     is over a quarter slower than `deadline_seconds` allows, the schedule is shortened to end at
-    an earlier epoch, and `TrainingResult.plan` records that. `begun` is called with the network
-    at its initial weights, unless a checkpoint is resumed. Where the plan averages weights (a
-    moving average, or a mean over epochs), each epoch is judged by the better of its own and the
+    an earlier epoch, or at a step where the epoch itself would overrun, and `TrainingResult.plan`
+    records that: repeated without a deadline it gives the same weights. `begun` is called with the
+    network at its initial weights, unless a checkpoint is resumed. Where the plan averages weights
+    (a moving average, or a mean over epochs), each epoch is judged by the better of its own and the
     averaged weights; of means over epochs the best is kept.
     Training stops early where `should_stop_early` says so, at the same epoch on every repeat.
     Raises `DivergedError` if the loss is no longer finite; the network then holds the weights of
@@ -174,7 +178,8 @@ def _train_epochs(
         checkpoints.restore_optimizer(optimizer, found.optimizer)
     # The checkpoint's plan, not the caller's: a deadline may have shortened it since.
     plan, epochs, held = found.plan, found.epochs, dict(found.held)
-    started, saved = time.monotonic(), time.monotonic()
+    saved = time.monotonic()
+    ends = None if deadline_seconds is None else saved + deadline_seconds
     # After the weights are restored: what is cached is computed by the frozen ones among them.
     upper = cache_frozen_stages(network, plan, feed, train_rows, val_rows, machine)
     learner, seen = (network, feed) if upper is None else upper
@@ -191,7 +196,7 @@ def _train_epochs(
     )
     while not is_finished(plan, epochs):
         try:
-            epoch = _run_epoch(training, plan, epochs)
+            plan, epoch = _run_epoch(training, plan, epochs, ends)
         except DivergedError as fault:
             # Whoever tries again, or gives up, has the best weights from before it.
             _attach_best_weights(fault, network, plan, epochs, held, training)
@@ -204,8 +209,8 @@ def _train_epochs(
             epoch, own = _with_mean_weights(training, plan, network, epoch, own, kept, count)
         epochs = (*epochs, epoch)
         hold_latest(plan, epochs, own, held)
-        if deadline_seconds is not None:
-            left = deadline_seconds - (time.monotonic() - started)
+        if deadline_seconds is not None and ends is not None and not is_finished(plan, epochs):
+            left = ends - time.monotonic()
             plan = _shorten_to_deadline(plan, epochs, left, deadline_seconds)
         last = is_finished(plan, epochs)
         if folder is not None and (last or time.monotonic() - saved > SAVE_SECONDS):
@@ -256,8 +261,14 @@ def _make_history(
     )
 
 
-def _run_epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Epoch:
-    """One epoch: a pass over the training images, then the validation loss and measure."""
+def _run_epoch(
+    training: _Training, plan: Plan, before: tuple[Epoch, ...], ends: float | None
+) -> tuple[Plan, Epoch]:
+    """One epoch: a pass over the training images, then the validation loss and measure.
+
+    The plan returned ends at a step of this epoch if `ends`, a reading of `time.monotonic()`, is
+    sooner than the epoch's end by far.
+    """
     network, feed, train_rows = training.network, training.feed, training.train_rows
     start = time.monotonic()
     number, losses = len(before) + 1, [epoch.val_loss for epoch in before]
@@ -270,13 +281,16 @@ def _run_epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Ep
     steps = len(train_rows) // size
     first = (number - 1) * steps
     objective, learning_rate, summed, seen = feed.objective, 0.0, 0.0, []
-    unfreeze_groups(training.optimizer, plan, number)
+    unfreeze_groups(training.optimizer, plan, number, steps)
     set_training_mode(network, plan)
     drawn = sample_epoch_rows(plan, feed.labels, train_rows, number)
+    done, settled = 0, start
     for k, rows in enumerate(
         iterate_batches(drawn, size, seed=seed, purpose="train", epoch=number, drop_last=True)
     ):
-        share = lr_factor(plan.schedule.value, first + k, steps, plan.epochs.value, losses)
+        share = lr_factor(
+            plan.schedule.value, first + k, steps, plan.epochs.value, losses, plan.steps.value
+        )
         learning_rate = plan.learning_rate.value * share
         try:
             logits_NK, labels = training_step(
@@ -291,24 +305,35 @@ def _run_epoch(training: _Training, plan: Plan, before: tuple[Epoch, ...]) -> Ep
         # Without label smoothing and class weights, so that it compares with the validation loss.
         summed += float(objective.loss(logits_NK, labels, 0.0, None)) * size
         seen.append(objective.noted(logits_NK, labels))
+        done = k + 1
+        now = time.monotonic()
+        if done == 1:
+            settled = now  # the first step also builds kernels, so it times nothing
+        if ends is not None:
+            each = (now - settled) / (done - 1) if done > 1 else 0.0
+            validation = _EVALUATION_SHARE * each * len(training.val_rows) / size
+            plan = _end_at_step(plan, number, first + done, steps, ends - now - validation, each)
+        if first + done == plan.steps.value:
+            break
     # Taken before validation: images per second are those of training alone.
     trained_seconds = time.monotonic() - start
     val_loss, val_accuracy, mean = _validate_epoch(training, plan)
     if len(training.val_rows) and not math.isfinite(val_loss):
         some = feed.images(training.val_rows[:size])
-        raise _divergence_error(training, plan, some, first + steps, number)
-    return Epoch(
+        raise _divergence_error(training, plan, some, first + done, number)
+    epoch = Epoch(
         epoch=number,
-        step=first + steps,
+        step=first + done,
         lr=learning_rate,
-        train_loss=summed / (steps * size),
+        train_loss=summed / (done * size),
         train_accuracy=objective.measure(torch.cat(seen)),
         val_loss=val_loss,
         val_accuracy=val_accuracy,
         seconds=time.monotonic() - start,
-        pictures_per_second=steps * size / max(1e-9, trained_seconds),
+        pictures_per_second=done * size / max(1e-9, trained_seconds),
         averaged=mean,
     )
+    return plan, epoch
 
 
 def _validate_epoch(training: _Training, plan: Plan) -> tuple[float, float, bool]:
@@ -370,6 +395,31 @@ def _first_checkpoint(
     )
 
 
+def _end_at_step(
+    plan: Plan, epoch: int, done: int, steps_per_epoch: int, seconds_left: float, each: float
+) -> Plan:
+    """The plan, ending at a step of this epoch if its rest would overrun by over a quarter.
+
+    `done` is the number of all steps so far, `each` the seconds of one, 0 where not yet known. The
+    schedule is rescaled to fall to its end in the steps that are left.
+    """
+    planned = plan.steps.value or plan.epochs.value * steps_per_epoch
+    end = min(plan.steps.value or planned, epoch * steps_per_epoch)
+    if done >= end or (seconds_left > 0 and (end - done) * each <= SLOWER * seconds_left):
+        return plan
+    end = done + (int(seconds_left / each) if seconds_left > 0 else 0)
+    why = say("plan.steps_cut", "the time ended the training before this epoch was whole")
+    return replace(
+        plan,
+        epochs=replace(plan.epochs, value=epoch),
+        steps=Choice(value=end, why=why, ground="measured"),
+        schedule=replace(
+            plan.schedule,
+            value=shorten_schedule_at_step(plan.schedule.value, done, planned),
+        ),
+    )
+
+
 def _shorten_to_deadline(
     plan: Plan, epochs: tuple[Epoch, ...], seconds_left: float, seconds: float
 ) -> Plan:
@@ -385,8 +435,6 @@ def _shorten_to_deadline(
         return plan
     # An end without small rates wastes much of the training: half an epoch's time is worth one.
     end = done + max(seconds_left > seconds_each / 2, int(seconds_left / seconds_each))
-    if end <= done:
-        return replace(plan, epochs=replace(plan.epochs, value=done))
     schedule = shorten_schedule(plan.schedule.value, done, plan.epochs.value)
     return replace(
         plan,

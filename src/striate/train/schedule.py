@@ -11,6 +11,8 @@ CYCLE_WARMUP = 0.2  # of all steps
 CYCLE_START = 0.2  # of the highest rate
 PATIENCE = 3  # epochs
 SMALLEST = 1e-3  # of the highest rate: less counts as zero
+STEPS = "steps:"  # before a cut that is counted in steps
+CUT = rf"({STEPS})?\d+/\d+"
 
 
 def lr_factor(
@@ -19,23 +21,37 @@ def lr_factor(
     steps_per_epoch: int,
     epochs: int,
     losses: Sequence[float] = (),
+    last_step: int = 0,
 ) -> float:
     """The fraction of the peak learning rate, in [0, 1], at `step` of `epochs` whole epochs.
 
-    `schedule` is a name of `SCHEDULES`, optionally with the epochs at which it was shortened:
-    `one-cycle 3/10` was planned for 10 epochs and after the third shortened to `epochs`. `losses`
-    are the validation losses of the epochs so far, used by `plateau`. Raises `UsageError` for an
-    unknown name.
+    `schedule` is a name of `SCHEDULES`, optionally with the epochs or steps at which it was
+    shortened: `one-cycle 3/10` was planned for 10 epochs and after the third shortened to `epochs`,
+    `one-cycle steps:12/40` was planned for 40 steps and after the twelfth shortened. It ends with
+    `last_step` unless that is 0. `losses` are the validation losses of the epochs so far, used by
+    `plateau`. Raises `UsageError` for an unknown name.
     """
-    name, cuts = _parse_schedule(schedule)
+    name, cuts = _parse_schedule(schedule, steps_per_epoch)
     if name == "plateau":
         return plateau_schedule(losses)
-    return SCHEDULES[name](_schedule_position(step / steps_per_epoch, cuts, epochs))
+    end = last_step / steps_per_epoch if last_step else epochs
+    return SCHEDULES[name](_schedule_position(step / steps_per_epoch, cuts, end))
 
 
 def shorten_schedule(schedule: str, epoch: int, epochs: int) -> str:
     """The schedule planned for `epochs` epochs, marked as shortened after `epoch`."""
     return f"{schedule} {epoch}/{epochs}"
+
+
+def shorten_schedule_at_step(schedule: str, step: int, steps: int) -> str:
+    """The schedule planned for so many steps, marked as shortened after `step`."""
+    return f"{schedule} {STEPS}{step}/{steps}"
+
+
+def planned_epochs(schedule: str, epochs: int, steps_per_epoch: int, epoch: int = 1) -> int:
+    """The epochs that were planned when an epoch began, before the schedule was shortened."""
+    _, cuts = _parse_schedule(schedule, steps_per_epoch)
+    return next((math.ceil(meant) for cut, meant in cuts if epoch - 1 < cut), epochs)
 
 
 def count_unfrozen_groups(epoch: int, epochs: int, groups: int) -> int:
@@ -50,7 +66,7 @@ def count_unfrozen_groups(epoch: int, epochs: int, groups: int) -> int:
 
 def falls_to_zero(schedule: str) -> bool:
     """Whether a schedule ends at a learning rate of about zero."""
-    name, _ = _parse_schedule(schedule)
+    name, _ = _parse_schedule(schedule, 1)
     return name in SCHEDULES and SCHEDULES[name](1.0) < SMALLEST
 
 
@@ -99,17 +115,23 @@ def plateau_schedule(losses: Sequence[float]) -> float:
     return share
 
 
-def _parse_schedule(schedule: str) -> tuple[str, list[tuple[int, int]]]:
+def _parse_schedule(schedule: str, steps_per_epoch: int) -> tuple[str, list[tuple[float, float]]]:
+    """The name of a schedule, and its cuts in epochs: where, and how many were planned before."""
     name, *cuts = schedule.split()
-    if name not in SCHEDULES or not all(re.fullmatch(r"\d+/\d+", cut) for cut in cuts):
+    if name not in SCHEDULES or not all(re.fullmatch(CUT, cut) for cut in cuts):
         raise UsageError(
             f"There is no learning-rate schedule {schedule!r}.",
             f"There are: {', '.join(SCHEDULES)}.",
         )
-    return name, [(int(a), int(b)) for a, b in (cut.split("/") for cut in cuts)]
+    found: list[tuple[float, float]] = []
+    for cut in cuts:
+        done, planned = map(int, cut.removeprefix(STEPS).split("/"))
+        each = steps_per_epoch if cut.startswith(STEPS) else 1
+        found.append((done / each, planned / each))
+    return name, found
 
 
-def _schedule_position(epochs_done: float, cuts: list[tuple[int, int]], epochs: int) -> float:
+def _schedule_position(epochs_done: float, cuts: list[tuple[float, float]], epochs: float) -> float:
     """Progress of the schedule in [0, 1], piecewise linear with a break at each shortening."""
     start, done_at_start = 0.0, 0.0
     for cut, meant in cuts:

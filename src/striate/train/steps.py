@@ -7,7 +7,7 @@ from striate.data.batches import iterate_batches
 from striate.train.batch_source import BatchSource, mix_batch
 from striate.train.head import Network
 from striate.train.optimizer import Optimizer, build_optimizer
-from striate.train.schedule import count_unfrozen_groups
+from striate.train.schedule import count_unfrozen_groups, planned_epochs
 from striate.values import Plan, Rows
 
 EVALUATION_BATCH = 256  # images
@@ -42,12 +42,14 @@ def prepare_training(network: Network, plan: Plan, feed: BatchSource) -> Optimiz
     )
 
 
-def unfreeze_groups(optimizer: Optimizer, plan: Plan, epoch: int) -> None:
+def unfreeze_groups(optimizer: Optimizer, plan: Plan, epoch: int, steps_per_epoch: int) -> None:
     """Unfreeze the layer groups that the plan trains in an epoch, counted from 1."""
     if plan.unfreeze.value != "gradual":
         return
     groups = 1 + max(group["depth"] for group in optimizer.groups)
-    learning = count_unfrozen_groups(epoch, plan.epochs.value, groups)
+    # Of those planned when the epoch began, so that a plan as executed repeats what was done.
+    epochs = planned_epochs(plan.schedule.value, plan.epochs.value, steps_per_epoch, epoch)
+    learning = count_unfrozen_groups(epoch, epochs, groups)
     for group in optimizer.groups:
         group["awake"] = group["depth"] < learning
         for parameter in group["params"]:

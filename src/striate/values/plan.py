@@ -20,6 +20,9 @@ USUAL = say("plan.usual", "as usual; ask for another with --set")
 WEIGHTS_AT_HAND = Choice(
     value="", why=say("plan.weights_usual", "those at hand by its name"), ground="convention"
 )
+WHOLE_EPOCHS = Choice(
+    value=0, why=say("plan.steps_whole", "whole epochs are trained"), ground="convention"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,8 @@ class Plan:
     `head_rate` is what share of the learning rate it gets while it is tuned. `interpolation` is how
     far an exact head's features lie on the way from the first weights to the tuned ones.
     `views` is how an image is judged: 1 as it is, 2 by the mean with its mirror image.
+    `steps` is the step that ends the training before its last epoch is whole, where the time was
+    used up; 0 where whole epochs are trained.
     """
 
     schema: str = "striate/plan/1"
@@ -90,6 +95,7 @@ class Plan:
     views: Choice[int] = Choice(value=1, why=USUAL, ground="convention")
     head_rate: Choice[float] = Choice(value=1.0, why=USUAL, ground="convention")
     stopping: Choice[str] = Choice(value="auto", why=USUAL, ground="convention")
+    steps: Choice[int] = WHOLE_EPOCHS
     weights: Choice[str] = WEIGHTS_AT_HAND
     because: tuple[Sentence, ...] = ()
 

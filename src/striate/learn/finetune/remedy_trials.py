@@ -200,7 +200,12 @@ def _train_remedy(
 def _trial_plan(plan: Plan, epochs: int, full: int) -> Plan:
     """The plan of a trial, with its reduced number of epochs."""
     count = max(1, round(plan.epochs.value * epochs / full))
-    return replace(plan, epochs=replace(plan.epochs, value=count))
+    steps = round(plan.steps.value * count / plan.epochs.value)
+    return replace(
+        plan,
+        epochs=replace(plan.epochs, value=count),
+        steps=replace(plan.steps, value=steps),
+    )
 
 
 def _correct_predictions(data: FitData, learned: FitResult) -> Truths:

@@ -51,7 +51,9 @@ def train_plan(
     data = context.data
     spec = model_spec_of(context, plan)
     network = initial_network(context, plan, spec, linear)
-    seconds = context.training_seconds(evidence, plan.strategy.value, plan.views.value)
+    seconds = None
+    if context.given_plan is None:  # one that was given says itself how long it is
+        seconds = context.training_seconds(evidence, plan.strategy.value, plan.views.value)
     standing = LayerSnapshots(data, context.machine.threads, spec, port.checkpoints / folder)
     trained = run_training(
         context,
