@@ -18,7 +18,16 @@ from striate.nets import find_net
 from striate.probe.features import FeatureTable, all_taps, extract_features
 from striate.strategy.budget import choose_feature_size
 from striate.train.head import build_network
-from striate.values import Cache, Index, Machine, ModelSpec, Options, Rows, unwatched
+from striate.values import (
+    Cache,
+    Index,
+    Machine,
+    ModelSpec,
+    Options,
+    Rows,
+    TrainingOptions,
+    unwatched,
+)
 from striate.values.seeds import make_rng
 
 SETS = {
@@ -179,7 +188,7 @@ def _job(whole: Whole, train: Rows, val: Rows, seed: int, machine: Machine) -> F
             usable=lambda classifier: None,
             watch=unwatched,
         ),
-        options=Options(seed=seed),
+        options=TrainingOptions(seed=seed),
         machine=machine,
         given_plan=None,
     )
