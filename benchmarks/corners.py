@@ -49,7 +49,7 @@ CORNERS = {
 }
 CLOSED = ("linear", "first", "layers")
 WAYS = (*CLOSED, "hidden", "shallow", "deep", "scratch")
-EPOCHS = {"small": {"shallow": 30, "deep": 30, "scratch": 120, "hidden": 100}}
+EPOCHS = {"small": {"shallow": 30, "deep": 30, "scratch": 60, "hidden": 100}}
 EPOCHS["large"] = {"shallow": 8, "deep": 8, "scratch": 30, "hidden": 100}
 PIXELS = {"small": 128, "large": 96}
 MOST_OF_A_CLASS = 600  # images: what a large set is cut to, so that its features take minutes

@@ -32,7 +32,8 @@ def test_it_says_what_the_curves_tell(log: Path, capsys: pytest.CaptureFixture[s
     code, out, err = told(capsys, "diagnose", str(log), "--lang", "en")
     assert (code, err) == (0, "")
     assert out.startswith("log.csv: 30 epochs; train_loss = train_loss")
-    assert "It overfits: after epoch" in out
+    assert "\nIt overfits.\n" in out
+    assert "After epoch" in out
     assert "Keep epoch" in out
 
 

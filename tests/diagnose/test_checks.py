@@ -1,5 +1,7 @@
 """Every check fires on its planted fault and is silent on healthy values."""
 
+import ast
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,12 +9,15 @@ import numpy as np
 import pytest
 from tests import made
 
+from striate import diagnose
 from striate.catalog import collect_constants
 from striate.data.split.image_series import series_notes
-from striate.diagnose import fit_verdict, run_checks, widen_interval
+from striate.diagnose import fit_verdict, judgement_of, run_checks, widen_interval
 from striate.diagnose.overfitting import loss_rise_of_values
 from striate.diagnose.small_validation import provable_lead
 from striate.metrics import intervals
+from striate.report.headline import verdict_text
+from striate.report.language import load_words
 from striate.values import Finding, Outlier, Predictions, Series, Values
 
 
@@ -476,3 +481,45 @@ def test_a_rare_class_that_is_always_missed_is_not_said_to_be_unharmed() -> None
     values = of_counts([0] * 50 + [1] * 2, [0] * 52, trained=[400, 10])
     finding = said(values, "imbalance")
     assert finding.outcome != "passed"
+
+
+def said_of_fit() -> dict[str, str]:
+    """The titles and meanings of all findings: English by file and line, Chinese by key."""
+    folder = Path(diagnose.__file__).parent
+    found: dict[str, str] = {}
+    for path in folder.glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "make_finding":
+                for part in call.keywords:
+                    if part.arg in ("title", "meaning") and isinstance(part.value, ast.Constant):
+                        found[f"{path.name}:{part.value.lineno}"] = str(part.value.value)
+    for key, text in load_words("zh").texts.items():
+        if key.startswith("finding.") and key.endswith((".title", ".meaning")):
+            found[key] = text
+    return found
+
+
+def test_findings_say_what_they_saw_and_leave_the_judgement_to_the_verdict() -> None:
+    judges = re.compile(r"\b(over|under)fit(s|ted)?\b|fits its|[它不未](可能|见)?[过欠]拟合|拟合了")
+    texts = said_of_fit()
+    assert len(texts) > 200
+    assert not {place: text for place, text in texts.items() if judges.search(text)}
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_one_finding_decides_on_over_and_underfitting(lang: str) -> None:
+    words = load_words(lang)
+    told = set()
+    for train, val in ((0.99, 0.7), (0.7, 0.69), (0.95, 0.94)):
+        for epochs in (3, 30):
+            history = made.made_history(2800, 600, val, train_accuracy=train, epochs=epochs)
+            values = made.values(images=4000, size=8, accuracy=val, history=history)
+            findings = run_checks(values)
+            verdict = fit_verdict(findings, values)
+            judgement = judgement_of(verdict.code)
+            assert judgement is not None
+            assert verdict_text(verdict, words).startswith(words.sentence(judgement))
+            for finding in findings:
+                assert words.sentence(judgement) not in words.finding(finding)[1]
+            told.add(verdict.code)
+    assert {"overfitting_gap", "not_converged_short", "underfitting_fit"} <= told

@@ -92,6 +92,18 @@ def test_plateau() -> None:
     assert "plateau" in found(healthy(train_loss=still, lr=FLAT))
 
 
+@pytest.mark.parametrize(("classes", "level", "stands"), [(10, 1.5, False), (10, 2.3, True)])
+def test_a_plateau_is_held_to_guessing_among_its_own_classes(
+    classes: int, level: float, stands: bool
+) -> None:
+    noise = np.random.default_rng(2).normal(0, 0.005, len(FLAT))
+    curves = replace(healthy(train_loss=level + noise, lr=FLAT), classes=classes)
+    finding = next(f for f in run_curve_checks(curves) if f.code == "plateau")
+    assert (finding.outcome == "found") == stands
+    assert finding.figures["classes"] == classes
+    assert finding.figures["guessing"] == pytest.approx(np.log(classes))
+
+
 def test_augmentation_too_strong() -> None:
     harder = 0.1 + 0.5 * (1 - np.exp(-E / 5))
     assert set(found(healthy(train_accuracy=harder))) == {"augmentation_strong"}

@@ -204,7 +204,7 @@ def test_tags_are_closed_and_ids_are_unique(usual: Values) -> None:
 def test_the_finding_that_the_verdict_repeats_stands_once() -> None:
     history = made.made_history(210, 45, 0.9, train_accuracy=0.99, overfit=1.5)
     page = render_page(report(made.values(history=history)))
-    assert page.count("It overfits: the validation loss rose") == 1
+    assert page.count("It overfits. The validation loss rose") == 1
 
 
 def test_mistakes_are_sorted_and_exclude_leaked_images(usual: Values) -> None:

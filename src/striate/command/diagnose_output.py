@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from striate.command.flags import parse_whole_number
-from striate.diagnose import complete_curve, curves_verdict, run_curve_checks
+from striate.diagnose import complete_curve, curves_verdict, judgement_of, run_curve_checks
 from striate.metrics.curve_smoothing import find_best_epoch
 from striate.report.checks import sort_by_gravity
 from striate.report.language import Words, choose_language, load_words, plain_spaces
@@ -70,6 +70,10 @@ def diagnosis_lines(diagnosis: Diagnosis, lang: str) -> Iterator[str]:
     if not found:
         judged = sum(f.outcome == "passed" for f in diagnosis.findings)
         yield plain_spaces(text.sentence(_nothing_wrong_note(judged)))
+    judgement = judgement_of(diagnosis.verdict.code) if found else None
+    if judgement is not None:
+        yield ""
+        yield plain_spaces(text.sentence(judgement))
     for finding in found:
         yield from _finding_lines(finding, text)
     for outcome in ("passed", "not_applicable"):

@@ -17,9 +17,11 @@ from striate.values import (
     History,
     Interval,
     Score,
+    Sentence,
     Values,
     Verdict,
     filled,
+    say,
 )
 
 # A dozen checks look at one run; at this level each, a healthy run hears a false alarm from any
@@ -40,6 +42,15 @@ CURVE_FAULTS = (
     "not_converged",
     "underfitting",
 )
+# What the verdict says before the meaning of the finding that decides: no finding says it itself.
+JUDGEMENTS = {
+    "overfitting": say("judgement.overfits", "It overfits."),
+    "underfitting": say("judgement.underfits", "It underfits."),
+    "not_converged": say("judgement.short", "It underfits: the training ended too early."),
+    "not_converged_short": say("judgement.perhaps", "It may underfit."),
+    "balanced": say("judgement.neither", "It is shown neither to overfit nor to underfit."),
+    "balanced_linear": say("judgement.linear", "There is no sign of overfitting."),
+}
 OTHER_TASK_TEXT = "Not applicable, because it asks of classes, and here is another task."
 
 
@@ -77,14 +88,17 @@ def curves_verdict(findings: tuple[Finding, ...]) -> Verdict:
     found = {f.code: f for f in findings if f.outcome == "found"}
     for code in CURVE_FAULTS:
         if code in found:
-            return _verdict_from_finding(found[code], code)
+            return _judged_verdict(found[code], code)
     judged = sum(f.outcome == "passed" for f in findings)
     sentence = "Nothing is wrong as far as these curves tell; {n} checks could judge them."
     return _make_verdict("curves_calm", sentence.format(n=judged), {"n": judged})
 
 
 def fit_verdict(findings: tuple[Finding, ...], values: Values) -> Verdict:
-    """One sentence on over- and underfitting, from the findings and the figures behind them."""
+    """The judgement on over- and underfitting, and the meaning of the finding that decides it.
+
+    Findings say what they saw; this alone says whether the model over- or underfits.
+    """
     found = {f.code: f for f in findings if f.outcome == "found"}
     if values.summary.test is None:
         return _make_verdict("unjudged", "No image with a known label was left to judge by.")
@@ -96,11 +110,17 @@ def fit_verdict(findings: tuple[Finding, ...], values: Values) -> Verdict:
         )
     for code in ("overfitting", "not_converged", "underfitting"):
         if code in found:
-            return _verdict_from_finding(found[code], f"{code}_{found[code].variant}".rstrip("_"))
+            return _judged_verdict(found[code], f"{code}_{found[code].variant}".rstrip("_"))
     passed = next(f for f in findings if f.code == "overfitting")
     if passed.outcome == "passed":
-        return _verdict_from_finding(passed, f"balanced_{passed.variant}".rstrip("_"))
+        return _judged_verdict(passed, f"balanced_{passed.variant}".rstrip("_"))
     return _make_verdict("no_validation", passed.meaning, passed.figures)
+
+
+def judgement_of(code: str) -> Sentence | None:
+    """What a verdict of this code says of over- and underfitting; None where it says nothing."""
+    whole = [known for known in JUDGEMENTS if code == known or code.startswith(f"{known}_")]
+    return JUDGEMENTS[max(whole, key=len)] if whole else None
 
 
 def make_finding(
@@ -199,10 +219,10 @@ def training_curves(values: Values) -> Curves | None:
     history = values.history
     if history is None or not history.epochs or values.plan.strategy.value in CLOSED_FORM:
         return None
-    return history_curves(history, values.index.name)
+    return history_curves(history, values.index.name, len(values.index.classes))
 
 
-def history_curves(history: History, name: str = "") -> Curves:
+def history_curves(history: History, name: str = "", classes: int = 0) -> Curves:
     """The curves of a training; without validation images none of theirs."""
     rows = history.epochs
     with_val = history.val_images > 0
@@ -216,6 +236,7 @@ def history_curves(history: History, name: str = "") -> Curves:
         lr=tuple(e.lr for e in rows),
         train_images=history.train_images,
         val_images=history.val_images,
+        classes=classes,
     )
 
 
@@ -278,6 +299,15 @@ def _beats_chance(score: Score) -> Verdict:
 
 def _verdict_from_finding(source: Finding, code: str) -> Verdict:
     return Verdict(code=code, sentence=source.meaning, figures=source.figures)
+
+
+def _judged_verdict(source: Finding, code: str) -> Verdict:
+    """The verdict that a finding decides: its judgement, then what the finding saw."""
+    found, judgement = _verdict_from_finding(source, code), judgement_of(code)
+    if judgement is None:
+        return found
+    sentence = f"{filled(judgement.text, source.figures)} {found.sentence}"
+    return replace(found, sentence=sentence)
 
 
 def _make_verdict(code: str, sentence: str, figures: dict[str, Figure] | None = None) -> Verdict:

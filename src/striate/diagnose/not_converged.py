@@ -32,7 +32,7 @@ def check_not_converged(values: Values) -> Finding:
             "found",
             "advice",
             title="It was still getting better when the time was up",
-            meaning="It underfits: the validation loss still fell from {before:.3f} to "
+            meaning="The validation loss still fell from {before:.3f} to "
             "{last:.3f} over the last of its {epochs} epochs.",
             advice="Run the same command with more --minutes: it goes on from here.",
             figures=figures,
@@ -122,7 +122,7 @@ def _short_curve_finding(epochs: int, val: Interval) -> Finding:
             "found",
             "advice",
             title="It had little time to learn",
-            meaning="It may underfit: too few epochs fitted into the time ({epochs}) to see where "
+            meaning="Too few epochs fitted into the time ({epochs}) to see where "
             "the training was heading; {val:.1%} of the validation images are right.",
             advice="Run the same command with more --minutes: it goes on from here.",
             variant="short",

@@ -43,9 +43,9 @@ def check_overfitting(values: Values) -> Finding:
         "passed",
         "info",
         title="Overfitting",
-        meaning="It neither over- nor underfits as far as {n:,} validation images can tell: "
-        "{train:.1%} right on training images, {val:.1%} on validation images at "
-        "epoch {epoch}.",
+        meaning="At epoch {epoch} {train:.1%} of the training images are right and {val:.1%} of "
+        "{n:,} validation images, {points:.1f} points less (99% interval {low:.1f} to {high:.1f}): "
+        "it is not shown that most errors are there on new images only.",
         figures=figures,
     )
 
@@ -67,8 +67,8 @@ def check_overfitting_curves(curves: Curves) -> Finding:
             "overfitting",
             "found",
             "warning",
-            title="It overfits after epoch {epoch}",
-            meaning="It overfits: after epoch {epoch} the validation loss rose from {best:.3f} to "
+            title="The validation loss rises after epoch {epoch}",
+            meaning="After epoch {epoch} the validation loss rose from {best:.3f} to "
             "{last:.3f} while the training loss went on falling.",
             advice="Keep the weights of epoch {epoch}. More images per class, stronger "
             "augmentation or more weight decay help; more epochs do not.",
@@ -106,7 +106,7 @@ def _generalisation_gap(curves: Curves) -> Finding | None:
         "found",
         "advice",
         title="Most of its errors come from overfitting",
-        meaning="It overfits: at the end {train:.1%} of the training images are right and "
+        meaning="At the end {train:.1%} of the training images are right and "
         "{val:.1%} of the validation images, {points:.1f} points less (at least {low:.1f} with 99% "
         "certainty).",
         advice="More images per class, stronger augmentation or more weight decay help; more "
@@ -170,8 +170,8 @@ def _late_rise_finding(rise: tuple[float, float], figures: dict[str, Figure]) ->
         "overfitting",
         "found",
         "warning",
-        title="It overfitted after epoch {epoch}",
-        meaning="It overfits: the validation loss rose from {best:.3f} to {last:.3f} while the "
+        title="The validation loss rose after epoch {epoch}",
+        meaning="The validation loss rose from {best:.3f} to {last:.3f} while the "
         "training loss went on falling. The model of epoch {epoch} was kept: {train:.1%} right "
         "on training images, {val:.1%} on validation images.",
         advice="More images per class, stronger augmentation or more weight decay help; "
@@ -187,7 +187,7 @@ def _gap_finding(figures: dict[str, Figure]) -> Finding:
         "found",
         "advice",
         title="Most of its errors come from overfitting",
-        meaning="It overfits: {train:.1%} right on the images it learnt from, {val:.1%} on "
+        meaning="{train:.1%} right on the images it learnt from, {val:.1%} on "
         "{n:,} validation images, {points:.1f} points less (99% interval {low:.1f} to "
         "{high:.1f}).",
         advice="More images per class or stronger augmentation would help most; training longer "
@@ -223,7 +223,7 @@ def _check_linear_model(values: Values) -> Finding:
             "found",
             "warning",
             title="It does worse on new images than it promised",
-            meaning="It overfits: the leave-one-out estimate is {loo:.1%}, and of {n:,} images "
+            meaning="The leave-one-out estimate is {loo:.1%}, and of {n:,} images "
             "that it had not learnt from {val:.1%} are correct.",
             advice="Look for training images that are nearly alike, such as bursts or crops of "
             "one photo, and keep them together.",
@@ -235,8 +235,8 @@ def _check_linear_model(values: Values) -> Finding:
         "passed",
         "info",
         title="Overfitting",
-        meaning="No sign of overfitting: the leave-one-out estimate is {loo:.1%}, and of {n:,} "
-        "images, each judged by a model that had not learnt from it, {val:.1%} are correct.",
+        meaning="The leave-one-out estimate is {loo:.1%}; of {n:,} images, each judged by a model "
+        "that had not learnt from it, {val:.1%} are correct: no fewer beyond chance.",
         variant="linear",
         figures=figures,
     )

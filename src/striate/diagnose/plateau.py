@@ -12,7 +12,7 @@ from striate.diagnose import (
     training_curves,
 )
 from striate.metrics import curve_smoothing
-from striate.values import Curves, Finding, Values
+from striate.values import Curves, Figure, Finding, Values
 
 
 def check_plateau(values: Values) -> Finding:
@@ -24,8 +24,9 @@ def check_plateau(values: Values) -> Finding:
 def check_plateau_curves(curves: Curves) -> Finding:
     """Whether the later half of the epochs at a high rate brought nothing, far from the goal.
 
-    Far: the loss is not below that of a coin toss, ln 2. Nothing: the slope over that half is no
-    fall beyond doubt, and a fall by half of what is left would have been seen.
+    Far: the loss is not below that of guessing evenly among the classes, the logarithm of their
+    number, or of two where a log does not tell it. Nothing: the slope over that half is no fall
+    beyond doubt, and a fall by half of what is left would have been seen.
     """
     train = complete_curve(curves.train_loss)
     if train is None:
@@ -36,7 +37,11 @@ def check_plateau_curves(curves: Curves) -> Finding:
     half = some[len(some) // 2 :]
     value, error = curve_smoothing.fit_slope(half)
     left, gained = float(half.mean()), float(train[0] - half.mean())
-    figures = {
+    classes = max(FEWEST_CLASSES, curves.classes)
+    guessing = math.log(classes)
+    figures: dict[str, Figure] = {
+        "classes": classes,
+        "guessing": guessing,
         "epochs": len(half),
         "left": left,
         "gained": gained,
@@ -47,8 +52,8 @@ def check_plateau_curves(curves: Curves) -> Finding:
     if (
         still
         and visible
-        and left > COIN_TOSS_LOSS - 2.576 * error * len(half)
-        and not _falls_at_lower_rate(train, left)
+        and left > guessing - 2.576 * error * len(half)
+        and not _falls_at_lower_rate(train, left, guessing)
     ):
         return make_finding(
             "plateau",
@@ -56,7 +61,7 @@ def check_plateau_curves(curves: Curves) -> Finding:
             "warning",
             title="The training stands still",
             meaning="Over {epochs} epochs the training loss did not fall beyond chance: it stays "
-            "at {left:.3f}, no better than a coin toss (0.693).",
+            "at {left:.3f}, no better than guessing among {classes:,} classes ({guessing:.3f}).",
             advice="Change the learning rate first, down where the loss jumps, up where it does "
             "not; then look at the preprocessing, the first weights and the labels.",
             figures=figures,
@@ -67,14 +72,14 @@ def check_plateau_curves(curves: Curves) -> Finding:
         "info",
         title="No plateau",
         meaning="The training loss fell by {gained:.3f} and {left:.3f} is left: it does not stand "
-        "still above a coin toss (0.693).",
+        "still above the loss of guessing among {classes:,} classes ({guessing:.3f}).",
         figures=figures,
     )
 
 
-def _falls_at_lower_rate(train: np.ndarray, left: float) -> bool:
-    """Whether the loss fell below a coin toss once the rate was lowered."""
-    return bool(train[-1] < min(COIN_TOSS_LOSS, left / 2))
+def _falls_at_lower_rate(train: np.ndarray, left: float, guessing: float) -> bool:
+    """Whether the loss fell below that of guessing once the rate was lowered."""
+    return bool(train[-1] < min(guessing, left / 2))
 
 
 def _not_applicable() -> Finding:
@@ -88,6 +93,6 @@ def _not_applicable() -> Finding:
 
 
 MIN_CURVE_EPOCHS = 8
-COIN_TOSS_LOSS = math.log(2)
+FEWEST_CLASSES = 2
 
 CHECK = Check(code="plateau", run=check_plateau, of_curves=check_plateau_curves)

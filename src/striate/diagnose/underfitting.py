@@ -31,8 +31,8 @@ def check_underfitting(values: Values) -> Finding:
             "found",
             "advice",
             title="It gets training images wrong too",
-            meaning="It underfits: {error:.1%} of the images it learnt from are wrong as well, "
-            "about as many as of {n:,} validation images ({val:.1%} right).",
+            meaning="{error:.1%} of the images it learnt from are wrong as well, about as "
+            "many as of {n:,} validation images ({val:.1%} right).",
             advice="Give it more minutes, a larger input or a stronger network; if that changes "
             "nothing, look for wrong labels among the mistakes in the report.",
             variant="fit",
@@ -43,8 +43,8 @@ def check_underfitting(values: Values) -> Finding:
         "passed",
         "info",
         title="Underfitting",
-        meaning="It fits its training images: {train:.1%} right on them, augmented, and {val:.1%} "
-        "on {n:,} validation images.",
+        meaning="{train:.1%} right on training images, augmented, and {val:.1%} on {n:,} "
+        "validation images: it is not shown that most errors are there on training images already.",
         figures=figures,
     )
 
@@ -89,7 +89,7 @@ def check_underfitting_curves(curves: Curves) -> Finding:
             "found",
             "advice",
             title="It gets training images wrong too",
-            meaning="It underfits: at the end {error:.1%} of the training images are wrong as "
+            meaning="At the end {error:.1%} of the training images are wrong as "
             "well, about as many as of the validation images ({val:.1%} right).",
             advice="Train longer, with a stronger network or a larger input; if that changes "
             "nothing, look for wrong labels.",
@@ -101,8 +101,8 @@ def check_underfitting_curves(curves: Curves) -> Finding:
         "passed",
         "info",
         title="Underfitting",
-        meaning="It fits its training images: {train:.1%} right on them at the end, and {val:.1%} "
-        "on validation images.",
+        meaning="At the end {train:.1%} right on training images and {val:.1%} on validation "
+        "images: it is not shown that most errors are there on training images already.",
         variant="log",
         figures=figures,
     )
@@ -136,7 +136,7 @@ def _check_linear_model(values: Values) -> Finding:
             "found",
             "advice",
             title="A freer model did better",
-            meaning="It underfits: in a short trial the strategy {strategy} got {trial:.1%} right "
+            meaning="In a short trial the strategy {strategy} got {trial:.1%} right "
             "where this model gets {val:.1%}.",
             advice="Give it more minutes, so that this strategy can be trained in full.",
             variant="trial",

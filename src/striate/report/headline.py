@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from striate.diagnose import judgement_of
 from striate.report.language import Words
 from striate.report.results_per_class import ClassResult, class_results, recall_interval
 from striate.values import Block, Finding, Score, Section, Values, Verdict
@@ -52,9 +53,11 @@ def balanced_text(score: Score, words: Words) -> str:
 
 def verdict_text(verdict: Verdict, words: Words) -> str:
     """The verdict's sentence in the language of the page."""
-    return words.filled(
-        f"{_finding_key_of_verdict(verdict.code)}.meaning", verdict.figures, verdict.sentence
-    )
+    meaning = words.filled(f"{_finding_key_of_verdict(verdict.code)}.meaning", verdict.figures, "")
+    judgement = judgement_of(verdict.code)
+    if not meaning or judgement is None:
+        return meaning or words.typeset(verdict.sentence)
+    return words("unit.space").join((words.sentence(judgement), meaning))
 
 
 def advice_of_verdict(verdict: Verdict, findings: Sequence[Finding], words: Words) -> str:

@@ -142,6 +142,7 @@ def _make_curves(
         train_images=train_images,
         val_images=val_images,
         epochs_met=epochs_met,
+        classes=0,
         **figures,
     )
 

@@ -152,8 +152,9 @@ class Curves:
     """Figures an epoch each, as a log counts them; empty where it does not tell.
 
     Accuracies are shares. A loss that is no number says so. `columns` says which column each
-    figure was read from. Numbers of images are 0 where nobody told them. `epochs_met` is how many
-    epochs a log has: more than `epochs` holds where neighbours were averaged, 0 where untold.
+    figure was read from. Numbers of images and of classes are 0 where nobody told them.
+    `epochs_met` is how many epochs a log has: more than `epochs` holds where neighbours were
+    averaged, 0 where untold.
     """
 
     name: str
@@ -167,6 +168,7 @@ class Curves:
     val_images: int = 0
     columns: dict[str, str] = field(default_factory=dict)
     epochs_met: int = 0
+    classes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,12 +92,12 @@ def try_remedies(
     )
 
 
-def gravest_fault(history: History) -> str:
+def gravest_fault(history: History, classes: int = 0) -> str:
     """The most severe fault in a training's learning curves; empty if there is none.
 
     If a training is too short for curves, its best epoch is tested for underfitting.
     """
-    findings = run_curve_checks(history_curves(history))
+    findings = run_curve_checks(history_curves(history, classes=classes))
     found = {finding.code for finding in findings if finding.outcome == "found"}
     code = next((code for code in CURVE_FAULTS if code in found), "")
     if code or len(history.epochs) >= MIN_EPOCHS:
@@ -110,7 +110,7 @@ def _schedule_trials(context: FitContext, learned: FitResult) -> RemedySchedule:
     """The fault to be remedied and the epochs per trial: all of them, or what time allows."""
     history, plan = learned.history, learned.plan
     assert history is not None
-    code, full = gravest_fault(history), plan.epochs.value
+    code, full = gravest_fault(history, len(plan.classes)), plan.epochs.value
     remedies = remedies_for(code, plan)
     if not remedies or context.options.remedy:
         return RemedySchedule(code=code, epochs=full if remedies else 0)
