@@ -33,6 +33,7 @@ VERBS = (
     "diagnose",
     "report",
     "nets",
+    "weights",
     "doctor",
     "completion",
 )

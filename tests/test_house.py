@@ -24,6 +24,7 @@ ROOMS = {
     "diagnose": "CHECK",
     "explain": "METHOD",
     "nets": "NET",
+    "toolboxes.readers": "TOOLBOX",
 }
 VAGUE = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "handle", "handler"}
 IMPOSED = {"handle_starttag", "handle_startendtag", "handle_endtag", "handle_data"}  # HTMLParser's

@@ -314,6 +314,30 @@ def nets(name: str | None, as_json: bool) -> None:
     _print_result(list_nets(), nets_lines, as_json)
 
 
+@main.command(
+    cls=Verb, required=("files",), short_help="Say what network is in FILES of another toolbox."
+)
+@click.argument("files", metavar="FILES...", nargs=-1, type=click.Path())
+@click.option(
+    "--check", metavar="REF", type=click.Path(), help="An .npz of x, y: compare the answers."
+)
+def weights(files: tuple[str, ...], check: str | None) -> int:
+    """Say what network is in FILES of another toolbox, layer by layer; nothing of them is run.
+
+    \b
+    striate weights net.onnx
+    striate weights deploy.prototxt net.caffemodel --check reference.npz
+
+    --check exits with 1 where an answer differs by more than 1e-5 of the largest.
+    """
+    from striate.command.weights_output import check_weights, examine_weights, weights_lines
+
+    found = examine_weights(files)
+    compared = check_weights(found, check)
+    _print_result(found, lambda found: weights_lines(found, compared), as_json=False)
+    return 0 if all(each.passes for each in compared) else 1
+
+
 @main.command(cls=Verb, short_help="Look at this machine and what is missing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 def doctor(as_json: bool) -> None:

@@ -1,0 +1,1 @@
+"""One file a toolbox: all that is known about its files, ending in TOOLBOX."""
