@@ -20,7 +20,7 @@ from striate.learn.linear.linear_model import PRETRAINED, tapped_spec
 from striate.metrics.intervals import wilson
 from striate.nets import find_net
 from striate.probe.features import extract_features
-from striate.probe.label_errors import left_out_probabilities, rank_label_errors
+from striate.probe.outlier_scores import left_out_probabilities, rank_label_errors
 from striate.train.fast.machine import apply_machine, measure_machine
 from striate.train.head import all_taps, build_network
 from striate.values import Index, Options, Rows

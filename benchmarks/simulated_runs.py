@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from striate.data.split.image_series import find_series, series_notes
 from striate.metrics import curve_smoothing, intervals
-from striate.probe.label_errors import left_out_probabilities, rank_label_errors
-from striate.probe.outlier_scores import find_outliers
+from striate.probe.outlier_scores import find_outliers, left_out_probabilities, rank_label_errors
 from striate.values import Epoch, History, Index, Predictions, Rows, Score, Values, WithLeaked
 from striate.values.seeds import make_rng
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from striate.metrics.paired_tests import hypergeometric_pvalue
+from striate.metrics.score import hypergeometric_pvalue
 from striate.predict.mistakes import (
     accuracy_by_kind,
     confident_mistakes,

@@ -18,8 +18,8 @@ from striate.predict.observed_rates import (
     ObservedRecall,
     ObservedUnknown,
 )
+from striate.report.headline import measure_text, metric_line
 from striate.report.language import load_words, plain_spaces
-from striate.report.other_headlines import measure_text, metric_line
 from striate.run import Run
 from striate.store.output_kinds import csv_kind
 from striate.store.outputs import open_output, resolve_output

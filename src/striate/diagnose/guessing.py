@@ -3,7 +3,8 @@
 import numpy as np
 
 from striate.diagnose import CHECK_LEVEL, Check, make_finding, score_interval
-from striate.metrics import balanced_accuracy, intervals
+from striate.metrics import intervals
+from striate.metrics.score import balanced_interval
 from striate.values import Figure, Finding, Score, Values
 
 
@@ -58,7 +59,7 @@ def _figures(values: Values, score: Score) -> dict[str, Figure]:
     counted, folds = values.counted, values.folds
     truth, predicted = values.predictions.truth[counted], values.predictions.predicted[counted]
     accuracy = score_interval(score)
-    low, _ = balanced_accuracy.balanced_interval(
+    low, _ = balanced_interval(
         truth, predicted, values.counted_groups, level=CHECK_LEVEL, folds=folds
     )
     return {

@@ -13,7 +13,7 @@ from striate.learn.fit import fit_model
 from striate.learn.side_run import scoped_cache
 from striate.learn.task import task_spec
 from striate.predict.classifier import activate_outputs
-from striate.probe.nearest_distances import nearest_cosine_distances, normalise_length
+from striate.probe.outlier_scores import nearest_cosine_distances, normalise_length
 from striate.store.files import array_codec
 from striate.train.head import all_taps
 from striate.values import HeldOut, Progress, Rows

@@ -11,14 +11,13 @@ from typing import Any, Generic, TypeVar
 
 from striate.learn.check_options import check_requested_network, lacks_pretrained_weights
 from striate.learn.context import FitContext, FitResult
-from striate.learn.finetune.gradient_training import train_by_gradient
+from striate.learn.finetune.gradient_training import train_by_gradient, try_second_strategy
 from striate.learn.finetune.lr_range_test import apply_lr_range_test
-from striate.learn.finetune.second_training import try_second_strategy
 from striate.learn.finetune.successive_halving import race_settings
 from striate.learn.gather_evidence import gather_evidence
 from striate.learn.linear import class_fit, target_fit
+from striate.learn.linear.class_fit import publish_outliers
 from striate.learn.linear.linear_model import BackboneFeatures
-from striate.learn.linear.suspect_images import publish_outliers
 from striate.learn.override_cost import add_ignored_settings, add_override_cost
 from striate.predict.classifier import Classifier
 from striate.store.files import json_codec

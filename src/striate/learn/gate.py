@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from striate.learn.context import FitData, FitResult
 from striate.learn.task import Answers
 from striate.metrics import intervals, target_metrics
-from striate.metrics.paired_tests import paired_loss_pvalue
 from striate.metrics.probability_calibration import fit_temperature
+from striate.metrics.score import paired_loss_pvalue
 from striate.strategy.expected_gain import GATE_LEVEL
 from striate.values import CLOSED_FORM, Figure, Interval, Plan, Rows, Sentence, Task, Trial, say
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.metrics import intervals
-from striate.metrics.paired_tests import hypergeometric_pvalue
+from striate.metrics.score import hypergeometric_pvalue
 from striate.values import Example, Interval, Rows
 
 Floats = NDArray[np.float64]

@@ -15,7 +15,7 @@ from striate.metrics.target_metrics import logistic
 from striate.nets import RANDOM
 from striate.predict.conformal import ood_pvalue
 from striate.predict.model_files import REMAKE_HINT, WEIGHTS, read_model, write_model
-from striate.probe.nearest_distances import nearest_cosine_distances
+from striate.probe.outlier_scores import nearest_cosine_distances
 from striate.train.fast.forward_pass import answers_of
 from striate.train.fast.inference import FastNetwork, optimise_for_inference
 from striate.train.fast.machine import measure_machine

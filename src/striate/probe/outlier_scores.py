@@ -1,4 +1,4 @@
-"""Outliers: images far from their nearest neighbours in the features of some stage.
+"""Images to look at: outliers far from their nearest neighbours, and likely label errors.
 
 Legend: `N` images, `D` features of one stage, `S` stages. An image's distance is the mean one to
 its nearest neighbours (Angiulli & Pizzuti 2002), without its own group, so that a copy does not
@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.values import Index, Outlier, Rows
+from striate.metrics.intervals import softmax
+from striate.probe.ridge import fit_ridge_path
+from striate.values import Doubt, Index, Outlier, Rows
 from striate.values.seeds import sample_rows
 
 Floats = NDArray[np.float64]
@@ -157,3 +159,106 @@ def _class_numbers(index: Index, rows: Rows) -> Rows | None:
 def _number_names(names: NDArray[Any]) -> Rows:
     found: Rows = np.unique(names, return_inverse=True)[1]
     return found
+
+
+def rank_label_errors(
+    probabilities_NK: NDArray[np.float32], index: Index, rows: Rows
+) -> tuple[Doubt, ...]:
+    """Every image of `rows` with its suspicion of a label error, the most suspect first.
+
+    `probabilities_NK` are out-of-sample. `doubt` is one minus the probability of the given label,
+    so 0 to 1. `flagged` means that the image is off the diagonal of the confident joint: another
+    class is at least as probable as it is on average for images with that label (section 3.1 of the
+    paper), and more probable than the label that it has.
+    """
+    labels = index.labels()[rows]
+    confident = confident_classes(probabilities_NK, labels)
+    given = probabilities_NK[np.arange(len(rows)), labels]
+    others = probabilities_NK.copy()
+    others[np.arange(len(rows)), labels] = -1
+    best = others.argmax(axis=1)
+    order = np.lexsort((rows, given))
+    return tuple(
+        Doubt(
+            row=int(rows[i]),
+            path=index.examples[rows[i]].path,
+            label=index.classes[labels[i]],
+            suggested=index.classes[best[i]],
+            doubt=float(1 - given[i]),
+            given_probability=float(given[i]),
+            suggested_probability=float(others[i, best[i]]),
+            flagged=bool(
+                confident[i] >= 0
+                and confident[i] != labels[i]
+                and others[i, best[i]] > given[i]  # with rare classes the average alone is low
+            ),
+        )
+        for i in order
+    )
+
+
+def left_out_probabilities(
+    features_ND: NDArray[np.float32], labels: Rows, classes: int, groups: Rows | None = None
+) -> NDArray[np.float32]:
+    """Probabilities N x K of each image by the ridge model fitted without its group."""
+    fit = fit_ridge_path(features_ND, labels, classes, groups)
+    return softmax(fit.loo_scores, fit.temperature)
+
+
+def confident_classes(probabilities_NK: NDArray[np.float32], labels: Rows) -> Rows:
+    """The class N that an image confidently belongs to, -1 if none.
+
+    A class counts if its probability reaches its own mean over the images with that label; of
+    several the most probable.
+    """
+    classes = probabilities_NK.shape[1]
+    thresholds_K = np.array(
+        [
+            probabilities_NK[labels == k, k].mean() if (labels == k).any() else np.inf
+            for k in range(classes)
+        ]
+    )
+    # Rounding must not decide where every image of a class has the same probability.
+    believed_NK = probabilities_NK >= thresholds_K - 1e-6
+    found = np.where(believed_NK, probabilities_NK, -1).argmax(axis=1)
+    return np.where(believed_NK.any(axis=1), found, -1).astype(np.int64)
+
+
+NEAREST = 3
+_AT_ONCE = 1024
+
+
+def normalise_length(features_ND: NDArray[np.float32]) -> NDArray[np.float32]:
+    """L2-normalised features; those that are all 0 are unchanged."""
+    lengths = np.linalg.norm(features_ND, axis=1, keepdims=True)
+    return np.asarray(features_ND / np.where(lengths > 0, lengths, 1), np.float32)
+
+
+def nearest_cosine_distances(
+    features_ND: NDArray[np.float32],
+    reference_MD: NDArray[np.float32],
+    owners_N: Rows | None = None,
+    owners_M: Rows | None = None,
+) -> NDArray[np.float32]:
+    """One minus the cosine to the third nearest reference image, in [0, 2].
+
+    `reference_MD` has rows of length 1. With owners, images of an image's own group are ignored, so
+    that it counts as an image of a new group. If fewer than three are left, the last of them
+    counts; if none is, the distance is 2.
+    """
+    found = np.empty(len(features_ND), np.float32)
+    for start in range(0, len(features_ND), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        far = 1 - normalise_length(features_ND[part]) @ reference_MD.T
+        if owners_N is not None and owners_M is not None:
+            far[owners_N[part, None] == owners_M] = np.inf
+        found[part] = _third_smallest(far)
+    return found
+
+
+def _third_smallest(far_NM: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The third smallest of every row, or the largest there is."""
+    near = np.sort(np.partition(far_NM, min(NEAREST, far_NM.shape[1]) - 1, axis=1)[:, :NEAREST])
+    known = np.isfinite(near).sum(axis=1)
+    last = near[np.arange(len(near)), np.maximum(known, 1) - 1]
+    return np.where(known > 0, np.clip(last, 0, 2), 2).astype(np.float32)

@@ -7,8 +7,8 @@ from typing import Any
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from striate.report.canvas import COLOURS, Canvas, draw_lock, estimate_text_width
+from striate.report.html import image_data_uri
 from striate.report.language import Words
-from striate.report.pixels import image_data_uri
 from striate.values import Block, Explanation, LayerState, LayerStates, Section, Values
 
 Moment = tuple[str, tuple[LayerState, ...]]

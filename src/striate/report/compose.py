@@ -5,12 +5,18 @@ from striate.report.baselines import baselines_section
 from striate.report.calibration_chart import calibration_section
 from striate.report.checks import findings_section
 from striate.report.confusion_matrix import confusion_matrix_section
-from striate.report.headline import answer_blocks, report_headline
+from striate.report.headline import (
+    answer_blocks,
+    grave_leak,
+    leakage_section,
+    report_headline,
+    task_answer,
+    task_headline,
+)
 from striate.report.image_kinds import confident_mistakes_section, image_slices_section
 from striate.report.label_safe_augmentation import label_safe_section
 from striate.report.language import Words, load_words
 from striate.report.learning_curves import learning_curves_section, lr_range_test_section
-from striate.report.other_headlines import task_answer, task_headline
 from striate.report.reproduce import reproduce_section
 from striate.report.results_per_class import classes_section
 from striate.report.results_per_label import (
@@ -19,7 +25,6 @@ from striate.report.results_per_label import (
     number_mistakes,
     number_results_section,
 )
-from striate.report.split_leaks import grave_leak, leakage_section
 from striate.report.strategy_evidence import strategy_choice_section
 from striate.report.suspected_images import label_errors_section, outliers_section
 from striate.report.training_data import training_data_section, unused_files_section

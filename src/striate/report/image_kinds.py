@@ -11,8 +11,8 @@ from striate.metrics.image_slices import (
     image_properties,
     property_slices,
 )
+from striate.report.html import SMALL_IMAGE_SIDE, image_data_uri
 from striate.report.language import Words
-from striate.report.pixels import SMALL_IMAGE_SIDE, image_data_uri
 from striate.values import Block, Rows, Section, Values
 
 MIN_IMAGES = 60

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from striate.report.html import SMALL_IMAGE_SIDE, image_data_uri
 from striate.report.language import Words, load_words
-from striate.report.pixels import SMALL_IMAGE_SIDE, image_data_uri
 from striate.report.suspected_images import label_errors_gallery, outliers_section
 from striate.values import Block, Cache, Family, Index, Inspection, Leak, Report, Section
 

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from striate.report.html import SMALL_IMAGE_SIDE, image_data_uri
 from striate.report.language import Words
-from striate.report.pixels import SMALL_IMAGE_SIDE, image_data_uri
 from striate.values import Block, CopyGain, Section, Values, shown
 
 

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from striate.metrics.score import label_table
 from striate.metrics.target_metrics import number_measures, widen_by_folds
 from striate.report.canvas import COLOURS, Canvas, draw_lock
+from striate.report.html import SMALL_IMAGE_SIDE, image_data_uri
 from striate.report.language import Words
-from striate.report.pixels import SMALL_IMAGE_SIDE, image_data_uri
 from striate.values import Block, Section, Values
 
 SHOWN, MOST_ROWS = 24, 60

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from striate.report.html import SMALL_IMAGE_SIDE, image_data_uri
 from striate.report.language import Words
-from striate.report.pixels import SMALL_IMAGE_SIDE, image_data_uri
 from striate.values import Block, Cache, Doubt, Outlier, Section, Values
 
 MOST_SHOWN = 18

@@ -9,11 +9,15 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.text import Text
 
 from striate.report.checks import sort_by_gravity
-from striate.report.headline import advice_of_verdict, verdict_text
+from striate.report.headline import (
+    advice_of_verdict,
+    format_metric,
+    grave_leak,
+    measure_text,
+    verdict_text,
+)
 from striate.report.language import Words, load_words, plain_spaces
-from striate.report.other_headlines import format_metric, measure_text
 from striate.report.progress_bars import open_progress_watcher as open_progress_watcher
-from striate.report.split_leaks import grave_leak
 from striate.values import Finding, Index, Plan, Score, Split, Summary
 
 

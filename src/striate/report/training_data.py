@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from striate.report.html import SMALL_IMAGE_SIDE, image_data_uri
 from striate.report.language import Words
-from striate.report.pixels import SMALL_IMAGE_SIDE, image_data_uri
 from striate.values import Block, Section, Values
 
 SAMPLES, LISTED, CLASSES = 24, 100, 25

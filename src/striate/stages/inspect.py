@@ -21,8 +21,7 @@ from striate.data.split.split import split_index
 from striate.learn.linear.linear_model import PRETRAINED, tapped_spec
 from striate.nets import find_net
 from striate.probe.features import FeatureTable
-from striate.probe.label_errors import left_out_probabilities, rank_label_errors
-from striate.probe.outlier_scores import find_outliers
+from striate.probe.outlier_scores import find_outliers, left_out_probabilities, rank_label_errors
 from striate.stages.inspection_sentences import (
     copy_sentences,
     count_sentences,

@@ -1,4 +1,4 @@
-"""One label: what is read and probed, chosen, and solved in closed form."""
+"""One label: what is read and probed, chosen, solved in closed form, and which images look odd."""
 
 import numpy as np
 
@@ -10,13 +10,16 @@ from striate.learn.linear.linear_model import (
     linear_classifier,
     refit_linear,
 )
-from striate.learn.linear.suspect_images import find_label_errors
+from striate.metrics.intervals import softmax
 from striate.metrics.probability_calibration import calibrate_scores, choose_calibration
 from striate.predict.classifier import Classifier, copy_with
+from striate.probe.features import FeatureTable
+from striate.probe.outlier_scores import find_outliers, rank_label_errors
 from striate.probe.ridge import RidgeFit
 from striate.strategy.choose import choose_plan
 from striate.strategy.plans import linear_plan
-from striate.values import Calibration, Choice, Evidence, Plan, Rows
+from striate.values import Calibration, Choice, Doubt, Evidence, Plan, Rows
+from striate.values.seeds import sample_rows
 
 
 def read_and_probe(context: FitContext) -> LinearProbes:
@@ -72,3 +75,35 @@ def _choose_calibration(data: FitData, fit: RidgeFit, rows: Rows) -> Calibration
     """What the left-out scores of the rows that a model learnt from prefer."""
     labels, groups = data.labels[rows], data.groups[rows]
     return choose_calibration(fit.loo_scores, labels, groups, fit.temperature, data.seed)
+
+
+MAX_LISTED = 1_000  # images
+MAX_COMPARED = 5_000  # images
+
+
+def find_label_errors(data: FitData, linear: LinearProbes) -> tuple[Doubt, ...]:
+    """The most suspect training and validation labels, at most `MAX_LISTED`.
+
+    Training images are predicted by the leave-one-(group-)out fit, validation images by the fit on
+    training images alone. Test images are not used.
+    """
+    probed = linear.probed
+    scores = np.concatenate([probed.fit.loo_scores, probed.val_scores])
+    rows = np.concatenate([data.train, data.val])
+    probabilities = softmax(scores, probed.fit.temperature)
+    return rank_label_errors(probabilities, data.index, rows)[:MAX_LISTED]
+
+
+def publish_outliers(context: FitContext, table: FeatureTable) -> None:
+    """Publish the outliers among the training and validation images.
+
+    A random sample if there are many images. Skipped within a fold, since all images together tell
+    more.
+    """
+    data = context.data
+    rows = np.sort(np.concatenate([data.train, data.val]))
+    if len(rows) < len(data.feature_rows):
+        return
+    rows = sample_rows(rows, MAX_COMPARED, data.seed, "outliers")
+    found = find_outliers(table.stages(rows), data.index, rows, data.groups[rows])
+    context.port.publish("outliers.csv", found[:MAX_LISTED])

@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from striate.report.pixels import image_data_uri
+from striate.report.html import image_data_uri
 
 
 def decoded(uri: str) -> Image.Image:

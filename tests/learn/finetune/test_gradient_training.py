@@ -10,8 +10,8 @@ from tests import made
 from tests.strategy.evidences import MACHINE, evidence, trial
 
 from striate.learn.context import Budget, FitContext, FitResult, RunPort
-from striate.learn.finetune import second_training
-from striate.learn.finetune.second_training import try_second_strategy
+from striate.learn.finetune import gradient_training
+from striate.learn.finetune.gradient_training import try_second_strategy
 from striate.strategy.choose import choose_plan
 from striate.values import Plan, TrainingOptions, say
 
@@ -29,7 +29,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
         plans.append(plan)
         return replace(learned(plan.strategy.value), plan=plan)
 
-    monkeypatch.setattr(second_training, "train_by_gradient", by_steps)
+    monkeypatch.setattr(gradient_training, "train_by_gradient", by_steps)
     return plans
 
 
