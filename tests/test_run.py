@@ -394,6 +394,19 @@ def test_a_damaged_run_is_told_of(tmp_path: Path, content: str, named: bool) -> 
     assert opened(out="runs/flowers-1", restart=True).mode == "new"
 
 
+@pytest.mark.parametrize("content", ['{"job": 3}', "", "{"])
+def test_what_another_program_wrote_is_no_damaged_run(tmp_path: Path, content: str) -> None:
+    folder = tmp_path / "theirs"
+    for name in ("model/net.bin", "checkpoints/epoch-1.pt", "predictions.csv", "summary.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("theirs")
+    (folder / "run.json").write_text(content)
+    before = everything(tmp_path)
+    with pytest.raises(ModelError):
+        opened(out="theirs", restart=True)
+    assert everything(tmp_path) == before
+
+
 def test_a_run_of_a_newer_striate_is_told_of() -> None:
     run = finished()
     path = run.folder / "run.json"

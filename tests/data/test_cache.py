@@ -283,6 +283,18 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(
     assert list(cache_home.iterdir()) == []
 
 
+def test_want_of_memory_is_told_and_sets_nothing_aside(
+    pets: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(cache_module, "decode_image", no_room)
+    with pytest.raises(MachineError, match=r"0\.img"):
+        build_cache(read_index(pets, OPTIONS), OPTIONS)
+    assert list(cache_home.iterdir()) == []
+
+
 def test_a_cache_folder_that_cannot_be_made(
     pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

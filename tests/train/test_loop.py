@@ -13,7 +13,7 @@ from striate.errors import StriateError
 from striate.train import loop
 from striate.train.divergence import DivergedError
 from striate.train.loop import TrainingResult, train_network
-from striate.values import Epoch, Plan, Progress
+from striate.values import Epoch, Plan, Progress, say
 
 CACHE, LABELS = stripes()
 TRAIN, VAL = np.arange(90), np.arange(90, 120)
@@ -373,6 +373,21 @@ def test_a_training_with_an_average_goes_on_to_the_same_bits(
     with pytest.raises(Stop):
         run(of, checkpoint_dir=tmp_path, watch=stop_after(2))
     assert same(unbroken, run(of, checkpoint_dir=tmp_path))
+
+
+def test_a_training_goes_on_though_its_reasons_read_differently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    of = plan()
+    with pytest.raises(Stop):
+        run(of, checkpoint_dir=tmp_path, watch=stop_after(2))
+    reworded = replace(
+        of, optimizer=replace(of.optimizer, why=say("other.words", "in other words"))
+    )
+    seen: list[Progress] = []
+    assert same(run(of), run(reworded, checkpoint_dir=tmp_path, watch=seen.append))
+    assert seen[0].done > 1  # the epochs before are not trained again
 
 
 def test_the_mean_of_good_epochs_is_tried_and_kept_where_it_is_better(

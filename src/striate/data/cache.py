@@ -273,6 +273,12 @@ def _decode_row(
         return _DecodedFacts(
             "set_aside", "; ".join(filter(None, (error.reason, take_warnings()))), ""
         )
+    except MemoryError as error:  # of the machine, and no reason to go on without the image
+        raise MachineError(
+            f"There is not enough memory to decode {example.path} "
+            f"({example.width:,} x {example.height:,} pixels).",
+            "Close other programs, or make the image smaller.",
+        ) from error
     target[:] = decoded.pixels
     reason = "; ".join(dict.fromkeys(filter(None, (example.reason, take_warnings()))))
     return _DecodedFacts("used", reason, decoded.pixels_hash)

@@ -17,6 +17,7 @@ from striate.store.record import ASIDE, CHECKPOINTS, LOCK, NAMES, RUN, RunRecord
 from striate.values import Options
 
 Mode = Literal["new", "resume", "improve", "done"]
+SIGNATURE = re.compile(rb'\s*\{\s*"schema":\s*"striate/')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ def _place_at_folder(folder: Path, fresh: RunRecord) -> RunPlace:
     try:
         record = read_record(folder)
     except ModelError:
-        if not (restart and _holds_only_ours(folder)):
+        if not (restart and _is_damaged_run(folder)):
             raise
         record = fresh
     if restart or _is_same_work(record, fresh):
@@ -211,10 +212,23 @@ def _is_remnant(path: Path) -> bool:
     return path.name.endswith(files.UNFINISHED)
 
 
-def _holds_only_ours(folder: Path) -> bool:
-    """Whether everything in a folder has a name that striate gives."""
+def _is_damaged_run(folder: Path) -> bool:
+    """Whether all in a folder has names that striate gives, and the lock or a signature is there.
+
+    Other programs write a `run.json` and a `model`, too.
+    """
     names = [path.name for path in folder.iterdir()]
-    return all(name in NAMES or name.endswith(files.UNFINISHED) for name in names)
+    if not all(name in NAMES or name.endswith(files.UNFINISHED) for name in names):
+        return False
+    signed = [*folder.glob("*.json"), folder / "model" / "model.json"]
+    return (folder / CHECKPOINTS / LOCK).is_file() or any(_is_signed(path) for path in signed)
+
+
+def _is_signed(path: Path) -> bool:
+    """Whether a file begins as striate's JSON does."""
+    with suppress(OSError), path.open("rb") as file:
+        return SIGNATURE.match(file.read(200)) is not None
+    return False
 
 
 def lock_folder(folder: Path) -> IO[bytes]:

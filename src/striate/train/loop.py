@@ -4,7 +4,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import msgspec
@@ -461,8 +461,14 @@ def _progress(plan: Plan, epochs: tuple[Epoch, ...], last: bool, metric: str) ->
 def _fingerprint(plan: Plan, feed: BatchSource, train_rows: Rows, val_rows: Rows) -> str:
     """A hash of this training: changes with the plan, the rows, the labels or the image size."""
     found = hashlib.blake2b(digest_size=16)
-    # `because` tells a reader what else was noted on the way: it changes no weight.
-    found.update(msgspec.json.encode(replace(plan, because=())))
+    # Reasons and notes are for readers and change no weight: in other words, the training goes on.
+    choices = ((each.name, getattr(plan, each.name)) for each in fields(plan))
+    values = {
+        name: choice.value if isinstance(choice, Choice) else choice
+        for name, choice in choices
+        if name != "because"
+    }
+    found.update(msgspec.json.encode(values))
     found.update(repr((feed.cache.images.shape, feed.mean, feed.std)).encode())
     for rows in (train_rows, val_rows, feed.labels[train_rows], feed.labels[val_rows]):
         found.update(rows.tobytes())

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from tests.data.odd_files import damaged_files, encoded, scene
 
+from striate.data.formats import unreadable
 from striate.data.formats.decode import Unreadable, decode_image
 from striate.data.formats.header import capture_pillow_warnings
 
@@ -311,3 +312,22 @@ def test_a_large_picture_made_some_lines_at_a_time_is_the_same(
     parts = decode_image(image)
     assert np.array_equal(parts.pixels, whole.pixels)
     assert parts.pixels_hash == whole.pixels_hash
+
+
+def no_memory(*_: object, **__: object) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("way", ["pixels", "header"])
+def test_want_of_memory_says_nothing_of_the_picture(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Where the machine has no room it is told; where it has, the file asked for too much."""
+    content = encoded(SCENE, "TIFF")
+    step = {"pixels": "PIL.TiffImagePlugin.TiffImageFile.load", "header": "PIL.Image.open"}[way]
+    monkeypatch.setattr(step, no_memory)
+    with pytest.raises(Unreadable, match="damaged"):
+        decode_image(content)
+    monkeypatch.setattr(unreadable, "bytearray", no_memory, raising=False)
+    with pytest.raises(MemoryError):
+        decode_image(content)

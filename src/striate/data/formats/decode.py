@@ -21,7 +21,7 @@ from striate.data.formats.header import read_header as read_header
 from striate.data.formats.resize import Resize as Resize
 from striate.data.formats.resize import hash_pixels, resize_image
 from striate.data.formats.unreadable import Unreadable as Unreadable
-from striate.data.formats.unreadable import error_reason
+from striate.data.formats.unreadable import error_reason, refuse_without_room
 
 Pixels = NDArray[np.uint8]
 
@@ -58,7 +58,8 @@ def decode_image(
     Rotated as its EXIF says; the first frame of an animation; 16-bit, float, palette, CMYK and
     YCCK brought to 8 bits a channel. Alpha is laid over white, unless 2 or 4 channels are asked
     for: then it is kept, and with `alpha` a picture without any is opaque. Raises `Unreadable`,
-    also where no honest way leads to this number of channels.
+    also where no honest way leads to this number of channels; `MemoryError` where the machine has
+    no room for the pixels, which says nothing of the picture.
     """
     header = header or read_header(content)
     if header.width * header.height > max_pixels:
@@ -72,6 +73,7 @@ def decode_image(
     except Unreadable:
         raise
     except Exception as error:  # Whatever a damaged file makes of a decoder, the run goes on.
+        refuse_without_room(error, BYTES_PER_PIXEL * header.width * header.height)
         raise Unreadable(error_reason(error)) from None
     return DecodedImage(
         pixels=pixels,
@@ -236,6 +238,7 @@ OPAQUE_CHANNELS = (1, 3)
 ALPHA_CHANNELS = (2, 4)
 # Sixteen million: larger pictures are few, and what is made of this many takes 0.1 GB or two.
 BAND_PIXELS = 1 << 24
+BYTES_PER_PIXEL = 8  # of the file's own pixels and the upright ones, at most
 
 
 DeepPixels = NDArray[np.uint8]

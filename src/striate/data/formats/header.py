@@ -16,13 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from striate.data.formats.unreadable import Unreadable, error_reason, unknown_content_reason
+from striate.data.formats.unreadable import (
+    Unreadable,
+    error_reason,
+    refuse_without_room,
+    unknown_content_reason,
+)
 
 Content = bytes | NDArray[Any] | Image.Image
 
 DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 ARRAY = "array"
+HEADER_BYTES = 1 << 24  # more than opening any picture takes
 # An array of five channels and more has the mode "5 channels": nobody knows what they are.
 CHANNELS_SUFFIX = " channels"
 MOST_CHANNELS = 64
@@ -157,6 +163,7 @@ def _open_with_pillow(content: bytes) -> Image.Image:
     except UnidentifiedImageError:
         raise Unreadable(unknown_content_reason(content)) from None
     except Exception as error:  # Pillow's plug-ins raise whatever a damaged header makes them.
+        refuse_without_room(error, HEADER_BYTES)
         raise Unreadable(error_reason(error)) from None
 
 

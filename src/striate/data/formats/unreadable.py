@@ -51,12 +51,25 @@ class Unreadable(Exception):
         self.reason = reason
 
 
+def refuse_without_room(error: BaseException, needed: int) -> None:
+    """Raises `MemoryError` where a decoder ran out of memory and `needed` bytes are not there.
+
+    Where they are, the file asked for more than its pixels take: it is damaged.
+    """
+    if not isinstance(error, MemoryError) and "out of memory" not in str(error):
+        return
+    try:
+        bytearray(needed)
+    except MemoryError:
+        raise MemoryError(str(error)) from error
+
+
 def error_reason(error: BaseException) -> str:
     """What an error of Pillow, numpy or the operating system means for the picture."""
     if isinstance(error, Unreadable):
         return error.reason
     if isinstance(error, MemoryError):
-        return "there is not enough memory to decode it"
+        return "it is damaged (it asks for more memory than its pixels take)"
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>|'[^']*/[^']*'", "", str(error))).strip()
     low = text.lower()
     if "truncated" in low or "eof" in low or "premature" in low or isinstance(error, EOFError):
