@@ -4,8 +4,9 @@ A child is a process of its own that runs `striate WORDS` to its exit code: it c
 limited and measured like any other, without the seconds that loading the libraries takes. The
 program reads an order a line in JSON, and answers with a line:
 
-- `{"words": […], "place": folder, "environment": {…}, "said": file, "answered": file}`: the number
-  of the process;
+- `{"words": […], "place": folder, "environment": {…}, "said": file, "answered": file, "strike": …}`
+  gives the number of the process; a strike is null, or a signal that the child sends itself as a
+  file of some name is about to be replaced for the k-th time;
 - `{"wait": number, "seconds": …}`: `{"code": …, "peak": …}` once it has ended, or null; `code` is
   negative for a signal, and `peak` its memory in MiB.
 """
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 LOADED = ("matplotlib.pyplot", "sklearn.linear_model", "torch", "striate.cli", "striate.pipeline")
 POLL_SECONDS = 0.002
+HEEDED = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,15 @@ class Ended:
 
     code: int
     peak: float
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A signal as `file` is about to be replaced for the `turn`-th time: no clock decides."""
+
+    number: int
+    file: str
+    turn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +90,13 @@ class Nursery:
         self.program.__exit__(kind, error, _)
 
     def start(
-        self, words: Sequence[str], place: Path, environment: Mapping[str, str] | None = None
+        self,
+        words: Sequence[str],
+        place: Path,
+        environment: Mapping[str, str] | None = None,
+        strike: "Strike | None" = None,
     ) -> Child:
-        """Starts `striate WORDS` in the folder `place`."""
+        """Starts `striate WORDS` in the folder `place`, with its own end in it where asked for."""
         self.count += 1
         logs = place / "said"
         logs.mkdir(exist_ok=True)
@@ -92,6 +107,7 @@ class Nursery:
             environment=dict(environment or {}),
             said=str(said),
             answered=str(answered),
+            strike=asdict(strike) if strike else None,
         )
         return Child(self, number, said, answered)
 
@@ -120,18 +136,23 @@ def _load() -> None:
 
 
 def _start(order: dict[str, Any]) -> int:
+    # Held back until the child heeds them, as the short time before says nothing of striate.
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)
     number = os.fork()
     if not number:
         try:
             _become(order)
         finally:
             os._exit(70)  # not reached: a command ends its process
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HEEDED)
     return number
 
 
 def _become(order: dict[str, Any]) -> None:
     from striate import cli
+    from striate.train import loop
 
+    loop.SAVE_SECONDS = 0  # a checkpoint an epoch, however fast the machine is
     os.chdir(order["place"])
     os.environ.update(order["environment"])
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -139,12 +160,29 @@ def _become(order: dict[str, Any]) -> None:
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), number)
     cli.STARTED = time.monotonic()
     sys.argv = ["striate", *order["words"]]
+    if order["strike"]:
+        _strike(Strike(**order["strike"]))
+    cli.heed_signals()
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEEDED)
         cli.main()
     except SystemExit as end:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(end.code if isinstance(end.code, int) else bool(end.code))
+
+
+def _strike(strike: Strike) -> None:
+    met = 0
+
+    def see(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal met
+        if event == "os.rename" and os.fsdecode(arguments[1]).endswith(strike.file):
+            met += 1
+            if met == strike.turn:
+                os.kill(os.getpid(), strike.number)
+
+    sys.addaudithook(see)
 
 
 def _wait(number: int, seconds: float) -> dict[str, Any] | None:
