@@ -27,6 +27,28 @@ CASES = [
     ("onnx", ("ppocr_cls.onnx",), "ppocr_cls.ref.npz"),
     ("caffe", ("demo_small.caffemodel",), "demo_small.ref.npz"),
     ("caffe", ("demo_small_v1.prototxt", "demo_small_v1.caffemodel"), "demo_small_v1.ref.npz"),
+    *(
+        ("torch7", (f"{name}.t7",), f"{name}.ref.npz")
+        for name in ("demo_small", "demo_small_ascii", "demo_small_old")
+    ),
+    *(
+        ("matconvnet", (f"{name}.mat",), f"{name}.ref.npz")
+        for name in (
+            "demo_simplenn_v5",
+            "demo_simplenn_v73",
+            "demo_dagnn_v5",
+            "demo_dagnn_v73",
+            "dncnn_sigma25",
+        )
+    ),
+    ("cntk", ("mnist_conv.cmf",), "mnist_conv.ref.npz"),
+    ("cntk", ("cifar10.pretrained.cmf",), "cifar10.pretrained.ref.npz"),
+    ("cntk", ("demo_small_v1.dnn",), "demo_small_v1.ref.npz"),
+    ("cntk", ("demo_small_v2.model",), "demo_small_v2.ref.npz"),
+    ("tensorflow", ("frozen.pb",), "frozen.pb.ref.npz"),
+    ("tensorflow", ("tf1_model.ckpt-942.meta",), "tf1_model.ckpt-942.ref.npz"),
+    ("tensorflow", ("saved_model",), "saved_model.ref.npz"),
+    ("tensorflow", ("saved_model_keras_export",), "saved_model_keras_export.ref.npz"),
 ]
 
 

@@ -25,7 +25,8 @@ class ToolboxError(ModelError):
 class GraphInput:
     """An input of a network: its shape as the file gives it, None where any length will do.
 
-    `layout` tells the axes of images: NCHW or NHWC; "" where it does not take images.
+    `layout` tells the axes of images: NCHW or NHWC; "" where it does not take images. HWCN is
+    MATLAB's order, and the network is given N x C x H x W.
     """
 
     name: str
