@@ -321,7 +321,8 @@ def nets(name: str | None, as_json: bool) -> None:
 @click.option(
     "--check", metavar="REF", type=click.Path(), help="An .npz of x, y: compare the answers."
 )
-def weights(files: tuple[str, ...], check: str | None) -> int:
+@click.option("--net", metavar="NAME", help="The list of layers, where FILES hold weights alone.")
+def weights(files: tuple[str, ...], check: str | None, net: str | None) -> int:
     """Say what network is in FILES of another toolbox, layer by layer; nothing of them is run.
 
     \b
@@ -332,7 +333,7 @@ def weights(files: tuple[str, ...], check: str | None) -> int:
     """
     from striate.command.weights_output import check_weights, examine_weights, weights_lines
 
-    found = examine_weights(files)
+    found = examine_weights(files, net)
     compared = check_weights(found, check)
     _print_result(found, lambda found: weights_lines(found, compared), as_json=False)
     return 0 if all(each.passes for each in compared) else 1

@@ -25,6 +25,22 @@ CASES = [
     ),
     ("onnx", ("mnist_cntk.onnx",), "mnist_cntk.ref.npz"),
     ("onnx", ("ppocr_cls.onnx",), "ppocr_cls.ref.npz"),
+    *(
+        ("pytorch", (name,), f"{name}.ref.npz")
+        for name in (
+            "state_dict.pt",
+            "state_dict_legacy.pt",
+            "checkpoint.pt",
+            "whole_model.pt",
+            "script.pt",
+            "trace.pt",
+            "script_frozen.pt",
+            "cnn.pt2",
+            "cnn.safetensors",
+            "views.pt",
+            "views_legacy.pt",
+        )
+    ),
     ("caffe", ("demo_small.caffemodel",), "demo_small.ref.npz"),
     ("caffe", ("demo_small_v1.prototxt", "demo_small_v1.caffemodel"), "demo_small_v1.ref.npz"),
     *(

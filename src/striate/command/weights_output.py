@@ -7,8 +7,9 @@ from pathlib import Path
 from striate.command.prediction_rows import table_lines
 from striate.toolboxes import NamedTensors, read_files
 from striate.toolboxes.build import GraphNetwork, build_graph
-from striate.toolboxes.check import Comparison, compare_with_reference
+from striate.toolboxes.check import Comparison, compare_tensors, compare_with_reference
 from striate.toolboxes.graph import Graph, InputScaling, Node, ToolboxError
+from striate.toolboxes.layer_lists import find_layer_list, lay_on_list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -19,9 +20,22 @@ class WeightsFound:
     network: GraphNetwork | None
 
 
-def examine_weights(files: Sequence[str]) -> WeightsFound:
-    """Reads the files and builds their network; raises `ToolboxError` where that cannot be."""
+def examine_weights(files: Sequence[str], net: str | None = None) -> WeightsFound:
+    """Reads the files and builds their network; raises `ToolboxError` where that cannot be.
+
+    `net` names the list of layers for files that hold weights alone; a list that is named after
+    the toolbox's folder and the file is found without it.
+    """
     content = read_files([Path(file) for file in files])
+    if isinstance(content, NamedTensors):
+        layers = find_layer_list(net or f"{content.toolbox.lower()}-{Path(files[0]).name}")
+        if net and layers is None:
+            raise ToolboxError(
+                f"There is no list of layers {net!r}.",
+                "Name a .toml file, or one of docs/how-to/layer-lists.",
+            )
+        if layers is not None:
+            content = lay_on_list(content, layers)
     network = build_graph(content) if isinstance(content, Graph) else None
     return WeightsFound(content=content, network=network)
 
@@ -31,10 +45,8 @@ def check_weights(found: WeightsFound, reference: str | None) -> tuple[Compariso
     if reference is None:
         return ()
     if found.network is None:
-        raise ToolboxError(
-            "The file holds weights and no layers, so it gives no answers to compare.",
-            "Name the list of its layers with --net.",
-        )
+        assert isinstance(found.content, NamedTensors)
+        return compare_tensors(found.content.tensors, Path(reference))
     return compare_with_reference(found.network, Path(reference))
 
 

@@ -71,6 +71,23 @@ def compare_with_reference(network: GraphNetwork, path: Path) -> tuple[Compariso
     return tuple(found)
 
 
+def compare_tensors(tensors: Mapping[str, Array], path: Path) -> tuple[Comparison, ...]:
+    """Tensors of a file without layers, against a reference's arrays of the same names."""
+    reference = read_arrays(path)
+    if "x" in reference or not set(reference) <= set(tensors):
+        raise ToolboxError(
+            "The file holds weights and no layers, so it gives no answers to compare.",
+            "Name the list of its layers with --net.",
+        )
+    found = []
+    for name, want in reference.items():
+        got = tensors[name]
+        if want.dtype.kind == "b":
+            got, want = got.astype(np.float32), want.astype(np.float32)
+        found.append(_compare(name, got, want, output=False))
+    return tuple(found)
+
+
 def read_arrays(path: Path) -> dict[str, Array]:
     """The arrays of an .npz, without unpickling; `ToolboxError` where it is none."""
     try:
