@@ -4,30 +4,37 @@ import shlex
 from dataclasses import fields, replace
 from pathlib import Path
 
-from striate.config.overrides import parse_overrides, training_options
-from striate.data.cache import build_cache
+from striate.config.overrides import (
+    parse_overrides,
+    reading_options,
+    split_options,
+    training_options,
+)
 from striate.data.scan import read_index
 from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.image_series import find_series, series_notes
 from striate.data.split.index_csv import complete_index
 from striate.data.split.split import split_index
-from striate.errors import StrictError, UsageError
-from striate.learn.check_options import requested_format
+from striate.errors import StrictError
 from striate.run import Run, TimeBudget
 from striate.stages.conclude import conclude_run, write_report
-from striate.stages.fit_run import fit_and_predict, read_given_plan
+from striate.stages.fit_run import (
+    check_settings_of_task,
+    decode_images,
+    fit_and_predict,
+    read_given_plan,
+)
 from striate.store.files import arrays_codec
-from striate.strategy.target_plans import check_task_settings
 from striate.train.fast.machine import apply_machine, measure_machine
 from striate.values import (
     Cache,
     Index,
     Options,
-    Overrides,
     Progress,
     Rows,
     Sentence,
     Split,
+    SplitOptions,
     Watch,
     say,
     unwatched,
@@ -46,9 +53,9 @@ def fit(
     """
     clock = clock or TimeBudget(options.minutes)
     watch(Progress(stage="scan"))
-    index = read_index(source, options)
-    overrides = parse_overrides(options.set)
-    _refuse_unfit(index, options, overrides)
+    reading, overrides = reading_options(options), parse_overrides(options.set)
+    index = read_index(source, reading)
+    check_settings_of_task(index.task, overrides, options.min_accuracy)
     for noticed in index.notes:
         watch(Progress(stage="scan", note=noticed))
     watch(Progress(stage="scan", finished=True, note=_source_sentence(index)))
@@ -58,16 +65,13 @@ def fit(
         run.watched_by(watch)
         with run.timed("decode"):
             given_plan = read_given_plan(options)
-            form = requested_format(given_plan, overrides)
-            index, cache = build_cache(
-                index, options, watch, channels=form.channels, resize=form.resize
-            )
+            index, cache = decode_images(index, reading, given_plan, overrides, watch)
         _refuse_if_strict(index, options)
         with run.timed("split"):
             groups = find_duplicate_groups(index, cache)
             split = run.keep(
                 "split.npz",
-                lambda: _split_with_notes(index, cache, groups, options),
+                lambda: _split_with_notes(index, cache, groups, split_options(options)),
                 arrays_codec(Split),
             )
         run.write("index.csv", complete_index(index, split))
@@ -85,7 +89,7 @@ def fit(
     return run
 
 
-def _split_with_notes(index: Index, cache: Cache, groups: Rows, options: Options) -> Split:
+def _split_with_notes(index: Index, cache: Cache, groups: Rows, options: SplitOptions) -> Split:
     """The split, with a note where images in a row look like a series."""
     split = split_index(index, groups, options)
     series = find_series(index, cache, groups)
@@ -128,19 +132,6 @@ def _refuse_if_strict(index: Index, options: Options) -> None:
             f"{len(aside):,} of {len(index.examples):,} files were set aside, and --strict allows "
             f"none: {aside[0].path} ({aside[0].reason}).",
             "Mend or remove them, or leave --strict out.",
-        )
-
-
-def _refuse_unfit(index: Index, options: Options, overrides: Overrides) -> None:
-    """Raises `UsageError` where settings are for one label an image, and the task is another."""
-    if index.task == "label":
-        return
-    named = "several labels" if index.task == "labels" else "a number"
-    check_task_settings(index.task, overrides)
-    if options.min_accuracy is not None:
-        raise UsageError(
-            f"--min-accuracy: where an image has {named} there is no accuracy.",
-            "Read test.value in summary.json instead.",
         )
 
 

@@ -38,6 +38,7 @@ from striate.values import (
     Plan,
     Predictions,
     Progress,
+    ReadingOptions,
     Summary,
     Watch,
 )
@@ -321,7 +322,7 @@ class Run:
         )
         settings = self.record.settings
         folder = None if root is None else os.fspath(root)
-        how = replace(Options(), image=image or settings.image, root=folder)
+        how = ReadingOptions(image=image or settings.image, root=folder)
         index = read_unlabelled(one_or_many(images, how.image), how)
         return predict_index(self.classifier, index, settings.max_pixels, wanted)[0]
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from striate.command.decision_flags import DecisionRequest
 from striate.command.prediction_rows import expand_patterns, prediction_lines
@@ -13,7 +13,7 @@ from striate.predict.decision_rules import DecisionRules, derive_rules, describe
 from striate.run import Run
 from striate.store.output_kinds import PREDICTIONS_KIND
 from striate.store.outputs import OutputTarget, list_source_files, refuse_inputs, resolve_output
-from striate.values import Example, Index, Options, Watch
+from striate.values import Example, Index, ReadingOptions, Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ def answering(asking: Asking, wishes: DecisionRequest) -> Answering:
     )
     acts = derive_rules(model.classifier, **wishes)
     image = asking.image or model.record.settings.image
-    index = read_unlabelled(given, replace(Options(), image=image, root=asking.root))
+    index = read_unlabelled(given, ReadingOptions(image=image, root=asking.root))
     refuse_inputs(place, list_source_files(index))
     others = sum(example.status == "ignored" for example in index.examples)
     if len(index.examples) == others:

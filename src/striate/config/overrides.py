@@ -1,5 +1,6 @@
 """What `--set` asks for: names and values of a plan's choices, checked; and what training reads."""
 
+import functools
 import re
 import typing
 from collections.abc import Mapping
@@ -16,14 +17,18 @@ from striate.values import (
     Options,
     Overrides,
     Plan,
+    ReadingOptions,
+    SplitOptions,
     TrainingOptions,
 )
 
 
+@functools.lru_cache(maxsize=1)
 def parse_overrides(text: str | None) -> Overrides:
     """What a text such as `activation=elu kernel_size=5 augment.flip=1` asks for.
 
-    Raises `ValueError` with every fault, one a line.
+    The value that was made when the settings were checked is the one that a fit goes by. Raises
+    `ValueError` with every fault, one a line.
     """
     found: dict[str, Any] = {}
     faults: list[str] = []
@@ -64,6 +69,17 @@ def training_options(options: Options, overrides: Overrides) -> TrainingOptions:
         no_remedy=options.no_remedy,
         race=options.race,
     )
+
+
+def reading_options(options: Options) -> ReadingOptions:
+    """What the way from a source to decoded images reads of a person's options."""
+    names = [field.name for field in fields(ReadingOptions)]
+    return ReadingOptions(**{name: getattr(options, name) for name in names})
+
+
+def split_options(options: Options) -> SplitOptions:
+    """What the split reads of a person's options."""
+    return SplitOptions(split=options.split, seed=options.seed)
 
 
 def range_fault(name: str, value: Any) -> str:

@@ -26,8 +26,8 @@ from striate.values import (
     Cache,
     Example,
     Index,
-    Options,
     Progress,
+    ReadingOptions,
     Rows,
     Sentence,
     Watch,
@@ -45,7 +45,7 @@ Images = NDArray[np.uint8]
 
 def build_cache(
     index: Index,
-    options: Options,
+    options: ReadingOptions,
     watch: Watch = unwatched,
     *,
     channels: int | None = None,

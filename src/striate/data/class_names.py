@@ -6,10 +6,10 @@ from dataclasses import replace
 from striate.data.layout import STRAY_REASON
 from striate.data.name_labels import suggest_pattern
 from striate.errors import SourceError
-from striate.values import Example, Index, Options, say
+from striate.values import Example, Index, ReadingOptions, say
 
 
-def settle_classes(index: Index, options: Options) -> Index:
+def settle_classes(index: Index, options: ReadingOptions) -> Index:
     """The index with its classes sorted by code point, of those images that are in use.
 
     With `drop_rare`, classes of fewer than two images are ignored. Raises `SourceError`: no
@@ -40,7 +40,7 @@ def settle_classes(index: Index, options: Options) -> Index:
     return replace(index, classes=classes)
 
 
-def _refuse_untrained_classes(index: Index, used: list[Example], options: Options) -> None:
+def _refuse_untrained_classes(index: Index, used: list[Example], options: ReadingOptions) -> None:
     if "train" not in index.given_splits or options.split != "auto":
         return
     known = {example.label for example in used if example.split == "train"}

@@ -9,7 +9,7 @@ from typing import Any
 from striate.config.suggestions import nearest_word
 from striate.data.layout import looks_like_picture
 from striate.errors import SourceError, UsageError
-from striate.values import Options
+from striate.values import ReadingOptions
 
 TABLE_SETTINGS = (
     *("group", "image", "label", "split_column", "weight", "root"),
@@ -44,13 +44,13 @@ YES = ("1", "1.0", "yes", "true", "y", "t")
 NO = ("0", "0.0", "no", "false", "n", "f", "-1", "-1.0")
 
 
-def is_set_by_user(options: Options, name: str) -> bool:
+def is_set_by_user(options: ReadingOptions, name: str) -> bool:
     """Whether a setting is another than its default."""
-    default = {field.name: field.default for field in fields(Options)}[name]
+    default = {field.name: field.default for field in fields(ReadingOptions)}[name]
     return bool(getattr(options, name) != default)
 
 
-def refuse_useless_columns(kind: str, options: Options) -> None:
+def refuse_useless_columns(kind: str, options: ReadingOptions) -> None:
     """Raises `UsageError` where a column is named and the source has no columns or arrays."""
     if is_set_by_user(options, "data_root") and kind != "named":
         raise UsageError(
@@ -87,9 +87,9 @@ def refuse_useless_columns(kind: str, options: Options) -> None:
         )
 
 
-def options_for_evaluation(options: Options) -> Options:
+def options_for_evaluation(options: ReadingOptions) -> ReadingOptions:
     """The settings to read images by that a model is only judged on: splits do not matter."""
-    usual = Options()
+    usual = ReadingOptions()
     return replace(
         options,
         split="pool",
@@ -108,7 +108,7 @@ def is_image_column_name(column: str) -> bool:
 
 def find_image_column(
     columns: Mapping[str, Sequence[Any]],
-    options: Options,
+    options: ReadingOptions,
     table: str,
     there: Callable[[Sequence[Any]], Sequence[str]],
 ) -> str:
@@ -143,7 +143,7 @@ def find_image_column(
 
 def find_label_columns(
     columns: Mapping[str, Sequence[Any]],
-    options: Options,
+    options: ReadingOptions,
     table: str,
     image: str,
     text: Callable[[Any], str],

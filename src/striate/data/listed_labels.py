@@ -8,13 +8,13 @@ from typing import Any
 from striate.data.columns import NO, YES
 from striate.data.formats.table_file import cell_text
 from striate.errors import SourceError
-from striate.values import Options, Sentence, say
+from striate.values import ReadingOptions, Sentence, say
 
 WHOLE_NUMBER = re.compile(r"[+-]?\d+(\.0+)?")
 
 
 def read_row_labels(
-    columns: Mapping[str, Sequence[Any]], names: Sequence[str], options: Options, title: str
+    columns: Mapping[str, Sequence[Any]], names: Sequence[str], options: ReadingOptions, title: str
 ) -> tuple[list[str], tuple[Sentence, ...]]:
     """What every row of a table says of its image, as the task writes it, and notes.
 

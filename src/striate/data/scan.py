@@ -35,7 +35,7 @@ from striate.data.split.grouping import set_evaluation_groups, set_groups
 from striate.data.split_words import refuse_splits_as_classes
 from striate.data.tasks import infer_task, settle_task, write_labels
 from striate.errors import SourceError, StriateError, UsageError
-from striate.values import Example, Index, Options, Sentence, names_in, say
+from striate.values import Example, Index, ReadingOptions, Sentence, names_in, say
 
 CHUNK = 128
 SMALL_FILE = 16 << 10
@@ -43,7 +43,7 @@ SMALL_FILE = 16 << 10
 Opening = Callable[[Index, int], Content]
 
 
-def read_index(source: object, options: Options) -> Index:
+def read_index(source: object, options: ReadingOptions) -> Index:
     """The index of a labelled source: rows by path, classes by code point.
 
     Files that cannot be pictures are ignored or set aside with a reason. Raises
@@ -58,7 +58,9 @@ def read_index(source: object, options: Options) -> Index:
     raise UsageError(*_no_source_message(source))
 
 
-def read_evaluation_index(source: object, options: Options, told: Collection[str] = ()) -> Index:
+def read_evaluation_index(
+    source: object, options: ReadingOptions, told: Collection[str] = ()
+) -> Index:
     """The index of a labelled source that a model is to be judged on: one class is enough.
 
     Groups are those of the run's column or pattern, where they are found here too; settings that
@@ -77,7 +79,7 @@ def read_evaluation_index(source: object, options: Options, told: Collection[str
     raise UsageError(*_no_source_message(source))
 
 
-def read_unlabelled(images: Sequence[Any], options: Options = Options()) -> Index:  # noqa: B008
+def read_unlabelled(images: Sequence[Any], options: ReadingOptions = ReadingOptions()) -> Index:  # noqa: B008
     """The index of pictures without labels, in the order given, folders read whole.
 
     An item is a path, a PIL image, an array, bytes or an open file; of a pair (image, label) the
@@ -110,7 +112,7 @@ def open_row(index: Index, row: int) -> Content:
 
 
 def _evaluation_options(
-    kind: SourceKind, source: object, options: Options, told: Collection[str]
+    kind: SourceKind, source: object, options: ReadingOptions, told: Collection[str]
 ) -> Index:
     """The source, with the run's pattern of labels and column of groups where they fit here.
 
@@ -165,7 +167,7 @@ def _source_kinds() -> dict[str, SourceKind]:
 
 
 def _behind(
-    item: Any, options: Options, *, alone: bool
+    item: Any, options: ReadingOptions, *, alone: bool
 ) -> tuple[Sequence[tuple[str, Any]], tuple[Sentence, ...]]:
     """The pictures behind a path or a frame, each with its path, or why there is none; notes."""
     gone = isinstance(item, str | os.PathLike) and not os.path.lexists(Path(item).expanduser())

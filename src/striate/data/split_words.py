@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from striate.data.layout import SPLIT_NAMES, looks_like_picture, suffix
 from striate.data.name_labels import suggest_pattern
 from striate.errors import SourceError
-from striate.values import Index, Options
+from striate.values import Index, ReadingOptions
 
 # Words that name a part of a set, words that do where a split stands beside them, and words that
 # say nothing of their own (train_images, stage_1_test).
@@ -41,7 +41,7 @@ _MAY_BE_CLASSES = frozenset(("train", "training", "valid", "dev"))
 _SHOWN = 4
 
 
-def refuse_splits_as_classes(index: Index, options: Options) -> None:
+def refuse_splits_as_classes(index: Index, options: ReadingOptions) -> None:
     """Raises `SourceError` where folders became classes whose names are those of splits.
 
     That is: all have such names (or those of parts of a set: images, labels, fold1); or `train`

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from striate.data.class_names import settle_classes
 from striate.errors import SourceError, UsageError
-from striate.values import Example, Index, Options, Sentence, Task, names_in, say
+from striate.values import Example, Index, ReadingOptions, Sentence, Task, names_in, say
 
 
-def settle_task(index: Index, options: Options) -> Index:
+def settle_task(index: Index, options: ReadingOptions) -> Index:
     """The index with its task, labels as the task writes them, and classes.
 
     `auto` takes a table whose labels hold `|`, or that has a column a label, for several
@@ -25,14 +25,14 @@ def settle_task(index: Index, options: Options) -> Index:
     return _settle_numbers(index)
 
 
-def settle_remaining_classes(index: Index, options: Options) -> Index:
+def settle_remaining_classes(index: Index, options: ReadingOptions) -> Index:
     """The index with its classes as they are after some images proved to be unreadable."""
     if index.task == "label":
         return settle_classes(index, options)
     return _settle_labels(index, options) if index.task == "labels" else _settle_numbers(index)
 
 
-def infer_task(index: Index, options: Options) -> Task:
+def infer_task(index: Index, options: ReadingOptions) -> Task:
     """The task of an index whose labels stand as the source wrote them."""
     asked = options.task
     if asked != "auto" and asked != index.task and index.task == "labels":
@@ -68,7 +68,7 @@ def _has_multi_labels(index: Index) -> bool:
     return index.kind == "table" and any("|" in e.label for e in index.examples)
 
 
-def _settle_classes(index: Index, options: Options) -> Index:
+def _settle_classes(index: Index, options: ReadingOptions) -> Index:
     told, hint = (None, "") if options.task == "label" else _other_task_note(index)
     try:
         index = settle_classes(index, options)
@@ -134,7 +134,7 @@ def _distinct_numbers(index: Index) -> int:
     )
 
 
-def _settle_labels(index: Index, options: Options) -> Index:
+def _settle_labels(index: Index, options: ReadingOptions) -> Index:
     if options.task == "labels" and index.task != "labels" and not _has_multi_labels(index):
         _refuse_joined_labels(index)
     columns, guessed = index.classes, index.task != "labels" and options.task == "auto"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from striate.config.overrides import reading_options
 from striate.config.settings import check_settings
 from striate.data.scan import read_evaluation_index
 from striate.errors import StrictError, UsageError
@@ -60,7 +61,7 @@ def judge(
     it. Raises what reading raises; `SourceError` where
     no image can be judged, `StrictError` where `settings.strict` allows none to be set aside.
     """
-    index = read_evaluation_index(source, settings, told)
+    index = read_evaluation_index(source, reading_options(settings), told)
     if classes:
         index = _named(index, classes)
     parts: list[dict[str, Floats]] = []

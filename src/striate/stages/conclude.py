@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from striate.config.overrides import reading_options, split_options
 from striate.data.cache import build_cache
 from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import FOLDS, split_index
@@ -62,11 +63,13 @@ def conclude_run(run: Run, index: Index, split: Split, cache: Cache, machine: Ma
 def write_report(run: Run, lang: str = "auto") -> None:
     """Write the report of a run again, from its folder; the images come from the cache."""
     index: Index = run.read("index.csv")
-    index, cache = build_cache(index, run.record.settings)
+    index, cache = build_cache(index, reading_options(run.record.settings))
     if run.holds("split.npz"):
         split = run.read("split.npz", arrays_codec(Split))
     else:
-        split = split_index(index, find_duplicate_groups(index, cache), run.record.settings)
+        split = split_index(
+            index, find_duplicate_groups(index, cache), split_options(run.record.settings)
+        )
     values = gather_values(run, index, split, cache, measure_machine(run.record.settings.device))
     values = replace(values, summary=run.summary)
     _write_report_file(run, values, choose_language(lang))

@@ -4,17 +4,21 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from striate.config.overrides import parse_overrides, training_options
-from striate.data.cache import build_cache
+from striate.config.overrides import (
+    parse_overrides,
+    reading_options,
+    split_options,
+    training_options,
+)
 from striate.data.scan import read_index
 from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import split_index
 from striate.errors import UsageError
-from striate.learn.check_options import check_requested_network, requested_format
+from striate.learn.check_options import check_requested_network
 from striate.learn.context import Budget, FitContext, RunPort
 from striate.learn.gather_evidence import gather_evidence
 from striate.learn.linear.backbones import choose_backbone, probe_first_backbone
-from striate.stages.fit_run import FOLDS_AND_MODEL, read_given_plan, training_data
+from striate.stages.fit_run import FOLDS_AND_MODEL, decode_images, read_given_plan, training_data
 from striate.store.clock import TimeBudget
 from striate.strategy.choose import choose_plan
 from striate.train.fast.machine import apply_machine, measure_machine
@@ -28,15 +32,17 @@ def explain_plan(
 
     No run folder is made. Raises `UsageError` where an image has not one label.
     """
-    index = read_index(source, options)
+    reading = reading_options(options)
+    index = read_index(source, reading)
     if index.task != "label":
         raise UsageError(
             "--explain-plan is for one label an image.", "Leave it out: nothing is trained here."
         )
     training = training_options(options, parse_overrides(options.set))
-    form = requested_format(read_given_plan(options), training.overrides)
-    index, cache = build_cache(index, options, watch, channels=form.channels, resize=form.resize)
-    split = split_index(index, find_duplicate_groups(index, cache), options)
+    index, cache = decode_images(
+        index, reading, read_given_plan(options), training.overrides, watch
+    )
+    split = split_index(index, find_duplicate_groups(index, cache), split_options(options))
     parts = FOLDS_AND_MODEL if split.evaluation == "cross-validation" else 1
     machine = measure_machine(options.device)
     with apply_machine(machine), tempfile.TemporaryDirectory() as folder:

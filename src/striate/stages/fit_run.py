@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.data.cache import build_cache
 from striate.errors import UsageError
+from striate.learn.check_options import requested_format
 from striate.learn.context import Budget, FitContext, FitData, FitResult, RunPort
 from striate.learn.cross_validation import cross_validate, held_out_from_folds, select_held_out
 from striate.learn.fit import fit_model
@@ -17,6 +19,7 @@ from striate.run import FIRST_MODEL, Run
 from striate.stages.improve import restore_better_earlier, set_earlier_aside
 from striate.store.files import Codec, array_codec
 from striate.store.plan_files import read_plan
+from striate.strategy.target_plans import check_task_settings
 from striate.values import (
     Cache,
     Choice,
@@ -26,10 +29,13 @@ from striate.values import (
     Machine,
     ModelSpec,
     Options,
+    Overrides,
     Plan,
     Predictions,
+    ReadingOptions,
     Rows,
     Split,
+    Task,
     TrainingOptions,
     Trial,
     Watch,
@@ -142,6 +148,31 @@ def training_data(index: Index, split: Split, cache: Cache, seed: int) -> FitDat
         feature_rows=np.sort(np.concatenate([split.train, split.val])),
         seed=seed,
     )
+
+
+def check_settings_of_task(task: Task, overrides: Overrides, min_accuracy: float | None) -> None:
+    """Raise `UsageError` where settings are for one label an image, and the task is another."""
+    if task == "label":
+        return
+    named = "several labels" if task == "labels" else "a number"
+    check_task_settings(task, overrides)
+    if min_accuracy is not None:
+        raise UsageError(
+            f"--min-accuracy: where an image has {named} there is no accuracy.",
+            "Read test.value in summary.json instead.",
+        )
+
+
+def decode_images(
+    index: Index,
+    options: ReadingOptions,
+    given_plan: Plan | None,
+    overrides: Overrides,
+    watch: Watch,
+) -> tuple[Index, Cache]:
+    """The cache of an index in the channels and the resizing that were asked for, and its rows."""
+    form = requested_format(given_plan, overrides)
+    return build_cache(index, options, watch, channels=form.channels, resize=form.resize)
 
 
 def read_given_plan(options: Options) -> Plan | None:

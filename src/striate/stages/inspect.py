@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.config.overrides import reading_options, split_options
 from striate.data.cache import build_cache
 from striate.data.scan import read_index
 from striate.data.split.duplicates import (
@@ -77,10 +78,11 @@ def inspect_source(source: object, options: Options, watch: Watch = unwatched) -
     """
     started = time.monotonic()
     watch(Progress(stage="scan"))
-    index, cache = build_cache(read_index(source, options), options, watch)
+    reading = reading_options(options)
+    index, cache = build_cache(read_index(source, reading), reading, watch)
     copies = find_duplicate_groups(_ungrouped(index), cache)
     groups = find_duplicate_groups(index, cache) if _named(index.examples) else copies
-    split = split_index(index, groups, options)
+    split = split_index(index, groups, split_options(options))
     families = duplicate_families(index, copies)
     found = make_inspection(index, cache, split, families, source=_address(index))
     left = 60 * options.minutes - (time.monotonic() - started)

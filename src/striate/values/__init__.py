@@ -67,7 +67,14 @@ from striate.values.models import (
     StageCard,
     Tap,
 )
-from striate.values.options import FIND_RATE, Options, Overrides, TrainingOptions
+from striate.values.options import (
+    FIND_RATE,
+    Options,
+    Overrides,
+    ReadingOptions,
+    SplitOptions,
+    TrainingOptions,
+)
 from striate.values.plan import USUAL, Candidate, Choice, Plan
 from striate.values.predictions import UNKNOWN, UNSURE, Prediction, Predictions
 from striate.values.progress import Block, Progress, Report, Section, Values, Watch, unwatched
@@ -160,6 +167,7 @@ __all__ = [
     "Probe",
     "Progress",
     "RateSearch",
+    "ReadingOptions",
     "Report",
     "Rows",
     "Rung",
@@ -170,6 +178,7 @@ __all__ = [
     "Sentence",
     "Series",
     "Split",
+    "SplitOptions",
     "StageCard",
     "Summary",
     "T",

@@ -1,4 +1,4 @@
-"""What was asked for: every setting of a fit, and the few of them that training reads."""
+"""What was asked for: every setting of a fit, and the few of them that each stage reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -47,6 +47,37 @@ class Options:
     remedy: bool = False
     no_remedy: bool = False
     race: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingOptions:
+    """What of the options the way from a source to decoded images and their labels reads."""
+
+    split: str = "auto"
+    drop_rare: bool = False
+    max_pixels: int = 178_000_000
+    group: str = "group"
+    group_pattern: str | None = None
+    label_pattern: str | None = None
+    classes_are_splits: bool = False
+    crop: bool = False
+    image: str = "image"
+    label: str = "label"
+    split_column: str = "split"
+    weight: str = "weight"
+    root: str | None = None
+    encoding: str = "auto"
+    label_separator: str | None = None
+    task: str = "auto"
+    data_root: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitOptions:
+    """What of the options the split reads."""
+
+    split: str = "auto"
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from striate.data.formats.read_file import read_file, text_to_path
 from striate.data.formats.unreadable import Unreadable
 from striate.data.layout import SPLIT_NAMES
 from striate.errors import SourceError, UsageError
-from striate.values import Example, Index, Options, Sentence, Task, say
+from striate.values import Example, Index, ReadingOptions, Sentence, Task, say
 
 # Shares of an image by which a box may reach out of it: tools round.
 OVERHANG = 0.01
@@ -82,7 +82,7 @@ def check_class_names(names: Sequence[object], where: str) -> tuple[str, ...]:
 
 def index_of_boxes(
     images: Sequence[BoxedImage],
-    options: Options,
+    options: ReadingOptions,
     *,
     root: str,
     name: str,

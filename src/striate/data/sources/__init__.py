@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from striate.data.formats.header import Content
-from striate.values import Index, Options
+from striate.values import Index, ReadingOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,6 @@ class SourceKind:
 
     name: str
     matches: Callable[[object], bool]
-    read: Callable[[object, Options], Index]
+    read: Callable[[object, ReadingOptions], Index]
     open_row: Callable[[Index, int], Content]
     last: bool = False

@@ -25,12 +25,12 @@ from striate.data.layout import (
 )
 from striate.data.name_labels import label_by_pattern
 from striate.data.sources import SourceKind
-from striate.values import Example, Index, Options
+from striate.values import Example, Index, ReadingOptions
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 
 
-def read_archive(source: object, options: Options) -> Index:
+def read_archive(source: object, options: ReadingOptions) -> Index:
     """Every file in an archive, with label and given split; nothing is unpacked.
 
     The rows are those of the same folders on disk. Raises `SourceMissingError`, and
@@ -88,7 +88,7 @@ def _read_member(opened: OpenedArchive, name: str) -> bytes:
     return opened.read(name)
 
 
-def _read_layout(paths: list[str], options: Options, name: str) -> Layout:
+def _read_layout(paths: list[str], options: ReadingOptions, name: str) -> Layout:
     if options.label_pattern is None:
         return read_layout(paths, splits_are_classes=options.classes_are_splits)
     return label_by_pattern([bare_row(path) for path in sorted(paths)], options.label_pattern, name)

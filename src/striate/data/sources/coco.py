@@ -30,7 +30,7 @@ from striate.data.sources import SourceKind
 from striate.data.sources.folder import read_folder
 from striate.data.split_words import split_of_path
 from striate.errors import SourceError, SourceMissingError
-from striate.values import Index, Options
+from striate.values import Index, ReadingOptions
 
 ENDINGS = (".json",)
 ROBOFLOW = "_annotations.coco.json"
@@ -39,7 +39,7 @@ LOOKED_AT = 100
 MOST_PIXELS = 1e9
 
 
-def read_coco(source: object, options: Options) -> Index:
+def read_coco(source: object, options: ReadingOptions) -> Index:
     """The images that a JSON of COCO lists, with their boxes; headers are not read yet.
 
     A folder gives `annotations/instances_*.json`, or a JSON in each split's folder; names such as

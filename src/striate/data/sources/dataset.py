@@ -17,13 +17,13 @@ from striate.data.formats.unreadable import Unreadable
 from striate.data.layout import SPLIT_NAMES, parse_split_name
 from striate.data.sources import SourceKind
 from striate.errors import SourceError, UsageError
-from striate.values import Example, Index, Options, say
+from striate.values import Example, Index, ReadingOptions, say
 
 MOST_WITHOUT_LENGTH = 1_000_000
 READ_TWICE = 8
 
 
-def read_dataset(source: object, options: Options) -> Index:
+def read_dataset(source: object, options: ReadingOptions) -> Index:
     """The images of a dataset with their labels, each asked for once and kept as it came.
 
     A dataset has a length and items (image, label); an iterable gives such items; a dict gives

@@ -11,10 +11,10 @@ from PIL import Image
 
 from striate.data.formats.header import Content
 from striate.data.sources import SourceKind
-from striate.values import Example, Index, Options
+from striate.values import Example, Index, ReadingOptions
 
 
-def read_demo(source: object, options: Options) -> Index:
+def read_demo(source: object, options: ReadingOptions) -> Index:
     """The demo set with its own train and test split; paths are made up from its numbers."""
     demo = load_demo()
     examples = [

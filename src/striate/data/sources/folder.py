@@ -32,10 +32,10 @@ from striate.data.name_labels import label_by_pattern
 from striate.data.named_sets import NAMED_SETS
 from striate.data.sources import SourceKind
 from striate.errors import SourceError, SourceMissingError
-from striate.values import Example, Index, Options, Sentence, say
+from striate.values import Example, Index, ReadingOptions, Sentence, say
 
 
-def read_folder(source: object, options: Options) -> Index:
+def read_folder(source: object, options: ReadingOptions) -> Index:
     """Every file below a folder, with label and given split; headers are not read yet.
 
     The first folder level is the class, or the split and then the class. Raises

@@ -32,14 +32,14 @@ from striate.data.formats.read_file import as_source_path, path_to_text
 from striate.data.layout import parse_split_name
 from striate.data.sources import SourceKind
 from striate.errors import SourceError, SourceMissingError
-from striate.values import Index, Options
+from striate.values import Index, ReadingOptions
 
 _IMAGES = re.compile(r"(?P<stem>.*?)images[-._]idx[34]-ubyte(\.gz)?", re.IGNORECASE)
 _LABELS = re.compile(r"(?P<stem>.*?)labels[-._]idx[12]-ubyte(\.gz)?", re.IGNORECASE)
 _TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
-def read_idx(source: object, options: Options) -> Index:
+def read_idx(source: object, options: ReadingOptions) -> Index:
     """The images of IDX files with their labels; `train` and `t10k` are given splits.
 
     The source is a folder of them (or of one whose folder `raw` holds them), one file of images,

@@ -17,7 +17,7 @@ from striate.data.formats.unreadable import Unreadable
 from striate.data.layout import UNREAD_FORMATS, suffix
 from striate.data.sources import SourceKind
 from striate.errors import UsageError
-from striate.values import Example, Index, Options
+from striate.values import Example, Index, ReadingOptions
 
 Images = Sequence[Any] | NDArray[Any]
 
@@ -35,7 +35,7 @@ class LabelledPictures:
     groups: Sequence[Any] = ()
 
 
-def read_memory(source: object, options: Options) -> Index:
+def read_memory(source: object, options: ReadingOptions) -> Index:
     """Pictures with labels, in the order given; raises `UsageError` where the lengths differ."""
     if not isinstance(source, LabelledPictures):
         assert isinstance(source, tuple)

@@ -33,12 +33,12 @@ from striate.data.named_sets import NAMED_SETS, NamedSet, find_set_name
 from striate.data.sources import SourceKind
 from striate.data.sources.idx import find_pairs, index_of_pairs
 from striate.errors import SourceError, SourceMissingError
-from striate.values import Example, Index, Options
+from striate.values import Example, Index, ReadingOptions
 
 TIMEOUT_SECONDS = 10.0
 
 
-def read_named(source: object, options: Options) -> Index:
+def read_named(source: object, options: ReadingOptions) -> Index:
     """The images of a classic set with its own splits.
 
     It is looked for in `options.data_root`, where nothing is ever written; without that in the
@@ -77,7 +77,7 @@ def open_named_row(index: Index, row: int) -> Content:
     return read_picture(index.examples[row].path, array)
 
 
-def _data_root(options: Options) -> Path:
+def _data_root(options: ReadingOptions) -> Path:
     if options.data_root is None:
         named_folder = os.environ.get("STRIATE_CACHE")
         base = named_folder or platformdirs.user_cache_dir("striate")

@@ -29,14 +29,14 @@ from striate.data.formats.read_file import (
 from striate.data.layout import parse_split_name
 from striate.data.sources import SourceKind
 from striate.errors import SourceError
-from striate.values import Index, Options, say
+from striate.values import Index, ReadingOptions, say
 
 ENDINGS = (".npz", ".npy")
 
 Arrays = dict[str, StoredArray]
 
 
-def read_npz(source: object, options: Options) -> Index:
+def read_npz(source: object, options: ReadingOptions) -> Index:
     """The images of an `.npz` with their labels, and the splits, groups and names it brings.
 
     Arrays are told by their names: images and labels, x and y, data and target, also with a
@@ -74,7 +74,7 @@ def read_npz_pictures(source: object) -> Iterator[tuple[str, NDArray[Any]]]:
     """Every array of images in an `.npz` with its name; labels need not be there."""
     path = _check_file(source)
     arrays = list_npz_arrays(path)
-    found = find_array_roles(arrays, Options()).by_split
+    found = find_array_roles(arrays, ReadingOptions()).by_split
     names = [roles["image"] for _, roles in sorted(found.items()) if "image" in roles]
     if not names:
         raise _missing_array_error(path, arrays, "image")
@@ -193,7 +193,7 @@ class ArrayRoles:
     unread: list[str] = field(default_factory=list)
 
 
-def find_array_roles(names: Iterable[str], options: Options) -> ArrayRoles:
+def find_array_roles(names: Iterable[str], options: ReadingOptions) -> ArrayRoles:
     """What arrays of these names are; names that the options give come before the usual ones.
 
     Where some stand for given splits (`x_train`, `test_images`), others do not count.
@@ -215,7 +215,7 @@ def find_array_roles(names: Iterable[str], options: Options) -> ArrayRoles:
     return roles
 
 
-def _parse_array_name(name: str, options: Options) -> tuple[str, str]:
+def _parse_array_name(name: str, options: ReadingOptions) -> tuple[str, str]:
     for role in _CALLED:
         if is_set_by_user(options, role) and name == getattr(options, role):
             return "", role

@@ -30,10 +30,10 @@ from striate.data.listed_labels import WHOLE_NUMBER, normalise_multi_labels, rea
 from striate.data.listed_paths import FoundPaths, ListedPath, find_listed_files, find_sample_files
 from striate.data.sources import SourceKind
 from striate.errors import SourceError, SourceMissingError, UsageError
-from striate.values import Example, Index, Options, Sentence, say
+from striate.values import Example, Index, ReadingOptions, Sentence, say
 
 
-def read_table_source(source: object, options: Options) -> Index:
+def read_table_source(source: object, options: ReadingOptions) -> Index:
     """A row for every image that a table lists, by the columns that the options name.
 
     Columns that are not named are told by their names and by what stands in them. Paths are
@@ -77,7 +77,7 @@ def read_table_source(source: object, options: Options) -> Index:
 
 
 def list_table_pictures(
-    source: object, options: Options
+    source: object, options: ReadingOptions
 ) -> tuple[list[tuple[str, Stored]], tuple[Sentence, ...]]:
     """The picture of every row of a table, in its order, with its path; labels are passed over.
 
@@ -133,7 +133,7 @@ class _Table:
         return self.file.columns
 
 
-def _open_table(source: object, options: Options) -> _Table:
+def _open_table(source: object, options: ReadingOptions) -> _Table:
     root = None if options.root is None else Path(options.root).expanduser()
     if root is not None and not root.is_dir():
         raise SourceMissingError(
@@ -163,7 +163,7 @@ def _table_from_frame(source: Any) -> TableFile:
     return TableFile(columns=columns, twice=twice)
 
 
-def _find_image_column(table: _Table, options: Options) -> str:
+def _find_image_column(table: _Table, options: ReadingOptions) -> str:
     _refuse_repeated_column(options.image, table)
 
     def there(cells: Sequence[Any]) -> list[str]:
@@ -209,7 +209,7 @@ def _cell_path(cell: Any) -> str | None:
 
 
 def _table_rows(
-    table: _Table, found: FoundPaths, labels: Sequence[str], options: Options
+    table: _Table, found: FoundPaths, labels: Sequence[str], options: ReadingOptions
 ) -> Iterator[Example]:
     nothing = [""] * len(found.images)
     groups: Sequence[Any] = nothing
@@ -233,7 +233,7 @@ def _fault_rows(table: _Table) -> Iterator[Example]:
         yield Example(path=f"(line {fault.line})", status="set_aside", reason=fault.why)
 
 
-def _read_splits(table: _Table, options: Options) -> list[str]:
+def _read_splits(table: _Table, options: ReadingOptions) -> list[str]:
     """The split of every row, or nothing where none is given or asked for."""
     if options.split != "auto" or options.split_column not in table.columns:
         return []
@@ -299,7 +299,7 @@ def _merge_rows(rows: list[Example], task: str) -> Example:
 
 
 def _column_notes(
-    table: _Table, image: str, labels: tuple[str, ...], options: Options
+    table: _Table, image: str, labels: tuple[str, ...], options: ReadingOptions
 ) -> tuple[Sentence, ...]:
     """Which columns were taken where nobody named them."""
     guessed = (
@@ -318,7 +318,7 @@ def _column_notes(
     return ()
 
 
-def _unused_weight_notes(table: _Table, options: Options) -> tuple[Sentence, ...]:
+def _unused_weight_notes(table: _Table, options: ReadingOptions) -> tuple[Sentence, ...]:
     if options.weight not in table.columns:
         return ()
     told = "The column {column} has no effect yet: every image counts the same."

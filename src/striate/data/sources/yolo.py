@@ -31,7 +31,7 @@ from striate.data.sources import SourceKind
 from striate.data.sources.folder import list_files_below, read_folder
 from striate.data.split_words import split_of_path
 from striate.errors import SourceError, SourceMissingError
-from striate.values import Example, Index, Options
+from striate.values import Example, Index, ReadingOptions
 
 ENDINGS = (".yaml", ".yml")
 NAMES_FILES = ("classes.txt", "obj.names", "_darknet.labels")
@@ -39,7 +39,7 @@ LARGEST_YAML = 1 << 20
 LOOKED_AT = 20
 
 
-def read_yolo(source: object, options: Options) -> Index:
+def read_yolo(source: object, options: ReadingOptions) -> Index:
     """Images with boxes, as YOLO's detectors are trained on them; headers are not read yet.
 
     The text of `images/a.jpg` is `labels/a.txt`, or stands beside it; names are those of

@@ -6,12 +6,12 @@ from dataclasses import replace
 from striate.config.patterns import CLASS, Pattern
 from striate.data.columns import BOX_SETTINGS
 from striate.errors import SourceError
-from striate.values import Example, Index, Options, Sentence, say
+from striate.values import Example, Index, ReadingOptions, Sentence, say
 
 FLAG = "--group-pattern"
 
 
-def set_groups(index: Index, options: Options) -> Index:
+def set_groups(index: Index, options: ReadingOptions) -> Index:
     """The index with `group` set by `options.group_pattern`, where there is one.
 
     The pattern is looked for in the path of every image, relative to the source; what it

@@ -8,7 +8,7 @@ import numpy as np
 from striate.data.split import iterative_stratification
 from striate.data.split.index_csv import earlier_split_sides
 from striate.data.split.portions import SplitGroup, assign_folds, assign_portions, split_groups
-from striate.values import SPLITS, Index, Options, Rows, Sentence, Split, say
+from striate.values import SPLITS, Index, Rows, Sentence, Split, SplitOptions, say
 
 TEST_SHARE = 0.15
 VAL_SHARE = 0.15
@@ -21,7 +21,7 @@ FEWEST_TEST_A_CLASS = 4
 FOLDS = 5
 
 
-def split_index(index: Index, groups: Rows, options: Options) -> Split:
+def split_index(index: Index, groups: Rows, options: SplitOptions) -> Split:
     """The split of an index by the rules of docs/reference/contracts.md.
 
     `groups` has a number for every row. Given splits are kept (`auto`) unless too few of
@@ -46,7 +46,7 @@ def split_index(index: Index, groups: Rows, options: Options) -> Split:
     return replace(_cut_split(index, groups, units, notes), given_test=test, given_leaked=leaked)
 
 
-def _given_roles(index: Index, options: Options) -> dict[str, str] | None:
+def _given_roles(index: Index, options: SplitOptions) -> dict[str, str] | None:
     """Which given split serves as which, or None where new ones are to be cut."""
     given = set(index.given_splits)
     if options.split == "pool" or "train" not in given or given == {"train"}:
