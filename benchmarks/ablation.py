@@ -33,7 +33,6 @@ from striate.data.cache import build_cache
 from striate.data.preprocess import channel_scaling, count_components, fit_preprocessing_layer
 from striate.data.scan import read_index
 from striate.metrics.intervals import wilson
-from striate.nets import RANDOM
 from striate.strategy.recipes import SCRATCH
 from striate.train.batch_source import BatchSource
 from striate.train.best_epoch import averaged_state, make_weight_average
@@ -48,6 +47,7 @@ from striate.train.steps import (
     training_step,
 )
 from striate.values import (
+    RANDOM,
     WHITENING,
     Cache,
     Choice,

@@ -32,14 +32,13 @@ from strategy import choice, evidence_of, in_budget, probed_of, train_in_place
 from striate.learn.finetune.train_plan import initial_network, model_spec_of
 from striate.learn.linear.linear_model import LinearProbes, fit_ridge_on_taps
 from striate.metrics.intervals import accuracy_interval
-from striate.nets import RANDOM
 from striate.probe.similarity import measure_layer_shift
 from striate.strategy.plans import training_plan
 from striate.train.fast.forward_pass import compute_logits
 from striate.train.fast.inference import optimise_for_inference
 from striate.train.fast.machine import measure_machine
 from striate.train.head import build_network
-from striate.values import Machine, Probe
+from striate.values import RANDOM, Machine, Probe
 
 CORNERS = {
     "flowers": ("small", "similar", 20),

@@ -21,13 +21,12 @@ import numpy as np
 from striate.data.cache import build_cache
 from striate.data.preprocess import fit_scaling
 from striate.data.scan import read_index
-from striate.nets import RANDOM
 from striate.train import loop
 from striate.train.best_epoch import choose_kept_epoch, should_stop_early
 from striate.train.fast.machine import measure_machine
 from striate.train.head import build_network
 from striate.train.steps import evaluate_network
-from striate.values import Epoch, ModelSpec, Options, Rows
+from striate.values import RANDOM, Epoch, ModelSpec, Options, Rows
 from striate.values.seeds import make_rng
 
 TRAIN, VAL, TEST, EPOCHS = 400, 150, 800, 40

@@ -35,7 +35,6 @@ from striate.learn.finetune.train_plan import initial_network, model_spec_of
 from striate.learn.finetune.weight_interpolation import fit_best_penalty, interpolate_weights
 from striate.learn.linear.linear_model import LinearProbes, fit_ridge_on_taps
 from striate.metrics.intervals import accuracy_interval
-from striate.nets import RANDOM
 from striate.predict.classifier import Classifier
 from striate.probe.features import extract_features
 from striate.probe.similarity import class_mean_hits, measure_layer_shift, nearest_neighbour_hits
@@ -48,7 +47,7 @@ from striate.train.fast.inference import optimise_for_inference
 from striate.train.fast.machine import measure_machine
 from striate.train.head import Network, build_network
 from striate.train.loop import train_network
-from striate.values import TUNED, Choice, Evidence, ModelSpec, Plan, Probe, say
+from striate.values import RANDOM, TUNED, Choice, Evidence, ModelSpec, Plan, Probe, say
 
 TRAINED = ("scratch", "trial", "shallow", "deep", "fastai")
 STANDS_FOR = {"fastai": "deep", "trial": "scratch"}

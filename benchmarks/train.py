@@ -25,7 +25,6 @@ from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import split_index
 from striate.learn.flip_rotation_test import measure_augmentation_on_sample
 from striate.metrics import intervals
-from striate.nets import RANDOM
 from striate.predict.classifier import Classifier
 from striate.probe.stage_probes import gather_probes
 from striate.probe.trials import measure_training_speed
@@ -36,6 +35,7 @@ from striate.train.fast.machine import measure_machine
 from striate.train.head import build_network
 from striate.train.loop import train_network
 from striate.values import (
+    RANDOM,
     Cache,
     Choice,
     Evidence,

@@ -30,7 +30,6 @@ from striate.data.scan import read_unlabelled
 from striate.errors import SourceError, SourceMissingError, UsageError
 from striate.learn.fit import fit_model
 from striate.learn.in_memory import check_readable, context_in_memory, row_batches
-from striate.nets import RANDOM
 from striate.predict.classifier import Classifier
 from striate.probe.features import extract_features
 from striate.report.language import choose_language
@@ -38,7 +37,7 @@ from striate.report.terminal import open_progress_watcher
 from striate.store.clock import TimeBudget
 from striate.train.fast.machine import apply_machine, measure_machine
 from striate.train.head import build_network
-from striate.values import Cache, Index, Machine, ModelSpec, Options, Rows, Watch, unwatched
+from striate.values import RANDOM, Cache, Index, Machine, ModelSpec, Options, Rows, Watch, unwatched
 
 
 class ImageClassifier(

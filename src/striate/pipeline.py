@@ -19,8 +19,8 @@ from striate.errors import StrictError
 from striate.run import Run, TimeBudget
 from striate.stages.conclude import conclude_run, write_report
 from striate.stages.fit_run import (
+    build_requested_cache,
     check_settings_of_task,
-    decode_images,
     fit_and_predict,
     read_given_plan,
 )
@@ -65,7 +65,7 @@ def fit(
         run.watched_by(watch)
         with run.timed("decode"):
             given_plan = read_given_plan(options)
-            index, cache = decode_images(index, reading, given_plan, overrides, watch)
+            index, cache = build_requested_cache(index, reading, given_plan, overrides, watch)
         _refuse_if_strict(index, options)
         with run.timed("split"):
             groups = find_duplicate_groups(index, cache)

@@ -10,10 +10,9 @@ from torch import nn
 
 from striate.diagnose import preprocessing
 from striate.diagnose.preprocessing import WIDER
-from striate.nets import RANDOM
 from striate.probe.similarity import measure_layer_shift
 from striate.train.head import build_network
-from striate.values import Cache, Finding, ModelSpec, NetSettings, Tap, Values
+from striate.values import RANDOM, Cache, Finding, ModelSpec, NetSettings, Tap, Values
 
 
 def values(shift: dict[str, float], strategy: str = "linear") -> Values:

@@ -22,9 +22,9 @@ from striate.learn.check_options import (
     requested_format,
     smallest_input_size,
 )
-from striate.nets import RANDOM, find_net
+from striate.nets import find_net
 from striate.stages.fit_run import read_given_plan
-from striate.values import Cache, NetSettings, Options, Overrides, TrainingOptions
+from striate.values import RANDOM, Cache, NetSettings, Options, Overrides, TrainingOptions
 
 OWN = ("compact", "vgg-small", "lenet-5", "resnet-20")
 SHAPES = [

@@ -13,10 +13,9 @@ from striate.learn.task import TASK_SPECS
 from striate.metrics import target_metrics
 from striate.metrics.intervals import softmax
 from striate.metrics.probability_calibration import calibrate_scores
-from striate.nets import RANDOM
 from striate.probe.features import FeatureTable
 from striate.train.head import Network, build_network
-from striate.values import Cache, Calibration, ModelSpec, NetSettings, Tap, say
+from striate.values import RANDOM, Cache, Calibration, ModelSpec, NetSettings, Tap, say
 
 N, TAPS = 60, (Tap(stage="top", pool="mean"),)
 SPEC: dict[str, Any] = {

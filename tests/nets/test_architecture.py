@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from striate.nets import RANDOM, find_net
+from striate.nets import find_net
 from striate.nets._architecture import describe_layers, describe_net
-from striate.values import NetSettings
+from striate.values import RANDOM, NetSettings
 
 
 @pytest.mark.parametrize("name", ["compact", "lenet-5", "resnet-20", "tf_efficientnet_lite0"])

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from striate.nets import RANDOM, count_multiply_adds, find_net
+from striate.nets import count_multiply_adds, find_net
 from striate.nets.compact import NET, Compact
-from striate.values import NetSettings
+from striate.values import RANDOM, NetSettings
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -5,8 +5,8 @@ import torch
 
 from striate import catalog
 from striate.errors import UsageError
-from striate.nets import RANDOM, count_multiply_adds, find_net
-from striate.values import NetCard, NetSettings
+from striate.nets import count_multiply_adds, find_net
+from striate.values import RANDOM, NetCard, NetSettings
 
 CARDS: dict[str, NetCard] = {
     card.name: card

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from striate.errors import ModelError
-from striate.nets import RANDOM, count_multiply_adds, find_net, lite0
+from striate.nets import count_multiply_adds, find_net, lite0
 from striate.nets.lite0 import ALIASES, NAME, Lite0, SameConv2d
-from striate.values import NetSettings
+from striate.values import RANDOM, NetSettings
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from striate.errors import HubError, ModelError, UsageError
-from striate.nets import RANDOM, find_net, pretrained
-from striate.values import NetSettings
+from striate.nets import find_net, pretrained
+from striate.values import RANDOM, NetSettings
 from striate.weights import hub
 
 SMALL = "resnet10t"

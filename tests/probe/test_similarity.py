@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from striate.nets import RANDOM
 from striate.probe.similarity import measure_layer_shift
 from striate.train.head import Network, all_taps, build_network
-from striate.values import Cache, ModelSpec, NetSettings
+from striate.values import RANDOM, Cache, ModelSpec, NetSettings
 
 
 def made(**changes: Any) -> tuple[Network, ModelSpec]:

@@ -5,9 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from striate.nets import RANDOM
 from striate.train.head import Network, build_network
-from striate.values import Cache, Choice, Machine, ModelSpec, NetSettings, Plan, Rows, Tap, say
+from striate.values import (
+    RANDOM,
+    Cache,
+    Choice,
+    Machine,
+    ModelSpec,
+    NetSettings,
+    Plan,
+    Rows,
+    Tap,
+    say,
+)
 
 CLASSES = ("across", "down", "plain")
 MEAN, STD = (0.5,), (0.25,)

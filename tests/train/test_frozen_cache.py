@@ -8,7 +8,6 @@ import pytest
 import torch
 from tests.train.made_training import MACHINE, plan
 
-from striate.nets import RANDOM
 from striate.probe.features import all_taps
 from striate.train import frozen_cache
 from striate.train.batch_source import BatchSource
@@ -16,7 +15,7 @@ from striate.train.frozen_cache import UpperNetwork, cache_frozen_stages, split_
 from striate.train.head import Network, build_network
 from striate.train.loop import train_network
 from striate.train.steps import prepare_training
-from striate.values import Cache, Machine, ModelSpec, NetSettings, Plan
+from striate.values import RANDOM, Cache, Machine, ModelSpec, NetSettings, Plan
 
 ROOMY = replace(MACHINE, memory_bytes=2**36)
 STAGES = (*(f"block{k}" for k in range(1, 8)), "top")

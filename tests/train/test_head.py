@@ -3,9 +3,8 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import ModelError
-from striate.nets import RANDOM
 from striate.train.head import Network, all_taps, build_network, pool_maps, tap_slices, tap_widths
-from striate.values import ModelSpec, NetSettings, Tap
+from striate.values import RANDOM, ModelSpec, NetSettings, Tap
 
 
 class Two(nn.Module):

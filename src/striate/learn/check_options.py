@@ -13,8 +13,8 @@ from striate.config.suggestions import did_you_mean
 from striate.data.preprocess import refuse_too_large
 from striate.errors import UsageError
 from striate.learn.context import FitContext
-from striate.nets import RANDOM, Backbone, NetFamily, find_net
-from striate.values import NetSettings, Overrides, Plan, TrainingOptions
+from striate.nets import Backbone, NetFamily, find_net
+from striate.values import RANDOM, NetSettings, Overrides, Plan, TrainingOptions
 
 RESIZE_MODES: tuple[Literal["squash", "crop", "pad"], ...] = ("squash", "crop", "pad")
 COMPACT = "compact"

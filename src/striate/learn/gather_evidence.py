@@ -11,7 +11,6 @@ from striate.learn.flip_rotation_test import measure_augmentation
 from striate.learn.linear.linear_model import LinearProbes, fit_ridge_on_taps, pretrained_spec
 from striate.learn.task import task_spec
 from striate.metrics.intervals import balanced_accuracy, balanced_weights, softmax, wilson
-from striate.nets import RANDOM
 from striate.predict.classifier import Classifier
 from striate.probe.growth import measure_growth
 from striate.probe.ridge import RidgeFit
@@ -25,6 +24,7 @@ from striate.strategy.plans import training_plan
 from striate.train.divergence import DivergedError
 from striate.train.head import build_network
 from striate.values import (
+    RANDOM,
     BalanceGain,
     Candidate,
     Choice,

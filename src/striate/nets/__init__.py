@@ -12,9 +12,6 @@ from striate import catalog
 from striate.errors import UsageError
 from striate.values import NetCard, NetSettings
 
-RANDOM = "random"
-"""Given as weights: the network as it is born, with no trained weights looked for."""
-
 
 class Backbone(Protocol):
     """What a family's `build` returns beside being an `nn.Module`.

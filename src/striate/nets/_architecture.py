@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from striate.nets import RANDOM, Backbone, find_net
-from striate.values import Architecture, LayerCard, NetSettings, StageCard
+from striate.nets import Backbone, find_net
+from striate.values import RANDOM, Architecture, LayerCard, NetSettings, StageCard
 
 Note = tuple[str, tuple[int, ...], int, int]  # path, output, multiply-adds, receptive field
 

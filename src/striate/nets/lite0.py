@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from striate.errors import ModelError
-from striate.nets import RANDOM, NetFamily
-from striate.values import NetCard, NetSettings, Sentence
+from striate.nets import NetFamily
+from striate.values import RANDOM, NetCard, NetSettings, Sentence
 from striate.weights.fitting import fit_weights
 from striate.weights.reading import read_weights
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import HubError, ModelError, UsageError
-from striate.nets import RANDOM, NetFamily, count_multiply_adds
-from striate.values import NetCard, NetSettings, Sentence
+from striate.nets import NetFamily, count_multiply_adds
+from striate.values import RANDOM, NetCard, NetSettings, Sentence
 from striate.weights.fitting import fit_weights
 from striate.weights.hub import fetch_weights, is_cached
 from striate.weights.reading import read_weights

@@ -12,7 +12,6 @@ from striate.data.cache import decode_images
 from striate.errors import ModelError
 from striate.metrics.probability_calibration import calibrate_scores
 from striate.metrics.target_metrics import logistic
-from striate.nets import RANDOM
 from striate.predict.conformal import ood_pvalue
 from striate.predict.model_files import REMAKE_HINT, WEIGHTS, read_model, write_model
 from striate.probe.outlier_scores import nearest_cosine_distances
@@ -21,7 +20,17 @@ from striate.train.fast.inference import FastNetwork, optimise_for_inference
 from striate.train.fast.machine import measure_machine
 from striate.train.head import Network, build_network
 from striate.train.torch_context import torch_context
-from striate.values import Example, HeldOut, Index, Machine, ModelSpec, Predictions, Rows, names_in
+from striate.values import (
+    RANDOM,
+    Example,
+    HeldOut,
+    Index,
+    Machine,
+    ModelSpec,
+    Predictions,
+    Rows,
+    names_in,
+)
 
 HELD_OUT = "held_out."
 _HELD_OUT = ("probabilities", "truth", "groups", "distances", "reference")

@@ -19,7 +19,7 @@ from striate.data.preprocess import fit_scaling
 from striate.data.split.split import FOLDS
 from striate.learn.linear.linear_model import tapped_spec
 from striate.metrics.intervals import accuracy_interval, cross_validation_factor, paired_difference
-from striate.nets import RANDOM, find_net
+from striate.nets import find_net
 from striate.probe.features import FeatureTable, all_taps, extract_features
 from striate.probe.handmade_features import shallow_features
 from striate.probe.ridge import fit_ridge_path
@@ -30,6 +30,7 @@ from striate.strategy.budget import REPORT_SECONDS
 from striate.train.head import Network, build_network
 from striate.values import (
     CLOSED_FORM,
+    RANDOM,
     Cache,
     Evidence,
     Index,

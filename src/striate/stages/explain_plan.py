@@ -18,7 +18,12 @@ from striate.learn.check_options import check_requested_network
 from striate.learn.context import Budget, FitContext, RunPort
 from striate.learn.gather_evidence import gather_evidence
 from striate.learn.linear.backbones import choose_backbone, probe_first_backbone
-from striate.stages.fit_run import FOLDS_AND_MODEL, decode_images, read_given_plan, training_data
+from striate.stages.fit_run import (
+    FOLDS_AND_MODEL,
+    build_requested_cache,
+    read_given_plan,
+    training_data,
+)
 from striate.store.clock import TimeBudget
 from striate.strategy.choose import choose_plan
 from striate.train.fast.machine import apply_machine, measure_machine
@@ -39,7 +44,7 @@ def explain_plan(
             "--explain-plan is for one label an image.", "Leave it out: nothing is trained here."
         )
     training = training_options(options, parse_overrides(options.set))
-    index, cache = decode_images(
+    index, cache = build_requested_cache(
         index, reading, read_given_plan(options), training.overrides, watch
     )
     split = split_index(index, find_duplicate_groups(index, cache), split_options(options))

@@ -163,7 +163,7 @@ def check_settings_of_task(task: Task, overrides: Overrides, min_accuracy: float
         )
 
 
-def decode_images(
+def build_requested_cache(
     index: Index,
     options: ReadingOptions,
     given_plan: Plan | None,

@@ -84,7 +84,7 @@ class Network(nn.Module):
 def build_network(spec: ModelSpec, weights: str | None = None) -> Network:
     """The network of a specification, with its head at zero.
 
-    `weights` are the backbone's: None for the best at hand, `striate.nets.RANDOM` if others are
+    `weights` are the backbone's: None for the best at hand, `striate.values.RANDOM` if others are
     loaded later, or a file.
     """
     family = find_net(spec.net)

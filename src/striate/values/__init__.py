@@ -53,6 +53,7 @@ from striate.values.inspection import Aside, ClassCount, Family, Inspection, Lea
 from striate.values.models import (
     OWN,
     PREPROCESSING,
+    RANDOM,
     WHITENING,
     Architecture,
     Calibration,
@@ -101,6 +102,7 @@ __all__ = [
     "FIND_RATE",
     "OWN",
     "PREPROCESSING",
+    "RANDOM",
     "SPLITS",
     "STRATEGIES",
     "TASKS",

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from striate.values.saying import Rows, Sentence, Task
 
+RANDOM = "random"
+"""Given as weights: the network as initialised, with no trained weights looked for."""
+
 How = Literal["leave-one-out", "validation", "cross-validation"]
 
 

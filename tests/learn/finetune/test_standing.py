@@ -10,10 +10,9 @@ from tests.learn.made_context import some_context
 from tests.train import made_training as made
 
 from striate.learn.finetune.train_plan import LayerSnapshots
-from striate.nets import RANDOM
 from striate.train.head import build_network
 from striate.train.loop import train_network
-from striate.values import LayerStates, ModelSpec
+from striate.values import RANDOM, LayerStates, ModelSpec
 
 
 @pytest.fixture

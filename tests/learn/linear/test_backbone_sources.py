@@ -14,8 +14,8 @@ from striate.learn.linear.backbone_sources import (
     available_backbones,
     backbone_from_file,
 )
-from striate.nets import RANDOM, find_net
-from striate.values import NetSettings
+from striate.nets import find_net
+from striate.values import RANDOM, NetSettings
 
 LITE0 = "efficientnet-lite0"
 

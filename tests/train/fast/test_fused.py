@@ -5,12 +5,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from striate.nets import RANDOM, find_net
+from striate.nets import find_net
 from striate.nets.lite0 import SameConv2d
 from striate.train.fast import fused
 from striate.train.fast.fused import fuse_backbone
 from striate.train.fast.fused_conv import FusedConv
-from striate.values import NetSettings
+from striate.values import RANDOM, NetSettings
 
 
 class Net(nn.Module):

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from striate.nets import RANDOM, find_net
+from striate.nets import find_net
 from striate.train.fast import inference
 from striate.train.fast.bf16 import synthetic_images
 from striate.train.fast.inference import optimise_for_inference
 from striate.train.head import Network, all_taps
-from striate.values import Machine, NetSettings
+from striate.values import RANDOM, Machine, NetSettings
 
 NAME = "efficientnet-lite0"
 MACHINE = Machine(

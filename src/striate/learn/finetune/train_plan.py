@@ -13,7 +13,6 @@ from striate.data.preprocess import channel_scaling, count_components, fit_prepr
 from striate.learn.context import FitContext, FitData
 from striate.learn.linear.linear_model import BackboneFeatures, pretrained_spec, read_features
 from striate.learn.task import task_spec
-from striate.nets import RANDOM
 from striate.predict.classifier import Classifier
 from striate.store.checksums import unwrap_content, wrap_content
 from striate.store.files import ensure_folder, from_json, to_json, write_atomically
@@ -22,6 +21,7 @@ from striate.train.layer_statistics import measure_layer_states
 from striate.train.loop import TrainingResult, train_network
 from striate.train.torch_context import torch_context
 from striate.values import (
+    RANDOM,
     WHITENING,
     Evidence,
     History,

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from striate.errors import ModelError
-from striate.nets import RANDOM, find_net
+from striate.nets import find_net
 from striate.train.fast.bf16 import synthetic_images
 from striate.train.fast.forward_pass import compute_features
 from striate.train.fast.inference import FastNetwork, optimise_for_inference
 from striate.train.head import Network, all_taps, tap_slices
-from striate.values import Machine, ModelSpec, NetSettings, Rows, Sentence, say
+from striate.values import RANDOM, Machine, ModelSpec, NetSettings, Rows, Sentence, say
 
 NET = "efficientnet-lite0"
 # A tap off by 3 % has kernels that are wrong or too rough: bfloat16 as `to_bf16` does it is off
