@@ -41,6 +41,15 @@ CASES = [
             "views_legacy.pt",
         )
     ),
+    *(
+        ("keras", (name,), f"{name}.ref.npz")
+        for name in ("cnn.keras", "cnn_noopt.keras", "cnn_legacy.h5", "cnn.weights.h5")
+    ),
+    *(
+        ("mxnet", (f"{name}.params",), f"{name}.params.ref.npz")
+        for name in ("cnn_gluon", "cnn_gluon_export-0006", "cnn_module-0006")
+    ),
+    ("mxnet", ("demo_small-symbol.json", "demo_small-0000.params"), "demo_small.ref.npz"),
     ("caffe", ("demo_small.caffemodel",), "demo_small.ref.npz"),
     ("caffe", ("demo_small_v1.prototxt", "demo_small_v1.caffemodel"), "demo_small_v1.ref.npz"),
     *(
