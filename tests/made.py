@@ -480,7 +480,7 @@ def made_summary(
         ),
         kept_epoch=history.kept_epoch if history else 0,
         epochs=len(history.epochs) if history else 0,
-        verdict=Verdict(code="unjudged", sentence="Not judged yet."),
+        verdict=Verdict(code="unjudged", sentence="Not evaluated yet."),
         findings=(),
         seconds=Seconds(
             total=94.2,

@@ -258,7 +258,7 @@ def test_strict_is_exit_4_where_images_were_set_aside(
 ) -> None:
     code, _, err = told(capsys, "fit", "flowers", "--strict")
     assert code == StrictError.exit_code == 4
-    assert "3 images were set aside" in err
+    assert "3 files were excluded" in err
     assert "runs/flowers-1/index.csv" in err
 
 
@@ -276,7 +276,7 @@ def test_all_faults_of_a_command_are_told_at_once(capsys: pytest.CaptureFixture[
         "error: SOURCE is missing.",
         "error: --strategy is 'depp'; it must be one of auto, linear, layers, shallow, deep, "
         "scratch; did you mean deep?",
-        "error: --seed takes a whole number, not 'x'.",
+        "error: --seed must be a whole number, not 'x'.",
         "  Type: striate fit --help",
     ]
 
@@ -294,16 +294,16 @@ def test_a_network_that_does_not_exist_is_among_the_faults(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["fitt", "x"], "There is no verb 'fitt'; did you mean fit?"),
-        (["frobnicate"], "There is no verb 'frobnicate'."),
-        (["demo"], "demo is no verb."),
+        (["fitt", "x"], "There is no command 'fitt'; did you mean fit?"),
+        (["frobnicate"], "There is no command 'frobnicate'."),
+        (["demo"], "demo is not a command"),
         (["fit"], "SOURCE is missing."),
-        (["fit", "a", "b"], "'b' is one argument too many."),
+        (["fit", "a", "b"], "one argument too many: 'b'"),
         (["fit", "a", "--minutes"], "--minutes"),
         (["fit", "a", "--strict=yes"], "--strict"),
         (["fit", "a", "-z"], "There is no flag -z."),
         (["predict", "run"], "PATHS is missing."),
-        (["predict", "run", "x", "--top", "0"], "--top takes a whole number of at least 1"),
+        (["predict", "run", "x", "--top", "0"], "--top must be a whole number of at least 1"),
         (["report", "run", "--lang", "german"], "one of auto, en, zh"),
         (["completion", "bahs"], "did you mean bash?"),
         (["--verion"], "--verion"),
@@ -378,7 +378,10 @@ def test_a_crash_leaves_its_traceback_in_the_run(
     vars(pipeline)["fit"] = crash
     code, _, err = told(capsys, "fit", "flowers", "-q")
     assert code == 7
-    assert err.splitlines()[0] == "error: striate itself failed: ZeroDivisionError: by zero."
+    assert (
+        err.splitlines()[0]
+        == "error: striate failed because of a bug of its own: ZeroDivisionError: by zero."
+    )
     assert "runs/flowers-1/crash.txt" in err
     text = (own_folder / "runs/flowers-1/crash.txt").read_text("utf-8")
     assert "ZeroDivisionError" in text
@@ -418,8 +421,8 @@ def test_an_interrupted_fit_says_how_to_go_on(
     code, out, err = told(capsys, "fit", "my flowers", "-q", "--restart")
     assert (code, out) == (130, "")
     assert err.splitlines() == [
-        "Interrupted; what was done is saved in runs/flowers-1.",
-        "  The same command goes on: striate fit 'my flowers' -q",
+        "Interrupted; the work so far is saved in runs/flowers-1.",
+        "  To continue, type the same command again: striate fit 'my flowers' -q",
     ]
 
 
@@ -723,9 +726,9 @@ def test_an_unreadable_image_keeps_its_row_and_is_told_of(
 @pytest.mark.parametrize(
     ("paths", "complaint"),
     [
-        (["new/red/7.png"], "new/red/7.png is not there"),
+        (["new/red/7.png"], "new/red/7.png does not exist"),
         (["a", "b", "c", "d"], "a, b, c and 1 more are not there."),
-        (["new/*.tif"], "new/*.tif is not there"),
+        (["new/*.tif"], "new/*.tif does not exist"),
         (["new/rad"], "did you mean red?"),
     ],
 )

@@ -316,7 +316,7 @@ def test_restart_clears_nothing_that_the_command_reads(tmp_path: Path, setting: 
     (tmp_path / "link").symlink_to("mine")
     before = (tmp_path / "mine" / read).read_bytes()
     for given, out in ((f"mine/{read}", "link"), (f"link/{read}", "mine")):
-        with pytest.raises(UsageError, match="--restart clears"):
+        with pytest.raises(UsageError, match="--restart would clear"):
             opened(out=out, restart=True, **{setting: given})
     assert (tmp_path / "mine" / read).read_bytes() == before
 
@@ -363,7 +363,7 @@ def test_nothing_is_written_into_the_source(tmp_path: Path, out: str) -> None:
 
 
 def test_a_source_around_the_current_folder_needs_a_named_folder(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="runs stands inside the source") as caught:
+    with pytest.raises(UsageError, match="runs is inside the source") as caught:
         Run.open("here", Options(), command="", source_address=".")
     assert "--out" in caught.value.hint
 
@@ -412,7 +412,7 @@ def test_a_run_of_a_newer_striate_is_told_of() -> None:
     path = run.folder / "run.json"
     path.write_text(path.read_text().replace("striate/run/1", "striate/run/12"))
     for attempt in (opened, lambda: Run.load(run.folder)):
-        with pytest.raises(ModelError, match="newer striate") as caught:
+        with pytest.raises(ModelError, match="newer version") as caught:
             attempt()
         assert "upgrade" in caught.value.hint
 
@@ -559,7 +559,7 @@ def other_process(then: str) -> subprocess.Popen[str]:
 def test_two_at_once_do_not_mix() -> None:
     other = other_process("import time; time.sleep(60)")
     try:
-        with pytest.raises(MachineError, match=r"Another striate is at work in runs/flowers-1"):
+        with pytest.raises(MachineError, match=r"Another striate process is using runs/flowers-1"):
             opened()
     finally:
         other.kill()

@@ -1,4 +1,4 @@
-"""striate: labelled images in, a convolutional classifier that you can trust out."""
+"""striate: train a convolutional classifier on labelled images, and report how good it is."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,13 @@ __version__ = "0.1.0"
 
 
 def fit(source: Any, *, watch: "Watch | None" = None, **settings: "Unpack[Settings]") -> "Run":
-    """Fits a classifier to labelled images and gives its run.
+    """Fit a classifier to labelled images and return its run.
 
-    `source` is all that the command takes, a dataset, an iterable of (image, label), or a pair
-    (images, labels). `settings` are
-    those of `striate fit`, with `_` for `-`: `minutes=2, seed=1, strategy="linear", out="mine"`;
-    `striate.values.Options` lists them with their defaults. `watch` is told of the progress; by
-    default notebooks and terminals show it. Raises `StriateError`, with every wrong setting in
-    one message.
+    `source` is anything that the command takes, a dataset, an iterable of (image, label), or a pair
+    (images, labels). `settings` are those of `striate fit`, with `_` for `-`: `minutes=2, seed=1,
+    strategy="linear", out="mine"`; `striate.values.Options` lists them with their defaults. `watch`
+    receives the progress; by default notebooks and terminals show it. Raises `StriateError`, with
+    every wrong setting in one message.
     """
     from striate.config.settings import check_settings
 
@@ -48,18 +47,18 @@ def fit(source: Any, *, watch: "Watch | None" = None, **settings: "Unpack[Settin
 
 
 def load(path: "str | Path") -> "Run":
-    """The run in a folder that `striate fit` made: to predict, evaluate and look into."""
+    """The run in a folder that `striate fit` made: to predict, evaluate and inspect."""
     from striate.run import Run
 
     return Run.load(path)
 
 
 def gradients(run: "Run", image: Any, label: str | None = None) -> "Gradients":
-    """The loss of one image under the model of a run, and the gradient that every layer gets.
+    """The loss of one image under the model of a run, and its gradient for every layer.
 
-    `image` is a path, a PIL image or an array; `label` its class, by default the one that the
-    model answers. Each gradient is checked by finite differences in float64. Raises
-    `UsageError` for a class that the model does not know.
+    `image` is a path, a PIL image or an array; `label` its class, by default the predicted one.
+    Each gradient is checked by finite differences in float64. Raises `UsageError` for a class that
+    the model does not have.
     """
     from striate.predict.backpropagation import compute_gradients
 

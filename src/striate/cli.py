@@ -1,4 +1,4 @@
-"""argv -> Options -> a verb; the only file that prints."""
+"""The command line: parses arguments, calls the procedure, and prints. No other file prints."""
 
 import atexit
 import gc
@@ -59,10 +59,10 @@ PIPE_CLOSED_EXIT_CODE = 141  # what a shell shows for a program that SIGPIPE end
 
 
 class Program(Verbs):
-    """The group of verbs as a program: calling it runs a command and ends the process."""
+    """The group of commands as a program: calling it runs a command and ends the process."""
 
     def __call__(self, *args: Any, **more: Any) -> NoReturn:
-        """Runs the command line of the process."""
+        """Run the command line of the process."""
         if not os.environ.get("STRIATE_DEBUG"):
             warnings.simplefilter("ignore")  # findings of ours tell what matters
         open_closed_streams()
@@ -84,11 +84,11 @@ class Program(Verbs):
 @click.version_option(__version__, message="striate %(version)s")
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """Labelled images in, a convolutional classifier that you can trust out.
+    """Train a convolutional classifier on labelled images, and report how good it is.
 
     \b
-    striate fit flowers              a folder with a sub-folder per class
-    striate fit demo --minutes 1     the set that striate carries
+    striate fit flowers              a folder with one sub-folder per class
+    striate fit demo --minutes 1     the data set that comes with striate
     striate predict runs/flowers-1 new/*.jpg
     striate evaluate runs/flowers-1 more-flowers
     """
@@ -100,23 +100,24 @@ def main(ctx: click.Context) -> None:
     cls=SettingsVerb,
     required=("source",),
     checks_later=True,
-    short_help="Learn from SOURCE and say how well.",
+    short_help="Train a classifier on SOURCE and report its accuracy.",
 )
 @click.argument("source", metavar="SOURCE", required=False, type=click.Path())
-@click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of sentences.")
-@click.option("--explain-plan", is_flag=True, help="Measure, say what would be done, and end.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of text.")
+@click.option("--explain-plan", is_flag=True, help="Choose and explain a plan without training.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 def fit(source: str, as_json: bool, explain_plan: bool, quiet: bool, **given: Any) -> int:
-    """Learn to tell the classes of SOURCE apart, and say how well.
+    """Train a classifier on the labelled images of SOURCE, and report its accuracy.
 
     \b
     striate fit flowers
     striate fit flowers --minutes 20 --out runs/roses
     striate fit flowers --plan runs/flowers-1/plan.json --seed 3
 
-    SOURCE is a folder with a sub-folder per class, one with train, val and test folders of such,
-    an archive of it, a table, arrays (.npz, IDX), the name of a set (cifar10, mnist), or demo. The
-    same command goes on where it was broken off; more minutes improve it.
+    SOURCE is a folder with one sub-folder per class (or with such folders train, val and test),
+    an archive of one, a table, arrays (.npz, IDX), the name of a data set (cifar10, mnist), or
+    demo. The same command continues an interrupted run; with more minutes it improves a finished
+    one.
     """
     options = parse_typed_options(given, find_net_faults(given["net"]))
     from striate.pipeline import fit as fit_now
@@ -146,25 +147,32 @@ def fit(source: str, as_json: bool, explain_plan: bool, quiet: bool, **given: An
     return 1 if unmet else 0
 
 
-@main.command(cls=Verb, required=("run", "paths"), short_help="Label images with the model of RUN.")
+@main.command(
+    cls=Verb,
+    required=("run", "paths"),
+    short_help="Predict the labels of images with the model of RUN.",
+)
 @click.argument("run", metavar="RUN", required=False, type=click.Path())
 @click.argument("paths", metavar="PATHS...", nargs=-1, type=click.Path())
-@click.option("--out", "-o", metavar="FILE", type=click.Path(), help="Write there.  [stdout]")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line instead of CSV.")
+@click.option("--out", "-o", metavar="FILE", type=click.Path(), help="File to write.  [stdout]")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line instead of CSV."
+)
 @answering_flags
 @add_decision_flags
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 def predict(
     run: str, paths: tuple[str, ...], out: str | None, as_json: bool, top: str | None, **more: Any
 ) -> None:
-    """Label images with the model of RUN: a row for each, in order, with its error if it has one.
+    """Predict the labels of images with the model of RUN, one row per image, in order.
 
     \b
     striate predict runs/flowers-1 new/ --coverage 0.95 --unknown 0.01
     striate predict runs/flowers-1 'new/**/*.jpg' --out labels.csv
     find new -name '*.png' | striate predict runs/flowers-1 - --json --top 3
 
-    PATHS are files, folders, globs, tables, archives, or - for a list on standard input.
+    PATHS are files, folders, globs, tables, archives, or - for a list of paths on standard input.
+    The row of an image that cannot be read holds the reason.
     """
     most = parse_whole_number("--top", top, "Type: striate predict --help")
     typed = parse_decision_flags(more, "predict")
@@ -187,23 +195,24 @@ def predict(
     required=("run", "source"),
     checks_later=True,
     without=idle_in_judging,
-    short_help="Judge the model of RUN on labelled images.",
+    short_help="Evaluate the model of RUN on labelled images.",
 )
 @click.argument("run", metavar="RUN", required=False, type=click.Path())
 @click.argument("source", metavar="SOURCE", required=False, type=click.Path())
 @add_decision_flags
 @judging_flags
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def evaluate(
     run: str, source: str, as_json: bool, classes: str | None, rows: str | None, **more: Any
 ) -> None:
-    """Say how good the model of RUN is on the labelled images of SOURCE.
+    """Evaluate the model of RUN on the labelled images of SOURCE.
 
     \b
     striate evaluate runs/flowers-1 more.csv --image path --label species --out rows.csv
     striate evaluate runs/flowers-1 more-flowers --coverage 0.95 --precision 0.9
 
-    Images that it was trained on are not counted. SOURCE is read as in the fit, but for flags.
+    Training and validation images of the model are not counted. SOURCE is read as in the fit;
+    flags change that.
     """
     typed, reading = parse_decision_flags(more, "evaluate"), settings_of(more)
     from striate.command.evaluation_output import evaluated, evaluation_file, evaluation_lines
@@ -220,28 +229,33 @@ def evaluate(
     required=("source",),
     checks_later=True,
     without=TRAINING_FLAGS,
-    short_help="Say what is in SOURCE, before any training.",
+    short_help="Check the images and labels of SOURCE without training.",
 )
 @click.argument("source", metavar="SOURCE", required=False, type=click.Path())
 @click.option(
-    "--out", "-o", "page", metavar="FILE", type=click.Path(), help="The page.  [inspect.html]"
+    "--out",
+    "-o",
+    "page",
+    metavar="FILE",
+    type=click.Path(),
+    help="Report to write.  [inspect.html]",
 )
-@click.option("--fix", "table", metavar="FILE", type=click.Path(), help="Write a clean table.")
-@click.option("--force", is_flag=True, help="Replace files that are not striate's own.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of sentences.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@click.option("--fix", "table", metavar="FILE", type=click.Path(), help="Write a cleaned table.")
+@click.option("--force", is_flag=True, help="Replace files even if striate did not write them.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 def inspect(
     source: str, page: str | None, table: str | None, as_json: bool, quiet: bool, **given: Any
 ) -> None:
-    """Say what is in SOURCE, before any training: copies, leaks, wrong labels, series, files.
+    """Check SOURCE without training: duplicates, leakage, label errors, series, unusable files.
 
     \b
     striate inspect flowers
     striate inspect flowers --fix clean.csv
     striate fit clean.csv
 
-    The page shows the pictures. --fix lists one file of each picture in a table that fit reads,
-    without pictures under several labels; no file is touched.
+    The report shows the images. --fix writes a table for fit that lists each image once and
+    leaves out images with several labels; no image file is changed.
     """
     force = given.pop("force")
     options = parse_typed_options(given)
@@ -257,19 +271,19 @@ def inspect(
     refuse_if_strict(found, options)
 
 
-@main.command(cls=Verb, required=("log",), short_help="Say what the curves of LOG tell.")
+@main.command(cls=Verb, required=("log",), short_help="Diagnose the learning curves of LOG.")
 @click.argument("log", metavar="LOG", required=False, type=click.Path())
-@click.option("--val-images", metavar="N", help="How many images judged each epoch.  [1,000]")
-@click.option("--train-images", metavar="N", help="How many images it learnt from.  [1,000]")
+@click.option("--val-images", metavar="N", help="Number of validation images.  [1,000]")
+@click.option("--train-images", metavar="N", help="Number of training images.  [1,000]")
 @click.option("--lang", metavar="LANG", default="auto", help="auto (locale), en, zh.  [auto]")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of sentences.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def diagnose(log: str, lang: str, as_json: bool, **images: str | None) -> None:
-    """Say what the curves of a training tell, whichever program wrote LOG.
+    """Diagnose the learning curves of a training, whichever program wrote LOG.
 
     \b
     striate diagnose history.csv --val-images 500
 
-    LOG is a table or JSON (of striate, Keras, Lightning, …) or TensorBoard's event files.
+    LOG is a table or JSON file (of striate, Keras, Lightning, …) or TensorBoard event files.
     """
     check_language(lang, "Type: striate diagnose --help")
     from striate.command.diagnose_output import diagnose_log, diagnosis_lines
@@ -281,7 +295,7 @@ def diagnose(log: str, lang: str, as_json: bool, **images: str | None) -> None:
 @click.argument("run", metavar="RUN", required=False, type=click.Path())
 @click.option("--lang", metavar="LANG", default="auto", help="auto (locale), en, zh.  [auto]")
 def report(run: str, lang: str) -> None:
-    """Write the report of RUN again, such as in another language.
+    """Write the report of RUN again, for example in another language.
 
     \b
     striate report runs/flowers-1 --lang zh
@@ -295,13 +309,13 @@ def report(run: str, lang: str) -> None:
     _write_stdout(f"{loaded.folder / 'report.html'}\n")
 
 
-@main.command(cls=Verb, short_help="List the networks at hand, or the layers of one.")
+@main.command(cls=Verb, short_help="List the available networks, or the layers of one.")
 @click.argument("name", metavar="[NAME]", required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def nets(name: str | None, as_json: bool) -> None:
-    """List the networks at hand: size, cost, speed on this machine, weights.
+    """List the available networks: size, cost, speed on this machine, weights.
 
-    With NAME its layers: output shape, parameters, multiply-adds, receptive field.
+    With NAME, list its layers: output shape, parameters, multiply-adds, receptive field.
 
     \b
     striate nets resnet-20
@@ -315,21 +329,21 @@ def nets(name: str | None, as_json: bool) -> None:
 
 
 @main.command(
-    cls=Verb, required=("files",), short_help="Say what network is in FILES of another toolbox."
+    cls=Verb, required=("files",), short_help="Show the network in FILES of another toolbox."
 )
 @click.argument("files", metavar="FILES...", nargs=-1, type=click.Path())
 @click.option(
-    "--check", metavar="REF", type=click.Path(), help="An .npz of x, y: compare the answers."
+    "--check", metavar="REF", type=click.Path(), help="An .npz of x, y: compare the outputs."
 )
 @click.option("--net", metavar="NAME", help="The list of layers, where FILES hold weights alone.")
 def weights(files: tuple[str, ...], check: str | None, net: str | None) -> int:
-    """Say what network is in FILES of another toolbox, layer by layer; nothing of them is run.
+    """Show the network in FILES of another toolbox, layer by layer, without running any code.
 
     \b
     striate weights net.onnx
     striate weights deploy.prototxt net.caffemodel --check reference.npz
 
-    --check exits with 1 where an answer differs by more than 1e-5 of the largest.
+    --check ends with exit code 1 if an output differs by more than 1e-5 of the largest.
     """
     from striate.command.weights_output import check_weights, examine_weights, weights_lines
 
@@ -339,19 +353,19 @@ def weights(files: tuple[str, ...], check: str | None, net: str | None) -> int:
     return 0 if all(each.passes for each in compared) else 1
 
 
-@main.command(cls=Verb, short_help="Look at this machine and what is missing.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@main.command(cls=Verb, short_help="Check this machine and the installation.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def doctor(as_json: bool) -> None:
-    """Tell versions, device, threads, precision and why, and what is missing."""
+    """Show versions, device, threads and precision, and what is missing."""
     from striate.command.doctor import examination_lines, examine_machine
 
     _print_result(examine_machine(), examination_lines, as_json)
 
 
-@main.command(cls=Verb, required=("shell",), short_help="Print a script of completions for SHELL.")
+@main.command(cls=Verb, required=("shell",), short_help="Print a completion script for SHELL.")
 @click.argument("shell", metavar="SHELL", required=False)
 def completion(shell: str) -> None:
-    """Print a script that completes striate's verbs and flags: SHELL is bash, zsh or fish.
+    """Print a script that completes commands and flags; SHELL is bash, zsh or fish.
 
     \b
     striate completion zsh >> ~/.zshrc
@@ -366,7 +380,7 @@ def completion(shell: str) -> None:
 
 
 def run(words: Sequence[str]) -> int:
-    """Runs a command line and gives its exit code; every error is told on stderr."""
+    """Run a command line and return its exit code; errors are printed on stderr."""
     try:
         # Not click's own `main`: it turns Ctrl-C and a closed pipe into something else.
         with main.make_context("striate", list(words)) as ctx:
@@ -380,7 +394,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _end(error: BaseException, words: Sequence[str]) -> int:
-    """Tells of what broke a command off, and gives its exit code."""
+    """Print why a command ended early, and return its exit code."""
     ended = signal_behind(error)
     if ended is not None:
         end_is_reached()
@@ -401,10 +415,10 @@ def _end(error: BaseException, words: Sequence[str]) -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    """Ends the process at once: what torch would take apart piece by piece, the system drops.
+    """End the process at once, without taking torch apart piece by piece.
 
-    That is half a second and 100 MB. Files are whole by now; threads that still decode, after
-    Ctrl-C, are not waited for.
+    That saves half a second and 100 MB. All files are complete by now; threads that are still
+    decoding, after Ctrl-C, are not waited for.
     """
     if code not in ENDED_BY_SIGNAL:
         atexit._run_exitfuncs()
@@ -417,7 +431,7 @@ def _leave(code: int) -> NoReturn:
 
 
 def _print_error(error: StriateError, mark: str = "error: ") -> None:
-    """An error on stderr: its sentence (or one a fault), then what to type or do."""
+    """Print an error on stderr: one sentence per fault, then what to type."""
     for line in error_lines(error, mark):
         click.echo(line, err=True, color=errors_in_colour())
 
@@ -452,7 +466,7 @@ def _print_result(found: Any, lines: Any, as_json: bool) -> None:
 
 
 def _write_stdout(text: str) -> None:
-    """The result on stdout, in UTF-8 whatever the locale; bytes that are no text as escapes."""
+    """Write the result to stdout in UTF-8, whatever the locale; invalid bytes become escapes."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
     sys.stdout.buffer.flush()

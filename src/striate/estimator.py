@@ -1,4 +1,4 @@
-"""`ImageClassifier`: scikit-learn's contract over the same pieces; no run folder stays behind."""
+"""`ImageClassifier`: the fitting procedure as a scikit-learn classifier, without a run folder."""
 
 import os
 import threading
@@ -46,20 +46,20 @@ class ImageClassifier(
     TransformerMixin,
     BaseEstimator,
 ):
-    """A classifier of images that keeps scikit-learn's contract.
+    """An image classifier that follows scikit-learn's conventions.
 
-    `X` is a list (or an array, a series, one column) of paths, of PIL images or of arrays; or
-    one array N x H x W or N x H x W x C, uint8 or floats in [0, 1]. With `image_shape`, such as
-    `(8, 8)`, `X` is rows of numbers instead, N x D, and a row is reshaped to a picture; one side
-    may be -1. Rows of uint8, or of floats in [0, 1], are taken as they are; of others the least
-    number of the training rows is black, the greatest white.
+    `X` is a list (or an array, a series, one column) of paths, PIL images or arrays; or one array N
+    x H x W or N x H x W x C, uint8 or floats in [0, 1]. With `image_shape`, such as `(8, 8)`, `X`
+    is N x D instead, and each row is reshaped to an image; one side may be -1. Rows of uint8, or of
+    floats in [0, 1], are used unchanged; others are scaled by the minimum and maximum of the
+    training rows.
 
-    `fit` learns on all of `X`: the caller judges. `minutes` is what one fit may take;
+    `fit` uses all of `X` and makes no test split. `minutes` is the time budget of one fit;
     `strategy`, `net`, `weights` and `device` are those of `striate fit`; `random_state` is its
     seed. `verbose` shows the progress.
 
-    Fitted: `classes_`, `plan_` (what was chosen, and why), `evidence_` (what was measured
-    before), `classifier_` (the model), and for rows `n_features_in_` and `pixel_range_`.
+    Fitted attributes: `classes_`, `plan_` (every setting with its reason), `evidence_` (what was
+    measured before), `classifier_` (the model), and for rows `n_features_in_` and `pixel_range_`.
     """
 
     def __init__(
@@ -84,11 +84,11 @@ class ImageClassifier(
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> "ImageClassifier":
-        """Learns from images and their labels; the same images in any order give the same model.
+        """Fit to images and labels; the same images in any order give the same model.
 
-        Images with the same entry in `groups` (one patient, one writer) stay together wherever
-        some are held back for a choice. Raises `ValueError` where `X`, `y` or a parameter is
-        wrong or an image cannot be read, `FileNotFoundError` where one is not there.
+        Images with the same entry in `groups` (one patient, one writer) stay together if images are
+        held out for validation. Raises `ValueError` if `X`, `y` or a parameter is wrong or an image
+        cannot be read, `FileNotFoundError` if one does not exist.
         """
         options = self._options()
         y = validate_data(self, y=y)
@@ -98,8 +98,8 @@ class ImageClassifier(
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise SourceError(
-                f"All {len(y)} labels are {self.classes_[0]!r}, which is one class only.",
-                "A classifier needs images of two classes or more.",
+                f"All {len(y)} labels are {self.classes_[0]!r}, so there is only one class.",
+                "Give images of at least two classes.",
             )
         with _exclusive_random_state(), _open_watcher(self.verbose) as watch:
             clock = TimeBudget(options.minutes)
@@ -122,15 +122,15 @@ class ImageClassifier(
         return labels
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Probabilities N x K float32, calibrated, in the order of `classes_`; rows sum to 1.
+        """Calibrated probabilities N x K float32, in the order of `classes_`; rows sum to 1.
 
-        Raises `ValueError` where an image cannot be read: leaving it out would shift the others.
+        Raises `ValueError` if an image cannot be read: leaving it out would shift the others.
         """
         check_is_fitted(self)
         return self._of_blocks(X, self.classifier_.probabilities)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
-        """Features N x D float32: what the model's last, linear layer sees of every image."""
+        """Features N x D float32: the input of the model's last, linear layer."""
         check_is_fitted(self)
         return self._of_blocks(X, self._features)
 
@@ -167,7 +167,7 @@ class ImageClassifier(
         )
 
     def _pictures(self, X: Any, *, reset: bool) -> Sequence[Any]:
-        """What `X` holds, a picture an entry, not read yet."""
+        """The images in `X`, one per entry, not read yet."""
         if self.image_shape is None:
             return list_pictures(X, type(self).__name__)
         rows_ND = validate_data(self, X, reset=reset)
@@ -178,7 +178,7 @@ class ImageClassifier(
     def _of_blocks(
         self, X: Any, compute: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
     ) -> NDArray[np.float32]:
-        """What `compute` makes of all images, decoded as those of `fit`, some at a time."""
+        """The result of `compute` for all images, decoded as in `fit`, block by block."""
         spec = self.classifier_.spec
         index = _read_unlabelled(self._pictures(X, reset=False))
         found = []
@@ -200,7 +200,7 @@ class ImageClassifier(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Packed:
-    """A model as a pickle holds it: its specification and its weights in safetensors' bytes."""
+    """A pickled model: its specification, and its weights as bytes of a safetensors file."""
 
     spec: ModelSpec
     weights: bytes
@@ -218,14 +218,14 @@ class _Packed:
 
 
 def _read_unlabelled(pictures: Sequence[Any]) -> Index:
-    """An index of unlabelled pictures, each checked by its header."""
+    """An index of unlabelled images, each with its header checked."""
     for picture in pictures:
         if not isinstance(picture, str | os.PathLike):
             continue
         path = Path(picture).expanduser()
         if path.is_dir():
             raise UsageError(
-                f"{picture} is a folder, not an image.", "Give the paths of its images."
+                f"{picture} is a folder, not an image.", "Give the paths of the images in it."
             )
         if not os.path.lexists(path):
             raise SourceMissingError(f"There is no file {picture}.", "Check the path.")
@@ -246,7 +246,7 @@ def _label_index(index: Index, classes: NDArray[Any], numbers: Rows, groups: Any
 
 
 def _machine_with_threads(device: str) -> Machine:
-    """The machine with the threads that the caller left it: `n_jobs` processes share the cores."""
+    """The machine with the threads available here: `n_jobs` processes share the cores."""
     machine = measure_machine(device)
     return replace(machine, threads=min(machine.threads, torch.get_num_threads()))
 
@@ -264,10 +264,10 @@ def _open_watcher(verbose: bool) -> Iterator[Watch]:
 
 @contextmanager
 def _exclusive_random_state() -> Iterator[None]:
-    """One at a time in a process, and its random state put back.
+    """Run one fit at a time in a process, and restore torch's random state afterwards.
 
-    Threads and kernels are torch's for the whole process: of two fits in threads of one, each
-    would put back what the other has set.
+    Threads and kernels are settings of the whole process: two fits in two threads would each
+    restore the other's settings.
     """
     with _FIT_LOCK, torch.random.fork_rng(devices=[]):
         yield

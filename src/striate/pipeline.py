@@ -1,4 +1,4 @@
-"""The main job: labelled images in, a run folder with a classifier and its report out."""
+"""The main procedure: from labelled images to a run folder with a classifier and its report."""
 
 import shlex
 from dataclasses import fields, replace
@@ -46,10 +46,10 @@ __all__ = ["fit", "write_report"]
 def fit(
     source: object, options: Options, watch: Watch = unwatched, clock: TimeBudget | None = None
 ) -> Run:
-    """The run of a source with these options: found finished, gone on with, or made anew.
+    """Fit a classifier to a source; an existing run with these settings is resumed or reused.
 
-    `clock` started with the command; the budget counts from there. Raises the kinds of
-    `StriateError` that docs/reference/contracts.md names.
+    `clock` was started with the command; the time budget counts from there. Raises the kinds of
+    `StriateError` listed in docs/reference/contracts.md.
     """
     clock = clock or TimeBudget(options.minutes)
     watch(Progress(stage="scan"))
@@ -104,8 +104,8 @@ def _copies_notes(index: Index, split: Split) -> tuple[Sentence, ...]:
         return ()
     note = say(
         "split.copies_once",
-        "Images that judge and are copies of others that judge: {n:,} of {of:,}. Of several "
-        "copies one counts.",
+        "{n:,} of {of:,} test images have a duplicate among the test images. Each "
+        "set of duplicates is counted once.",
         n=copies,
         of=len(judged),
     )
@@ -113,7 +113,7 @@ def _copies_notes(index: Index, split: Split) -> tuple[Sentence, ...]:
 
 
 def open_or_resume_run(source: object, index: Index, options: Options, clock: TimeBudget) -> Run:
-    """The run folder that these settings on these images go on with, or a new one."""
+    """The run folder that these settings on these images continue, or a new one."""
     address = str(index.address or index.root) or "memory"
     return Run.open(
         index.name,
@@ -129,9 +129,9 @@ def _refuse_if_strict(index: Index, options: Options) -> None:
     aside = [e for e in index.examples if e.status == "set_aside"]
     if options.strict and aside:
         raise StrictError(
-            f"{len(aside):,} of {len(index.examples):,} files were set aside, and --strict allows "
-            f"none: {aside[0].path} ({aside[0].reason}).",
-            "Mend or remove them, or leave --strict out.",
+            f"{len(aside):,} of {len(index.examples):,} files were excluded, and --strict "
+            f"allows none: {aside[0].path} ({aside[0].reason}).",
+            "Repair or remove these files, or leave --strict out.",
         )
 
 
@@ -141,7 +141,7 @@ def _source_sentence(index: Index) -> Sentence:
     if index.task == "number":
         return say(
             "pipeline.met_numbers",
-            "{name}: {used:,} images with a number, {aside:,} files set aside",
+            "{name}: {used:,} images with a number, {aside:,} files excluded",
             name=index.name,
             used=used,
             aside=aside,
@@ -149,8 +149,8 @@ def _source_sentence(index: Index) -> Sentence:
     if index.task == "labels":
         return say(
             "pipeline.met_labels",
-            "{name}: {labels:,} labels, several an image, {used:,} images, {aside:,} files set "
-            "aside",
+            "{name}: {labels:,} labels (several per image), {used:,} images, {aside:,} "
+            "files excluded",
             name=index.name,
             labels=len(index.classes),
             used=used,
@@ -158,7 +158,7 @@ def _source_sentence(index: Index) -> Sentence:
         )
     return say(
         "pipeline.met",
-        "{name}: {classes:,} classes, {used:,} images, {aside:,} files set aside",
+        "{name}: {classes:,} classes, {used:,} images, {aside:,} files excluded",
         name=index.name,
         classes=len(index.classes),
         used=used,
@@ -171,13 +171,13 @@ def _split_sentence(split: Split) -> Sentence:
         # What is few are the images, or those of the rarest class: the note of the split says it.
         return say(
             "pipeline.crossed",
-            "Too few for a test split: each of {n:,} images is judged by a model that did not see "
-            "it, in five parts",
+            "Too few images for a test split: evaluated by 5-fold cross-validation on "
+            "all {n:,} images",
             n=len(split.train),
         )
     return say(
         "pipeline.split",
-        "{train:,} to train, {val:,} to choose, {test:,} to judge",
+        "{train:,} training, {val:,} validation and {test:,} test images",
         train=len(split.train),
         val=len(split.val),
         test=len(split.test) - len(split.leaked),
@@ -185,7 +185,7 @@ def _split_sentence(split: Split) -> Sentence:
 
 
 def _repeat_command(source: object, options: Options) -> str:
-    """The command line that does the same, as people type it."""
+    """The command line that repeats the run, as a person types it."""
     words = ["striate", "fit", shown if (shown := _source_text(source)) else "SOURCE"]
     for field in fields(Options):
         value, usual = getattr(options, field.name), field.default

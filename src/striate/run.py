@@ -1,4 +1,4 @@
-"""The run folder: keep a value, find it again, resume, continue."""
+"""The run folder: store results, find them again, resume and continue a fit."""
 
 import contextlib
 import os
@@ -59,9 +59,10 @@ FIRST_MODEL = "first_model"
 class Run:
     """A folder that holds one fit.
 
-    `keep` is the one habit from which resuming follows: what the folder holds and was made from
-    the same things is read, all else is made and written whole. `mode` is `new`, `resume` (was
-    broken off), `improve` (finished, and now given more minutes) or `done` (nothing to do).
+    A fit resumes because every result goes through `keep`: a result that is stored and was made
+    from the same inputs is read, any other is computed and stored atomically. `mode` is `new`,
+    `resume` (was interrupted), `improve` (finished, and now given more minutes) or `done` (nothing
+    to do).
     """
 
     def __init__(
@@ -86,11 +87,11 @@ class Run:
         content_hash: str = "",
         clock: TimeBudget | None = None,
     ) -> "Run":
-        """The run that a command goes on with, or a new one (docs/reference/contracts.md).
+        """The run that a command continues, or a new one (docs/reference/contracts.md).
 
-        Raises `UsageError` where `--out` names a folder that is not a run, or one with other
-        settings; `ModelError` where a run that might be meant is damaged or of a newer striate;
-        `MachineError` where the folder cannot be made or another process works in it.
+        Raises `UsageError` if `--out` names a folder that is not a run, or a run with other
+        settings; `ModelError` if a run that may be meant is damaged or of a newer version;
+        `MachineError` if the folder cannot be created or another process uses it.
         """
         source = SourceRecord(address=source_address, content_hash=content_hash)
         fresh = new_record(source_name, source, options, command, package_versions())
@@ -102,15 +103,18 @@ class Run:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Run":
-        """The run in a folder, to be read: finished, broken off or still going on.
+        """The run in a folder, finished or not, for reading.
 
-        Raises `UsageError` where the folder is no run, `ModelError` where it is damaged or of a
-        newer striate.
+        Raises `UsageError` if the folder is not a run, `ModelError` if it is damaged or of a newer
+        version.
         """
         try:
             folder = Path(path)
         except TypeError as error:
-            raise UsageError(f"{path!r:.60} names no run folder.", "Give its path.") from error
+            raise UsageError(
+                f"{path!r:.60} is not the path of a run folder.",
+                "Give the path of its folder, such as runs/flowers-1.",
+            ) from error
         if folder.name == RUN:
             folder = folder.parent
         return cls(folder, read_record(folder))
@@ -126,27 +130,27 @@ class Run:
         inputs: Sequence[str] | None = None,
         also: object = None,
     ) -> T:
-        """The value that the folder holds under `name`, or what `make` gives: `RunStore.keep`."""
+        """The value stored under `name`, or the result of `make`: see `RunStore.keep`."""
         return self._shelf.keep(name, make, codec, inputs=inputs, also=also)
 
     def write(self, name: str, value: T, codec: Codec[T] | None = None) -> None:
-        """Writes a value under `name`, whole or not at all."""
+        """Write a value under `name` atomically."""
         self._shelf.write(name, value, codec)
 
     def watched_by(self, watch: Watch) -> None:
-        """Tells this watcher what the folder held damaged and is made again."""
+        """Tell this watcher which stored values were damaged and are computed again."""
         self._shelf.tell = lambda note: watch(Progress(stage="train", note=note))
 
     def read(self, name: str, codec: Codec[T] | None = None) -> T:
-        """The value that the folder holds under `name`; raises `ModelError` where it has none."""
+        """The value stored under `name`; raises `ModelError` if there is none."""
         return self._shelf.read(name, codec)
 
     def holds(self, name: str) -> bool:
-        """Whether something was written under `name`."""
+        """Whether a value was stored under `name`."""
         return self._shelf.holds(name)
 
     def path(self, name: str) -> Path:
-        """Where a value of this name stands: public files on top, all else in `checkpoints/`."""
+        """The path of a stored value: public files in the folder, others in `checkpoints/`."""
         return self._shelf.path(name)
 
     @property
@@ -156,7 +160,7 @@ class Run:
 
     @property
     def record(self) -> RunRecord:
-        """What `run.json` says now."""
+        """The current content of `run.json`."""
         return self._shelf.record
 
     @property
@@ -182,13 +186,13 @@ class Run:
     # Going on ------------------------------------------------------------------------------------
 
     def stage_done(self, name: str, seconds: float) -> None:
-        """Adds seconds to a stage's; a stage that was broken off counts both parts."""
+        """Add seconds to a stage; an interrupted stage sums its parts."""
         spent = self.record.stages.get(name, 0.0) + seconds
         self._shelf.change(stages={**self.record.stages, name: round(spent, 3)})
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Adds what a stage takes to the account; a stage within it counts for itself alone."""
+        """Add the duration of a block to its stage; nested stages are counted separately."""
         started, before = time.monotonic(), self._accounted()
 
         def note() -> None:
@@ -218,9 +222,9 @@ class Run:
             self._shelf.change(source=replace(self.record.source, content_hash=content_hash))
 
     def look(self, plan: Plan) -> int:
-        """Counts a look at the test split by a plan, before it happens; says which look it is.
+        """Count an evaluation of a plan on the test split, before it happens; returns its number.
 
-        The same plan looking again sees what it saw: that is no new look.
+        Evaluating the same plan again gives the same result and is not counted again.
         """
         judged = files.values_digest(plan)
         if judged not in self.record.looks:
@@ -234,13 +238,13 @@ class Run:
         self.close()
 
     def abandon(self) -> None:
-        """Takes back a run that this process has just begun, and the folders made for it."""
+        """Remove a run that this process has just begun, and the folders created for it."""
         if self._place and self._place.begun:
             remove_begun_run(self.folder, self._place.made)
         self.close()
 
     def close(self) -> None:
-        """Lets other processes work in the folder."""
+        """Release the folder for other processes."""
         if self._lock:
             self._lock.close()
             self._lock = None
@@ -251,12 +255,13 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        """Takes a run back that an error left without use; tells a crash where its run is."""
+        """Remove a run that failed without a result; attach the folder to an unexpected error."""
         hopeless = isinstance(error, StriateError) and error.exit_code in _INPUT_ERROR_CODES
         unused = not self.record.files or (hopeless and not self.model.exists())
         if error is not None and unused and self._place and self._place.begun:
             self.abandon()
         elif error is not None and not isinstance(error, StriateError):
+            # Any exception can carry the folder; `report_crash` reads it.
             error.striate_run = str(self.folder)  # type: ignore[attr-defined]
         self.close()
 
@@ -264,17 +269,17 @@ class Run:
 
     @property
     def summary(self) -> Summary:
-        """What came out: the content of `summary.json`."""
+        """The result: the content of `summary.json`."""
         return self.read("summary.json")
 
     @property
     def plan(self) -> Plan:
-        """What was chosen, and why."""
+        """The plan: every setting, with its reason."""
         return self.read("plan.json")
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What the checks say."""
+        """The results of the checks."""
         return self.read("findings.json")
 
     @cached_property
@@ -296,18 +301,21 @@ class Run:
         image: str | None = None,
         root: str | os.PathLike[str] | None = None,
     ) -> Predictions:
-        """Predictions for images, a row for each in the order given.
+        """Predictions for images, one row per image, in order.
 
-        Images are paths, folders, tables, archives, PIL images, bytes, open files, arrays (one
-        H x W [x C], many N x H x W [x C]) and tensors, or any list, iterator or column of such;
-        floats lie in [0, 1]. `image` names a table's column, `root` is where its paths begin.
-        With `coverage` each has a set of classes (`sets`) that holds the true one so often; at a
-        familiarity of at most `unknown` the answer is `unknown`; with `precision` answers that
-        are not sure enough for it are `unsure`; with `recall` every class that may be true at
-        that rate is `flagged`; `costs` names a CSV file of what answers cost, and the class that
-        costs least is predicted.
-        An image that cannot be read keeps its row: its label is None, its probabilities are NaN,
-        and `errors` says why. Raises `UsageError` where what was given holds no images.
+        Images are paths, folders, tables, archives, PIL images, bytes, open files, arrays (one H x
+        W [x C], many N x H x W [x C]) and tensors, or any list, iterator or column of these; floats
+        are in [0, 1]. `image` names a table's column of paths, which start from `root`.
+
+        `coverage` adds conformal sets of classes (`sets`) that hold the true class at that rate. An
+        image whose familiarity (p-value of being in distribution) is at most `unknown` gets the
+        label `unknown`. With `precision`, predictions that are not confident enough for it are
+        `unsure`. With `recall`, every class that is probable enough for it is `flagged`. `costs`
+        names a CSV file of misclassification costs; then the class of least expected cost is
+        predicted.
+
+        An image that cannot be read has the label None, NaN probabilities, and the reason in
+        `errors`. Raises `UsageError` if there are no images.
         """
         from striate.data.estimator_input import one_or_many
         from striate.data.scan import read_unlabelled
@@ -338,14 +346,13 @@ class Run:
         classes: "Names" = (),
         **reading: "Unpack[Settings]",
     ) -> Evaluation:
-        """How good the model is on labelled images, those left out that it was trained on.
+        """The evaluation of the model on labelled images, without those it was trained on.
 
-        What is asked for as in `predict` follows from the run's held-out images; `observed`
-        tells what it then gave on these. With `costs` the answers are those that cost least.
-        `classes` names labels that are numbers: a list, the first for 0, or a dict. `reading`
-        are settings of `fit` that say how the source is read, such as `image`, `label`, `group`,
-        `group_pattern`, `root`; without them those of the run hold.
-        Images of classes that the model does not know are not counted.
+        The decision rules are those of `predict`. Their thresholds come from the run's held-out
+        images, and `observed` holds what they reach on these images. `classes` names the class
+        numbers: a list, the first for 0, or a dict. `reading` are settings of `fit` for reading the
+        source, such as `image`, `label`, `group`, `group_pattern`, `root`; by default those of the
+        run. Images of classes that the model does not have are not counted.
         """
         from striate.predict.judging import judge
         from striate.predict.judging import reading as merged

@@ -53,7 +53,7 @@ def test_one_that_is_missing_does_not_end_the_rest(
     found = rows(out)
     assert tuple(row["path"] for row in found) == paths
     assert [row["predicted"] for row in found] == ["red", "", "green", "red", "", ""]
-    assert found[1]["error"] == "it is not there"
+    assert found[1]["error"] == "it does not exist"
     assert "not read: gone.png" in err
     code, out, _ = told(capsys, "predict", small_run, *paths, "-q", "--json")
     lines = [json.loads(line) for line in out.splitlines()]
@@ -153,8 +153,8 @@ def test_evaluate_takes_the_flags_that_its_hints_name(
     named = ("--image", "foto", "--label", "kind")
     code, out, _ = told(capsys, "evaluate", small_run, listed, *named, "-o", "rows.csv")
     assert code == 0
-    assert "2 images" in out
-    assert "1 images are of classes that the model does not know" in out
+    assert "n = 2 images" in out
+    assert "1 images are not counted" in out
     assert "zebra (1)" in out
     found = rows(Path("rows.csv").read_text())
     assert list(found[0]) == [

@@ -44,15 +44,15 @@ def test_nothing_asked_nothing_changed() -> None:
     [
         ("activation=leaky_rel", "did you mean leaky_relu"),
         ("kernel_sise=3", "did you mean kernel_size"),
-        ("kernel_size=three", "a whole number is due"),
-        ("kernel_size=0", "must lie between 1 and 15"),
+        ("kernel_size=three", "not a whole number"),
+        ("kernel_size=0", "must be between 1 and 15"),
         ("learning_rate=-1", "must be at least 0"),
         ("learning_rate=nan", "must"),
         ("label_smoothing=1.5", "between 0 and 0.99"),
-        ("depth", "NAME=VALUE is due"),
-        ("strategy=deep", "no choice of a plan"),
-        ("augment=flip", "no choice of a plan"),
-        ("augment.flip=much", "a number is due"),
+        ("depth", "NAME=VALUE"),
+        ("strategy=deep", "not a setting of the plan"),
+        ("augment=flip", "not a setting of the plan"),
+        ("augment.flip=much", "not a number"),
     ],
 )
 def test_what_cannot_be_meant(text: str, said: str) -> None:

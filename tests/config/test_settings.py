@@ -39,14 +39,14 @@ def test_the_words_of_the_flags_are_those_of_the_rules() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [
-        ("minutes", "soon", "takes a number, not 'soon'"),
+        ("minutes", "soon", "must be a number, not 'soon'"),
         ("minutes", 0.2, "at least 0.5"),
         ("minutes", float("inf"), "at least 0.5"),
-        ("minutes", float("nan"), "takes a number, not nan"),
-        ("minutes", True, "takes a number"),
-        ("minutes", None, "takes a number"),
-        ("seed", 1.5, "takes a whole number"),
-        ("seed", "1.0", "takes a whole number"),
+        ("minutes", float("nan"), "must be a number, not nan"),
+        ("minutes", True, "must be a number"),
+        ("minutes", None, "must be a number"),
+        ("seed", 1.5, "must be a whole number"),
+        ("seed", "1.0", "must be a whole number"),
         ("seed", -1, "between 0"),
         ("seed", 2**63, "between 0"),
         ("strategy", "depp", "did you mean deep?"),
@@ -55,12 +55,12 @@ def test_the_words_of_the_flags_are_those_of_the_rules() -> None:
         ("lang", "de", "one of auto, en, zh"),
         ("device", "gpu", "cuda:NUMBER"),
         ("device", "cuda:x", "cuda:NUMBER"),
-        ("net", "", "takes a text"),
-        ("net", 3, "takes a text"),
+        ("net", "", "must be text"),
+        ("net", 3, "must be text"),
         ("restart", "yes", "True or False"),
         ("max_pixels", 0, "at least 1"),
         ("min_accuracy", 92, "between 0 and 1"),
-        ("out", "", "takes a text"),
+        ("out", "", "must be text"),
     ],
 )
 def test_a_faulty_value_is_told_with_its_bounds(name: str, value: Any, complaint: str) -> None:
@@ -78,7 +78,7 @@ def test_every_fault_is_told_at_once() -> None:
     assert caught.value.sentence.splitlines() == [
         "SOURCE is missing.",
         "minuts is not a setting; did you mean minutes?",
-        "seed is -1; it must lie between 0 and 9,223,372,036,854,775,807.",
+        "seed is -1; it must be between 0 and 9,223,372,036,854,775,807.",
         "strategy is 'deap'; it must be one of auto, linear, layers, shallow, deep, scratch; "
         "did you mean deep?",
     ]
@@ -88,11 +88,11 @@ def test_every_fault_is_told_at_once() -> None:
 def test_a_file_that_is_not_there_is_told_with_its_neighbour(tmp_path: Path, name: str) -> None:
     (tmp_path / "plan.json").write_text("{}")
     assert getattr(check_settings({name: str(tmp_path / "plan.json")}), name)
-    with pytest.raises(UsageError, match=r"which is not there; did you mean plan\.json\?"):
+    with pytest.raises(UsageError, match=r"which does not exist; did you mean plan\.json\?"):
         check_settings({name: str(tmp_path / "plam.json")})
     with pytest.raises(UsageError, match="which is a folder"):
         check_settings({name: str(tmp_path)})
-    with pytest.raises(UsageError, match="which is not there"):
+    with pytest.raises(UsageError, match="which does not exist"):
         check_settings({name: str(tmp_path / "no" / "where.json")})
 
 

@@ -139,7 +139,7 @@ def test_a_folder_that_keeps_other_bytes_is_told(
     pets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_folder, "block_checksums", lambda content, threads: (1,))
-    with pytest.raises(MachineError, match="do not stay") as caught:
+    with pytest.raises(MachineError, match="change after they are written") as caught:
         build_cache(read_index(pets, OPTIONS), OPTIONS)
     assert "STRIATE_CACHE" in caught.value.hint
 

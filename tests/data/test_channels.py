@@ -46,9 +46,9 @@ def test_an_array_keeps_the_channels_that_it_has(channels: int) -> None:
 
 def test_more_channels_than_pixels_are_no_picture() -> None:
     assert read_header(bands(1, 5)[0]).mode == "5 channels"
-    with pytest.raises(Unreadable, match="is not a picture"):
+    with pytest.raises(Unreadable, match="is not an image"):
         read_header(np.zeros((8, 8, 8), np.uint8))
-    with pytest.raises(Unreadable, match="is not a picture"):
+    with pytest.raises(Unreadable, match="is not an image"):
         read_header(np.zeros((100, 100, 65), np.uint8))
 
 
@@ -77,10 +77,10 @@ def test_a_picture_without_alpha_is_opaque_where_alpha_is_known_to_be_meant() ->
 @pytest.mark.parametrize(
     ("image", "channels", "sentence"),
     [
-        (RGB, 5, "it has 3 channels where 5 are due"),
-        (RGB[..., 0], 4, "it has 1 channel where 4 are due"),
-        (bands(1, 5)[0], 3, "it has 5 channels where 3 are due"),
-        (bands(1, 5)[0], 1, "it has 5 channels where 1 is due"),
+        (RGB, 5, "it has 3 channels instead of 5"),
+        (RGB[..., 0], 4, "it has 1 channel instead of 4"),
+        (bands(1, 5)[0], 3, "it has 5 channels instead of 3"),
+        (bands(1, 5)[0], 1, "it has 5 channels instead of 1"),
     ],
 )
 def test_a_wrong_number_of_channels_is_a_sentence(image: Any, channels: int, sentence: str) -> None:
@@ -99,7 +99,7 @@ def test_arrays_with_channels_first_or_last_are_told_apart() -> None:
     assert move_channels_last(last) is last
     assert check_picture_array(np.moveaxis(last, 3, 1), "x").shape == last.shape
     assert check_picture_array(bands(6, 2), "x").shape == (6, 12, 12, 2)
-    with pytest.raises(SourceError, match="no set of images"):
+    with pytest.raises(SourceError, match="not a batch of images"):
         check_picture_array(np.zeros((6, 12, 12, 12), np.uint8), "x")
 
 

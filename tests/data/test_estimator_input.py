@@ -51,10 +51,10 @@ def test_pictures_one_by_one(X: Any) -> None:
         ([], "0 sample"),
         (np.zeros((0, 4, 5)), "0 sample"),
         (np.zeros((3, 16)), "image_shape"),
-        (np.zeros((2, 3, 8, 8, 3)), r"\(2, 3, 8, 8, 3\) is no set of images"),
+        (np.zeros((2, 3, 8, 8, 3)), r"\(2, 3, 8, 8, 3\), which is not a batch of images"),
         (np.full((2, 4, 4), np.nan), "NaN"),
         (np.zeros((2, 4, 4), complex), "[Cc]omplex"),
-        (np.full((2, 4, 4), 16.0), r"lie in \[0, 1\]"),
+        (np.full((2, 4, 4), 16.0), r"must be in \[0, 1\]"),
         (np.array([["a.png", "b.png"]]), "dtype"),
     ],
 )

@@ -50,7 +50,7 @@ def test_names_without_folder_or_ending(root: Path) -> None:
     ]
     assert codes(root, "2", "3") == ["read.found_in"]
     found = find_listed_files(["5", "2"], root, "train").images
-    assert found[0].reason == "several files are called so: 5.jpg, 5.png"
+    assert found[0].reason == "several files have this name: 5.jpg, 5.png"
     assert paths(root, "5.png", "2") == ["train/5.png", "train/2.PNG"]
 
 
@@ -75,7 +75,7 @@ def test_two_folders_that_fit_are_both_named(root: Path) -> None:
     for n in (1, 2, 3):
         (root / "test" / f"{n}.jpg").parent.mkdir(exist_ok=True)
         (root / "test" / f"{n}.jpg").touch()
-    with pytest.raises(SourceError, match="test and in train") as caught:
+    with pytest.raises(SourceError, match="test and train") as caught:
         paths(root, "2", "3", name="labels")
     assert f"--root {root}/test or --root {root}/train" in caught.value.hint
     assert paths(root, "2", "3", name="test") == ["test/2.jpg", "test/3.jpg"]
@@ -108,15 +108,19 @@ def test_what_is_no_file_is_told_apart(root: Path) -> None:
     cells = ("1.jpg", "", "https://a.b/1.jpg", "S3://a/1.jpg", "x\0y", "x" * 10**6, "=A1", "train")
     found = find_listed_files(cells, root, "train")
     assert [each.reason for each in found.images] == [
-        *("", "no image is named", *["it is a URL, and striate does not download"] * 2),
-        *(*["it is no path"] * 2, "it is listed and not there", "not a file but a folder"),
+        *("", "the row names no image", *["it is a URL, and striate does not download images"] * 2),
+        *(
+            *["it is not a valid path"] * 2,
+            "the file is listed but does not exist",
+            "it is a folder, not a file",
+        ),
     ]
     assert max(len(each.path) for each in found.images) < 100
     assert [note.code for note in found.notes] == ["read.listed_gone", "read.urls"]
 
 
 def test_nothing_there_is_told_with_the_place(root: Path) -> None:
-    with pytest.raises(SourceMissingError, match="Not one of the 2") as caught:
+    with pytest.raises(SourceMissingError, match="None of the 2") as caught:
         find_listed_files(["new/1.jpg", "new/2.jpg"], root, "train")
     assert f"{root}/new/1.jpg" in caught.value.hint
     assert "--root" in caught.value.hint

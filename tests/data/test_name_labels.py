@@ -87,7 +87,7 @@ def test_strict_refuses_what_does_not_fit(
 def test_a_pattern_that_fits_nothing_is_no_source(tmp_path: Path) -> None:
     root = put(tmp_path / "pets", "", names=PETS)
     for source in (root, packed(root)):
-        with pytest.raises(SourceError, match="fits none of the 6") as caught:
+        with pytest.raises(SourceError, match="matches none of the 6") as caught:
             read_index(source, Options(label_pattern="<(.+)>"))
         assert caught.value.exit_code == 3
         assert "great dane_0.png" in caught.value.sentence

@@ -68,7 +68,7 @@ def test_columns_say_yes_or_no(tmp_path: Path) -> None:
 
 def test_a_cell_that_says_neither_is_told(tmp_path: Path) -> None:
     lines = [f"{k:02}.png,{k % 2},{0.5}" for k in range(12)]
-    with pytest.raises(SourceError, match=r"Row 1 of .* says 0\.5 of blue"):
+    with pytest.raises(SourceError, match=r"Row 1 of .* has 0\.5 in the column blue"):
         read_index(table(tmp_path, "image,red,blue", lines), Options(label="red,blue"))
 
 
@@ -102,8 +102,8 @@ def test_what_is_no_number_is_set_aside(tmp_path: Path) -> None:
     words = [*(str(k) for k in range(10)), "tall", "inf"]
     index = read_index(numbers(tmp_path, words), Options(task="number"))
     assert [e.reason for e in index.examples if e.status == "set_aside"] == [
-        "its label is no number: tall",
-        "its label is no number: inf",
+        "its label is not a number: tall",
+        "its label is not a number: inf",
     ]
 
 
@@ -133,7 +133,7 @@ def test_a_folder_a_class_is_one_label(tmp_path: Path, task: str) -> None:
 
 def test_columns_and_another_task_do_not_go_together(tmp_path: Path) -> None:
     lines = [f"{k:02}.png,{k % 2},1" for k in range(12)]
-    with pytest.raises(UsageError, match="column a label"):
+    with pytest.raises(UsageError, match="one column per label"):
         read_index(
             table(tmp_path, "image,red,blue", lines), Options(label="red,blue", task="number")
         )

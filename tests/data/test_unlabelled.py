@@ -38,7 +38,7 @@ def test_a_table_gives_a_row_for_each_of_its_rows_in_its_order(place: Path) -> N
         *("new/3.png", "new/1.png", "new/3.png", "(row 4)", "new/9.png", "new/2.png")
     ]
     assert [e.status for e in index.examples] == [*["used"] * 3, *["set_aside"] * 2, "used"]
-    assert index.examples[3].reason == "no image is named"
+    assert index.examples[3].reason == "the row names no image"
     assert not {e.label for e in index.examples} - {""}
     assert isinstance(open_row(index, 0), bytes)
 

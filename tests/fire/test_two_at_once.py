@@ -17,7 +17,7 @@ pytestmark = pytest.mark.fire
 
 FIVE = by_size(3, 5)
 ROUNDS = by_size(1, 5)
-BUSY = "Another striate is at work"
+BUSY = "Another striate process is using"
 
 
 @pytest.fixture(scope="module")

@@ -116,7 +116,7 @@ def test_weights_of_another_network_are_named_tensor_by_tensor(tmp_path: Path) -
     with pytest.raises(ModelError) as caught:
         build(SMALL, str(path))
     assert "layer1.0.conv1.weight is missing" in caught.value.sentence
-    assert "layer2.0.conv1.weight is 3x3 where the net has" in caught.value.sentence
+    assert "layer2.0.conv1.weight has the shape 3x3, but the network needs" in caught.value.sentence
     assert str(path) in caught.value.sentence
     assert "--net" in caught.value.hint
 
@@ -125,7 +125,7 @@ def test_weights_of_a_deeper_network_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "resnet14t.safetensors"
     net = find_net("resnet14t").build("resnet14t", NetSettings(), 3, RANDOM)
     safetensors.torch.save_file(net.net.state_dict(), path)
-    with pytest.raises(ModelError, match=r"is too many|where the net has"):
+    with pytest.raises(ModelError, match=r"is too many|the network needs"):
         build(SMALL, str(path))
 
 

@@ -62,16 +62,16 @@ def foreign() -> Iterator[Odd]:
         "seven.jpg": ("an archive", b"7z\xbc\xaf\x27\x1c" + bytes(60)),
         "empty zip.jpg": ("zip archive", b"PK\5\6" + bytes(18)),
         "drawing.png": ("drawing (SVG); save it as PNG", drawing),
-        "iphone.jpg": (f"HEIC picture; {CONVERT}", b"\0\0\0\x24ftypheic" + bytes(90)),
-        "burst.png": (f"HEIC picture; {CONVERT}", b"\0\0\0\x24ftypmif1" + bytes(90)),
+        "iphone.jpg": (f"HEIC image; {CONVERT}", b"\0\0\0\x24ftypheic" + bytes(90)),
+        "burst.png": (f"HEIC image; {CONVERT}", b"\0\0\0\x24ftypmif1" + bytes(90)),
         "broken avif.jpg": ("AVIF", b"\0\0\0\x20ftypavif" + bytes(90)),
         "canon.jpg": (f"raw camera file; {CONVERT}", b"\0\0\0\x18ftypcrx " + bytes(90)),
         "fuji.jpg": (f"raw camera file; {CONVERT}", b"FUJIFILMCCD-RAW 0201" + bytes(90)),
-        "xl.jpg": (f"JPEG XL picture; {CONVERT}", b"\xff\x0a" + bytes(90)),
-        "xl box.jpg": (f"JPEG XL picture; {CONVERT}", b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(90)),
-        "light.png": (f"OpenEXR picture; {CONVERT}", b"v/1\x01\2\0\0\0" + bytes(90)),
-        "scan.jpg": (f"DICOM picture; {CONVERT}", bytes(15) + b"\1" + bytes(112) + b"DICM"),
-        "stars.png": (f"FITS picture; {CONVERT}", b"SIMPLE  =                    T"),
+        "xl.jpg": (f"JPEG XL image; {CONVERT}", b"\xff\x0a" + bytes(90)),
+        "xl box.jpg": (f"JPEG XL image; {CONVERT}", b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(90)),
+        "light.png": (f"OpenEXR image; {CONVERT}", b"v/1\x01\2\0\0\0" + bytes(90)),
+        "scan.jpg": (f"DICOM image; {CONVERT}", bytes(15) + b"\1" + bytes(112) + b"DICM"),
+        "stars.png": (f"FITS image; {CONVERT}", b"SIMPLE  =                    T"),
         "gimp.png": (f"GIMP file; {CONVERT}", b"gimp xcf v011\0" + bytes(90)),
         "texture.png": (f"texture (DDS); {CONVERT}", b"DDS |\0\0\0" + bytes(20)),
         "array.png": ("a NumPy array", b"\x93NUMPY\1\0v\0{'descr'"),
@@ -88,14 +88,14 @@ def foreign() -> Iterator[Odd]:
 def named() -> Iterator[Odd]:
     """Formats that are not read, known by their names, whatever is inside; and other files."""
     reasons = {
-        "HEIC picture; save it as JPEG or PNG": ("a.heic", "A.HEIC", "b.HEIF", "c.hif"),
+        "HEIC image; save it as JPEG or PNG": ("a.heic", "A.HEIC", "b.HEIF", "c.hif"),
         "raw camera file; save it as JPEG, PNG or TIFF": ("a.CR2", "a.cr3", "a.arw", "a.dng"),
         "drawing (SVG); save it as PNG": ("a.svg", "a.svgz"),
         "PostScript drawing; save it as PNG": ("a.eps", "a.ai"),
         "PDF document; save its pages as PNG": ("a.pdf", "B.PDF"),
         f"Photoshop file; {CONVERT}": ("a.psd",),
-        f"JPEG XL picture; {CONVERT}": ("a.jxl",),
-        f"DICOM picture; {CONVERT}": ("a.dcm",),
+        f"JPEG XL image; {CONVERT}": ("a.jxl",),
+        f"DICOM image; {CONVERT}": ("a.dcm",),
     }
     for reason, names in reasons.items():
         for name in names:
@@ -117,7 +117,7 @@ def bombs() -> Iterator[Odd]:
         "bomb wide.png": _head(2**31 - 1, 1) + chunk(b"IDAT", zlib.compress(b"\0")),
     }.items():
         yield Odd(name=name, status="set_aside", content=content,
-                  reason="pixels are more than")  # fmt: skip
+                  reason="pixels, the limit is")  # fmt: skip
 
 
 def spoilt() -> Iterator[Odd]:
@@ -196,6 +196,6 @@ _KNOWN = {
     "drawing.svg": "SVG",
     "raw.nef": "raw camera",
     "pointer.jpg": "Git LFS",
-    "bomb.png": "a bomb?",
+    "bomb.png": "too large",
     "layers.psd.jpg": "Photoshop",
 }

@@ -308,10 +308,10 @@ def blocks() -> Iterator[Odd]:
     damaged_text = bytearray(png(SCENE, 2, before=chunk(b"tEXt", b"a" * 50)))
     damaged_text[60] ^= 255
     yield Odd(name="text damaged.png", content=bytes(damaged_text), pixels=SCENE,
-              reason="texts or colour profile")  # fmt: skip
+              reason="text or colour profile")  # fmt: skip
     both = chunk(b"eXIf", exif((0x0112, 3, 6))[6:]) + chunk(b"iCCP", b"x\0\7abc")
     yield Odd(name="icc unknown, turned.png", content=png(SCENE, 2, before=both),
-              pixels=TURNS[6](SCENE), reason="texts or colour profile")  # fmt: skip
+              pixels=TURNS[6](SCENE), reason="text or colour profile")  # fmt: skip
     # Within the bound of pixels, with a text or a profile that swells to 100 MB: left out.
     swollen = zlib.compress(bytes(100 << 20), 9)
     for name, body in {
@@ -319,7 +319,7 @@ def blocks() -> Iterator[Odd]:
         "profile": chunk(b"iCCP", b"a\0\0" + swollen),
     }.items():
         yield Odd(name=f"swollen {name}.png", content=png(SCENE, 2, before=body), pixels=SCENE,
-                  reason="texts or colour profile")  # fmt: skip
+                  reason="text or colour profile")  # fmt: skip
     endless = tiff(GREY, (273, 4, (8,) * 60_000), (279, 4, (2**31,) * 60_000))
     yield Odd(name="strips without end.tif", content=endless, pixels=GREY[..., None])
     yield Odd(name="tail.png", content=png(SCENE, 2) + bytes(500), pixels=SCENE)

@@ -75,5 +75,5 @@ def test_new_images_are_covered_as_promised(coverage: float) -> None:
 @pytest.mark.parametrize("coverage", [0.0, 1.0, -1.0, 1.5])
 def test_a_coverage_out_of_bounds_is_refused(coverage: float) -> None:
     table, truth = one_hot_scores([0.9])
-    with pytest.raises(ValueError, match="between 0 and 1"):
+    with pytest.raises(ValueError, match="above 0 and below 1"):
         conformal_threshold(table, truth, np.arange(1), coverage)

@@ -85,7 +85,7 @@ def test_an_unknown_class_is_named_and_does_not_count() -> None:
     assert found.unknown_classes == (("d", 1),)
     assert found.score is not None
     assert found.score.n == 1
-    with pytest.raises(SourceError, match=r"does not know d, e, of more; it knows a, b, c"):
+    with pytest.raises(SourceError, match=r"class d, e, as in more; its classes are a, b, c"):
         evaluate_predictions(predictions(index("aa"), "aa"), index("de"))
 
 

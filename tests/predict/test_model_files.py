@@ -114,7 +114,7 @@ def test_weights_of_another_model_are_noticed(folder: Path, tmp_path: Path) -> N
 def test_answers_that_are_no_numbers_are_not_given(folder: Path) -> None:
     model = classifier.load_classifier(folder)
     torch.nn.init.constant_(model.network.head.bias, float("nan"))
-    with pytest.raises(ModelError, match="no finite numbers"):
+    with pytest.raises(ModelError, match="NaN or infinite"):
         model.logits(np.full((2, 24, 24, 3), 200, np.uint8))
 
 
@@ -132,7 +132,7 @@ def test_a_spec_changed_by_hand_is_named(folder: Path, change: Callable[[Plain],
     change(plain)
     (folder / SPEC).write_text(json.dumps(plain))
     for read in (read_model, read_spec):
-        with pytest.raises(ModelError, match="says otherwise") as caught:
+        with pytest.raises(ModelError, match="does not match") as caught:
             read(folder)
         assert "delete" in caught.value.hint
     (folder / SPEC).unlink()
@@ -221,8 +221,8 @@ def test_what_is_finite_is_told_in_every_precision(kind: torch.dtype) -> None:
 def test_weights_to_begin_with_must_be_finite(tmp_path: Path) -> None:
     tensors = {"a": torch.ones(3), "b": torch.tensor([1.0, float("nan")])}
     safetensors.torch.save_file(tensors, tmp_path / "w.safetensors")
-    with pytest.raises(ModelError, match="not finite, in b"):
+    with pytest.raises(ModelError, match="NaN or infinite numbers, in b"):
         read_weights(tmp_path / "w.safetensors")
     torch.save({"a": torch.tensor([float("inf")]).bfloat16()}, tmp_path / "w.pt")
-    with pytest.raises(ModelError, match="not finite, in a"):
+    with pytest.raises(ModelError, match="NaN or infinite numbers, in a"):
         read_weights(tmp_path / "w.pt")

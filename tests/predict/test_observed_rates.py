@@ -84,7 +84,7 @@ def test_a_broken_promise_is_said_and_a_kept_one_not(right: float, broken: bool)
     (line,) = observed_rate_lines(
         observe_rates(wanted, given, np.ones(400, np.bool_), np.arange(400))
     )
-    assert ("less than asked for" in line) == broken
+    assert ("below the target" in line) == broken
 
 
 def test_groups_make_intervals_wider() -> None:

@@ -114,7 +114,7 @@ def test_other_tensors_are_passed_over(tmp_path: Path) -> None:
 def test_what_is_no_event_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "events.out.tfevents.1"
     path.write_bytes(content)
-    with pytest.raises(SourceError, match="no event file of TensorBoard, or damaged"):
+    with pytest.raises(SourceError, match="not a TensorBoard event file, or it is damaged"):
         read_training_log(path)
 
 

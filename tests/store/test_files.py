@@ -108,7 +108,7 @@ def test_values_come_back_from_json() -> None:
     ("change", "complaint"),
     [
         (lambda text: text[:100], "is damaged"),
-        (lambda text: text.replace("summary/1", "summary/2"), "newer striate"),
+        (lambda text: text.replace("summary/1", "summary/2"), "newer version"),
         (lambda text: text.replace("striate/summary/1", "striate/plan/1"), "schema is"),
         (lambda text: text.replace('"finished": true', '"finished": "perhaps"'), "finished"),
         (lambda text: "[" * 100_000, "is damaged"),
@@ -171,6 +171,6 @@ def test_an_empty_table_is_called_empty_and_named_once() -> None:
             files.damaged_file_error("doubts.csv", error).sentence
             == "doubts.csv is damaged: it is empty."
         )
-    cut = ValueError("doubts.csv has a row that is cut short.")
+    cut = ValueError("doubts.csv has an incomplete row.")
     told = files.damaged_file_error("doubts.csv", cut).sentence
-    assert told == "doubts.csv is damaged: it has a row that is cut short."
+    assert told == "doubts.csv is damaged: it has an incomplete row."

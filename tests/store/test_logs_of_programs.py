@@ -67,4 +67,4 @@ def test_a_damaged_event_file_exits_3(tmp_path: Path, capsys: pytest.CaptureFixt
     path = tmp_path / "events.out.tfevents.1"
     path.write_bytes(b"\1" * 99)
     assert cli.run(["diagnose", str(path)]) == 3
-    assert "no event file of TensorBoard, or damaged" in capsys.readouterr().err
+    assert "not a TensorBoard event file, or it is damaged" in capsys.readouterr().err

@@ -101,7 +101,7 @@ def test_ultralytics(tmp_path: Path) -> None:
 
 def test_a_detectors_log_names_what_it_has(tmp_path: Path) -> None:
     text = "epoch,train/box_loss,val/box_loss,metrics/mAP50(B)\n1,2,2,0.5\n"
-    with pytest.raises(SourceError, match=r"no loss and no accuracy .* train/box_loss"):
+    with pytest.raises(SourceError, match=r"no column of loss or accuracy .* train/box_loss"):
         read_training_log(written(tmp_path, text))
 
 
@@ -152,7 +152,7 @@ def test_a_folder_with_a_log_of_a_usual_name(tmp_path: Path) -> None:
     assert read_training_log(tmp_path).name == tmp_path.name
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(SourceError, match="without event files of TensorBoard and without"):
+    with pytest.raises(SourceError, match="without TensorBoard event files and without"):
         read_training_log(empty)
 
 
@@ -183,13 +183,13 @@ def test_ten_thousand_rows_are_averaged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"a": [1, 2', "no records of a training"),
-        ("[2026-01-01] begun", "no records of a training"),
+        ('{"a": [1, 2', "not a training log"),
+        ("[2026-01-01] begun", "not a training log"),
         ('{"a": 1}', "it has a"),
-        ('{"log_history": []}', "lists no epoch"),
+        ('{"log_history": []}', "no row with an epoch"),
         ("\n".join(LINES), "has no header"),
-        ("# only this\n", "nothing but comments"),
-        ("epoch,loss\n1,\0\n", "no text"),
+        ("# only this\n", "only comments"),
+        ("epoch,loss\n1,\0\n", "not a text"),
         (f"epoch,{'x' * 500}\n1,y\n", "x…"),
     ],
 )

@@ -53,7 +53,7 @@ def test_a_file_that_is_read_is_never_written_by_whatever_name(own_folder: Path)
     for name in spellings(own_folder):
         for read in ("in/a.csv", "linked.csv", "hard.csv"):
             with pytest.raises(
-                UsageError, match=r"read by this command|would lie inside"
+                UsageError, match=r"input of this command|would be inside"
             ) as caught:
                 place(name, read, force=True)
             assert caught.value.exit_code == 2
@@ -67,7 +67,7 @@ def test_nothing_is_written_into_a_folder_that_is_read(own_folder: Path, named: 
     (own_folder / "there").symlink_to("in")
     (own_folder / "in/a.csv").write_bytes(CSV)
     for read in ("in", "there", str(own_folder), "."):
-        with pytest.raises(UsageError, match="would lie inside"):
+        with pytest.raises(UsageError, match="would be inside"):
             place(named, read, force=True)
 
 

@@ -85,7 +85,7 @@ def test_names_of_columns(name: str, others: tuple[str, ...], figure: str | None
     ("text", "said"),
     [
         ("a,b\n1,2\n", "has a, b"),
-        ("epoch,loss\n", "no epoch; it has epoch, loss"),
+        ("epoch,loss\n", "no rows of epochs; it has epoch, loss"),
         ("", "is empty"),
         ("epoch,name\n1,x\n", "no column of numbers; it has epoch, name"),
     ],
@@ -98,7 +98,7 @@ def test_a_log_without_the_columns_names_those_it_has(tmp_path: Path, text: str,
 def test_a_log_without_a_row_says_why_a_linear_model_has_none(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         read_training_log(written(tmp_path, "epoch,train_loss,val_loss\n"))
-    assert "A linear model is solved at once" in caught.value.hint
+    assert "linear model is solved in closed form" in caught.value.hint
 
 
 def test_no_such_log(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What the verbs of the command line are made of; nothing here prints."""
+"""The parts of the commands; nothing here prints."""

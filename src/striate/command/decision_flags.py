@@ -1,4 +1,4 @@
-"""Flags that say what to make of probabilities, and what they ask for."""
+"""Flags of the decision rules: which class to predict from the probabilities."""
 
 import contextlib
 from collections.abc import Callable
@@ -12,7 +12,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class DecisionRequest(TypedDict):
-    """What `decision.acting.asked` takes by name."""
+    """The keyword arguments of `decision_rules.derive_rules`."""
 
     coverage: float | None
     unknown: float | None
@@ -25,39 +25,97 @@ def add_decision_flags(verb: F) -> F:
     """Adds `--coverage`, `--unknown`, `--precision`, `--recall` and `--costs` to a verb."""
     return _with(
         verb,
-        click.option("--coverage", metavar="C", help="Sets of classes: the true one is in C."),
-        click.option("--unknown", metavar="RATE", help="Say unknown, of known images to RATE."),
-        click.option("--precision", metavar="P", help="Say unsure unless right in P of answers."),
-        click.option("--recall", metavar="R", help="Flag classes so that R of each are found."),
-        click.option("--costs", metavar="FILE", type=click.Path(), help="What answers cost."),
+        click.option(
+            "--coverage",
+            metavar="C",
+            help="Add a conformal set of classes that holds the true class in a share C of images.",
+        ),
+        click.option(
+            "--unknown",
+            metavar="RATE",
+            help="Predict 'unknown' for images unlike the training data; at most a share RATE "
+            "of known images get it.",
+        ),
+        click.option(
+            "--precision",
+            metavar="P",
+            help="Predict 'unsure' where needed, so that a share P of the other predictions "
+            "is correct.",
+        ),
+        click.option(
+            "--recall",
+            metavar="R",
+            help="Flag every class that is probable enough, so that a share R of each class "
+            "is flagged.",
+        ),
+        click.option(
+            "--costs",
+            metavar="FILE",
+            type=click.Path(),
+            help="CSV table of misclassification costs; predict the class of least expected cost.",
+        ),
     )
 
 
 def answering_flags(verb: F) -> F:
-    """Adds the flags of `predict` that say which images there are and how answers are written."""
+    """Adds the flags of `predict` for reading images and writing predictions."""
     return _with(
         verb,
-        click.option("--force", is_flag=True, help="Let --out replace a file not striate's own."),
-        click.option("--top", metavar="K", help="Only the K most probable classes, best first."),
-        click.option("--excel", is_flag=True, help="CSV for spreadsheets: no cell is a formula."),
         click.option(
-            "--strict", is_flag=True, help="End with exit code 4 where one has no answer."
+            "--force",
+            is_flag=True,
+            help="Replace the file of --out even if striate did not write it.",
         ),
-        click.option("--image", metavar="COLUMN", help="A table's column of paths.  [image]"),
-        click.option("--root", metavar="FOLDER", type=click.Path(), help="Where its paths begin."),
+        click.option(
+            "--top", metavar="K", help="Print only the K most probable classes, best first."
+        ),
+        click.option(
+            "--excel",
+            is_flag=True,
+            help="Write CSV that is safe in a spreadsheet: no cell is read as a formula.",
+        ),
+        click.option(
+            "--strict", is_flag=True, help="End with exit code 4 if an image cannot be read."
+        ),
+        click.option(
+            "--image", metavar="COLUMN", help="Column of image paths, if PATHS is a table.  [image]"
+        ),
+        click.option(
+            "--root",
+            metavar="FOLDER",
+            type=click.Path(),
+            help="Folder that the paths in a table start from.",
+        ),
     )
 
 
 def judging_flags(verb: F) -> F:
-    """Adds the flags of `evaluate` that name classes and ask for a row an image."""
+    """Adds the flags of `evaluate` for class names and the file of rows."""
     return _with(
         verb,
-        click.option("--classes", metavar="NAMES", help="Names for labels 0, 1, 2, …: a,b,c."),
         click.option(
-            "--out", "-o", "rows", metavar="FILE", type=click.Path(), help="A row an image."
+            "--classes",
+            metavar="NAMES",
+            help="Class names for the labels 0, 1, 2, …, such as cat,dog,owl.",
         ),
-        click.option("--force", is_flag=True, help="Let it replace a file not striate's own."),
-        click.option("--excel", is_flag=True, help="A FILE for spreadsheets: no formula."),
+        click.option(
+            "--out",
+            "-o",
+            "rows",
+            metavar="FILE",
+            type=click.Path(),
+            help="Write a CSV with one row per image.",
+        ),
+        click.option(
+            "--force",
+            is_flag=True,
+            help="Replace the file of --out even if striate did not write it.",
+        ),
+        click.option(
+            "--excel",
+            is_flag=True,
+            help="Write a FILE that is safe in a spreadsheet: no cell is read as a formula.",
+        ),
     )
 
 
@@ -89,5 +147,5 @@ def _parse_share(flag: str, typed: str | None, faults: list[str]) -> float | Non
         share = float(typed)
         if 0 < share < 1:
             return share
-    faults.append(f"{flag} takes a number between 0 and 1, both excluded, not {typed!r}.")
+    faults.append(f"{flag} must be a number above 0 and below 1, not {typed!r}.")
     return None

@@ -1,4 +1,4 @@
-"""`striate diagnose`: a training's log -> what its curves tell, in words."""
+"""`striate diagnose`: from a training log to text on its learning curves."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "lr")
 
 
 def diagnose_log(log: str, images: Mapping[str, str | None]) -> Diagnosis:
-    """What a log tells. Raises `SourceError` where it tells of no loss and no accuracy."""
+    """The diagnosis of a log. Raises `SourceError` if it has no loss and no accuracy."""
     known = {
         name: parse_whole_number(f"--{name.replace('_', '-')}", typed, TYPE) or 0
         for name, typed in images.items()
@@ -28,7 +28,7 @@ def diagnose_log(log: str, images: Mapping[str, str | None]) -> Diagnosis:
 
 
 def diagnose_log_curves(curves: Curves) -> Diagnosis:
-    """What curves tell: which epoch to keep, what is wrong with them."""
+    """The diagnosis of learning curves: the best epoch, and the results of the checks."""
     findings = run_curve_checks(curves)
     return Diagnosis(
         name=curves.name,
@@ -42,7 +42,7 @@ def diagnose_log_curves(curves: Curves) -> Diagnosis:
 
 
 def choose_epoch(curves: Curves) -> Chosen | None:
-    """The epoch to keep by the smoothed validation loss; None where there is none to smooth."""
+    """The best epoch by smoothed validation loss; None without a validation loss."""
     val = complete_curve(curves.val_loss, 1)
     if val is None:
         return None
@@ -59,7 +59,7 @@ def choose_epoch(curves: Curves) -> Chosen | None:
 
 
 def diagnosis_lines(diagnosis: Diagnosis, lang: str) -> Iterator[str]:
-    """The diagnosis for people: what was read, the epoch, what was found, what was not."""
+    """The diagnosis as lines of text: columns, best epoch, findings, other checks."""
     text = load_words(choose_language(lang))
     yield plain_spaces(text.sentence(_read_note(diagnosis)))
     if diagnosis.points < diagnosis.epochs:
@@ -97,7 +97,8 @@ def _read_note(diagnosis: Diagnosis) -> Sentence:
 def _averaging_note(diagnosis: Diagnosis) -> Sentence:
     return say(
         "diagnose.averaged",
-        "So many epochs were averaged to {points:,} points; epochs are named to the nearest.",
+        "The log has many epochs, so they were averaged to {points:,} points. Epoch "
+        "numbers below are those of the nearest point.",
         points=diagnosis.points,
     )
 
@@ -105,8 +106,9 @@ def _averaging_note(diagnosis: Diagnosis) -> Sentence:
 def _choice_note(chosen: Chosen) -> Sentence:
     return say(
         "diagnose.chosen",
-        "Keep epoch {epoch}: its smoothed validation loss is {level:.3f} ± {error:.3f}, the last "
-        "epoch's {last:.3f}. From epoch {low} to {high} the best cannot be told from it.",
+        "Use the weights of epoch {epoch}: its smoothed validation loss is "
+        "{level:.3f} ± {error:.3f}, that of the last epoch {last:.3f}. Epochs {low} "
+        "to {high} are as good within the error.",
         epoch=chosen.epoch,
         level=chosen.level,
         error=chosen.error,
@@ -118,10 +120,10 @@ def _choice_note(chosen: Chosen) -> Sentence:
 
 def _nothing_wrong_note(judged: int) -> Sentence:
     if not judged:
-        return say("diagnose.short", "These curves are too short to judge.")
+        return say("diagnose.short", "These curves have too few epochs for any check.")
     return say(
         "diagnose.calm",
-        "Nothing is wrong as far as these curves tell; {n} checks could judge them.",
+        "No problem found in these curves ({n} checks).",
         n=judged,
     )
 

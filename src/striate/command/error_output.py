@@ -1,4 +1,4 @@
-"""An exception -> the error that a person is told of."""
+"""From an exception to the error that a person reads."""
 
 import errno
 import os
@@ -34,7 +34,7 @@ NO_MEMORY = (
 
 
 def as_known_error(error: Exception) -> StriateError | None:
-    """The error where it is the command's, the data's or the machine's; None where ours."""
+    """The error if the command, the data or the machine caused it; None if it is a bug."""
     if isinstance(error, StriateError):
         return error
     if isinstance(error, click.ClickException):
@@ -54,7 +54,7 @@ def as_known_error(error: Exception) -> StriateError | None:
 
 
 def _tells_of_memory(error: Exception) -> bool:
-    """Whether memory or the number of threads was too small, in whatever way a library says it."""
+    """Whether an error of any library means too little memory or too few threads."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN):
@@ -64,7 +64,7 @@ def _tells_of_memory(error: Exception) -> bool:
 
 
 def report_crash(error: Exception) -> StriateError:
-    """A fault of striate's own, its traceback put into the run's folder or a temporary file."""
+    """The error for a bug; saves its traceback in the run folder or a temporary file."""
     text = "".join(traceback.format_exception(error))
     place = _save_traceback(
         f"striate {__version__}, Python {sys.version}\n\n{text}",
@@ -73,12 +73,13 @@ def report_crash(error: Exception) -> StriateError:
     reason = (str(error).strip().splitlines() or [""])[0][:200].rstrip(".")
     said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     return StriateError(
-        f"striate itself failed: {said}.", f"Please report it with the traceback in {place}"
+        f"striate failed because of a bug of its own: {said}.",
+        f"Please report it together with the traceback in {place}",
     )
 
 
 class Ended(KeyboardInterrupt):
-    """A signal that ends the command as Ctrl-C does, by its number."""
+    """A signal, by its number, that ends the command as Ctrl-C does."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -86,7 +87,7 @@ class Ended(KeyboardInterrupt):
 
 
 def heed_signals() -> None:
-    """Ctrl-C, SIGTERM and SIGHUP end the command; one that is ignored, as by nohup, stays so."""
+    """Let Ctrl-C, SIGTERM and SIGHUP end the command; a signal ignored by nohup stays ignored."""
     signal.signal(signal.SIGINT, interrupt_once)
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
@@ -95,12 +96,12 @@ def heed_signals() -> None:
 
 
 def exit_code_of(error: KeyboardInterrupt) -> int:
-    """The exit code of a command that a signal ended, as shells show it: 128 and its number."""
+    """The exit code of a command that a signal ended, as in shells: 128 + its number."""
     return 128 + (error.number if isinstance(error, Ended) else int(signal.SIGINT))
 
 
 def signal_behind(error: BaseException) -> KeyboardInterrupt | None:
-    """The signal during whose end an error came up, such as a line for a terminal that is gone."""
+    """The signal that was being handled when an error was raised, if any."""
     inner: BaseException | None = error
     while inner is not None and not isinstance(inner, KeyboardInterrupt):
         inner = inner.__cause__ or inner.__context__
@@ -108,14 +109,14 @@ def signal_behind(error: BaseException) -> KeyboardInterrupt | None:
 
 
 def interrupt_error(error: BaseException, words: Sequence[str]) -> StriateError:
-    """What to say after a signal: where what was done is saved, and that the command goes on."""
+    """The message after a signal: where the work is saved, and how to continue."""
     folder = getattr(error, "striate_run", None)
     ended = f"Ended by {error}" if isinstance(error, Ended) else "Interrupted"
-    saved = f"{ended}; what was done is saved in {folder}." if folder else f"{ended}."
+    saved = f"{ended}; the work so far is saved in {folder}." if folder else f"{ended}."
     going_on = [word for word in words if word != "--restart"]  # it would begin anew
-    again = f"The same command goes on: {shlex.join(['striate', *going_on])}"
+    again = f"To continue, type the same command again: {shlex.join(['striate', *going_on])}"
     if not folder:
-        again = "No step was broken off: type the same command again." if "fit" in words[:1] else ""
+        again = "Nothing was lost. Type the same command again." if "fit" in words[:1] else ""
     return StriateError(saved, again)
 
 
@@ -127,12 +128,12 @@ def errors_in_colour() -> bool:
 
 
 def escape_control_characters(text: str) -> str:
-    """A text in which no file name can move the cursor or break the line."""
+    """The text with control characters escaped, so that no file name moves the cursor."""
     return _MOVING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def interrupt_once(number: int, frame: object) -> None:
-    """The first signal ends the command; those that follow at once do not disturb its end."""
+    """End the command on the first signal; ignore others that follow within seconds."""
     now = time.monotonic()
     if now - _interrupted[0] > PATIENCE_SECONDS:
         _interrupted[0] = now
@@ -141,10 +142,10 @@ def interrupt_once(number: int, frame: object) -> None:
 
 
 def _watch_the_end(number: int) -> None:
-    """Raises the signal again, every half second, where its exception was lost on the way.
+    """Raise the signal again every half second if its exception was lost.
 
-    It may come up where nothing can be raised to, such as in a destructor or in a callback of a
-    library: Python prints it and goes on. An exception that is being handled is on its way.
+    It may be raised where it cannot propagate, as in a destructor or in a callback of a library:
+    Python prints it and continues. An exception that is being handled is not raised again.
     """
     if not hasattr(signal, "setitimer"):  # Windows
         return
@@ -158,22 +159,22 @@ def _watch_the_end(number: int) -> None:
 
 
 def end_is_reached() -> None:
-    """The signal has come through: it is not raised again."""
+    """Stop raising the signal again."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def silence_output() -> None:
-    """Nobody reads any more: what is still to be flushed goes nowhere, without a complaint."""
+    """Send what is still to be flushed to nowhere: the reader has closed the pipe."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def open_closed_streams() -> None:
-    """A process that was started with closed streams gets ones that lead nowhere.
+    """Replace closed standard streams by ones that lead nowhere.
 
-    Else the next file to be opened would take their place, and be written into.
+    Otherwise the next file to be opened would get their descriptor, and be written into.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -185,6 +186,7 @@ def open_closed_streams() -> None:
                 os.close(opened)
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"
+            # It stays open as the stream of the process, so no `with`.
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
@@ -210,7 +212,7 @@ _RESERVE = [bytes(4 << 20)]
 
 
 def left_out_lines(examples: "Sequence[Example]") -> Iterator[str]:
-    """A line for each image that could not be read, and how many more there were."""
+    """A line for each image that could not be read, up to a limit, and how many more there are."""
     for example in examples[:MOST_NAMED]:
         yield (
             f"not read: {escape_control_characters(example.path)}: "
@@ -221,7 +223,7 @@ def left_out_lines(examples: "Sequence[Example]") -> Iterator[str]:
 
 
 def error_lines(error: StriateError, mark: str) -> Iterator[str]:
-    """The lines that tell of an error: a sentence a fault, then what to type or do."""
+    """The lines of an error: one sentence per fault, then what to type."""
     sentences = error.sentence.split("\n") if isinstance(error, UsageError) else [error.sentence]
     for sentence in sentences:
         yield click.style(mark, fg="red", bold=True) + escape_control_characters(sentence)

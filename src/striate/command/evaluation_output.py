@@ -1,4 +1,4 @@
-"""Values -> what `evaluate` answers: one JSON object, or sentences and plain tables."""
+"""What `striate evaluate` prints: one JSON object, or sentences and plain tables."""
 
 import math
 from collections.abc import Iterator
@@ -62,9 +62,9 @@ class EvaluationFile:
 def evaluated(
     run: str, source: str, asked: dict[str, Any], rows: str | None, how: dict[str, Any]
 ) -> Evaluation:
-    """The evaluation of a run on a source; a row an image goes to the file `rows`, if any.
+    """The evaluation of a run on a source; writes one row per image to the file `rows`, if any.
 
-    `asked` are the arguments of `Run.evaluate`; `how` tells of `excel` and `force`. Raises
+    `asked` are the arguments of `Run.evaluate`; `how` holds `excel` and `force`. Raises
     `UsageError` before anything is read where that file may not be written.
     """
     read = [source, *filter(None, [asked["costs"]])]
@@ -102,10 +102,10 @@ def evaluation_file(run: str, source: str, evaluation: Evaluation) -> Evaluation
 
 
 def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
-    """An evaluation for people: accuracy, what wishes came to, classes, where it goes wrong."""
+    """An evaluation for people: accuracy, observed rates, results per class, mistakes."""
     score = evaluation.score
     if score is None:
-        yield "No image is left to judge by: all that could be were trained on."
+        yield "No images can be evaluated: the model was trained on all of them."
         yield from _unknown_class_lines(evaluation)
         return
     low, high = score.interval
@@ -113,28 +113,28 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
         yield from _other_lines(evaluation, score)
         return
     yield (
-        f"Accuracy {score.value:.1%}, {score.level:.0%} interval {low:.1%} to {high:.1%} "
-        f"({score.method}), {score.n:,} images. Balanced accuracy {score.balanced_accuracy:.1%}"
-        f"{_balanced_interval_text(score)}."
+        f"Accuracy {score.value:.1%} ({score.level:.0%} CI {low:.1%}–{high:.1%}, "
+        f"n = {score.n:,} images; {score.method}). Balanced accuracy "
+        f"{score.balanced_accuracy:.1%}{_balanced_interval_text(score)}."
     )
     if evaluation.cost and evaluation.cost_of_likeliest:
         cost, other = evaluation.cost, evaluation.cost_of_likeliest
         yield (
-            f"An answer cost {cost.value:.4g} on average, 95% interval {cost.low:.4g} to "
-            f"{cost.high:.4g}; always the most probable class would have cost {other.value:.4g} "
-            f"({other.low:.4g} to {other.high:.4g})."
+            f"Mean cost of a prediction {cost.value:.4g} (95% CI {cost.low:.4g}–{cost.high:.4g}). "
+            f"Predicting the most probable class would have cost {other.value:.4g} "
+            f"({other.low:.4g}–{other.high:.4g})."
         )
     yield from observed_rate_lines(evaluation.observed)
     if evaluation.seen_in_training:
         beside = ""
         if score.with_leaked:
-            beside = f"; with them the accuracy is {score.with_leaked.value:.1%}"
+            beside = f" With them the accuracy is {score.with_leaked.value:.1%}."
         yield (
-            f"{evaluation.seen_in_training:,} images are not counted, because the model was "
-            f"trained or chosen on them{beside}."
+            f"{evaluation.seen_in_training:,} images are not counted, because they are training "
+            f"or validation images of the model.{beside}"
         )
     yield from _count_notes(evaluation)
-    rows = [("class", "images", "found (recall)", "right when said (precision)")]
+    rows = [("class", "images", "recall (95% CI)", "precision (95% CI)")]
     for each in evaluation.classes:
         rows.append(
             (each.name, f"{each.images:,}", _share_cell(each.recall), _share_cell(each.precision))
@@ -150,19 +150,19 @@ def _balanced_interval_text(score: Score) -> str:
     if score.balanced_interval is None:
         return ""
     low, high = score.balanced_interval
-    return f" ({low:.1%} to {high:.1%})"
+    return f" ({low:.1%}–{high:.1%})"
 
 
 def _other_lines(evaluation: Evaluation, score: Score) -> Iterator[str]:
-    """An evaluation of several labels, with a line a label, or of a number."""
+    """Lines of an evaluation of several labels (with a table of labels) or of a number."""
     say = load_words("en")
-    yield f"{plain_spaces(metric_line(score, say))} ({score.method}), {score.n:,} images."
+    yield f"{plain_spaces(metric_line(score, say))}, n = {score.n:,} images ({score.method})."
     for each in score.beside:
         yield f"{say.named('metric', each.name)}: {plain_spaces(measure_text(each, say))}."
     if evaluation.seen_in_training:
         yield (
-            f"{evaluation.seen_in_training:,} images are not counted, because the model was "
-            "trained or chosen on them."
+            f"{evaluation.seen_in_training:,} images are not counted, because they are training "
+            "or validation images of the model."
         )
     yield from _count_notes(evaluation)
     if evaluation.labels:
@@ -178,18 +178,18 @@ def _other_lines(evaluation: Evaluation, score: Score) -> Iterator[str]:
 
 
 def _count_notes(evaluation: Evaluation) -> Iterator[str]:
-    """What does not count, and what the interval takes for independent."""
+    """Lines on images that are not counted, and on the groups behind the interval."""
     yield from _unknown_class_lines(evaluation)
     if evaluation.set_aside:
         yield f"{len(evaluation.set_aside):,} images could not be read and are not counted."
     if evaluation.copies:
-        yield f"{evaluation.copies:,} images are copies of others; of several copies one counts."
+        yield f"{evaluation.copies:,} images are duplicates and are not counted again."
     if evaluation.groups:
-        yield f"The images are of {evaluation.groups:,} groups; a group is one witness."
+        yield f"The interval resamples {evaluation.groups:,} groups, each as a whole."
     else:
         yield (
-            "No groups are known here, so each image counts as independent: where several show "
-            "one object, person or film, the interval is too narrow."
+            "No groups are known, so the images are assumed to be independent. If several show "
+            "the same object, person or video, the interval is too narrow."
         )
 
 
@@ -201,13 +201,13 @@ def _unknown_class_lines(evaluation: Evaluation) -> Iterator[str]:
     names = ", ".join(f"{name} ({n:,})" for name, n in strange[:MOST_NAMED])
     more = f" and {len(strange) - MOST_NAMED:,} more" if len(strange) > MOST_NAMED else ""
     yield (
-        f"{images:,} images are of classes that the model does not know and are not counted: "
+        f"{images:,} images are not counted, because their classes are unknown to the model: "
         f"{names}{more}."
     )
 
 
 def judged_rows(evaluation: Evaluation) -> Iterator[list[str]]:
-    """Header and a row an image: what it is, what was said of it, and whether it counts."""
+    """Rows of CSV: a header, then for each image its label, prediction and whether it counts."""
     yield list(Judged._fields)
     for row in evaluation.rows:
         plain = (
@@ -219,7 +219,7 @@ def judged_rows(evaluation: Evaluation) -> Iterator[list[str]]:
 
 
 def observed_rate_lines(found: ObservedRates) -> Iterator[str]:
-    """A sentence a wish: what was asked for and what it came to on these images."""
+    """A sentence for each requested rate: the target and what was observed on these images."""
     if found.coverage:
         yield _coverage_line(found.coverage)
     if found.precision:
@@ -233,33 +233,30 @@ def observed_rate_lines(found: ObservedRates) -> Iterator[str]:
 def _coverage_line(found: ObservedCoverage) -> str:
     size = found.size
     return (
-        f"Sets that hold the true class in {found.wanted:.4g} of cases: they held it in "
-        f"{_share_text(found.holds)}{_missed_target_note(found.holds, found.wanted)}. A "
-        f"set is of {size.value:.2f} "
-        f"classes on average ({size.low:.2f} to {size.high:.2f}); "
-        f"{_share_text(found.alone)} are of one."
+        f"Conformal sets, target coverage {found.wanted:.4g}: {_share_text(found.holds)} hold the "
+        f"true class{_missed_target_note(found.holds, found.wanted)}. A set has {size.value:.2f} "
+        f"classes on average ({size.low:.2f}–{size.high:.2f}); "
+        f"{_share_text(found.alone)} have one class."
     )
 
 
 def _precision_line(found: ObservedPrecision) -> str:
     wish = (
-        f"Answers that are right in {found.wanted:.4g} of cases: "
-        f"{_share_text(found.answered)} are sure"
+        f"Confident predictions, target precision {found.wanted:.4g}: "
+        f"{_share_text(found.answered)} of all images get one"
     )
     if found.right is None:
-        return f"{wish} enough."
+        return f"{wish}."
     broken = _missed_target_note(found.right, found.wanted)
-    return f"{wish} enough, and of these {_share_text(found.right)} right{broken}."
+    return f"{wish}; of these {_share_text(found.right)} are correct{broken}."
 
 
 def _recall_line(found: ObservedRecall) -> str:
     flags = found.flags
     return (
-        f"Flags that find {found.wanted:.4g} of each class: {_share_text(found.found)} "
-        "are flagged with "
-        f"their own class{_missed_target_note(found.found, found.wanted)}; an image has "
-        f"{flags.value:.2f} "
-        f"flags on average ({flags.low:.2f} to {flags.high:.2f})."
+        f"Flagged classes, target recall {found.wanted:.4g}: {_share_text(found.found)} of images "
+        f"are flagged with their own class{_missed_target_note(found.found, found.wanted)}. An "
+        f"image has {flags.value:.2f} flags on average ({flags.low:.2f}–{flags.high:.2f})."
     )
 
 
@@ -267,31 +264,30 @@ def _unknown_line(found: ObservedUnknown) -> str:
     share = found.turned_away
     more = ""
     if share.low > found.wanted:
-        more = ": more than promised, beyond chance, so these images are strange to the model"
+        more = ". That is significantly more, so these images are unlike the training data"
     return (
-        f"Unknown, of known images to {found.wanted:.4g}: {_share_text(share)} are "
-        "turned away, though "
-        f"their class is known{more}."
+        f"Predicted 'unknown', at most {found.wanted:.4g} of images of known classes: "
+        f"{_share_text(share)} of these images{more}."
     )
 
 
 def _missed_target_note(share: Interval, wanted: float) -> str:
     if share.high >= wanted:
         return ""
-    return " (less than asked for, beyond chance: these images are unlike the held-out ones)"
+    return " (significantly below the target: these images are unlike the held-out ones)"
 
 
 def _share_text(share: Interval) -> str:
-    return f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
+    return f"{share.value:.1%} ({share.low:.1%}–{share.high:.1%})"
 
 
 def _threshold_lines(kind: str, found: ObservedRates) -> Iterator[str]:
-    """From where on each class is said or flagged, and what that gave."""
+    """A table of the threshold of each class, and the rate held out and on these images."""
     asked = found.precision if kind == "precision" else found.recall
     if asked is None:
         return
-    said = "said from" if kind == "precision" else "flagged from"
-    rows = [("class", said, f"{kind}, held out", f"{kind}, here")]
+    said = "predicted from" if kind == "precision" else "flagged from"
+    rows = [("class", said, f"{kind}, held-out images", f"{kind}, these images")]
     for each in asked.classes:
         least = "never" if each.least is None else f"{each.least:.3f}"
         rows.append((each.name, least, _share_cell(each.held_out), _share_cell(each.here)))
@@ -300,9 +296,9 @@ def _threshold_lines(kind: str, found: ObservedRates) -> Iterator[str]:
 
 
 def _mistake_lines(evaluation: Evaluation) -> Iterator[str]:
-    """What is confused, which kinds and groups are harder, and the surest mistakes."""
+    """Tables of confused classes, of weaker kinds and groups, and of confident mistakes."""
     if evaluation.confused:
-        pairs = [("is", "taken for", "images", "of its class")]
+        pairs = [("true class", "predicted", "images", "share of the true class")]
         for pair in evaluation.confused:
             pairs.append((pair.label, pair.predicted, f"{pair.images:,}", _share_cell(pair.share)))
         yield ""
@@ -312,20 +308,20 @@ def _mistake_lines(evaluation: Evaluation) -> Iterator[str]:
     yield from _kind_lines("kind", named)
     yield from _kind_lines("group", [(kind.name, kind) for kind in evaluation.worst_groups])
     if evaluation.mistakes:
-        surest = [("sure", "is", "taken for", "image")]
+        surest = [("confidence", "true class", "predicted", "image")]
         for wrong in evaluation.mistakes:
             surest.append((f"{wrong.probability:.1%}", wrong.label, wrong.predicted, wrong.path))
         yield ""
-        yield "The surest mistakes:"
+        yield "Most confident mistakes:"
         yield from table_lines(surest)
 
 
 def _kind_lines(what: str, named: list[tuple[str, ImageKind]]) -> Iterator[str]:
     if not named:
         return
-    rows = [(what, "images", "right", "others", "")]
+    rows = [(what, "images", "accuracy", "accuracy on the others", "")]
     for name, kind in named:
-        mark = "harder, beyond chance" if kind.weaker else ""
+        mark = "significantly lower" if kind.weaker else ""
         shares = (_share_cell(kind.accuracy), _share_cell(kind.others))
         rows.append((name, f"{kind.accuracy.n:,}", *shares, mark))
     yield ""
@@ -335,4 +331,4 @@ def _kind_lines(what: str, named: list[tuple[str, ImageKind]]) -> Iterator[str]:
 def _share_cell(interval: Interval | None) -> str:
     if interval is None:
         return "–"
-    return f"{interval.value:6.1%}  ({interval.low:.1%} to {interval.high:.1%})"
+    return f"{interval.value:6.1%}  ({interval.low:.1%}–{interval.high:.1%})"

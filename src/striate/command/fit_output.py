@@ -1,4 +1,4 @@
-"""A finished fit or inspection and the bars that the user set for it."""
+"""The output of a finished fit or inspection, and the checks of --strict and --min-accuracy."""
 
 from pathlib import Path
 
@@ -15,30 +15,31 @@ from striate.values import Inspection, Options, Summary, Watch
 
 
 def unmet_accuracy_message(summary: Summary, folder: Path, options: Options) -> str:
-    """What to say where `--min-accuracy` was not met, else nothing.
+    """The message if `--min-accuracy` was not reached, else "".
 
-    Raises `StrictError` where images were set aside and `--strict` allows none.
+    Raises `StrictError` if files were excluded and `--strict` allows none.
     """
     if options.strict and summary.images.set_aside:
         raise StrictError(
-            f"{summary.images.set_aside:,} images were set aside, and --strict allows none.",
-            f"Their reasons stand in {folder / 'index.csv'}.",
+            f"{summary.images.set_aside:,} files were excluded, and --strict allows none.",
+            f"The reasons are in {folder / 'index.csv'}. Repair or remove these files, or "
+            "leave --strict out.",
         )
     asked = options.min_accuracy
     if asked is None or (summary.test is not None and summary.test.value >= asked):
         return ""
     reached = f"{summary.test.value:.1%}" if summary.test else "not known"
-    return f"The accuracy is {reached}; {asked:.1%} was asked for."
+    return f"The accuracy is {reached}, below the {asked:.1%} of --min-accuracy."
 
 
 def refuse_if_strict(inspection: Inspection, options: Options) -> None:
-    """Raises `StrictError` where files were set aside and `--strict` allows none."""
+    """Raise `StrictError` if files were excluded and `--strict` allows none."""
     aside = inspection.set_aside
     if options.strict and aside:
         raise StrictError(
-            f"{len(aside):,} files were set aside, and --strict allows none: {aside[0].path} "
-            f"({aside[0].reason}).",
-            "Mend or remove them, or leave --strict out.",
+            f"{len(aside):,} files were excluded, and --strict allows none: "
+            f"{aside[0].path} ({aside[0].reason}).",
+            "Repair or remove these files, or leave --strict out.",
         )
 
 
@@ -51,7 +52,7 @@ def plan_explanation_lines(
 
 
 def fit_result(done: Run, lang: str) -> RenderableType:
-    """The table of what a run tried, where it left its evidence, and the lines of its result."""
+    """The result of a fit for the terminal: the strategies tried, and the lines of the result."""
     chosen = choose_language(lang)
     lines: list[RenderableType] = []
     if done.holds("evidence.json"):

@@ -1,4 +1,4 @@
-"""Flags of the command line, and commands that tell of every fault at once."""
+"""The flags of the command line, and commands that report every fault at once."""
 
 import shlex
 from collections.abc import Callable, Iterable
@@ -39,10 +39,10 @@ def flag_name(name: str) -> str:
 
 
 class Verb(click.Command):
-    """A command that gathers its faults and raises one `UsageError` with all of them.
+    """A command that collects its faults and raises one `UsageError` with all of them.
 
-    With `checks_later` the faults wait in `ctx.meta[FAULTS]` for the faults of the values.
-    Arguments are declared as not required; `arguments` names those that are.
+    With `checks_later` the faults wait in `ctx.meta[FAULTS_KEY]` for the faults of the values.
+    Arguments are declared as optional; `required` names those that are not.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Verb(click.Command):
             if not ctx.params.get(name):
                 faults.append(f"{name.upper()} is missing.")
         # A value of a flag that does not exist looks like an argument; it was told of already.
-        faults += [f"{word!r} is one argument too many." for word in rest[unknown:]]
+        faults += [f"There is one argument too many: {word!r}." for word in rest[unknown:]]
         ctx.meta[FAULTS_KEY] = faults
         if faults and not self.checks_later:
             raise UsageError("\n".join(faults), f"Type: {ctx.command_path} --help")
@@ -98,12 +98,10 @@ class Verb(click.Command):
 
 
 class SettingsVerb(Verb):
-    """A verb with a flag for every field of `Options` but those in `without`.
+    """A command with a flag for every field of `Options` except those in `without`.
 
-    Values arrive as typed, or None.
-
-    The flags are made when somebody looks at them: the values reach numpy, for which
-    `striate --help` has no time.
+    Values arrive as typed, or None. The flags are created when first needed, because they import
+    numpy, for which `striate --help` has no time.
     """
 
     _params: list[click.Parameter]
@@ -132,7 +130,7 @@ class SettingsVerb(Verb):
 
 
 class Verbs(click.Group):
-    """The verbs, in the order of a day's work; a misspelt one is met with the nearest."""
+    """The commands, in the order of a day's work; a misspelt one gets a suggestion."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Verbs in the order in which they were written."""
@@ -147,10 +145,11 @@ class Verbs(click.Group):
             return super().resolve_command(ctx, args)
         if word == "demo" or Path(word).exists():
             raise UsageError(
-                f"{word} is no verb.", f"Type: {ctx.command_path} fit {shlex.quote(word)}"
+                f"{word} is not a command of striate.",
+                f"Type: {ctx.command_path} fit {shlex.quote(word)}",
             )
         raise UsageError(
-            f"There is no verb {word!r}{did_you_mean(word, self.commands)}",
+            f"There is no command {word!r}{did_you_mean(word, self.commands)}",
             f"Type: {ctx.command_path} --help",
         )
 
@@ -168,7 +167,7 @@ def add_settings_flags(without: tuple[str, ...] = ()) -> list[click.Parameter]:
 
 
 def find_net_faults(net: str | None) -> list[str]:
-    """What is wrong with a network's name; torch is loaded only where one was named."""
+    """The faults of a network's name; torch is loaded only if a network is named."""
     if not net or net == "auto":
         return []
     from striate.nets import find_net
@@ -181,16 +180,16 @@ def find_net_faults(net: str | None) -> list[str]:
 
 
 def parse_whole_number(flag: str, typed: str | None, hint: str) -> int | None:
-    """The number behind a flag that takes one of at least 1; None where it was not given."""
+    """The number given for a flag that takes at least 1; None if it was not given."""
     if typed is None:
         return None
     if not typed.isdecimal() or int(typed) < 1:
-        raise UsageError(f"{flag} takes a whole number of at least 1, not {typed!r}.", hint)
+        raise UsageError(f"{flag} must be a whole number of at least 1, not {typed!r}.", hint)
     return int(typed)
 
 
 def check_language(typed: str, hint: str) -> None:
-    """Raises `UsageError` where a language is none of those that a report can be in."""
+    """Raise `UsageError` if the language is not one of a report."""
     languages = FLAGS["lang"].words
     if typed not in languages:
         near = did_you_mean(typed, languages)
@@ -212,14 +211,14 @@ def parse_typed_options(given: dict[str, Any], faults: Iterable[str] = ()) -> "O
 
 
 def idle_in_judging() -> tuple[str, ...]:
-    """Settings that say nothing where a model is only judged."""
+    """Settings that have no effect in an evaluation."""
     from striate.predict.judging import IDLE
 
     return IDLE
 
 
 def settings_of(given: dict[str, Any]) -> dict[str, Any]:
-    """The settings that were typed, by name, checked: what was not typed is not among them."""
+    """The settings that were typed, checked, by name."""
     from striate.values import Options
 
     typed = {name: given[name] for name in Options.__dataclass_fields__ if given.get(name)}
@@ -252,76 +251,91 @@ def _make_completer(words: tuple[str, ...]) -> Callable[..., list[str]]:
 
 
 FLAGS: dict[str, Flag] = {
-    "minutes": Flag(short="-m", metavar="M", about="Wall time from start to report; at least 0.5."),
-    "seed": Flag(short="-s", metavar="N", about="Where every random draw comes from."),
+    "minutes": Flag(
+        short="-m", metavar="M", about="Time budget in minutes, from start to report; at least 0.5."
+    ),
+    "seed": Flag(short="-s", metavar="N", about="Seed of all random numbers."),
     "strategy": Flag(
         metavar="NAME",
         words=("auto", "linear", "layers", "shallow", "deep", "scratch"),
-        about="How to train: auto, linear, layers, shallow, deep or scratch.",
+        about="Training strategy: auto, linear, layers, shallow, deep or scratch.",
     ),
     "task": Flag(
         metavar="NAME",
         words=("auto", "label", "labels", "number"),
-        about="What is learnt of an image: label (its class), labels (several, a|b) or number; "
-        "auto takes a table with | in its labels for labels, all else for label.",
+        about="What to predict for an image: label (one class), labels (several, written "
+        "a|b) or number. auto takes labels if a table's labels contain |, else label.",
     ),
-    "net": Flag(metavar="NAME", about="A network of `striate nets`, or any CNN of timm."),
-    "weights": Flag(metavar="FILE", about="Weights of the network (.safetensors, .pt)."),
+    "net": Flag(metavar="NAME", about="Network: a name from `striate nets`, or any CNN of timm."),
+    "weights": Flag(metavar="FILE", about="File with weights for the network (.safetensors, .pt)."),
     "split": Flag(
         metavar="HOW",
         words=("auto", "pool"),
-        about="auto keeps the splits that are given; pool cuts all images anew; the index.csv of "
-        "an earlier run keeps its images where they were and shares out the new ones.",
+        about="auto keeps given splits; pool pools all images and splits them anew; FILE, "
+        "the index.csv of an earlier run, keeps its images in their splits and "
+        "splits only the new ones.",
     ),
     "device": Flag(
         metavar="NAME",
         words=("auto", "cpu", "cuda", "mps"),
         about="auto, cpu, cuda, cuda:1 or mps.",
     ),
-    "plan": Flag(metavar="FILE", about="A plan.json to carry out instead of choosing."),
-    "out": Flag(short="-o", metavar="FOLDER", about="The run folder.  [runs/NAME-K]"),
-    "restart": Flag(about="Begin the run folder anew."),
-    "strict": Flag(about="End with exit code 4 where images were set aside."),
+    "plan": Flag(metavar="FILE", about="Follow this plan.json instead of choosing a strategy."),
+    "out": Flag(short="-o", metavar="FOLDER", about="Run folder to write.  [runs/NAME-K]"),
+    "restart": Flag(about="Clear the run folder and start again."),
+    "strict": Flag(about="End with exit code 4 if a file had to be excluded."),
     "drop_rare": Flag(about="Leave out classes with fewer than two images."),
-    "max_pixels": Flag(metavar="N", about="Larger images are set aside."),
-    "min_accuracy": Flag(metavar="A", about="End with exit code 1 below this accuracy, 0 to 1."),
+    "max_pixels": Flag(metavar="N", about="Exclude images with more pixels than this."),
+    "min_accuracy": Flag(
+        metavar="A", about="End with exit code 1 if the accuracy is below A (0 to 1)."
+    ),
     "lang": Flag(
         metavar="LANG",
         words=("auto", "en", "zh"),
-        about="Language of the report: auto (the locale's), en or zh.",
+        about="Language of terminal and report: auto (from the locale), en or zh.",
     ),
-    "group": Flag(metavar="COLUMN", about="A table's column of what stays on one side, if any."),
+    "group": Flag(
+        metavar="COLUMN",
+        about="Table column of groups; images of one group stay in the same split.",
+    ),
     "group_pattern": Flag(
         metavar="REGEX",
-        about="What it captures in an image's path is its group, such as 'patient(\\d+)_'; "
-        "{class} stands for the class.",
+        about="Regular expression; what its ( ) captures in an image's path is its group, "
+        "such as 'patient(\\d+)_'. {class} stands for the class.",
     ),
     "label_pattern": Flag(
         metavar="REGEX",
-        about="What it captures in a file's name is its label, such as '^([a-z]+)\\.' of "
-        "cat.1.jpg; one with a / is looked for in the path.",
+        about="Regular expression; what its ( ) captures in the file name is the label, "
+        "such as '^([a-z]+)\\.' for cat.1.jpg. With a / in it, the whole path is "
+        "searched.",
     ),
-    "classes_are_splits": Flag(about="Folders named train, val or test are classes here."),
-    "crop": Flag(about="Every box of a YOLO or COCO source is an image of its own."),
-    "image": Flag(metavar="COLUMN", about="A table's column of paths."),
+    "classes_are_splits": Flag(about="Folders named train, val or test are classes, not splits."),
+    "crop": Flag(about="Cut out every box of a YOLO or COCO source as an image of its own."),
+    "image": Flag(metavar="COLUMN", about="Table column of image paths."),
     "label": Flag(
         metavar="COLUMN",
-        about="A table's column of classes; or several, as a,b,c, that say 1 or 0 of a label each.",
+        about="Table column of classes; or several columns, as a,b,c, that hold 1 or 0 for "
+        "a label each.",
     ),
-    "split_column": Flag(metavar="COLUMN", about="A table's column of train, val, test, if any."),
-    "weight": Flag(metavar="COLUMN", about="A table's column of weights, if any."),
-    "set": Flag(metavar="CHOICES", about="Choices of the plan, such as 'activation=elu l1=1e-4'."),
-    "remedy": Flag(about="Try remedies for over- and underfitting, whatever the time."),
+    "split_column": Flag(metavar="COLUMN", about="Table column that says train, val or test."),
+    "weight": Flag(metavar="COLUMN", about="Table column of sample weights."),
+    "set": Flag(metavar="CHOICES", about="Settings of the plan, such as 'activation=elu l1=1e-4'."),
+    "remedy": Flag(about="Always try remedies for overfitting and underfitting."),
     "no_remedy": Flag(about="Never try remedies."),
-    "race": Flag(about="Race a few settings against the recipe before training."),
-    "root": Flag(metavar="FOLDER", about="Where a table's paths begin.  [the table's folder]"),
-    "encoding": Flag(metavar="NAME", about="A table's encoding, such as cp1251 or shift_jis."),
+    "race": Flag(
+        about="Compare a few settings with the default recipe by successive halving before "
+        "training."
+    ),
+    "root": Flag(
+        metavar="FOLDER", about="Folder that the paths in a table start from.  [the table's folder]"
+    ),
+    "encoding": Flag(metavar="NAME", about="Encoding of a table, such as cp1251 or shift_jis."),
     "label_separator": Flag(
-        metavar="TEXT", about="What stands between several labels in a table's cell, such as ','."
+        metavar="TEXT", about="Text between several labels in one cell of a table, such as ','."
     ),
     "data_root": Flag(
         metavar="FOLDER",
-        about="Where a set known by name lies already; without it, it is fetched.",
+        about="Folder in which a known data set is already; without it, the set is downloaded.",
     ),
 }
 
@@ -330,11 +344,12 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def completion_script(program: click.Command, shell: str) -> str:
-    """The script for a shell; raises `UsageError` where it is none of those known."""
+    """The completion script for a shell; raises `UsageError` for an unknown shell."""
     if shell not in SHELLS:
         near = did_you_mean(shell, SHELLS)
         raise UsageError(
-            f"There is no completion for {shell!r}; it must be one of {', '.join(SHELLS)}{near}",
+            f"There is no completion for the shell {shell!r}; it must be one of "
+            f"{', '.join(SHELLS)}{near}",
             "Type: striate completion --help",
         )
     from click.shell_completion import get_completion_class
@@ -343,5 +358,7 @@ def completion_script(program: click.Command, shell: str) -> str:
     assert kind is not None
     place = {"bash": "~/.bashrc", "zsh": "~/.zshrc"}.get(shell)
     where = f">> {place}" if place else "> ~/.config/fish/completions/striate.fish"
-    head = f"# Completion of striate for {shell}. To keep it: striate completion {shell} {where}\n"
+    head = (
+        f"# Completion of striate for {shell}. To install it: striate completion {shell} {where}\n"
+    )
     return head + kind(program, {}, "striate", "_STRIATE_COMPLETE").source().lstrip("\n")

@@ -1,4 +1,4 @@
-"""`striate inspect`: what is in a source, in words, as a page and as a table that `fit` reads."""
+"""`striate inspect`: the check of a source as text, as a page and as a table for `fit`."""
 
 import glob
 from collections.abc import Iterator
@@ -55,7 +55,8 @@ def inspect_and_write(
     done = inspect_source(source, options, watch)
     if table_place is not None and done.index.kind not in LISTED_KINDS:
         raise UsageError(
-            f"--fix lists files, and {done.index.name} has none of its own to list.",
+            f"--fix needs a folder or a table: {done.index.name} has no image files that "
+            "could be listed.",
             "Unpack it into a folder, or leave --fix out.",
         )
     for place in (page_place, table_place):
@@ -67,16 +68,16 @@ def inspect_and_write(
         text = render_page(report, PAGE_GENERATOR)
         file.write(text.encode("utf-8", "backslashreplace"))
     shown = page or PAGE
-    written = [say("inspect.page", "With pictures: {path}", path=shown)]
+    written = [say("inspect.page", "Report with images: {path}", path=shown)]
     if table is not None and table_place is not None:
         written.append(_write_table(done, table_place, table))
     return done.inspection, tuple(written)
 
 
 def list_input_files(source: str, options: Options) -> list[Path]:
-    """The files and folders that a command names to read a source: it, and a split's table.
+    """The files and folders that a command reads: the source, and an index.csv of `split`.
 
-    Where IDX files are named by what their names begin with, all that begin so.
+    If IDX files are given by a prefix, all files that begin with it.
     """
     named = Path(source)
     begun = [] if named.exists() else [*named.parent.glob(f"{glob.escape(named.name)}*")]
@@ -86,7 +87,7 @@ def list_input_files(source: str, options: Options) -> list[Path]:
 def inspection_lines(
     inspection: Inspection, written: tuple[Sentence, ...], lang: str
 ) -> Iterator[str]:
-    """The inspection for people: its name, then a line a sentence."""
+    """The inspection as lines of text: its name, then one line per sentence."""
     say = load_words(lang)
     yield inspection.name
     for sentence in (*inspection.told, *written):
@@ -103,9 +104,10 @@ def _write_table(done: "InspectedSource", place: OutputTarget, shown: str) -> Se
             file.write(csv_line(row).encode("utf-8", "backslashreplace"))
     return say(
         "inspect.fixed",
-        "{path} lists {n:,} images for striate fit. Left out: {copies:,} copies, "
-        "{contradicting:,} under several labels, {leaked:,} that leak, {aside:,} that cannot be "
-        "used. Doubtful labels are marked, not changed: {doubtful:,}. No file was touched.",
+        "{path} lists {n:,} images for striate fit. Left out: {copies:,} duplicates, "
+        "{contradicting:,} with several labels, {leaked:,} leaked, {aside:,} "
+        "unusable. {doubtful:,} possible label errors are marked, not changed. No "
+        "image file was changed.",
         path=shown,
         n=len(clean.rows),
         copies=clean.copies,

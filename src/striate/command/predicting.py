@@ -1,4 +1,4 @@
-"""`striate predict`: words of a command line -> lines of answers, a row for every input."""
+"""`striate predict`: from the words of a command line to one row per image."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from striate.values import Example, Index, ReadingOptions, Watch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """What was typed: which images, and how the answers are written.
+    """The arguments of `predict`: which images, and how predictions are written.
 
     `image` and `root` say how a table names images; `excel` is for spreadsheets.
     """
@@ -36,7 +36,7 @@ class Asking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answering:
-    """A model, the images to be labelled, and what was found to be unreadable on the way."""
+    """A model, the images to predict, and those that could not be read so far."""
 
     model: Run
     index: Index
@@ -46,41 +46,43 @@ class Answering:
     aside: list[Example] = field(default_factory=list)
 
     def told(self) -> Iterator[str]:
-        """How tables were read, and the thresholds of answers."""
+        """Notes on how tables were read, and the thresholds of the decision rules."""
         yield from (note.text for note in self.index.notes)
         yield from describe_rules(self.wanted)
 
     def lines(self, watch: Watch) -> Iterator[str]:
-        """The answers, a block at a time; what cannot be read is noted."""
+        """The predictions, block by block; images that cannot be read are collected."""
         most = self.model.record.settings.max_pixels
         blocks = predict_blocks(self.model.classifier, self.index, most, watch, self.wanted)
         how = self.asking
         return prediction_lines(blocks, how.as_json, how.top, self.aside, excel=how.excel)
 
     def refuse_failures(self, *, strict: bool) -> None:
-        """Raises `SourceError` where no image could be read, `StrictError` where one could not."""
+        """Raise `SourceError` if no image could be read, `StrictError` if one could not."""
         met = sum(example.status != "ignored" for example in self.index.examples)
         if not self.aside:
             return
         first = f"{self.aside[0].path}: {self.aside[0].reason}"
         if len(self.aside) == met:
-            raise SourceError(f"None of {met:,} images could be read; {first}.", "Name others.")
+            raise SourceError(
+                f"None of {met:,} images could be read; {first}.", "Give other images."
+            )
         if strict:
             raise StrictError(
-                f"{len(self.aside):,} of {met:,} images could not be read, and --strict allows "
-                f"none; {first}.",
-                "Their rows have an error; mend or remove them, or leave --strict out.",
+                f"{len(self.aside):,} of {met:,} images could not be read, and --strict "
+                f"allows none; {first}.",
+                "Repair or remove these images, or leave --strict out.",
             )
 
 
 def answering(asking: Asking, wishes: DecisionRequest) -> Answering:
-    """The model of a run and the images that some words mean, ready to be labelled.
+    """The model of a run and the images to predict.
 
-    Raises `UsageError` where flags exclude each other or the output may not be written,
-    `SourceError` where no image is named.
+    Raises `UsageError` if flags exclude each other or the output may not be written, `SourceError`
+    if there are no images.
     """
     if asking.as_json and asking.excel:
-        raise UsageError("--json and --excel exclude each other.", "Leave one out.")
+        raise UsageError("--json and --excel exclude each other.", "Leave one of them out.")
     model = Run.load(asking.run)
     listed = sys.stdin.buffer.read() if "-" in asking.words else None
     given = expand_patterns(asking.words, listed)
@@ -96,6 +98,6 @@ def answering(asking: Asking, wishes: DecisionRequest) -> Answering:
     if len(index.examples) == others:
         met = f"; {others:,} other files were ignored" if others else ""
         raise SourceError(
-            f"No image was found{met}.", "Name image files, or a folder that holds some."
+            f"No images were found{met}.", "Give image files, or a folder that holds some."
         )
     return Answering(model=model, index=index, wanted=acts, asking=asking, place=place)

@@ -1,4 +1,4 @@
-"""Values -> what `predict` answers: CSV and JSON lines; and plain tables."""
+"""From predictions to CSV and JSON lines, and plain tables."""
 
 import glob
 import os
@@ -25,7 +25,7 @@ def prediction_lines(
     *,
     excel: bool = False,
 ) -> Iterator[str]:
-    """Lines for predictions that come block by block; what could not be read joins `aside`."""
+    """Lines for blocks of predictions; images that could not be read are added to `aside`."""
     first = True
     for predictions, examples in blocks:
         aside += [example for example in examples if example.status != "used"]
@@ -40,7 +40,7 @@ def prediction_lines(
 def csv_lines(
     rows: Iterator[Sequence[str]], *, header: bool = True, excel: bool = False
 ) -> Iterator[str]:
-    """Lines of CSV; for a spreadsheet with a mark of UTF-8, and no cell that is a formula."""
+    """Lines of CSV; with `excel` a byte order mark, and no cell that is a formula."""
     head = next(rows)
     if header:
         yield ("\ufeff" if excel else "") + csv_line(map(no_formula, head) if excel else head)
@@ -49,7 +49,7 @@ def csv_lines(
 
 
 def no_formula(cell: str) -> str:
-    """A cell that a spreadsheet takes for text or a number, never for something to carry out."""
+    """The cell, with an apostrophe if a spreadsheet would read it as a formula."""
     if not cell.startswith(FORMULA):
         return cell
     with suppress(ValueError):
@@ -94,13 +94,13 @@ def json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
 
 
 def _error_line(path: str, error: str, *answers: str) -> str:
-    """The line of an image without an answer."""
+    """The line of an image without a prediction."""
     nothing: dict[str, Any] = dict.fromkeys(("predicted", *answers))
     return to_json({"path": path, **nothing, "error": error}, indent=None).decode()
 
 
 def _other_json_lines(predictions: Predictions, top: int | None) -> Iterator[str]:
-    """Of several labels those said and each probability; of a number the number."""
+    """JSON lines for several labels (with a probability each) or a number."""
     classes, said = predictions.classes, predictions.texts
     several = predictions.task == "labels"
     for place, (path, error) in enumerate(zip(predictions.paths, predictions.errors, strict=True)):
@@ -120,10 +120,10 @@ def _other_json_lines(predictions: Predictions, top: int | None) -> Iterator[str
 
 
 def expand_patterns(words: Sequence[str], listed: bytes | None = None) -> list[str]:
-    """The paths that some words of a command line mean: globs that no shell expanded, `-`.
+    """The paths that the arguments mean: globs that no shell expanded, and `-`.
 
-    `listed` is what came on standard input for `-`: a path a line, or ended by NUL bytes. What is
-    not there is among them. Raises `SourceMissingError` naming it where nothing else is.
+    `listed` is the standard input for `-`: one path per line, or paths ended by NUL bytes. Missing
+    paths are included; raises `SourceMissingError` if all are missing.
     """
     paths: list[str] = []
     for word in words:
@@ -174,8 +174,8 @@ def _missing_paths_text(paths: list[str], most: int = 3) -> str:
         near = did_you_mean(Path(paths[0]).name, siblings)
     if len(paths) > most:
         shown += f" and {len(paths) - most:,} more"
-    verb = "is" if len(paths) == 1 else "are"
-    return f"{shown} {verb} not there{near}"
+    verb = "does" if len(paths) == 1 else "do"
+    return f"{shown} {verb} not exist{near}"
 
 
 def format_cell(value: Any) -> str:

@@ -1,1 +1,1 @@
-"""What a person asks for: settings, `--set` and near misses of names."""
+"""The user's settings, `--set`, and suggestions for misspelt names."""

@@ -1,4 +1,4 @@
-"""What `--set` asks for: names and values of a plan's choices, checked; and what training reads."""
+"""The content of `--set`: names and values of plan settings, checked."""
 
 import functools
 import re
@@ -25,7 +25,7 @@ from striate.values import (
 
 @functools.lru_cache(maxsize=1)
 def parse_overrides(text: str | None) -> Overrides:
-    """What a text such as `activation=elu kernel_size=5 augment.flip=1` asks for.
+    """The settings in a text such as `activation=elu kernel_size=5 augment.flip=1`.
 
     The value that was made when the settings were checked is the one that a fit goes by. Raises
     `ValueError` with every fault, one a line.
@@ -36,7 +36,7 @@ def parse_overrides(text: str | None) -> Overrides:
         name, equals, value = part.partition("=")
         try:
             if not equals or not value:
-                raise ValueError(f"has {part!r}; NAME=VALUE is due.")
+                raise ValueError(f"has {part!r}, which is not of the form NAME=VALUE.")
             found[name] = _parse_value(name, value)
         except ValueError as fault:
             faults.append(str(fault))
@@ -54,9 +54,9 @@ def parse_overrides(text: str | None) -> Overrides:
 
 
 def training_options(options: Options, overrides: Overrides) -> TrainingOptions:
-    """What the choice of a plan and the training read of a person's options.
+    """The options that plan and training read.
 
-    `overrides` is what their `set` asks for.
+    `overrides` is the content of their `set`.
     """
     return TrainingOptions(
         minutes=options.minutes,
@@ -83,12 +83,12 @@ def split_options(options: Options) -> SplitOptions:
 
 
 def range_fault(name: str, value: Any) -> str:
-    """What is wrong with a number of this name, or nothing: it ends the sentence `NAME …`."""
+    """The fault of a number of this name, as the end of a sentence `NAME …`; "" if none."""
     low, high = ALLOWED_RANGES.get(name, (0.0, float("inf")))
     if not isinstance(value, int | float) or (low <= value <= high and value < float("inf")):
         return ""
     if high < float("inf"):
-        return f"is {value:g}; it must lie between {low:g} and {high:g}."
+        return f"is {value:g}; it must be between {low:g} and {high:g}."
     return f"is {value:g}; it must be at least {low:g}."
 
 
@@ -102,7 +102,9 @@ def _parse_value(name: str, value: str) -> Any:
     kind = SETTINGS.get(name) or CHOICES.get(name)
     if kind is None or name == "augment":
         known = [*SETTINGS, *CHOICES, "augment.flip"]
-        raise ValueError(f"has {name!r}, which is no choice of a plan{did_you_mean(name, known)}")
+        raise ValueError(
+            f"has {name!r}, which is not a setting of the plan{did_you_mean(name, known)}"
+        )
     if name in ALLOWED_WORDS and value.split()[0] not in ALLOWED_WORDS[name]:
         words = ", ".join(ALLOWED_WORDS[name])
         near = did_you_mean(value, ALLOWED_WORDS[name])
@@ -115,7 +117,7 @@ def _parse_number(name: str, value: str, kind: type[Any]) -> Any:
         number: Any = msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError:
         what = "a whole number" if kind is int else "a number"
-        raise ValueError(f"has {name}={value}; {what} is due.") from None
+        raise ValueError(f"has {name}={value}, which is not {what}.") from None
     fault = range_fault(name, number)
     if fault:
         raise ValueError(f"has {name}, which {fault}")

@@ -1,7 +1,7 @@
-"""A person's regular expression: judged before it is used, and looked for within a bound of time.
+"""Regular expressions of the user: checked before use, and matched within a time limit.
 
-Python's own `re` can be made to search for years, `(a+)+b$` in a long name, and nothing stops it;
-the package `regex` reads the same expressions and takes a bound.
+Python's own `re` can take years on `(a+)+b$` and a long name, and nothing stops it; the package
+`regex` reads the same expressions and has a time limit.
 """
 
 import re
@@ -28,9 +28,9 @@ class Pattern:
         self._left = ALL_NAMES
 
     def search(self, name: str, label: str = "") -> "regex.Match[str] | None":
-        """Where the expression is found in a name; `{class}` in it stands for `label`.
+        """The match of the expression in a name; `{class}` in it stands for `label`.
 
-        Raises `UsageError` where searching takes too long, here or in all names together.
+        Raises `UsageError` if matching takes too long, for this name or for all together.
         """
         started = time.perf_counter()
         try:
@@ -45,23 +45,23 @@ class Pattern:
 
     def _too_slow(self, name: str) -> UsageError:
         return UsageError(
-            f"{self.flag} {self.text!r} takes too long to search for: it was given up at {name}.",
-            r"Write it without repeats inside repeats: (\w+)_ in the place of (\w+)+_.",
+            f"{self.flag} {self.text!r} takes too long to match {name}.",
+            "Avoid repeats inside repeats: write (\\w+)_ instead of (\\w+)+_",
         )
 
 
 def pattern_fault(text: str) -> str:
-    """Why a text cannot be searched for or captures nothing; empty where it is in order."""
+    """Why an expression is invalid or captures nothing; "" if it is valid."""
     if len(text) > LONGEST:
-        return f"has {len(text):,} characters, and {LONGEST:,} are the most"
+        return f"has {len(text):,} characters; at most {LONGEST:,} are allowed"
     steps = _count_steps(text)
     if steps > MOST_STEPS:
-        return f"repeats something {steps:,} times in all, and {MOST_STEPS:,} are the most"
+        return f"has repeat counts of {steps:,} in all; at most {MOST_STEPS:,} are allowed"
     try:
         captures = _compile_pattern(text, "class").groups
     except Exception as fault:  # a strange expression makes the compiler raise what it met
-        return f"is no regular expression: {str(fault) or type(fault).__name__}"
-    return "" if captures else "captures nothing; put what is meant in ( )"
+        return f"is not a regular expression: {str(fault) or type(fault).__name__}"
+    return "" if captures else "captures nothing; put the part to capture in ( )"
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What a person asked for -> Options: every fault of a command or a call in one message."""
+"""From the user's settings to `Options`: every fault of a command or a call in one message."""
 
 import math
 import re
@@ -84,6 +84,7 @@ def check_settings(
     found += _find_exclusions(values, spelt)
     if found:
         raise UsageError("\n".join(found), hint)
+    # Each value was checked by the rule of its field; mypy sees only `object`.
     return Options(**values)  # type: ignore[arg-type]
 
 
@@ -112,19 +113,20 @@ class _NumberRule:
         try:
             if isinstance(value, bool):
                 raise ValueError
+            # What int() and float() refuse is caught below.
             number = self.kind(value)  # type: ignore[call-overload, arg-type]
             if isinstance(value, float) and number != value:
                 raise ValueError
         except (TypeError, ValueError, OverflowError):
             whole = "a whole number" if self.kind is int else "a number"
-            raise ValueError(f"takes {whole}, not {quote_value(value)}.") from None
+            raise ValueError(f"must be {whole}, not {quote_value(value)}.") from None
         if not self.low <= number <= self.high or not math.isfinite(number):
             raise ValueError(f"is {quote_value(value)}; {self._bounds()}.")
         return number
 
     def _bounds(self) -> str:
         if math.isfinite(self.high):
-            return f"it must lie between {self.low:,} and {self.high:,}"
+            return f"it must be between {self.low:,} and {self.high:,}"
         return f"it must be at least {self.low:,}"
 
 
@@ -162,7 +164,7 @@ def _check_device(value: object) -> object:
 def _check_text(value: object) -> object:
     if isinstance(value, str | Path) and str(value):
         return str(value)
-    raise ValueError(f"takes a text, not {quote_value(value)}.")
+    raise ValueError(f"must be text, not {quote_value(value)}.")
 
 
 def _check_path(value: object) -> object:
@@ -170,7 +172,7 @@ def _check_path(value: object) -> object:
 
 
 def _check_encoding(value: object) -> object:
-    """The name of an encoding of text that Python knows, or `auto`."""
+    """The name of a text encoding that Python knows, or `auto`."""
     name = str(_check_text(value))
     try:
         "".encode(name) if name != "auto" else None
@@ -196,7 +198,7 @@ def _check_file(value: object) -> object:
     if path.is_dir():
         raise ValueError(f"is {path}, which is a folder; it must be a file.")
     siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    raise ValueError(f"is {path}, which is not there{did_you_mean(path.name, siblings)}")
+    raise ValueError(f"is {path}, which does not exist{did_you_mean(path.name, siblings)}")
 
 
 def _check_pattern(value: object) -> object:
@@ -218,7 +220,7 @@ def _check_split(value: object) -> object:
 
 
 def _check_overrides(value: object) -> object:
-    """Choices of a plan by name, kept as typed; every fault becomes a sentence of its own."""
+    """The settings of a plan by name, kept as typed; every fault becomes a sentence."""
     if value is None:
         return None
     text = str(_check_text(value))
@@ -229,7 +231,7 @@ def _check_overrides(value: object) -> object:
 def _check_switch(value: object) -> object:
     if isinstance(value, bool):
         return value
-    raise ValueError(f"is on or off (True or False), not {quote_value(value)}.")
+    raise ValueError(f"must be True or False, not {quote_value(value)}.")
 
 
 _RULES: dict[str, Callable[[object], object]] = {
@@ -269,14 +271,14 @@ _RULES: dict[str, Callable[[object], object]] = {
 }
 
 _EXCLUDE = (
-    ("plan", "strategy", "the plan says the strategy"),
-    ("plan", "net", "the plan says the network"),
-    ("plan", "weights", "the plan says the file of weights"),
-    ("plan", "set", "the plan says every choice; change it there"),
-    ("plan", "race", "the plan says all that a race would choose"),
+    ("plan", "strategy", "the plan contains the strategy"),
+    ("plan", "net", "the plan contains the network"),
+    ("plan", "weights", "the plan contains the weights file"),
+    ("plan", "set", "change the setting in the plan itself"),
+    ("plan", "race", "the plan contains all settings that would be compared"),
     ("remedy", "no_remedy", "one tries remedies, the other does not"),
-    ("group", "group_pattern", "each says what the groups are"),
-    ("label_pattern", "classes_are_splits", "classes are in the files' names, or are folders"),
-    ("label_pattern", "crop", "the label is that of a file, or that of each box"),
-    ("classes_are_splits", "crop", "the label is that of a folder, or that of each box"),
+    ("group", "group_pattern", "each defines the groups"),
+    ("label_pattern", "classes_are_splits", "classes come from file names, or from folders"),
+    ("label_pattern", "crop", "the label comes from the file name, or from each box"),
+    ("classes_are_splits", "crop", "the label comes from the folder, or from each box"),
 )

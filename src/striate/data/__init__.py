@@ -1,1 +1,1 @@
-"""From a source to batches: files read, decoded once, split honestly."""
+"""From a source to batches: read files, decode them once, split them without leakage."""

@@ -1,4 +1,4 @@
-"""Cache and rows -> batches on the device: row numbers in a seeded order, moved, normalised."""
+"""From cache and rows to batches on the device: seeded order, transfer, normalisation."""
 
 from collections.abc import Iterator, Sequence
 
@@ -21,10 +21,10 @@ def iterate_batches(
     epoch: int = 0,
     drop_last: bool = False,
 ) -> Iterator[Rows]:
-    """Rows in batches: in their own order, or shuffled where a seed is given.
+    """Rows in batches: in their own order, or shuffled if a seed is given.
 
-    The order is a pure function of rows, seed, purpose and epoch, so that a resumed training
-    sees what an unbroken one sees.
+    The order depends only on rows, seed, purpose and epoch, so that a resumed training sees the
+    same batches as an uninterrupted one.
     """
     if seed is not None:
         rows = make_rng(seed, f"{purpose}/{epoch}").permutation(rows)
@@ -38,7 +38,7 @@ def images_to_device(
     device: str | torch.device = "cpu",
     layout: str = "channels_last",
 ) -> Tensor:
-    """Images as a uint8 tensor N x C x H x W on the device, in the memory layout asked for."""
+    """Images as a uint8 tensor N x C x H x W on the device, in the given memory layout."""
     if not (images_NHWC.flags.c_contiguous and images_NHWC.flags.writeable):
         images_NHWC = images_NHWC.copy(order="C")  # A read-only map cannot become a tensor.
     images_NCHW = torch.from_numpy(images_NHWC).permute(0, 3, 1, 2)
@@ -59,10 +59,10 @@ def normalise_batch(
     dtype: torch.dtype = torch.float32,
     size: int | None = None,
 ) -> Tensor:
-    """Images of 0..255 as a network wants them: (x / 255 - mean) / std, in `dtype`.
+    """Images of 0..255 normalised for a network: (x / 255 - mean) / std, in `dtype`.
 
-    Brought to `size` x `size` where they differ (bilinear, antialiased when shrinking); grey
-    repeated to three channels where there are three means. The memory layout is kept.
+    Resized to `size` x `size` if they differ (bilinear, antialiased when shrinking); grey is
+    repeated to three channels if there are three means. The memory layout is kept.
     """
     if size is not None and images_NCHW.shape[-2:] != (size, size):
         images_NCHW = resize_batch(images_NCHW, size)

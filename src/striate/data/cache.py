@@ -1,4 +1,4 @@
-"""Index -> Cache: every picture decoded once, in threads, into one memory-mapped uint8 file."""
+"""Decode every image once, in threads, into one memory-mapped uint8 file."""
 
 import hashlib
 import threading
@@ -51,12 +51,12 @@ def build_cache(
     channels: int | None = None,
     resize: Resize = "squash",
 ) -> tuple[Index, Cache]:
-    """The cache of all images in use, and the index completed with what decoding found.
+    """The cache of all images in use, and the index with what decoding found.
 
-    `channels` are those that the images have, unless given. Made once a content, size and
-    version, then found again; made anew, and told, where what is found is damaged. An image that
-    cannot be read is set aside and its row holds zeros. Raises `MachineError` where the disk is
-    full or not writable, `SourceError` where too little is left.
+    `channels` are those of the images, unless given. The cache is found again by content, size and
+    version; a damaged one is decoded again, with a note. An image that cannot be read is excluded
+    and its row holds zeros. Raises `MachineError` if the disk is full or not writable,
+    `SourceError` if too few images are left.
     """
     folder = CacheFolder.open()
     rows = index.used()
@@ -97,10 +97,10 @@ def decode_rows(
     *,
     alpha: bool = False,
 ) -> tuple[Index, Images]:
-    """Images of some rows, N x S x S x C, by the path that the cache takes, to the same pixels.
+    """Images of some rows, N x S x S x C, decoded exactly as for the cache.
 
-    With `alpha` a picture that has none is taken for opaque. The index comes back with what cannot
-    be read set aside; such rows hold zeros.
+    With `alpha` an image without one is opaque. In the returned index, images that cannot be read
+    are excluded; their rows hold zeros.
     """
     images = np.zeros((len(rows), size, size, channels), np.uint8)
     examples = list(index.examples)
@@ -154,13 +154,13 @@ def _cache_key(index: Index, rows: Rows, form: ImageForm, max_pixels: int) -> st
 
 
 def _find_cached(folder: CacheFolder, key: str, watch: Watch) -> CacheEntry | None:
-    """The entry of that key; None where there is none, or one that is not as it was written."""
+    """The entry with that key; None if there is none, or if it is damaged."""
     try:
         return folder.find(key)
     except DamagedError as error:
         note = say(
             "cache.mended",
-            "The cache {path} is damaged ({reason}): it is made anew.",
+            "The cache {path} is damaged ({reason}), so the images are decoded again.",
             path=str(folder.images(key)),
             reason=str(error),
         )
@@ -177,9 +177,9 @@ def _write_and_reopen(
     key: str,
     watch: Watch,
 ) -> CacheEntry:
-    """Writes the entry and reads it back; once again where somebody cleared the folder meanwhile.
+    """Write the entry and read it back; once again if the folder was cleared meanwhile.
 
-    Raises `MachineError` where the folder does not keep what is written there.
+    Raises `MachineError` if what is read differs from what was written.
     """
     for last in (False, True):
         try:
@@ -206,7 +206,7 @@ def _write_cache(
     key: str,
     watch: Watch,
 ) -> None:
-    """Decodes all rows into the folder's file `key`, in order, and keeps the facts beside it."""
+    """Decode all rows into the folder's file `key`, in order, and store the facts with it."""
     shape = (len(index.examples), form.size, form.size, form.channels)
     began = time.perf_counter()
     found: list[_DecodedFacts] = []
@@ -246,7 +246,7 @@ def _decode_blocks(
 
 
 def _are_all_small(index: Index, rows: Rows) -> bool:
-    """Whether images are so small that decoding is mostly Python's own, which threads slow down."""
+    """Whether images are so small that decoding is mostly Python code, which threads slow down."""
     pixels = [index.examples[row].width * index.examples[row].height for row in rows[:CHUNK]]
     return bool(pixels) and 0 < sum(pixels) < SMALL_PIXELS * len(pixels)
 
@@ -254,7 +254,7 @@ def _are_all_small(index: Index, rows: Rows) -> bool:
 def _decode_row(
     index: Index, row: int, target: Images, form: ImageForm, max_pixels: int
 ) -> _DecodedFacts:
-    """Decodes one row into `target`; what cannot be read leaves zeros and a reason."""
+    """Decode one row into `target`; an unreadable image gives zeros and a reason."""
     example = index.examples[row]
     take_warnings()
     large = example.width * example.height > LARGE_PIXELS and example.format != "JPEG"
@@ -299,7 +299,7 @@ def _stored_header(example: Example) -> Header | None:
 def _odd_images_note(odd: list[Example]) -> Sentence:
     return say(
         "cache.remarked",
-        "In use although something is odd about them: {n:,} images, such as {path} ({reason}).",
+        "Used in spite of a defect: {n:,} images, such as {path} ({reason}).",
         n=len(odd),
         path=odd[0].path,
         reason=odd[0].reason,
@@ -309,8 +309,8 @@ def _odd_images_note(odd: list[Example]) -> Sentence:
 def _memory_bound_note(size: int, images: int) -> Sentence:
     return say(
         "cache.bounded",
-        "{images:,} images are kept at {size} x {size} pixels, so that the cache stays below "
-        "{gib:.0f} GiB.",
+        "{images:,} images are stored at {size} x {size} pixels, so that the cache "
+        "stays below {gib:.0f} GiB.",
         images=images,
         size=size,
         gib=MOST_BYTES / (1 << 30),
@@ -318,14 +318,14 @@ def _memory_bound_note(size: int, images: int) -> Sentence:
 
 
 def _alpha_notes(index: Index, form: ImageForm) -> tuple[Sentence, ...]:
-    """That transparency was laid over white, where some is there and it is not kept."""
+    """A note that transparent parts became white, if some were and alpha is not kept."""
     seen = [e for e in index.examples if e.status == "used" and e.mode in ALPHA_MODES]
     if not seen or form.channels in ALPHA_CHANNELS:
         return ()
     note = say(
         "cache.over_white",
-        "Images with an alpha channel: {n:,}. They are seen over white; --set channels={kept} "
-        "keeps it as a channel of its own.",
+        "Images with an alpha channel: {n:,}. Transparent parts become white. To "
+        "keep the alpha channel: --set channels={kept}",
         n=len(seen),
         kept=2 if form.channels == 1 else 4,
     )

@@ -1,4 +1,4 @@
-"""The folder where decoded images are kept between runs: found again, bounded, never half."""
+"""The folder of decoded images between runs: limited in size, every entry verified."""
 
 import contextlib
 import io
@@ -32,11 +32,13 @@ from striate.store.files import ensure_folder, open_atomically, remove_unfinishe
 MOST_BYTES = 20 << 30
 ABANDONED_SECONDS = 24 * 3600
 FORGOTTEN_SECONDS = 30 * 24 * 3600
-ADVICE = "Name a folder with room that you can write: export STRIATE_CACHE=/path/to/folder"
+ADVICE = (
+    "Name a folder on a disk with room that you may write to: export STRIATE_CACHE=/path/to/folder"
+)
 
 
 class DamagedError(ValueError):
-    """An entry is there, and is not what was written."""
+    """A cache entry whose content differs from what was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,9 +81,9 @@ class CacheFolder:
         return self.path / f"{key}.npy"
 
     def find(self, key: str) -> CacheEntry | None:
-        """What is kept under `key`, every byte verified, or None; it counts as used now.
+        """The entry under `key`, verified, or None; it is marked as used now.
 
-        Raises `DamagedError` where it is not as it was written.
+        Raises `DamagedError` if its content differs from what was written.
         """
         facts = self.path / f"{key}.json"
         try:
@@ -98,7 +100,7 @@ class CacheFolder:
 
     @contextmanager
     def writer(self, key: str, shape: tuple[int, ...]) -> Iterator["CacheWriter"]:
-        """Writes images of `shape` under `key`; nothing is left behind unless it finishes."""
+        """A writer for images of `shape` under `key`; nothing is left unless it finishes."""
         self._make_room(int(np.prod(shape)))
         # Nothing waits for the disk: what can be made again may be lost with the power.
         with open_atomically(self.images(key), lasting=False, hint=ADVICE) as file:
@@ -116,7 +118,7 @@ class CacheFolder:
             raise
 
     def _make_room(self, coming: int) -> None:
-        """Deletes what was used longest ago until all fits, and what killed runs left behind."""
+        """Delete the least recently used entries until all fit, and leftovers of killed runs."""
         for part in self.path.glob("*.part"):  # of an earlier striate
             with contextlib.suppress(OSError):
                 if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
@@ -188,7 +190,7 @@ def _open_verified(file: IO[bytes], blocks: tuple[int, ...]) -> NDArray[np.uint8
         view.release()
     if sums != blocks:
         wrong = sum(a != b for a, b in itertools.zip_longest(sums, blocks))
-        raise ValueError(f"{wrong} of its {len(blocks)} blocks do not fit their checksums")
+        raise ValueError(f"{wrong} of its {len(blocks)} blocks do not match their checksums")
     np.lib.format.read_magic(file)
     shape, _, _ = np.lib.format.read_array_header_1_0(file)
     return np.memmap(file, np.uint8, "r", file.tell(), shape)
@@ -196,7 +198,9 @@ def _open_verified(file: IO[bytes], blocks: tuple[int, ...]) -> NDArray[np.uint8
 
 def change_warning(folder: CacheFolder) -> MachineError:
     """What to tell where decoded images are other ones once they are written."""
-    return MachineError(f"Decoded images do not stay in {folder.path} as written.", ADVICE)
+    return MachineError(
+        f"The decoded images in {folder.path} change after they are written.", ADVICE
+    )
 
 
 def _is_ours(facts: Path) -> bool:

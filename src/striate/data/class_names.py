@@ -1,4 +1,4 @@
-"""Settles which classes an index has, and refuses what no classifier can be learnt from."""
+"""Determine the classes of an index, and refuse a source that cannot be learnt from."""
 
 from collections import Counter
 from dataclasses import replace
@@ -12,8 +12,8 @@ from striate.values import Example, Index, ReadingOptions, say
 def settle_classes(index: Index, options: ReadingOptions) -> Index:
     """The index with its classes sorted by code point, of those images that are in use.
 
-    With `drop_rare`, classes of fewer than two images are ignored. Raises `SourceError`: no
-    picture, one class, a class that is missing from train, a class of fewer than two images.
+    With `drop_rare`, classes of fewer than two images are ignored. Raises `SourceError` for no
+    images, one class, a class that is not in train, or a class of fewer than two images.
     """
     used = [example for example in index.examples if example.status == "used"]
     counts = Counter(example.label for example in used)
@@ -47,9 +47,9 @@ def _refuse_untrained_classes(index: Index, used: list[Example], options: Readin
     for example in used:
         if example.label not in known:
             raise SourceError(
-                f"The class {example.label} is in {example.split} and missing from train "
-                f"in {index.name}.",
-                "Add training images of it, remove it, or cut new splits: --split pool",
+                f"The class {example.label} is in {example.split} but not in train, in "
+                f"{index.name}.",
+                "Add training images of this class, remove it, or make new splits: --split pool",
             )
 
 
@@ -61,7 +61,7 @@ def _drop_rare_classes(index: Index, rare: set[str]) -> Index:
     )
     note = say(
         "read.dropped_rare",
-        "Left out, as asked: {n:,} classes with fewer than 2 images ({names}).",
+        "Left out because of --drop-rare: {n:,} classes with fewer than 2 images ({names}).",
         n=len(rare),
         names=_join_class_names(sorted(rare)),
     )
@@ -69,16 +69,14 @@ def _drop_rare_classes(index: Index, rare: set[str]) -> Index:
 
 
 def _refuse_single_images(index: Index, rare: list[str]) -> tuple[str, str]:
-    """Of one image a class nothing can be measured: what learns from it cannot be judged by it."""
+    """Raise if all classes have one image: it cannot be both training and test image."""
     sentence = (
         f"{_join_class_names(rare)} in {index.name} "
-        f"{'has' if len(rare) == 1 else 'have'} fewer than 2 images "
-        "that can be read: one image cannot both be learnt from and judge, so no accuracy could "
-        "be measured."
+        f"{('has' if len(rare) == 1 else 'have')} fewer than 2 images that can be "
+        "read, so no accuracy can be measured."
     )
     return sentence, (
-        "Add images: from 2 in each of two classes on, the accuracy over all is measured by "
-        "cross-validation; that of a single class takes many more."
+        "Add images: at least 2 in each of two classes, more for the accuracy of a single class."
     )
 
 
@@ -89,16 +87,16 @@ def _no_images_message(index: Index) -> tuple[str, str]:
         aside = [example for example in aside if example.reason != STRAY_REASON]
         first = f"{aside[0].path}: {aside[0].reason}"
         return (
-            f"None of the {len(aside)} pictures in {index.name} can be read ({first}).",
+            f"None of the {len(aside)} images in {index.name} can be read ({first}).",
             _layout_hint(index),
         )
     if stray:
         return (
-            f"The {stray} pictures in {index.name} stand in no class folder.",
+            f"None of the {stray} images in {index.name} is in a class folder.",
             _label_pattern_hint(aside),
         )
     return (
-        f"{index.name} {'lists' if index.kind == 'table' else 'holds'} no pictures.",
+        f"{index.name} {('lists' if index.kind == 'table' else 'holds')} no images.",
         _layout_hint(index),
     )
 
@@ -107,7 +105,7 @@ def _label_pattern_hint(stray: list[Example]) -> str:
     pattern = suggest_pattern(example.path.rpartition("/")[2] for example in stray)
     if not pattern:
         return _LAYOUT
-    return f"Do their names tell what they show? Then add --label-pattern '{pattern}'"
+    return f"Do the file names tell the class? Then add --label-pattern '{pattern}'"
 
 
 def _one_class_message(index: Index, classes: tuple[str, ...]) -> tuple[str, str]:
@@ -130,5 +128,7 @@ def _join_class_names(names: list[str]) -> str:
     return f"The class {shown}" if len(names) == 1 else f"The classes {shown}{more}"
 
 
-_LISTED = "Its rows are due to name images and two classes; --image and --label name columns."
-_LAYOUT = "Put each class in its own folder: pets/cat/1.jpg, pets/dog/2.jpg."
+_LISTED = (
+    "Its rows must name images of at least two classes; name the columns with --image and --label."
+)
+_LAYOUT = "Put each class in its own folder: pets/cat/1.jpg, pets/dog/2.jpg"

@@ -1,4 +1,4 @@
-"""Index and families -> the rows of a table without what an inspection found wrong."""
+"""The rows of a cleaned table: an index without what an inspection found wrong."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ COLUMNS = ("image", "label", "split", "group", "doubt", "suggested")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanRows:
-    """Which rows stay, and how many were left out for what."""
+    """The rows that stay, and how many were left out by reason."""
 
     rows: tuple[int, ...]
     set_aside: int
@@ -23,10 +23,10 @@ class CleanRows:
 
 
 def select_clean_rows(index: Index, families: tuple[tuple[int, ...], ...]) -> CleanRows:
-    """The rows that stay: of each picture one, none with several labels, none that leaks.
+    """The rows that stay: each image once, none with several labels, none that leaks.
 
-    Of a picture in several given splits the judging split's copies leak and go; then the first
-    that remains stays, one in train before others.
+    If an image is in several given splits, its copies in the evaluated split are left out. Then the
+    first copy is taken, one in train before others.
     """
     judge = judging_split(index)
     out: set[int] = set()

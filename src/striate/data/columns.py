@@ -1,4 +1,4 @@
-"""The columns of a table: which serve as image and label, and what to say where they miss."""
+"""The columns of a table: which hold image and label, and the errors if none does."""
 
 import re
 import shlex
@@ -54,22 +54,21 @@ def refuse_useless_columns(kind: str, options: ReadingOptions) -> None:
     """Raises `UsageError` where a column is named and the source has no columns or arrays."""
     if is_set_by_user(options, "data_root") and kind != "named":
         raise UsageError(
-            "--data-root: only a set known by name has one, and the source is none "
-            "(what is here on disk comes before names).",
-            "Leave it out, or give a name such as cifar10 or mnist.",
+            "--data-root is only for a data set known by name, and the source is not one "
+            "(what is on disk is read first).",
+            "Leave --data-root out, or give a name such as cifar10 or mnist.",
         )
     for name in FOLDER_SETTINGS:
         if is_set_by_user(options, name) and kind not in ("folder", "archive", *BOX_SETTINGS):
             raise UsageError(
-                f"--{name.replace('_', '-')}: only a folder, or an archive of one, has labels in "
-                "the names of files and folders, and the source is neither.",
+                f"--{name.replace('_', '-')} reads labels from file names, so it needs a "
+                "folder or an archive of one.",
                 "Leave it out, or give the folder.",
             )
     if options.crop and kind not in BOX_SETTINGS:
         raise UsageError(
-            "--crop: only images annotated for YOLO or in COCO's JSON have boxes, and the source "
-            "is neither.",
-            "Leave it out, or give the folder with labels beside images, or the JSON.",
+            "--crop needs boxes: images annotated for YOLO, or a JSON file of COCO.",
+            "Leave --crop out, or give the folder with labels beside images, or the JSON file.",
         )
     of_use: tuple[str, ...] = {
         "table": TABLE_SETTINGS,
@@ -80,8 +79,8 @@ def refuse_useless_columns(kind: str, options: ReadingOptions) -> None:
     if idle:
         flags = " and ".join(f"--{name.replace('_', '-')}" for name in idle)
         raise UsageError(
-            f"{flags}: only a table has columns, and the source is none.",
-            "Groups can also be read from the paths: --group-pattern REGEX"
+            f"{flags}: these flags name columns, and the source is not a table.",
+            "To read groups from the paths: --group-pattern REGEX"
             if "group" in idle
             else "Leave it out, or give a table (.csv, .tsv, .jsonl, .parquet).",
         )
@@ -112,10 +111,10 @@ def find_image_column(
     table: str,
     there: Callable[[Sequence[Any]], Sequence[str]],
 ) -> str:
-    """The column of images: the one asked for, else by its name, else by what stands in it.
+    """The column of images: the one that was named, else by its name, else by its content.
 
-    `there` gives the file behind each of some cells, or nothing where none is there. Raises
-    `SourceError` where there is none, or where several could be meant.
+    `there` gives the file behind each of some cells, or "" if there is none. Raises `SourceError`
+    if there is no such column, or if several are possible.
     """
     if is_set_by_user(options, "image") or options.image in columns:
         require_columns("image", options.image, list(columns), table)
@@ -148,10 +147,10 @@ def find_label_columns(
     image: str,
     text: Callable[[Any], str],
 ) -> tuple[str, ...]:
-    """The column of labels, or the several that say yes or no of a label each.
+    """The column of labels, or several columns with yes or no for a label each.
 
-    The one asked for, else by its name, else the only one that is left. `text` says what stands
-    in a cell. Raises `SourceError` where there is none, or where several could be meant.
+    The named one, else by its name, else the only one left. `text` gives the text of a cell. Raises
+    `SourceError` if there is none, or if several are possible.
     """
     several = tuple(name.strip() for name in options.label.split(","))
     if is_set_by_user(options, "label") or options.label in columns:
@@ -183,7 +182,7 @@ def _pick_equivalent_column(
     table: str,
     text: Callable[[Any], str],
 ) -> str:
-    """Of columns that all are called like labels the one to take: they must say the same."""
+    """Of several columns named like labels, the one to use: they must be equivalent."""
     cells = {column: [text(value) for value in columns[column]] for column in named}
     for column in named[1:]:
         pairs = set(zip(cells[named[0]], cells[column], strict=True))
@@ -209,10 +208,12 @@ def _missing_column_error(
     listed += ", …" if len(columns) > _MOST_NAMED else ""
     hint = f"Name it: {_flag_text(name, guess)}"
     if guess == "NAME":
-        hint += "; the first line of a table names its columns"
+        hint += "; the first line of a table must name its columns"
     if len(columns) == 1:
-        hint += "; columns are told apart by a comma, a semicolon, a tab or a |"
-    return SourceError(f"{table} has no column {column}; it has: {listed or 'none at all'}.", hint)
+        hint += "; columns are separated by a comma, a semicolon, a tab or a |"
+    return SourceError(
+        f"{table} has no column {column}; its columns are: {listed or 'none at all'}.", hint
+    )
 
 
 def _ambiguous_column_error(name: str, columns: Sequence[str], table: str) -> SourceError:
@@ -244,6 +245,6 @@ def _flag_text(name: str, value: str) -> str:
 
 
 def _normalise_name(column: str) -> str:
-    """A column's name in one case, with `_` for what stands between its words."""
+    """A column's name in lower case, with `_` between its words."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.strip())
     return re.sub(r"[\W_]+", "_", spaced.casefold()).strip("_")

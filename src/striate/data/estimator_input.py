@@ -1,6 +1,6 @@
-"""Images as Python code gives them -> pictures: paths, PIL images, arrays, bytes, one an entry.
+"""Images as Python code gives them, as a list: paths, PIL images, arrays, bytes.
 
-Nothing heavy is imported here: a single image is to be labelled at once.
+Nothing heavy is imported here, so that a single image is predicted without delay.
 """
 
 import io
@@ -22,31 +22,31 @@ from striate.errors import UsageError
 MOST_WITHOUT_LENGTH = 1_000_000
 BLOCK = 256
 KINDS = (
-    "Give paths, PIL images, bytes, open files, arrays (N x H x W, N x H x W x C, H x W x C), "
-    "tensors (N x C x H x W), or a list of such."
+    "Give paths, PIL images, bytes, open files, arrays (N x H x W, N x H x W x "
+    "C, H x W x C), tensors (N x C x H x W), or a list of these."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stored:
-    """A picture that lies elsewhere, such as in an archive.
+    """An image that is stored elsewhere, such as in an archive.
 
-    `read` gives its bytes, or raises `Unreadable`.
+    `read` returns its bytes, or raises `Unreadable`.
     """
 
     read: Callable[[], bytes]
 
 
 def unusable(reason: str) -> Stored:
-    """A picture that cannot be read, and why: its row stays."""
+    """An image that cannot be read, with the reason: its row is kept."""
     return Stored(read=partial(_raise, reason))
 
 
 def one_or_many(images: Any, column: str = "image") -> list[Any]:
-    """The pictures of what was given to be labelled: one picture, or many, a list entry each.
+    """The images in an argument of `predict`: one image, or many, as a list.
 
-    An array or tensor of two axes, or of three with 1, 3 or 4 channels, is one picture; of a
-    frame the column is taken. Raises `UsageError` where nothing of the kind was given.
+    An array or tensor with two axes, or with three of which one has 1, 3 or 4 channels, is one
+    image; of a frame the column is taken. Raises `UsageError` for anything else.
     """
     if isinstance(images, np.ndarray) and images.ndim == 0:
         images = images.item()
@@ -56,10 +56,10 @@ def one_or_many(images: Any, column: str = "image") -> list[Any]:
 
 
 def many(images: Any, *, alone: bool = False, column: str = "image") -> list[Any]:
-    """The pictures in a list, an iterator, a column, an array or a tensor of all.
+    """The images in a list, an iterator, a column, an array or a tensor.
 
-    With `alone` an array may also be one picture. Raises `UsageError` where what was given holds
-    no pictures, or an array's shape or range is none of pictures.
+    With `alone` an array may also be one image. Raises `UsageError` if there are no images, or if
+    an array's shape or range is not that of images.
     """
     if isinstance(images, Mapping | Set) or _is_one(images):
         _refuse(images)
@@ -72,9 +72,9 @@ def many(images: Any, *, alone: bool = False, column: str = "image") -> list[Any
 
 
 def entry(item: Any) -> Any:
-    """An entry of many as it is read later: a path, a PIL image, an array, bytes or a `Stored`.
+    """One image of many, read later: a path, a PIL image, an array, bytes or a `Stored`.
 
-    What is no picture becomes one that cannot be read, with the reason.
+    Anything else becomes an image that cannot be read, with the reason.
     """
     if isinstance(item, tuple) and len(item) == 2:
         item = item[0]  # an image and its label
@@ -86,7 +86,7 @@ def entry(item: Any) -> Any:
     if isinstance(item, bytearray | memoryview):
         return bytes(item)
     if is_nothing(item):
-        return unusable("no image is named")
+        return unusable("the image has no path")
     if isinstance(item, str | os.PathLike | Image.Image | bytes | Stored):
         return item
     if hasattr(item, "read"):
@@ -99,9 +99,9 @@ def entry(item: Any) -> Any:
     numbers = hasattr(item, "detach") or hasattr(item, "__array__")
     shape = _shape_of(item) if numbers else ()
     if len(shape) < 2:
-        return unusable(f"a {type(item).__name__} is not a picture")
+        return unusable(f"a {type(item).__name__} is not an image")
     if len(shape) > 3:
-        return unusable(f"it is a batch of shape {shape}; give its pictures one by one")
+        return unusable(f"it is a batch of shape {shape}; give its images one by one")
     return item
 
 
@@ -127,7 +127,7 @@ def list_pictures(X: Any, owner: str) -> Sequence[Any]:
 
 
 def _checked(X: Any, owner: str, *, first: bool) -> list[Any]:
-    """The pictures of an array, told in scikit-learn's own words where it is none for it."""
+    """The images of an array; errors for scikit-learn in its own words."""
     from sklearn.utils import check_array
 
     if X.dtype.kind in "OUT" and X.ndim == 2 and X.shape[1] == 1:
@@ -135,9 +135,9 @@ def _checked(X: Any, owner: str, *, first: bool) -> list[Any]:
     array = check_array(X, allow_nd=True, ensure_2d=False, estimator=owner, input_name="X")
     if array.ndim not in {3, 4}:
         raise UsageError(
-            f"X of shape {array.shape} is no set of images.",
-            "Give paths, PIL images or an array N x H x W or N x H x W x C (C = 1, 3 or 4); "
-            "for rows of pixels say image_shape=(height, width).",
+            f"X has the shape {array.shape}, which is not a batch of images.",
+            "Give paths, PIL images or an array N x H x W or N x H x W x C (C = 1, 3 or "
+            "4); for rows of pixels set image_shape=(height, width).",
         )
     return _list_array(array, alone=False, first=first)
 
@@ -152,13 +152,13 @@ def _is_one(images: Any) -> bool:
 
 
 def _refuse(images: Any) -> NoReturn:
-    raise UsageError(f"A {type(images).__name__} is no set of images.", KINDS)
+    raise UsageError(f"A {type(images).__name__} is not a collection of images.", KINDS)
 
 
 def _of_frame(frame: Any, column: str) -> list[Any]:
-    """The pictures in a frame's column, or in its only one; paths are left to the table's reader.
+    """The images in a frame's column, or in its only one; paths are left to the table's reader.
 
-    It knows where they begin, and what to say where there is no such column.
+    The reader knows where paths start, and the error if there is no such column.
     """
     names = list(frame.columns)
     if column not in names and len(names) != 1:
@@ -177,15 +177,16 @@ def _shape_of(item: Any) -> tuple[int, ...]:
 
 
 def _whole_array(images: Any) -> NDArray[Any] | None:
-    """The array that is all pictures at once: an array, a tensor, nested lists of numbers.
+    """The array that holds all images: an array, a tensor, nested lists of numbers.
 
-    Raises `UsageError` where it holds no numbers that could be had, such as a sparse tensor.
+    Raises `UsageError` if its numbers cannot be read, such as a sparse tensor.
     """
     try:
         return _as_array(images)
     except Exception as error:  # the object is another's; it raises what it likes
         raise UsageError(
-            f"A {type(images).__name__} cannot be made an array: {str(error)[:100].rstrip('.')}.",
+            f"A {type(images).__name__} cannot be turned into an array: "
+            f"{str(error)[:100].rstrip('.')}.",
             KINDS,
         ) from error
 
@@ -220,7 +221,9 @@ def _entries(images: Any) -> Iterator[Any]:
             try:
                 item = images[number]
             except Exception as error:  # the code is another's
-                item = unusable(f"it cannot be had ({type(error).__name__}: {error!s:.80})")
+                item = unusable(
+                    f"it cannot be read from the collection ({type(error).__name__}: {error!s:.80})"
+                )
             yield item
         return
     if not hasattr(images, "__iter__"):
@@ -228,8 +231,8 @@ def _entries(images: Any) -> Iterator[Any]:
     for number, item in enumerate(images):
         if number >= MOST_WITHOUT_LENGTH:
             raise UsageError(
-                f"The iterator gave {number:,} images and goes on; it may never end.",
-                "Give parts of it: itertools.islice(images, 50_000)",
+                f"The iterator has given {number:,} images and may never end.",
+                "Give a part of it: itertools.islice(images, 50_000)",
             )
         yield item
 
@@ -240,7 +243,7 @@ def _list_array(array: NDArray[Any], *, alone: bool, first: bool) -> list[Any]:
         if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1):
             return list(array.reshape(len(array)))
         raise UsageError(
-            f"An array of shape {array.shape} and type {array.dtype} is no set of images.",
+            f"An array of shape {array.shape} and type {array.dtype} is not a batch of images.",
             'Give numbers: x.astype("uint8"), or a list of paths.',
         )
     _must_be_range(array)
@@ -253,11 +256,11 @@ def _list_array(array: NDArray[Any], *, alone: bool, first: bool) -> list[Any]:
         moved = first and shape[1] in CHANNELS
         pictures = np.moveaxis(array, 1, -1) if moved else move_channels_last(array)
         return list(pictures)
-    raise UsageError(f"An array of shape {shape} is no set of images.", KINDS)
+    raise UsageError(f"An array of shape {shape} is not a batch of images.", KINDS)
 
 
 def _of_three_axes(array: NDArray[Any], *, alone: bool, first: bool) -> list[Any]:
-    """One picture with channels, or many grey ones; refused where it could be either."""
+    """One image with channels, or many grey ones; refused if it could be either."""
     shape = array.shape
     last = shape[-1] in (*CHANNELS, 2)  # no picture is two pixels wide
     if not alone or (shape[0] not in CHANNELS and not last):
@@ -269,17 +272,18 @@ def _of_three_axes(array: NDArray[Any], *, alone: bool, first: bool) -> list[Any
     if shape[0] == 1:
         return list(array)
     raise UsageError(
-        f"An array of shape {shape} may be one image with its channels first, or "
-        f"{shape[0]} grey images.",
-        "For one image: np.moveaxis(x, 0, -1); for grey images: x[..., None]",
+        f"An array of shape {shape} is ambiguous: one image with channels first, or "
+        f"{shape[0]} greyscale images.",
+        "For one image: np.moveaxis(x, 0, -1); for greyscale images: x[..., None]",
     )
 
 
 def _must_be_range(array: NDArray[Any]) -> None:
-    """Raises `UsageError` where numbers are none of pixels; NaN is told of row by row."""
+    """Raise `UsageError` if numbers are not pixel values; NaN is reported row by row."""
     if array.dtype.kind not in "buif":
         raise UsageError(
-            f"An array of {array.dtype} is no set of images.", 'Give numbers: x.astype("uint8")'
+            f"An array of {array.dtype} is not a batch of images.",
+            'Give numbers: x.astype("uint8")',
         )
     if array.dtype.kind != "f":
         return
@@ -291,11 +295,11 @@ def _must_be_range(array: NDArray[Any]) -> None:
     low, high = min((b[0] for b in bounds), default=0), max((b[1] for b in bounds), default=0)
     if low < 0 or high > 1:
         raise UsageError(
-            f"Images of floats must lie in [0, 1]; these go from {low:g} to {high:g}.",
+            f"Float images must be in [0, 1]; these range from {low:g} to {high:g}.",
             "Divide them: x / 255"
             if low >= 0 and high <= 255
-            else "Scale them to [0, 1], for example: (x - x.min()) / (x.max() - x.min()); leave "
-            "Normalize out: striate does that by itself.",
+            else "Scale them to [0, 1], for example (x - x.min()) / (x.max() - x.min()), and "
+            "leave Normalize out: striate normalises by itself.",
         )
 
 
@@ -313,7 +317,7 @@ def _content(file: Any) -> Any:
 
 
 def is_nothing(item: Any) -> bool:
-    """Whether an entry says nothing: None, NaN, a blank; pandas has several words for it."""
+    """Whether an entry is missing: None, NaN, a blank, or pandas' own missing values."""
     if item is None or (isinstance(item, float) and math.isnan(item)):
         return True
     return (isinstance(item, str) and not item.strip()) or type(item).__name__ in (
@@ -327,7 +331,7 @@ def _raise(reason: str) -> bytes:
 
 
 def find_pixel_range(rows_ND: NDArray[Any]) -> tuple[float, float]:
-    """What is black and what is white in rows of numbers."""
+    """The values of black and white in rows of numbers."""
     if rows_ND.dtype == np.uint8:
         return 0.0, 255.0
     low, high = float(rows_ND.min()), float(rows_ND.max())
@@ -337,23 +341,24 @@ def find_pixel_range(rows_ND: NDArray[Any]) -> tuple[float, float]:
 def reshape_rows(
     rows_ND: NDArray[Any], pixel_range: tuple[float, float], shape: tuple[int, ...]
 ) -> Sequence[NDArray[np.uint8]]:
-    """Rows of numbers as pictures of 256 levels, each reshaped to `shape`, one side may be -1.
+    """Rows of numbers as uint8 images, each reshaped to `shape`; one side may be -1.
 
-    What lies beyond the range becomes black or white. Raises `UsageError` where a row does not
-    fill such a picture.
+    Values beyond the range become black or white. Raises `UsageError` if a row does not fill such
+    an image.
     """
     sides = tuple(shape) if np.iterable(shape) else (shape,)
     whole = all(isinstance(side, int | np.integer) for side in sides)
     if not whole or len(sides) not in {2, 3} or (len(sides) == 3 and sides[2] not in {1, 3, 4}):
         raise UsageError(
-            f"image_shape is {shape!r}.", "Give (height, width) or (height, width, channels)."
+            f"image_shape={shape!r} is not the shape of an image.",
+            "Give (height, width) or (height, width, channels).",
         )
     try:
         return list(_scale_to_bytes(rows_ND, *pixel_range).reshape(len(rows_ND), *sides))
     except ValueError:
         raise UsageError(
-            f"X has {rows_ND.shape[1]} features, which image_shape={shape!r} cannot hold.",
-            "Give the height and width of the pictures; one of them may be -1.",
+            f"X has {rows_ND.shape[1]} features, which does not match image_shape={shape!r}.",
+            "Give the height and width of the images; one of them may be -1.",
         ) from None
 
 

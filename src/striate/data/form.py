@@ -1,4 +1,4 @@
-"""How pictures come into an array: the size, the channels, the way to a square, and alpha."""
+"""The array form of images: size, channels, resizing to a square, alpha."""
 
 import statistics
 from collections import Counter
@@ -16,7 +16,7 @@ MOST_BYTES = 8 << 30
 
 @dataclass(frozen=True, slots=True)
 class ImageForm:
-    """How a picture is brought into an array."""
+    """How an image is converted to an array."""
 
     size: int
     channels: int
@@ -25,15 +25,15 @@ class ImageForm:
 
 
 def image_form(index: Index, channels: int | None = None, resize: Resize = "squash") -> ImageForm:
-    """How an index's pictures come into the cache; `channels` as they have them unless given."""
+    """The form of the cached images of an index; `channels` as in the images unless given."""
     channels = channels or working_channels(index)
     return ImageForm(working_size(index, channels), channels, resize, keeps_alpha(index, channels))
 
 
 def working_size(index: Index, channels: int | None = None) -> int:
-    """Side of the cached images: that of the images where small, at most 224 pixels.
+    """Side of the cached images: that of small images, at most 224 pixels.
 
-    Up to 64 pixels the commonest longer side, above the median one; smaller where all
+    Up to 64 pixels the most frequent longer side, above that the median; smaller if all images
     together would take more than 8 GiB.
     """
     rows = max(1, len(index.examples))
@@ -42,9 +42,9 @@ def working_size(index: Index, channels: int | None = None) -> int:
 
 
 def working_channels(index: Index) -> int:
-    """1 where every image in use is grey, 3 for colours; of arrays with more, what most have.
+    """1 if all images in use are grey, 3 for colour; for arrays with more, the majority.
 
-    An image with another number of channels is set aside then.
+    Images with another number of channels are excluded then.
     """
     modes = Counter(example.mode for example in index.examples if example.status == "used")
     many = {mode: count for mode, count in modes.items() if mode.endswith(CHANNELS_SUFFIX)}
@@ -60,7 +60,7 @@ def keeps_alpha(index: Index, channels: int) -> bool:
 
 
 def preferred_size(index: Index) -> int:
-    """Side of the cached images before memory is thought of."""
+    """Side of the cached images without the memory limit."""
     sides = [max(e.width, e.height) for e in index.examples if e.status == "used"]
     if not sides:
         return SMALL_SIDE

@@ -1,4 +1,4 @@
-"""Paths of files below a source -> class, given split, or why ignored: the rules for folders."""
+"""The rules for folders: from file paths to class, given split, or why ignored."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ SPLIT_NAMES = {
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
-STRAY_REASON = "its label is missing: a picture outside the class folders"
+STRAY_REASON = "its label is missing: it is not in a class folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ def read_layout(paths: Iterable[str], *, splits_are_classes: bool = False) -> La
 
 
 def bare_row(path: str) -> Example:
-    """The row of a path whose folders say nothing."""
+    """The row of a path whose folders give no label."""
     if any(is_hidden(part) for part in path.split("/")):
         return Example(path=path, status="ignored", reason="hidden")
     unread = UNREAD_FORMATS.get(suffix(path))
@@ -47,7 +47,7 @@ def bare_row(path: str) -> Example:
 
 
 def parse_split_name(word: str) -> str:
-    """The split that a word names, in upper or lower case, or nothing."""
+    """The split named by a word, in upper or lower case, or ""."""
     return next((name for name, words in SPLIT_NAMES.items() if word.casefold() in words), "")
 
 
@@ -55,7 +55,7 @@ def stray_note(count: int) -> Sentence:
     """That pictures stand outside the class folders."""
     return say(
         "read.stray",
-        "Pictures outside the class folders, set aside since they have no label: {n:,}.",
+        "Images outside the class folders, excluded because they have no label: {n:,}.",
         n=count,
     )
 
@@ -64,7 +64,7 @@ def beside_note(folders: Iterable[str]) -> Sentence:
     """That folders stand beside the given splits."""
     return say(
         "read.beside_splits",
-        "Ignored beside the given splits: {folders}.",
+        "Ignored, because they are beside the given splits: {folders}.",
         folders=", ".join(folders),
     )
 
@@ -132,16 +132,16 @@ _RAW = (
 _CONVERT = "save it as JPEG or PNG"
 UNREAD_FORMATS = {
     **{f".{name}": "a raw camera file; save it as JPEG, PNG or TIFF" for name in _RAW},
-    **dict.fromkeys((".heic", ".heif", ".hif"), f"a HEIC picture; {_CONVERT}"),
+    **dict.fromkeys((".heic", ".heif", ".hif"), f"a HEIC image; {_CONVERT}"),
     **dict.fromkeys((".svg", ".svgz"), "a drawing (SVG); save it as PNG"),
     **dict.fromkeys((".eps", ".ps", ".ai"), "a PostScript drawing; save it as PNG"),
     **dict.fromkeys((".wmf", ".emf"), "a Windows drawing; save it as PNG"),
     **dict.fromkeys((".psd", ".psb"), f"a Photoshop file; {_CONVERT}"),
     ".pdf": "a PDF document; save its pages as PNG",
     ".xcf": f"a GIMP file; {_CONVERT}",
-    ".jxl": f"a JPEG XL picture; {_CONVERT}",
-    ".exr": f"an OpenEXR picture; {_CONVERT}",
-    ".dcm": f"a DICOM picture; {_CONVERT}",
+    ".jxl": f"a JPEG XL image; {_CONVERT}",
+    ".exr": f"an OpenEXR image; {_CONVERT}",
+    ".dcm": f"a DICOM image; {_CONVERT}",
     ".dds": f"a texture (DDS); {_CONVERT}",
 }
 

@@ -1,4 +1,4 @@
-"""What the rows of a table say of their images: one label, several, or a number, as text."""
+"""The labels in the rows of a table: one, several, or a number, as text."""
 
 import re
 import unicodedata
@@ -37,7 +37,7 @@ def _label_text(cell: Any) -> str:
         return normalise_multi_labels([cell_text(part) for part in cell])
     if isinstance(cell, dict):
         raise SourceError(
-            f"A label is due to be a text or a number, not {cell!r:.60}.",
+            f"A label must be text or a number, not {cell!r:.60}.",
             "Name another column with --label.",
         )
     return unicodedata.normalize("NFC", cell_text(cell))
@@ -56,7 +56,7 @@ def _normalise_whole_numbers(cells: list[str]) -> tuple[list[str], tuple[Sentenc
     both = set(cells) & set(plain) and set(cells) - set(plain)
     if len(set(plain)) == len(set(cells)) or not both:
         return plain, ()
-    told = say("read.whole_numbers", "Labels such as 1.0 and 1 were taken for one and the same.")
+    told = say("read.whole_numbers", "Labels such as 1.0 and 1 are treated as the same label.")
     return plain, (told,)
 
 
@@ -66,8 +66,8 @@ def _labels_from_indicators(joined: list[str], title: str) -> list[str]:
         if "|" in label:
             named = "none" if label == "|" else label.replace("|", " and ")
             raise SourceError(
-                f"Row {number + 1:,} of {title} has not one class but {named}.",
-                "Mend that row, or leave --task label out: an image may have several labels then.",
+                f"Row {number + 1:,} of {title} needs one class, not {named}.",
+                "Correct that row; or leave --task label out if an image may have several labels.",
             )
     return joined
 
@@ -82,9 +82,9 @@ def _join_indicator_labels(
         for name, cell in cells.items():
             if cell not in (*YES, *NO):
                 raise SourceError(
-                    f"Row {number + 1:,} of {title} says {cell or 'nothing'} of {name}; "
-                    "1 or 0, yes or no is due.",
-                    "Mend that row, or name other columns with --label.",
+                    f"Row {number + 1:,} of {title} has {cell or 'nothing'} in the column {name}, "
+                    "which must hold 1 or 0, yes or no.",
+                    "Correct that row, or name other columns with --label.",
                 )
         found.append("|".join(name for name in names if cells[name] in YES) or "|")
     return found

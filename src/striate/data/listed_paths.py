@@ -1,4 +1,4 @@
-"""What a table calls its images -> files on disk: endings, folders and disks it leaves out."""
+"""From the image names in a table to files: extensions, folders and disks may be missing."""
 
 import os
 import re
@@ -14,9 +14,9 @@ from striate.data.layout import is_hidden, looks_like_picture, suffix
 from striate.errors import SourceError, SourceMissingError
 from striate.values import Sentence, say
 
-NO_IMAGE_REASON = "no image is named"
-GONE_REASON = "it is listed and not there"
-URL = "it is a URL, and striate does not download"
+NO_IMAGE_REASON = "the row names no image"
+GONE_REASON = "the file is listed but does not exist"
+URL = "it is a URL, and striate does not download images"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DISK = re.compile(r"[A-Za-z]:/")
 _SAMPLE = 1_000
@@ -66,7 +66,7 @@ def find_listed_files(cells: Sequence[str], root: Path, name: str) -> FoundPaths
     _refuse_all_missing(images, lost, root, name)
     for k in lost:
         if Path(text_to_path(root, images[k].path)).is_dir():
-            images[k] = ListedPath(path=images[k].path, reason="not a file but a folder")
+            images[k] = ListedPath(path=images[k].path, reason="it is a folder, not a file")
     lost = [k for k in lost if images[k].reason == GONE_REASON]
     notes += _path_notes(cells, images, lost, root)
     return FoundPaths(images=tuple(images), notes=tuple(notes))
@@ -89,7 +89,7 @@ def _normalise_path(cell: str, root: Path) -> ListedPath:
     if not cell.strip():
         return ListedPath(path="", reason=NO_IMAGE_REASON)
     if "\0" in cell or len(cell) > _LONGEST:
-        return ListedPath(path=cell[:80].replace("\0", "\\0"), reason="it is no path")
+        return ListedPath(path=cell[:80].replace("\0", "\\0"), reason="it is not a valid path")
     if cell[:7].lower() == "file://":
         cell = unquote(urlsplit(cell).path)
     elif _URL.match(cell):
@@ -139,8 +139,8 @@ def _strip_foreign_prefix(
         found.append(ListedPath(path=rest) if fits else None)
     told = say(
         "read.prefix",
-        "Paths in the table begin with {prefix}, which is not here: {n:,} images were found below "
-        "{root} without it.",
+        "The paths in the table begin with {prefix}, which does not exist here; "
+        "without it, {n:,} images were found below {root}.",
         prefix=prefix[:200],
         n=sum(each is not None for each in found),
         root=path_to_text(root),
@@ -183,7 +183,7 @@ class _Folder:
         path = "/".join(part for part in (self.path, above, *files[:1]) if part)
         if len(files) > 1:
             return ListedPath(
-                path=listed, reason=f"several files are called so: {', '.join(files)}"
+                path=listed, reason=f"several files have this name: {', '.join(files)}"
             )
         return ListedPath(path=path) if files else None
 
@@ -237,8 +237,8 @@ def _look_in_folders(
         return found, []
     told = say(
         "read.found_in",
-        "{n:,} images are listed without their folder or their ending, or in another case, and "
-        "were found, such as {listed}: {path}.",
+        "{n:,} images are listed without their folder or extension, or in another "
+        "case; they were found, such as {listed}: {path}.",
         n=len(good),
         listed=good[0][0],
         path=good[0][1],
@@ -271,9 +271,9 @@ def _best_folder(
         names = [folder.path for folder in fitting]
         where = [path_to_text(here.root / each) for each in names]
         raise SourceError(
-            f"The images that {name} lists are in {' and in '.join(names[:_NAMED])}, by the same "
-            f"names, such as {some[0]}.",
-            f"Say which: --root {' or --root '.join(where[:_NAMED])}",
+            f"The images that {name} lists exist under the same names in several folders, "
+            f"such as {some[0]}: {' and '.join(names[:_NAMED])}.",
+            f"Choose one: --root {' or --root '.join(where[:_NAMED])}",
         )
     return fitting[0]
 
@@ -332,16 +332,18 @@ def _refuse_all_missing(
     urls = [each for each in named if each.reason == URL]
     if named and len(urls) == len(named):
         raise SourceError(
-            f"{name} lists images by URL, such as {urls[0].path[:80]}; striate does not download.",
-            "Download them, and list the files.",
+            f"{name} lists images by URL, such as {urls[0].path[:80]}; striate does not "
+            "download images.",
+            "Download the images, and list the files.",
         )
     if named and len(lost) == len(named):
         tried = path_to_text(text_to_path(root.absolute(), images[lost[0]].path))
         more = ", …" if len(lost) > _NAMED else ""
         raise SourceMissingError(
-            f"Not one of the {len(named):,} images that {name} lists is there: "
+            f"None of the {len(named):,} images listed in {name} exists: "
             f"{', '.join(images[k].path[:80] for k in lost[:_NAMED])}{more}",
-            f"Looked for was {tried[:300]}; name the folder where paths begin: --root FOLDER",
+            f"striate looked for {tried[:300]}. Name the folder that the paths start "
+            "from: --root FOLDER",
         )
 
 
@@ -365,8 +367,7 @@ def _path_notes(
         names = ", ".join(images[k].path[:80] for k in lost[:_NAMED])
         yield say(
             "read.listed_gone",
-            "{n:,} of the {of:,} images that are listed are not below {root} and were set aside: "
-            "{paths}.",
+            "{n:,} of {of:,} listed images do not exist below {root} and were excluded: {paths}.",
             n=len(lost),
             of=sum(each.reason != NO_IMAGE_REASON for each in images),
             root=path_to_text(root.absolute()),
@@ -376,6 +377,6 @@ def _path_notes(
     if urls:
         yield say(
             "read.urls",
-            "Images listed by URL, set aside since striate does not download: {n:,}.",
+            "Images listed by URL, excluded because striate does not download images: {n:,}.",
             n=urls,
         )

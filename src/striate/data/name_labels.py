@@ -1,4 +1,4 @@
-"""Labels from the names of files: a person's pattern finds them, and names suggest a pattern."""
+"""Labels from file names: by a regular expression, or a suggestion for one."""
 
 import re
 import unicodedata
@@ -33,8 +33,8 @@ def label_by_pattern(examples: Sequence[Example], pattern: str, source: str) -> 
     unfit = [example.path for example in labelled if example.reason == UNFIT_REASON]
     if unfit and not any(example.label for example in labelled):
         raise SourceError(
-            f"{FLAG} {pattern!r} fits none of the {len(unfit):,} pictures in {source}, such as "
-            f"{unfit[0]}.",
+            f"{FLAG} {pattern!r} matches none of the {len(unfit):,} images in {source}, "
+            f"such as {unfit[0]}.",
             _pattern_advice(unfit),
         )
     splits = {_first_folder(e.path) for e in labelled if e.status == "used" and e.label}
@@ -53,7 +53,8 @@ def label_by_pattern(examples: Sequence[Example], pattern: str, source: str) -> 
     if unfit:
         note = say(
             "read.pattern_unfit",
-            "Pictures whose names --label-pattern does not fit, set aside: {n:,}, such as {path}.",
+            "Images excluded because --label-pattern does not match their names: {n:,}, "
+            "such as {path}.",
             n=len(unfit),
             path=unfit[0],
         )
@@ -66,9 +67,9 @@ def label_by_pattern(examples: Sequence[Example], pattern: str, source: str) -> 
 
 
 def suggest_pattern(names: Iterable[str]) -> str:
-    """A pattern for `--label-pattern` that the names of files call for; empty where none does.
+    """A `--label-pattern` that the file names suggest; "" if none does.
 
-    It fits nearly all pictures, and gives two labels or more, most of them several times.
+    It matches nearly all images, and gives two labels or more, most of them several times.
     """
     pictures = [name for name in names if looks_like_picture(name)][:LOOKED_AT]
     for form in _FORMS:
@@ -117,6 +118,6 @@ def _pattern_advice(paths: list[str]) -> str:
     if suggested:
         return f"Did you mean {FLAG} '{suggested}'?"
     return (
-        "It is looked for in a file's name, or in its path where it holds a /; what stands in "
-        "the first ( ) is the label."
+        "The pattern is searched in the file name, or in the whole path if it "
+        "contains a /; the first ( ) captures the label."
     )

@@ -1,4 +1,4 @@
-"""The classic sets that are known by name: what torchvision calls them and where they lie."""
+"""The known data sets: their names in torchvision and where their files are."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is fitted on the training images before any network sees them: centre and scale.
+"""Preprocessing fitted to the training images before any network: centre and scale.
 
 By channel here; whole images, pixel by pixel or whitened, in `whole_images.py`.
 """
@@ -158,8 +158,8 @@ def count_components(asked: int, dimensions: int, images: int) -> int:
     images = min(images, MOST_FITTED)
     if images < 2:
         raise UsageError(
-            f"Whitening is fitted to training images, and there is {images:,}.",
-            "Take --set preprocess=normalise.",
+            f"Whitening needs training images, and there is {images:,}.",
+            "Type --set preprocess=normalise",
         )
     return min(asked or dimensions, dimensions, images - 1)
 
@@ -171,10 +171,10 @@ def refuse_too_large(kind: str, size: int, channels: int) -> None:
         return
     fitting = int((MOST_DIMENSIONS / channels) ** 0.5)
     raise UsageError(
-        f"preprocess={kind} whitens images of at most {MOST_DIMENSIONS:,} numbers; these have "
-        f"{size} x {size} x {channels} = {dimensions:,}.",
-        f"Type --set input_size={fitting}, or leave it out: the compact network whitens patches, "
-        "at any size.",
+        f"preprocess={kind} can whiten at most {MOST_DIMENSIONS:,} values per image; "
+        f"these images have {size} x {size} x {channels} = {dimensions:,}.",
+        f"Type --set input_size={fitting}, or leave preprocess out: the compact "
+        "network whitens small patches at any image size.",
     )
 
 

@@ -1,4 +1,4 @@
-"""A source -> its Index: every file met, header and hash read, classes settled, nothing decoded."""
+"""From a source to its index: files found, headers and hashes read, nothing decoded."""
 
 import hashlib
 import os
@@ -63,9 +63,8 @@ def read_evaluation_index(
 ) -> Index:
     """The index of a labelled source that a model is to be judged on: one class is enough.
 
-    Groups are those of the run's column or pattern, where they are found here too; settings that
-    are `told` of this source must fit it. Raises `SourceMissingError` and `SourceError` where no
-    picture is there.
+    Groups are those of the run's column or pattern, if found here too; settings that are `told` of
+    this source must fit it. Raises `SourceMissingError` and `SourceError` if there are no images.
     """
     for kind in _source_kinds().values():
         if kind.matches(source):
@@ -79,6 +78,7 @@ def read_evaluation_index(
     raise UsageError(*_no_source_message(source))
 
 
+# ReadingOptions is frozen, so one default serves all calls.
 def read_unlabelled(images: Sequence[Any], options: ReadingOptions = ReadingOptions()) -> Index:  # noqa: B008
     """The index of pictures without labels, in the order given, folders read whole.
 
@@ -107,7 +107,7 @@ def read_unlabelled(images: Sequence[Any], options: ReadingOptions = ReadingOpti
 
 
 def open_row(index: Index, row: int) -> Content:
-    """What is behind a row: bytes of a file, an array or a PIL image; raises `Unreadable`."""
+    """The content of a row: bytes of a file, an array or a PIL image; raises `Unreadable`."""
     return _source_kinds()[index.kind].open_row(index, row)
 
 
@@ -147,7 +147,7 @@ def _note_name_of_classic_set(index: Index, source: object) -> Index:
         return index
     note = say(
         "read.local_name",
-        "{name} is here on disk, so that was read, not the set of that name.",
+        "{name} exists on disk, so it was read instead of the data set of that name.",
         name=path_to_text(str(source)),
     )
     return replace(index, notes=(*index.notes, note))
@@ -156,8 +156,9 @@ def _note_name_of_classic_set(index: Index, source: object) -> Index:
 def _no_source_message(source: object) -> tuple[str, str]:
     return (
         f"A source cannot be a {type(source).__name__}.",
-        "Give a folder, an archive, a table, arrays (.npz), IDX files, the name of a known set, "
-        "a dataset or an iterable of (image, label), or a pair (images, labels).",
+        "Give a folder, an archive, a table, arrays (.npz), IDX files, the name of a "
+        "known data set, a dataset or an iterable of (image, label), or a pair "
+        "(images, labels).",
     )
 
 
@@ -172,7 +173,7 @@ def _behind(
     """The pictures behind a path or a frame, each with its path, or why there is none; notes."""
     gone = isinstance(item, str | os.PathLike) and not os.path.lexists(Path(item).expanduser())
     if gone:
-        return [(path_to_text(item), unusable("it is not there"))], ()
+        return [(path_to_text(item), unusable("it does not exist"))], ()
     try:
         if table.is_table_source(item):
             return table.list_table_pictures(item, options)
@@ -241,10 +242,10 @@ def _read_headers(index: Index) -> Index:
 
 
 def _choose_threads(first: list[Example], *, waits: bool) -> int:
-    """Threads to read with, judged by the first files.
+    """The number of threads to read with, from the first files.
 
-    Where files are small and at hand, most of the work is Python's own, which threads do not
-    share but contend for: one is faster then (LOG 2026-11-24). A disk that lets wait is not.
+    With small files in the disk cache most of the work is Python code, for which one thread is
+    fastest (LOG 2026-11-24); with a slow disk several are.
     """
     sizes = [example.bytes for example in first if example.status == "used"]
     if sizes and not waits and sum(sizes) < SMALL_FILE * len(sizes):
@@ -282,7 +283,7 @@ def _read_row_header(index: Index, row: int, opened: Opening) -> Example:
 
 
 def _frames_note(header: Header) -> str:
-    return f"the first of {header.frames:,} frames" if header.frames > 1 else ""
+    return f"only the first of {header.frames:,} frames" if header.frames > 1 else ""
 
 
 def _has_picture_start(path: str | Path) -> bool:

@@ -1,7 +1,7 @@
-"""Folders named after splits, or after the parts of a set, are no classes unless somebody says so.
+"""Folders named after splits or parts of a data set are not classes, unless the user says so.
 
-A `train` full of loose pictures beside a `test` of the same would be learnt as two classes, and
-told apart without a fault: nothing that is measured later could show it.
+A `train` full of images without class folders beside such a `test` would become two classes, which
+a model tells apart with ease: nothing that is measured later could show the mistake.
 """
 
 import re
@@ -63,8 +63,7 @@ def refuse_splits_as_classes(index: Index, options: ReadingOptions) -> None:
     if suspects:
         raise SourceError(
             f"{index.name} has {_join_folder_names(suspects)}, which "
-            f"{_named_after_text(suspects)}; "
-            "nothing says what their images show.",
+            f"{_named_after_text(suspects)}, so the classes are not known.",
             _split_words_hint(path.rpartition("/")[2] for path, _ in paths),
         )
 
@@ -153,8 +152,8 @@ def _split_words_hint(names: Iterable[str]) -> str:
     pattern = suggest_pattern(names)
     by_name = f"--label-pattern '{pattern}'" if pattern else "--label-pattern REGEX"
     return (
-        f"Say what each shows: a table with the columns image and label, or {by_name} where "
-        "the files' names tell it. If these are classes: --classes-are-splits"
+        f"Give a table with the columns image and label, or {by_name} if the file "
+        "names tell the class. If these folders are classes: --classes-are-splits"
     )
 
 

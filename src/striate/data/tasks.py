@@ -1,4 +1,4 @@
-"""Settles what is to be learnt of an image: one label, several, or a number."""
+"""Determine what to predict for an image: one label, several, or a number."""
 
 import math
 import shlex
@@ -36,17 +36,17 @@ def infer_task(index: Index, options: ReadingOptions) -> Task:
     """The task of an index whose labels stand as the source wrote them."""
     asked = options.task
     if asked != "auto" and asked != index.task and index.task == "labels":
-        flag, means = f"--label {options.label}", "names a column a label"
+        flag, means = f"--label {options.label}", "names one column per label"
         if options.label_separator:
             flag = f"--label-separator {shlex.quote(options.label_separator)}"
-            means = "says that an image may have several labels"
+            means = "means that an image may have several labels"
         raise UsageError(
-            f"{flag} {means}, which is not the task {asked}.", f"Leave out {flag}, or --task."
+            f"{flag} {means}, which contradicts --task {asked}.", f"Leave {flag} out, or --task."
         )
     if asked in ("labels", "number") and index.kind not in _CAN_HOLD_MORE:
         raise UsageError(
-            f"--task {asked} needs a table (.csv, .tsv, .jsonl, .parquet) that says of every "
-            f"image what is asked for; {index.name} has a folder a class.",
+            f"--task {asked} needs a table (.csv, .tsv, .jsonl, .parquet) with a column "
+            f"of labels; {index.name} has one folder per class.",
             "List the images in a table with the columns image and label.",
         )
     if asked == "labels" or (asked == "auto" and _has_multi_labels(index)):
@@ -78,16 +78,19 @@ def _settle_classes(index: Index, options: ReadingOptions) -> Index:
 
 
 def _other_task_note(index: Index) -> tuple[Sentence | None, str]:
-    """What is said where labels look as if another task was meant, and what to type then."""
+    """A note if labels look as if another task was meant, and what to type then."""
     numbers = _distinct_numbers(index) if index.kind in _CAN_HOLD_MORE else 0
     if numbers >= _MANY_NUMBERS:
         told = say(
             "read.perhaps_number",
-            "The labels are {n:,} different numbers, and each was taken for a class of its own. If "
-            "it is the number that is to be learnt, add --task number.",
+            "The labels are {n:,} different numbers, and each was treated as a class. To "
+            "predict the number itself: --task number",
             n=numbers,
         )
-        hint = f"The labels are {numbers:,} different numbers. To learn the number: --task number"
+        hint = (
+            f"The labels are {numbers:,} different numbers. To predict the number itself: "
+            "--task number"
+        )
         return told, hint
     separator = _guess_separator(index) if index.kind == "table" else ""
     if not separator:
@@ -96,19 +99,21 @@ def _other_task_note(index: Index) -> tuple[Sentence | None, str]:
     label = next(e.label for e in index.examples if e.status == "used" and separator in e.label)
     told = say(
         "read.perhaps_labels",
-        "Labels such as {label} look like several labels of one image, and each was taken for a "
-        "class of its own. If an image may have several, add {flag}",
+        "Labels such as {label} look like several labels, and each combination was "
+        "treated as one class. If an image may have several labels: {flag}",
         label=label,
         flag=flag,
     )
-    return told, f"Labels such as {label} look like several of one image. If they are: {flag}"
+    return told, (
+        f"Labels such as {label} look like several labels of one image. If they are: {flag}"
+    )
 
 
 def _guess_separator(index: Index) -> str:
-    """What seems to join several labels of one image, or nothing.
+    """The text that seems to join several labels of one image, or "".
 
-    Its parts recur in other labels, and there are no more of them than of labels. Of words with
-    spaces between, as names of classes have, there must be labels of three lengths and more.
+    Its parts recur in other labels, and there are no more of them than of labels. For a blank,
+    which class names contain too, labels of at least three different lengths are required.
     """
     labels = [e.label for e in index.examples if e.status == "used" and e.label]
     for separator in _SEPARATORS:
@@ -152,7 +157,8 @@ def _settle_labels(index: Index, options: ReadingOptions) -> Index:
     classes = tuple(sorted(set(counts) - set(rare)))
     if not classes:
         raise SourceError(
-            f"No image in {index.name} has a label.", "Write labels as a|b, and | for none."
+            f"No image in {index.name} has a label.",
+            "Write several labels as a|b, and a single | for none.",
         )
     if rare:
         index = replace(
@@ -170,8 +176,8 @@ def _refuse_joined_labels(index: Index) -> None:
     told, hint = _other_task_note(index)
     if told and told.code == "read.perhaps_labels":
         raise UsageError(
-            f"Labels in {index.name} such as {told.figures['label']} are not joined by |, and "
-            "would be one label each.",
+            f"Labels in {index.name} such as {told.figures['label']} are not joined by |, "
+            "so each would be a single label.",
             f"{hint} (or --label-separator '|' to keep them)",
         )
 
@@ -181,10 +187,10 @@ def _settle_numbers(index: Index) -> Index:
     used = [example for example in index.examples if example.status == "used"]
     if len(used) < _FEWEST or len({example.label for example in used}) < 2:
         raise SourceError(
-            f"{index.name} has {len(used):,} images with a number, "
-            f"{len({e.label for e in used}):,} of them different; {_FEWEST} images and two "
-            "different numbers are needed.",
-            "Give more images, or name the column of numbers with --label.",
+            f"{index.name} has {len(used):,} images with a number and "
+            f"{len({e.label for e in used}):,} different numbers; at least {_FEWEST} "
+            "images and two different numbers are needed.",
+            "Add images, or name the column of numbers with --label.",
         )
     return replace(index, classes=())
 
@@ -197,7 +203,7 @@ def _refuse_untrained_labels(index: Index, classes: tuple[str, ...]) -> None:
     if missing:
         raise SourceError(
             f"No training image in {index.name} has the label {missing[0]}.",
-            "Add training images of it, or cut new splits: --split pool",
+            "Add training images of it, or make new splits: --split pool",
         )
 
 
@@ -222,7 +228,7 @@ def _normalise_number(example: Example) -> Example:
         return example
     number = _parse_number(example.label)
     if number is None:
-        reason = f"its label is no number: {example.label[:40]}"
+        reason = f"its label is not a number: {example.label[:40]}"
         return replace(example, status="set_aside", reason=reason)
     return replace(example, label=repr(number).removesuffix(".0"))
 
@@ -242,7 +248,7 @@ def _add_note(index: Index, note: Sentence) -> Index:
 def _dropped_labels_note(rare: list[str]) -> Sentence:
     return say(
         "read.dropped_rare_labels",
-        "Left out, as asked: {n:,} labels that fewer than 2 images have ({names}).",
+        "Left out because of --drop-rare: {n:,} labels that fewer than 2 images have ({names}).",
         n=len(rare),
         names=", ".join(rare[:5]) + (", …" if len(rare) > 5 else ""),
     )
@@ -251,8 +257,8 @@ def _dropped_labels_note(rare: list[str]) -> Sentence:
 def _multi_label_note() -> Sentence:
     return say(
         "read.several_labels",
-        "Labels such as a|b are taken for several labels of one image; --task label would take "
-        "each for one class.",
+        "Labels such as a|b are read as several labels of one image; with --task "
+        "label each would be one class.",
     )
 
 

@@ -96,6 +96,7 @@ def count_multiply_adds(network: nn.Module, size: int, channels: int) -> int:
             parameter = next(network.parameters())
             images = torch.zeros(1, channels, size, size, device=parameter.device)
             network.eval()
+            # Every backbone has `stages`; nn.Module does not declare it.
             network.stages(images)  # type: ignore[operator]
     finally:
         network.train(training)

@@ -112,6 +112,7 @@ def _create_timm_net(name: str, channels: int, *, hub: bool, device: str = "cpu"
             "Type `striate nets` for those at hand.",
         )
     # What comes after the last map is not used, so it shall not be counted or trained.
+    # timm adds this method to a network of features; nn.Module does not declare it.
     net.prune_intermediate_layers(1, prune_norm=False, prune_head=True)  # type: ignore[operator]
     return net
 
@@ -151,6 +152,7 @@ def _read_outline(name: str) -> StageOutline:
         raise _not_convolutional_error(name)
     dimensions = top.ndim
     top = _as_map(top, dimensions)
+    # timm adds `feature_info`; nn.Module does not declare it.
     names = [str(info["module"]).replace(".", "_") for info in net.feature_info]  # type: ignore[union-attr]
     if len(names) != len(maps):
         names = [f"stage{k}" for k in range(1, len(maps) + 1)]

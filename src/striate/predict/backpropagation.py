@@ -123,7 +123,9 @@ def _input_image(classifier: Classifier, image: Any) -> Tensor:
     )
     (example,) = index.examples
     if example.status != "used":
-        raise SourceError(f"{example.path} cannot be read: {example.reason}.", "Name another.")
+        raise SourceError(
+            f"{example.path} cannot be read: {example.reason}.", "Give another image."
+        )
     images = images_to_device(pixels, "cpu", "contiguous")
     return normalise_batch(images, spec.mean, spec.std, torch.float32, spec.input_size).double()
 
@@ -133,8 +135,8 @@ def _class_index(classes: tuple[str, ...], label: str | None, answered: int) -> 
         return answered
     if label not in classes:
         raise UsageError(
-            f"The model knows no class {label!r}{did_you_mean(label, classes)}",
-            f"It knows: {', '.join(classes[:20])}.",
+            f"The model has no class {label!r}{did_you_mean(label, classes)}",
+            f"Its classes: {', '.join(classes[:20])}.",
         )
     return classes.index(label)
 
@@ -147,8 +149,9 @@ def output_side(side: int, kernel_size: int, stride: int = 1, padding: int = 0) 
     room = side + 2 * padding - kernel_size
     if room < 0:
         raise UsageError(
-            f"A filter of {kernel_size} does not fit on {side} pixels padded by {padding}.",
-            "Take a smaller filter or more padding.",
+            f"A filter of {kernel_size} pixels does not fit on {side} pixels with padding "
+            f"{padding}.",
+            "Use a smaller filter or more padding.",
         )
     return room // stride + 1
 

@@ -81,8 +81,8 @@ class Classifier:
         logits, deep = answers_of(self._on(machine), images_NHWC, rows, self.spec, machine)
         if not np.isfinite(logits).all():
             raise ModelError(
-                "The answers of the model are no finite numbers: its weights are "
-                "damaged, or its training diverged.",
+                "The model's predictions are NaN or infinite: its weights are damaged, or "
+                "its training diverged.",
                 REMAKE_HINT,
             )
         return logits, deep
@@ -208,6 +208,7 @@ def load_classifier(folder: Path) -> Classifier:
 
 def copy_with(classifier: Classifier, **changes: object) -> Classifier:
     """The same network with a changed specification, such as another temperature."""
+    # The changes are fields of ModelSpec by name; mypy sees only `object`.
     return replace(classifier, spec=replace(classifier.spec, **changes))  # type: ignore[arg-type]
 
 
@@ -236,7 +237,7 @@ def _held_out_from_tensors(spec: ModelSpec, tensors: dict[str, torch.Tensor]) ->
     arrays["reference"] = arrays["reference"].astype(np.float32)
     held_out = HeldOut(how=spec.held_out.how, **arrays)
     if not _is_consistent(held_out, spec):
-        raise ValueError("the held-out images within do not fit each other")
+        raise ValueError("the held-out images in it do not match each other")
     return held_out
 
 

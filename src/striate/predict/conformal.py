@@ -21,7 +21,7 @@ def conformal_threshold(
     which is the correction for a finite N. Raises `ValueError` unless 0 < coverage < 1.
     """
     if not 0 < coverage < 1:
-        raise ValueError(f"a coverage lies between 0 and 1, not at {coverage}")
+        raise ValueError(f"coverage must be above 0 and below 1, not {coverage}")
     table = np.asarray(probabilities_NK, np.float64)
     labels = np.asarray(truth, np.int64)
     if not len(labels):

@@ -14,7 +14,10 @@ from striate.values import Measure, Rows
 Floats = NDArray[np.float64]
 
 
-_HINT = "A header of the classes answered, and a row a true class, its name first."
+_HINT = (
+    "Give a header row with the predicted classes, and one row per true class "
+    "that begins with its name."
+)
 
 
 def read_costs(path: Path, classes: tuple[str, ...]) -> Floats:
@@ -62,11 +65,11 @@ def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
     except FileNotFoundError:
-        raise SourceMissingError(f"{path} is not there.", "Check the path.") from None
+        raise SourceMissingError(f"There is no file {path}.", "Check the path.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read as CSV: {error}.", _HINT) from error
     if len(rows) < 2 or any(len(row) != len(rows[0]) for row in rows):
-        raise UsageError(f"{path} is no table of costs: its rows differ in length.", _HINT)
+        raise UsageError(f"{path} is not a table of costs: its rows differ in length.", _HINT)
     return rows[0], rows[1:]
 
 

@@ -77,29 +77,29 @@ def derive_rules(
     if costs is None and all(share is None for share in shares.values()):
         return NO_RULES
     faults = [
-        f"{flag} is {share:g}; it must lie between 0 and 1, both excluded."
+        f"{flag} is {share:g}; it must be above 0 and below 1."
         for flag, share in shares.items()
         if share is not None and not 0 < share < 1
     ]
     if faults:
-        raise UsageError("\n".join(faults), "Such as coverage 0.95, unknown 0.01.")
+        raise UsageError("\n".join(faults), "Give a share, such as coverage 0.95 or unknown 0.01.")
     if spec.task != "label":
         raise UsageError(
-            "coverage, unknown, precision, recall and costs are for models that give an image "
-            "one class.",
+            "coverage, unknown, precision, recall and costs need a model that gives an "
+            "image one class.",
             "Leave them out.",
         )
     if unknown is not None:
         _check_unknown_rate(model, unknown)
     if precision is not None and costs is not None:
         raise UsageError(
-            "precision and costs both decide what is said; only one of them can.",
-            "Leave one out.",
+            "precision and costs exclude each other: both choose the class.",
+            "Leave one of them out.",
         )
     if precision is not None and UNSURE in spec.classes:
         raise UsageError(
-            f"A class of this model is called {UNSURE!r}, so unsure answers could not be told "
-            "from it.",
+            f"A class of this model is called {UNSURE!r}, so uncertain predictions could "
+            "not be told from it.",
             "Leave precision out.",
         )
     return DecisionRules(
@@ -140,22 +140,22 @@ def apply_rules(predictions: Predictions, wanted: DecisionRules) -> Predictions:
 def describe_rules(wanted: DecisionRules) -> Iterator[str]:
     """A heading, then a line per class: its threshold and what that reaches."""
     wishes = (
-        ("precision", wanted.precise, wanted.precision, "said"),
+        ("precision", wanted.precise, wanted.precision, "predicted"),
         ("recall", wanted.found, wanted.recall, "flagged"),
     )
     for kind, rows, wish, done in wishes:
         if rows and wish is not None:
-            yield f"For a {kind} of {wish:g} a class is {done} from a probability on:"
+            yield f"Thresholds on the probability for a {kind} of {wish:g} per class:"
         for each in rows:
-            what = f"said from {each.least:.3f} on"
+            what = f"{done} from {each.least:.3f}"
             if math.isinf(each.least):
-                what = "never said, since no held-out answer is sure enough"
+                what = f"never {done}, because no held-out prediction is confident enough"
             reached = ""
             if each.reached is not None:
                 share = each.reached
                 reached = (
-                    f"; {kind} {share.value:.1%} ({share.low:.1%} to {share.high:.1%}) on "
-                    f"{share.n:,} held-out images that did not choose it"
+                    f"; {kind} {share.value:.1%} (95 % CI {share.low:.1%}–{share.high:.1%}, n = "
+                    f"{share.n:,}) on other held-out images"
                 )
             yield f"{each.name}: {what}{reached}"
 
@@ -175,9 +175,9 @@ def _coverage_threshold(model: ModelWithHeldOut, coverage: float) -> float:
     most = max_coverage(known.card.groups)
     if coverage > most:
         raise UsageError(
-            f"coverage is {coverage:g}, and {known.card.groups:,} held-out images can back at "
-            f"most {_format_rounded_down(most)}.",
-            "Ask for less, or fit with more images.",
+            f"coverage is {coverage:g}, but {known.card.groups:,} held-out images allow "
+            f"at most {_format_rounded_down(most)}.",
+            "Give a lower coverage, or fit with more images.",
         )
     return conformal_threshold(known.probabilities, known.truth, known.groups, coverage)
 
@@ -186,31 +186,32 @@ def _check_unknown_rate(model: ModelWithHeldOut, rate: float) -> None:
     known = _require_held_out(model.held_out)
     if UNKNOWN in model.spec.classes:
         raise UsageError(
-            f"A class of this model is called {UNKNOWN!r}, so unknown images could not be told "
-            "from it.",
-            "Leave unknown out, and read the column familiarity instead.",
+            f"A class of this model is called {UNKNOWN!r}, so unknown images could not be "
+            "told from it.",
+            "Leave unknown out, and read the column familiarity (typicality) instead.",
         )
     if not len(known.distances):
         raise ModelError(
-            "This model does not know how far its images lie apart, so it cannot say 'unknown': "
-            "no image was held out when its network was trained.",
+            "This model cannot predict 'unknown': no images were held out when its "
+            "network was trained, so there are no distances to compare with.",
             "Fit again with more images, or with --strategy linear.",
         )
     least = min_false_alarm_rate(known.card.groups)
     if rate < least * (1 - 1e-6):
         raise UsageError(
-            f"unknown is {rate:g}, and with {known.card.groups:,} held-out images a known one is "
-            f"turned away in at least {_format_rounded_up(least)} of cases.",
-            f"Ask for {_format_rounded_up(least)} or more, or fit with more images.",
+            f"unknown is {rate:g}, but with {known.card.groups:,} held-out images the "
+            f"smallest possible rate is {_format_rounded_up(least)}.",
+            f"Give {_format_rounded_up(least)} or more, or fit with more images.",
         )
 
 
 def _require_held_out(held_out: HeldOut | None) -> HeldOut:
     if held_out is None:
         raise ModelError(
-            "No held-out images are kept with this model, so nothing can be promised: an earlier "
-            "striate made it, or its fit is not finished.",
-            "Fit again with --restart; without coverage and unknown it predicts as it is.",
+            "No held-out images are stored with this model, so coverage and unknown "
+            "cannot be used: it was made by an earlier version, or its fit is not "
+            "finished.",
+            "Fit again with --restart, or leave coverage and unknown out.",
         )
     return held_out
 

@@ -68,21 +68,21 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evaluation:
-    """How good a model is on some labelled images.
+    """The evaluation of a model on labelled images.
 
-    `score` leaves out images that are, byte for byte or pixel for pixel, among those that the
-    model was trained on, and all but one of several `copies`; it is None where no image is left.
-    `unknown_classes` are those that the model does not know, each with its images, which do not
-    count. `rows` tells of every image what was said and whether it counts.
-    `groups` is how many groups the counted images belong to, 0 where none holds several: then
-    every image is taken for independent. `confusion` is K x K: true classes
-    down, predicted across, of the counted images. `set_aside` pairs path and reason.
-    Where images have several labels, `labels` stand for `classes`; there is no confusion then,
-    nor for a number. Where costs decided the answers, `cost` is what one cost on average, and
-    `cost_of_likeliest` what the most probable classes would have cost. `observed` is what other
-    wishes came to. `mistakes` are the surest, `confused` the most frequent pairs, `kinds` the
-    outer quarters of brightness, contrast, sharpness and size (of 60 images or more), and
-    `worst_groups` those of the source's own groups that hold at least 10 images.
+    `score` leaves out images that are, byte for byte or pixel for pixel, among the training and
+    validation images, and counts duplicates (`copies`) once; it is None if no image is left.
+    `unknown_classes` are classes that the model does not have, each with its number of images,
+    which are not counted. `rows` holds the prediction of every image and whether it is counted.
+    `groups` is the number of groups of the counted images, 0 if no group holds several: then the
+    images are assumed to be independent. `confusion` is K x K: true classes down, predicted across,
+    of the counted images. `set_aside` pairs path and reason. With several labels, `labels` stand in
+    for `classes`; `confusion` exists only for one label. With costs, `cost` is the mean cost of a
+    prediction, and `cost_of_likeliest` that of the most probable classes. `observed` is what the
+    other decision rules reached. `mistakes` are the most confident ones, `confused` the most
+    frequent pairs, `kinds` the outer quarters of brightness, contrast, sharpness and size (with 60
+    images or more), and `worst_groups` the least accurate of the source's own groups with at least
+    10 images.
     """
 
     score: Score | None
@@ -208,9 +208,9 @@ def _refuse_hopeless(
     failed = predictions.failed
     if len(failed) and failed.all():
         raise SourceError(
-            f"None of {len(failed):,} images could be read, such as {predictions.paths[0]}: "
-            f"{predictions.errors[0]}.",
-            "Name others.",
+            f"None of {len(failed):,} images could be read, such as "
+            f"{predictions.paths[0]}: {predictions.errors[0]}.",
+            "Give other images.",
         )
     if not all(names for names, gone in zip(strange, failed, strict=True) if not gone):
         return
@@ -219,11 +219,15 @@ def _refuse_hopeless(
         return
     numbers = all(name.lstrip("-").isdecimal() for name in strangers)
     raise SourceError(
-        f"The model does not know {_list_names(strangers)}, of {index.root or index.name}; "
-        f"it knows {_list_names(predictions.classes)}.",
-        "Name the numbers: --classes a,b,c (in Python classes=[…]), the first for 0."
+        f"The model has no class {_list_names(strangers)}, as in "
+        f"{index.root or index.name}; its classes are "
+        f"{_list_names(predictions.classes)}.",
+        (
+            "Name the classes behind the numbers: --classes a,b,c (in Python "
+            "classes=[…]), the first for 0."
+        )
         if numbers
-        else "Name the folders as the classes of the model, or leave these classes out.",
+        else "Rename the folders to the classes of the model, or leave them out.",
     )
 
 

@@ -34,8 +34,8 @@ def reading(settings: Options, given: Mapping[str, object], **how: Any) -> Optio
     idle = [name for name in given if name in IDLE]
     if idle:
         raise UsageError(
-            f"{', '.join(idle)}: nothing is trained here, so it says nothing.",
-            f"What may be said of the images: {', '.join(known)}.",
+            f"{', '.join(idle)}: this has no effect here, because nothing is trained.",
+            f"Settings that can be used: {', '.join(known)}.",
         )
     said = check_settings(given, **how)
     if "group_pattern" in given:  # one says what the groups are
@@ -55,11 +55,11 @@ def judge(
     classes: Names = (),
     told: Collection[str] = (),
 ) -> Evaluation:
-    """How good a model is on the labelled images of a source, read by `settings`.
+    """The evaluation of a model on a labelled source, read by `settings`.
 
-    `classes` name the labels that are numbers; settings that are `told` of this source must fit
-    it. Raises what reading raises; `SourceError` where
-    no image can be judged, `StrictError` where `settings.strict` allows none to be set aside.
+    `classes` names labels that are numbers; settings that are `told` of this source must fit it.
+    Raises what reading raises; `SourceError` if no image can be evaluated, `StrictError` if images
+    were excluded and `settings.strict` allows none.
     """
     index = read_evaluation_index(source, reading_options(settings), told)
     if classes:
@@ -74,9 +74,9 @@ def judge(
     if settings.strict and found.set_aside:
         path, reason = found.set_aside[0]
         raise StrictError(
-            f"{len(found.set_aside):,} of {len(predictions):,} images could not be read, and "
-            f"strict allows none: {path} ({reason}).",
-            "Mend or remove them, or leave strict out.",
+            f"{len(found.set_aside):,} of {len(predictions):,} images could not be read, "
+            f"and strict allows none: {path} ({reason}).",
+            "Repair or remove these images, or leave strict out.",
         )
     return found
 
@@ -85,7 +85,7 @@ def _named(index: Index, classes: Names) -> Index:
     """The index with the names of its numbers; raises `UsageError` for a number without one."""
     if isinstance(classes, str) or not isinstance(classes, Mapping | Sequence):
         raise UsageError(
-            f"classes is {classes!r:.60}; it names the labels 0, 1, 2, ….",
+            f"classes is {classes!r:.60}; it must name the classes of the labels 0, 1, 2, ….",
             'Give a list, the first for 0, or a dict: classes=["cat", "dog"]',
         )
     pairs = classes.items() if isinstance(classes, Mapping) else enumerate(classes)

@@ -28,7 +28,7 @@ from striate.weights.soundness import find_non_finite, tensors_digest
 
 WEIGHTS = "weights.safetensors"
 SPEC = "model.json"
-REMAKE_HINT = "Make it anew with `striate fit SOURCE --restart`, or take a copy that is whole."
+REMAKE_HINT = "Restore an undamaged copy, or start again: striate fit SOURCE --restart"
 
 Tensors = dict[str, Tensor]
 
@@ -71,7 +71,7 @@ def read_model(folder: Path) -> tuple[ModelSpec, Tensors]:
         raise _damaged_error(path, ValueError(CHANGED_TEXT))
     wild = find_non_finite(tensors)
     if wild:
-        raise _damaged_error(path, ValueError(f"{wild} holds numbers that are not finite"))
+        raise _damaged_error(path, ValueError(f"{wild} holds NaN or infinite numbers"))
     return _parse_spec(plain, path), tensors
 
 
@@ -102,7 +102,7 @@ def _read_weights(path: Path, with_tensors: bool) -> tuple[dict[str, Any], Tenso
     if not path.exists():
         raise ModelError(
             f"There is no model in {path.parent}.",
-            "Let `striate fit` make one, or name a run folder.",
+            "Make one with `striate fit`, or give the folder of a finished run.",
         )
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -110,7 +110,7 @@ def _read_weights(path: Path, with_tensors: bool) -> tuple[dict[str, Any], Tenso
             names = file.keys() if with_tensors else ()
             tensors = {name: file.get_tensor(name) for name in names}
         if not isinstance(plain, dict):
-            raise ValueError("its specification is no JSON object")
+            raise ValueError("its specification is not a JSON object")
     except (safetensors.SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise _damaged_error(path, error) from error
     return plain, tensors
@@ -129,15 +129,15 @@ def _check_same_spec(path: Path, plain: dict[str, Any]) -> None:
     known = said if isinstance(said, dict) else {}
     names = [name for name in (*plain, *known) if known.get(name) != plain.get(name)]
     raise _contradiction_error(
-        path, f"says otherwise than {WEIGHTS} of {', '.join(dict.fromkeys(names))}"
+        path, f"does not match {WEIGHTS} in {', '.join(dict.fromkeys(names))}"
     )
 
 
 def _contradiction_error(path: Path, how: str) -> ModelError:
     return ModelError(
         f"{path} {how}.",
-        f"What counts lies within {WEIGHTS}. If that is the model you mean, delete {path}; else "
-        "take a copy of both files that is whole.",
+        f"The values in {WEIGHTS} are used. If that is the model you mean, delete "
+        f"{path}; else restore both files from an undamaged copy.",
     )
 
 
@@ -161,9 +161,9 @@ def find_spec_fault(spec: ModelSpec) -> str:
         return f"its classes are {list(spec.classes)[:5]}"
     for name, values in (("mean", spec.mean), ("std", spec.std)):
         if len(values) != spec.channels:
-            return f"its {name} has {len(values)} values, and images {spec.channels} channels"
+            return f"its {name} has {len(values)} values, but images have {spec.channels} channels"
     if not spec.taps:
-        return "its head reads no stage"
+        return "its head reads no features"
     if spec.task == "labels" and len(spec.thresholds) != classes:
         return f"it has {len(spec.thresholds)} thresholds for {classes} labels"
     if spec.preprocess.kind not in (*PREPROCESSING, OWN):
@@ -176,7 +176,7 @@ def find_spec_fault(spec: ModelSpec) -> str:
         *_calibration_values(spec.calibration),
     )
     if not all(math.isfinite(number) for number in numbers):
-        return "one of its numbers is not finite"
+        return "one of its numbers is NaN or infinite"
     return ""
 
 

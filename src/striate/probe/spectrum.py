@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+# threadpoolctl ships no types.
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from striate.errors import ModelError

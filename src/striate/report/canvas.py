@@ -107,6 +107,7 @@ class Canvas:
     def grid(self, axis: str = "y") -> None:
         """Thin lines behind the data, along one axis."""
         self.axes.set_axisbelow(True)
+        # matplotlib wants a literal; callers pass "x", "y" or "both".
         self.axes.grid(axis=axis, color=COLOURS["line"], linewidth=1)  # type: ignore[arg-type]
 
     def svg(self, key: str, title: str, description: str) -> str:

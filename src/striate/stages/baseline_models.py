@@ -331,7 +331,7 @@ def _pretrained_rung(run: Run, course: _Comparison, evidence: Evidence) -> Measu
 
 
 def _nested_probe_hits(course: _Comparison, table: FeatureTable) -> tuple[Hits, int]:
-    """Which judges are right by the probe that the others choose; the mean number of features."""
+    """Which images are predicted correctly by the probe chosen on the others; mean features."""
     right = np.zeros(len(course.judges), np.bool_)
     widths = []
     for asked, learners in course.parts(course.learners):
@@ -347,7 +347,7 @@ def _nested_probe_hits(course: _Comparison, table: FeatureTable) -> tuple[Hits, 
 def _features_with_judges(
     known: FeatureTable, course: _Comparison, evidence: Evidence
 ) -> FeatureTable:
-    """The features computed before the choice, and those of images that are only evaluated."""
+    """Features of the training images, and those of images that are only evaluated."""
     new = np.setdiff1d(np.concatenate([course.learners, course.judges]), known.rows)
     if not len(new):
         return known

@@ -1,4 +1,4 @@
-"""The plan that `fit` would carry out and its reasons, measured without training."""
+"""`fit --explain-plan`: evidence and plan of a source, without training."""
 
 import tempfile
 from dataclasses import replace
@@ -33,15 +33,15 @@ from striate.values import Evidence, Options, Plan, Watch
 def explain_plan(
     source: object, options: Options, watch: Watch, clock: TimeBudget
 ) -> tuple[Evidence, Plan]:
-    """The evidence and the plan that `fit` would carry out, without the short trainings.
+    """The evidence and the plan of `fit`, without the short trial trainings.
 
-    No run folder is made. Raises `UsageError` where an image has not one label.
+    No run folder is made. Raises `UsageError` if images do not have exactly one label.
     """
     reading = reading_options(options)
     index = read_index(source, reading)
     if index.task != "label":
         raise UsageError(
-            "--explain-plan is for one label an image.", "Leave it out: nothing is trained here."
+            "Leave --explain-plan out.", "--explain-plan works only where an image has one label."
         )
     training = training_options(options, parse_overrides(options.set))
     index, cache = build_requested_cache(

@@ -57,9 +57,9 @@ def fit_and_predict(
     given_plan: Plan | None,
     watch: Watch,
 ) -> None:
-    """Leaves model, plan, evidence, history, trials and predictions in the run folder.
+    """Train a model; store model, plan, evidence, history, trials and predictions.
 
-    The test images are predicted once, by the finished model.
+    The test images are predicted once, by the final model.
     """
     crossed = split.evaluation == "cross-validation"
     if given_plan is not None:
@@ -114,7 +114,7 @@ def make_context(
     given_plan: Plan | None,
     watch: Watch,
 ) -> FitContext:
-    """The input of the procedure; a fold of a tiny set gets a sixth of the time."""
+    """The input of the procedure; a fold of a small data set gets a sixth of the time."""
     crossed = split.evaluation == "cross-validation"
     parts = FOLDS_AND_MODEL if crossed else 1
     return FitContext(
@@ -158,8 +158,8 @@ def check_settings_of_task(task: Task, overrides: Overrides, min_accuracy: float
     check_task_settings(task, overrides)
     if min_accuracy is not None:
         raise UsageError(
-            f"--min-accuracy: where an image has {named} there is no accuracy.",
-            "Read test.value in summary.json instead.",
+            f"--min-accuracy: there is no accuracy where an image has {named}.",
+            "Leave --min-accuracy out, and read test.value in summary.json.",
         )
 
 
@@ -176,10 +176,9 @@ def build_requested_cache(
 
 
 def read_given_plan(options: Options) -> Plan | None:
-    """The plan that `--plan` names, with the weights that `--weights` names.
+    """The plan of `--plan`, with the weights of `--weights`.
 
-    Raises what reading a plan raises. It is read once: who edits the file meanwhile changes
-    nothing of this run.
+    Raises what `read_plan` raises. The file is read once, so editing it later changes nothing.
     """
     if options.plan is None:
         return None
@@ -195,8 +194,8 @@ def check_plan_classes(plan: Plan, index: Index, options: Options) -> None:
     if plan.classes != index.classes:
         other = sorted(set(plan.classes) ^ set(index.classes))
         raise UsageError(
-            f"{options.plan} is a plan for other classes: {', '.join(other[:3]) or 'their order'}.",
-            "Give a plan that was made for these classes, or leave --plan out.",
+            f"{options.plan} was made for other classes: {', '.join(other[:3]) or 'their order'}.",
+            "Give a plan.json that was made for these classes, or leave --plan out.",
         )
 
 

@@ -1,4 +1,4 @@
-"""More minutes for a finished run: the earlier model stays unless the new one is better."""
+"""More minutes for a finished run: the earlier model is kept unless the new one is better."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -41,7 +41,7 @@ _KEPT_FILES: dict[str, Codec[Any]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EarlierResult:
-    """The result of a run's previous round; its model lies in `checkpoints/earlier/model`."""
+    """The result of a run's previous round; its model is in `checkpoints/earlier/model`."""
 
     plan: Plan
     history: History
@@ -50,10 +50,10 @@ class EarlierResult:
 
 
 def set_earlier_aside(run: Run, watch: Watch = unwatched) -> EarlierResult | None:
-    """A copy of the previous round's result; None in a first round.
+    """Copy the previous round's result; None in a first round.
 
-    A run killed while it improves finds the copy again, not its own partial result. Damaged files
-    are not copied, and the new round is compared with nothing: that is reported.
+    A run that is killed while it improves finds the copy again, not its own partial result. Damaged
+    files are not copied; then the new round is compared with nothing, and a note says so.
     """
     rounds = run.record.rounds
     if not rounds:
@@ -63,7 +63,8 @@ def set_earlier_aside(run: Run, watch: Watch = unwatched) -> EarlierResult | Non
     except ModelError as error:
         note = say(
             "improve.unreadable",
-            "What the run ended with before cannot be read, and is held against nothing: {reason}",
+            "The earlier result of this run cannot be read, so the new one is not "
+            "compared with it: {reason}",
             reason=error.sentence,
         )
         watch(Progress(stage="train", note=note))
@@ -111,9 +112,9 @@ def restore_better_earlier(
 
 
 def explain_no_change(run: Run, values: Values) -> Values:
-    """The values, with a sentence in the plan where a round of more minutes changed no figure.
+    """The values, with a sentence in the plan if a round of more minutes changed nothing.
 
-    A run that is being improved holds the summary of the round before until it is finished.
+    Until an improved run is finished, its folder holds the summary of the previous round.
     """
     evidence, plan, test = values.evidence, values.plan, values.summary.test
     told = any(sentence.code.startswith("improve.") for sentence in plan.because)
@@ -138,8 +139,8 @@ def _has_lower_accuracy(found: Answers, earlier: Answers, truth: Truth) -> Sente
         return None
     return say(
         "improve.not_kept",
-        "With more minutes {now} of {n} validation images were right, before {before}: the "
-        "earlier model stays.",
+        "With more minutes, {now} of {n} validation images were classified "
+        "correctly, before {before}: the earlier model is kept.",
         now=now,
         before=before,
         n=len(truth),
@@ -152,8 +153,8 @@ def _has_lower_precision(found: Answers, earlier: Answers, truth: Truth) -> Sent
         return None
     return say(
         "improve.not_kept_labels",
-        "With more minutes the mean average precision on {n} validation images was {now:.1%}, "
-        "before {before:.1%}: the earlier model stays.",
+        "With more minutes, the mean average precision on {n} validation images was "
+        "{now:.1%}, before {before:.1%}: the earlier model is kept.",
         now=now,
         before=before,
         n=len(truth),
@@ -166,8 +167,8 @@ def _has_larger_error(found: Answers, earlier: Answers, truth: Truth) -> Sentenc
         return None
     return say(
         "improve.not_kept_number",
-        "With more minutes answers on {n} validation images were off by {now:.3g} on average, "
-        "before by {before:.3g}: the earlier model stays.",
+        "With more minutes, the mean absolute error on {n} validation images was "
+        "{now:.3g}, before {before:.3g}: the earlier model is kept.",
         now=now,
         before=before,
         n=len(truth),

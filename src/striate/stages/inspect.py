@@ -1,4 +1,4 @@
-"""What a source contains, before any training: counts, copies, leaks, series, split."""
+"""The check of a source without training: counts, duplicates, leakage, series, split."""
 
 import time
 from collections import Counter
@@ -60,7 +60,7 @@ from striate.values.seeds import make_rng
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InspectedSource:
-    """An inspection, and what it was made from; `families` are rows of one picture each."""
+    """An inspection, and what it was made from; each of `families` holds rows of one image."""
 
     inspection: Inspection
     index: Index
@@ -70,11 +70,10 @@ class InspectedSource:
 
 
 def inspect_source(source: object, options: Options, watch: Watch = unwatched) -> InspectedSource:
-    """Reads and decodes a source, compares its images, cuts the split that a fit would cut.
+    """Read and decode a source, find duplicates, and make the split that a fit would make.
 
-    Labels are doubted last, within what is left of `options.minutes`.
-
-    Raises what `read` and `build_cache` raise; nothing is written but the cache.
+    Labels are checked last, within what is left of `options.minutes`. Raises what `read` and
+    `build_cache` raise; nothing is written except the cache.
     """
     started = time.monotonic()
     watch(Progress(stage="scan"))
@@ -108,7 +107,7 @@ def inspect_source(source: object, options: Options, watch: Watch = unwatched) -
 def make_inspection(
     index: Index, cache: Cache, split: Split, families: tuple[tuple[int, ...], ...], source: str
 ) -> Inspection:
-    """The inspection of images that have been read, compared and shared out."""
+    """The inspection of images that have been read, grouped and split."""
     used = [example for example in index.examples if example.status == "used"]
     copies = tuple(describe_family(index, family) for family in families)
     leaks = find_split_leaks(index, families)
@@ -194,7 +193,7 @@ FEWEST_OF_A_CLASS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuspectedImages:
-    """The flagged images, the most doubtful first, those unlike all others, how many were seen."""
+    """Possible label errors, the most suspicious first, outliers, and how many were checked."""
 
     doubts: tuple[Doubt, ...]
     looked_at: int
@@ -204,13 +203,13 @@ class SuspectedImages:
 def find_suspected_images(
     index: Index, cache: Cache, groups: Rows, options: Options, seconds: float, watch: Watch
 ) -> SuspectedImages:
-    """Images that look more like another class to a linear model that did not see them.
+    """Possible label errors and outliers, by a linear model that had not seen the images.
 
-    Labels are doubted only where an image has one; images unlike all others are looked for in
-    any task. The model reads features of the pretrained network and is judged with an image and its
-    group left out. At most half of `seconds` goes into the features: where that is too short
-    for all, or there are over 5,000, images are drawn by the seed. Classes of which fewer than
-    5 are looked at are not doubted.
+    Labels are checked only if an image has one; outliers are searched in any task. The model is
+    fitted to features of the pretrained network, and each image is predicted without it and its
+    group. Features take at most half of `seconds`: if that is too short for all images, or there
+    are more than 5,000, a seeded random sample is checked. Classes with fewer than 5 sampled images
+    are not checked.
     """
     machine = measure_machine(options.device)
     until = time.monotonic() + max(1.0, SHARE_OF_TIME * seconds)
@@ -253,11 +252,10 @@ def _choose_affordable_rows(
 def _features_in_time(
     cache: Cache, rows: Rows, spec: ModelSpec, machine: Machine, until: float, watch: Watch
 ) -> tuple[Rows, NDArray[np.float32], tuple[int, ...]]:
-    """The rows whose features were ready in time, ascending, these N x D, and each tap's width.
+    """Rows whose features were ready in time, ascending, features N x D, width of each tap.
 
-    At least a block is made ready.
-
-    A busy machine is slower than it was when it was measured.
+    At least one block is computed. The time is watched, because a busy machine is slower than when
+    it was measured.
     """
     whole = build_network(spec)
     network = optimise_for_inference(whole, machine=machine, precision=spec.precision)

@@ -1,4 +1,4 @@
-"""Sentences on what an inspection found, in the order in which one asks."""
+"""The sentences of an inspection, in reading order."""
 
 from collections.abc import Iterator, Sequence
 
@@ -39,14 +39,16 @@ def count_sentences(
         yield _balance(classes)
     yield say(
         "inspect.formats",
-        "Formats: {formats}. Different sizes: {n:,}, most often {size} ({share:.0%}).",
+        "Formats: {formats}. {n:,} different sizes, most often {size} ({share:.0%}).",
         formats=", ".join(f"{name} {count:,}" for name, count in formats.items()) or "–",
         n=len(sizes),
         size=next(iter(sizes), "–"),
         share=next(iter(sizes.values()), 0) / max(1, images.used),
     )
     if turned:
-        yield say("inspect.turned", "Turned upright by their EXIF tag: {n:,}.", n=turned)
+        yield say(
+            "inspect.turned", "Images rotated upright according to their EXIF tag: {n:,}.", n=turned
+        )
     if aside:
         yield say(
             "inspect.aside",
@@ -56,7 +58,7 @@ def count_sentences(
             reason=aside[0].reason,
         )
     else:
-        yield say("inspect.no_aside", "Every image file can be read.")
+        yield say("inspect.no_aside", "All image files can be read.")
     if images.ignored:
         yield say("inspect.ignored", "Other files, ignored: {n:,}.", n=images.ignored)
 
@@ -64,14 +66,14 @@ def count_sentences(
 def copy_sentences(
     index: Index, copies: Sequence[Family], leaks: Sequence[Leak]
 ) -> Iterator[Sentence]:
-    """Copies, contradicting labels and leaks between given splits."""
+    """Duplicates, contradicting labels and leakage between given splits."""
     exact = [family for family in copies if family.kind != "near"]
     near = [family for family in copies if family.kind == "near"]
     if exact:
         yield say(
             "inspect.exact",
-            "Pictures that occur more than once, byte for byte or pixel for pixel: {n:,}, in "
-            "{files:,} files; one occurs {most:,} times.",
+            "Exact duplicates (same bytes or pixels): {n:,} images in {files:,} files; "
+            "one image occurs {most:,} times.",
             n=len(exact),
             files=sum(len(family.paths) for family in exact),
             most=max(len(family.paths) for family in exact),
@@ -79,52 +81,52 @@ def copy_sentences(
     if near:
         yield say(
             "inspect.near",
-            "Pictures that occur more than once, saved anew: {n:,}, in {files:,} files, such as "
-            "{one} and {other}.",
+            "Near duplicates (the same image saved again): {n:,} images in {files:,} "
+            "files, such as {one} and {other}.",
             n=len(near),
             files=sum(len(family.paths) for family in near),
             one=near[0].paths[0],
             other=near[0].paths[1],
         )
     if not copies:
-        yield say("inspect.no_copies", "No picture occurs twice.")
+        yield say("inspect.no_copies", "No duplicates.")
     torn = [family for family in copies if family.contradicts]
     if torn:
         one, other = two_conflicting_paths(torn[0])
         yield say(
             "inspect.contradictions",
-            "Pictures under several labels: {n:,}, such as {one} = {other}; of each at least one "
-            "label is wrong. They are kept out of the test split.",
+            "Images with several different labels: {n:,}, such as {one} = {other}. At "
+            "least one label of each is wrong. They are kept out of the test split.",
             n=len(torn),
             one=one,
             other=other,
         )
     elif copies:
-        yield say("inspect.no_contradictions", "No picture stands under two labels.")
+        yield say("inspect.no_contradictions", "No image has two different labels.")
     if leaks:
         yield say(
             "inspect.leaks",
-            "Images of {split} that are the same pictures as images of other splits: {n:,}, such "
-            "as {one} = {other}. They do not count.",
+            "Leakage: {n:,} images of {split} are duplicates of images in other splits, "
+            "such as {one} = {other}. They are not counted.",
             split=leaks[0].split,
             n=len(leaks),
             one=leaks[0].path,
             other=leaks[0].copy,
         )
     elif len(index.given_splits) > 1:
-        yield say("inspect.no_leaks", "No picture is in two of the given splits.")
+        yield say("inspect.no_leaks", "No leakage: no image is in two of the given splits.")
 
 
 def split_sentences(
     index: Index, split: Split, counting: int, series: Series | None
 ) -> Iterator[Sentence]:
-    """Groups and series, and how the images would be shared out; `counting` images judge."""
+    """Groups and series, and the planned split; `counting` images are evaluated."""
     yield from index.notes
     if series is not None and not series.suspected:
         yield say(
             "inspect.no_series",
-            "No series: {share:.1%} of {n:,} images have their nearest look-alike within 3 places "
-            "by name; by chance {chance:.1%}.",
+            "No image series: for {share:.1%} of {n:,} images the most similar image is "
+            "within 3 places by file name; by chance {chance:.1%}.",
             share=series.share,
             n=series.n,
             chance=series.chance,
@@ -133,8 +135,8 @@ def split_sentences(
     if split.evaluation == "test-split":
         yield say(
             "inspect.split",
-            "striate fit would train on {train:,}, choose by {val:,} and judge by {test:,} "
-            "different pictures.",
+            "striate fit would use {train:,} training, {val:,} validation and {test:,} "
+            "test images (without duplicates).",
             train=len(split.train),
             val=len(split.val),
             test=counting,
@@ -142,7 +144,7 @@ def split_sentences(
     else:
         yield say(
             "inspect.crossed",
-            "striate fit would cross-validate: {n:,} images take turns in five parts.",
+            "striate fit would use 5-fold cross-validation on all {n:,} images.",
             n=len(split.train),
         )
     yield from (note for note in split.notes if note.code not in REPEATED_CODES)
@@ -154,8 +156,9 @@ def label_error_sentences(doubts: Sequence[Doubt], looked_at: int, used: int) ->
     if sure:
         yield say(
             "inspect.doubts",
-            "Labels that are wrong or hard, by a model that did not see the image: {n:,} of "
-            "{looked_at:,} get less than 5 %, such as {path} ({label}: {suggested}?).",
+            "Possible label errors, or images that are hard to recognise: for {n:,} of "
+            "{looked_at:,} images a model that had not seen them gives the label less "
+            "than 5 %, such as {path} ({label}: {suggested}?).",
             n=len(sure),
             looked_at=looked_at,
             path=sure[0].path,
@@ -165,13 +168,14 @@ def label_error_sentences(doubts: Sequence[Doubt], looked_at: int, used: int) ->
     else:
         yield say(
             "inspect.no_doubts",
-            "None of {looked_at:,} images speaks strongly against its label.",
+            "No possible label errors among {looked_at:,} images.",
             looked_at=looked_at,
         )
     if looked_at < used:
         yield say(
             "inspect.doubts_some",
-            "Labels were looked at on {n:,} of {of:,} images, drawn by lot, within the time given.",
+            "Labels were checked on a random sample of {n:,} of {of:,} images, to keep "
+            "within the time budget.",
             n=looked_at,
             of=used,
         )
@@ -182,8 +186,8 @@ def outlier_sentences(outliers: Sequence[Outlier], looked_at: int) -> Iterator[S
     if outliers:
         yield say(
             "inspect.outliers",
-            "Images unlike all others, such as placeholders or foreign pictures: {n:,} of "
-            "{looked_at:,}, first {path}.",
+            "Outliers, such as placeholders or images that do not belong here: {n:,} of "
+            "{looked_at:,} images, first {path}.",
             n=len(outliers),
             looked_at=looked_at,
             path=outliers[0].path,
@@ -191,7 +195,7 @@ def outlier_sentences(outliers: Sequence[Outlier], looked_at: int) -> Iterator[S
     else:
         yield say(
             "inspect.no_outliers",
-            "None of {looked_at:,} images is far from all others.",
+            "No outliers among {looked_at:,} images.",
             looked_at=looked_at,
         )
 
@@ -200,7 +204,7 @@ def label_errors_not_searched() -> Iterator[Sentence]:
     """A note that label errors were not searched for."""
     yield say(
         "inspect.not_doubted",
-        "Labels were not doubted: that is there only where an image has one label.",
+        "Labels were not checked: this check needs one label per image.",
     )
 
 
@@ -214,22 +218,22 @@ def _counts(task: Task, images: ImageCounts, classes: int) -> Sentence:
     if task == "number":
         return say(
             "inspect.counts_number",
-            "{images:,} images with a number, {distinct:,} of them different pixel for pixel.",
+            "{images:,} images with a number, {distinct:,} without duplicates.",
             images=images.used,
             distinct=images.distinct,
         )
     if task == "labels":
         return say(
             "inspect.counts_labels",
-            "{images:,} images with {labels:,} labels, several an image, {distinct:,} different "
-            "pixel for pixel.",
+            "{images:,} images with {labels:,} labels (several per image), {distinct:,} "
+            "images without duplicates.",
             images=images.used,
             labels=classes,
             distinct=images.distinct,
         )
     return say(
         "inspect.counts",
-        "{images:,} images in {classes:,} classes, {distinct:,} different pixel for pixel.",
+        "{images:,} images in {classes:,} classes, {distinct:,} images without duplicates.",
         images=images.used,
         classes=classes,
         distinct=images.distinct,
@@ -242,14 +246,14 @@ def _balance(classes: Sequence[ClassCount]) -> Sentence:
     if most.images < BALANCED_RATIO * least.images:
         return say(
             "inspect.balanced",
-            "The classes are about equally large: {least:,} to {most:,} images.",
+            "The classes are balanced: {least:,} to {most:,} images each.",
             least=least.images,
             most=most.images,
         )
     return say(
         "inspect.imbalance",
-        "The largest class, {largest}, has {most:,} images, the smallest, {smallest}, {least:,}: "
-        "{ratio:.1f} to 1.",
+        "Class imbalance {ratio:.1f} to 1: the largest class, {largest}, has "
+        "{most:,} images, the smallest, {smallest}, {least:,}.",
         largest=most.name,
         most=most.images,
         smallest=least.name,

@@ -11,7 +11,7 @@ from striate.errors import SourceError
 from striate.store.log_columns import LogColumn, drop_replaced_epochs
 
 Series = list[tuple[float, float]]
-HINT = "Name an event file of TensorBoard, or a folder with a training's log."
+HINT = "Name a TensorBoard event file, or the folder of a training log."
 # Numbers of the fields that are read of TensorFlow's event.proto, summary.proto, tensor.proto.
 STEP, VERSION, SUMMARY, VALUE, TAG, SIMPLE, TENSOR = 2, 3, 5, 1, 1, 2, 8
 FORMATS = {1: "f", 2: "d"}
@@ -34,7 +34,7 @@ def read_event_points(path: Path) -> list[LogColumn]:
         for tag, points in _points_by_epoch(_read_scalars(file)).items():
             found.setdefault(before + tag, []).extend(points)
     if not found:
-        raise SourceError(f"{path} holds no scalars.", HINT)
+        raise SourceError(f"{path} holds no scalars, so there are no curves to read.", HINT)
     return [_make_column(name, points) for name, points in found.items()]
 
 
@@ -72,7 +72,9 @@ def _read_scalars(file: Path) -> dict[str, Series]:
                     for tag, value in _summary_values(_bytes(summary)):
                         found.setdefault(tag, []).append((step, value))
     except (ValueError, struct.error, IndexError) as error:
-        raise SourceError(f"{file} is no event file of TensorBoard, or damaged.", HINT) from error
+        raise SourceError(
+            f"{file} is not a TensorBoard event file, or it is damaged.", HINT
+        ) from error
     except OSError as error:
         reason = str(error.strerror).lower()
         raise SourceError(f"{file} cannot be read: {reason}.", HINT) from error

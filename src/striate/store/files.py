@@ -128,13 +128,13 @@ def write_error(path: Path, error: OSError, hint: str = "") -> MachineError:
         return MachineError(
             f"The disk is full: {path} could not be written.",
             hint
-            or "Make room and type the same command again, or name a folder on another disk "
-            "with --out.",
+            or "Free some space and type the same command again, or name a folder on "
+            "another disk with --out.",
         )
     reason = (error.strerror or str(error) or type(error).__name__).strip().rstrip(".")
     return MachineError(
         f"{path} cannot be written: {reason[:1].lower()}{reason[1:]}.",
-        hint or "Name a folder that you can write with --out.",
+        hint or "Name a folder that you may write to with --out.",
     )
 
 
@@ -207,7 +207,7 @@ def damaged_file_error(about: object, error: Exception) -> ModelError:
     """The error for a file with unexpected content."""
     return ModelError(
         f"{about} is damaged: {error_reason_text(about, error)}.",
-        "Take a copy that is whole, or begin anew with `striate fit SOURCE --restart`.",
+        "Restore an undamaged copy, or start again: striate fit SOURCE --restart",
     )
 
 
@@ -235,11 +235,11 @@ def check_schema(plain: object, kind: type, about: object) -> None:
     counts = re.fullmatch("[0-9]{1,9}", stated_number)
     if stated_name == name and counts and int(stated_number) > int(number):
         raise ModelError(
-            f"{about} was written by a newer striate: its schema is {stated}, "
-            f"and this striate reads {field.default}.",
+            f"{about} was written by a newer version of striate: its schema is {stated}, "
+            f"this version reads {field.default}.",
             "Type: pip install --upgrade striate",
         )
-    wanted = f"its schema is {stated or 'missing'!r} where {field.default!r} is due"
+    wanted = f"its schema is {stated or 'missing'!r}, not {field.default!r}"
     raise damaged_file_error(about, ValueError(wanted))
 
 

@@ -25,13 +25,13 @@ DECIMAL_COMMA = re.compile(r"-?\d+,\d+(e[+-]?\d+)?%?$", re.IGNORECASE)
 LEADING_NUMBER = re.compile(r"\D*(\d+(?:\.\d+)?)")
 MOST_NAMED, LONGEST_NAME = 12, 40
 HINT = (
-    "Its columns should be epoch, train_loss, val_loss and, where known, train_accuracy, "
-    "val_accuracy, lr; the logs of Keras, Lightning, Ultralytics and of Hugging Face's Trainer "
-    "do too."
+    "Give a table with the columns epoch, train_loss, val_loss and, if known, "
+    "train_accuracy, val_accuracy, lr. Logs of Keras, Lightning, Ultralytics and "
+    "Hugging Face's Trainer work too."
 )
 EMPTY_LOG_HINT = (
-    "A training adds a row an epoch. A linear model is solved at once and has none: "
-    "its promise is judged in its report."
+    "Only gradient training adds a row per epoch. A linear model is solved in "
+    "closed form and has no curves; see its report."
 )
 
 
@@ -57,7 +57,7 @@ def read_text_columns(path: Path) -> list[LogColumn]:
     if text.lstrip()[0] in "{[":
         rows = read_records(path, text)
         if not rows:
-            raise SourceError(f"{path} lists no epoch.", EMPTY_LOG_HINT)
+            raise SourceError(f"{path} has no row with an epoch.", EMPTY_LOG_HINT)
         head = list(dict.fromkeys(name for row in rows for name in row))
         _refuse_ragged_rows(path, len(rows), head, sum(map(len, rows)))
         return _column_points(
@@ -99,7 +99,7 @@ def _column_points(path: Path, head: list[str], rows: list[list[str]]) -> list[L
             column, values = zip(*sorted(cells, key=lambda pair: pair[0]), strict=True)
             found.append(LogColumn(name=name.strip(), places=column, values=values))
     if not found:
-        raise SourceError(f"{path} holds no column of numbers{column_names_text(head)}", HINT)
+        raise SourceError(f"{path} has no column of numbers{column_names_text(head)}", HINT)
     return found
 
 
@@ -134,12 +134,12 @@ def _read_text(path: Path) -> str:
         coding = next((name for mark, name in BYTE_ORDER_MARKS if raw.startswith(mark)), "")
         text = raw.decode(coding or "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SourceError(f"{path} cannot be read as CSV: no text.", HINT) from error
+        raise SourceError(f"{path} cannot be read as CSV: it is not a text file.", HINT) from error
     except OSError as error:
         reason = str(error.strerror).lower()
         raise SourceError(f"{path} cannot be read as CSV: {reason}.", HINT) from error
     if "\0" in text:
-        raise SourceError(f"{path} cannot be read as CSV: no text.", HINT)
+        raise SourceError(f"{path} cannot be read as CSV: it is not a text file.", HINT)
     return text
 
 
@@ -148,16 +148,17 @@ def _read_table(path: Path, text: str) -> tuple[list[str], list[list[str]]]:
     lines = [line for line in text.splitlines() if line.strip()]
     start = next((i for i, line in enumerate(lines) if not line.lstrip().startswith("#")), None)
     if start is None:
-        raise SourceError(f"{path} holds nothing but comments.", HINT)
+        raise SourceError(f"{path} holds only comments.", HINT)
     head, *rows = _split_cells(path, lines[start:])
     if all(_parse_number(cell) == _parse_number(cell) for cell in head if cell.strip()):
         first = ", ".join(cell.strip() for cell in head[:MOST_NAMED])
-        raise SourceError(f"{path} has no header; its first line is {first}.", HINT)
+        raise SourceError(f"{path} has no header row; its first line is {first}.", HINT)
     _refuse_ragged_rows(path, len(rows), head, sum(map(len, rows)))
     rows = [(row + [""] * len(head))[: len(head)] for row in rows if row != head]
     if not rows:
         raise SourceError(
-            f"{path} has a header and no epoch{column_names_text(head)}", EMPTY_LOG_HINT
+            f"{path} has a header row but no rows of epochs{column_names_text(head)}",
+            EMPTY_LOG_HINT,
         )
     return head, rows
 
@@ -165,8 +166,8 @@ def _read_table(path: Path, text: str) -> tuple[list[str], list[list[str]]]:
 def _refuse_ragged_rows(path: Path, rows: int, head: list[str], filled: int) -> None:
     if is_too_sparse(rows, len(head), filled):
         raise SourceError(
-            f"{path} has {rows:,} rows and {len(head):,} columns, and hardly a cell is filled"
-            f"{column_names_text(head)}",
+            f"{path} has {rows:,} rows and {len(head):,} columns, but almost all cells "
+            f"are empty{column_names_text(head)}",
             HINT,
         )
 
@@ -230,8 +231,9 @@ RECORD_KEYS = ("log_history", "history", "logs", "log", "epochs", "metrics")
 # Rows that have hardly a name in common would make a table of empty cells.
 MOST_EMPTY_CELLS, MOST_TIMES = 1_000_000, 20
 RECORDS_HINT = (
-    "Give a list of records with epoch, loss and val_loss, a record of such lists, one record a "
-    "line, or the trainer_state.json of Hugging Face's Trainer."
+    "Give a list of records with epoch, loss and val_loss, a record of such "
+    "lists, one record per line, or the trainer_state.json of Hugging Face's "
+    "Trainer."
 )
 
 
@@ -244,7 +246,7 @@ def read_records(path: Path, text: str) -> list[dict[str, Any]]:
     except (ValueError, RecursionError):  # a number of thousands of digits, brackets in brackets
         found = None
     if found is None:
-        raise SourceError(f"{path} holds no records of a training that I know.", RECORDS_HINT)
+        raise SourceError(f"{path} is not a training log in a known format.", RECORDS_HINT)
     return found
 
 

@@ -96,7 +96,7 @@ def refuse_inputs(place: OutputTarget | None, inputs: Iterable[str | Path]) -> N
             there = Path(given).stat()
             if (there.st_dev, there.st_ino) == place.known:
                 raise UsageError(
-                    f"{given} is read by this command and would be overwritten.",
+                    f"{given} is an input of this command and would be overwritten.",
                     _other_place_hint(place.flag),
                 )
 
@@ -149,8 +149,8 @@ def refuse_nested(folder: Path) -> None:
     run = _enclosing_run(Path(os.path.realpath(folder)))
     if run is not None:
         raise UsageError(
-            f"{folder} lies inside the run folder {run}, which holds the run's own files alone.",
-            "Name a folder outside of it with --out.",
+            f"{folder} is inside the run folder {run}, which striate keeps for its own files.",
+            "Name another folder with --out.",
         )
 
 
@@ -160,7 +160,7 @@ def refuse_cleared(folder: Path, inputs: Iterable[Path]) -> None:
     for given in inputs:
         if given.exists() and Path(os.path.realpath(given)).is_relative_to(real):
             raise UsageError(
-                f"{given} lies in {folder}, which --restart clears before it is read.",
+                f"{given} is in {folder}, which --restart would clear before the file is read.",
                 "Copy it elsewhere first, or name another folder with --out.",
             )
 
@@ -187,13 +187,13 @@ def _refuse_folders(text: str, path: Path, inputs: list[str | Path], flag: str) 
         folder = Path(os.path.realpath(given))
         if path.is_relative_to(folder) and folder.is_dir():
             raise UsageError(
-                f"{text} would lie inside {given}, where striate writes nothing.",
+                f"{text} would be inside {given}, and striate never writes into a source.",
                 _other_place_hint(flag),
             )
     run = _enclosing_run(path)
     if run is not None:
         raise UsageError(
-            f"{text} would lie inside the run folder {run}, which holds the run's own files alone.",
+            f"{text} would be inside the run folder {run}, which striate keeps for its own files.",
             _other_place_hint(flag),
         )
 
@@ -203,7 +203,7 @@ def _refuse_foreign(
 ) -> None:
     """Raises where striate did not write what stands there, or may not replace it."""
     if not stat.S_ISREG(there.st_mode):
-        raise UsageError(f"{text} is no file that can be written.", _other_place_hint(flag))
+        raise UsageError(f"{text} is not a file that can be written.", _other_place_hint(flag))
     if force:
         return
     if not os.access(path, os.W_OK):
@@ -221,7 +221,7 @@ def _refuse_foreign(
         # A pattern that a shell expanded behind the flag names a picture first.
         example = "labels.csv IMAGES" if kind_of_name.startswith("image/") else "FILE"
         raise UsageError(
-            f"{text} is there already, and striate did not write it as such a file.",
+            f"{text} exists, and striate did not write it as this kind of file.",
             f"Name another file: {flag} {example}, or replace it: --force",
         )
 

@@ -39,7 +39,7 @@ def read_plan(path: Path) -> Plan:
     try:
         content = json.loads(path.read_bytes())
         if not isinstance(content, dict) or not str(content.get("schema")).startswith(SCHEMA):
-            raise ValueError("it does not hold an object of the schema striate/plan")
+            raise ValueError("it is not an object with the schema striate/plan")
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} is not a plan: {error_reason_text(path, error)}.",
@@ -53,19 +53,19 @@ def read_plan(path: Path) -> Plan:
             raise ValueError(fault)
     except ValueError as error:
         raise ModelError(
-            f"{path} is a plan that cannot be: {error_reason_text(path, error)}.",
-            "Take a plan.json as a run wrote it, or put that value right.",
+            f"The plan in {path} is not valid: {error_reason_text(path, error)}.",
+            "Correct that value, or give the plan.json as a run wrote it.",
         ) from error
     return plan
 
 
 def _plan(content: Any) -> Plan:
     if not isinstance(content, dict):
-        raise ValueError("it does not hold one JSON object")
+        raise ValueError("it is not a JSON object")
     plain = dict(content)
     said = plain.get("because", [])
     if not isinstance(said, list):
-        raise ValueError("its because is no list of sentences")
+        raise ValueError("its field because is not a list of sentences")
     told = [{"code": "", "text": text} for text in said]
     plain["because"] = plain.pop("sentences", told)
     return msgspec.convert(plain, Plan)
@@ -86,7 +86,7 @@ def fault_of(plan: Plan) -> str:
         if words and value not in words:
             return f"its {name} is {value!r}, not one of {', '.join(words)}"
     if len(plan.classes) == 1 or len(set(plan.classes)) < len(plan.classes):
-        return f"its classes are {list(plan.classes)}; two or more are due, each once"
+        return f"its classes are {list(plan.classes)}; it needs two or more, each once"
     return ""
 
 

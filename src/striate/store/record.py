@@ -153,6 +153,6 @@ def read_record(folder: Path) -> RunRecord:
     except OSError as error:
         raise MachineError(
             f"{path} cannot be read: {(error.strerror or str(error)).lower()}.",
-            "Look at who may read it: ls -ld " + str(folder),
+            "Check who may read it: ls -ld " + str(folder),
         ) from error
     return replace(files.from_json(content, RunRecord, path), checksum="")

@@ -69,8 +69,8 @@ def _refuse_inside_source(folder: Path, source: Path) -> None:
     """Raises `UsageError` where a run folder would be written into the source."""
     if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
         raise UsageError(
-            f"{folder} stands inside the source {source}, where nothing is ever written.",
-            "Name a folder outside of it with --out.",
+            f"{folder} is inside the source {source}, and striate never writes into a source.",
+            "Name a folder outside the source with --out.",
         )
 
 
@@ -79,7 +79,7 @@ def _place_at_folder(folder: Path, fresh: RunRecord) -> RunPlace:
         return _begin_run(folder, fresh)
     if not (folder / RUN).exists():
         raise UsageError(
-            f"{folder} is not a run folder and holds other files; nothing was written there.",
+            f"{folder} holds files that are not of a run, so nothing was written there.",
             "Name a new or empty folder with --out.",
         )
     restart = fresh.settings.restart
@@ -93,7 +93,7 @@ def _place_at_folder(folder: Path, fresh: RunRecord) -> RunPlace:
         return _resume_run(folder, record, fresh)
     raise UsageError(
         f"{folder} holds a run with other settings: {_differences(record, fresh.settings)}.",
-        "Begin it anew with --restart, or name another folder with --out.",
+        "Start again in this folder with --restart, or name another folder with --out.",
     )
 
 
@@ -186,7 +186,7 @@ def _differences(record: RunRecord, options: Options) -> str:
         for name in new
         if old[name] != new[name] and (name not in ASIDE or name in ("plan", "weights"))
     ]
-    return ", ".join(told) or "it is of other images"
+    return ", ".join(told) or "it was made from other images"
 
 
 def _is_free(folder: Path) -> bool:
@@ -198,7 +198,7 @@ def _is_free(folder: Path) -> bool:
     except NotADirectoryError:
         if folder.exists():
             raise UsageError(
-                f"{folder} is a file; a run needs a folder.", "Give another name with --out."
+                f"{folder} is a file; a run needs a folder.", "Name another folder with --out."
             ) from None
         return True  # a parent is a file: making the folder will say so
     except OSError as error:
@@ -245,8 +245,8 @@ def lock_folder(folder: Path) -> IO[bytes]:
     if not _try_lock(file):
         file.close()
         raise MachineError(
-            f"Another striate is at work in {folder}.",
-            "Wait for it, or name another folder with --out.",
+            f"Another striate process is using {folder}.",
+            "Wait until it ends, or name another folder with --out.",
         )
     return file
 

@@ -96,8 +96,8 @@ class RunStore:
         except FileNotFoundError:
             raise ModelError(
                 f"{self.folder} has no {name}"
-                + ("." if self.record.finished else ": its fit has not come so far."),
-                f"Go on with it: {self.record.command}",
+                + ("." if self.record.finished else ": its fit was not finished."),
+                f"Continue the fit: {self.record.command}",
             ) from None
         except ModelError:
             raise
@@ -131,13 +131,13 @@ class RunStore:
         path = self.path(name)
         found = files.file_digest(path)
         if known is None or found != known.digest:
-            raise ValueError(f"{path} is not what was written there")
+            raise ValueError(f"the content of {path} has changed since it was written")
         return codec.read(path, known.facts)
 
     def _mend(self, name: str, error: Exception) -> None:
         note = say(
             "store.mended",
-            "{path} is damaged ({reason}): it is made anew.",
+            "{path} is damaged ({reason}), so it is computed again.",
             path=str(self.path(name)),
             reason=files.error_reason_text(self.path(name), error),
         )
@@ -149,9 +149,9 @@ class RunStore:
         if self.record.finished:
             return ModelError(
                 again.sentence,
-                f"Take a copy that is whole, or begin anew: {self.record.command} --restart",
+                f"Restore an undamaged copy, or start again: {self.record.command} --restart",
             )
-        return ModelError(again.sentence, f"Go on with it: {self.record.command}")
+        return ModelError(again.sentence, f"Continue the fit: {self.record.command}")
 
     def _digest(self, name: str) -> str:
         known = self.record.files.get(name)

@@ -23,7 +23,7 @@ from striate.values import (
 )
 
 TASK_NAMES = {"label": "single-label", "labels": "multi-label", "number": "number"}
-UNJUDGED = Verdict(code="unjudged", sentence="Not judged yet.")
+UNJUDGED = Verdict(code="unjudged", sentence="Not evaluated yet.")
 
 
 def count_images(index: Index, split: Split) -> ImageCounts:

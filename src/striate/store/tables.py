@@ -302,7 +302,7 @@ def _table(path: Path) -> Iterator[list[str]]:
 
 
 def _torn_table_error(path: Path) -> bool:
-    raise ValueError(f"{path} has a row that is cut short")
+    raise ValueError(f"{path} has an incomplete row")
 
 
 def _probability_digits(value: Any) -> str:

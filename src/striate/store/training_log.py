@@ -59,7 +59,7 @@ def read_training_log(path: Path, train_images: int = 0, val_images: int = 0) ->
     Raises `SourceError` where it cannot be read as one or has no loss and no accuracy.
     """
     if not path.exists():
-        raise SourceMissingError(f"There is no {path}.", "Name the CSV file of a training.")
+        raise SourceMissingError(f"There is no {path}.", "Give the CSV file of a training.")
     return _make_curves(path, _find_columns(path), train_images, val_images)
 
 
@@ -73,9 +73,9 @@ def _find_columns(path: Path) -> list[LogColumn]:
         named_so = next((path / name for name in USUAL_LOG_NAMES if (path / name).is_file()), None)
         if named_so is None:
             raise SourceError(
-                f"{path} is a folder without event files of TensorBoard and without "
+                f"{path} is a folder without TensorBoard event files and without "
                 f"{', '.join(USUAL_LOG_NAMES)}.",
-                "Name the file of a training's log.",
+                "Give the log file of a training.",
             )
         return read_text_columns(named_so)
     return _event_columns(path)
@@ -121,7 +121,7 @@ def _make_curves(
     told = [figure for figure in FIGURES if figure in chosen]
     if not [figure for figure in told if figure != "lr"]:
         raise SourceError(
-            f"{path} has no loss and no accuracy that I know{column_names_text(every)}",
+            f"{path} has no column of loss or accuracy with a known name{column_names_text(every)}",
             HINT,
         )
     ends = _epoch_ends(

@@ -77,6 +77,7 @@ def load_checkpoint(
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {})["striate"])
+            # The open safetensors file cannot be iterated; it has only `keys`.
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if facts.get(CHECKSUM_FIELD) and facts[CHECKSUM_FIELD] != json_checksum(
             facts, tensors_digest(tensors)

@@ -73,6 +73,7 @@ class Muon(torch.optim.Optimizer):
         self.precision = getattr(torch, precision)
 
     @torch.no_grad()
+    # No closure is called, so no loss is returned, unlike the base class allows.
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """One step on every parameter that has a gradient."""
         for group in self.param_groups:

@@ -1,4 +1,4 @@
-"""What was measured before choosing."""
+"""What was measured before the strategy was chosen."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,7 +9,7 @@ from striate.values.saying import Figure, Sentence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A share with its interval: `value`, `low`, `high` in [0, 1], `n` images behind it."""
+    """A share with its interval: `value`, `low`, `high` in [0, 1], measured on `n` images."""
 
     value: float
     low: float
@@ -21,12 +21,12 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """A linear model on some taps, judged by exact leave-one-out.
+    """A linear model on the features of some taps, with its exact leave-one-out estimate.
 
-    Of several labels the mean average precision stands for the accuracy, of numbers R², held
-    within [0, 1], and the mean squared error over the variance for the log-loss.
-    `loo_accuracy` uses the training rows only; `val_accuracy` the validation rows.
-    `alpha` is the ridge penalty, `temperature` what divides its scores for the softmax.
+    For several labels the mean average precision stands in for the accuracy; for numbers R²,
+    clipped to [0, 1], and the mean squared error over the variance for the log-loss. `loo_accuracy`
+    uses the training rows only; `val_accuracy` the validation rows. `alpha` is the ridge penalty,
+    `temperature` divides the scores before the softmax.
     """
 
     name: str
@@ -43,10 +43,10 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """How much an image speaks against its label, by a model that did not see it.
+    """A possible label error, found by a model that had not seen the image.
 
     `doubt` is one minus `given_probability`; `suggested` is the most probable other class.
-    `flagged` says that it confidently belongs to another class.
+    `flagged` means that the image confidently belongs to another class.
     """
 
     row: int
@@ -61,10 +61,10 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlier:
-    """An image unlike all others in what `stage` of a network sees.
+    """An image that is far from all others in the features of `stage` of a network.
 
-    Its distance to its neighbours lies so many `deviations` above the median of all; above `bar`
-    one image of a healthy set would lie once in a hundred sets.
+    Its distance to its neighbours is `deviations` robust standard deviations above the median of
+    all. Without outliers, one image exceeds `bar` in one of a hundred data sets.
     """
 
     row: int
@@ -101,11 +101,11 @@ class RateSearch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyGain:
-    """What copies, mirrored or turned, brought a linear model, on `n` images as they are.
+    """The gain of a linear model from flipped or rotated images, on `n` unchanged images.
 
-    `gain` is the mean fall in log loss, `error` its standard error, `log_loss` that without
-    copies; `right_plain` and `right_mirrored` count right images without and with them (mirrored
-    copies came first, so the name).
+    `gain` is the mean decrease of the log loss, `error` its standard error, `log_loss` the value
+    without augmentation; `right_plain` and `right_mirrored` count correct images without and with
+    it.
     """
 
     helps: bool
@@ -119,10 +119,10 @@ class CopyGain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceGain:
-    """What weights by class brought a linear model, on `n` images left out of its fit.
+    """The gain of a linear model from class weights, on `n` images left out of its fit.
 
-    `gain` is the rise in balanced accuracy and `error` its standard error; `harms` says that
-    accuracy fell or log loss rose by more than chance explains.
+    `gain` is the increase of the balanced accuracy and `error` its standard error; `harms` means
+    that the accuracy fell or the log loss rose significantly.
     """
 
     helps: bool
@@ -167,11 +167,11 @@ class GrowthPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """Error of the linear model against the number of training images.
+    """Error of the linear model against the number of training images (a learning curve).
 
-    `measured` on the same `n` validation images; `expected` at two and four times as many by a
-    power of `exponent`. `gain_low` to `gain_high` is the 95 % interval of what twice as many
-    images would take from the error.
+    `measured` on the same `n` validation images; `expected` at two and four times as many images by
+    a power law with `exponent`. `gain_low` to `gain_high` is the 95 % interval of the decrease of
+    the error with twice as many images.
     """
 
     measured: tuple[GrowthPoint, ...]

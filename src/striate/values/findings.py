@@ -1,4 +1,4 @@
-"""What is concluded: findings, verdict, score, summary."""
+"""Findings, verdict, score and summary."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,7 +8,7 @@ from striate.values.saying import Figure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a check says of a run.
+    """The result of a check of a run.
 
     Texts are English; other languages come from the catalogue under `code`, `outcome` and
     `variant`, filled with `figures`.
@@ -36,7 +36,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageCounts:
-    """How many images there are, by what became of them."""
+    """Numbers of images by their status and split."""
 
     met: int
     used: int
@@ -59,7 +59,7 @@ class WithLeaked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """A figure with its interval; a name of `metric`, a share or in units of the number."""
+    """A figure with its interval, named by `metric`: a share, or in units of the number."""
 
     name: str
     value: float
@@ -69,13 +69,13 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """How good the model is on one split: accuracy with its interval and what stands beside it.
+    """How good the model is on one split: the metric with its interval, and further figures.
 
-    `metric` is `accuracy`; of several labels `mean_average_precision`, of numbers
-    `mean_absolute_error`, whose interval is in units of the number. `beside` are other figures
-    of these tasks; `guessing` is what the metric is without a look at the image.
-    `calibration_interval` is that of the calibration error, where it was made.
-    `balanced_interval` is that of the balanced accuracy, at the same level.
+    `metric` is `accuracy`; `mean_average_precision` for several labels, `mean_absolute_error` for
+    numbers, whose interval is in units of the number. `beside` holds further metrics of these
+    tasks; `guessing` is the metric without using the image. `calibration_interval` is that of the
+    calibration error, if computed. `balanced_interval` is that of the balanced accuracy, at the
+    same level.
     """
 
     metric: str = "accuracy"
@@ -109,7 +109,7 @@ class PlanSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seconds:
-    """Where the time went."""
+    """Seconds by stage of the run."""
 
     total: float
     first_model: float
@@ -149,12 +149,11 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
-    """Figures an epoch each, as a log counts them; empty where it does not tell.
+    """One value per epoch of each figure, as counted in a log; empty if the log has none.
 
-    Accuracies are shares. A loss that is no number says so. `columns` says which column each
-    figure was read from. Numbers of images and of classes are 0 where nobody told them.
-    `epochs_met` is how many epochs a log has: more than `epochs` holds where neighbours were
-    averaged, 0 where untold.
+    Accuracies are shares. `columns` holds the column that each figure was read from. Numbers of
+    images and classes are 0 if not given. `epochs_met` is the number of epochs in the log: more
+    than the length of `epochs` if neighbours were averaged, 0 if unknown.
     """
 
     name: str
@@ -173,11 +172,11 @@ class Curves:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BestEpoch:
-    """The epoch that the smoothed validation loss prefers, and how sure that is.
+    """The epoch with the lowest smoothed validation loss, and its uncertainty.
 
-    `place` counts from 0; `low` to `high` cannot be told from it. `level` is the smoothed loss
-    there with its standard `error`; `last` is that of the last epoch, `last_error` the standard
-    error of the difference of the two.
+    `place` counts from 0; epochs `low` to `high` are equally good within the error. `level` is the
+    smoothed loss there with its standard `error`; `last` is that of the last epoch, `last_error`
+    the standard error of the difference of the two.
     """
 
     place: int
@@ -191,7 +190,7 @@ class BestEpoch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """Which epoch to keep, as the log counts epochs."""
+    """The best epoch, by the log's own numbers of epochs."""
 
     criterion: str
     epoch: int

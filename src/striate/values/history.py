@@ -1,4 +1,4 @@
-"""What a training leaves: epochs, layers, pictures of what it does."""
+"""Results of a training: epochs, layers, images of what it does."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ from striate.values.saying import Sentence
 class Epoch:
     """A row of `history.csv`; losses are natural-log cross-entropy without regularisation.
 
-    Of several labels it is summed over them, and the mean average precision stands for the
-    accuracy; of a number it is Huber's loss in units of its spread, and R² not below 0.
-
-    `averaged` says that validation judged the moving average of the weights, which was better.
+    For several labels the loss is summed over them, and the mean average precision stands in for
+    the accuracy. For a number it is Huber's loss in units of the standard deviation, and R², at
+    least 0. `averaged` means that validation used the moving average of the weights, which was
+    better.
     """
 
     epoch: int
@@ -32,7 +32,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerMoments:
-    """What entered and left one layer in one pass: mean and variances over all its numbers."""
+    """Inputs and outputs of one layer in one pass: mean and variances over all values."""
 
     layer: str
     kind: str
@@ -43,10 +43,10 @@ class LayerMoments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerGradient:
-    """What one image's loss says to one layer's weights.
+    """The gradient of one image's loss for one layer's weights.
 
-    `gradient` and `weight` are Euclidean lengths. `slope` is the loss's slope along a random
-    unit direction by back-propagation, `difference` the same by central finite differences.
+    `gradient` and `weight` are Euclidean norms. `slope` is the derivative of the loss along a
+    random unit direction by back-propagation, `difference` the same by central finite differences.
     """
 
     layer: str

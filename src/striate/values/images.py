@@ -1,4 +1,4 @@
-"""What was found: index, cache, split."""
+"""Index, cache and split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from striate.values.saying import Rows, Sentence, Task, names_in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One file that was met: a row of `index.csv`. Its id is its row, everywhere, for good."""
+    """One file that was found: a row of `index.csv`. Its row number is its id everywhere."""
 
     path: str
     split: str = ""
@@ -31,19 +31,19 @@ class Example:
 
     @property
     def picture(self) -> str:
-        """What it shows, equal for copies: hash of pixels where known, else of bytes, else path."""
+        """Equal for duplicates: the hash of pixels if known, else of bytes, else the path."""
         return self.pixels_hash or self.bytes_hash or self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """What a source holds: a row for every file met, in order of path.
+    """The contents of a source: one row per file, in order of path.
 
-    `kind` names the reader in `data/sources/` that opens a row; `given_splits` are those
-    that the source itself brings; `images` holds in-memory sources and is never written.
-    `address` is what the source is known by where that is not its root, such as a table's path.
-    `task` is what is to be learnt of an image: one label; several `labels`, written `a|b`, none
-    of them `|`; or a `number`, and then there are no classes.
+    `kind` names the reader in `data/sources/` that opens a row; `given_splits` are those that the
+    source has; `images` holds in-memory sources and is never written. `address` is the path or name
+    of the source if it is not its root, such as a table's path. `task` is what to predict for an
+    image: one `label`; several `labels`, written `a|b`, none of them `|`; or a `number`, and then
+    there are no classes.
     """
 
     root: str
@@ -66,13 +66,13 @@ class Index:
 
     @property
     def square(self) -> bool:
-        """Whether every image in use is a square: then any way to bring it to one is the same."""
+        """Whether all images in use are square: then all ways of resizing are the same."""
         return all(e.width == e.height for e in self.examples if e.status == "used")
 
     def firsts(self, rows: Rows) -> NDArray[np.bool_]:
-        """Which of `rows` are the first with their picture and label: copies count once.
+        """Which of `rows` are the first with their image and label: duplicates count once.
 
-        Pictures are the same where their pixels are, or their bytes where pixels are not known.
+        Images are the same if their pixels are, or their bytes if pixels are not known.
         """
         seen: set[tuple[str, str]] = set()
         first = np.zeros(len(rows), np.bool_)
@@ -84,10 +84,10 @@ class Index:
         return first
 
     def labels(self) -> Rows:
-        """Class number of every row; -1 where the row is not in use.
+        """Class number of every row; -1 if the row is not in use.
 
-        Of other tasks it tells what is alike: the same set of labels, the same tenth of the
-        numbers. The array is shared and cannot be written.
+        For other tasks, a number for stratification: of the set of labels, or of the decile of the
+        number. The array is shared and read-only.
         """
         if "labels" not in self._known:
             self._known["labels"] = _unwritable(self._class_numbers())
@@ -95,10 +95,10 @@ class Index:
         return found
 
     def targets(self) -> NDArray[np.float64]:
-        """What is to be learnt of every row, N x K: 1 for each class that it has, else 0.
+        """Targets of every row, N x K: 1 for each class that it has, else 0.
 
-        Of the task `number` it is N x 1, the number. Rows that are not in use hold 0. The array is
-        shared and cannot be written.
+        For the task `number`, N x 1 with the number. Rows that are not in use hold 0. The array is
+        shared and read-only.
         """
         if "targets" not in self._known:
             self._known["targets"] = _unwritable(self._target_table())
@@ -143,10 +143,10 @@ def _unwritable(array: NDArray[Any]) -> NDArray[Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """Every image decoded once: `images` is uint8, a row an index row, N x H x W x C.
+    """All decoded images: `images` is uint8 N x H x W x C, one row per row of the index.
 
-    Rows that are not in use hold zeros. `resize` is how an image came to this size; `alpha` tells
-    that the last channel says how opaque a pixel is.
+    Rows that are not in use hold zeros. `resize` is how images were brought to this size; `alpha`
+    means that the last channel is opacity.
     """
 
     images: NDArray[np.uint8]
@@ -171,14 +171,14 @@ def _no_rows() -> Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Who trains, who chooses, who judges: rows of the index.
+    """Training, validation and test images, as rows of the index.
 
-    `groups` gives every row of the index a group number; a group is on one side only.
-    `evaluation` is `cross-validation` for tiny sets: then `test` and `val` are empty, `train`
-    holds every row and `folds` gives the fold (0..4) of every row of the index, -1 for unused.
-    `leaked` are test rows that have a copy in train or val: they do not count. `given_test` are
-    the rows of a given test split that was set aside, as it could not judge, and `given_leaked`
-    those of them that have a copy in a given train or val.
+    `groups` has a group number for every row of the index; a group is in one split only.
+    `evaluation` is `cross-validation` for small data sets: then `test` and `val` are empty, `train`
+    holds every row and `folds` the fold (0..4) of every row of the index, -1 if not in use.
+    `leaked` are test rows with a copy in train or val, which are not counted. `given_test` are the
+    rows of a given test split that was excluded because it was too small, and `given_leaked` those
+    of them with a copy in a given train or val.
     """
 
     train: Rows
@@ -193,22 +193,22 @@ class Split:
     given_leaked: Rows = field(default_factory=_no_rows)
 
     def majority(self, labels: Rows) -> int:
-        """The class that most images learnt from have (training and validation); the first of such.
+        """The majority class of the training and validation images; the first of equals.
 
-        `labels` has the class number of every row of the index. It is the one baseline: always
-        answering it, judged on the images that judge the model, is the majority class's accuracy.
+        `labels` has the class number of every row of the index. Always predicting this class is the
+        baseline of the accuracy.
         """
         return int(np.bincount(labels[np.concatenate([self.train, self.val])]).argmax())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Whether images that follow each other by name are more alike than chance.
+    """Whether images that follow each other by file name are more similar than by chance.
 
-    `share` of `n` images have their nearest look-alike within 3 places in the order of names
-    (`number`: of the last number in them); `chance` is what that share would be were the order
-    drawn by lot, and `p` how rarely lot reaches it. `across` tells that the order runs through
-    the classes. `pattern` is a `--group-pattern` that keeps neighbours on one side, "" for none.
+    For `share` of `n` images the most similar image is within 3 places in the order of names
+    (`number`: of the last number in them); `chance` is the expected share in random order, and `p`
+    the p-value. `across` means that the order runs through the classes. `pattern` is a
+    `--group-pattern` that keeps neighbours in one split, "" if there is none.
     """
 
     suspected: bool

@@ -1,4 +1,4 @@
-"""What `striate inspect` finds in a source."""
+"""The results of `striate inspect`."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ from striate.values.saying import Sentence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassCount:
-    """How many images a class has, how many different pictures, and where they would go."""
+    """Images of a class, without duplicates, and in the planned splits."""
 
     name: str
     images: int
@@ -23,9 +23,9 @@ class ClassCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Files that show one picture: equal `bytes`, equal `pixels`, or `near`, saved anew.
+    """Duplicates, files of one image: equal `bytes`, equal `pixels`, or `near` (saved again).
 
-    `labels` has the label of every path; several of them contradict each other.
+    `labels` holds the label of every path; several different ones contradict each other.
     """
 
     kind: Literal["bytes", "pixels", "near"]
@@ -34,13 +34,13 @@ class Family:
 
     @property
     def contradicts(self) -> bool:
-        """Whether its files stand under different labels."""
+        """Whether its files have different labels."""
         return len(set(self.labels)) > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
-    """A judging image of the given splits, and the same picture in another of them."""
+    """An evaluated image of the given splits, and its duplicate in another split."""
 
     path: str
     split: str
@@ -59,14 +59,13 @@ class Aside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What is in a source, before any training; printed by `striate inspect --json`.
+    """The contents of a source, before any training; printed by `striate inspect --json`.
 
-    `told` says it in words, in order. `formats` and `sizes` ("width x height") count images in
-    use, the commonest first; `turned` are those that their EXIF tag turns upright. `copies` are
-    families of several files, contradicting ones among them; `leaks` are between given splits.
-    `named_groups` counts the groups that the user named. `doubts` are labels that the images
-    speak against, the most doubtful first, among `labels_looked_at` images; `outliers` are
-    images unlike all others.
+    `told` holds the sentences, in order. `formats` and `sizes` ("width x height") count images in
+    use, the most frequent first; `turned` counts those rotated by their EXIF tag. `copies` are
+    families of duplicates, contradicting ones included; `leaks` are between given splits.
+    `named_groups` counts the groups given by the user. `doubts` are possible label errors, the most
+    suspicious first, among `labels_looked_at` images; `outliers` are images far from all others.
     """
 
     schema: str = "striate/inspection/1"

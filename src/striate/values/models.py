@@ -17,9 +17,9 @@ How = Literal["leave-one-out", "validation", "cross-validation"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOutCard:
-    """What `model/held-out.safetensors` holds, in short: a part of `model.json`.
+    """A summary of `model/held-out.safetensors`: a part of `model.json`.
 
-    `how` says what kept the model from learning from these images.
+    `how` says why the model was not trained on these images.
     """
 
     how: How
@@ -29,12 +29,11 @@ class HeldOutCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HeldOut:
-    """Images that the model did not learn from, as it answers them; N of them.
+    """The model's predictions for N images that it was not trained on.
 
-    `probabilities` N x K are the model's, `truth` the class numbers, `groups` say what belongs
-    together. `distances` N tell how far each is from the nearest images that were learnt from,
-    and `reference` M x D holds the features of these, of length 1; both are empty where
-    nothing is known of distances.
+    `probabilities` are N x K, `truth` the class numbers, `groups` the groups. `distances` N are
+    those to the nearest training images, and `reference` M x D holds the features of these, of norm
+    1; both are empty if distances are not known.
     """
 
     how: How
@@ -46,7 +45,7 @@ class HeldOut:
 
     @property
     def card(self) -> HeldOutCard:
-        """What it is, in short."""
+        """A summary."""
         return HeldOutCard(how=self.how, images=len(self.truth), groups=len(np.unique(self.groups)))
 
 
@@ -58,11 +57,11 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What this machine does best, measured once and remembered.
+    """The fastest settings on this machine, measured once and stored.
 
-    `precision` is what inference and training compute in; `precision_error` is the largest
-    relative error of its features against float32; `fused` tells whether the fused
-    convolution kernels gave the right answer and were faster; `speeds` are images per second.
+    `precision` is that of inference and training; `precision_error` is the largest relative error
+    of its features against float32; `fused` tells whether the fused convolution kernels are correct
+    and faster; `speeds` are images per second.
     """
 
     device: str
@@ -80,11 +79,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetCard:
-    """What is known of a network before it is built.
+    """The properties of a network before it is built.
 
-    `channels` tells how images that are neither grey nor of three colours are taken: `any` number
-    alike, or `adapted`: the pretrained filters of the first layer are repeated in turn and
-    multiplied by 3 / C (timm's rule). Pretrained networks see grey three times over.
+    `channels` tells how images with neither one nor three channels are handled: `any` number, or
+    `adapted`: the pretrained filters of the first layer are repeated in turn and multiplied by 3 /
+    C (timm's rule). Pretrained networks get grey three times.
     """
 
     name: str
@@ -105,10 +104,11 @@ class NetCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerCard:
-    """One layer of a network: `output` is C x H x W, or one figure long for a flat one.
+    """One layer of a network: `output` is C x H x W, or one number if it is flat.
 
-    `kernel` and `stride` are sides, 0 where there is none; `multiply_adds` are those of one image.
-    `receptive_field` is the side in pixels of what one output can depend on, at most the image's.
+    `kernel` and `stride` are sides, 0 if there is none; `multiply_adds` are for one image.
+    `receptive_field` is the side in pixels of the region that one output depends on, at most the
+    image's.
     """
 
     layer: str
@@ -153,10 +153,10 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetSettings:
-    """The knobs of a network family; a family ignores what it has no use for.
+    """The settings of a network family; a family ignores those that it does not use.
 
     `width` multiplies channels, `depth` counts the layers of a block, `spatial_dropout` is the
-    share of whole maps that are dropped after a block.
+    share of whole feature maps that are dropped after a block.
     """
 
     width: float = 1.0
@@ -175,7 +175,7 @@ class NetSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tap:
-    """Where features are read: a stage of a network and how its map is pooled to a vector."""
+    """A source of features: a stage of a network and how its feature map is pooled to a vector."""
 
     stage: str
     pool: Literal["mean", "max"]
@@ -188,12 +188,12 @@ OWN = "own"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocessing:
-    """What is done to an image before the first layer of a network.
+    """The transformation of an image before the first layer of a network.
 
     `kind` is `scale` (to 0..1), `centre` or `normalise` (by channel), `pixel-centre` or
-    `pixel-normalise` (a mean image), `pca` or `zca` (whole images whitened), or `own` (what a
-    pretrained network was trained with). Whitening keeps `components` directions and adds `eps`
-    times the mean variance to each.
+    `pixel-normalise` (a mean image), `pca` or `zca` (whitening of whole images), or `own` (that of
+    a pretrained network). Whitening keeps `components` components and adds `eps` times the mean
+    variance to each.
     """
 
     kind: str = "normalise"
@@ -203,12 +203,12 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What scores over their temperature go through to become probabilities; nothing by default.
+    """The map from scores over their temperature to probabilities; the identity by default.
 
-    The temperature of an image is the model's times `sure` to the power 1 - h times `unsure` to
-    the power h, where h in [0, 1] is the entropy of its probabilities at the model's own. Then
-    the log-odds of its best class are multiplied by `slope`, above 0, and `intercept` is added.
-    `why` says what held-out images had to say of it.
+    The temperature of an image is the model's times `sure` to the power 1 - h times `unsure` to the
+    power h, where h in [0, 1] is the entropy of its probabilities at the model's own temperature.
+    Then the log-odds of its best class are multiplied by `slope`, above 0, and `intercept` is
+    added. `why` gives the evidence from held-out images.
     """
 
     sure: Positive = 1.0
@@ -219,20 +219,20 @@ class Calibration:
 
     @property
     def neutral(self) -> bool:
-        """Whether one temperature alone makes the probabilities."""
+        """Whether the temperature alone gives the probabilities."""
         return (self.sure, self.unsure, self.slope, self.intercept) == (1.0, 1.0, 1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """All that rebuilds a model beside its weights: the content of `model.json`.
+    """Everything but the weights that is needed to rebuild a model: the content of `model.json`.
 
-    `alpha` tells that the last channel says how opaque a pixel is.
-    `calibration` is what scores over `temperature` go through; None in earlier versions' models.
-    `mean` and `std` are by channel; what `preprocess` fits to whole images lies with the weights.
-    `thresholds` are those of several labels, in the order of `classes`. `held_out` says what
-    is kept beside it to act on its answers; models of earlier versions have None. `checksum` is
-    that of the file and the tensors in it, and stands in files alone.
+    `alpha` means that the last channel is opacity. `calibration` maps scores over `temperature` to
+    probabilities; None in models of earlier versions. `mean` and `std` are by channel; what
+    `preprocess` fits to whole images is stored with the weights. `thresholds` are those of several
+    labels, in the order of `classes`. `held_out` describes the held-out images stored with the
+    model; None in models of earlier versions. `checksum` covers the file and its tensors, and
+    exists in files only.
     """
 
     schema: str = "striate/model/1"
@@ -263,5 +263,5 @@ class ModelSpec:
 
     @property
     def outputs(self) -> int:
-        """How many figures it gives an image: one a class, or one number."""
+        """The number of outputs per image: one per class, or one number."""
         return 1 if self.task == "number" else len(self.classes)

@@ -82,8 +82,9 @@ class SplitOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """What `--set` asks for: choices of a plan and settings of a network by name, and strengths
-    of augmentations by theirs. Where nothing is asked for all three are empty.
+    """The content of `--set`: settings of the plan, of a network, and augmentation strengths.
+
+    All three are empty if nothing is set.
     """
 
     choices: Mapping[str, Any] = field(default_factory=dict)
@@ -92,7 +93,7 @@ class Overrides:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names as a person types them, `augment.flip` among them."""
+        """The names as typed, including `augment.flip`."""
         return (*self.choices, *self.settings, *(f"augment.{name}" for name in self.strengths))
 
     @property
@@ -101,14 +102,14 @@ class Overrides:
         return self.choices.get("learning_rate") == FIND_RATE
 
     def touches(self, choice: str) -> bool:
-        """Whether a choice is asked for, as `augment` is by `augment.flip=1`."""
+        """Whether a setting is set, as `augment` is by `augment.flip=1`."""
         named = choice in self.choices or choice in self.settings
         return named or (choice == "augment" and bool(self.strengths))
 
     def apply(self, plan: Plan, only: tuple[str, ...] = ()) -> Plan:
-        """The plan with what was asked for in the place of what was chosen; of `only` some choices.
+        """The plan with the settings of `--set`; with `only`, some of them.
 
-        A rate that is to be found stays as it was chosen.
+        A learning rate that is to be found stays as it was chosen.
         """
         changed: dict[str, Any] = dict(self.choices)
         if self.wants_lr_range_test:
@@ -129,7 +130,7 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOptions:
-    """What of the options the choice of a plan and the training read; `--set` as one value."""
+    """The options that plan and training read; `--set` as one value."""
 
     minutes: float = 5.0
     seed: int = 0

@@ -1,4 +1,4 @@
-"""Every choice that fixes a training, each with its reason."""
+"""Every setting of a training, each with its reason."""
 
 from dataclasses import dataclass
 from typing import Generic, Literal
@@ -9,7 +9,7 @@ from striate.values.saying import Sentence, T, say
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice(Generic[T]):
-    """A value that was chosen, why, and on what ground."""
+    """A value, the reason for it, and the kind of evidence."""
 
     value: T
     why: Sentence
@@ -27,30 +27,27 @@ WHOLE_EPOCHS = Choice(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Every choice that, with the data and the seed, fixes the predictions.
+    """All settings that, with the data and the seed, determine the predictions.
 
-    `balance` says how rare classes are made to count: `none`, `weights`, or `sampling` (they are
-    drawn more often; a solution in closed form weighs them then).
-    `l1` and `weight_decay` shrink weights beside the step, `clip` bounds the length of the
-    gradient (0: no bound), `mix` says how two images of a batch are blended into one. `tuned` is
-    how many groups of layers are tuned, counted from the head on; 0 stands for all.
-    `preprocess` says what is done to an image before the first layer; whitening whole images
-    keeps `whiten_components` directions (0: all) and adds `whiten_eps` mean variances to each.
-    `stopping` says whether the training may end once its validation loss rises: `auto` (not with
-    rates that fall to zero), `never`, `always`.
-    `channels` are those of the images (0: as they have them) and `resize` says how an image comes
-    to its square: `squash`, `crop` or `pad`.
-    `weights` is the file of the network's first weights, "" for those at hand by its name.
-    `ema` is how much of itself a moving average of the weights keeps a step (0: there is none).
-    `l2_sp` pulls tuned layers to where they started instead of to 0 (0: it does not). `unfreeze`
-    says when they begin to learn: `at-once`, or `gradual`, the head first. `average` of `epochs`
-    tries the mean of the good epochs' weights beside each epoch. `head` is the head of a tuned
-    network: as its `steps` left it, or `exact`, solved anew on the tuned features with `alpha`;
-    `head_rate` is what share of the learning rate it gets while it is tuned. `interpolation` is how
-    far an exact head's features lie on the way from the first weights to the tuned ones.
-    `views` is how an image is judged: 1 as it is, 2 by the mean with its mirror image.
-    `steps` is the step that ends the training before its last epoch is whole, where the time was
-    used up; 0 where whole epochs are trained.
+    `balance` is the class balancing: `none`, `weights`, or `sampling` (rare classes are sampled
+    more often; a closed-form solution uses weights instead). `l1` and `weight_decay` are decoupled
+    penalties, `clip` bounds the gradient norm (0: no bound), `mix` is how two images of a batch are
+    blended. `tuned` is the number of groups of layers to fine-tune, counted from the head; 0 means
+    all. `preprocess` transforms an image before the first layer; whitening whole images keeps
+    `whiten_components` components (0: all) and adds `whiten_eps` mean variances to each. `stopping`
+    is early stopping: `auto` (not with a learning rate that falls to zero), `never`, `always`.
+    `channels` are those of the images (0: as in the files) and `resize` is how an image becomes
+    square: `squash`, `crop` or `pad`. `weights` is the file of the initial weights, "" for those
+    available under the network's name. `ema` is the decay per step of a moving average of the
+    weights (0: none). `l2_sp` is an L2 penalty towards the initial weights instead of 0 (0: none).
+    `unfreeze` is when fine-tuned layers start to train: `at-once`, or `gradual`, the head first.
+    `average` of `epochs` tries the mean of the good epochs' weights after each epoch. `head` of a
+    fine-tuned network: as trained by its `steps`, or `exact`, solved again on the fine-tuned
+    features with `alpha`; `head_rate` is its factor on the learning rate. `interpolation` is where
+    the features of an exact head lie between the initial weights (0) and the fine-tuned ones (1).
+    `views` is 1 to predict the image as it is, 2 to average with its flipped image.
+    `steps` ends the training after so many steps, before its last epoch is complete, if the time is
+    used up; 0 for whole epochs.
     """
 
     schema: str = "striate/plan/1"
@@ -102,7 +99,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A short training worth trying before choosing: `plan` is what to run, `seconds` its share."""
+    """A short trial training before choosing: `plan` is what to run, `seconds` its share."""
 
     plan: Plan
     seconds: float

@@ -1,4 +1,4 @@
-"""What a model answers for some images: a row for every one of them, in the order given."""
+"""The predictions of a model: one row per image, in the order given."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,11 +16,10 @@ SHOWN = 5
 
 
 class Prediction(NamedTuple):
-    """The answer for one image.
+    """The prediction for one image.
 
-    `label` is None where there is an `error`, which says why the image has no answer.
-    `probability` is that of the label; NaN where there is none: with an error, with several
-    labels, with a number.
+    `label` is None if there is an `error`, the reason why there is no prediction. `probability` is
+    that of the label; NaN with an error, with several labels, and with a number.
     """
 
     path: str
@@ -33,23 +32,23 @@ class Prediction(NamedTuple):
 class Predictions:
     """Labels and probabilities for some images, in the order given.
 
-    `probabilities` is N x K float32 with rows that sum to 1; `truth` is the class number of
-    every image, -1 where it is not known.
-    Where an image may have several labels, `probabilities` says of each label how likely it is,
-    `thresholds` K from where on it is said, and `targets` N x K which are true. Where it is a
-    number, `probabilities` is N x 0, `numbers` holds N answers and `targets` N x 1 the truth.
-    `marked` N x K holds the labels said where other thresholds decided, as in each fold.
-    `truth` is 0 then where the truth is known.
-    `familiarity` N tells of how many of a hundred images of the known kinds are as strange.
-    Where it was asked for: `sets` N x K hold the true class as often as promised, `unknown` N
-    are images that are none of the classes, and `decided` N x 2 holds the class that costs least
-    and what it costs on average; `unsure` N are answers below their class's threshold of
-    precision, and `flagged` N x K are the classes at or above theirs of recall.
+    `probabilities` is N x K float32 with rows that sum to 1; `truth` is the class number of every
+    image, -1 if unknown.
 
-    `errors` N says why an image has no answer, None where it has one. Such a row has the label
-    None, the class -1, and NaN for every probability.
-    `len` counts the rows; walking over them, or picking one by its place, gives a `Prediction`;
-    a slice or an array of places gives the predictions of these rows.
+    With several labels, `probabilities` holds that of each label, `thresholds` K the threshold of
+    each, and `targets` N x K the true labels. With a number, `probabilities` is N x 0, `numbers`
+    holds N predictions and `targets` N x 1 the truth. `marked` N x K holds the predicted labels if
+    other thresholds were used, as in each fold. For both tasks `truth` is 0 if the truth is known.
+
+    `familiarity` N is the typicality: the p-value of being in distribution. If requested: `sets` N
+    x K are conformal sets, `unknown` N marks images of none of the classes, `decided` N x 2 holds
+    the class of least expected cost and that cost, `unsure` N marks predictions below their class's
+    precision threshold, and `flagged` N x K the classes at or above their recall threshold.
+
+    `errors` N gives the reason why an image has no prediction, else None. Such a row has the label
+    None, the class -1, and NaN for every probability. `len` counts the rows; iterating or an
+    integer index gives a `Prediction`; a slice or an array of indices gives the predictions of
+    these rows.
     """
 
     classes: tuple[str, ...]
@@ -70,7 +69,7 @@ class Predictions:
     errors: tuple[str | None, ...] = ()
 
     def __post_init__(self) -> None:
-        """Without errors every row says that it has none."""
+        """Without `errors`, no row has an error."""
         if not self.errors:
             object.__setattr__(self, "errors", (None,) * len(self.paths))
 
@@ -78,12 +77,12 @@ class Predictions:
 
     @property
     def failed(self) -> NDArray[np.bool_]:
-        """Which rows have no answer, N."""
+        """Which rows have no prediction, N."""
         return np.array([error is not None for error in self.errors], np.bool_)
 
     @property
     def said(self) -> NDArray[np.bool_]:
-        """Which labels are said of every image, N x K: those at or above their threshold."""
+        """Which labels are predicted for every image, N x K: those at or above their threshold."""
         if self.marked is not None:
             return self.marked
         return self.probabilities >= np.asarray(self.thresholds, np.float32)
@@ -92,7 +91,7 @@ class Predictions:
     def predicted(self) -> Rows:
         """Number of the most probable class of every image; ties go to the first class.
 
-        Where costs decided it is the class that they chose; -1 where there is no answer.
+        With costs it is the class of least expected cost; -1 if there is no prediction.
         """
         numbers: Rows = (
             self.probabilities.argmax(axis=1).astype(np.int64)
@@ -104,7 +103,7 @@ class Predictions:
 
     @property
     def stated(self) -> NDArray[np.float32]:
-        """The probability of every image's predicted class; NaN where there is no answer."""
+        """The probability of every image's predicted class; NaN if there is no prediction."""
         found: NDArray[np.float32] = self.probabilities[np.arange(len(self.paths)), self.predicted]
         return found
 
@@ -112,15 +111,15 @@ class Predictions:
     def labels(self) -> tuple[str | None, ...]:
         """Name of the most probable class of every image; `a|b` of several, or the number.
 
-        `unknown` where it was asked for and the image is none of the classes, and `unsure` where
-        the answer does not reach its class's threshold; None where there is no answer.
+        `unknown` if requested and the image is none of the classes, `unsure` if the prediction does
+        not reach its class's threshold; None if there is no prediction.
         """
         pairs = zip(self.texts, self.errors, strict=True)
         return tuple(text if error is None else None for text, error in pairs)
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """`labels` as texts: nothing where there is no answer."""
+        """`labels` as texts: empty if there is no prediction."""
         failed = self.failed
         if self.task == "number":
             names = [str(number) for number in self.numbers]
@@ -138,12 +137,12 @@ class Predictions:
 
     @property
     def set_names(self) -> tuple[str, ...]:
-        """The classes in every image's set, the most probable first: `a|b`; none without sets."""
+        """The classes in every image's set, the most probable first: `a|b`; empty without sets."""
         return self._named(self.sets)
 
     @property
     def flagged_names(self) -> tuple[str, ...]:
-        """The classes at or above their threshold of recall, as `set_names`; some have none."""
+        """The classes at or above their recall threshold, as in `set_names`; may be empty."""
         return self._named(self.flagged)
 
     def _named(self, marks: NDArray[np.bool_] | None) -> tuple[str, ...]:
@@ -158,17 +157,17 @@ class Predictions:
     # Rows ----------------------------------------------------------------------------------------
 
     def take(self, rows: Rows) -> "Predictions":
-        """The predictions of some rows, by their places, in that order."""
+        """The predictions of some rows, by their indices, in that order."""
         kept: dict[str, Any] = {name: value[rows] for name, value in self._by_row()}
         paths = tuple(self.paths[row] for row in rows)
         return replace(self, paths=paths, errors=tuple(self.errors[row] for row in rows), **kept)
 
     def answered(self) -> "Predictions":
-        """The predictions without the rows in error."""
+        """The predictions without rows that have an error."""
         return self.take(np.flatnonzero(~self.failed)) if self.failed.any() else self
 
     def with_errors(self, paths: Sequence[str], errors: Sequence[str | None]) -> "Predictions":
-        """These answers with rows in error between them: each answer goes where there is none.
+        """All rows: these predictions where `errors` is None, error rows elsewhere.
 
         `paths` and `errors` are those of all rows.
         """
@@ -181,7 +180,7 @@ class Predictions:
 
     @staticmethod
     def joined(parts: "Sequence[Predictions]") -> "Predictions":
-        """All parts as one, in order; there is one at least."""
+        """All parts as one, in order; at least one is needed."""
         kept: dict[str, Any] = {
             name: np.concatenate([getattr(part, name) for part in parts])
             for name, _ in parts[0]._by_row()
@@ -194,7 +193,7 @@ class Predictions:
         )
 
     def _by_row(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """What there is a row of for every image, by name."""
+        """Arrays with one row per image, by name."""
         without = {"label": ("numbers", "targets"), "labels": ("numbers",), "number": ()}
         for name in _EMPTY:
             value = getattr(self, name)
@@ -205,7 +204,7 @@ class Predictions:
         return len(self.paths)
 
     def __bool__(self) -> bool:
-        """There are predictions, be it of no image."""
+        """True, even for no images."""
         return True
 
     def __iter__(self) -> Iterator[Prediction]:
@@ -230,7 +229,7 @@ class Predictions:
         if self.task != "number":
             facts.append(f"{len(self.classes):,} {_CLASSES[self.task]}: {named:.200}")
         if failed:
-            facts.append(f"{failed:,} without an answer")
+            facts.append(f"{failed:,} that could not be read")
         lines = [f"Predictions({'; '.join(facts)})"]
         for each in self[:SHOWN]:
             share = "" if np.isnan(each.probability) else f"  {each.probability:.3f}"
@@ -241,9 +240,9 @@ class Predictions:
         return "\n".join(lines)
 
     def to_frame(self) -> Any:
-        """The predictions as a pandas DataFrame: path, predicted, probability, a column a class.
+        """The predictions as a pandas DataFrame: path, predicted, probability, a column per class.
 
-        Where an image has no answer, a last column `error` says why.
+        If some image has no prediction, a last column `error` gives the reason.
         """
         import pandas as pd
 

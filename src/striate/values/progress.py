@@ -1,4 +1,4 @@
-"""What is told while a run works, and all its values together."""
+"""Progress of a run, and all its values together."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from striate.values.saying import Rows, Sentence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What a watcher is told while a fit goes on.
+    """A progress message of a fit.
 
-    `stage` is the stage's name; `done` of `total` `unit`s are finished; `rate` is units (or
-    images, while training) per second; `note` is a short line for people. `metric` is what the
-    accuracies of `epoch` are.
+    `stage` is the stage's name; `done` of `total` `unit`s are finished; `rate` is units (or images,
+    while training) per second; `note` is a short line for people. `metric` is what the accuracies
+    of `epoch` are.
     """
 
     stage: str
@@ -43,7 +43,7 @@ Watch = Callable[[Progress], None]
 
 
 def unwatched(progress: Progress) -> None:
-    """A watcher that looks away."""
+    """A watcher that does nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,9 +70,9 @@ class Values:
 
     @property
     def counted(self) -> NDArray[np.bool_]:
-        """Which of `predictions` the stated accuracy rests on.
+        """Which of `predictions` the stated accuracy is computed on.
 
-        Truth known, no copy in training, and of several copies the first.
+        Images with a known label, without a copy in training; duplicates are counted once.
         """
         known = (self.predictions.truth >= 0) & ~np.isin(self.test_rows, self.split.leaked)
         return known & self.index.firsts(self.test_rows)
@@ -84,18 +84,18 @@ class Values:
 
     @property
     def guessing(self) -> float:
-        """The accuracy of always answering the majority class, on the images that count."""
+        """The accuracy of always predicting the majority class, on the counted images."""
         truth = self.predictions.truth[self.counted]
         return float((truth == self.majority).mean()) if len(truth) else 0.0
 
     @property
     def counted_groups(self) -> Rows:
-        """The group of every counted prediction: images of one group are one witness."""
+        """The group of every counted prediction, for resampling whole groups."""
         return self.split.groups[self.test_rows][self.counted]
 
     @property
     def folds(self) -> int:
-        """How many folds of cross-validation judged; 0 where a test split did."""
+        """The number of cross-validation folds of the evaluation; 0 with a test split."""
         return 0 if self.split.folds is None else int(self.split.folds.max()) + 1
 
 
@@ -140,7 +140,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The whole report, in one language, ready to be drawn."""
+    """The whole report, in one language, ready to be rendered."""
 
     lang: str
     title: str

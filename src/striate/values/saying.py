@@ -1,4 +1,4 @@
-"""Words with figures, and the short names of types that all values use."""
+"""Sentences with figures, and the short names of types that all values use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,9 +54,9 @@ def filled(template: str, figures: Mapping[str, Figure]) -> str:
 
 
 def shown(figure: Any, how: str = ".3f") -> str:
-    """A figure as `format` shows it; a float of a million or more with three digits: 1.5e+300.
+    """A figure as by `format`; a float of a million or more with three digits: 1.5e+300.
 
-    A loss that ran away would have hundreds of digits.
+    The loss of a diverged training would have hundreds of digits.
     """
     fixed = how.endswith(("f", "%"))
     if fixed and isinstance(figure, float) and abs(figure) >= LONG:

@@ -1,1 +1,1 @@
-"""Files of trained weights: what is in them, and how it gets into a network."""
+"""Files of trained weights: reading them, and loading them into a network."""

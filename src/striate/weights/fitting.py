@@ -1,4 +1,4 @@
-"""Tensors of a file into a network: renamed, adapted by rule, or refused by name."""
+"""Load tensors of a file into a network: renamed, adapted, or refused by name."""
 
 import math
 from collections import Counter
@@ -14,12 +14,12 @@ from striate.weights.reading import Tensors
 def fit_weights(
     network: nn.Module, tensors: Tensors, source: str, head: Collection[str] = ()
 ) -> tuple[Sentence, ...]:
-    """Loads tensors into a network; what comes back says what was left out or adapted.
+    """Load tensors into a network; the sentences say what was left out or adapted.
 
-    Names are taken as they are, or without what all have in front (`module.`, `model.`); where
-    no name is known, the order counts. `head` names tensors of a classifier that the network
-    has not. A first layer of other channels is adapted by `adapted`. Raises `ModelError` naming
-    the first tensors that are missing, too many or of another shape.
+    Names are used as they are, or without a common prefix (`module.`, `model.`); if no name is
+    known, the order counts. `head` names tensors of a classifier that the network does not have. A
+    first layer with another number of channels is adapted. Raises `ModelError` naming the first
+    tensors that are missing, extra or of another shape.
     """
     wanted = network.state_dict()
     named = _match_by_name(wanted, tensors)
@@ -46,8 +46,8 @@ def fit_weights(
 def adapt_first_kernel(kernel_OIHW: Tensor, channels: int) -> Tensor:
     """The kernel of a first layer for another number of channels.
 
-    Its channels are repeated in turn, or cut, and scaled by their old number over the new one,
-    so that maps stay as large as they were; to one channel they are summed. timm's
+    Its channels are repeated in turn, or cut, and multiplied by the old number of channels over the
+    new one, so that activations keep their size; for one channel they are summed. This is timm's
     `adapt_input_conv`.
     """
     had = kernel_OIHW.shape[1]
@@ -83,14 +83,14 @@ def _name_prefixes(name: str, known: Collection[str]) -> list[str]:
 
 
 def _match_by_order(wanted: Tensors, tensors: Tensors) -> Tensors:
-    """Under other names: the same shapes in the same order are taken for the same network."""
+    """Tensors matched by shape and order, if the names are others."""
     names = [name for name in wanted if not _counts(name)]
     given = [tensor for name, tensor in tensors.items() if not _counts(name)]
     return dict(zip(names, given, strict=False))
 
 
 def _find_left_over(wanted: Tensors, tensors: Tensors) -> tuple[list[str], list[str]]:
-    """What stands after the network's own tensors: a classifier, and what is more than that."""
+    """Tensors after the network's own: a classifier, and others."""
     names = [name for name in tensors if not _counts(name)]
     spare = names[sum(not _counts(name) for name in wanted) :]
     classifier = len(spare) <= 2 and all(tensors[name].ndim <= 2 for name in spare)
@@ -110,8 +110,9 @@ def _adapt_first_layer(
         return tensors, ()
     note = say(
         "weights.channels",
-        "The first layer in {file} reads {had} channels: it was adapted to {channels}, its "
-        "kernels repeated or cut and scaled by {had}/{channels}.",
+        "The first layer in {file} expects {had} channels. It was adapted to "
+        "{channels}: its kernels were repeated or cut, and scaled by "
+        "{had}/{channels}.",
         file=source,
         had=int(had),
         channels=int(channels),
@@ -127,7 +128,9 @@ def _shape_misfits(wanted: Tensors, tensors: Tensors) -> list[str]:
             if not _counts(name):  # how many batches were seen: older files do not say
                 faults.append(f"{name}{MISSING}")
         elif given.shape != mine.shape:
-            faults.append(f"{name} is {_shape(given)} where the net has {_shape(mine)}")
+            faults.append(
+                f"{name} has the shape {_shape(given)}, but the network needs {_shape(mine)}"
+            )
         elif mine.is_floating_point() and not given.is_floating_point():
             faults.append(f"{name} holds {str(given.dtype).removeprefix('torch.')} numbers")
     return faults
@@ -135,7 +138,7 @@ def _shape_misfits(wanted: Tensors, tensors: Tensors) -> list[str]:
 
 def _refusal_error(faults: list[str], tensors: int, source: str) -> ModelError:
     more = f", and {len(faults) - MOST_NAMED} more" if len(faults) > MOST_NAMED else ""
-    another = "are of another network" if len(faults) > tensors / 2 else "do not fit the network"
+    another = "are for another network" if len(faults) > tensors / 2 else "do not match the network"
     return ModelError(
         f"The weights in {source} {another}: {'; '.join(faults[:MOST_NAMED])}{more}.",
         INCOMPLETE_HINT if all(fault.endswith(MISSING) for fault in faults) else OTHER_NET_HINT,
@@ -145,8 +148,8 @@ def _refusal_error(faults: list[str], tensors: int, source: str) -> ModelError:
 def _drop_head(left: list[str], source: str) -> Sentence:
     return say(
         "weights.head",
-        "What stands after the last map in {file}, such as its classifier ({tensor}), was left "
-        "out: your classes get a new one.",
+        "The layers after the last feature map in {file}, such as its classifier "
+        "({tensor}), were left out: your classes get a new classifier.",
         file=source,
         tensor=left[-1],
     )
@@ -161,7 +164,7 @@ def _shape(tensor: Tensor) -> str:
 
 
 MISSING = " is missing"
-OTHER_NET_HINT = "Name the net that these weights were trained for with --net."
+OTHER_NET_HINT = "Name the network that these weights were trained for with --net."
 INCOMPLETE_HINT = (
     f"Take a file that holds all tensors. If they are for another net: {OTHER_NET_HINT}"
 )

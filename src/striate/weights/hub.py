@@ -1,4 +1,4 @@
-"""The hub of weights: what of it lies on this machine, and whether it answers and gives in time."""
+"""The hub of pretrained weights: its cache on this machine, and downloads with a time limit."""
 
 import os
 import re
@@ -32,17 +32,17 @@ def list_cached_models(owner: str = "timm") -> tuple[str, ...]:
 
 
 def fetch_weights(name: str, hub_id: str, hint: str, files: Sequence[str] = ()) -> None:
-    """Brings the weights into the hub's cache, if they do not lie there.
+    """Download the weights into the hub's cache, unless they are there.
 
-    They are the first of some files that the model has. Raises `HubError` where the hub does not
-    answer in time, stands still in the middle, or has none of them.
+    They are the first of some files that the model has. Raises `HubError` if the hub does not
+    answer in time, makes no progress, or has none of them.
     """
     if is_cached(hub_id):
         return
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise HubError(
-            f"The pretrained weights of {name} are not on this machine, and HF_HUB_OFFLINE "
-            "forbids to fetch them.",
+            f"The pretrained weights of {name} are not on this machine, and "
+            "HF_HUB_OFFLINE forbids the download.",
             hint,
         )
     hub = _hub_client()
@@ -86,13 +86,15 @@ def _download_watched(name: str, hub_id: str, hint: str, files: Sequence[str]) -
     if thread.is_alive():
         download.given_up = True
         raise HubError(
-            f"The pretrained weights of {name} are not on this machine, and their download from "
-            f"{_hub_client()} stood still for {HUB_SECONDS} seconds.",
+            f"The pretrained weights of {name} are not on this machine, and their "
+            f"download from {_hub_client()} made no progress for {HUB_SECONDS} seconds.",
             hint,
         )
     if download.fault is not None:
         raise HubError(
-            f"The pretrained weights of {name} cannot be had: {_first_line(download.fault)}.", hint
+            f"The pretrained weights of {name} cannot be downloaded: "
+            f"{_first_line(download.fault)}.",
+            hint,
         ) from download.fault
 
 
@@ -136,7 +138,7 @@ class _Download:
     def _tell(self) -> None:
         self.moved = time.monotonic()
         if self.given_up:
-            raise InterruptedError("another network is taken meanwhile")
+            raise InterruptedError("another network is used instead")
 
 
 def _bar_that_tells(tell: Callable[[], None]) -> type[Any]:

@@ -1,6 +1,6 @@
-"""A file of weights to its tensors: what a file is, is told by its first bytes.
+"""From a file of weights to its tensors; the first bytes tell the format.
 
-Nothing in a file is ever run: pickles are read by torch with `weights_only=True` alone.
+No code in a file is ever run: pickles are read by torch with `weights_only=True` only.
 """
 
 import json
@@ -33,18 +33,18 @@ def read_weights(path: Path) -> Tensors:
 
 
 def open_weights(path: Path) -> WeightsFile:
-    """A weights file: safetensors, or what `torch.save` wrote, without any code in it.
+    """A weights file: safetensors, or a file of `torch.save`, without any code in it.
 
-    Tensors that lie in `state_dict`, `model` or their like are taken out, averaged ones first.
-    Raises `ModelError` where the file is missing, empty, damaged, of another kind, holds
-    what is not finite, or wants to run code.
+    Tensors in `state_dict`, `model` or similar are taken out, averaged ones first. Raises
+    `ModelError` if the file is missing, empty, damaged, of another kind, holds NaN or infinite
+    numbers, or would run code.
     """
     found = _open_file(path)
     wild = find_non_finite(found.tensors)
     if wild:
         raise ModelError(
-            f"The weights file {path} holds numbers that are not finite, in {wild}.",
-            f"The training that wrote it diverged, or it is damaged. {INCOMPLETE_HINT}",
+            f"The weights file {path} holds NaN or infinite numbers, in {wild}.",
+            f"The training that wrote it diverged, or the file is damaged. {INCOMPLETE_HINT}",
         )
     return found
 
@@ -73,8 +73,8 @@ def _read_beginning(path: Path) -> bytes:
     if path.is_dir():
         inside = next((path / name for name in USUAL_FILES if (path / name).is_file()), None)
         raise ModelError(
-            f"{path} is a folder, and weights are a file.",
-            f"Type --weights {inside}." if inside else "Name a file in it.",
+            f"{path} is a folder, not a weights file.",
+            f"Type --weights {inside}." if inside else "Give a file in it.",
         )
     if not path.is_file():
         raise ModelError(
@@ -120,14 +120,15 @@ def _read_pickle(path: Path) -> Any:
     except (OSError, RuntimeError, EOFError, ValueError) as error:
         if "TorchScript" in str(error):
             raise ModelError(
-                f"The weights file {path} is a TorchScript program, and no code of a file is run.",
-                "Save its weights alone: torch.save(net.state_dict(), FILE).",
+                f"The weights file {path} is a TorchScript program, and striate runs no code "
+                "from a file.",
+                "Save only its weights: torch.save(net.state_dict(), FILE)",
             ) from error
         raise _damaged_file_error(path, error) from error
     except Exception as error:  # pickle's own errors have no common base but this
         raise ModelError(
-            f"The weights file {path} holds more than tensors, which striate does not open, since "
-            "that could run code; or it is damaged.",
+            f"The weights file {path} holds more than tensors, so it could run code; or "
+            "it is damaged. striate does not open it.",
             "Save it as .safetensors, or with torch.save(net.state_dict(), FILE).",
         ) from error
 
@@ -157,8 +158,8 @@ def _net_name_in_config(path: Path) -> str:
 SAFETENSORS = "safetensors"
 WRAPPER_KEYS = ("state_dict_ema", "state_dict", "model_ema", "model_state_dict", "model")
 USUAL_FILES = ("model.safetensors", "pytorch_model.bin")
-INCOMPLETE_HINT = "Take a copy that is whole."
-SAVE_HINT = "Name a file of weights: torch.save(net.state_dict(), FILE) writes one."
+INCOMPLETE_HINT = "Give an undamaged copy."
+SAVE_HINT = "Give a file of weights, as torch.save(net.state_dict(), FILE) writes it."
 FILE_SIGNATURES = (
     (b"\x89HDF", "an HDF5 file, as Keras writes it"),
     (b"GGUF", "a GGUF file"),

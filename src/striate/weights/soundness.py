@@ -1,4 +1,4 @@
-"""Whether tensors are what was written, and numbers that a network can compute with."""
+"""Checks of tensors: that they are what was written, and finite."""
 
 import hashlib
 import zlib

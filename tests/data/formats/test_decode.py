@@ -243,9 +243,9 @@ def test_damaged_files_tell_why(name: str) -> None:
 
 
 def test_a_bomb_is_not_decoded() -> None:
-    with pytest.raises(Unreadable, match="bomb"), capture_pillow_warnings():
+    with pytest.raises(Unreadable, match="too large"), capture_pillow_warnings():
         decode_image(damaged_files()["bomb.png"])
-    with pytest.raises(Unreadable, match="bomb"):
+    with pytest.raises(Unreadable, match="too large"):
         decode_image(SCENE, max_pixels=64 * 48 - 1)
     assert decode_image(SCENE, max_pixels=64 * 48).width == 64
 

@@ -50,7 +50,7 @@ def test_any_part_of_a_file_gives_numbers() -> None:
 @pytest.mark.parametrize(
     ("bands", "bits", "reason"),
     [
-        (7, 8, r"a TIFF of 7 bands, and pictures have up to 4; .* \.npz"),
+        (7, 8, r"a TIFF of 7 bands, and images may have up to 4; .* \.npz"),
         (12, 16, "a TIFF of 12 bands"),
         (4, 16, "a TIFF of 4 bands of 16 bits; save it with 8 bits"),
     ],

@@ -4,7 +4,6 @@ import io
 import os
 import tarfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +212,5 @@ def test_memory_is_bounded(
     files = tree("a/1.png", "a/2.png", "b/1.png", "b/2.png")
     path = packed(tmp_path / "set.tar.gz", files)
     index = read_index(str(path), OPTIONS)
-    contents: Callable[[int], object] = lambda row: open_row(index, row)  # noqa: E731
-    assert [contents(row) for row in range(4)] == [files[e.path] for e in index.examples]
+    assert [open_row(index, row) for row in range(4)] == [files[e.path] for e in index.examples]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["set.tar.gz"]

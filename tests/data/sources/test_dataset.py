@@ -111,7 +111,7 @@ def test_a_dict_gives_the_splits() -> None:
     assert [e.split for e in index.examples] == ["test"] * 3 + ["train"] * 9
     assert (np.asarray(open_row(index, 0)) == PIXELS[9]).all()
     assert read_evaluation_index({"test": Pets(pairs()[9:])}, OPTIONS).given_splits == ()
-    with pytest.raises(UsageError, match="keys train, val, test; this has left"):
+    with pytest.raises(UsageError, match="keys train, val, test; this one has left"):
         read_index({"left": pets} if (pets := Pets(pairs())) else {}, OPTIONS)
 
 
@@ -155,9 +155,9 @@ def broken() -> Iterator[Any]:
         (lambda: Pets([(p, 1, 2) for p in PIXELS]), "a tuple of 3"),
         (lambda: Pets(pairs(labels=[np.ones(3)] * 12)), "label of Item 0"),
         (lambda: Pets(pairs(labels=[{"boxes": []}] * 12)), "label of Item 0"),
-        (lambda: Pets(pairs(labels=[n + 1 for n in NUMBERS])), "has the class 3"),
-        (broken, "broke off after 12 images: RuntimeError: pipe gone"),
-        (lambda: [], "no pictures"),
+        (lambda: Pets(pairs(labels=[n + 1 for n in NUMBERS])), "has the class number 3"),
+        (broken, "failed after 12 images: RuntimeError: pipe gone"),
+        (lambda: [], "no images"),
         (
             lambda: DataLoader(TensorDataset(torch.zeros(12, 3, 7, 6), torch.zeros(12)), 4),
             "batch of shape",
@@ -172,7 +172,7 @@ def test_what_cannot_be_used_is_said(source: Any, told: str) -> None:
 
 def test_an_iterable_without_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset, "MOST_WITHOUT_LENGTH", 30)
-    with pytest.raises(SourceError, match="gave 30 images and goes on") as caught:
+    with pytest.raises(SourceError, match="given 30 images and may never end") as caught:
         read_index(itertools.cycle(pairs()), OPTIONS)
     assert "islice" in caught.value.hint
 

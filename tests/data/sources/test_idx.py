@@ -70,7 +70,9 @@ def test_one_pair_brings_no_split(tmp_path: Path) -> None:
 def test_several_sets_in_a_folder_are_told_apart(tmp_path: Path) -> None:
     for name in ("emnist-letters", "emnist-digits"):
         write(write(tmp_path, f"{name}-train-", slice(9)), f"{name}-test-", slice(9, None))
-    with pytest.raises(SourceError, match="several sets: emnist-digits, emnist-letters") as caught:
+    with pytest.raises(
+        SourceError, match="several data sets: emnist-digits, emnist-letters"
+    ) as caught:
         read_index(tmp_path, OPTIONS)
     assert "emnist-digits" in caught.value.hint
     assert read_index(tmp_path / "emnist-letters", OPTIONS).given_splits == ("train", "test")
@@ -80,7 +82,7 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     write(tmp_path)
     labels = tmp_path / "labels-idx1-ubyte"
     labels.write_bytes(idx(LABELS[:5]))
-    with pytest.raises(SourceError, match="12 images, and labels-idx1-ubyte 5 labels"):
+    with pytest.raises(SourceError, match="12 images, but labels-idx1-ubyte holds 5 labels"):
         read_index(tmp_path, OPTIONS)
     labels.unlink()
     with pytest.raises(SourceMissingError, match="no labels beside"):
@@ -100,5 +102,5 @@ def test_damage_is_said(tmp_path: Path, packed: bool, cut: int) -> None:
 def test_another_format_under_the_name(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "images-idx3-ubyte").write_bytes(b"<html>not found</html>")
-    with pytest.raises(SourceError, match="does not begin as an IDX file"):
+    with pytest.raises(SourceError, match="does not begin like an IDX file"):
         read_index(tmp_path, OPTIONS)

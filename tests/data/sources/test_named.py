@@ -89,7 +89,7 @@ def test_other_bytes_than_the_published_are_not_opened(
 ) -> None:
     batches = plant_cifar(tmp_path, monkeypatch)
     (batches / "test_batch").write_bytes(pickle.dumps({"data": ROWS, "labels": LABELS}, 2))
-    with pytest.raises(SourceError, match="not the file that was published") as caught:
+    with pytest.raises(SourceError, match="not the published file") as caught:
         read_index("cifar10", at(tmp_path))
     assert caught.value.exit_code == 3
 
@@ -105,7 +105,7 @@ def test_a_pickle_with_the_right_sum_still_runs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant_cifar(tmp_path, monkeypatch, train={"data": Runs(), "labels": LABELS})
-    with pytest.raises(SourceError, match="it names"):
+    with pytest.raises(SourceError, match="refers to"):
         read_index("cifar10", at(tmp_path))
     assert not Path("it-ran").exists()
 
@@ -174,7 +174,7 @@ def test_a_folder_of_that_name_wins_and_that_is_said(tmp_path: Path) -> None:
 
 
 def test_without_network_it_is_said_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SourceMissingError, match=r"could not fetch it: no network") as caught:
+    with pytest.raises(SourceMissingError, match=r"could not download it: no network") as caught:
         read_index("cifar10", Options())
     assert caught.value.exit_code == 3
     assert "striate fit cifar10 --data-root" in caught.value.hint

@@ -29,7 +29,7 @@ def test_splits_groups_and_leaks_stand_on_the_rows() -> None:
     rows = complete_index(index, split).examples
     assert [row.split for row in rows] == ["train"] * 3 + ["val"] + ["test"] * 3 + [""]
     assert [row.group for row in rows] == ["0", "", "", "", "0", "", "", ""]
-    assert rows[4].reason == "not counted: the same picture as a/0.png"
+    assert rows[4].reason == "not counted: the same image as a/0.png"
     assert rows[7] == aside
     assert [row.reason for row in rows[:4]] == [""] * 4
 

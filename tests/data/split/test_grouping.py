@@ -44,25 +44,25 @@ def test_an_image_that_does_not_fit_stands_alone_and_is_counted() -> None:
 
 
 def test_a_pattern_that_fits_nothing() -> None:
-    with pytest.raises(SourceError, match="fits none of the 5 paths") as caught:
+    with pytest.raises(SourceError, match="matches none of the 5 paths") as caught:
         groups(r"writer(\d+)")
     assert caught.value.exit_code == 3
     assert PATHS[0] in caught.value.sentence
 
 
 def test_one_group_of_all_leaves_none_to_judge() -> None:
-    with pytest.raises(SourceError, match="All 5 images in set are of one group, p"):
+    with pytest.raises(SourceError, match="All 5 images in set are in one group, p"):
         groups(r"(p)")
 
 
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [
-        (r"p(\d+", "no regular expression: missing"),
-        (r"*", "no regular expression"),
+        (r"p(\d+", "not a regular expression: missing"),
+        (r"*", "not a regular expression"),
         (r"p\d+", "captures nothing"),
         (r"{class}", "captures nothing"),
-        ("", "takes a text"),
+        ("", "must be text"),
     ],
 )
 def test_a_faulty_pattern_is_a_faulty_command(pattern: str, said: str) -> None:

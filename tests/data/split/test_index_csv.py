@@ -71,7 +71,7 @@ def test_files_that_cannot_serve(tmp_path: Path, earlier: tuple[str, dict[str, s
     with pytest.raises(SourceError, match="None of the 200 images"):
         split_index(index, alone(index), Options(split=path))
     (tmp_path / "other.csv").write_text("image,label\n1,2\n")
-    with pytest.raises(UsageError, match=r"is no index\.csv of a run"):
+    with pytest.raises(UsageError, match=r"is not the index\.csv of a run"):
         split_index(index, alone(index), Options(split=str(tmp_path / "other.csv")))
     crossed = Path(path).read_text().replace(",train,", ",,").replace(",val,", ",,")
     (tmp_path / "crossed.csv").write_text(crossed.replace(",test,", ",,"))

@@ -252,7 +252,7 @@ def test_too_few_clean_test_images_pool_everything() -> None:
     assert not len(dirty.leaked)
     assert dirty.given_leaked.tolist() == list(range(11))
     assert dirty.given_test.tolist() == list(range(70))
-    assert "the same picture as" in complete_index(index, dirty).examples[0].reason
+    assert "the same image as" in complete_index(index, dirty).examples[0].reason
     assert count_images(index, dirty).leaked == 11
 
 

@@ -1,1 +1,1 @@
-"""Bytes in a format to pixels or arrays: one file a kind."""
+"""From bytes in a format to pixels or arrays: one file per format."""

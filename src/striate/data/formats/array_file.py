@@ -75,7 +75,7 @@ def read_packed_array(
     if size <= MOST_IN_MEMORY:
         content = stream.read(size)
         if len(content) < size:
-            raise EOFError("it ends too soon")
+            raise EOFError("it is cut off")
         return np.frombuffer(content, dtype).reshape(shape, order=order)
     with tempfile.TemporaryFile() as file:
         left = size
@@ -87,10 +87,11 @@ def read_packed_array(
                 raise MachineError(
                     f"There is no room to unpack an array of {size:,} bytes "
                     f"({error.strerror or error}).",
-                    "Make room in the folder for temporary files, or name another: TMPDIR=/path",
+                    "Free some space in the folder for temporary files, or name another: "
+                    "TMPDIR=/path",
                 ) from error
         if left:
-            raise EOFError("it ends too soon")
+            raise EOFError("it is cut off")
         file.flush()
         return np.memmap(file, dtype, "r", 0, shape, order)
 
@@ -99,7 +100,7 @@ def damaged_array_error(path: Path, error: BaseException) -> SourceError:
     """That a file of arrays cannot be read, and why."""
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return SourceError(
-        f"{path_to_text(path)} is damaged and cannot be read: {text}.", "Fetch it again."
+        f"{path_to_text(path)} is damaged and cannot be read: {text}.", "Download it again."
     )
 
 
@@ -114,14 +115,14 @@ def _read_member(path: Path, packed: zipfile.ZipFile, entry: zipfile.ZipInfo) ->
         start = stream.tell()
     size = math.prod(shape) * dtype.itemsize  # in whole numbers: NumPy's would begin again at 2⁶³
     if not dtype.hasobject and start + size != entry.file_size:
-        raise EOFError(f"{name} is not as long as its header says")
+        raise EOFError(f"{name} does not have the length that its header gives")
 
     def load() -> NDArray[Any]:
         if dtype.hasobject:
             raise SourceError(
-                f"{name} in {path_to_text(path)} holds Python objects, which are never loaded: "
-                "they could run a program.",
-                "Save plain numbers or texts: np.savez(path, images=…, labels=…)",
+                f"{name} in {path_to_text(path)} holds Python objects, which are never loaded "
+                "because they could run code.",
+                "Save plain numbers or text: np.savez(path, images=…, labels=…)",
             )
         try:
             if entry.compress_type == zipfile.ZIP_STORED:
@@ -139,20 +140,20 @@ def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], str, np.dtype[Any]
     """Shape, order and type of the array that a stream in NumPy's format begins with."""
     version = np.lib.format.read_magic(stream)
     if version not in _HEADERS:
-        raise ValueError(f"an array of format {version[0]}.{version[1]} is not read")
+        raise ValueError(f"its array format {version[0]}.{version[1]} is not supported")
     width, reader = _HEADERS[version]
     length = stream.read(width)
     if int.from_bytes(length, "little") > MOST_OF_HEADER:  # NumPy reads it before it judges it
-        raise ValueError(f"a header of more than {MOST_OF_HEADER:,} bytes is not read")
+        raise ValueError(f"its header is larger than {MOST_OF_HEADER:,} bytes")
     text = stream.read(int.from_bytes(length, "little"))
     try:
         shape, fortran, dtype = reader(io.BytesIO(length + text))
     except MemoryError:
         raise
     except Exception as error:  # NumPy hands it to Python's tokenizer, whose errors are many
-        raise ValueError(f"its header is none of NumPy's ({type(error).__name__})") from None
+        raise ValueError(f"its header is not a NumPy header ({type(error).__name__})") from None
     if any(not 0 <= axis < 2**63 for axis in shape):
-        raise ValueError(f"no array has the shape {shape}")
+        raise ValueError(f"{shape} is not a valid array shape")
     return shape, "F" if fortran else "C", dtype
 
 
@@ -162,7 +163,7 @@ def _find_entry_start(path: Path, entry: zipfile.ZipInfo) -> int:
         file.seek(entry.header_offset)
         head = file.read(30)
     if head[:4] != b"PK\x03\x04":
-        raise zipfile.BadZipFile("an entry is not where the directory says")
+        raise zipfile.BadZipFile("an entry is not where the directory of the file says")
     names = int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
     return entry.header_offset + 30 + names
 
@@ -205,8 +206,8 @@ class ItemSpool(Sequence[Any]):
             self._file.write(content)
         except OSError as error:
             raise MachineError(
-                f"There is no room to keep the images of the dataset ({error.strerror or error}).",
-                "Make room in the folder for temporary files, or name another: TMPDIR=/path",
+                f"There is no room to store the images of the dataset ({error.strerror or error}).",
+                "Free some space in the folder for temporary files, or name another: TMPDIR=/path",
             ) from error
         self._places.append((self._end, picture.shape, picture.dtype))
         self._end += len(content)

@@ -78,7 +78,7 @@ def read_picture(path: str, array: Callable[[str], NDArray[Any]]) -> NDArray[Any
     try:
         picture: NDArray[Any] = np.asarray(array(name)[int(number)])
     except (SourceError, OSError, LookupError, ValueError):
-        raise Unreadable("it is not there any more") from None
+        raise Unreadable("it no longer exists") from None
     return picture
 
 
@@ -91,16 +91,17 @@ def check_picture_array(array: NDArray[Any], what: str) -> NDArray[Any]:
     fits = array.ndim == 3 or (array.ndim == 4 and _are_channels(pictures.shape, 3))
     if not fits or array.dtype.kind not in "buif":
         raise SourceError(
-            f"{what} has the shape {array.shape} and the type {array.dtype}, "
-            "which is no set of images.",
-            "Give N x H x W (grey), N x H x W x C or N x C x H x W; C less than H and W.",
+            f"{what} has the shape {array.shape} and the type {array.dtype}, which is not "
+            "a batch of images.",
+            "Give N x H x W (greyscale), N x H x W x C or N x C x H x W, with C smaller "
+            "than H and W.",
         )
     if array.dtype.kind == "f":
         low, high = _find_range(array)
         if not (low >= 0 and high <= 1):
             raise SourceError(
-                f"{what} holds floats from {low:g} to {high:g}; those of images lie in [0, 1].",
-                "Scale them, for example: (x - x.min()) / (x.max() - x.min()).",
+                f"{what} holds floats from {low:g} to {high:g}; float images must be in [0, 1].",
+                "Scale them, for example: (x - x.min()) / (x.max() - x.min())",
             )
     return pictures
 
@@ -152,8 +153,8 @@ def decode_labels(array: NDArray[Any], names: Sequence[str], what: str) -> list[
         array = _decode_one_hot(array, what)
     if array.ndim != 1 or array.dtype.kind not in "buifUS":
         raise SourceError(
-            f"{what} has the shape {array.shape} and the type {array.dtype}, "
-            "which is no list of labels.",
+            f"{what} has the shape {array.shape} and the type {array.dtype}, which is not "
+            "a list of labels.",
             "Give one number or text for each image.",
         )
     if array.dtype.kind == "S":
@@ -168,8 +169,9 @@ def name_class_numbers(numbers: Sequence[int], names: Sequence[str], what: str) 
     beyond = [number for number in numbers if not 0 <= number < len(names)]
     if beyond:
         raise SourceError(
-            f"{what} has the class {beyond[0]}, and there are {len(names)} names of classes.",
-            "Numbers of classes begin at 0; give a name for each.",
+            f"{what} has the class number {beyond[0]}, but there are only {len(names)} "
+            "class names.",
+            "Class numbers begin at 0; give a name for each.",
         )
     return [str(names[number]) for number in numbers]
 

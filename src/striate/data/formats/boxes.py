@@ -1,4 +1,4 @@
-"""Boxes drawn into images -> rows: the classes of whole images, or every box as an image."""
+"""From boxes in images to rows: the classes of whole images, or every box as an image."""
 
 import threading
 import unicodedata
@@ -59,7 +59,7 @@ def make_box(name: str, left: float, top: float, width: float, height: float, wh
     if not (width > 0 and height > 0):
         return Box(name=name, fault=f"{what} is empty")
     if min(left, top) < -OVERHANG or max(right, bottom) > 1 + OVERHANG:
-        return Box(name=name, fault=f"{what} lies outside of the image")
+        return Box(name=name, fault=f"{what} is outside the image")
     left, top, right, bottom = (min(1.0, max(0.0, each)) for each in (left, top, right, bottom))
     return Box(name=name, left=left, top=top, right=right, bottom=bottom)
 
@@ -143,11 +143,11 @@ def open_boxed_row(index: Index, row: int) -> Content:
         try:
             facts = file.stat()
         except OSError:
-            raise Unreadable("its image is gone") from None
+            raise Unreadable("its image no longer exists") from None
         return _cut_box(_load_upright(str(file), facts.st_size, facts.st_mtime_ns), box, image.size)
     content = read_file(text_to_path(index.root, example.path))
     if example.bytes and len(content) != example.bytes:
-        raise Unreadable("it changed while it was being read")
+        raise Unreadable("it was changed while it was being read")
     return content
 
 
@@ -156,7 +156,7 @@ def _image_row(image: BoxedImage, task: Task) -> Example:
     reason = _first_fault(image)
     if not reason and task == "label" and len(names) != 1:
         held = f"boxes of several classes: {', '.join(names)}" if names else "no box"
-        reason = f"it holds {held}"
+        reason = f"it has {held}"
     if reason:
         return Example(path=image.path, split=image.split, status="set_aside", reason=reason)
     return Example(path=image.path, split=image.split, label="|".join(names) or "|")
@@ -171,7 +171,7 @@ def _crop_rows(images: Sequence[BoxedImage]) -> Iterator[Example]:
             )
         elif not image.boxes:
             yield Example(
-                path=image.path, split=image.split, status="ignored", reason="it holds no box"
+                path=image.path, split=image.split, status="ignored", reason="it has no box"
             )
         else:
             yield from (row for row in _box_rows(image) if row.path not in paths)
@@ -179,7 +179,7 @@ def _crop_rows(images: Sequence[BoxedImage]) -> Iterator[Example]:
 
 def _box_rows(image: BoxedImage) -> Iterator[Example]:
     for number, box in enumerate(image.boxes, start=1):
-        fault = box.fault or ("" if box.right > 0 else "its class is said, and not its place")
+        fault = box.fault or ("" if box.right > 0 else "its box has a class but no position")
         yield Example(
             path=f"{image.path}#{number}",
             split=image.split,
@@ -201,9 +201,9 @@ def _first_fault(image: BoxedImage) -> str:
 def _several_classes_note(several: int, images: int) -> Sentence:
     return say(
         "read.boxes_several",
-        "{n:,} of {of:,} images hold boxes of several classes, so that several labels an image "
-        "are learnt. --task label takes only images whose boxes are of one class; --crop takes "
-        "every box for an image.",
+        "{n:,} of {of:,} images have boxes of several classes, so several labels per "
+        "image are predicted. With --task label only images with boxes of one class "
+        "are used; with --crop every box becomes an image.",
         n=several,
         of=images,
     )
@@ -213,8 +213,8 @@ def _cut_box(upright: NDArray[np.uint8], box: Box, said: tuple[int, int]) -> NDA
     height, width = upright.shape[:2]
     if all(said) and said != (width, height):
         raise Unreadable(
-            f"its boxes are drawn for {said[0]} x {said[1]} pixels, and the upright image has "
-            f"{width} x {height}"
+            f"its boxes were drawn for {said[0]} x {said[1]} pixels, but the upright "
+            f"image has {width} x {height}"
         )
     left, right = round(box.left * width), round(box.right * width)
     top, bottom = round(box.top * height), round(box.bottom * height)

@@ -50,7 +50,7 @@ class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """The maker of an array; raises `UnpicklingError` for anything else."""
         if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f"it names {module}.{name}")
+            raise pickle.UnpicklingError(f"it refers to {module}.{name}")
         if name == "encode":
             return _encode_latin1
         if name == "_reconstruct":
@@ -72,8 +72,8 @@ def _unpickle_batch(path: Path, digest: str) -> dict[str, Any]:
         ) from None
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != digest:
         raise SourceError(
-            f"{path_to_text(path)} is not the file that was published (its MD5 is another), "
-            "and is not opened, since it could run a program.",
+            f"{path_to_text(path)} is not the published file (its MD5 differs), so it is "
+            "not opened: it could run code.",
             _ADVICE,
         )
     try:
@@ -83,4 +83,4 @@ def _unpickle_batch(path: Path, digest: str) -> dict[str, Any]:
     return dict(found)
 
 
-_ADVICE = "Fetch the set again, or save its images in an .npz."
+_ADVICE = "Download the data set again, or save its images in an .npz file."

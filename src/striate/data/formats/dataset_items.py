@@ -26,7 +26,7 @@ def split_item(item: Any, what: str) -> tuple[NDArray[Any] | str, int | str]:
     if not isinstance(item, tuple | list) or len(item) != 2:
         length = f" of {len(item)}" if isinstance(item, tuple | list) else ""
         raise SourceError(
-            f"{what} is a {type(item).__name__}{length}; a pair (image, label) is due.",
+            f"{what} is a {type(item).__name__}{length}, not a pair (image, label).",
             "Give a dataset whose items are pairs of an image and its class.",
         )
     return convert_picture(item[0], what), convert_label(item[1], what)
@@ -46,9 +46,9 @@ def convert_picture(image: Any, what: str) -> NDArray[Any] | str:
         )
     if array.dtype.kind == "f" and array.size and not (array.min() >= 0 and array.max() <= 1):
         raise SourceError(
-            f"{what} holds floats from {array.min():g} to {array.max():g}; those of images lie "
-            "in [0, 1].",
-            "Leave Normalize out of its transforms: striate scales by itself.",
+            f"{what} holds floats from {array.min():g} to {array.max():g}; float images "
+            "must be in [0, 1].",
+            "Leave Normalize out of its transforms: striate normalises by itself.",
         )
     return array
 
@@ -85,7 +85,7 @@ def convert_label(label: Any, what: str) -> int | str:
         number = float(array.item())
         return int(number) if number.is_integer() else str(number)
     raise SourceError(
-        f"The label of {what} is {label!r:.60}; a class's number or name is due.",
+        f"The label of {what} is {label!r:.60}; it must be a class number or a class name.",
         "Give a dataset with one class for each image.",
     )
 

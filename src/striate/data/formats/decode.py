@@ -1,4 +1,4 @@
-"""One picture's bytes, array or PIL image -> its pixels, uint8, the right way up."""
+"""From one image's bytes, array or PIL image to its upright uint8 pixels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,7 +64,8 @@ def decode_image(
     header = header or read_header(content)
     if header.width * header.height > max_pixels:
         raise Unreadable(
-            f"a bomb? {header.width} x {header.height} pixels are more than {max_pixels:,}"
+            f"too large: {header.width} x {header.height} pixels, the limit is "
+            f"{max_pixels:,} (--max-pixels)"
         )
     try:
         upright = _decode_upright(content, header, size if resize != "pad" else None, channels)
@@ -184,7 +185,7 @@ def _must_be_in_range(array: NDArray[Any]) -> None:
     low, high = array.min(), array.max()
     if low < 0 or high > 1:
         way = "; divide them by 255" if low >= 0 and high <= 255 else ""
-        raise Unreadable(f"floats from {low:g} to {high:g}; those of images lie in [0, 1]{way}")
+        raise Unreadable(f"floats from {low:g} to {high:g}; float images must be in [0, 1]{way}")
 
 
 def _blend_over_white(rgba: NDArray[np.uint8], *, grey: bool) -> Pixels:
@@ -217,7 +218,7 @@ def convert_channels(pixels: Pixels, channels: int | None, *, alpha: bool = Fals
     opaque = alpha and channels in ALPHA_CHANNELS
     if not opaque and not (channels in OPAQUE_CHANNELS and there in OPAQUE_CHANNELS):
         has = "1 channel" if there == 1 else f"{there} channels"
-        raise Unreadable(f"it has {has} where {channels} {'is' if channels == 1 else 'are'} due")
+        raise Unreadable(f"it has {has} instead of {channels}")
     if opaque:
         seen, last = (
             (pixels[..., :-1], pixels[..., -1:]) if there in ALPHA_CHANNELS else (pixels, None)

@@ -1,4 +1,4 @@
-"""What a picture's header says: format, mode, size and rotation, without decoding pixels."""
+"""Image headers: format, mode, size and orientation, without decoding pixels."""
 
 import io
 import logging
@@ -86,7 +86,7 @@ def open_image(content: bytes) -> Image.Image:
         if plain is None:
             raise
         image = _open_with_pillow(plain)
-        warnings.warn("its texts or colour profile are damaged", UserWarning, stacklevel=1)
+        warnings.warn("its text or colour profile is damaged", UserWarning, stacklevel=1)
         return image
 
 
@@ -202,7 +202,7 @@ def _array_header(array: NDArray[Any]) -> Header:
     mode = _ARRAY_MODES.get(channels, f"{channels}{CHANNELS_SUFFIX}")
     few = channels in _ARRAY_MODES or 0 < channels < min(*array.shape[:2], MOST_CHANNELS + 1)
     if not few or 0 in array.shape or array.dtype.kind not in "buif":
-        raise Unreadable(f"an array {array.dtype} of shape {array.shape} is not a picture")
+        raise Unreadable(f"an array {array.dtype} of shape {array.shape} is not an image")
     height, width = array.shape[:2]
     return Header(format=ARRAY, mode=mode, width=width, height=height)
 

@@ -43,13 +43,13 @@ class OpenedArchive:
     def read(self, path: str) -> bytes:
         """The bytes of one file; raises `Unreadable`."""
         if path not in self.readers:
-            raise Unreadable(self.refused.get(path, "it is not in the archive any more"))
+            raise Unreadable(self.refused.get(path, "it is no longer in the archive"))
         try:
             return self.readers[path]()
         except Unreadable:
             raise
         except NotImplementedError as error:
-            raise Unreadable(f"it is packed in a way that is not read ({error})") from None
+            raise Unreadable(f"its compression method is not supported ({error})") from None
         except Exception as error:  # a damaged member makes the unpackers raise whatever they met
             raise Unreadable(f"it is damaged inside the archive ({_error_text(error)})") from None
 
@@ -74,7 +74,7 @@ def _open_cached(path: str, size: int, changed: int) -> OpenedArchive:
             raise SourceError(
                 f"{path_to_text(path)} is damaged and cannot be read as an archive: "
                 f"{_error_text(error)}.",
-                "Fetch or pack it again.",
+                "Download or pack it again.",
             ) from None
         raise MachineError(
             f"{path_to_text(path)} cannot be unpacked: {error.strerror or error}.",
@@ -99,7 +99,7 @@ def _open_zip(path: str) -> OpenedArchive:
                 "Unpack it and give the folder, or pack it without a password.",
             )
         if stat.S_ISLNK(entry.external_attr >> 16):
-            refused[name] = "a link, which is not followed inside a zip archive"
+            refused[name] = "it is a link, and links in a zip archive are not followed"
         elif entry.file_size > LARGEST_FILE:
             refused[name] = "the file is larger than 1 GiB"
         else:
@@ -122,6 +122,7 @@ def _open_tar(path: str) -> OpenedArchive:
 
 
 def _open_plain_tar(path: str) -> OpenedArchive:
+    # It stays open as long as the archive is read, and `_SharedFile` closes it, so no `with`.
     store = _SharedFile(Path(path).open("rb"))  # noqa: SIM115
     with tarfile.open(path, "r:", tarinfo=_BoundedTarInfo) as archive:
         members = archive.getmembers()
@@ -129,13 +130,14 @@ def _open_plain_tar(path: str) -> OpenedArchive:
     end = max((m.offset_data + m.size for m in members if m.isreg()), default=0)
     # Without the closing block of zeros it was cut off, be it between two files.
     if end > Path(path).stat().st_size or not (rest := store.file.read(512)) or any(rest):
-        raise tarfile.ReadError("it ends too soon")
+        raise tarfile.ReadError("it is cut off")
     places = {member.name: (member.offset_data, member.size) for member in members}
     return _index_members(members, places, store, path)
 
 
 def _read_packed_tar(stream: IO[bytes], path: str) -> OpenedArchive:
     """One pass through a compressed tar: what may be a picture is kept, all else is named."""
+    # It stays open as long as the archive is read, and `_SharedFile` closes it, so no `with`.
     store = _SharedFile(tempfile.SpooledTemporaryFile(max_size=MOST_IN_MEMORY))  # noqa: SIM115
     places: dict[str, tuple[int, int]] = {}
     members = []
@@ -163,6 +165,7 @@ class _BoundedTarInfo(tarfile.TarInfo):
         # A header is read whole, so a packed one of some kilobytes could fill the memory.
         if self.type in _LONG_HEADERS and self.size > MOST_OF_HEADER:
             raise tarfile.ReadError(f"a header of {self.size:,} bytes")
+        # A private method, which the types of tarfile leave out.
         found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
         return found
 
@@ -189,9 +192,9 @@ def _index_members(
         elif place is not None:
             readers[name] = store.reader(*place)
         elif member.issym() or member.islnk():
-            refused[name] = "a link that leads nowhere"
+            refused[name] = "it is a link to something that does not exist"
         elif not member.isreg() or member.issparse():
-            refused[name] = "not a file but a special file"
+            refused[name] = "it is a special file"
         else:
             refused[name] = NOT_KEPT
     return OpenedArchive(readers=readers, refused=refused)
@@ -221,7 +224,7 @@ class _SharedFile:
                 self.file.seek(start)
                 content: bytes = self.file.read(size)
             if len(content) != size:
-                raise Unreadable("the archive changed while it was being read")
+                raise Unreadable("the archive was changed while it was being read")
             return content
 
         return read
@@ -233,7 +236,7 @@ def _safe_member_path(name: str, path: str) -> str:
     if ".." in parts or name.startswith(("/", "\\")) or ":" in parts[0][1:2]:
         raise SourceError(
             f"{path_to_text(path)} names a file outside of itself: {path_to_text(name)}.",
-            "Such an archive is not safe to unpack; pack the folder of classes anew.",
+            "Such an archive is not safe to unpack. Pack the folder of classes again.",
         )
     return path_to_text("/".join(part for part in name.split("/") if part not in ("", ".")))
 

@@ -79,7 +79,7 @@ def _error_reason(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return "no permission to read it"
     if isinstance(error, FileNotFoundError):
-        return "it is gone, or a link that leads nowhere"
+        return "it does not exist, or it is a link to something that does not exist"
     return f"it cannot be opened ({error.strerror or error})"
 
 

@@ -196,7 +196,7 @@ def _read_lines(
             comments.append(number)
         else:
             cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
-            told = f"it has {cells} where {len(head)} are due"
+            told = f"it has {cells} instead of {len(head)}"
             faults.append(LineFault(number, good, told))
 
 
@@ -204,16 +204,16 @@ def _refuse_headerless(head: list[str], path: Path) -> None:
     for name in head:
         if looks_like_picture(name):
             raise SourceError(
-                f"The first line of {path_to_text(path)} is due to name the columns, and holds "
+                f"The first line of {path_to_text(path)} must name the columns, but holds "
                 f"{name:.60}.",
-                "Put a line of names above it, such as image,label.",
+                "Put a line of column names above it, such as image,label",
             )
 
 
 def _comment_notes(count: int) -> tuple[Sentence, ...]:
     if not count:
         return ()
-    return (say("read.comments", "Lines passed over since they begin with #: {n:,}.", n=count),)
+    return (say("read.comments", "Lines skipped because they begin with #: {n:,}.", n=count),)
 
 
 def _read_tsv(text: str, path: Path) -> TableFile:
@@ -254,14 +254,13 @@ def _read_json_lines(text: str, path: Path) -> TableFile:
         if isinstance(row, dict):
             rows.append(row)
         else:
-            faults.append(LineFault(number, len(rows), "an object is due on every line"))
+            faults.append(LineFault(number, len(rows), "every line must hold a JSON object"))
     names = list(dict.fromkeys(name for row in rows for name in row))
     if len(names) * len(rows) > _MOST_EMPTY + _MOST_TIMES * sum(map(len, rows)):
         raise SourceError(
-            f"{path_to_text(path)} has {len(rows):,} lines with {len(names):,} names "
-            "that hardly any two "
-            "have in common.",
-            "Give each line the same names: image, label, ...",
+            f"{path_to_text(path)} has {len(rows):,} lines with {len(names):,} different "
+            "names, hardly any of them in two lines.",
+            "Use the same names in each line: image, label, ...",
         )
     columns: Columns = {name: [row.get(name) for row in rows] for name in names}
     return TableFile(columns=columns, faults=tuple(faults), twice=frozenset(twice))
@@ -300,7 +299,7 @@ def _read_parquet(path: Path) -> TableFile:
         text = " ".join(str(error).split())[:120]
         raise SourceError(
             f"{path_to_text(path)} cannot be read as Parquet: {text.rstrip('.')}.",
-            "Write it again.",
+            "Write the file again.",
         ) from None
     counts = Counter(table.column_names)
     twice = frozenset(name for name, n in counts.items() if n > 1)
@@ -321,7 +320,7 @@ def _read_text(path: Path, asked: str) -> tuple[str, tuple[Sentence, ...]]:
         packed = content.startswith(_PACKED)
         raise SourceError(
             f"{path_to_text(path)} cannot be read as {what} ({place}).",
-            "It is a spreadsheet or an archive: save it as CSV."
+            "It is a spreadsheet or an archive. Save it as CSV."
             if packed
             else "Save it in UTF-8, or name its encoding: --encoding NAME",
         ) from None
@@ -340,15 +339,15 @@ def _encoding_note(path: Path, text: str, encoding: str) -> Sentence:
     if encoding.startswith("UTF"):
         return say(
             "read.encoding",
-            "{table} is in {encoding}.",
+            "{table} is encoded in {encoding}.",
             table=path_to_text(path.name),
             encoding=encoding,
         )
     word = next(word for word in re.split(r'[,;|\t\n"]', text) if not word.isascii())
     return say(
         "read.encoding_guessed",
-        "{table} is not in UTF-8 and was read as {encoding}, such as {sample}; if that is wrong, "
-        "name its encoding: --encoding NAME",
+        "{table} is not in UTF-8 and was read as {encoding}, such as {sample}. If "
+        "that is wrong, name its encoding: --encoding NAME",
         table=path_to_text(path.name),
         encoding=encoding,
         sample=word.strip()[:40],
@@ -356,10 +355,12 @@ def _encoding_note(path: Path, text: str, encoding: str) -> Sentence:
 
 
 def _line_error(path: Path, line: int, why: str) -> SourceError:
-    quotes = "" if path.suffix.lower() in _JSON else "; a cell that holds the delimiter is quoted"
+    quotes = (
+        "" if path.suffix.lower() in _JSON else "; put a cell that contains the delimiter in quotes"
+    )
     return SourceError(
         f"{path_to_text(path)}, line {line:,}, cannot be read: {why[:200].rstrip('.')}.",
-        f"Mend that line{quotes}.",
+        f"Correct that line{quotes}.",
     )
 
 

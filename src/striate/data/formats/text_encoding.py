@@ -36,7 +36,7 @@ def decode_text(content: bytes, encoding: str = "auto") -> tuple[str, str]:
     name = _detect_encoding(content) if encoding == "auto" else encoding
     text = content.decode(name)
     if "\0" in text:
-        raise UnicodeError("it holds NUL characters, which no text does")
+        raise UnicodeError("it holds NUL characters, so it is not text")
     return text.removeprefix("\ufeff"), _encoding_label(name)
 
 
@@ -67,12 +67,12 @@ def _is_utf8_by_chance(text: str) -> bool:
 def _detect_utf_16(start: bytes) -> str:
     first, second = start[::2].count(0), start[1::2].count(0)
     if max(first, second) < _FEWEST_NULS * len(start) / 2:
-        raise UnicodeError("it holds NUL bytes, which no text does")
+        raise UnicodeError("it holds NUL bytes, so it is not text")
     if second > _ONE_SIDED * first:
         return "utf-16-le"
     if first > _ONE_SIDED * second:
         return "utf-16-be"
-    raise UnicodeError("it holds NUL bytes, which no text does")
+    raise UnicodeError("it holds NUL bytes, so it is not text")
 
 
 def _detect_legacy_encoding(content: bytes) -> str:
@@ -81,7 +81,7 @@ def _detect_legacy_encoding(content: bytes) -> str:
     if 2 * western < len(words):
         if _is_chinese(content):
             return "gb18030"
-        raise UnicodeError("it is not in UTF-8, and in which encoding it is cannot be told")
+        raise UnicodeError("it is not in UTF-8, and its encoding cannot be detected")
     try:
         content.decode("cp1252")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Why a picture cannot be read, in words for people."""
+"""The reasons why an image cannot be read, in words for people."""
 
 import codecs
 import io
@@ -21,14 +21,14 @@ _SIGNS: tuple[tuple[bytes, str], ...] = (
     (rb"PK(\x03\x04|\x05\x06)", "it is a zip archive"),
     (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!", "it is an archive"),
     (rb"MZ|\x7fELF|\xcf\xfa\xed\xfe", "it is a program"),
-    (rb"....ftyp(heic|heix|heim|heis|mif1|msf1|hevc)", f"it is a HEIC picture; {_CONVERT}"),
-    (rb"....ftypavi[fs]", f"it is an AVIF picture, which Pillow cannot read here; {_CONVERT}"),
+    (rb"....ftyp(heic|heix|heim|heis|mif1|msf1|hevc)", f"it is a HEIC image; {_CONVERT}"),
+    (rb"....ftypavi[fs]", f"it is an AVIF image, which Pillow cannot read here; {_CONVERT}"),
     (rb"....ftypcrx|FUJIFILM|IIRO|IIU\0", f"it is a raw camera file; {_CONVERT}"),
-    (rb"\xff\x0a|\x00\x00\x00\x0cJXL ", f"it is a JPEG XL picture; {_CONVERT}"),
-    (rb"v/1\x01", f"it is an OpenEXR picture; {_CONVERT}"),
+    (rb"\xff\x0a|\x00\x00\x00\x0cJXL ", f"it is a JPEG XL image; {_CONVERT}"),
+    (rb"v/1\x01", f"it is an OpenEXR image; {_CONVERT}"),
     (rb"DDS ", f"it is a texture (DDS); {_CONVERT}"),
-    (rb"SIMPLE  =", f"it is a FITS picture; {_CONVERT}"),
-    (rb".{128}DICM", f"it is a DICOM picture; {_CONVERT}"),
+    (rb"SIMPLE  =", f"it is a FITS image; {_CONVERT}"),
+    (rb".{128}DICM", f"it is a DICOM image; {_CONVERT}"),
     (rb"gimp xcf", f"it is a GIMP file; {_CONVERT}"),
     (rb"....ftyp", "it is a video"),
     (rb"\x1aE\xdf\xa3|OggS|RIFF....AVI", "it is a video"),
@@ -36,7 +36,7 @@ _SIGNS: tuple[tuple[bytes, str], ...] = (
     (rb"8BPS", f"it is a Photoshop file; {_CONVERT}"),
     (rb"\x89HDF", "it is an HDF5 file"),
     (rb"\x93NUMPY", "it is a NumPy array"),
-    (rb"version https://git-lfs", "it is a Git LFS pointer; fetch the picture with git lfs pull"),
+    (rb"version https://git-lfs", "it is a Git LFS pointer; fetch the image with git lfs pull"),
     (rb"\x00{16}", "it begins with zeros only (a copy that failed?)"),
 )
 MOST_BANDS = 4
@@ -44,7 +44,7 @@ _PICTURES = rb"\xff\xd8|\x89PNG|GIF8|RIFF....WEBP|II\*\0|MM\0\*|BM|\x00\x00\x00\
 
 
 class Unreadable(Exception):
-    """A picture that cannot be read; `reason` says why in a few words, without the path."""
+    """An image that cannot be read; `reason` says why in a few words, without the path."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -73,7 +73,7 @@ def error_reason(error: BaseException) -> str:
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>|'[^']*/[^']*'", "", str(error))).strip()
     low = text.lower()
     if "truncated" in low or "eof" in low or "premature" in low or isinstance(error, EOFError):
-        return "it is cut off: the file ends before the picture does"
+        return "it is cut off: the file ends before the image does"
     if "could not create decoder" in low:
         return "it is damaged or cut off"
     if "broken data stream" in low or "corrupt" in low or "decoder error" in low:
@@ -85,20 +85,20 @@ def unknown_content_reason(content: bytes) -> str:
     """What a file is that no decoder recognises, judged by its first bytes."""
     for sign, reason in _SIGNS:
         if re.match(sign, content[:512], re.DOTALL | re.IGNORECASE):
-            return f"not a picture: {reason}"
+            return f"not an image: {reason}"
     bands, bits = read_tiff_bands(content)
     if bands > MOST_BANDS:
         return (
-            f"it is a TIFF of {bands} bands, and pictures have up to {MOST_BANDS}; save the bands "
-            "of all images as one array in an .npz file, which may have more"
+            f"it is a TIFF of {bands} bands, and images may have up to {MOST_BANDS}; save "
+            "the bands of all images as one array in an .npz file, which may have more"
         )
     if bands > 1 and bits > 8:
-        return f"it is a TIFF of {bands} bands of {bits} bits; save it with 8 bits a band"
+        return f"it is a TIFF of {bands} bands of {bits} bits; save it with 8 bits per band"
     if re.match(_PICTURES, content, re.DOTALL):
-        return "it is damaged, or of a kind that is not read"
+        return "it is damaged, or its format is not supported"
     if _is_text(content[:256]):
-        return "not a picture: it is text"
-    return "not a picture that can be read: its first bytes are of no known format"
+        return "not an image: it is text"
+    return "not a readable image: its first bytes match no known format"
 
 
 def _is_text(start: bytes) -> bool:

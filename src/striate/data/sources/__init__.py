@@ -1,4 +1,4 @@
-"""Where labelled pictures come from: one file a kind, each ending in SOURCE."""
+"""The kinds of sources of labelled images: one file per kind, each ending in SOURCE."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

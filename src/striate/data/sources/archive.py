@@ -1,4 +1,4 @@
-"""The source that was packed: class folders or given splits in a zip or tar, read in place."""
+"""An archive as a source: class folders or splits in a zip or tar, read without unpacking."""
 
 from dataclasses import replace
 from functools import partial

@@ -1,4 +1,4 @@
-"""The source that was annotated in COCO's JSON: images, categories, and boxes that join them."""
+"""A JSON file of COCO as a source: images, categories, and boxes."""
 
 import json
 import os
@@ -130,7 +130,7 @@ class _CocoPart:
             or len(corners) != 4
             or not all(map(_is_finite_number, corners))
         ):
-            return Box(name=name, fault=f"the box of {what} is no box: {str(corners)[:40]}")
+            return Box(name=name, fault=f"the box of {what} is not valid: {str(corners)[:40]}")
         if not all(size):
             return Box(name=name)
         left, top, width, height = (float(each) for each in corners)
@@ -180,13 +180,14 @@ def _load_json(file: Path) -> dict[str, list[Any]]:
         ) from None
     except (ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:80]
-        raise SourceError(f"{path_to_text(file)} is no JSON: {why}.", "Write it again.") from None
+        raise SourceError(
+            f"{path_to_text(file)} is not valid JSON: {why}.", "Write the file again."
+        ) from None
     keys = ("images", "annotations", "categories")
     if not isinstance(said, dict) or not all(isinstance(said.get(key), list) for key in keys):
         raise SourceError(
-            f"{path_to_text(file)} is no JSON of COCO: it must hold the lists images, "
-            "annotations and "
-            "categories.",
+            f"{path_to_text(file)} is not a JSON file of COCO: it must hold the lists "
+            "images, annotations and categories.",
             "Give such a file, or list images and labels in a table (.csv, .jsonl).",
         )
     return {key: said[key] for key in keys}
@@ -211,10 +212,10 @@ def _refuse_missing_images(
     listed = [image for image in images.values() if not image.path.startswith("(")]
     if listed and all(image.fault for image in listed):
         raise SourceMissingError(
-            f"None of the {len(listed):,} images that {path_to_text(parts[0].file)} "
-            "lists is there, such "
-            f"as {listed[0].path}.",
-            f"They were looked for in {path_to_text(below.resolve())}; --root names their folder.",
+            f"None of the {len(listed):,} images that {path_to_text(parts[0].file)} lists "
+            f"exists, such as {listed[0].path}.",
+            f"They were looked for in {path_to_text(below.resolve())}. Name their folder "
+            "with --root.",
         )
 
 

@@ -1,4 +1,4 @@
-"""The source that other programs load: a map-style dataset, or any iterable of (image, label)."""
+"""A dataset of another library as a source: map-style, or an iterable of (image, label)."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -46,8 +46,9 @@ def read_dataset(source: object, options: ReadingOptions) -> Index:
             examples.append(example)
     note = say(
         "read.random_items",
-        "Two readings of the same item differ: the dataset draws at random. Each was read once, "
-        "and another fit will see other images; leave its random transforms out.",
+        "Reading the same item twice gave different images, so the dataset has "
+        "random transforms. Each item was read once, and another fit will see other "
+        "images. Leave its random transforms out.",
     )
     return Index(
         root="",
@@ -64,7 +65,7 @@ def read_dataset(source: object, options: ReadingOptions) -> Index:
 def open_dataset_row(index: Index, row: int) -> Content:
     """One picture as it was given, or the bytes of its file; raises `Unreadable`."""
     if index.images is None:
-        raise Unreadable("it was given in memory and is not there any more")
+        raise Unreadable("it was given in memory and is no longer available")
     picture: Content | str = index.images[row]
     return read_file(picture) if isinstance(picture, str) else picture
 
@@ -77,7 +78,7 @@ def _datasets_by_split(source: object) -> dict[str, Any]:
     if "" in splits or len(splits) < len(source):
         keys = ", ".join(str(key) for key in list(source)[:5])
         raise UsageError(
-            f"A dict of datasets has the keys train, val, test; this has {keys or 'none'}.",
+            f"A dict of datasets needs the keys train, val, test; this one has {keys or 'none'}.",
             "Give {'train': dataset, 'test': dataset}, or one dataset.",
         )
     return splits
@@ -102,7 +103,10 @@ def _iterate_items(dataset: Any) -> Iterator[tuple[Any, str]]:
             try:
                 yield (files[number] if files else dataset[number]), ""
             except Exception as error:  # the code is another's; it raises what it likes
-                yield None, f"the dataset cannot give it ({type(error).__name__}: {error!s:.80})"
+                yield (
+                    None,
+                    f"reading it from the dataset failed ({type(error).__name__}: {error!s:.80})",
+                )
         return
     number = 0
     try:
@@ -117,11 +121,11 @@ def _iterate_items(dataset: Any) -> Iterator[tuple[Any, str]]:
         raise
     except Exception as error:
         raise SourceError(
-            f"The iterable broke off after {number:,} images: {type(error).__name__}: {error}.",
-            "Mend it, or give a dataset with a length: then only such items are left out.",
+            f"The iterable failed after {number:,} images: {type(error).__name__}: {error}.",
+            "Fix it, or give a dataset with a length: then only such items are excluded.",
         ) from error
     raise SourceError(
-        f"The iterable gave {number:,} images and goes on; it may never end.",
+        f"The iterable has given {number:,} images and may never end.",
         "Give a part of it, itertools.islice(images, 50_000), or a dataset with a length.",
     )
 
@@ -147,7 +151,7 @@ def _find_class_names(dataset: Any) -> list[str]:
 
 
 def _is_random(dataset: Any) -> bool:
-    """Whether two readings of one of the first items differ."""
+    """Whether reading one of the first items twice gives different images."""
     if not _is_map_style(dataset) or find_item_files(dataset):
         return False
     for number in range(min(READ_TWICE, len(dataset))):

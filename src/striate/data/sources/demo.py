@@ -1,4 +1,4 @@
-"""The source `demo`: the set of pictures that the package carries."""
+"""The source `demo`: the data set in the package."""
 
 import json
 from dataclasses import dataclass

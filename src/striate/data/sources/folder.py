@@ -1,4 +1,4 @@
-"""The source that most people have: a folder with a sub-folder per class, or splits of such."""
+"""A folder as a source: one sub-folder per class, or splits with such sub-folders."""
 
 import difflib
 import os
@@ -98,7 +98,7 @@ def open_folder_row(index: Index, row: int) -> Content:
     example = index.examples[row]
     content = read_file(text_to_path(index.root, example.path))
     if example.bytes and len(content) != example.bytes:
-        raise Unreadable("it changed while it was being read")
+        raise Unreadable("it was changed while it was being read")
     return content
 
 
@@ -108,7 +108,7 @@ def _refuse_no_folder(root: Path) -> None:
     if not root.is_dir():
         above = path_to_text(root.parent)
         raise SourceError(
-            f"{path_to_text(root)} is a file; a folder with a sub-folder per class is due.",
+            f"{path_to_text(root)} is a file, not a folder with a sub-folder per class.",
             f"Give the folder of classes, such as {above}, or unpack it first if it is an archive.",
         )
     if not os.access(root, os.R_OK | os.X_OK):
@@ -128,7 +128,7 @@ def _did_you_mean(root: Path) -> str:
     if close:
         return "Did you mean " + " or ".join(path_to_text(there / name) for name in close) + "?"
     if known:
-        return f"Did you mean {known}, a set known by name? Or check the path."
+        return f"Did you mean {known}, a known data set? Or check the path."
     return f"{path_to_text(there.resolve())} holds no folder of a similar name; check the path."
 
 
@@ -200,7 +200,7 @@ def _walk_folder(
             yield folder, Example(path=above.rstrip("/"), status="set_aside", reason=reason)
             continue
         if _identity(facts) in met or _identity(facts) in above_all:
-            where = "above" if _identity(facts) in above_all else "that is read already"
+            where = "above" if _identity(facts) in above_all else "that was read already"
             yield folder, _ignored_row(above.rstrip("/"), f"a link to a folder {where}")
             continue
         met.add(_identity(facts))
@@ -248,7 +248,11 @@ def _file_row(entry: os.DirEntry[str], path: str, split: str, label: str) -> Exa
     try:
         facts = entry.stat()
     except OSError as error:
-        reason = "a link that leads nowhere" if entry.is_symlink() else str(error.strerror)
+        reason = (
+            "it is a link to something that does not exist"
+            if entry.is_symlink()
+            else str(error.strerror)
+        )
         return Example(path=path, status="set_aside", reason=reason)
     if not stat.S_ISREG(facts.st_mode):
         return Example(path=path, status="set_aside", reason=reason_for_mode(facts.st_mode))
@@ -296,8 +300,8 @@ def _folder_notes(
         if len(others) > 1:
             yield say(
                 "read.split_given",
-                "{name} is one of the splits of {above}; only this one is read. "
-                "Give {above} to keep them all.",
+                "{name} is one of the splits of {above}, and only this split was read. To "
+                "use all splits, give {above}.",
                 name=path_to_text(root.resolve().name),
                 above=path_to_text(root.resolve().parent.name),
             )

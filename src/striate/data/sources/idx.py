@@ -1,4 +1,4 @@
-"""The source in the format of MNIST: pairs of IDX files, images and labels, gzipped or not."""
+"""IDX files, the format of MNIST, as a source: images and labels, gzipped or not."""
 
 import gzip
 import math
@@ -58,9 +58,9 @@ def index_of_pairs(pairs: Sequence["IdxPair"], names: Sequence[str] = ()) -> Ind
         images, labels = _load_pictures(pair.images), _read_array(pair.labels)
         if len(images) != len(labels):
             raise SourceError(
-                f"{path_to_text(pair.images)} holds {len(images):,} images, and {pair.labels.name} "
-                f"{len(labels):,} labels.",
-                "Fetch both again.",
+                f"{path_to_text(pair.images)} holds {len(images):,} images, but "
+                f"{pair.labels.name} holds {len(labels):,} labels.",
+                "Download both files again.",
             )
         parts.append(
             ArrayPart(
@@ -97,7 +97,7 @@ def find_pairs(folder: Path, beginning: str = "") -> list[IdxPair]:
     if len(sets) > 1:
         several = sorted(f"{name}" for name in sets)
         raise SourceError(
-            f"{path_to_text(folder)} holds IDX files of several sets: {', '.join(several)}.",
+            f"{path_to_text(folder)} holds IDX files of several data sets: {', '.join(several)}.",
             f"Name one: {path_to_text(folder / (several[0] or several[1]))}",
         )
     return [_match_pair(path, stem) for stem, path in sorted(files.items())]
@@ -162,7 +162,7 @@ def _set_prefix(stem: str) -> str:
 def _missing_file_error(path: Path, kind: str) -> SourceMissingError:
     there = "images" if kind == "labels" else "labels"
     return SourceMissingError(
-        f"There are {there} in {path_to_text(path)}, and no {kind} beside them.",
+        f"{path_to_text(path)} has {there}, but no {kind} beside them.",
         f"Put the file beside it, such as {path.name.replace(there, kind).replace('3', '1')}",
     )
 
@@ -192,14 +192,14 @@ def _read_array(path: Path) -> NDArray[Any]:
                 dtype, shape = _read_header(stream)
                 array = read_packed_array(stream, dtype, shape)
                 if stream.read(1):
-                    raise EOFError("it goes on after its last image")
+                    raise EOFError("it has data after its last image")
                 return array
         with path.open("rb") as stream:
             dtype, shape = _read_header(stream)
             start = stream.tell()
         size = math.prod(shape) * dtype.itemsize
         if path.stat().st_size != start + size:
-            raise EOFError("it is not as long as its header says")
+            raise EOFError("it does not have the length that its header gives")
         return map_array(path, dtype, shape, start)
     except DAMAGE as error:
         raise damaged_array_error(path, error) from None
@@ -209,10 +209,10 @@ def _read_header(stream: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """Type and shape: two zeros, a code, how many axes, then their lengths, big end first."""
     head = stream.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES or not 1 <= head[3] <= 4:
-        raise ValueError("it does not begin as an IDX file does")
+        raise ValueError("it does not begin like an IDX file")
     lengths = stream.read(4 * head[3])
     if len(lengths) < 4 * head[3]:
-        raise EOFError("it ends too soon")
+        raise EOFError("it is cut off")
     return np.dtype(_TYPES[head[2]]), tuple(np.frombuffer(lengths, ">u4").tolist())
 
 

@@ -1,4 +1,4 @@
-"""The source that Python code has: arrays, PIL images or paths in memory, with labels or none."""
+"""Images in memory as a source: arrays, PIL images or paths, with or without labels."""
 
 import os
 from collections.abc import Sequence
@@ -43,12 +43,12 @@ def read_memory(source: object, options: ReadingOptions) -> Index:
     source = replace(source, images=many(source.images), labels=list(source.labels))
     if len(source.images) != len(source.labels):
         raise UsageError(
-            f"There are {len(source.images)} images and {len(source.labels)} labels.",
+            f"There are {len(source.images)} images but {len(source.labels)} labels.",
             "Give one label for each image.",
         )
     if len(source.groups) not in {0, len(source.images)}:
         raise UsageError(
-            f"There are {len(source.images)} images and {len(source.groups)} groups.",
+            f"There are {len(source.images)} images but {len(source.groups)} groups.",
             "Give one group for each image, or none at all.",
         )
     groups = source.groups if len(source.groups) else [""] * len(source.images)
@@ -86,7 +86,7 @@ def index_of_pictures(
 def open_memory_row(index: Index, row: int) -> Content:
     """One picture as it was given; a path is read."""
     if index.images is None:
-        raise Unreadable("it was given in memory and is not there any more")
+        raise Unreadable("it was given in memory and is no longer available")
     image = index.images[row]
     if isinstance(image, Stored):
         return image.read()
@@ -104,7 +104,7 @@ def open_memory_row(index: Index, row: int) -> Content:
         return to_channels_last(image)
     except Exception as error:  # the object is another's; it raises what it likes
         told = f": {error}" if isinstance(image, Image.Image) else ""
-        raise Unreadable(f"a {type(image).__name__} is not a picture{told:.80}") from None
+        raise Unreadable(f"a {type(image).__name__} is not an image{told:.80}") from None
 
 
 def _is_memory_source(source: object) -> bool:

@@ -1,4 +1,4 @@
-"""The source known by name: the classic sets, found on disk or fetched by torchvision."""
+"""A known data set as a source, found on disk or downloaded by torchvision."""
 
 import contextlib
 import importlib
@@ -53,7 +53,8 @@ def read_named(source: object, options: ReadingOptions) -> Index:
         if options.data_root is not None:
             raise SourceMissingError(
                 f"{path_to_text(base)} does not hold {name}: there is no {known.folder} in it.",
-                f"Unpack the set there, or leave --data-root out to fetch it: striate fit {name}",
+                "Unpack the data set there, or leave --data-root out to download it: striate "
+                f"fit {name}",
             )
         root = _ensure_fetched(name, known, base)
     try:
@@ -63,7 +64,7 @@ def read_named(source: object, options: ReadingOptions) -> Index:
             raise
         raise SourceError(
             f"{name} in {path_to_text(root)} cannot be read: {_first_line(error)}",
-            "Fetch or unpack it again.",
+            "Download or unpack it again.",
         ) from None
 
 
@@ -105,16 +106,16 @@ def _find_set_root(known: NamedSet, base: Path) -> Path | None:
 def _ensure_fetched(name: str, known: NamedSet, base: Path) -> Path:
     """The root to which torchvision has fetched a set; raises `SourceMissingError`."""
     told = f"{name} is not in {path_to_text(base)}, and"
-    hint = f"Where its files are already: striate fit {name} --data-root FOLDER"
+    hint = f"If you have its files: striate fit {name} --data-root FOLDER"
     if os.environ.get("HF_HUB_OFFLINE", "").casefold() in ("1", "true", "yes", "on"):
-        raise SourceMissingError(f"{told} HF_HUB_OFFLINE forbids to fetch it.", hint)
+        raise SourceMissingError(f"{told} HF_HUB_OFFLINE forbids the download.", hint)
     try:
         base.mkdir(parents=True, exist_ok=True)
         with _quiet_download():
             _fetch_set(known, base)
     except Exception as error:  # torchvision and urllib raise whatever they met
         raise SourceMissingError(
-            f"{told} torchvision could not fetch it: {_first_line(error)}", hint
+            f"{told} torchvision could not download it: {_first_line(error)}", hint
         ) from None
     return base
 
@@ -160,8 +161,8 @@ def _index_from_files(name: str, root: Path) -> Index:
         pairs = find_item_files(dataset)
         if not pairs:
             raise SourceError(
-                f"{name} in {path_to_text(root)} is laid out in another way than this "
-                "striate knows.",
+                f"{name} in {path_to_text(root)} has a layout that this version of striate "
+                "does not know.",
                 "Give the folder of its classes.",
             )
         labels = [label for _, label in pairs]

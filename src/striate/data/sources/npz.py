@@ -1,4 +1,4 @@
-"""What NumPy saved as a source: an `.npz` with images and labels, with splits or without."""
+"""An `.npz` file as a source: images and labels, with or without splits."""
 
 import re
 import threading
@@ -66,7 +66,9 @@ def read_npz(source: object, options: ReadingOptions) -> Index:
     if not roles.unread:
         return index
     unread = ", ".join(roles.unread)
-    note = say("read.unread_arrays", "Arrays that are not read: {names}.", names=unread)
+    note = say(
+        "read.unread_arrays", "Arrays in the file that were not read: {names}.", names=unread
+    )
     return replace(index, notes=(*index.notes, note))
 
 
@@ -119,9 +121,8 @@ def _load_part(
     for role, values in loaded.items():
         if len(values) != len(images):
             raise SourceError(
-                f"{_array_label(path, roles['image'])} holds {len(images):,} images, "
-                f"and {roles[role]} "
-                f"{len(values):,} entries.",
+                f"{_array_label(path, roles['image'])} holds {len(images):,} images, but "
+                f"{roles[role]} {len(values):,} entries.",
                 "Give one entry for each image.",
             )
     splits = [split] * len(images) if split else []
@@ -141,8 +142,9 @@ def _parse_splits(words: list[str], what: str) -> list[str]:
     if "" in splits or "train" not in splits:
         wrong = words[splits.index("")] if "" in splits else "no train"
         raise SourceError(
-            f"{what} says {wrong} for a split; train, val or test is due, and train must be there.",
-            "Mend the array, or leave it out to have splits cut.",
+            f"{what} has {wrong} as a split; splits are train, val and test, and train is "
+            "required.",
+            "Correct the array, or leave it out: then striate makes the splits.",
         )
     return splits
 
@@ -151,7 +153,7 @@ def _check_file(source: object) -> Path:
     path = check_source_file(source)
     if matching_ending(source, ENDINGS) == ".npy":
         raise SourceError(
-            f"{path_to_text(path)} is a single array; images and their labels are due.",
+            f"{path_to_text(path)} is a single array; images and labels are needed.",
             "Save both in one file: np.savez('set.npz', images=images, labels=labels)",
         )
     return path
@@ -162,7 +164,8 @@ def _missing_array_error(path: Path, arrays: Arrays, role: str, split: str = "")
     there = [f"{name} {array.shape}" for name, array in list(arrays.items())[:20]]
     due = f"{role}s" + (f" for {split}" if split else "")
     return SourceError(
-        f"{path_to_text(path)} has no array of {due}; it has: {', '.join(there) or 'none at all'}.",
+        f"{path_to_text(path)} has no array of {due}; its arrays are: "
+        f"{', '.join(there) or 'none at all'}.",
         f"Name it: --{role} NAME" if arrays and not split else _ADVICE,
     )
 

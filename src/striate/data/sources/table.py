@@ -1,4 +1,4 @@
-"""The source that lists images: a table file, or a frame of pandas or polars, a row an image."""
+"""A table as a source: a file, or a frame of pandas or polars, one image per row."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -114,7 +114,7 @@ def open_listed_row(index: Index, row: int) -> Content:
     example = index.examples[row]
     content = read_file(text_to_path(index.root, example.path))
     if example.bytes and len(content) != example.bytes:
-        raise Unreadable("it changed while it was being read")
+        raise Unreadable("it was changed while it was being read")
     return content
 
 
@@ -187,8 +187,9 @@ def _find_files(table: _Table, column: str) -> FoundPaths:
         text = _cell_path(cell)
         if text is None:
             raise UsageError(
-                f"{table.title} lists images by {type(cell).__name__}, such as {cell!r:.40}.",
-                "The column of images must hold paths; name another with --image.",
+                f"The column of images in {table.title} holds a {type(cell).__name__}, such "
+                f"as {cell!r:.40}, not a path.",
+                "Name the column of paths with --image.",
             )
         cells.append(text)
     return find_listed_files(cells, table.root, table.name)
@@ -245,12 +246,13 @@ def _read_splits(table: _Table, options: ReadingOptions) -> list[str]:
         if not split:
             told = f"{word} for a split" if word else "no split for some images"
             raise SourceError(
-                f"{table.title} has {told}; train, val or test is due.",
-                "Mend the column, name another (--split-column), or cut new splits: --split pool",
+                f"{table.title} has {told}; the split must be train, val or test.",
+                "Correct the column, name another (--split-column), or make new splits: "
+                "--split pool",
             )
     if "train" not in splits:
         raise SourceError(
-            f"{table.title} has no image whose split is train.", "Cut new splits: --split pool"
+            f"No image in {table.title} has the split train.", "Make new splits: --split pool"
         )
     return splits
 
@@ -270,12 +272,12 @@ def _merge_repeated_paths(
     contradicting = sum(example.reason.startswith(_SEVERAL["label"]) for example in kept)
     notes: list[Sentence] = []
     if repeated:
-        told = "Rows that name an image again, of which each counts once: {n:,}."
+        told = "Rows that repeat an image; each image is counted once: {n:,}."
         notes.append(say("read.repeated", told, n=repeated))
     if contradicting:
         told = (
-            "Images that are listed with several labels, set aside: {n:,}. If an image may have "
-            "several, add --task labels."
+            "Images listed with several different labels, excluded: {n:,}. If an image "
+            "may have several labels: --task labels"
         )
         notes.append(say("read.contradicting", told, n=contradicting))
     return kept, tuple(notes)
@@ -307,12 +309,12 @@ def _column_notes(
         bool(labels) and labels != (options.label,) and not is_set_by_user(options, "label"),
     )
     if not labels and guessed[0]:
-        told = "Images are listed in the column {image}; --image names another."
+        told = "Image paths are read from the column {image}. To use another: --image"
         return (say("read.image_column", told, image=image),)
     if any(guessed):
         told = (
-            "Images are listed in the column {image} and their labels in {label}; --image and "
-            "--label name others."
+            "Image paths are read from the column {image}, labels from {label}. To use "
+            "others: --image and --label"
         )
         return (say("read.columns", told, image=image, label=", ".join(labels)),)
     return ()
@@ -321,7 +323,7 @@ def _column_notes(
 def _unused_weight_notes(table: _Table, options: ReadingOptions) -> tuple[Sentence, ...]:
     if options.weight not in table.columns:
         return ()
-    told = "The column {column} has no effect yet: every image counts the same."
+    told = "The column {column} has no effect yet: all images have the same weight."
     return (say("read.weights_idle", told, column=options.weight),)
 
 

@@ -1,4 +1,4 @@
-"""The source that was drawn for YOLO: images, a text of boxes for each, names in data.yaml."""
+"""A YOLO data set as a source: images, a label file for each, class names in data.yaml."""
 
 import math
 import os
@@ -62,9 +62,7 @@ def read_yolo(source: object, options: ReadingOptions) -> Index:
         else:
             others.append(row)
     lost = {row.path for row in others if _is_label_file(row.path)} - met
-    images += [
-        BoxedImage(path=path, fault="a text of boxes whose image is missing") for path in lost
-    ]
+    images += [BoxedImage(path=path, fault="a label file without an image") for path in lost]
     others = [_ignore_label_files(row, met) for row in others if row.path not in lost]
     return index_of_boxes(
         images,
@@ -80,7 +78,7 @@ def read_yolo(source: object, options: ReadingOptions) -> Index:
 def _ignore_label_files(row: Example, texts: set[str]) -> Example:
     if row.status == "ignored":
         return row
-    reason = "the boxes of an image" if row.path in texts else "stands outside of the images"
+    reason = "the boxes of an image" if row.path in texts else "outside the images folder"
     return replace(row, status="ignored", reason=reason)
 
 
@@ -94,9 +92,11 @@ class _BoxLine:
 
 def _read_boxes(image: BoxedImage, root: Path, text: str, names: Sequence[str]) -> BoxedImage:
     if not text and not looks_like_picture(image.path):
-        return replace(image, fault="not a picture by its name")
+        return replace(image, fault="its name is not that of an image")
     if not text:
-        return replace(image, fault="it has no text of boxes; an empty one would say: none")
+        return replace(
+            image, fault="it has no label file; an empty label file would mean no object"
+        )
     try:
         lines = list(_parse_lines(read_file(text_to_path(root, text)), text))
     except Unreadable as error:
@@ -108,7 +108,10 @@ def _name_box(line: _BoxLine, names: Sequence[str], text: str) -> Box:
     if line.box.fault:
         return line.box
     if names and line.number >= len(names):
-        return Box(fault=f"{text} has the class {line.number}, and names are {len(names)}")
+        return Box(
+            fault=f"{text} has the class number {line.number}, but there are only {len(names)} "
+            "class names"
+        )
     return replace(line.box, name=names[line.number] if names else str(line.number))
 
 
@@ -117,7 +120,7 @@ def _parse_lines(content: bytes, text: str) -> Iterator[_BoxLine]:
     try:
         lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise Unreadable("it is no text") from None
+        raise Unreadable("it is not text") from None
     for place, line in enumerate(lines, start=1):
         words = line.split()
         if not words:
@@ -130,7 +133,7 @@ def _parse_lines(content: bytes, text: str) -> Iterator[_BoxLine]:
         outline = len(numbers) >= 6 and len(numbers) % 2 == 0
         sound = all(map(math.isfinite, numbers)) and number >= 0 and number == number // 1
         if not sound or not (len(numbers) in (4, 5) or outline):
-            yield _BoxLine(-1, Box(fault=f"{what} is no box: {line.strip()[:40]}"))
+            yield _BoxLine(-1, Box(fault=f"{what} is not a valid box: {line.strip()[:40]}"))
             continue
         if outline:
             left, top = min(numbers[0::2]), min(numbers[1::2])
@@ -176,7 +179,8 @@ def _open_root(source: object) -> tuple[Path, Path | None]:
     if not _holds_boxes(root):
         raise SourceMissingError(
             f"{path_to_text(file)} has no folder images with a folder labels beside it.",
-            f"They were looked for in {path_to_text(root.resolve())}; put the file beside them.",
+            f"They were looked for in {path_to_text(root.resolve())}. Put the file beside "
+            "these folders.",
         )
     return root, file if "names" in said else _find_names_file(root)
 
@@ -199,7 +203,7 @@ def _read_class_names(file: Path) -> tuple[str, ...]:
             lines = read_file(file).decode("utf-8-sig").splitlines()
         except (Unreadable, UnicodeDecodeError):
             raise SourceError(
-                f"{path_to_text(file)} cannot be read as text.", "Write it again."
+                f"{path_to_text(file)} cannot be read as text.", "Write the file again."
             ) from None
         return check_class_names([line for line in lines if line.strip()], path_to_text(file))
     names = _read_yaml(file)["names"]
@@ -207,7 +211,8 @@ def _read_class_names(file: Path) -> tuple[str, ...]:
         names = [names[k] for k in range(len(names))]
     if not isinstance(names, list) or not names:
         raise SourceError(
-            f"The names in {path_to_text(file)} are no list of classes.", "Write names: [cat, dog]"
+            f"The names in {path_to_text(file)} are not a list of classes.",
+            "Write names as a list: [cat, dog]",
         )
     return check_class_names(names, path_to_text(file))
 

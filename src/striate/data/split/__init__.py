@@ -1,1 +1,1 @@
-"""Which images stay together, and which side of the split each is on."""
+"""Groups of images that stay together, and the split."""

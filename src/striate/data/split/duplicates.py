@@ -1,4 +1,4 @@
-"""Index and Cache -> groups: equal files, equal pixels, and the same photo saved anew."""
+"""Groups of duplicates: equal files, equal pixels, and the same image saved again."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -114,7 +114,7 @@ def duplicate_families(index: Index, copies: Rows) -> tuple[tuple[int, ...], ...
 
 
 def describe_family(index: Index, family: tuple[int, ...]) -> Family:
-    """A family as it is told: its paths and labels, and what its files have in common."""
+    """A family of duplicates: its paths and labels, and what its files have in common."""
     examples = [index.examples[row] for row in family]
     return Family(
         kind=_family_kind(examples),
@@ -124,7 +124,7 @@ def describe_family(index: Index, family: tuple[int, ...]) -> Family:
 
 
 def judging_split(index: Index) -> str:
-    """The given split that judges: test, else val; "" where no splits are given."""
+    """The given split that is used for evaluation: test, else val; "" without given splits."""
     given = set(index.given_splits)
     if "train" not in given:
         return ""
@@ -132,7 +132,7 @@ def judging_split(index: Index) -> str:
 
 
 def find_split_leaks(index: Index, families: tuple[tuple[int, ...], ...]) -> tuple[Leak, ...]:
-    """Every image of the judging split with the same picture in another given split."""
+    """Every image of the evaluated split with a duplicate in another given split."""
     judge = judging_split(index)
     leaks = []
     for family in families if judge else ():

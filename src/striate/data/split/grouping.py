@@ -1,4 +1,4 @@
-"""Index -> the Index with what must stay on one side named: by a pattern in the paths."""
+"""Groups by a regular expression on the paths."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -27,9 +27,9 @@ def set_groups(index: Index, options: ReadingOptions) -> Index:
         return index
     if len(names) == 1:
         raise SourceError(
-            f"All {len(used):,} images in {index.name} are of one group, {names.pop()}; "
-            "none is left to judge by.",
-            "Groups are patients, writers, videos: there must be several.",
+            f"All {len(used):,} images in {index.name} are in one group, {names.pop()}, "
+            "so no test split is possible.",
+            "Give several groups, such as patients, writers or videos.",
         )
     return replace(index, notes=(*index.notes, *_group_notes(used, options.group_pattern)))
 
@@ -59,9 +59,9 @@ def _group_by_pattern(index: Index, pattern: str) -> Index:
     used = [example for example in examples if example.status == "used"]
     if used and not any(example.group for example in used):
         raise SourceError(
-            f"--group-pattern {pattern!r} fits none of the {len(used):,} paths in {index.name}, "
-            f"such as {used[0].path}.",
-            "It is looked for anywhere in the path; what stands in ( ) becomes the group.",
+            f"--group-pattern {pattern!r} matches none of the {len(used):,} paths in "
+            f"{index.name}, such as {used[0].path}.",
+            "The pattern is searched anywhere in the path; its ( ) captures the group.",
         )
     return replace(index, examples=examples)
 
@@ -94,7 +94,7 @@ def _group_notes(used: list[Example], pattern: str | None) -> list[Sentence]:
     notes = [
         say(
             "read.groups",
-            "{groups:,} groups, of {least:,} to {most:,} images, each kept on one side.",
+            "{groups:,} groups of {least:,} to {most:,} images; each group is in one split only.",
             groups=len(sizes),
             least=min(sizes.values()),
             most=max(sizes.values()),
@@ -105,7 +105,8 @@ def _group_notes(used: list[Example], pattern: str | None) -> list[Sentence]:
         notes.append(
             say(
                 "read.group_unmatched",
-                "Images that are of no group, and so stand alone: {n:,} of {of:,}, such as {path}.",
+                "Images without a group, so each is a group of its own: {n:,} of {of:,}, "
+                "such as {path}.",
                 n=alone,
                 of=len(used),
                 path=first,

@@ -1,4 +1,4 @@
-"""Index and Cache -> whether neighbours by file name are more alike than chance: bursts, videos."""
+"""Whether neighbours by file name are more similar than by chance: bursts, videos."""
 
 import re
 from collections import Counter, defaultdict
@@ -48,26 +48,27 @@ def find_series(index: Index, cache: Cache, groups: Rows) -> Series | None:
 
 
 def series_notes(series: Series | None) -> tuple[Sentence, ...]:
-    """What is suspected, with its figures and what to type; nothing where nothing is."""
+    """A note if a series is suspected, with its figures and what to type."""
     if series is None or not series.suspected:
         return ()
     figures = {"n": series.n, "share": series.share, "chance": series.chance}
     if series.pattern:
         note = say(
             "split.series",
-            "Images that follow each other by name are more alike than chance, as bursts and video "
-            "frames are: of {n:,}, {share:.1%} have their nearest look-alike within 3 places; by "
-            "chance {chance:.1%}. To keep neighbours on one side: --group-pattern '{pattern}'",
+            "Images that follow each other by file name are similar, as in bursts or "
+            "video frames: for {share:.1%} of {n:,} images the most similar image is "
+            "within 3 places; by chance {chance:.1%}. To keep neighbours in one split: "
+            "--group-pattern '{pattern}'",
             **figures,
             pattern=series.pattern,
         )
         return (note,)
     note = say(
         "split.series_unnamed",
-        "Images that follow each other by name are more alike than chance, as bursts and video "
-        "frames are: of {n:,}, {share:.1%} have their nearest look-alike within 3 places; by "
-        "chance {chance:.1%}. No pattern of the names groups them: list them in a table with a "
-        "column group.",
+        "Images that follow each other by file name are similar, as in bursts or "
+        "video frames: for {share:.1%} of {n:,} images the most similar image is "
+        "within 3 places; by chance {chance:.1%}. The file names show no groups: "
+        "list the images in a table with a column group.",
         **figures,
     )
     return (note,)

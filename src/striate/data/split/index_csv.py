@@ -1,4 +1,4 @@
-"""The `index.csv` of an earlier run -> which of today's images it had, and on which side."""
+"""The `index.csv` of an earlier run: which of the present images it had, in which split."""
 
 import csv
 from collections import Counter
@@ -12,17 +12,16 @@ from striate.values import SPLITS, Example, Index, Split
 
 
 def earlier_split_sides(path: str, index: Index) -> dict[int, str]:
-    """The side of every row in use that stood in an earlier run, by equal bytes or pixels.
+    """The earlier split of every row in use that an earlier run had, by bytes or pixels.
 
-    Raises `UsageError` where the file is no `index.csv` with a split, `SourceError` where none
-    of today's images is in it.
+    Raises `UsageError` if the file is not an `index.csv` with splits, `SourceError` if none of the
+    present images is in it.
     """
     known = dict(_earlier_image_sides(path))
     if not known:
         raise UsageError(
-            f"{path} says of no image on which side it was; a run that was judged by "
-            "cross-validation has no split.",
-            "Name the index.csv of a run with a test split, or leave --split out.",
+            f"{path} names no splits: a run that was evaluated by cross-validation has none.",
+            "Give the index.csv of a run with a test split, or leave --split out.",
         )
     sides = {}
     for row in index.used():
@@ -33,8 +32,8 @@ def earlier_split_sides(path: str, index: Index) -> dict[int, str]:
             sides[int(row)] = side
     if not sides:
         raise SourceError(
-            f"None of the {len(index.used()):,} images in {index.name} stands in {path}.",
-            "Name the index.csv of a run on earlier images of the same source.",
+            f"None of the {len(index.used()):,} images in {index.name} is listed in {path}.",
+            "Give the index.csv of a run on earlier images of the same source.",
         )
     return sides
 
@@ -51,8 +50,9 @@ def _earlier_image_sides(path: str) -> Iterator[tuple[tuple[str, str], str]]:
                             found.append(((kind, line[f"{kind}_hash"]), line["split"]))
     except (KeyError, csv.Error, UnicodeDecodeError, OSError) as error:
         raise UsageError(
-            f"{path_to_text(path)} is no index.csv of a run ({type(error).__name__}: {error}).",
-            "Name the index.csv in the folder of an earlier run.",
+            f"{path_to_text(path)} is not the index.csv of a run ({type(error).__name__}: "
+            f"{error}).",
+            "Give the index.csv in the folder of an earlier run.",
         ) from None
     # The last counts in a dict: training images come last.
     yield from sorted(found, key=lambda pair: -SPLITS.index(pair[1]))
@@ -61,9 +61,9 @@ def _earlier_image_sides(path: str) -> Iterator[tuple[tuple[str, str], str]]:
 def complete_index(index: Index, split: Split) -> Index:
     """The index with the split of every used example, and its group.
 
-    A group has the name that the source gave it (of several joined by copies: the first by code
-    point); one that only copies made has a number. A test image that does not count names the
-    picture in training that it is a copy of.
+    A group has the name that the source gave it (the first by code point if duplicates joined
+    several); a group that only duplicates made has a number. A test image that is not counted names
+    the training image that it duplicates.
     """
     side = {
         int(row): name
@@ -90,7 +90,7 @@ def complete_index(index: Index, split: Split) -> Index:
         if row in leaked or row in set_apart:
             other = index.examples[twin[group]].path if group in twin else "an image in training"
             of_given = "given as a test image, but" if row in set_apart else "not counted:"
-            copy = f"{of_given} the same picture as {other}"
+            copy = f"{of_given} the same image as {other}"
             reason = f"{copy}; {reason}" if reason else copy
         return replace(
             example,

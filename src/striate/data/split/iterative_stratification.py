@@ -1,8 +1,8 @@
-"""Deals images with several labels out, the rarest label first, so that each part gets its share.
+"""Assign images with several labels to splits, the rarest label first, in whole groups.
 
 Iterative stratification: Sechidis, Tsoumakas & Vlahavas, "On the stratification of multi-label
-data", ECML 2011, algorithm 1; here whole groups of images are dealt, ties go to the group whose
-seeded key comes first.
+data", ECML 2011, algorithm 1; here whole groups of images are assigned, and ties go to the group
+whose seeded key comes first.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The same photo saved anew (re-encoded, resized, brighter, grey): found in the cached pixels."""
+"""Near duplicates (re-encoded, resized, brighter, grey), found in the cached pixels."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

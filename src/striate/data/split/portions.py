@@ -1,4 +1,4 @@
-"""Deals whole groups of images out, so that each part gets its share of each class."""
+"""Assign whole groups of images to splits, so that each split gets its share of each class."""
 
 import hashlib
 from collections import Counter, defaultdict

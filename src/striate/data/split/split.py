@@ -1,4 +1,4 @@
-"""Index and groups -> Split: who trains, who chooses, who judges; whole groups, seeded."""
+"""The split of an index into training, validation and test: whole groups, seeded."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -24,11 +24,11 @@ FOLDS = 5
 def split_index(index: Index, groups: Rows, options: SplitOptions) -> Split:
     """The split of an index by the rules of docs/reference/contracts.md.
 
-    `groups` has a number for every row. Given splits are kept (`auto`) unless too few of
-    their test images are clean; else 70 / 15 / 15 by class; five folds where that would leave
-    too little to judge by. Where `options.split` names the `index.csv` of an earlier run, its
-    images stay where they were and new ones are shared out. `leaked` is a part of `test`.
-    Depends on seed, contents and labels, never on the order of rows.
+    `groups` has a number for every row. Given splits are kept (`auto`) unless too few of their test
+    images are without duplicates; else 70 / 15 / 15, stratified by class; five folds if the test
+    split would be too small. If `options.split` names the `index.csv` of an earlier run, its images
+    stay in their splits and new ones are added. `leaked` is a part of `test`. Depends on seed,
+    contents and labels, never on the order of rows.
     """
     units = split_groups(index, groups, options.seed)
     notes = [*_contradiction_notes(index, units)]
@@ -63,7 +63,7 @@ def _use_given_splits(
     roles: dict[str, str],
     notes: list[Sentence],
 ) -> Split | None:
-    """The given splits, a val cut from train where none is left; None: they cannot judge."""
+    """The given splits, with a val taken from train if none is left; None if test is too small."""
     rows = _given_rows(index, roles)
     test, leaked = _given_test(index, groups, roles)
     if len(leaked):
@@ -73,8 +73,9 @@ def _use_given_splits(
         notes.append(
             say(
                 "split.given_too_small",
-                "Different test images that are in no other split: {n:,}. To judge by, {fewest} "
-                "are needed; so the given splits are left aside and all images are pooled.",
+                "The given test split has only {n:,} images that are not duplicates of other "
+                "splits; at least {fewest} are needed. So all images are pooled and split "
+                "anew.",
                 n=clean,
                 fewest=FEWEST_TEST,
             )
@@ -84,8 +85,8 @@ def _use_given_splits(
         notes.append(
             say(
                 "split.val_is_test",
-                "The given validation split serves as the test split, since a number that was "
-                "used for choosing is not a test; a new validation split is cut from train.",
+                "The given validation split is used as the test split, because there is "
+                "none. A new validation split is taken from train.",
             )
         )
     train, val = _sorted_rows(rows["train"]), _sorted_rows(rows["val"])
@@ -98,7 +99,7 @@ def _use_given_splits(
         notes.append(
             say(
                 "split.val_copies",
-                "Validation images that are the same pictures as training images: {n:,} of {of:,}.",
+                "Validation images that are duplicates of training images: {n:,} of {of:,}.",
                 n=len(copies),
                 of=len(val),
             )
@@ -128,7 +129,7 @@ def _extend_earlier_split(
     sides: dict[int, str],
     notes: list[Sentence],
 ) -> Split:
-    """Earlier images where they were, new ones of their groups beside them, the others by share."""
+    """Earlier images in their splits, new ones of their groups with them, others by share."""
     every = np.arange(len(index.examples))
     side_of_group: dict[int, str] = {}
     for name in ("test", "val", "train"):  # of a group on several sides, new images train
@@ -147,7 +148,7 @@ def _extend_earlier_split(
     leaked = test[np.isin(groups[test], seen)]
     kept = say(
         "split.filled_up",
-        "Images that stay on the side where the earlier run had them: {kept:,}; new ones: {new:,}.",
+        "Images that stay in the split of the earlier run: {kept:,}; new images: {new:,}.",
         kept=len(sides),
         new=len(index.used()) - len(sides),
     )
@@ -202,16 +203,15 @@ def _too_small_note(index: Index, images: int, fewest: int) -> Sentence:
     if index.task == "number":
         return say(
             "split.tiny_number",
-            "A test split would hold {n:,} different images: too few. The figures come from "
-            "{folds}-fold cross-validation instead.",
+            "Too few images for a test split: it would hold {n:,} (without duplicates). "
+            "So {folds}-fold cross-validation is used.",
             n=images,
             folds=FOLDS,
         )
     return say(
         "split.tiny",
-        "A test split would hold {n:,} different images, {fewest:,} of the rarest class: too "
-        "few. "
-        "The accuracy comes from {folds}-fold cross-validation instead.",
+        "Too few images for a test split: it would hold {n:,} (without duplicates), "
+        "{fewest:,} of the smallest class. So {folds}-fold cross-validation is used.",
         n=images,
         fewest=fewest,
         folds=FOLDS,
@@ -221,9 +221,9 @@ def _too_small_note(index: Index, images: int, fewest: int) -> Sentence:
 def _few_per_class_note(least: int) -> Sentence:
     return say(
         "split.few_a_class",
-        "The rarest class has {least:,} images. What can be measured: the accuracy over all "
-        "classes, with a wide interval. What cannot: the accuracy of a single class, how true the "
-        "stated probabilities are, and whether a training beats the linear model.",
+        "The smallest class has {least:,} images. The accuracy over all classes can "
+        "be measured, with a wide interval. Not measurable: the accuracy of a single "
+        "class, the calibration, and whether training beats the linear model.",
         least=least,
     )
 
@@ -251,8 +251,8 @@ def _contradiction_notes(index: Index, units: list[SplitGroup]) -> Iterable[Sent
         other = next(r for r in first if index.examples[r].label != index.examples[first[0]].label)
         yield say(
             "split.contradictory",
-            "Pictures that stand under different labels: {n:,}, for example {one} and {other}. "
-            "They are kept out of the test split.",
+            "Duplicates with different labels: {n:,} images, for example {one} and "
+            "{other}. They are kept out of the test split.",
             n=len(torn),
             one=index.examples[first[0]].path,
             other=index.examples[other].path,
@@ -262,8 +262,8 @@ def _contradiction_notes(index: Index, units: list[SplitGroup]) -> Iterable[Sent
 def _leak_note(leaked: int, test: int) -> Sentence:
     return say(
         "split.leaked",
-        "Test images that are the same pictures as images in training or validation, and so "
-        "do not count: {n:,} of {of:,}.",
+        "Leakage: {n:,} of {of:,} test images are duplicates of training or "
+        "validation images and are not counted.",
         n=leaked,
         of=test,
     )

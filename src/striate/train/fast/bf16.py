@@ -54,6 +54,7 @@ def _first_stage_node(fused: fx.GraphModule) -> fx.Node:
     passed = [node for node in inside if node is not first and set(node.users) - inside]
     if passed or len(inside) + 1 >= len(fused.graph.nodes):
         raise ValueError("the first stage is not a stage of its own")
+    # torch.fx types the arguments of a node as Any.
     return first  # type: ignore[no-any-return]
 
 

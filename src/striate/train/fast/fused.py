@@ -57,6 +57,7 @@ class _Stages(nn.Module):
         self.backbone = backbone
 
     def forward(self, images_NCHW: Tensor) -> list[Tensor]:
+        # Every backbone has `stages`; nn.Module does not declare it.
         stages: list[Tensor] = self.backbone.stages(images_NCHW)  # type: ignore[operator]
         return stages
 

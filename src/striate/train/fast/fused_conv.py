@@ -74,6 +74,7 @@ class FusedConv(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "FusedConv":
         # Weights in the kernel's own order cannot be converted; they are made again.
         self._ordered = {}
+        # torch leaves `_apply` without types.
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
 
 

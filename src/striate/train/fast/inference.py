@@ -99,6 +99,7 @@ class _PlainStages(nn.Module):
         self.backbone = backbone
 
     def forward(self, images_NCHW: Tensor) -> list[Tensor]:
+        # Every backbone has `stages`; nn.Module does not declare it.
         maps: list[Tensor] = self.backbone.stages(images_NCHW)  # type: ignore[operator]
         return maps
 
