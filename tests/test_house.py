@@ -13,8 +13,7 @@ import click
 import pytest
 
 import striate
-from striate import catalog
-from striate.values import Options
+from striate.values import Options, catalog
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "striate"

@@ -37,7 +37,17 @@ from striate.report.terminal import open_progress_watcher
 from striate.store.clock import TimeBudget
 from striate.train.fast.machine import apply_machine, measure_machine
 from striate.train.head import build_network
-from striate.values import RANDOM, Cache, Index, Machine, ModelSpec, Options, Rows, Watch, unwatched
+from striate.values import (
+    RANDOM,
+    Cache,
+    Index,
+    Machine,
+    ModelSpec,
+    Options,
+    Rows,
+    Watch,
+    unwatched,
+)
 
 
 class ImageClassifier(

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from striate import catalog
 from striate.augment import Augment, augment_batch
 from striate.augment.blur import random_blur
 from striate.augment.colour import colour_jitter
@@ -24,6 +23,7 @@ from striate.augment.translate import random_translation
 from striate.augment.trivial import OPERATIONS as TRIVIAL
 from striate.augment.trivial import trivial_augment
 from striate.errors import UsageError
+from striate.values import catalog
 
 OPERATIONS: dict[str, Augment] = catalog.collect_constants("augment", "AUGMENT")
 EACH = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())

@@ -10,7 +10,6 @@ import pytest
 from tests import made
 
 from striate import diagnose
-from striate.catalog import collect_constants
 from striate.data.split.image_series import series_notes
 from striate.diagnose import fit_verdict, judgement_of, run_checks, widen_interval
 from striate.diagnose.overfitting import loss_rise_of_values
@@ -19,6 +18,7 @@ from striate.metrics import intervals
 from striate.report.headline import verdict_text
 from striate.report.language import load_words
 from striate.values import Finding, Outlier, Predictions, Series, Values
+from striate.values.catalog import collect_constants
 
 
 def said(values: Values, code: str) -> Finding:

@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from striate import catalog
 from striate.errors import UsageError
 from striate.nets import count_multiply_adds, find_net
-from striate.values import RANDOM, NetCard, NetSettings
+from striate.values import RANDOM, NetCard, NetSettings, catalog
 
 CARDS: dict[str, NetCard] = {
     card.name: card

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate import catalog
 from striate.errors import UsageError
+from striate.values import catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate import catalog
 from striate.command.prediction_rows import format_cell, table_lines
 from striate.errors import MachineError
 from striate.store.summary import package_versions
-from striate.values import Architecture, LayerCard, Machine, NetCard
+from striate.values import Architecture, LayerCard, Machine, NetCard, catalog
 
 # What works without these, and what to type for more.
 EXTRAS = (

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from striate.catalog import collect_constants
 from striate.data.class_names import settle_classes
 from striate.data.columns import is_set_by_user, options_for_evaluation, refuse_useless_columns
 from striate.data.estimator_input import entry, unusable
@@ -36,6 +35,7 @@ from striate.data.split_words import refuse_splits_as_classes
 from striate.data.tasks import infer_task, settle_task, write_labels
 from striate.errors import SourceError, StriateError, UsageError
 from striate.values import Example, Index, ReadingOptions, Sentence, names_in, say
+from striate.values.catalog import collect_constants
 
 CHUNK = 128
 SMALL_FILE = 16 << 10

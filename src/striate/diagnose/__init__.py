@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.catalog import collect_constants
 from striate.metrics import intervals
 from striate.values import (
     CLOSED_FORM,
@@ -23,6 +22,7 @@ from striate.values import (
     filled,
     say,
 )
+from striate.values.catalog import collect_constants
 
 # A dozen checks look at one run; at this level each, a healthy run hears a false alarm from any
 # of them less often than one time in ten.

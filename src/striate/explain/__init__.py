@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from striate.catalog import collect_constants
 from striate.train.head import Network
 from striate.values import Cache, Explanation, Values
+from striate.values.catalog import collect_constants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from striate import catalog
 from striate.errors import UsageError
-from striate.values import NetCard, NetSettings
+from striate.values import NetCard, NetSettings, catalog
 
 
 class Backbone(Protocol):

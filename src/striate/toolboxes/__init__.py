@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from striate import catalog
 from striate.toolboxes.graph import Array, Graph, ToolboxError
+from striate.values import catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
