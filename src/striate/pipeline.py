@@ -81,6 +81,11 @@ def fit(
         watch(Progress(stage="split", finished=True, note=_split_sentence(split)))
         machine = measure_machine(options.device)
         run.note(machine=machine)
+        free = clock.free_share(machine.threads)
+        if free < 1:
+            watch(Progress(stage="plan", note=_busy_sentence(free)))
+            speeds = {name: free * speed for name, speed in machine.speeds.items()}
+            machine = replace(machine, speeds=speeds)
         with apply_machine(machine):
             training = training_options(run.record.settings, overrides)
             fit_and_predict(run, index, split, cache, machine, training, given_plan, watch)
@@ -133,6 +138,15 @@ def _refuse_if_strict(index: Index, options: Options) -> None:
             f"allows none: {aside[0].path} ({aside[0].reason}).",
             "Repair or remove these files, or leave --strict out.",
         )
+
+
+def _busy_sentence(free: float) -> Sentence:
+    return say(
+        "pipeline.busy",
+        "Other programs keep this machine busy: about {free:.0%} of its speed is free, and the "
+        "plan reckons with that.",
+        free=free,
+    )
 
 
 def _source_sentence(index: Index) -> Sentence:

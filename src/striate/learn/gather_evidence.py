@@ -17,6 +17,7 @@ from striate.probe.ridge import RidgeFit
 from striate.probe.similarity import class_mean_hits, measure_layer_shift, nearest_neighbour_hits
 from striate.probe.stage_probes import gather_probes
 from striate.probe.trials import make_trial, measure_training_speed
+from striate.strategy.budget import training_seconds
 from striate.strategy.choose import choose_trials
 from striate.strategy.corners import find_corner
 from striate.strategy.expected_gain import strategies_to_measure
@@ -41,6 +42,7 @@ from striate.values.seeds import make_rng
 COPIES_SHARE = 0.08
 MOST_LOOKED_AT = 2000  # images
 MOST_GROWN = 5000  # images
+FITS_OF_GROWTH = 4
 # One-sided 5 %.
 SURE = 1.645
 
@@ -108,16 +110,40 @@ def _with_data_position(
     labels, groups = data.labels[some], data.groups[some]
     near = nearest_neighbour_hits(top, labels, groups, data.seed)
     means = class_mean_hits(top, labels, len(data.index.classes), groups)
-    spec = pretrained_spec(context, linear.net, linear.input_size, linear.network.taps)
-    shift = measure_layer_shift(linear.network, data.cache, data.train, spec, data.seed)
     evidence = replace(
         evidence,
         neighbour=wilson(int(near.sum()), len(near)),
         class_mean=wilson(int(means.sum()), len(means)),
-        shift=shift,
     )
-    evidence = replace(evidence, growth=_measure_growth(data, linear))
-    return replace(evidence, corner=find_corner(evidence))
+    late = []
+    if context.budget.seconds_left() > 0:
+        spec = pretrained_spec(context, linear.net, linear.input_size, linear.network.taps)
+        shift = measure_layer_shift(linear.network, data.cache, data.train, spec, data.seed)
+        evidence = replace(evidence, shift=shift)
+    else:
+        late.append(
+            say(
+                "skipped.shift",
+                "How far these images are from those the network learnt from was not measured: the "
+                "time was used up. Give more minutes with --minutes to have it measured.",
+            )
+        )
+    if _growth_seconds(linear) <= training_seconds(context.budget.seconds_left()):
+        evidence = replace(evidence, growth=_measure_growth(data, linear))
+    elif len(data.val):
+        late.append(
+            say(
+                "skipped.growth",
+                "Whether more images would help was not measured: the time was used up. Give more "
+                "minutes with --minutes to have it measured.",
+            )
+        )
+    return replace(evidence, corner=find_corner(evidence), notes=(*evidence.notes, *late))
+
+
+def _growth_seconds(linear: LinearProbes) -> float:
+    """What the learning curve takes: the fits of some subsets cost about as much as four of all."""
+    return FITS_OF_GROWTH * linear.probed.best.seconds
 
 
 def _measure_growth(data: FitData, linear: LinearProbes) -> Growth | None:
@@ -149,6 +175,8 @@ def measure_training_speeds(
     precisions: dict[str, str] = {}
     for strategy in wanted:
         for precision in _precisions_to_try(context.machine):
+            if strategy in speeds and not training_seconds(context.budget.seconds_left()):
+                break  # on a busy machine the first of the two took all there was
             speed = _measure_speed(context, evidence, strategy, precision)
             if speed > speeds.get(strategy, 0.0):
                 speeds[strategy], precisions[strategy] = speed, precision

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from striate.learn.context import FitContext, StageCache
 from striate.learn.linear.backbones import NETWORKS
-from striate.learn.linear.linear_model import FEATURES
+from striate.learn.linear.linear_model import FEATURES, SIZES
 from striate.store.files import Codec
 from striate.store.shelf import CODECS
 
@@ -40,4 +40,4 @@ def scoped_cache(keep: StageCache, folder: str) -> StageCache:
     return kept
 
 
-SHARED_STAGES = (FEATURES, NETWORKS)
+SHARED_STAGES = (FEATURES, NETWORKS, SIZES)

@@ -21,6 +21,7 @@ from striate.values import Cache, History, Machine, Plan, Rows, Sentence, Target
 from striate.values.seeds import seed_for
 
 LEAST_STEPS = 3  # steps
+SLOW = 3.0  # times the seconds of a measurement, then it ends
 
 
 def measure_training_speed(
@@ -38,7 +39,8 @@ def measure_training_speed(
     """Images per second of the plan's training step, by the median step of about `seconds`.
 
     The first step, which builds kernels, does not count, nor does the frozen part, which is
-    computed only once. The network's weights are restored. `clock` may be process time, if other
+    computed only once. On a machine so slow that three steps take too long, one is the measure, if
+    need be the first. The network's weights are restored. `clock` may be process time, if other
     programs are running.
     """
     pretrained = plan.strategy.value != "scratch"
@@ -115,10 +117,15 @@ def _time_steps(
     upper = cache_frozen_stages(network, plan, feed, rows, rows[:0], machine)
     learner, feed = (network, feed) if upper is None else upper
     generator = torch.Generator().manual_seed(seed_for(plan.seed, "speed"))
+    first = clock()
     training_step(learner, optimizer, plan, feed, rows, generator, 0.0)
     start = clock()
+    if start - first > SLOW * seconds:
+        return size / (start - first)
     each: list[float] = []
-    while clock() - start < seconds or len(each) < LEAST_STEPS:
+    while (passed := clock() - start) < seconds or len(each) < LEAST_STEPS:
+        if each and passed > SLOW * seconds:
+            break
         begun = clock()
         training_step(learner, optimizer, plan, feed, rows, generator, 0.0)
         each.append(clock() - begun)

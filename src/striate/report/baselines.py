@@ -172,6 +172,8 @@ def _lead(ladder: Ladder, words: Words) -> str:
     They are compared only where both were trained and evaluated on the same images.
     """
     shallow = next((rung for rung in ladder.rungs if rung.name == "shallow"), ladder.rungs[0])
+    if shallow.name in ("majority", "chosen") and ladder.left_out:
+        return _left_out(ladder, words)
     found = shallow.difference
     if found is None:
         return words("ladder.lead_unequal", learnt=shallow.train_images, train=ladder.train_images)
@@ -261,8 +263,15 @@ def _draw_curves(
     return canvas.svg("ladder-curves", title, words("ladder.curves_note"))
 
 
+def _left_out(ladder: Ladder, words: Words) -> str:
+    names = words("unit.comma").join(words.named("rung", name) for name in ladder.left_out)
+    return words("ladder.left_out", names=names)
+
+
 def _note(ladder: Ladder, words: Words) -> str:
     sentences = [words("ladder.note")]
+    if ladder.left_out:
+        sentences.append(_left_out(ladder, words))
     fewest = min(rung.train_images for rung in ladder.rungs)
     judged = ladder.rungs[-1].accuracy.n
     if fewest < ladder.train_images:

@@ -10,6 +10,7 @@ features.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -55,6 +56,7 @@ Measured = tuple[Rung, Hits]
 PILOT = 300  # training images of the trial that measures the time; no sample is smaller
 MOST_JUDGES = 10_000  # evaluated images: their interval is narrow enough
 RANDOM_SIZE = 64  # px, the side of images in front of random convolutions
+SPARED = 4.0  # seconds that the report takes at least: with less left no rung is begun
 ASIDE = ("decode", "split", "report", "ladder")  # stages that are not the chosen model's own
 
 
@@ -132,17 +134,23 @@ def measure_baselines(run: Run, values: Values) -> Ladder:
     )
     closed = values.plan.strategy.value in CLOSED_FORM
     with_pretrained = not closed and evidence is not None and bool(evidence.net)
-    if split.evaluation != "cross-validation":
+    if split.evaluation != "cross-validation" and run.clock.remaining() > SPARED:
         seconds = run.clock.remaining() - REPORT_SECONDS
         course = _fit_in_seconds(course, seconds / (3 if with_pretrained else 2))
-    measured = [
-        _majority_rung(course, values),
-        _linear_rung(course, "shallow", lambda rows: shallow_features(values.cache.images, rows)),
-        _linear_rung(course, "random", _network_features(course, _random_network_rung(course))),
+    images = values.cache.images
+    to_measure: list[tuple[RungName, Callable[[], Measured]]] = [
+        ("shallow", lambda: _linear_rung(course, "shallow", partial(shallow_features, images))),
+        ("random", lambda: _random_rung(course)),
     ]
     # A closed-form model is that rung already, unless the others had to do with fewer images.
     if evidence is not None and evidence.net and (with_pretrained or course.sizes):
-        measured.append(_pretrained_rung(run, course, evidence))
+        to_measure.append(("pretrained", partial(_pretrained_rung, run, course, evidence)))
+    measured, left_out = [_majority_rung(course, values)], []
+    for name, measure in to_measure:
+        if run.clock.remaining() > SPARED:
+            measured.append(measure())
+        else:
+            left_out.append(name)
     chosen, right = _chosen_rung(run, course, values, len(every))
     rungs = [
         replace(rung, difference=course.difference(right, hits))
@@ -157,6 +165,7 @@ def measure_baselines(run: Run, values: Values) -> Ladder:
         evaluation=split.evaluation,
         train_images=len(every),
         judge_images=len(judges),
+        left_out=tuple(left_out),
     )
 
 
@@ -216,6 +225,10 @@ def _chosen_rung(run: Run, course: _Comparison, values: Values, train_images: in
         dimensions=0,
     )
     return rung, right
+
+
+def _random_rung(course: _Comparison) -> Measured:
+    return _linear_rung(course, "random", _network_features(course, _random_network_rung(course)))
 
 
 def _linear_rung(course: _Comparison, name: RungName, read: Features) -> Measured:

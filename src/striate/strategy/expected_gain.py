@@ -88,9 +88,11 @@ def strategies_to_measure(
     """Strategies whose training speed affects the choice, so that it is worth measuring.
 
     Fine-tuning costs at least `TUNING_COSTS` times feature extraction: if even that leaves no time
-    for it, nothing is measured.
+    for it, nothing is measured. Nor is anything where the time is used up.
     """
     probe = best_probe(evidence)
+    if not budget.training_seconds(remaining_seconds):
+        return ()
     if options.strategy != "auto":
         return () if options.strategy in CLOSED_FORM else (options.strategy,)
     if probe is not None and no_gain_reason(evidence, probe) is not None:
@@ -318,6 +320,13 @@ def _reason_against_time(
     evidence: Evidence, strategy: str, remaining_seconds: float
 ) -> Sentence | None:
     if not evidence.speeds.get(strategy):
+        if not budget.training_seconds(remaining_seconds):
+            return say(
+                "out.used_up",
+                "Training with the strategy {strategy} was skipped: the time was used up before "
+                "it. Give more minutes with --minutes to have it tried.",
+                strategy=strategy,
+            )
         if strategy == "deep" and evidence.speeds.get("features"):
             return say(
                 "out.deep_slow",

@@ -7,7 +7,7 @@ from striate.strategy.expected_gain import TUNING_COSTS, full_epochs
 from striate.strategy.plans import recipe_for
 from striate.values import CLOSED_FORM, STRATEGIES, Evidence, Options, Plan, Sentence, say
 
-_TOO_SHORT = ("out.no_time", "out.deep_slow", "out.shallow_slow")
+_TOO_SHORT = ("out.no_time", "out.deep_slow", "out.shallow_slow", "out.used_up")
 _MOST_SECONDS = 7 * 24 * 3600.0
 _STEP = 1.05
 

@@ -270,7 +270,8 @@ class Ladder:
 
     `strategy` and `net` are those of the chosen rung. `train_images` and `judge_images` are how
     many there are. All rungs are evaluated on the same images, a random sample where there are
-    very many. Rungs below the chosen one may have been trained on a random sample.
+    very many. Rungs below the chosen one may have been trained on a random sample; `left_out` are
+    those that the time did not allow.
     """
 
     schema: str = "striate/ladder/1"
@@ -280,3 +281,4 @@ class Ladder:
     evaluation: Literal["test-split", "cross-validation"]
     train_images: int
     judge_images: int
+    left_out: tuple[RungName, ...] = ()

@@ -33,6 +33,7 @@ from striate.values import (
 )
 
 SNAPSHOT_IMAGES = 64  # images
+LEAST_SECONDS = 3.0  # of a training that was asked for, whatever the time
 FIRST_SNAPSHOT = "layers-begun.json"
 
 
@@ -53,7 +54,8 @@ def train_plan(
     network = initial_network(context, plan, spec, linear)
     seconds = None
     if context.given_plan is None:  # one that was given says itself how long it is
-        seconds = context.training_seconds(evidence, plan.strategy.value, plan.views.value)
+        left = context.training_seconds(evidence, plan.strategy.value, plan.views.value)
+        seconds = max(LEAST_SECONDS, left)
     standing = LayerSnapshots(data, context.machine.threads, spec, port.checkpoints / folder)
     trained = run_training(
         context,

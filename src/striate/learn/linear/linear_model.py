@@ -15,7 +15,7 @@ from striate.predict.classifier import Classifier
 from striate.probe.features import FeatureTable, all_taps, extract_features
 from striate.probe.ridge import RidgeFit
 from striate.probe.stage_probes import WHOLE, ProbeResults, fit_taps, probe_taps
-from striate.store.files import arrays_codec
+from striate.store.files import arrays_codec, json_codec
 from striate.strategy.budget import choose_feature_size
 from striate.train.head import Network, build_network
 from striate.values import (
@@ -39,10 +39,12 @@ from striate.values.seeds import sample_rows
 
 PRETRAINED = "efficientnet-lite0"
 FEATURES = "features.npz"
+SIZES = "sizes"
 
 
 # Features are the base of all that follows, but must leave most of the time to training.
 SHARE_OF_BUDGET = 0.25
+SHARE_OF_REST = 0.4
 _MOST_TO_CHOOSE_AGAIN = 5000  # images
 _LEAST_PROBED, _MOST_PROBED = 2000, 10_000  # images
 _MOST_SCORES = 2_000_000  # images times classes
@@ -189,7 +191,7 @@ def refit_linear(
     """
     data = context.data
     rows = np.sort(np.concatenate([data.train, data.val]))
-    if _can_choose_taps_again(context, plan, len(rows)):
+    if _can_choose_taps_again(context, plan, len(rows)) and _time_to_choose(context, linear):
         plan = _with_taps(plan, _probe_stages(data, linear.table, rows, rows[:0]).best)
     balance = plan.balance.value
     same = not len(data.val) and plan.taps.value == linear.probed.best.taps and balance == "none"
@@ -205,6 +207,20 @@ def _can_choose_taps_again(context: FitContext, plan: Plan, images: int) -> bool
     """For few images the choice is uncertain; for many it would only take time."""
     free = context.given_plan is None and plan.strategy.value == "linear"
     return free and len(context.data.val) > 0 and images <= _MOST_TO_CHOOSE_AGAIN
+
+
+def _time_to_choose(context: FitContext, linear: LinearProbes) -> bool:
+    """Whether the stages can be compared once more before the time is used up.
+
+    What the clock decided stays decided where the run is gone on with.
+    """
+    seconds = sum(probe.seconds for probe in linear.probed.probes)
+    return context.port.keep(
+        "refit.json",
+        lambda: seconds <= context.budget.seconds_left(),
+        json_codec(bool),
+        also=context.budget.minutes,
+    )
 
 
 def _with_taps(plan: Plan, best: Probe) -> Plan:
@@ -277,11 +293,24 @@ def fit_ridge_on_taps(
 def choose_input_size(context: FitContext, net: str) -> int:
     """The input size at which a network reads the images within its share of the budget.
 
-    Its speed is estimated from the bundled network's, in proportion to multiplications.
+    Its speed is estimated from the bundled network's, in proportion to multiplications. The choice
+    is stored, since it depends on the clock.
     """
+    return context.port.keep(
+        f"{SIZES}-{net.replace('/', '-')}.json",
+        lambda: _fitting_input_size(context, net),
+        json_codec(int),
+        inputs=(),
+        also=context.budget.minutes,
+    )
+
+
+def _fitting_input_size(context: FitContext, net: str) -> int:
     card, usual = find_net(net).card(net), find_net(PRETRAINED).card(PRETRAINED)
     images = len(context.data.feature_rows) + context.budget.judge_images
-    seconds = SHARE_OF_BUDGET * 60 * context.budget.minutes
+    # On a busy machine more than half may be gone before this.
+    whole, left = 60 * context.budget.minutes, context.budget.seconds_left()
+    seconds = min(SHARE_OF_BUDGET * whole, SHARE_OF_REST * max(0.0, left))
     speed = context.machine.speeds.get("features", 50.0)
     speed *= usual.multiply_adds / max(1, card.multiply_adds)
     return choose_feature_size(images, context.data.cache.size, speed, seconds, card.input_size)
