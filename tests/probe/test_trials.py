@@ -1,4 +1,7 @@
+import itertools
+
 import numpy as np
+import pytest
 import torch
 from tests.train.made_training import MACHINE, network, plan, stripes
 
@@ -18,6 +21,33 @@ def test_training_speed_is_positive_and_leaves_the_network_as_it_was() -> None:
     )
     assert speed > 0
     assert all(torch.equal(before[name], t) for name, t in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("tick", "looks"),
+    [
+        (0.1, 24),  # fast: steps for two seconds
+        (1.0, 9),  # more than one step
+        (4.0, 6),  # so slow that one must do
+        (7.0, 2),  # the first step alone tells
+    ],
+)
+def test_a_slow_machine_is_timed_by_fewer_steps(tick: float, looks: int) -> None:
+    cache, labels = stripes()
+    of = plan()
+    clock = itertools.count(0.0, tick)
+    speed = measure_training_speed(
+        network(of),
+        of,
+        cache,
+        np.arange(90),
+        MACHINE,
+        labels=labels,
+        seconds=2.0,
+        clock=clock.__next__,
+    )
+    assert speed == pytest.approx(16 / tick)
+    assert next(clock) / tick == pytest.approx(looks, abs=1)
 
 
 def test_a_trial_tells_what_its_kept_epoch_reached() -> None:

@@ -86,3 +86,20 @@ def test_unequal_training_images_are_said_and_not_compared(lang: str) -> None:
 
 def test_runs_of_earlier_versions_have_none() -> None:
     assert baselines_section(made.values(), load_words("en")) is None
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_what_was_left_out_is_said_instead_of_a_comparison(lang: str) -> None:
+    say = load_words(lang)
+    values = with_ladder(made.values(), 0.1, 0.5, 0.6, 0.8, 0.95)
+    assert values.ladder is not None
+    few = replace(
+        values.ladder,
+        rungs=(values.ladder.rungs[0], values.ladder.rungs[-1]),
+        left_out=("shallow", "random"),
+    )
+    section = baselines_section(replace(values, ladder=few), say)
+    assert section is not None
+    assert say("rung.shallow") in section.lead
+    assert "--minutes" in section.lead
+    assert section.lead in section.blocks[0].note

@@ -49,6 +49,17 @@ def test_a_run_has_its_ladder(small_run: Path) -> None:
     assert found.rungs[1].accuracy.value > 0.9 > found.rungs[0].accuracy.value
 
 
+def test_what_the_time_does_not_allow_is_left_out(
+    small_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = striate.load(small_run)
+    values = made.values(images=60, set_aside=0)
+    monkeypatch.setattr(run, "clock", SimpleNamespace(remaining=lambda: 1.0))
+    found = ladder_stage.measure_baselines(run, values)
+    assert [rung.name for rung in found.rungs] == ["majority", "chosen"]
+    assert found.left_out[:2] == ("shallow", "random")
+
+
 @pytest.mark.parametrize("evaluation", ["test-split", "cross-validation"])
 def test_no_image_is_judged_by_a_model_that_saw_it(
     evaluation: Any, monkeypatch: pytest.MonkeyPatch
@@ -183,7 +194,7 @@ def test_without_time_nothing_is_concluded_across_numbers_of_training_images(
 ) -> None:
     values = made.values(images=1000, size=8, set_aside=0, leaked=0)
     monkeypatch.setattr(ladder_stage, "PILOT", 100)
-    ladder = ladder_of(values, -5.0, monkeypatch)
+    ladder = ladder_of(values, 5.0, monkeypatch)
     shallow = ladder.rungs[1]
     assert shallow.train_images == 100 < ladder.rungs[-1].train_images
     assert [point.train_images for point in shallow.curve] == [100]

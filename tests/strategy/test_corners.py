@@ -86,3 +86,18 @@ def test_the_last_stages_are_tuned_within_their_time() -> None:
     assert plan.tuned.value > 0
     passes = (4 * 600 + 500) / FAST["features"]
     assert plan.epochs.value * 600 / FAST["shallow"] + passes <= 120
+
+
+@pytest.mark.parametrize("strategy", ["auto", "deep", "scratch"])
+def test_where_the_time_is_used_up_no_speed_is_measured(strategy: str) -> None:
+    options = replace(OPTIONS, strategy=strategy)
+    assert strategies_to_measure(at(200, 0.3), 7.0, options) == ()
+
+
+def test_what_the_time_did_not_allow_is_said_with_what_to_type() -> None:
+    unmeasured = replace(at(200, 0.3), speeds={"features": 4000.0})
+    plan = choose_plan(unmeasured, 7.0, OPTIONS, MACHINE)
+    assert plan.strategy.value == "linear"
+    said = [sentence for sentence in plan.because if sentence.code == "out.used_up"]
+    assert {sentence.figures["strategy"] for sentence in said} == {"scratch", "deep", "shallow"}
+    assert all("--minutes" in sentence.text for sentence in said)
