@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +17,20 @@ from striate.run import Run
 pytestmark = pytest.mark.fire
 
 JUMPING = Path(__file__).parent / "jumping_clock"
+FIRST = "cache-first"
 LONG = 600.0  # seconds; a fit of half a minute that ran for ever would take longer
 CLOCKS = by_size(["jumps"], ["jumps", "0", "86400", "4102444800", "32503680000"])
 
 
 def fit(place: Path, out: str, clock: str | None, *more: str) -> None:
-    environment = {**os.environ, **ONE_THREAD, "STRIATE_CACHE": str(place / f"cache-{out}")}
+    cache = place / f"cache-{out}"
+    if (place / FIRST).exists() and not cache.exists():
+        # What is the fastest precision stays as it was measured: under load the next measurement
+        # may find another, and then other bytes are right.
+        cache.mkdir()
+        for measured in (place / FIRST).glob("machine-*.json"):
+            shutil.copy(measured, cache)
+    environment = {**os.environ, **ONE_THREAD, "STRIATE_CACHE": str(cache)}
     if clock is not None:
         path = os.pathsep.join((str(JUMPING), *filter(None, [os.environ.get("PYTHONPATH")])))
         environment |= {"JUMPING_CLOCK": clock, "PYTHONPATH": path}
