@@ -45,7 +45,8 @@ def train_longer(plan: Plan) -> Remedy:
     """Twice the epochs."""
     value = 2 * plan.epochs.value
     what = say("remedy.epochs", "{value} epochs", value=value)
-    return _make_remedy("epochs", plan, what, epochs=value, steps=2 * plan.steps.value)
+    steps = {"steps": 2 * plan.steps.value} if plan.steps.value else {}
+    return _make_remedy("epochs", plan, what, epochs=value, **steps)
 
 
 def widen_network(plan: Plan) -> Remedy:
