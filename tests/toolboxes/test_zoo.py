@@ -70,6 +70,10 @@ CASES = [
     ("cntk", ("cifar10.pretrained.cmf",), "cifar10.pretrained.ref.npz"),
     ("cntk", ("demo_small_v1.dnn",), "demo_small_v1.ref.npz"),
     ("cntk", ("demo_small_v2.model",), "demo_small_v2.ref.npz"),
+    *(
+        ("tensorflow", (f"{name}.tflite",), f"{name}.tflite.ref.npz")
+        for name in ("cnn_float", "cnn_float16", "cnn_dynamic", "cnn_int8")
+    ),
     ("tensorflow", ("frozen.pb",), "frozen.pb.ref.npz"),
     ("tensorflow", ("tf1_model.ckpt-942.meta",), "tf1_model.ckpt-942.ref.npz"),
     ("tensorflow", ("saved_model",), "saved_model.ref.npz"),
