@@ -134,7 +134,7 @@ class _Reader:
                     f"{number} of {len(self.steps)} before it are."
                 )
             make(self, step)
-        notes = ()
+        notes: tuple[str, ...] = ()
         if any(self._tensor(index).quantized for index in self.inputs):
             notes = ("Images enter as whole numbers of 8 bits.",)
         return Graph(
@@ -516,7 +516,9 @@ def _reshape(reader: _Reader, step: _Step) -> None:
         out = reader.add("reshape", inputs, step.name, zero_copies=False)
         reader.values[step.outputs[0]] = out
         return
-    lengths = shape if shape is not None else step.options.array(0, "i4") if step.options else []
+    lengths: Any = shape
+    if shape is None:
+        lengths = step.options.array(0, "i4") if step.options else []
     target = [int(n) for n in lengths]
     if target and target[0] == 1 and -1 not in target[1:]:
         target[0] = -1  # of a batch of one
