@@ -32,6 +32,7 @@ PAGES = (
     ),
 )
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.M | re.S)
+TO_CHOOSE = re.compile(r"(?:To choose: |自己选：)(.*)$", re.M)
 ELSEWHERE = ("make", "pip", "git", ".venv/bin/pre-commit")
 CLASSES = ("Bag", "Sandal", "Trouser")
 SHORTEST = "0.5"
@@ -126,6 +127,33 @@ def shortened(text: str) -> str:
         r"^(striate fit (?!.*--minutes).*)$", rf"\1 --minutes {SHORTEST}", text, flags=re.M
     )
     return re.sub(r'striate\.fit\(("\w+")\)', rf"striate.fit(\1, minutes={SHORTEST})", text)
+
+
+def test_the_lines_to_choose_by_are_found() -> None:
+    found = [page for page in PAGES if chosen_by(page)]
+    assert len(found) >= 13
+    for page in found:
+        twin = ROOT / page.replace("docs/", "docs/zh/", 1)
+        if twin.is_file():
+            assert chosen_by(page) == chosen_by(str(twin.relative_to(ROOT))), page
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/why/")])
+def test_what_a_page_offers_to_choose_can_be_chosen(page: str, work: Path) -> None:
+    """Each with `striate fit`, of one epoch, so that the plan is made and carried out."""
+    offered = chosen_by(page)
+    if not offered:
+        pytest.skip("nothing to choose on this page")
+    for number, flags in enumerate(offered):
+        once = re.sub(r'--set "?([^"]*)"?', r'--set "\1 epochs=1"', flags)
+        line = f"striate fit photos {once} --restart --out chosen-{number} --minutes {SHORTEST}"
+        run(["bash", "-e", "-c", line], page, flags, work)
+
+
+def chosen_by(page: str) -> list[str]:
+    """The flags behind "To choose:" on a page, in its own order."""
+    found = TO_CHOOSE.search((ROOT / page).read_text("utf-8"))
+    return re.findall(r"`(--[^`]+)`", found[1]) if found else []
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -22,6 +22,14 @@ TECHNIQUES = [
     if page.parent.name == "why" and page.stem not in ("split", "intervals", "strategy")
 ]
 CELL = re.compile(r"^```\{code-cell\} python\n.*?^```$", re.M | re.S)
+FENCED = re.compile(r"^```.*?^```$", re.M | re.S)
+FIGURE = re.compile(
+    r"(\d[\d,]*(?:\.\d+)?)(?: ± \d[\d.]*)?\s?(?:%|points|percentage points|个百分点)"
+)
+LEVELS = ("95", "99")
+# Figures of the kind "when a model says 80 %": examples, not measurements.
+MADE_UP = {("calibration", "80"), ("dropout", "5")}
+LOG = (DOCS / "LOG.md").read_text("utf-8")
 NAMED = re.compile(r"`(striate(?:\.\w+)+)`")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -113,6 +121,31 @@ def test_the_languages_are_linked_both_ways(page: Path) -> None:
     up = "../../"
     assert f"[中文](../zh/{page})" in text(page)
     assert f"[English]({up}{page})" in text("zh" / page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_no_measured_figure_stands_in_prose_alone(page: Path) -> None:
+    """Percentages and points are in a cell of the page, or in the log that their section cites.
+
+    As far as that can be told without a reader: a cell holds the same number, as a share or in per
+    cent. The levels of intervals are no measurements.
+    """
+    for each in both(page):
+        cells = " ".join(FENCED.findall(text(each)))
+        for section in text(each).split("\n## "):
+            prose = re.sub(r"`[^`\n]*`", "", FENCED.sub("", section))
+            known = cells + (LOG if "LOG.md" in prose else "")
+            for figure in FIGURE.findall(prose):
+                bare = figure.replace(",", "")
+                if bare in LEVELS or (page.stem, bare) in MADE_UP:
+                    continue
+                forms = {figure, bare, f"{float(bare) / 100:g}"}
+                assert any(stands(form, known) for form in forms), (each, figure)
+
+
+def stands(number: str, within: str) -> bool:
+    """Whether a number stands in a text as such and not as a part of another."""
+    return re.search(rf"(?<![\d.]){re.escape(number)}(?!\d)", within) is not None
 
 
 @pytest.mark.parametrize("page", INDEXES, ids=str)
