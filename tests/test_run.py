@@ -164,7 +164,7 @@ def test_reading_what_another_run_wrote_names_it() -> None:
     run.write("predictions.csv", VALUES.predictions)
     path = run.path("predictions.csv")
     path.write_bytes(path.read_bytes().replace(b"0.", b"1.", 1))
-    with pytest.raises(ModelError, match="not what was written there") as caught:
+    with pytest.raises(ModelError, match="has changed since it was written") as caught:
         Run.load(run.folder).read("predictions.csv")
     assert "--restart" in caught.value.hint
 

@@ -159,7 +159,7 @@ def test_leaks_across_given_splits_are_named_and_not_counted(tmp_path: Path) -> 
     index, _, split = cut(tmp_path)
     assert [index.examples[row].path for row in split.leaked] == ["test/cat/again.png"]
     told = {e.path: e.reason for e in complete_index(index, split).examples}
-    assert told["test/cat/again.png"].endswith("the same picture as train/cat/000.png")
+    assert told["test/cat/again.png"].endswith("the same image as train/cat/000.png")
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation", "Valid", "dev"])

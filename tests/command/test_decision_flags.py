@@ -179,8 +179,8 @@ def test_evaluate_tells_what_wishes_came_to(
         assert head in out
     assert "Darkest quarter" in out
     plain = told(capsys, "evaluate", small_run, labelled)[1]
-    assert "Sets that hold" not in plain
-    assert "The surest mistakes:" in plain
+    assert "target coverage" not in plain
+    assert "Most confident mistakes:" in plain
 
 
 def test_evaluate_gives_the_same_as_json_and_in_python(

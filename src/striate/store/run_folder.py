@@ -79,7 +79,7 @@ def _place_at_folder(folder: Path, fresh: RunRecord) -> RunPlace:
         return _begin_run(folder, fresh)
     if not (folder / RUN).exists():
         raise UsageError(
-            f"{folder} holds files that are not of a run, so nothing was written there.",
+            f"{folder} is not a run folder and holds other files, so nothing was written there.",
             "Name a new or empty folder with --out.",
         )
     restart = fresh.settings.restart

@@ -131,7 +131,7 @@ class RunStore:
         path = self.path(name)
         found = files.file_digest(path)
         if known is None or found != known.digest:
-            raise ValueError(f"the content of {path} has changed since it was written")
+            raise ValueError(f"{path} has changed since it was written")
         return codec.read(path, known.facts)
 
     def _mend(self, name: str, error: Exception) -> None:
