@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import time
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,41 @@ def test_links_in_circles_come_to_an_end(tmp_path: Path) -> None:
     assert found["cat/loop"] == ("ignored", "cat")
     assert found["cat/a"] == ("set_aside", "cat")
     assert sum(status == "used" for status, _ in found.values()) == 4
+
+
+@pytest.mark.parametrize("above", ["set", "set/train"])
+def test_a_link_to_itself_beside_the_classes_is_no_fault(tmp_path: Path, above: str) -> None:
+    root = tmp_path / above
+    pets(root)
+    for place in (root, root.parent):
+        (place / "itself").symlink_to("itself")
+    found = states(read_index(root, OPTIONS))
+    assert sum(status == "used" for status, _ in found.values()) == 4
+
+
+def test_splits_inside_the_classes_are_told(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        for label in ("cat", "dog"):
+            pets(tmp_path / "away")
+            place = tmp_path / "set" / label / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(tmp_path / "away" / label, place)
+    index = read_index(tmp_path / "set", OPTIONS)
+    assert index.classes == ("cat", "dog")
+    assert "read.splits_inside" in [note.code for note in index.notes]
+    shutil.rmtree(tmp_path / "set" / "cat" / "test")
+    codes = [note.code for note in read_index(tmp_path / "set", OPTIONS).notes]
+    assert "read.splits_inside" not in codes  # a class may hold a folder of any name
+
+
+def test_names_that_read_the_same_are_told_to_be_one_class(tmp_path: Path) -> None:
+    pets(tmp_path)
+    for form in ("NFC", "NFD"):
+        shutil.copytree(tmp_path / "cat", tmp_path / unicodedata.normalize(form, "café"))
+    index = read_index(tmp_path, OPTIONS)
+    assert len(index.classes) == 3
+    (note,) = [note for note in index.notes if note.code == "read.same_name"]
+    assert note.figures["names"] == "café"
 
 
 def test_class_folders_may_be_links(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The rules for folders: from file paths to class, given split, or why ignored."""
 
+import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -44,6 +45,14 @@ def bare_row(path: str) -> Example:
         return Example(path=path, status="ignored", reason="hidden")
     unread = UNREAD_FORMATS.get(suffix(path))
     return Example(path=path, status="set_aside" if unread else "used", reason=unread or "")
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder; links in a circle are none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def parse_split_name(word: str) -> str:
@@ -107,7 +116,41 @@ def _layout_row(path: str, splits: dict[str, str]) -> Example:
     return Example(path=path, split=split, label=label)
 
 
+def class_folder_notes(examples: Iterable[Example]) -> Iterator[Sentence]:
+    """Class folders whose names read the same, and splits that stand inside the classes."""
+    spelled: dict[str, set[str]] = {}
+    inner: dict[str, set[str]] = {}
+    for example in examples:
+        if example.status != "used" or not example.label:
+            continue
+        parts = example.path.split("/")[:-1]
+        plain = [unicodedata.normalize("NFC", part) for part in parts]
+        if example.label not in plain:
+            continue
+        at = plain.index(example.label)
+        spelled.setdefault(example.label, set()).add(parts[at])
+        inner.setdefault(example.label, set()).add(plain[at + 1] if plain[at + 1 :] else "")
+    alike = sorted(label for label, names in spelled.items() if len(names) > 1)
+    if alike:
+        yield say(
+            "read.same_name",
+            "Folders whose names read the same (in other Unicode forms) are one class: {names}.",
+            names=", ".join(alike),
+        )
+    met = [{parse_split_name(name) for name in names} for names in inner.values()]
+    if met and all("" not in splits and len(splits) > 1 for splits in met):
+        label, names = min(inner.items())
+        yield say(
+            "read.splits_inside",
+            "Each class holds folders such as {label}/{name}: they are not read as splits. To keep "
+            "them, put the splits above the classes ({name}/{label}).",
+            label=label,
+            name=max(names),
+        )
+
+
 def _layout_notes(examples: tuple[Example, ...]) -> Iterator[Sentence]:
+    yield from class_folder_notes(examples)
     stray = sum(example.reason == STRAY_REASON for example in examples)
     if stray:
         yield stray_note(stray)

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from striate.data.formats.read_file import path_to_text, text_to_path
-from striate.data.layout import is_hidden, looks_like_picture, suffix
+from striate.data.layout import is_folder, is_hidden, looks_like_picture, suffix
 from striate.errors import SourceError, SourceMissingError
 from striate.values import Sentence, say
 
@@ -193,7 +193,7 @@ class _Folder:
             parts: list[str] = []
             for part in filter(None, above.split("/")):
                 here = text_to_path(self.root, "/".join((self.path or ".", *parts)))
-                names = [e.name for e in _scan_entries(Path(here)) if _is_folder(e)]
+                names = [e.name for e in _scan_entries(Path(here)) if is_folder(e)]
                 alike = [name for name in names if name.casefold() == part.casefold()]
                 parts.append(part if part in names or len(alike) != 1 else path_to_text(alike[0]))
             self.spellings[above] = "/".join(parts)
@@ -205,7 +205,7 @@ class _Folder:
             stems: dict[str, list[str]] = defaultdict(list)
             for entry in _scan_entries(Path(text_to_path(self.root, folder or "."))):
                 file = path_to_text(entry.name)
-                if is_hidden(file) or _is_folder(entry):
+                if is_hidden(file) or is_folder(entry):
                     continue
                 named[file.casefold()].append(file)
                 if looks_like_picture(file):
@@ -281,7 +281,7 @@ def _best_folder(
 def _ranked_folders(root: Path, name: str) -> list[tuple[int, _Folder]]:
     """The folders in the root, each with a rank: how like the table's name its own is."""
     names = sorted(
-        path_to_text(e.name) for e in _scan_entries(root) if _is_folder(e) and not is_hidden(e.name)
+        path_to_text(e.name) for e in _scan_entries(root) if is_folder(e) and not is_hidden(e.name)
     )
     ranks = [(_rank_folder(folder.casefold(), name.casefold()), folder) for folder in names]
     many = sum(rank == _OTHER for rank, _ in ranks) > _MOST_FOLDERS
@@ -309,13 +309,6 @@ def _scan_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
             yield from entries
     except OSError:
         return
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
 
 
 def _sample_paths(paths: Sequence[str]) -> Sequence[str]:

@@ -45,6 +45,8 @@ def escape_surrogates(text: str) -> str:
     A backslash where such an escape could begin becomes `\\u005c`, so that `unescape_surrogates`
     restores every text.
     """
+    if text.isascii() and "\\u" not in text:  # nearly all: a table has many cells
+        return text
     text = _ESCAPED.sub(r"\\u005cu\1", text)
     return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

@@ -23,6 +23,8 @@ from striate.data.layout import (
     STRAY_REASON,
     UNREAD_FORMATS,
     beside_note,
+    class_folder_notes,
+    is_folder,
     is_hidden,
     looks_like_picture,
     stray_note,
@@ -49,11 +51,11 @@ def read_folder(source: object, options: ReadingOptions) -> Index:
     examples: list[Example] = []
     for entry in _entries(root):
         split = splits.get(entry.name, "")
-        if splits and _is_folder(entry) and split and not is_hidden(entry.name):
+        if splits and is_folder(entry) and split and not is_hidden(entry.name):
             _refuse_no_folder(Path(entry.path))
             for inner in _entries(Path(entry.path)):
                 examples += _read_class_folder(inner, f"{path_to_text(entry.name)}/", split)
-        elif splits and _is_folder(entry):
+        elif splits and is_folder(entry):
             reason = "hidden" if is_hidden(entry.name) else "stands beside the given splits"
             examples.append(_ignored_row(path_to_text(entry.name), reason))
         else:
@@ -122,7 +124,7 @@ def _did_you_mean(root: Path) -> str:
     there = root.parent
     while not there.is_dir():
         there, root = there.parent, there
-    names = [entry.name for entry in _entries(there) if _is_folder(entry)]
+    names = [entry.name for entry in _entries(there) if is_folder(entry)]
     known = nearest_word(root.name, NAMED_SETS) if there == root.parent else ""
     close = difflib.get_close_matches(root.name, names, n=3, cutoff=0.6)
     if close:
@@ -139,7 +141,7 @@ def _find_given_splits(root: Path) -> dict[str, str]:
     folders and either `val` or `test` stand beside it, or nothing does, or it holds two or
     more folders and no pictures of its own.
     """
-    folders = [entry for entry in _entries(root) if _is_folder(entry) and not is_hidden(entry.name)]
+    folders = [entry for entry in _entries(root) if is_folder(entry) and not is_hidden(entry.name)]
     role = {
         entry.name: name
         for entry in folders
@@ -150,8 +152,8 @@ def _find_given_splits(root: Path) -> dict[str, str]:
     if not train:
         return {}
     inside = [entry for above in train for entry in _entries(Path(above.path))]
-    classes = [entry for entry in inside if _is_folder(entry) and not is_hidden(entry.name)]
-    pictures = any(not _is_folder(entry) and looks_like_picture(entry.name) for entry in inside)
+    classes = [entry for entry in inside if is_folder(entry) and not is_hidden(entry.name)]
+    pictures = any(not is_folder(entry) and looks_like_picture(entry.name) for entry in inside)
     alone = len(role) == len(folders)
     others = set(role.values()) - {"train"}
     if not classes or not (others or alone or (len(classes) > 1 and not pictures)):
@@ -159,7 +161,7 @@ def _find_given_splits(root: Path) -> dict[str, str]:
     return {
         name: split
         for name, split in role.items()
-        if split == "train" or any(_is_folder(entry) for entry in _entries(root / name))
+        if split == "train" or any(is_folder(entry) for entry in _entries(root / name))
     }
 
 
@@ -169,7 +171,7 @@ def _read_class_folder(entry: os.DirEntry[str], above: str, split: str) -> Itera
     if is_hidden(entry.name):
         yield _ignored_row(path, "hidden", split)
         return
-    if not _is_folder(entry):
+    if not is_folder(entry):
         if looks_like_picture(entry.name) and entry.is_file():
             yield Example(path=path, split=split, status="set_aside", reason=STRAY_REASON)
         else:
@@ -204,7 +206,7 @@ def _walk_folder(
             yield folder, _ignored_row(above.rstrip("/"), f"a link to a folder {where}")
             continue
         met.add(_identity(facts))
-        inner = [entry for entry in entries if _is_folder(entry) and not is_hidden(entry.name)]
+        inner = [entry for entry in entries if is_folder(entry) and not is_hidden(entry.name)]
         waiting += [
             (entry.path, f"{above}{path_to_text(entry.name)}/") for entry in reversed(inner)
         ]
@@ -212,7 +214,7 @@ def _walk_folder(
             path = above + path_to_text(entry.name)
             if is_hidden(entry.name):
                 yield entry.path, _ignored_row(path, "hidden")
-            elif not _is_folder(entry):
+            elif not is_folder(entry):
                 yield entry.path, _file_row(entry, path, split, label)
 
 
@@ -231,13 +233,6 @@ def _stat_folder(folder: Path) -> os.stat_result | None:
 
 def _identity(facts: os.stat_result) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # Links in a circle.
-        return False
 
 
 def _file_row(entry: os.DirEntry[str], path: str, split: str, label: str) -> Example:
@@ -287,6 +282,7 @@ def _drop_equal_names(examples: list[Example]) -> tuple[Example, ...]:
 def _folder_notes(
     root: Path, splits: dict[str, str], examples: list[Example]
 ) -> Iterator[Sentence]:
+    yield from class_folder_notes(examples)
     stray = sum(example.reason == STRAY_REASON for example in examples)
     if stray:
         yield stray_note(stray)
@@ -295,7 +291,7 @@ def _folder_notes(
         yield beside_note(beside)
     aliases = {alias for names in SPLIT_NAMES.values() for alias in names}
     if not splits and root.resolve().name.casefold() in aliases:
-        siblings = [e.name for e in _entries(root.resolve().parent) if e.is_dir()]
+        siblings = [e.name for e in _entries(root.resolve().parent) if is_folder(e)]
         others = [name for name in siblings if name.casefold() in aliases]
         if len(others) > 1:
             yield say(

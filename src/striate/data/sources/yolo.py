@@ -26,7 +26,7 @@ from striate.data.formats.read_file import (
     text_to_path,
 )
 from striate.data.formats.unreadable import Unreadable
-from striate.data.layout import is_hidden, looks_like_picture
+from striate.data.layout import is_folder, is_hidden, looks_like_picture
 from striate.data.sources import SourceKind
 from striate.data.sources.folder import list_files_below, read_folder
 from striate.data.split_words import split_of_path
@@ -273,11 +273,18 @@ def _has_valid_boxes(text: Path) -> bool:
 
 
 def _list_folders(folder: Path) -> list[Path]:
-    return [Path(entry) for entry in _list_entries(folder) if entry.is_dir()]
+    return [Path(entry) for entry in _list_entries(folder) if is_folder(entry)]
 
 
 def _list_files(folder: Path) -> list[Path]:
-    return [Path(entry) for entry in _list_entries(folder) if entry.is_file()]
+    return [Path(entry) for entry in _list_entries(folder) if _is_file(entry)]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # links in a circle
+        return False
 
 
 def _list_entries(folder: Path) -> list[os.DirEntry[str]]:
