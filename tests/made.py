@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.values import (
+    Architecture,
     Cache,
     Choice,
     Corner,
@@ -20,10 +21,13 @@ from striate.values import (
     ImageCounts,
     Index,
     Interval,
+    LayerCard,
+    LayerWeights,
     Machine,
     MachineSummary,
     ModelSpec,
     NetSettings,
+    NetworkView,
     Options,
     Plan,
     PlanSummary,
@@ -33,12 +37,16 @@ from striate.values import (
     Score,
     Seconds,
     Split,
+    StageCard,
     Summary,
     Tap,
     Trial,
     Values,
     Verdict,
     WithLeaked,
+    WorkedPlace,
+    WorkedStep,
+    WorkedValue,
     say,
 )
 
@@ -514,6 +522,93 @@ def explanations() -> tuple[Explanation, ...]:
             captions=tuple(f"blocks.1 · {i}" for i in range(8)),
             layer="blocks.1",
         ),
+    )
+
+
+def network_view() -> NetworkView:
+    """A network of one layer, and one value of it at two places."""
+    kernel = np.full((3, 3, 3), 0.2, np.float32)
+    weights = LayerWeights(
+        layer="backbone.stem",
+        kind="Conv2d",
+        shape=(16, 3, 3, 3),
+        mean=0.0,
+        deviation=1.0,
+        low=-3.0,
+        high=3.0,
+        counts=(100, 232, 100),
+        kernel_shape=(3, 3, 3),
+        kernels=(tuple(kernel.flatten().tolist()),) * 4,
+    )
+    layer = LayerCard(
+        layer="stem",
+        kind="Conv2d",
+        kernel=3,
+        stride=2,
+        output=(16, 32, 32),
+        parameters=432,
+        multiply_adds=442_368,
+        receptive_field=3,
+    )
+    return NetworkView(
+        architecture=Architecture(
+            net="tiny",
+            channels=3,
+            input_size=64,
+            stages=(StageCard(name="top", output=(16, 32, 32), receptive_field=3),),
+            layers=(layer,),
+        ),
+        weights=(weights,),
+        worked=WorkedValue(
+            path="a/1.png",
+            image=np.full((64, 64, 3), 90, np.uint8),
+            layer="stem",
+            filter=4,
+            filters=16,
+            stride=2,
+            dilation=1,
+            kernel=kernel,
+            places=(_worked_place(kernel, 0.5), _worked_place(kernel, -0.5)),
+            error=0.0,
+        ),
+    )
+
+
+def _worked_place(kernel: NDArray[np.float32], pixel: float) -> WorkedPlace:
+    pixels = np.full_like(kernel, pixel)
+    value = float((pixels * kernel).sum()) + 0.25
+    active = max(0.0, value)
+    pooled = max(active, 1.0)
+    steps = (
+        WorkedStep(operation="activation", layer="act", kind="ReLU", before=value, after=active),
+        WorkedStep(
+            operation="pooling",
+            layer="pool",
+            kind="MaxPool2d",
+            before=active,
+            after=pooled,
+            window=(active, 1.0),
+        ),
+        WorkedStep(
+            operation="convolution",
+            layer="next",
+            kind="Conv2d",
+            before=pooled,
+            after=4.0,
+            weight=0.5,
+            terms=144,
+        ),
+    )
+    return WorkedPlace(
+        row=3,
+        column=5,
+        top=5,
+        left=9,
+        pixels=pixels,
+        products=pixels * kernel,
+        bias=0.25,
+        value=value,
+        steps=steps,
     )
 
 

@@ -1,6 +1,7 @@
 """Values, findings and explanations -> the Report, in one language."""
 
 from striate.report.activations_gradients import explanations_section, layers_section
+from striate.report.architecture import architecture_section, weights_section
 from striate.report.baselines import baselines_section
 from striate.report.calibration_chart import calibration_section
 from striate.report.checks import findings_section
@@ -25,10 +26,11 @@ from striate.report.results_per_label import (
     number_mistakes,
     number_results_section,
 )
+from striate.report.step_by_step import step_by_step_section
 from striate.report.strategy_evidence import strategy_choice_section
 from striate.report.suspected_images import label_errors_section, outliers_section
 from striate.report.training_data import training_data_section, unused_files_section
-from striate.values import Explanation, Finding, Report, Section, Values
+from striate.values import Explanation, Finding, NetworkView, Report, Section, Values
 
 
 def compose_report(
@@ -36,6 +38,7 @@ def compose_report(
     findings: tuple[Finding, ...],
     explanations: tuple[Explanation, ...],
     lang: str = "en",
+    view: NetworkView | None = None,
 ) -> Report:
     """The report in the order of a reader's questions; sections with nothing to say are left out.
 
@@ -62,8 +65,11 @@ def compose_report(
         label_safe_section(values, say),
         lr_range_test_section(values, say),
         learning_curves_section(values, say),
-        layers_section(values, say),
+        architecture_section(view, say),
+        step_by_step_section(view, say),
         explanations_section(explanations, say),
+        weights_section(view, values.layers, say),
+        layers_section(values, say),
         training_data_section(values, say),
         unused_files_section(values, say),
         reproduce_section(values, say),

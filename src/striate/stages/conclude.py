@@ -10,6 +10,7 @@ from striate.data.split.duplicates import find_duplicate_groups
 from striate.data.split.split import FOLDS, split_index
 from striate.diagnose import fit_verdict, run_checks
 from striate.explain import explain_network
+from striate.explain._network_view import view_network
 from striate.metrics.score import score_predictions
 from striate.predict.classifier import as_predictions, load_classifier
 from striate.predict.model_files import read_spec
@@ -120,7 +121,9 @@ def _write_report_file(run: Run, values: Values, lang: str) -> None:
     values = replace(values, summary=replace(values.summary, verdict=fit_verdict(findings, values)))
     classifier = load_classifier(run.model)
     explanations = explain_network(classifier.network, values, values.cache)
-    run.write("report.html", render_page(compose_report(values, findings, explanations, lang)))
+    view = view_network(classifier.network, values, values.cache)
+    report = compose_report(values, findings, explanations, lang, view)
+    run.write("report.html", render_page(report))
 
 
 def _test_score(run: Run, predictions: Predictions, index: Index, split: Split) -> Score | None:

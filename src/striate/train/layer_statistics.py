@@ -7,12 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from striate.train.loss import task_objective
-from striate.values import LayerState, LayerStates, Task
+from striate.values import LayerState, LayerStates, LayerWeights, Task
 
 SILENT = (nn.ReLU, nn.ReLU6, nn.Threshold)
 BOUNDED = {nn.Tanh: (-1.0, 1.0), nn.Sigmoid: (0.0, 1.0), nn.Hardtanh: (-1.0, 1.0)}
 # Nearer to a bound than this share of the whole span, the slope is below a fiftieth of its most.
 EDGE = 0.005
+BINS = 32
+COLOURS = (1, 3)
+KERNELS_KEPT = 16
+DIGITS = 4
 
 
 def measure_layer_states(
@@ -53,6 +57,46 @@ def measure_layer_states(
         if name in counted or _mixing_weight(module) is not None
     ]
     return LayerStates(images=len(images_NCHW), loss=float(loss.detach()), layers=tuple(layers))
+
+
+def summarise_weights(network: nn.Module) -> tuple[LayerWeights, ...]:
+    """The histogram of every convolution's and linear layer's weights, and its first kernels.
+
+    Of a convolution on colours or grey all channels of a kernel are kept, of others the first.
+    """
+    weights = ((name, module, _mixing_weight(module)) for name, module in network.named_modules())
+    return tuple(
+        _summarise(name, module, weight.detach().float().cpu())
+        for name, module, weight in weights
+        if weight is not None
+    )
+
+
+def _summarise(name: str, module: nn.Module, weight: Tensor) -> LayerWeights:
+    low, high = float(weight.min()), float(weight.max())
+    counts = torch.histc(weight, BINS, low, high)
+    kernel_shape: tuple[int, ...] = ()
+    kernels: tuple[tuple[float, ...], ...] = ()
+    if weight.ndim == 4 and min(weight.shape[2:]) > 1 and bool(weight.isfinite().all()):
+        channels = weight.shape[1] if weight.shape[1] in COLOURS else 1
+        kept = weight[:KERNELS_KEPT, :channels]
+        kernel_shape = tuple(kept.shape[1:])
+        kernels = tuple(
+            tuple(float(f"{value:.{DIGITS}g}") for value in kernel.flatten().tolist())
+            for kernel in kept
+        )
+    return LayerWeights(
+        layer=name,
+        kind=type(module).__name__,
+        shape=tuple(weight.shape),
+        mean=float(weight.mean()),
+        deviation=float(weight.std()) if weight.numel() > 1 else 0.0,
+        low=low,
+        high=high,
+        counts=tuple(int(count) for count in counts.tolist()),
+        kernel_shape=kernel_shape,
+        kernels=kernels,
+    )
 
 
 def _counting_hook(counted: dict[str, tuple[int, int, int]], name: str) -> Any:

@@ -47,8 +47,10 @@ from striate.values.history import (
     LayerMoments,
     LayerState,
     LayerStates,
+    LayerWeights,
 )
 from striate.values.images import Cache, Example, Index, Series, Split
+from striate.values.inside import NetworkView, WorkedPlace, WorkedStep, WorkedValue
 from striate.values.inspection import Aside, ClassCount, Family, Inspection, Leak
 from striate.values.models import (
     OWN,
@@ -151,6 +153,7 @@ __all__ = [
     "LayerMoments",
     "LayerState",
     "LayerStates",
+    "LayerWeights",
     "Leak",
     "Machine",
     "MachineSummary",
@@ -158,6 +161,7 @@ __all__ = [
     "ModelSpec",
     "NetCard",
     "NetSettings",
+    "NetworkView",
     "Options",
     "Outlier",
     "Overrides",
@@ -193,6 +197,9 @@ __all__ = [
     "Verdict",
     "Watch",
     "WithLeaked",
+    "WorkedPlace",
+    "WorkedStep",
+    "WorkedValue",
     "filled",
     "names_in",
     "say",

@@ -84,6 +84,26 @@ class Gradients:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerWeights:
+    """The weights of one layer: `counts` in equal bins from `low` to `high`, and some kernels.
+
+    `shape` is that of the weight. `kernels` are the first few of a convolution with windows of
+    more than one pixel, each C x k x k in `kernel_shape`, row after row, with four digits.
+    """
+
+    layer: str
+    kind: str
+    shape: tuple[int, ...]
+    mean: float
+    deviation: float
+    low: float
+    high: float
+    counts: tuple[int, ...]
+    kernel_shape: tuple[int, ...] = ()
+    kernels: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerState:
     """How one layer stood at one moment of a training, on some training images.
 
@@ -110,7 +130,7 @@ class LayerStates:
 
     `layers` are those of the model after training, `begun` the same at the first step, and
     `drawn` as they were drawn before the initialisation looked at them; empty where that is not
-    known, or nothing was drawn.
+    known, or nothing was drawn. `weights_begun` are the weights at the first step.
     """
 
     schema: str = "striate/layers/1"
@@ -119,6 +139,7 @@ class LayerStates:
     layers: tuple[LayerState, ...]
     begun: tuple[LayerState, ...] = ()
     drawn: tuple[LayerState, ...] = ()
+    weights_begun: tuple[LayerWeights, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

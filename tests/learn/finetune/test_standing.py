@@ -65,6 +65,10 @@ def test_three_moments_of_a_training_from_scratch(looking: tuple[LayerSnapshots,
     assert len(found.drawn) == len(found.begun) == len(found.layers) > 0
     assert found.drawn[0].weight != found.begun[0].weight, "patches were whitened"
     assert found.begun[-1].weight != found.layers[-1].weight, "steps were taken"
+    kept = {one.layer: one for one in found.weights_begun}
+    assert sum(kept["backbone.blocks.0.0"].counts) == np.prod(kept["backbone.blocks.0.0"].shape)
+    assert len(kept["backbone.whiten"].kernels) == 16
+    assert "head" in kept
     assert all(layer.deviation > 0 for layer in found.begun if layer.weight and layer.gradient)
 
 

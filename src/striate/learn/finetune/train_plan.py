@@ -17,7 +17,7 @@ from striate.predict.classifier import Classifier
 from striate.store.checksums import unwrap_content, wrap_content
 from striate.store.files import ensure_folder, from_json, to_json, write_atomically
 from striate.train.head import Network, build_network
-from striate.train.layer_statistics import measure_layer_states
+from striate.train.layer_statistics import measure_layer_states, summarise_weights
 from striate.train.loop import TrainingResult, train_network
 from striate.train.torch_context import torch_context
 from striate.values import (
@@ -213,7 +213,12 @@ class LayerSnapshots:
 
         def begun(network: Network) -> None:
             states = self._states(network)
-            first = replace(states, begun=states.layers, drawn=drawn.layers if drawn else ())
+            first = replace(
+                states,
+                begun=states.layers,
+                drawn=drawn.layers if drawn else (),
+                weights_begun=summarise_weights(network),
+            )
             ensure_folder(path.parent)
             write_atomically(path, wrap_content(to_json(replace(first, layers=()))))
 
@@ -227,7 +232,9 @@ class LayerSnapshots:
             first = from_json(unwrap_content(path.read_bytes()), LayerStates, path)
         except (OSError, ValueError):  # never noted, or damaged: the end is known all the same
             return states
-        return replace(states, begun=first.begun, drawn=first.drawn)
+        return replace(
+            states, begun=first.begun, drawn=first.drawn, weights_begun=first.weights_begun
+        )
 
     def _states(self, network: Network, by_batch: bool | None = None) -> LayerStates:
         data, spec = self.data, self.spec
