@@ -78,6 +78,31 @@ CASES = [
     ("tensorflow", ("tf1_model.ckpt-942.meta",), "tf1_model.ckpt-942.ref.npz"),
     ("tensorflow", ("saved_model",), "saved_model.ref.npz"),
     ("tensorflow", ("saved_model_keras_export",), "saved_model_keras_export.ref.npz"),
+    ("tensorflow", ("tf1_model_v1.ckpt",), "tf1_model_v1.ckpt.ref.npz"),
+    ("tensorflow", ("tf2_checkpoint.index",), "tf2_checkpoint.ref.npz"),
+    *(
+        ("theano", (name,), f"{name}.ref.npz")
+        for name in (
+            "cnn.npz",
+            "cnn_named.npz",
+            "cnn_values_p2.pkl",
+            "cnn_values_p4.pkl",
+            "cnn_shared.pkl",
+        )
+    ),
+    ("theano", ("cifar_model_n5.npz",), "cifar_model_n5.ref.npz"),
+    *(
+        ("jittor", (name,), f"{name}.ref.npz")
+        for name in ("cnn.pkl", "cnn_state.jt", "cnn_checkpoint.pkl")
+    ),
+    ("jittor", ("demo_small.pkl",), "demo_small.ref.npz"),
+    ("mindspore", ("cnn.ckpt",), "cnn.ckpt.ref.npz"),
+    ("mindspore", ("checkpoint_lenet-1_1875.ckpt",), "checkpoint_lenet-1_1875.ref.npz"),
+    ("megengine", ("cnn_state.pkl",), "cnn_state.pkl.ref.npz"),
+    ("megengine", ("cnn_checkpoint.pkl",), "cnn_checkpoint.pkl.ref.npz"),
+    ("megengine", ("demo_small_state.pkl",), "demo_small_state.ref.npz"),
+    ("paddle", ("cnn.pdparams",), "cnn.pdparams.ref.npz"),
+    ("paddle", ("cnn_protocol2.pdparams",), "cnn_protocol2.pdparams.ref.npz"),
 ]
 
 

@@ -71,6 +71,21 @@ def has_pickle(head: bytes) -> bool:
     return len(head) > 2 and head[0] == 0x80 and 2 <= head[1] <= 5
 
 
+def collect_arrays(value: Any) -> dict[str, Array]:
+    """The arrays of a dictionary by name: its own, or of the first dictionary in it that has any."""
+    if not isinstance(value, dict):
+        return {}
+    own = {str(name): a for name, a in value.items() if _is_array(a)}
+    if own:
+        return {name: np.asarray(a) for name, a in own.items()}
+    found = (collect_arrays(inner) for inner in value.values())
+    return next((arrays for arrays in found if arrays), {})
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fiu" and value.ndim > 0
+
+
 class _Machine:
     """The stack and the memo of a pickle."""
 
@@ -106,7 +121,7 @@ class _Machine:
             raise ToolboxError(f"A name at byte {position:,} is no text.", REFUSED)
         full = f"{OLD_MODULES.get(module, module)}.{name}"
         root = module.split(".")[0]
-        if "." in name or (
+        if ("." in name and full not in self.known) or (
             full not in self.known
             and full not in HARMLESS
             and (root in sys.stdlib_module_names or root in PYTHON_2)
