@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from striate.toolboxes import GivenFile, NamedTensors, Toolbox
 from striate.toolboxes.graph import ToolboxError
-from striate.toolboxes.wire.pickles import collect_arrays, has_pickle, read_pickle
+from striate.toolboxes.wire.pickles import begins_with_list, collect_arrays, has_pickle, read_pickle
 
 DUMPS = (b"mgv2", b"MGBS", b"mgb0001", b"mgbtest0")
 
@@ -20,7 +20,7 @@ def detect_megengine(files: Sequence[GivenFile]) -> int:
         return 2
     if not has_pickle(head) or files[0].ending not in (".pkl", ".pickle"):
         return 0
-    named = b"numpy" in head and b"]" not in head[2:16] and b"params" not in head[:64]
+    named = b"numpy" in head and not begins_with_list(head) and b"params" not in head[:64]
     others = any(word in head for word in (b"theano", b"torch", b"jittor"))
     return 2 if named and not others else 1
 

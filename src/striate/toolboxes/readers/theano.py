@@ -12,7 +12,13 @@ import numpy as np
 from striate.toolboxes import GivenFile, NamedTensors, Toolbox
 from striate.toolboxes.check import read_arrays
 from striate.toolboxes.graph import Array, ToolboxError
-from striate.toolboxes.wire.pickles import Record, collect_arrays, has_pickle, read_pickle
+from striate.toolboxes.wire.pickles import (
+    Record,
+    begins_with_list,
+    collect_arrays,
+    has_pickle,
+    read_pickle,
+)
 
 
 def detect_theano(files: Sequence[GivenFile]) -> int:
@@ -20,8 +26,7 @@ def detect_theano(files: Sequence[GivenFile]) -> int:
     head = files[0].head
     if head.startswith(b"PK") and files[0].ending == ".npz":
         return 2
-    begins = head[2:16]  # of protocol 4 behind the length of its frame
-    if has_pickle(head) and (b"theano" in head or b"]" in begins or b"params" in head[:64]):
+    if begins_with_list(head) or (has_pickle(head) and (b"theano" in head or NAMED in head[:64])):
         return 2
     return int(files[0].ending in (".npz", ".pkl"))
 
@@ -72,4 +77,5 @@ def _unpack(value: Any) -> tuple[str, Array | None]:
     return str(name or ""), array if isinstance(array, np.ndarray) else None
 
 
+NAMED = b"params"  # the key of a dictionary of values and their names
 TOOLBOX = Toolbox(name="Theano", endings=(".npz", ".pkl"), detect=detect_theano, read=read_theano)

@@ -71,8 +71,14 @@ def has_pickle(head: bytes) -> bool:
     return len(head) > 2 and head[0] == 0x80 and 2 <= head[1] <= 5
 
 
+def begins_with_list(head: bytes) -> bool:
+    """Whether the first thing that a pickle makes is a list."""
+    at = 11 if head[2:3] == b"\x95" else 2  # behind the length of a frame
+    return has_pickle(head) and head[at : at + 1] == b"]"
+
+
 def collect_arrays(value: Any) -> dict[str, Array]:
-    """The arrays of a dictionary by name: its own, or of the first dictionary in it that has any."""
+    """The arrays of a dictionary by name: its own, or those of the first dictionary within."""
     if not isinstance(value, dict):
         return {}
     own = {str(name): a for name, a in value.items() if _is_array(a)}
