@@ -101,6 +101,9 @@ CASES = [
     ("megengine", ("cnn_state.pkl",), "cnn_state.pkl.ref.npz"),
     ("megengine", ("cnn_checkpoint.pkl",), "cnn_checkpoint.pkl.ref.npz"),
     ("megengine", ("demo_small_state.pkl",), "demo_small_state.ref.npz"),
+    ("paddle", ("infer_old.pdmodel",), "infer_old.pdmodel.ref.npz"),
+    ("paddle", ("infer_pir.json", "infer_pir.pdiparams"), "infer_pir.json.ref.npz"),
+    ("paddle", ("ppocr_cls.pdmodel", "ppocr_cls.pdiparams"), "ppocr_cls.ref.npz"),
     ("paddle", ("cnn.pdparams",), "cnn.pdparams.ref.npz"),
     ("paddle", ("cnn_protocol2.pdparams",), "cnn_protocol2.pdparams.ref.npz"),
 ]

@@ -111,6 +111,9 @@ def _shape(lengths: Sequence[int | None]) -> str:
 def _comparison_lines(compared: Sequence[Comparison]) -> Iterator[str]:
     rows = [["compared", "max|d|", "max|ref|", "relative", ""]]
     for each in compared:
+        if each.missing:
+            rows.append([each.name, "", "", "", "not named in the file"])
+            continue
         verdict = "ok" if each.passes else "differs"
         rows.append(
             [
