@@ -3,13 +3,16 @@
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from striate.command.decision_flags import DecisionRequest
 from striate.command.prediction_rows import expand_patterns, prediction_lines
 from striate.data.scan import read_unlabelled
 from striate.errors import SourceError, StrictError, UsageError
 from striate.predict.batch_predict import predict_blocks
+from striate.predict.classifier import Classifier
 from striate.predict.decision_rules import DecisionRules, derive_rules, describe_rules
+from striate.predict.foreign_model import read_file_model
 from striate.run import Run
 from striate.store.output_kinds import PREDICTIONS_KIND
 from striate.store.outputs import OutputTarget, list_source_files, refuse_inputs, resolve_output
@@ -38,7 +41,8 @@ class Asking:
 class Answering:
     """A model, the images to predict, and those that could not be read so far."""
 
-    model: Run
+    classifier: Classifier
+    max_pixels: int
     index: Index
     wanted: DecisionRules
     asking: Asking
@@ -52,8 +56,7 @@ class Answering:
 
     def lines(self, watch: Watch) -> Iterator[str]:
         """The predictions, block by block; images that cannot be read are collected."""
-        most = self.model.record.settings.max_pixels
-        blocks = predict_blocks(self.model.classifier, self.index, most, watch, self.wanted)
+        blocks = predict_blocks(self.classifier, self.index, self.max_pixels, watch, self.wanted)
         how = self.asking
         return prediction_lines(blocks, how.as_json, how.top, self.aside, excel=how.excel)
 
@@ -83,15 +86,22 @@ def answering(asking: Asking, wishes: DecisionRequest) -> Answering:
     """
     if asking.as_json and asking.excel:
         raise UsageError("--json and --excel exclude each other.", "Leave one of them out.")
-    model = Run.load(asking.run)
+    file = Path(asking.run)
+    if file.is_file():
+        classifier, usual = read_file_model(file), ReadingOptions()
+        image, max_pixels = usual.image, usual.max_pixels
+    else:
+        run = Run.load(asking.run)
+        classifier, settings = run.classifier, run.record.settings
+        image, max_pixels = settings.image, settings.max_pixels
     listed = sys.stdin.buffer.read() if "-" in asking.words else None
     given = expand_patterns(asking.words, listed)
     read = [*given, *filter(None, [wishes["costs"], "/dev/stdin" if listed is not None else None])]
     place = resolve_output(
         asking.out, PREDICTIONS_KIND, flag="--out", inputs=read, force=asking.force
     )
-    acts = derive_rules(model.classifier, **wishes)
-    image = asking.image or model.record.settings.image
+    acts = derive_rules(classifier, **wishes)
+    image = asking.image or image
     index = read_unlabelled(given, ReadingOptions(image=image, root=asking.root))
     refuse_inputs(place, list_source_files(index))
     others = sum(example.status == "ignored" for example in index.examples)
@@ -100,4 +110,11 @@ def answering(asking: Asking, wishes: DecisionRequest) -> Answering:
         raise SourceError(
             f"No images were found{met}.", "Give image files, or a folder that holds some."
         )
-    return Answering(model=model, index=index, wanted=acts, asking=asking, place=place)
+    return Answering(
+        classifier=classifier,
+        max_pixels=max_pixels,
+        index=index,
+        wanted=acts,
+        asking=asking,
+        place=place,
+    )

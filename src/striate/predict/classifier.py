@@ -12,6 +12,7 @@ from striate.data.cache import decode_images
 from striate.errors import ModelError
 from striate.metrics.probability_calibration import calibrate_scores
 from striate.metrics.target_metrics import logistic
+from striate.nets.foreign import remember_structure
 from striate.predict.conformal import ood_pvalue
 from striate.predict.model_files import REMAKE_HINT, WEIGHTS, read_model, write_model
 from striate.probe.outlier_scores import nearest_cosine_distances
@@ -33,6 +34,7 @@ from striate.values import (
 )
 
 HELD_OUT = "held_out."
+STRUCTURE = "backbone.structure"  # of a network of another toolbox
 _HELD_OUT = ("probabilities", "truth", "groups", "distances", "reference")
 
 
@@ -196,6 +198,8 @@ def load_classifier(folder: Path) -> Classifier:
     spec, tensors = read_model(folder)
     try:
         held_out = _held_out_from_tensors(spec, tensors)
+        if STRUCTURE in tensors:
+            remember_structure(spec.net, tensors[STRUCTURE])
         with torch_context(1):  # To copy so little, threads cost more than they do.
             network = build_network(spec, RANDOM)
             network.load_state_dict(tensors)

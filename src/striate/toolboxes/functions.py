@@ -115,7 +115,8 @@ def _layer_norm(
 
 
 def _lrn(x: Tensor, *, size: int, alpha: float, beta: float, k: float, within: bool) -> Tensor:
-    squares = (x * x).unsqueeze(1)
+    wide = x.float()  # torch averages no volume of bfloat16
+    squares = (wide * wide).unsqueeze(1)
     before = (size - 1) // 2
     after = size - 1 - before
     if within:
@@ -124,8 +125,8 @@ def _lrn(x: Tensor, *, size: int, alpha: float, beta: float, k: float, within: b
     else:
         padded = F.pad(squares, (0, 0, 0, 0, before, after))
         mean = F.avg_pool3d(padded, (size, 1, 1), 1)
-    done: Tensor = x / (mean.squeeze(1) * alpha + k) ** beta
-    return done
+    done: Tensor = wide / (mean.squeeze(1) * alpha + k) ** beta
+    return done.to(x.dtype)
 
 
 def _normalize(x: Tensor, *, axes: Sequence[int], p: float, epsilon: float) -> Tensor:

@@ -7,6 +7,8 @@ from pathlib import Path
 from striate.errors import ModelError, UsageError
 from striate.learn.linear.linear_model import PRETRAINED
 from striate.nets import find_net
+from striate.nets.foreign import read_foreign, remember_foreign
+from striate.toolboxes.graph import ToolboxError
 from striate.values import NetSettings
 from striate.weights.hub import list_cached_models
 from striate.weights.reading import open_weights
@@ -41,6 +43,9 @@ def backbone_from_file(weights: str) -> BackboneSource:
     Raises `ModelError` if it fits no known network.
     """
     path = Path(weights)
+    foreign = foreign_backbone(weights)
+    if foreign is not None:
+        return foreign
     named = open_weights(path).net
     stems = (path.stem, path.stem.partition("-")[0], path.stem.partition(".")[0])
     tried = dict.fromkeys(name for name in (named, *stems) if name and _is_usable(name))
@@ -53,9 +58,31 @@ def backbone_from_file(weights: str) -> BackboneSource:
     raise AssertionError("a file that fitted no network fitted one")
 
 
+def foreign_backbone(weights: str) -> BackboneSource | None:
+    """The network in another toolbox's file; None where it is a file of tensors of torch.
+
+    Raises `ModelError` if the file is damaged, or its network takes no images.
+    """
+    path = Path(weights)
+    if not path.is_file():
+        return None
+    try:
+        graph = read_foreign(path)
+    except ToolboxError:
+        if path.suffix.lower() in TORCH_ENDINGS:
+            return None  # what is wrong with it is told where tensors are read
+        raise
+    if graph is None:
+        return None
+    return BackboneSource(net=remember_foreign(path, graph), weights=weights)
+
+
 def _is_usable(name: str) -> bool:
     """Whether it is a pretrained network with accessible stages."""
     try:
         return bool(find_net(name).card(name).pretrained)
     except (UsageError, ModelError):
         return False
+
+
+TORCH_ENDINGS = (".safetensors", ".pt", ".pth", ".bin", "")

@@ -19,6 +19,7 @@ from striate.learn.linear.backbone_sources import (
     BackboneSource,
     available_backbones,
     backbone_from_file,
+    foreign_backbone,
 )
 from striate.learn.linear.linear_model import (
     PRETRAINED,
@@ -143,6 +144,8 @@ def _first_sources(context: FitContext) -> tuple[BackboneSource, ...]:
     """The sources to read first: the requested network alone, else those at hand."""
     options, given = context.options, context.given_plan
     if given is not None and given.strategy.value != "scratch":
+        if given.weights.value and "@" in given.net.value:
+            foreign_backbone(given.weights.value)  # so that it is known by its name
         return (BackboneSource(net=given.net.value, weights=given.weights.value or None),)
     usual = BackboneSource(net=PRETRAINED)
     if options.net == "auto":

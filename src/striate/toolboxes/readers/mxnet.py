@@ -223,7 +223,8 @@ class _Assembly:
                 if name not in self.tensors and not _is_label(name):
                     shape = settings.get("__shape__", ())
                     lengths = tuple(int(n) or None for n in shape)
-                    inputs.append(GraphInput(name=name, shape=(None, *lengths[1:])))
+                    known = (None, *lengths[1:]) if lengths else (None,) * 4
+                    inputs.append(GraphInput(name=name, shape=known))
                 values.append([name])
                 continue
             steps += 1
