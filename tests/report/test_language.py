@@ -101,7 +101,7 @@ def test_the_chinese_catalogue_has_no_text_that_is_never_used() -> None:
 def test_a_sentence_is_translated_by_its_code() -> None:
     sentence = say("choose.asked", "You asked for {strategy}.", strategy="deep")
     assert ENGLISH.sentence(sentence) == "You asked for deep."
-    assert CHINESE.sentence(sentence) == "您指定了策略 deep。"
+    assert CHINESE.sentence(sentence) == "你指定了策略 deep。"
 
 
 def test_a_sentence_without_its_figures_falls_back_to_english() -> None:

@@ -97,7 +97,7 @@ def test_an_accuracy_that_is_not_beyond_the_baseline_says_so_before_the_number(
     assert "majority class" in made_report.headline
 
 
-@pytest.mark.parametrize(("lang", "words_of_it"), [("en", "One temperature"), ("zh", "一个温度")])
+@pytest.mark.parametrize(("lang", "words_of_it"), [("en", "temperature"), ("zh", "温度")])
 def test_how_scores_become_probabilities_is_said(
     usual: Values, lang: str, words_of_it: str
 ) -> None:

@@ -74,8 +74,11 @@ def test_paths_are_never_broken() -> None:
 
 def test_grave_findings_give_the_advice() -> None:
     values = made.values()
-    text = shown(run_result(values.summary, "run", findings=run_checks(values)), width=200)
-    assert "Take the copies out of your test split" in text
+    findings = run_checks(values)
+    leak = next(f for f in findings if f.code == "leakage" and f.outcome == "found")
+    text = shown(run_result(values.summary, "run", findings=findings), width=200)
+    assert leak.advice
+    assert leak.advice in text
 
 
 def test_the_result_speaks_chinese() -> None:

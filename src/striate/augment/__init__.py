@@ -1,4 +1,4 @@
-"""Augmentations: one file an operation, each ending in AUGMENT; batched, with per-image draws."""
+"""Augmentations: one file per operation, each ending in AUGMENT; batched, random per image."""
 
 import difflib
 from collections.abc import Callable, Mapping
@@ -14,10 +14,10 @@ from striate.values import catalog
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augment:
-    """An operation on a batch of images, N x C x H x W in 0..255, one draw an image.
+    """An operation on a batch of images N x C x H x W in 0..255, random for each image.
 
-    `apply(images, strength, generator)` gives images of the same shape; strength 0 is the
-    identity. `rank` orders operations: geometry first, then colour, then what hides pixels.
+    `apply(images, strength, generator)` returns images of the same shape; strength 0 is the
+    identity. `rank` orders operations: geometry first, then colour, then erasing.
     """
 
     name: str
@@ -32,8 +32,8 @@ def augment_batch(
 ) -> Tensor:
     """The images after every operation named in `settings` (name -> strength), in rank order.
 
-    Draws are made on the CPU, so that one generator gives the same draws on every device.
-    Raises `UsageError` for an operation that does not exist or a strength below 0.
+    Random numbers are drawn on the CPU, so that a generator gives the same result on every device.
+    Raises `UsageError` for an unknown operation or a strength below 0.
     """
     for operation, strength in _sort_operations(settings):
         images_NCHW = operation.apply(images_NCHW, strength, generator)
@@ -41,7 +41,7 @@ def augment_batch(
 
 
 def warp_images(images_NCHW: Tensor, matrices_N23: Tensor) -> Tensor:
-    """Images seen through one affine map each (output to input, in [-1, 1]), edges mirrored."""
+    """Images under one affine map each (output to input, in [-1, 1]), borders reflected."""
     matrices_N23 = matrices_N23.to(images_NCHW.device, images_NCHW.dtype)
     grid = F.affine_grid(matrices_N23, list(images_NCHW.shape), align_corners=False)
     return F.grid_sample(

@@ -1,4 +1,4 @@
-"""Blurs, as a lens out of focus does."""
+"""Gaussian blur."""
 
 import torch
 from torch import Tensor
@@ -8,9 +8,9 @@ from striate.augment import Augment, draw_uniform
 
 
 def random_blur(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Gaussian blur with a deviation drawn for every image in 0..strength pixels.
+    """Gaussian blur with a standard deviation drawn per image from 0..strength pixels.
 
-    The kernel reaches three of the largest deviations, within the image; edges are mirrored.
+    The kernel covers three of the largest deviations, within the image; borders are reflected.
     """
     n, channels, height, width = images_NCHW.shape
     deviation_N = draw_uniform(0, strength, n, generator)

@@ -1,4 +1,4 @@
-"""Changes brightness and contrast."""
+"""Random brightness and contrast."""
 
 import math
 
@@ -9,7 +9,7 @@ from striate.augment import Augment, draw_uniform
 
 
 def colour_jitter(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Contrast times up to 1.3 ** strength, brightness by up to strength x 32, each way."""
+    """Contrast times 1.3 ** ±strength at most, brightness plus ±32 x strength at most."""
     n = len(images_NCHW)
     contrast_N = (draw_uniform(-1, 1, n, generator) * math.log(1.3) * strength).exp()
     brightness_N = draw_uniform(-32, 32, n, generator) * strength

@@ -1,4 +1,4 @@
-"""Shifts by whole pixels: a crop of the image padded with its own reflection."""
+"""Random crop of the image padded by reflection: a shift by whole pixels."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from striate.augment import Augment
 
 
 def random_crop(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Every image is shifted by up to strength / 16 of its side each way; edges are mirrored."""
+    """Each image shifted by up to strength / 16 of its side; borders are reflected."""
     n, _, height, width = images_NCHW.shape
     reach = min(round(strength * max(height, width) / 16), height - 1, width - 1)
     if reach == 0:

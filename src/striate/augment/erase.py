@@ -1,4 +1,4 @@
-"""Hides a square, so that no single detail decides."""
+"""Random erasing of a square (cutout)."""
 
 import torch
 from torch import Tensor
@@ -7,9 +7,9 @@ from striate.augment import Augment
 
 
 def random_erase(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """A square of strength / 4 of the longer side takes the image's mean colour.
+    """A square of strength / 4 of the longer side set to the image's mean colour.
 
-    Its centre may lie anywhere, so that squares at the edge are cut off. DeVries and Taylor 2017.
+    Its centre may lie anywhere, so that squares at the border are cut off. DeVries and Taylor 2017.
     """
     n, _, height, width = images_NCHW.shape
     side = round(strength * max(height, width) / 4)

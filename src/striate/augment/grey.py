@@ -1,4 +1,4 @@
-"""Takes the colour out."""
+"""Random conversion to greyscale."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from striate.augment import Augment
 
 
 def random_grey(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Every colour image becomes grey with probability strength / 5; others stay.
+    """Each colour image made grey with probability strength / 5; others are unchanged.
 
     Grey is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), in all three channels.
     """

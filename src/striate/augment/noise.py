@@ -1,4 +1,4 @@
-"""Adds sensor-like noise."""
+"""Gaussian noise."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from striate.augment import Augment, draw_uniform
 
 
 def random_noise(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Gaussian noise with a deviation drawn for every image in 0..strength x 16 grey levels."""
+    """Noise with a standard deviation drawn per image from 0..16 x strength grey levels."""
     deviation_N = draw_uniform(0, 16 * strength, len(images_NCHW), generator)
     drawn = torch.randn(images_NCHW.shape, generator=generator).to(images_NCHW)
     changed = images_NCHW + drawn * deviation_N.to(images_NCHW).view(-1, 1, 1, 1)

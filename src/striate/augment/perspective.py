@@ -1,4 +1,4 @@
-"""Looks from another point: corners move, straight lines stay straight."""
+"""Random perspective transformation."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from striate.augment import Augment, draw_uniform
 
 
 def random_perspective(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Every corner is taken from up to strength x 10 % of the side inwards, edges mirrored."""
+    """Each corner moved inwards by up to strength x 10 % of the side; borders are reflected."""
     n, _, height, width = images_NCHW.shape
     inwards_N8 = draw_uniform(0, 0.2, 8 * n, generator).view(n, 8) * min(strength, 4.0)
     sources_N42 = CORNERS * (1 - inwards_N8.view(n, 4, 2))
@@ -23,7 +23,7 @@ def random_perspective(images_NCHW: Tensor, strength: float, generator: torch.Ge
 
 
 def _solve_homographies(sources_N42: Tensor) -> Tensor:
-    """Matrices N x 3 x 3 that take the corners of the output to these points of the input.
+    """Matrices N x 3 x 3 that map the corners of the output to these points of the input.
 
     Eight linear equations for eight entries, the ninth being 1 (Hartley and Zisserman, 4.1).
     """
@@ -43,7 +43,7 @@ def _solve_homographies(sources_N42: Tensor) -> Tensor:
 
 
 def _sampling_grid(matrices_N33: Tensor, height: int, width: int) -> Tensor:
-    """Where in the input, in [-1, 1], every output pixel is looked up: N x H x W x 2."""
+    """The input position, in [-1, 1], of every output pixel: N x H x W x 2."""
     down = (torch.arange(height, dtype=torch.float64) * 2 + 1) / height - 1
     across = (torch.arange(width, dtype=torch.float64) * 2 + 1) / width - 1
     y_HW, x_HW = torch.meshgrid(down, across, indexing="ij")

@@ -1,4 +1,4 @@
-"""Turns about the centre."""
+"""Random rotation about the centre."""
 
 import math
 
@@ -9,7 +9,7 @@ from striate.augment import Augment, draw_uniform, warp_images
 
 
 def random_rotation(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Every image is turned by an angle up to strength x 15 degrees each way."""
+    """Each image rotated by an angle of up to ±15 degrees x strength."""
     n, _, height, width = images_NCHW.shape
     reach = math.radians(15) * strength
     angle_N = draw_uniform(-reach, reach, n, generator)

@@ -1,4 +1,4 @@
-"""Brings nearer or farther, and a little wider or taller."""
+"""Random scaling and change of the aspect ratio."""
 
 import math
 
@@ -9,7 +9,7 @@ from striate.augment import Augment, draw_uniform, warp_images
 
 
 def random_scale(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Every image is scaled by up to 1.2 ** strength each way, width and height by 1.1 apart."""
+    """Each image scaled by 1.2 ** ±strength at most, width and height by 1.1 separately."""
     n = len(images_NCHW)
     nearer_N = draw_uniform(-1, 1, n, generator) * math.log(1.2) * strength
     wider_N = draw_uniform(-1, 1, n, generator) * math.log(1.1) * strength / 2

@@ -1,4 +1,4 @@
-"""Leans to a side, as italics do."""
+"""Random shear."""
 
 import math
 
@@ -9,7 +9,7 @@ from striate.augment import Augment, draw_uniform, warp_images
 
 
 def random_shear(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Every image leans by up to strength x 10 degrees each way, across and down."""
+    """Each image sheared by up to ±10 degrees x strength, horizontally and vertically."""
     n, _, height, width = images_NCHW.shape
     reach = math.radians(10) * min(strength, 8.0)
     across, down = (draw_uniform(-reach, reach, n, generator).tan() for _ in range(2))

@@ -1,4 +1,4 @@
-"""Shifts by parts of a pixel, across and down."""
+"""Random translation by fractions of a pixel."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from striate.augment import Augment, draw_uniform, warp_images
 
 
 def random_translation(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Every image is shifted by up to strength x 10 % of its sides each way; edges are mirrored."""
+    """Each image shifted by up to strength x 10 % of its sides; borders are reflected."""
     n = len(images_NCHW)
     # Coordinates go from -1 to 1: a tenth of a side is 0.2 of them.
     across, down = (draw_uniform(-0.2, 0.2, n, generator) * strength for _ in range(2))

@@ -1,4 +1,4 @@
-"""One operation an image, drawn evenly, with a strength drawn evenly: TrivialAugment."""
+"""TrivialAugment: one random operation per image, with a random strength."""
 
 import torch
 from torch import Tensor
@@ -14,10 +14,10 @@ from striate.augment.translate import random_translation
 
 
 def trivial_augment(images_NCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Every image passes through one operation, or none, at up to twice its usual strength.
+    """Each image passed through one operation, or none, at up to twice its usual strength.
 
-    After Müller and Hutter 2021, with the operations that keep a label true wherever a small
-    change does: no flips. Images that drew the same operation share `LEVELS` levels of strength.
+    After Müller and Hutter 2021, without flips, which may change a label. Images with the same
+    operation share `LEVELS` levels of strength.
     """
     n = len(images_NCHW)
     which_N = torch.randint(0, len(OPERATIONS) + 1, (n,), generator=generator)

@@ -1,4 +1,4 @@
-"""Checks: one file each, ending in CHECK; and the verdict that they add up to."""
+"""The checks of a finished fit, one file each, ending in CHECK; and the verdict they give."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -42,24 +42,25 @@ CURVE_FAULTS = (
     "not_converged",
     "underfitting",
 )
-# What the verdict says before the meaning of the finding that decides: no finding says it itself.
+# The verdict puts these before the meaning of the finding that decides.
 JUDGEMENTS = {
     "overfitting": say("judgement.overfits", "It overfits."),
     "underfitting": say("judgement.underfits", "It underfits."),
     "not_converged": say("judgement.short", "It underfits: the training ended too early."),
     "not_converged_short": say("judgement.perhaps", "It may underfit."),
-    "balanced": say("judgement.neither", "It is shown neither to overfit nor to underfit."),
-    "balanced_linear": say("judgement.linear", "There is no sign of overfitting."),
+    "balanced": say("judgement.neither", "No sign of overfitting or underfitting."),
+    "balanced_linear": say("judgement.linear", "No sign of overfitting."),
 }
-OTHER_TASK_TEXT = "Not applicable, because it asks of classes, and here is another task."
+OTHER_TASK_TEXT = "Not applicable: this check is for classification, and this run has another task."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One question to a finished fit: pure, values in, finding out.
+    """A pure function from the values of a finished fit to a finding.
 
-    One that is not for `every_task` asks of classes, and does not apply to several labels or a
-    number. `of_curves` asks the same of a training's log alone, where that can be asked.
+    Unless it is for `every_task` it applies to classification only, not to several labels or a
+    number. `of_curves` applies the same check to the learning curves of a log alone, where that is
+    possible.
     """
 
     code: str
@@ -69,7 +70,7 @@ class Check:
 
 
 def run_checks(values: Values) -> tuple[Finding, ...]:
-    """What every check says, in the order of their names; silence is never an answer."""
+    """The finding of every check, sorted by name; a check always returns one."""
     checks: list[Check] = list(collect_constants("diagnose", "CHECK").values())
     one = values.index.task == "label"
     return tuple(
@@ -78,30 +79,30 @@ def run_checks(values: Values) -> tuple[Finding, ...]:
 
 
 def run_curve_checks(curves: Curves) -> tuple[Finding, ...]:
-    """What the checks that need nothing but curves say of them."""
+    """The findings of all checks that need learning curves only."""
     checks: list[Check] = list(collect_constants("diagnose", "CHECK").values())
     return tuple(c.of_curves(curves) for c in checks if c.of_curves is not None)
 
 
 def curves_verdict(findings: tuple[Finding, ...]) -> Verdict:
-    """The gravest of what was found in curves, in one sentence."""
+    """The verdict on learning curves: the most severe fault found."""
     found = {f.code: f for f in findings if f.outcome == "found"}
     for code in CURVE_FAULTS:
         if code in found:
             return _judged_verdict(found[code], code)
     judged = sum(f.outcome == "passed" for f in findings)
-    sentence = "Nothing is wrong as far as these curves tell; {n} checks could judge them."
+    sentence = "No problem found in these curves; {n} checks could be applied."
     return _make_verdict("curves_calm", sentence.format(n=judged), {"n": judged})
 
 
 def fit_verdict(findings: tuple[Finding, ...], values: Values) -> Verdict:
-    """The judgement on over- and underfitting, and the meaning of the finding that decides it.
+    """The verdict on overfitting and underfitting, from the findings and their figures.
 
     Findings say what they saw; this alone says whether the model over- or underfits.
     """
     found = {f.code: f for f in findings if f.outcome == "found"}
     if values.summary.test is None:
-        return _make_verdict("unjudged", "No image with a known label was left to judge by.")
+        return _make_verdict("unjudged", "No labelled image was left to evaluate the model on.")
     if values.index.task != "label":
         return _beats_chance(values.summary.test)
     if "guessing" in found:
@@ -134,7 +135,7 @@ def make_finding(
     variant: str = "",
     figures: Mapping[str, Figure] | None = None,
 ) -> Finding:
-    """A finding whose texts are the given templates, filled with the figures."""
+    """A finding with its texts filled from the templates and figures."""
     figures = dict(figures or {})
     return Finding(
         code=code,
@@ -152,9 +153,9 @@ def make_finding(
 def subset_accuracy(
     values: Values, some: NDArray[np.bool_], level: float = CHECK_LEVEL
 ) -> Interval:
-    """The share right of `some` of the counted images, with its interval at `level`.
+    """Accuracy on `some` of the counted images, with its interval at `level`.
 
-    Images of one group are one witness; where folds judged each other the interval is wider.
+    The images of a group count as dependent; with cross-validation the interval is wider.
     """
     truth = values.predictions.truth[values.counted][some]
     right = values.predictions.predicted[values.counted][some] == truth
@@ -164,9 +165,9 @@ def subset_accuracy(
 
 
 def widen_interval(share: Interval, level: float = CHECK_LEVEL) -> Interval:
-    """The same share with its interval at the level of the checks, or another.
+    """The same share with its interval at another level, by default that of the checks.
 
-    Both sides grow as Wilson's would, so that a cluster bootstrap keeps its allowance for groups.
+    Both sides grow in proportion to Wilson's interval, so that a cluster bootstrap stays wider.
     """
     right = round(share.value * share.n)
     stated = intervals.wilson(right, share.n, share.level)
@@ -189,9 +190,9 @@ def score_interval(score: Score) -> Interval:
 
 
 def best_epoch_fit(values: Values) -> tuple[Interval, Interval] | None:
-    """Accuracy on training and on validation images of what was trained; None without either.
+    """Training and validation accuracy of the trained network; None if one is missing.
 
-    Training accuracy is the mean over the kept epoch, of augmented images: a lower bound.
+    Training accuracy is the mean over the best epoch, on augmented images: a lower bound.
     """
     if values.history is None or values.plan.strategy.value in CLOSED_FORM:
         return None
@@ -202,7 +203,7 @@ def best_epoch_fit(values: Values) -> tuple[Interval, Interval] | None:
 
 
 def history_fit(history: History) -> tuple[Interval, Interval] | None:
-    """The same of a training's kept epoch alone, each image an independent witness."""
+    """Training and validation accuracy at the best epoch; images are assumed independent."""
     kept = next((e for e in history.epochs if e.epoch == history.kept_epoch), None)
     if kept is None or not history.val_images:
         return None
@@ -215,7 +216,7 @@ def history_fit(history: History) -> tuple[Interval, Interval] | None:
 
 
 def training_curves(values: Values) -> Curves | None:
-    """The curves of what was trained by steps and delivered; None where nothing was."""
+    """The learning curves of the delivered network; None without gradient training."""
     history = values.history
     if history is None or not history.epochs or values.plan.strategy.value in CLOSED_FORM:
         return None
@@ -223,7 +224,7 @@ def training_curves(values: Values) -> Curves | None:
 
 
 def history_curves(history: History, name: str = "", classes: int = 0) -> Curves:
-    """The curves of a training; without validation images none of theirs."""
+    """The learning curves of a training; the validation curves are empty without such images."""
     rows = history.epochs
     with_val = history.val_images > 0
     return Curves(
@@ -241,20 +242,20 @@ def history_curves(history: History, name: str = "", classes: int = 0) -> Curves
 
 
 def complete_curve(curve: tuple[float, ...], least: int = MIN_EPOCHS) -> NDArray[np.float64] | None:
-    """A curve of finite numbers that is long enough to judge; None where it is not."""
+    """A curve of finite numbers with at least `least` epochs; None otherwise."""
     numbers = np.array(curve, np.float64)
     return numbers if len(numbers) >= least and np.isfinite(numbers).all() else None
 
 
 def final_accuracy(curve: NDArray[np.float64], images: int) -> Interval:
-    """The accuracy that a curve ends with, the mean of its last tenth, with its interval."""
+    """The mean accuracy of the last tenth of the epochs, with its interval."""
     images = images or ASSUMED_IMAGES
     end = float(np.mean(curve[-max(2, len(curve) // 10) :]))
     return intervals.wilson(round(min(1.0, max(0.0, end)) * images), images, CHECK_LEVEL)
 
 
 def relative_learning_rates(curves: Curves) -> NDArray[np.float64]:
-    """The learning rate of every epoch as a share of the highest; 1 where the log has none."""
+    """The learning rate of each epoch over the highest; 1 if the log has none."""
     rate = np.array(curves.lr, np.float64)
     if len(rate) != len(curves.epochs) or not np.isfinite(rate).all() or not rate.max() > 0:
         return np.ones(len(curves.epochs))
@@ -263,7 +264,7 @@ def relative_learning_rates(curves: Curves) -> NDArray[np.float64]:
 
 
 def _not_applicable_to_task(check: Check) -> Finding:
-    """A check of classes where there are none."""
+    """The finding of a classification check in a run with another task."""
     return Finding(
         code=check.code,
         outcome="not_applicable",
@@ -278,21 +279,20 @@ def _not_applicable_to_task(check: Check) -> Finding:
 
 
 def _beats_chance(score: Score) -> Verdict:
-    """Whether the answers are better than those that need no image, beyond chance."""
+    """Whether the score is significantly better than chance level."""
     guessing = score.guessing or 0.0
     figures: dict[str, Figure] = {"value": score.value, "guessing": guessing}
     if score.metric == "mean_absolute_error":
         learnt = score.interval[1] < guessing
-        sentence = "Its answers are off by {value:.3g} on average; always answering the middle "
-        sentence += "number would be off by {guessing:.3g}."
+        sentence = "Its predictions are off by {value:.3g} on average; always predicting the "
+        sentence += "median would be off by {guessing:.3g}."
         code = "number"
     else:
         learnt = score.interval[0] > guessing
-        sentence = "Its mean average precision is {value:.1%}; an order without a look at the "
-        sentence += "image would have {guessing:.1%}."
+        sentence = "Its mean average precision is {value:.1%}; chance level is {guessing:.1%}."
         code = "labels"
     if not learnt:
-        sentence += " That is no difference beyond chance."
+        sentence += " The difference may be due to chance."
     ending = "learnt" if learnt else "guessed"
     return _make_verdict(f"{code}_{ending}", filled(sentence, figures), figures)
 

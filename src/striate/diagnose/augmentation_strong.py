@@ -1,4 +1,4 @@
-"""Augmentation too strong: training images, as they are changed, are harder than new ones."""
+"""Augmentation too strong: accuracy on augmented images far below that on unchanged ones."""
 
 from striate.diagnose import Check, complete_curve, final_accuracy, make_finding, training_curves
 from striate.metrics import intervals
@@ -6,15 +6,15 @@ from striate.values import Curves, Finding, Values
 
 
 def check_augmentation_strong(values: Values) -> Finding:
-    """Asks the curves of the training."""
+    """Apply the check to the learning curves of the run."""
     curves = training_curves(values)
     return _not_applicable() if curves is None else check_augmentation_strong_curves(curves)
 
 
 def check_augmentation_strong_curves(curves: Curves) -> Finding:
-    """Holds the accuracy on changed training images against that on unchanged validation images.
+    """Compare accuracy on augmented training images with that on unchanged validation images.
 
-    Found where surely more of the training's errors come from the changes than remain without.
+    Found if significantly more training errors come from augmentation than remain without it.
     """
     train, val = complete_curve(curves.train_accuracy), complete_curve(curves.val_accuracy)
     if train is None or val is None:
@@ -33,20 +33,22 @@ def check_augmentation_strong_curves(curves: Curves) -> Finding:
             "augmentation_strong",
             "found",
             "advice",
-            title="The augmentation looks too strong",
-            meaning="{train:.1%} of the changed training images are right and {val:.1%} of the "
-            "validation images: changes and dropout cost {points:.1f} points (at least {low:.1f} "
-            "with 99% certainty), more than all other errors together.",
-            advice="Halve the strength of the augmentation, or the dropout, and compare.",
+            title="The augmentation may be too strong",
+            meaning="Accuracy is {train:.1%} on augmented training images and {val:.1%} on "
+            "unchanged validation images. Augmentation and dropout cost {points:.1f} "
+            "percentage points (at least {low:.1f} with 99% confidence), more than all "
+            "other errors together.",
+            advice="Halve the strength of the augmentation or the dropout rate, train again and "
+            "compare.",
             figures=figures,
         )
     return make_finding(
         "augmentation_strong",
         "passed",
         "info",
-        title="Augmentation not too strong",
-        meaning="{train:.1%} of the training images are right, as they were changed, and {val:.1%} "
-        "of the validation images: the changes do not outweigh the other errors.",
+        title="Strength of augmentation",
+        meaning="Accuracy is {train:.1%} on augmented training images and {val:.1%} on "
+        "validation images. Augmentation costs less than the other errors.",
         figures=figures,
     )
 
@@ -56,8 +58,8 @@ def _not_applicable() -> Finding:
         "augmentation_strong",
         "not_applicable",
         "info",
-        title="Augmentation not too strong",
-        meaning="There are too few epochs with both accuracies to look at.",
+        title="Strength of augmentation",
+        meaning="Too few epochs have both a training and a validation accuracy.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Calibration: whether answers given with 80 % are right eighty times in a hundred."""
+"""Calibration: whether predicted probabilities agree with observed frequencies."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ MIN_IMAGES = 30
 
 
 def check_miscalibration(values: Values) -> Finding:
-    """Holds the calibration error against those that a perfectly calibrated model would show."""
+    """Compare the calibration error with those of a perfectly calibrated model."""
     probabilities = values.predictions.probabilities[values.counted].astype(np.float64)
     truth = values.predictions.truth[values.counted]
     if len(truth) < MIN_IMAGES:
@@ -21,7 +21,7 @@ def check_miscalibration(values: Values) -> Finding:
             "not_applicable",
             "info",
             title="Calibration",
-            meaning="{n:,} test images are too few to judge stated probabilities by.",
+            meaning="{n:,} test images are too few to measure calibration.",
             figures={"n": len(truth)},
         )
     sure = probabilities.max(axis=1)
@@ -41,11 +41,12 @@ def check_miscalibration(values: Values) -> Finding:
             "calibration",
             "found",
             "advice",
-            title="It is too sure of itself" if over else "It is too modest",
-            meaning="Stated probabilities are {stated:.1%} on average, {right:.1%} of the answers "
-            "are right; the calibration error is {error:.1%}, where chance explains {chance:.1%}.",
-            advice="Use the order of the probabilities rather than their size, and the table of "
-            "sure answers below to set a threshold.",
+            title="Overconfident" if over else "Underconfident",
+            meaning="The predicted probability is {stated:.1%} on average, but the accuracy is "
+            "{right:.1%}. The calibration error is {error:.1%}; a perfectly calibrated model "
+            "would show at most {chance:.1%} by chance.",
+            advice="Use the probabilities to rank predictions, not at face value. Choose a "
+            "threshold from the table of confident predictions below.",
             variant="over" if over else "under",
             figures=figures,
         )
@@ -54,14 +55,14 @@ def check_miscalibration(values: Values) -> Finding:
         "passed",
         "info",
         title="Calibration",
-        meaning="Stated probabilities can be taken at their word as far as {n:,} images can tell: "
-        "calibration error {error:.1%}, where chance explains up to {chance:.1%}.",
+        meaning="No miscalibration found on {n:,} images: the calibration error is {error:.1%}, "
+        "and a perfectly calibrated model would show up to {chance:.1%} by chance.",
         figures=figures,
     )
 
 
 def _chance_errors(sure: np.ndarray, seed: int, bins: int = 15) -> np.ndarray:
-    """Calibration errors of answers that are right exactly as often as stated."""
+    """Simulated calibration errors of a perfectly calibrated model."""
     generator = make_rng(seed, "calibration by chance")
     order = np.sort(sure)
     edges = np.array([part[0] for part in np.array_split(np.arange(len(order)), bins) if len(part)])

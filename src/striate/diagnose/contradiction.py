@@ -1,4 +1,4 @@
-"""Contradiction: the same picture under two labels."""
+"""Contradiction: the same image under two labels."""
 
 from collections import defaultdict
 
@@ -11,7 +11,7 @@ SERIOUS_SHARE = 0.1
 
 
 def check_contradiction(values: Values) -> Finding:
-    """Looks for equal pixels, or equal bytes, with different labels."""
+    """Find equal pixels, or equal bytes, with different labels."""
     labels: dict[str, set[str]] = defaultdict(set)
     paths: dict[str, list[str]] = defaultdict(list)
     for example in values.index.examples:
@@ -27,18 +27,18 @@ def check_contradiction(values: Values) -> Finding:
             "contradiction",
             "found",
             "serious" if sum(len(paths[p]) for p in torn) >= SERIOUS_SHARE * used else "warning",
-            title="The same picture has two labels",
-            meaning="{n:,} pictures stand under more than one label, so one of the labels is "
-            "wrong: {paths}.",
-            advice="Keep each picture under one label only.",
+            title="The same image has two labels",
+            meaning="{n:,} images occur under more than one label, so at least one label of each "
+            "is wrong: {paths}.",
+            advice="Keep each image under one label only.",
             figures={"n": len(torn), "paths": shown + " …" * (len(torn) > MOST_NAMED)},
         )
     return make_finding(
         "contradiction",
         "passed",
         "info",
-        title="One label a picture",
-        meaning="No picture stands under two labels.",
+        title="Contradictory labels",
+        meaning="No image occurs under two labels.",
     )
 
 

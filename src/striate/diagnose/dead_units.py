@@ -1,4 +1,4 @@
-"""Dead units: most of a layer gives nothing, or stands at the flat end of its curve."""
+"""Dead units: most units of a layer output nothing or are saturated."""
 
 from striate.diagnose import CHECK_LEVEL, Check, make_finding
 from striate.metrics import intervals
@@ -6,16 +6,16 @@ from striate.values import CLOSED_FORM, Figure, Finding, LayerStates, Values
 
 
 def check_dead_units(values: Values) -> Finding:
-    """Asks the layers of what was trained."""
+    """Apply the check to the layers of the trained network."""
     if values.layers is None or values.plan.strategy.value in CLOSED_FORM:
         return _not_applicable()
     return check_dead_units_layers(values.layers)
 
 
 def check_dead_units_layers(states: LayerStates) -> Finding:
-    """Found where surely more than half of the units of some layer are dead or saturated.
+    """Found if significantly more than half of the units of a layer are dead or saturated.
 
-    Units are counted as drawn from all that such a layer might have: Wilson at the 99 % level.
+    Units are treated as a random sample: Wilson's interval at the 99 % level.
     """
     shares = [
         (intervals.wilson(max(state.dead, state.saturated), state.units, CHECK_LEVEL), state)
@@ -39,9 +39,10 @@ def check_dead_units_layers(states: LayerStates) -> Finding:
             "found",
             "warning",
             title="Most units of a layer are dead",
-            meaning="In {layer}, {share:.0%} of {units} units give 0 for every one of {images} "
-            "training images, and so learn nothing; so it is in {layers} of {of} layers.",
-            advice="Train anew with a third of the learning rate, or with activation=leaky_relu.",
+            meaning="In layer {layer}, {share:.0%} of the {units} units output 0 for each of "
+            "{images} training images and no longer learn. {layers} of {of} layers are "
+            "affected.",
+            advice="Train again with a third of the learning rate, or with activation=leaky_relu.",
             variant="dead",
             figures=figures,
         )
@@ -51,10 +52,10 @@ def check_dead_units_layers(states: LayerStates) -> Finding:
             "found",
             "warning",
             title="Most units of a layer are saturated",
-            meaning="In {layer}, {share:.0%} of {units} units stand at the flat ends of their "
-            "curve most of the time, on {images} training images, and so learn next to nothing; "
-            "so it is in {layers} of {of} layers.",
-            advice="Train anew with smaller first weights, or with activation=relu.",
+            meaning="In layer {layer}, {share:.0%} of the {units} units are saturated on most of "
+            "{images} training images: the gradient of their activation is almost zero, "
+            "so they hardly learn. {layers} of {of} layers are affected.",
+            advice="Train again with smaller initial weights, or with activation=relu.",
             variant="saturated",
             figures=figures,
         )
@@ -62,8 +63,8 @@ def check_dead_units_layers(states: LayerStates) -> Finding:
         "dead_units",
         "passed",
         "info",
-        title="Living units",
-        meaning="In no layer are most units dead or saturated; the most are in {layer}, "
+        title="Dead or saturated units",
+        meaning="No layer has a majority of dead or saturated units. Layer {layer} has the most: "
         "{share:.0%} of {units}.",
         figures=figures,
     )
@@ -74,8 +75,9 @@ def _not_applicable() -> Finding:
         "dead_units",
         "not_applicable",
         "info",
-        title="Living units",
-        meaning="No network was trained by steps, or it has no layers whose units can die.",
+        title="Dead or saturated units",
+        meaning="No network was trained by gradient descent, or it has no layers whose units can "
+        "die or saturate.",
     )
 
 

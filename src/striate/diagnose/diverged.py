@@ -1,4 +1,4 @@
-"""Diverged: the training loss is no number, or went back up to where it came from."""
+"""Diverged: the training loss becomes NaN, or rises again after it fell."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ from striate.values import Curves, Finding, Values
 
 
 def check_diverged(values: Values) -> Finding:
-    """Asks the curves of the training."""
+    """Apply the check to the learning curves of the run."""
     curves = training_curves(values)
     return _not_applicable() if curves is None else check_diverged_curves(curves)
 
 
 def check_diverged_curves(curves: Curves) -> Finding:
-    """Looks for a loss that is no number, or that rises again by half of all that it had gained."""
+    """Found if a loss is not finite, or rises again by half of its total decrease."""
     for loss in (curves.train_loss, curves.val_loss):
         broken = np.flatnonzero(~np.isfinite(np.array(loss, np.float64)))
         if len(broken):
@@ -23,8 +23,8 @@ def check_diverged_curves(curves: Curves) -> Finding:
                 "found",
                 "serious",
                 title="The training diverged",
-                meaning="The training diverged: from epoch {epoch} on its loss is no number.",
-                advice="Begin anew with a tenth of the learning rate.",
+                meaning="From epoch {epoch} on the training loss is NaN or infinite.",
+                advice="Train again with a tenth of the learning rate.",
                 variant="nan",
                 figures={"epoch": curves.epochs[int(broken[0])]},
             )
@@ -47,10 +47,10 @@ def check_diverged_curves(curves: Curves) -> Finding:
             "diverged",
             "found",
             "serious",
-            title="The training broke down",
-            meaning="The training diverged: its loss fell from {first:.3f} to {best:.3f} by epoch "
-            "{epoch} and rose again to {last:.3f}.",
-            advice="Begin anew with a third of the learning rate, or bound the gradient.",
+            title="The training diverged",
+            meaning="The training loss fell from {first:.3f} to {best:.3f} by epoch {epoch} and "
+            "then rose to {last:.3f}.",
+            advice="Train again with a third of the learning rate, or with gradient clipping.",
             variant="rise",
             figures=figures,
         )
@@ -58,8 +58,8 @@ def check_diverged_curves(curves: Curves) -> Finding:
         "diverged",
         "passed",
         "info",
-        title="Stable training",
-        meaning="The training loss went from {first:.3f} to {last:.3f} and did not break down.",
+        title="Divergence",
+        meaning="The training loss went from {first:.3f} to {last:.3f} without diverging.",
         figures=figures,
     )
 
@@ -69,8 +69,8 @@ def _not_applicable() -> Finding:
         "diverged",
         "not_applicable",
         "info",
-        title="Stable training",
-        meaning="There are too few epochs with a training loss to look at.",
+        title="Divergence",
+        meaning="Too few epochs have a training loss.",
     )
 
 

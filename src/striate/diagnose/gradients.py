@@ -1,4 +1,4 @@
-"""Vanishing or exploding gradients: what the loss says does not reach the first layers evenly."""
+"""Vanishing or exploding gradients over the depth of the network."""
 
 import math
 
@@ -10,17 +10,17 @@ from striate.values import CLOSED_FORM, Figure, Finding, LayerStates, Values
 
 
 def check_gradients(values: Values) -> Finding:
-    """Asks the layers of what was trained."""
+    """Apply the check to the layers of the trained network."""
     if values.layers is None or values.plan.strategy.value in CLOSED_FORM:
         return _not_applicable()
     return check_gradients_layers(values.layers)
 
 
 def check_gradients_layers(states: LayerStates) -> Finding:
-    """The gradient, relative to the weights, from the last layer to the first.
+    """Compare the gradient relative to the weights between the last and the first layer.
 
-    The slope of its logarithm over the layers, with its standard error, says by what factor it
-    changes on the whole way. Found where that is surely beyond `DECADES_APART`.
+    The slope of its logarithm over the layers, with its standard error, gives the factor over the
+    whole depth. Found if that factor significantly exceeds `DECADES_APART`.
     """
     weighted = [state for state in states.layers if state.weight > 0]
     if len(weighted) < MIN_LAYERS or not any(state.gradient > 0 for state in weighted):
@@ -43,9 +43,10 @@ def check_gradients_layers(states: LayerStates) -> Finding:
             "gradients",
             "found",
             "warning",
-            title="The gradients vanish",
-            meaning="From the last of {layers} layers to the first ({first}), the gradient shrinks "
-            "by a factor of {factor:.2g} beside the weights: the first layers hardly learn.",
+            title="Vanishing gradients",
+            meaning="From the last of {layers} layers to the first ({first}), the gradient "
+            "relative to the weights shrinks by a factor of {factor:.2g}. The first "
+            "layers hardly learn.",
             advice="Use normalisation=batch, activation=relu, or fewer layers.",
             variant="vanishing",
             figures=figures,
@@ -56,9 +57,9 @@ def check_gradients_layers(states: LayerStates) -> Finding:
         "gradients",
         "passed",
         "info",
-        title="Gradients reach every layer",
-        meaning="Over {layers} layers the gradient beside the weights changes by a factor of "
-        "{factor:.2g}: the first layers learn as the last do.",
+        title="Vanishing or exploding gradients",
+        meaning="Over {layers} layers, the gradient relative to the weights changes by a factor "
+        "of {factor:.2g} only: the first layers learn about as fast as the last.",
         figures=figures,
     )
 
@@ -68,10 +69,11 @@ def _exploding_finding(figures: dict[str, Figure]) -> Finding:
         "gradients",
         "found",
         "warning",
-        title="The gradients explode",
-        meaning="From the last of {layers} layers to the first ({first}), the gradient grows by a "
-        "factor of {factor:.2g} beside the weights: a step that suits one end breaks the other.",
-        advice="Use normalisation=batch, smaller first weights, or clip=1.",
+        title="Exploding gradients",
+        meaning="From the last of {layers} layers to the first ({first}), the gradient relative "
+        "to the weights grows by a factor of {factor:.2g}. No single learning rate suits "
+        "all layers.",
+        advice="Use normalisation=batch, smaller initial weights, or clip=1.",
         variant="exploding",
         figures=figures,
     )
@@ -82,8 +84,9 @@ def _not_applicable() -> Finding:
         "gradients",
         "not_applicable",
         "info",
-        title="Gradients reach every layer",
-        meaning="No network of several layers was trained by steps, or it has no gradient left.",
+        title="Vanishing or exploding gradients",
+        meaning="No network of several layers was trained by gradient descent, or all its "
+        "gradients are zero.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Guessing: no better than always answering the majority class of the training images."""
+"""Guessing: no better than always predicting the majority class of the training images."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ from striate.values import Figure, Finding, Score, Values
 
 
 def check_guessing(values: Values) -> Finding:
-    """Holds the lower end of the accuracy against that of the majority class.
+    """Compare the lower end of the accuracy's interval with the majority class's accuracy.
 
-    Found in three kinds: no higher (nothing may have been learnt); higher, but not beyond chance
-    (`few`); not beyond it, while rare classes are told apart beyond chance (`rare`). Where every
-    answer is the majority class, the first is said so (`always`).
+    Found in four variants: no higher (perhaps nothing was learnt); the same, since every prediction
+    is the majority class (`always`); higher, but not significantly (`few`); not significantly
+    higher while rare classes are told apart significantly (`rare`).
     """
     score = values.summary.test
     if score is None:
@@ -22,7 +22,7 @@ def check_guessing(values: Values) -> Finding:
             "not_applicable",
             "info",
             title="Better than the majority class",
-            meaning="No image with a known label was left to judge by.",
+            meaning="No labelled image was left to evaluate the model on.",
         )
     figures = _figures(values, score)
     if float(figures["low"] or 0) > values.guessing:
@@ -31,8 +31,9 @@ def check_guessing(values: Values) -> Finding:
             "passed",
             "info",
             title="Better than the majority class",
-            meaning="{accuracy:.1%} correct (at least {low:.1%} with 99% certainty); always "
-            "answering {name}, the majority class of the training images, gives {majority:.1%}.",
+            meaning="Accuracy {accuracy:.1%} (at least {low:.1%} with 99% confidence); always "
+            "predicting {name}, the majority class of the training images, would give "
+            "{majority:.1%}.",
             figures=figures,
         )
     if float(figures["balanced_low"] or 0) > float(figures["chance"] or 0):
@@ -46,10 +47,10 @@ def check_guessing(values: Values) -> Finding:
         "found",
         "serious",
         title="No better than the majority class",
-        meaning="It may have learnt nothing: {right:,} of {n:,} images are correct "
-        "({accuracy:.1%}), where always answering {name}, the majority class of the training "
-        "images, gives {majority:.1%}.",
-        advice="Check that the labels match the images and that the difference can be seen "
+        meaning="{right:,} of {n:,} images are correct ({accuracy:.1%}). Always predicting "
+        "{name}, the majority class of the training images, would give {majority:.1%}. "
+        "The model may have learnt nothing.",
+        advice="Check that the labels match the images, and that you can tell the classes apart "
         "at the network's input size.",
         figures=figures,
     )
@@ -80,13 +81,13 @@ def _always_finding(figures: dict[str, Figure]) -> Finding:
         "guessing",
         "found",
         "serious",
-        title="It always gives the same answer",
-        meaning="It has learnt nothing that shows: every one of {n:,} images is taken for {name}, "
-        "the majority class of the training images, which is correct for {majority:.1%}. No image "
-        "of another class is recognised.",
-        advice="Check that the labels match the images and that the difference can be seen at the "
-        "network's input size; where classes are very unequal, collect more images of the rare "
-        "ones, or try --set balance=weights.",
+        title="It always predicts the same class",
+        meaning="All {n:,} images are predicted as {name}, the majority class of the training "
+        "images; {majority:.1%} of them are correct. No image of another class is "
+        "recognised, so the model shows no sign of having learnt anything.",
+        advice="Check that the labels match the images, and that you can tell the classes apart "
+        "at the network's input size. If the class sizes differ widely, collect more "
+        "images of the rare classes, or try --set balance=weights.",
         variant="always",
         figures=figures,
     )
@@ -98,11 +99,12 @@ def _few_images_finding(figures: dict[str, Figure]) -> Finding:
         "found",
         "warning",
         title="Not shown to be better than the majority class",
-        meaning="{right:,} of {n:,} images are correct, and always answering {name}, the majority "
-        "class of the training images, gives {majority:.1%}: with so few images the difference "
-        "may be chance (with 99% certainty the accuracy is at least {low:.1%}).",
-        advice="More images would narrow the interval; until then nothing is proved by this "
-        "accuracy.",
+        meaning="{right:,} of {n:,} images are correct. Always predicting {name}, the majority "
+        "class of the training images, would give {majority:.1%}. With so few images the "
+        "difference may be due to chance (the accuracy is at least {low:.1%} with 99% "
+        "confidence).",
+        advice="Evaluate it on more images, which narrows the interval. Until then, do not rely "
+        "on this accuracy.",
         variant="few",
         figures=figures,
     )
@@ -113,13 +115,14 @@ def _rare_classes_finding(figures: dict[str, Figure]) -> Finding:
         "guessing",
         "found",
         "warning",
-        title="The accuracy is not beyond the majority class's",
-        meaning="The accuracy of {accuracy:.1%} is not shown to be beyond the {majority:.1%} of "
-        "always answering {name}, the majority class of the training images. Yet it tells the "
-        "classes apart: balanced accuracy {balanced:.1%} (at least {balanced_low:.1%} with 99% "
-        "certainty), where {chance:.1%} is chance level.",
-        advice="Judge it by the balanced accuracy and the recall of each class; collect more "
-        "images of the rare classes.",
+        title="Accuracy not shown to exceed that of the majority class",
+        meaning="The accuracy of {accuracy:.1%} is not significantly higher than the "
+        "{majority:.1%} of always predicting {name}, the majority class of the training "
+        "images. But the model does tell the classes apart: its balanced accuracy is "
+        "{balanced:.1%} (at least {balanced_low:.1%} with 99% confidence), and chance "
+        "level is {chance:.1%}.",
+        advice="Rely on the balanced accuracy and the recall of each class. Collect more images "
+        "of the rare classes.",
         variant="rare",
         figures=figures,
     )

@@ -1,4 +1,4 @@
-"""Imbalance: classes with few training images that are found less often than the others."""
+"""Imbalance: classes with few training images and lower accuracy than the others."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from striate.values import Finding, Values
 
 
 def check_imbalance(values: Values) -> Finding:
-    """Compares classes with under half the mean number of training images with the others."""
+    """Compare classes with under half the mean number of training images with the others."""
     classes = len(values.predictions.classes)
     trained = np.bincount(values.index.labels()[values.split.train], minlength=classes)
     truth = values.predictions.truth[values.counted]
@@ -19,9 +19,9 @@ def check_imbalance(values: Values) -> Finding:
             "imbalance",
             "not_applicable",
             "info",
-            title="Imbalance",
-            meaning="No class has fewer than half as many training images as the average "
-            "({least:,} to {most:,} a class).",
+            title="Class imbalance",
+            meaning="No class has fewer than half the average number of training images "
+            "({least:,} to {most:,} per class).",
             figures={"least": int(trained.min()), "most": int(trained.max())},
         )
     rare, rest = subset_accuracy(values, rare_N), subset_accuracy(values, ~rare_N)
@@ -37,12 +37,12 @@ def check_imbalance(values: Values) -> Finding:
             "imbalance",
             "found",
             "warning",
-            title="Rare classes suffer",
-            meaning="{classes:,} classes have fewer than half as many training images as the "
-            "average (the rarest {least:,}). Of their test images {rare:.1%} are right, of the "
-            "others {rest:.1%}.",
-            advice="Collect more images of the rare classes first; read the balanced accuracy "
-            "beside the accuracy.",
+            title="Rare classes have lower accuracy",
+            meaning="{classes:,} classes have fewer than half the average number of training "
+            "images (the rarest has {least:,}). The accuracy on their test images is "
+            "{rare:.1%}; on the other classes it is {rest:.1%}.",
+            advice="Collect more images of the rare classes first, or try --set balance=weights. "
+            "Report the balanced accuracy along with the accuracy.",
             figures=figures,
         )
     if rare.value < rest.value:
@@ -50,9 +50,10 @@ def check_imbalance(values: Values) -> Finding:
             "imbalance",
             "not_applicable",
             "info",
-            title="Imbalance",
-            meaning="Rare classes: {classes:,}. Whether that harms cannot be told from their "
-            "{n:,} test images: {rare:.1%} of them are correct, {rest:.1%} of the others.",
+            title="Class imbalance",
+            meaning="{classes:,} classes are rare. Their {n:,} test images are too few to tell "
+            "whether that lowers their accuracy: it is {rare:.1%}, and {rest:.1%} on the "
+            "other classes.",
             variant="few",
             figures=figures,
         )
@@ -60,9 +61,9 @@ def check_imbalance(values: Values) -> Finding:
         "imbalance",
         "passed",
         "info",
-        title="Imbalance",
-        meaning="Rare classes: {classes:,}. It shows no harm: {rare:.1%} of their {n:,} test "
-        "images are correct, {rest:.1%} of the others.",
+        title="Class imbalance",
+        meaning="{classes:,} classes are rare, but their accuracy is not significantly lower: "
+        "{rare:.1%} on their {n:,} test images, {rest:.1%} on the other classes.",
         figures=figures,
     )
 

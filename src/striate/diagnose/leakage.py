@@ -1,4 +1,4 @@
-"""Leakage: test images of which the model has seen a copy, or a given test split made of such."""
+"""Leakage: test images with a copy in training, or a provided test split that has such."""
 
 import numpy as np
 
@@ -10,9 +10,9 @@ SERIOUS_SHARE = 0.1
 
 
 def check_leakage(values: Values) -> Finding:
-    """Counts test images with a copy in training or validation, and what they would have added.
+    """Count test images with a copy in training or validation, and their effect on accuracy.
 
-    Those of a given test split that was set aside count too: its owner has a number from it.
+    Those of a provided test split that was not used count too, since figures from it exist.
     """
     score, split = values.summary.test, values.split
     if len(split.given_leaked):
@@ -25,10 +25,10 @@ def check_leakage(values: Values) -> Finding:
             "found",
             "warning" if plain or not _too_few_to_matter(leaked, score) else "info",
             title="Copies of training images are in the test split",
-            meaning="Test images that are copies of images it learnt from or chose by: {leaked:,} "
-            "of {n:,}. They do not count."
-            + ("" if plain else " {value:.1%} without them, {with_leaked:.1%} with them."),
-            advice="Take the copies out of your test split; index.csv says what each is a copy of.",
+            meaning="{leaked:,} of {n:,} test images are copies of training or validation images "
+            "and are not counted."
+            + ("" if plain else " Accuracy {value:.1%} without them, {with_leaked:.1%} with them."),
+            advice="Remove the copies from your test split; index.csv lists the original of each.",
             variant="plain" if plain else "",
             figures={
                 "leaked": leaked,
@@ -44,8 +44,8 @@ def check_leakage(values: Values) -> Finding:
         "passed",
         "info",
         title="Leakage",
-        meaning="No test image has a copy among the images it learnt from. {copies:,} images "
-        "belong to a group with others, and every group stayed on one side.",
+        meaning="No test image has a copy among the training or validation images. {copies:,} "
+        "images belong to a group, and no group is divided between splits.",
         figures={"copies": copies},
     )
 
@@ -56,13 +56,13 @@ def _of_given(values: Values) -> Finding:
         "leakage",
         "found",
         "serious" if leaked >= SERIOUS_SHARE * given else "warning",
-        title="The test split that you gave holds copies of training images",
-        meaning="{leaked:,} of the {n:,} images of the test split that you gave are copies of "
-        "training or validation images (or of one group with them). It cannot judge, so it was "
-        "set aside, and all images were pooled. An accuracy measured on it says nothing of new "
-        "images.",
-        advice="Take the copies out of your test split, and measure again whatever was measured "
-        "on it; index.csv says what each is a copy of.",
+        title="The test split that you provided contains copies of training images",
+        meaning="{leaked:,} of the {n:,} images in the test split that you provided are copies "
+        "of training or validation images, or belong to the same group as one. An accuracy "
+        "measured on that split says nothing about new images. So the split was not used, and "
+        "all images were pooled.",
+        advice="Remove the copies from your test split and repeat whatever was measured on it; "
+        "index.csv lists the original of each copy.",
         variant="given",
         figures={
             "leaked": leaked,
@@ -73,9 +73,9 @@ def _of_given(values: Values) -> Finding:
 
 
 def _pair(values: Values, leaked: Rows, test: Rows) -> dict[str, Figure]:
-    """Paths of a leaked test image and of its twin elsewhere, the same picture where there is one.
+    """Paths of a leaked test image and of its copy, one with equal pixels if there is one.
 
-    Empty texts where no twin is known.
+    Empty texts if no copy is known.
     """
     examples, groups = values.index.examples, values.split.groups
     others = np.setdiff1d(values.index.used(), test)
@@ -88,14 +88,14 @@ def _pair(values: Values, leaked: Rows, test: Rows) -> dict[str, Figure]:
 
 
 def _too_few_to_matter(leaked: int, score: Score) -> bool:
-    """Whether all of them, right or wrong, could not move the accuracy out of its interval."""
+    """Whether the leaked images, right or wrong, leave the accuracy within its interval."""
     low, high = score.interval
     assert score.with_leaked is not None
     return leaked / score.with_leaked.n < min(score.value - low, high - score.value)
 
 
 def _count_copies(values: Values) -> int:
-    """How many images share their group with another."""
+    """Number of images that share their group with another."""
     sizes = np.bincount(values.split.groups[values.index.used()])
     return int(sizes[sizes > 1].sum())
 

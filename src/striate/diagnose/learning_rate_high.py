@@ -1,4 +1,4 @@
-"""Learning rate too high: what one epoch gains the next loses again."""
+"""Learning rate too high: the training loss rises again after most decreases."""
 
 import math
 
@@ -17,17 +17,16 @@ from striate.values import Curves, Finding, Values
 
 
 def check_learning_rate_high(values: Values) -> Finding:
-    """Asks the curves of the training."""
+    """Apply the check to the learning curves of the run."""
     curves = training_curves(values)
     return _not_applicable() if curves is None else check_learning_rate_high_curves(curves)
 
 
 def check_learning_rate_high_curves(curves: Curves) -> Finding:
-    """How much of the ground gained is lost again while the rate is high.
+    """Measure how much of the decrease of the loss is lost again at high learning rates.
 
-    Only epochs at half of the highest rate or more are asked. Found where more than half is lost
-    again and the loss surely jumps by more than the sampling of its images explains
-    (chi-square).
+    Only epochs at half of the highest rate or more count. Found if more than half is lost again and
+    the loss varies significantly more than sampling explains (chi-square test).
     """
     train = complete_curve(curves.train_loss)
     if train is None:
@@ -46,12 +45,12 @@ def check_learning_rate_high_curves(curves: Curves) -> Finding:
             "learning_rate_high",
             "found",
             "warning",
-            title="The learning rate looks too high",
-            meaning="The training loss jumps: of what its good epochs gained, {share:.0%} was "
-            "lost again, and it moves by {jitter:.3f} from epoch to epoch where chance explains "
-            "{expected:.3f}.",
-            advice="Train again with a third of the learning rate, and with a schedule that "
-            "ends at a small one.",
+            title="The learning rate may be too high",
+            meaning="The training loss is unstable: {share:.0%} of the total decrease was lost "
+            "again in later epochs. It changes by {jitter:.3f} from epoch to epoch, "
+            "where chance explains {expected:.3f}.",
+            advice="Train again with a third of the learning rate and a schedule that decays it "
+            "towards zero.",
             figures=figures,
         )
     return make_finding(
@@ -59,8 +58,8 @@ def check_learning_rate_high_curves(curves: Curves) -> Finding:
         "passed",
         "info",
         title="Learning rate not too high",
-        meaning="The training loss falls steadily: {share:.0%} of what was gained was lost again "
-        "on the way.",
+        meaning="The training loss falls steadily: only {share:.0%} of the decrease was lost "
+        "again in later epochs.",
         figures=figures,
     )
 
@@ -71,7 +70,7 @@ def _not_applicable() -> Finding:
         "not_applicable",
         "info",
         title="Learning rate not too high",
-        meaning="There are too few epochs at a high learning rate to look at.",
+        meaning="Too few epochs were trained at a high learning rate.",
     )
 
 

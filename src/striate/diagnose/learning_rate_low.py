@@ -1,4 +1,4 @@
-"""Learning rate too low: the training loss still falls at the end as it did at the start."""
+"""Learning rate too low: the training loss falls as fast at the end as at the start."""
 
 import math
 
@@ -16,19 +16,18 @@ from striate.values import Curves, Finding, Values
 
 
 def check_learning_rate_low(values: Values) -> Finding:
-    """Asks the curves of the training."""
+    """Apply the check to the learning curves of the run."""
     curves = training_curves(values)
     return _not_applicable() if curves is None else check_learning_rate_low_curves(curves)
 
 
 def check_learning_rate_low_curves(curves: Curves) -> Finding:
-    """Compares what a step brings in the last third of the way with the first third.
+    """Compare the slope of the training loss in the last third with that in the first third.
 
-    The way is the sum of the learning rates over the epochs at half of the highest or more: at
-    a schedule's small end the loss falls because the noise of the steps does. A training that
-    gets somewhere slows down; one whose slope is surely more than half of what it was has not
-    come through one time constant of an exponential. It must also be no better than a coin toss
-    yet, ln 2.
+    The x axis is the sum of the learning rates over the epochs at half of the highest rate or more:
+    at the small end of a schedule the loss falls because the noise of the steps does. Found if both
+    slopes fall significantly, the last by more than half of the first (less than one time constant
+    of an exponential has passed), and the loss is not below ln 2, chance level for two classes.
     """
     train, rate = complete_curve(curves.train_loss), relative_learning_rates(curves)
     high = rate >= HIGH
@@ -61,11 +60,11 @@ def check_learning_rate_low_curves(curves: Curves) -> Finding:
             "learning_rate_low",
             "found",
             "advice",
-            title="The learning rate looks too low",
-            meaning="The training loss went from {first:.3f} to {last:.3f} in nearly a straight "
-            "line: an epoch brings {late:.2g} at the end and brought {early:.2g} at the start. "
-            "It has hardly begun to learn.",
-            advice="Train again with three to ten times the learning rate.",
+            title="The learning rate may be too low",
+            meaning="The training loss fell from {first:.3f} to {last:.3f} almost in a straight "
+            "line: by {early:.2g} per epoch at the start and still by {late:.2g} at the "
+            "end. The model has hardly begun to learn.",
+            advice="Train again with a learning rate 3 to 10 times as high.",
             figures=figures,
         )
     return make_finding(
@@ -73,8 +72,8 @@ def check_learning_rate_low_curves(curves: Curves) -> Finding:
         "passed",
         "info",
         title="Learning rate not too low",
-        meaning="The training loss went from {first:.3f} to {last:.3f}; an epoch brings {late:.2g} "
-        "at the end and brought {early:.2g} at the start.",
+        meaning="The training loss went from {first:.3f} to {last:.3f}. It fell by {early:.2g} "
+        "per epoch at the start and by {late:.2g} at the end.",
         figures=figures,
     )
 
@@ -85,8 +84,8 @@ def _not_applicable() -> Finding:
         "not_applicable",
         "info",
         title="Learning rate not too low",
-        meaning="There are too few epochs at a high learning rate to tell a slow start from a "
-        "slow training.",
+        meaning="Too few epochs were trained at a high learning rate to judge from the training "
+        "loss.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Never predicted: classes that the model does not use though it met them."""
+"""Never predicted: classes that the model never predicts although test images have them."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ MOST_NAMED = 5
 
 
 def check_never_predicted(values: Values) -> Finding:
-    """Looks for classes never answered whose images are too many for that to be chance."""
+    """Find classes that are never predicted, with too many test images for chance."""
     names = values.predictions.classes
     truth = values.predictions.truth[values.counted]
     if not len(truth):
@@ -17,8 +17,8 @@ def check_never_predicted(values: Values) -> Finding:
             "never_predicted",
             "not_applicable",
             "info",
-            title="Every class is used",
-            meaning="No image with a known label was left to judge by.",
+            title="Classes that are never predicted",
+            meaning="No labelled image was left to evaluate the model on.",
         )
     met = np.bincount(truth, minlength=len(names))
     said = np.bincount(values.predictions.predicted[values.counted], minlength=len(names))
@@ -35,11 +35,11 @@ def check_never_predicted(values: Values) -> Finding:
             "never_predicted",
             "found",
             "warning",
-            title="Some classes are never answered",
-            meaning="The model never answers {names}, though {n:,} test images are of these "
-            "classes.",
-            advice="Check the labels of these classes, give them more images, or merge them with "
-            "the class they are taken for.",
+            title="Some classes are never predicted",
+            meaning="The model never predicts {names}, although {n:,} test images belong to "
+            "these classes.",
+            advice="Check the labels of these classes, add images of them, or merge each with "
+            "the class it is confused with.",
             figures={
                 "names": ", ".join(names[k] for k in silent[:MOST_NAMED])
                 + " …" * (len(silent) > MOST_NAMED),
@@ -50,8 +50,8 @@ def check_never_predicted(values: Values) -> Finding:
         "never_predicted",
         "passed",
         "info",
-        title="Every class is used",
-        meaning="Every class with enough test images to tell is answered for some of them.",
+        title="Classes that are never predicted",
+        meaning="Every class with enough test images is predicted at least once.",
     )
 
 

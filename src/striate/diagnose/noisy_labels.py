@@ -1,4 +1,4 @@
-"""Noisy labels: images that speak against their label, judged without having been learnt."""
+"""Noisy labels: images that contradict their label, predicted out of sample."""
 
 from striate.diagnose import Check, make_finding
 from striate.values import Finding, Values
@@ -8,17 +8,17 @@ MOST_NAMED = 3
 
 
 def check_noisy_labels(values: Values) -> Finding:
-    """Counts flagged images whose label has less than one chance in twenty.
+    """Count flagged images whose label has a probability below 5 %.
 
-    Whether a label is wrong is for a person to say; so many are only named, never taken out.
+    They are listed for a person to decide and never excluded.
     """
     if not values.doubts:
         return make_finding(
             "noisy_labels",
             "not_applicable",
             "info",
-            title="Doubtful labels",
-            meaning="No model on pretrained features was at hand to doubt labels with.",
+            title="Possible label errors",
+            meaning="There is no model on pretrained features to find label errors with.",
         )
     doubtful = [doubt for doubt in values.doubts if doubt.flagged and doubt.doubt >= SURE]
     looked_at = len(values.split.train) + len(values.split.val)
@@ -28,10 +28,11 @@ def check_noisy_labels(values: Values) -> Finding:
             "noisy_labels",
             "found",
             "info",
-            title="Some labels are doubtful",
-            meaning="For {n:,} of {looked_at:,} images a model that did not learn from them gives "
-            "their label less than 5 %. They are wrong labels, or hard images: {paths}",
-            advice="Look at them in the report; mend those that are wrong, and run again.",
+            title="Some labels may be wrong",
+            meaning="For {n:,} of {looked_at:,} images, a model that had not seen them gives the "
+            "label a probability below 5 %. Either the label is wrong or the image is "
+            "hard: {paths}",
+            advice="Look at them in the report, correct the wrong labels and run again.",
             figures={
                 "n": len(doubtful),
                 "looked_at": looked_at,
@@ -42,8 +43,8 @@ def check_noisy_labels(values: Values) -> Finding:
         "noisy_labels",
         "passed",
         "info",
-        title="Doubtful labels",
-        meaning="None of {looked_at:,} images speaks strongly against its label.",
+        title="Possible label errors",
+        meaning="None of {looked_at:,} images strongly contradicts its label.",
         figures={"looked_at": looked_at},
     )
 

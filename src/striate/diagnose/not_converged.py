@@ -18,8 +18,9 @@ def check_not_converged(values: Values) -> Finding:
             "not_converged",
             "not_applicable",
             "info",
-            title="Trained to the end",
-            meaning="The model was solved in closed form, with nothing to end too early.",
+            title="Convergence",
+            meaning="The model was solved in closed form; there are no epochs that could end too "
+            "early.",
         )
     if len(history.epochs) < LEAST:
         return _short_curve_finding(len(history.epochs), fit[1])
@@ -31,33 +32,33 @@ def check_not_converged(values: Values) -> Finding:
             "not_converged",
             "found",
             "advice",
-            title="It was still getting better when the time was up",
-            meaning="The validation loss still fell from {before:.3f} to "
-            "{last:.3f} over the last of its {epochs} epochs.",
-            advice="Run the same command with more --minutes: it goes on from here.",
+            title="The loss was still falling when the time was up",
+            meaning="The validation loss was still falling over the last of the {epochs} epochs, "
+            "from {before:.3f} to {last:.3f}.",
+            advice="Run the same command with more --minutes; training continues from here.",
             figures=figures,
         )
     return make_finding(
         "not_converged",
         "passed",
         "info",
-        title="Trained to the end",
-        meaning="The validation loss had settled at {last:.3f} by the end of {epochs} epochs.",
+        title="Convergence",
+        meaning="The validation loss had converged to {last:.3f} by the end of {epochs} epochs.",
         figures=figures,
     )
 
 
 def _place_before(loss: NDArray[np.float64]) -> int:
-    """Where the last fifth of the epochs begins."""
+    """The first epoch of the last fifth."""
     return len(loss) - 1 - max(2, len(loss) // 5)
 
 
 def _measure_trend(loss: NDArray[np.float64], images: int) -> tuple[bool, float, float]:
-    """Whether the loss falls over the last fifth beyond chance, and its smoothed levels there.
+    """Whether the loss falls significantly over the last fifth, and its smoothed levels.
 
-    The smoothed loss must fall beyond its error, and both it and a line through the bare epochs
-    by more than the sampling error of the last loss: what a steep start makes of a curve that
-    has flattened out is no fall.
+    The smoothed loss must fall by more than its error, and both it and a straight line through the
+    raw losses by more than the sampling error of the last loss. The line prevents false alarms on
+    curves that fall steeply at first and are flat at the end.
     """
     before = _place_before(loss)
     if not np.isfinite(loss).all():
@@ -71,15 +72,15 @@ def _measure_trend(loss: NDArray[np.float64], images: int) -> tuple[bool, float,
 
 
 def check_not_converged_curves(curves: Curves) -> Finding:
-    """Whether the smoothed validation loss still falls over the last fifth of a log."""
+    """Whether the smoothed validation loss of a log still falls over its last fifth."""
     val = complete_curve(curves.val_loss)
     if val is None:
         return make_finding(
             "not_converged",
             "not_applicable",
             "info",
-            title="Trained to the end",
-            meaning="There are too few epochs with a validation loss to see where it was heading.",
+            title="Convergence",
+            meaning="Too few epochs have a validation loss.",
             variant="log",
         )
     falling, level, last = _measure_trend(val, curves.val_images or ASSUMED_IMAGES)
@@ -94,9 +95,9 @@ def check_not_converged_curves(curves: Curves) -> Finding:
             "not_converged",
             "found",
             "advice",
-            title="It was still getting better when it ended",
-            meaning="It has not converged: the validation loss still fell from {before:.3f} at "
-            "epoch {epoch} to {last:.3f} at the end.",
+            title="The loss was still falling at the end",
+            meaning="The training has not converged: the validation loss was {before:.3f} at "
+            "epoch {epoch} and fell further to {last:.3f} at the end.",
             advice="Train for more epochs.",
             variant="log",
             figures=figures,
@@ -105,26 +106,26 @@ def check_not_converged_curves(curves: Curves) -> Finding:
         "not_converged",
         "passed",
         "info",
-        title="Trained to the end",
-        meaning="The validation loss was {before:.3f} at epoch {epoch} and {last:.3f} at the end: "
-        "it no longer falls beyond chance.",
+        title="Convergence",
+        meaning="The validation loss was {before:.3f} at epoch {epoch} and {last:.3f} at the "
+        "end: it no longer falls significantly.",
         variant="log",
         figures=figures,
     )
 
 
 def _short_curve_finding(epochs: int, val: Interval) -> Finding:
-    """So few epochs show no trend: whether more would help is open where there are errors left."""
+    """The finding for too few epochs to show a trend: found if errors are left."""
     figures: dict[str, Figure] = {"epochs": epochs, "val": val.value}
     if val.high < 1:
         return make_finding(
             "not_converged",
             "found",
             "advice",
-            title="It had little time to learn",
-            meaning="Too few epochs fitted into the time ({epochs}) to see where "
-            "the training was heading; {val:.1%} of the validation images are right.",
-            advice="Run the same command with more --minutes: it goes on from here.",
+            title="The training was very short",
+            meaning="Only {epochs} epochs fit in the time, too few to judge convergence. The "
+            "validation accuracy is {val:.1%}.",
+            advice="Run the same command with more --minutes; training continues from here.",
             variant="short",
             figures=figures,
         )
@@ -132,8 +133,8 @@ def _short_curve_finding(epochs: int, val: Interval) -> Finding:
         "not_converged",
         "passed",
         "info",
-        title="Trained to the end",
-        meaning="{epochs} epochs were enough: no validation image is wrong beyond doubt.",
+        title="Convergence",
+        meaning="{epochs} epochs were enough: hardly any validation image is misclassified.",
         variant="short",
         figures=figures,
     )

@@ -1,4 +1,4 @@
-"""Other world: test images that differ from those that the model was chosen by."""
+"""Distribution shift: test accuracy that differs from validation accuracy."""
 
 from striate.diagnose import Check, make_finding, score_interval
 from striate.metrics import intervals
@@ -6,7 +6,7 @@ from striate.values import Figure, Finding, Values
 
 
 def check_other_world(values: Values) -> Finding:
-    """Compares the accuracy on validation with that on the test split."""
+    """Compare the accuracy on the validation split with that on the test split."""
     val, test = values.summary.val, values.summary.test
     if val is None or test is None or values.split.evaluation != "test-split":
         return make_finding(
@@ -14,7 +14,7 @@ def check_other_world(values: Values) -> Finding:
             "not_applicable",
             "info",
             title="Validation and test agree",
-            meaning="There is no pair of a validation and a test split to compare.",
+            meaning="There is no validation split and test split to compare.",
         )
     gap = intervals.share_difference(score_interval(val), score_interval(test))
     figures: dict[str, Figure] = {
@@ -29,11 +29,12 @@ def check_other_world(values: Values) -> Finding:
             "other_world",
             "found",
             "warning",
-            title="Test images are harder than validation images",
-            meaning="{test:.1%} of {n:,} test images are right, but {val:.1%} of {val_n:,} "
-            "validation images: more than chance explains. The test images may come from "
-            "elsewhere: another camera, place or time.",
-            advice="Believe the lower number, and put images of both kinds into training.",
+            title="Test accuracy is lower than validation accuracy",
+            meaning="Accuracy is {test:.1%} on {n:,} test images but {val:.1%} on {val_n:,} "
+            "validation images, a significant difference. The test images may come from "
+            "another source: another camera, place or time.",
+            advice="Rely on the lower figure, and add images from both sources to the training "
+            "data.",
             figures=figures,
         )
     return make_finding(
@@ -41,8 +42,8 @@ def check_other_world(values: Values) -> Finding:
         "passed",
         "info",
         title="Validation and test agree",
-        meaning="{val:.1%} on {val_n:,} validation images, {test:.1%} on {n:,} test images: no "
-        "more apart than chance explains.",
+        meaning="Accuracy is {val:.1%} on {val_n:,} validation images and {test:.1%} on {n:,} "
+        "test images: no significant difference.",
         figures=figures,
     )
 

@@ -1,4 +1,4 @@
-"""Outliers: images unlike all others, such as placeholders, scans of a text, or another subject."""
+"""Outliers: images unlike all others, such as placeholders or another subject."""
 
 from striate.diagnose import Check, make_finding
 from striate.values import Finding, Values
@@ -7,14 +7,15 @@ MOST_NAMED = 3
 
 
 def check_outliers(values: Values) -> Finding:
-    """Names the images whose nearest neighbours are far off in what some stage sees."""
+    """List the images that are far from their nearest neighbours in some stage's features."""
     if values.outliers is None:
         return make_finding(
             "outliers",
             "not_applicable",
             "info",
-            title="Images unlike all others",
-            meaning="No pretrained network has looked at the images, so none can be told apart.",
+            title="Outliers",
+            meaning="No pretrained network was used, so there are no features to find outliers "
+            "with.",
         )
     if values.outliers:
         named = [outlier.path for outlier in values.outliers[:MOST_NAMED]]
@@ -22,10 +23,11 @@ def check_outliers(values: Values) -> Finding:
             "outliers",
             "found",
             "info",
-            title="Some images are unlike all others",
-            meaning="Training and validation images far from all others in what the pretrained "
-            "network sees: {n:,}. Placeholders, foreign pictures, or rare views: {paths}",
-            advice="Look at them in the report; take out what does not belong, and run again.",
+            title="Some images are outliers",
+            meaning="{n:,} training or validation images are far from all others in the features "
+            "of the pretrained network. They may be placeholders, unrelated images or "
+            "rare views: {paths}",
+            advice="Look at them in the report, remove those that do not belong, and run again.",
             figures={
                 "n": len(values.outliers),
                 "paths": "; ".join([*named, *["…"] * (len(values.outliers) > MOST_NAMED)]),
@@ -35,7 +37,7 @@ def check_outliers(values: Values) -> Finding:
         "outliers",
         "passed",
         "info",
-        title="Images unlike all others",
+        title="Outliers",
         meaning="No training or validation image is far from all others.",
     )
 

@@ -1,4 +1,4 @@
-"""Overfitting: better on the images it learnt from than on others, by more than chance."""
+"""Overfitting: significantly better on training images than on new ones."""
 
 from striate.diagnose import (
     CHECK_LEVEL,
@@ -16,7 +16,7 @@ from striate.values import Curves, Figure, Finding, History, Interval, Values
 
 
 def check_overfitting(values: Values) -> Finding:
-    """Compares training and validation images at the kept epoch, and how the curves end."""
+    """Compare training and validation accuracy at the best epoch, and the ends of the curves."""
     fit = best_epoch_fit(values)
     if fit is None or values.history is None:
         return _check_linear_model(values)
@@ -43,15 +43,16 @@ def check_overfitting(values: Values) -> Finding:
         "passed",
         "info",
         title="Overfitting",
-        meaning="At epoch {epoch} {train:.1%} of the training images are right and {val:.1%} of "
-        "{n:,} validation images, {points:.1f} points less (99% interval {low:.1f} to {high:.1f}): "
-        "it is not shown that most errors are there on new images only.",
+        meaning="At epoch {epoch} the training accuracy is {train:.1%} and the validation "
+        "accuracy {val:.1%} (n = {n:,}), which is {points:.1f} percentage points lower "
+        "(99% CI {low:.1f} to {high:.1f}). This does not show that most errors occur on "
+        "new images only.",
         figures=figures,
     )
 
 
 def check_overfitting_curves(curves: Curves) -> Finding:
-    """Whether the validation loss rises after its best while the training loss falls on."""
+    """Whether the validation loss rises after its minimum while the training loss falls."""
     val = complete_curve(curves.val_loss)
     if val is None or complete_curve(curves.train_loss) is None:
         return _no_losses()
@@ -68,10 +69,10 @@ def check_overfitting_curves(curves: Curves) -> Finding:
             "found",
             "warning",
             title="The validation loss rises after epoch {epoch}",
-            meaning="After epoch {epoch} the validation loss rose from {best:.3f} to "
-            "{last:.3f} while the training loss went on falling.",
-            advice="Keep the weights of epoch {epoch}. More images per class, stronger "
-            "augmentation or more weight decay help; more epochs do not.",
+            meaning="After epoch {epoch} the validation loss rose from {best:.3f} to {last:.3f} "
+            "while the training loss kept falling.",
+            advice="Use the weights of epoch {epoch}. Add images per class, or use stronger "
+            "augmentation or more weight decay. More epochs will not help.",
             variant="log",
             figures=figures,
         )
@@ -83,15 +84,15 @@ def check_overfitting_curves(curves: Curves) -> Finding:
         "passed",
         "info",
         title="Overfitting",
-        meaning="The validation loss is {last:.3f} at the end and {best:.3f} at its best: it does "
-        "not rise beyond chance.",
+        meaning="The validation loss is {last:.3f} at the end and {best:.3f} at its best epoch: "
+        "it does not rise significantly.",
         variant="log",
         figures=figures,
     )
 
 
 def _generalisation_gap(curves: Curves) -> Finding | None:
-    """Most errors at the end are there on new images only; None where that is not sure."""
+    """The accuracy gap at the end if it explains most errors significantly, else None."""
     train, val = complete_curve(curves.train_accuracy), complete_curve(curves.val_accuracy)
     if train is None or val is None:
         return None
@@ -105,12 +106,12 @@ def _generalisation_gap(curves: Curves) -> Finding | None:
         "overfitting",
         "found",
         "advice",
-        title="Most of its errors come from overfitting",
-        meaning="At the end {train:.1%} of the training images are right and "
-        "{val:.1%} of the validation images, {points:.1f} points less (at least {low:.1f} with 99% "
-        "certainty).",
-        advice="More images per class, stronger augmentation or more weight decay help; more "
-        "epochs do not.",
+        title="Most errors come from overfitting",
+        meaning="At the end the training accuracy is {train:.1%} and the validation accuracy "
+        "{val:.1%}, which is {points:.1f} percentage points lower (at least {low:.1f} "
+        "with 99% confidence).",
+        advice="Add images per class, or use stronger augmentation or more weight decay. More "
+        "epochs will not help.",
         variant="log_gap",
         figures={
             "train": learnt.value,
@@ -122,17 +123,16 @@ def _generalisation_gap(curves: Curves) -> Finding | None:
 
 
 def loss_rise_of_values(history: History) -> tuple[float, float] | None:
-    """Best and last level of the validation loss, where it rose again beyond doubt; else None."""
+    """Best and last validation loss of a run if it rose significantly; else None."""
     return loss_rise_after_best(history_curves(history)) if history.val_images else None
 
 
 def loss_rise_after_best(curves: Curves) -> tuple[float, float] | None:
-    """Best and last level of the smoothed validation loss, where it rose again beyond doubt.
+    """Best and last smoothed validation loss if it rose significantly in between; else None.
 
-    Beyond doubt: further than all but one in a hundred curves that never rise with the same
-    noise, and, where the number of validation images is known, by more than the sampling error
-    of their mean loss. The training loss must have fallen meanwhile: a training that broke down
-    is not overfitting.
+    Significantly: further than 99 of 100 curves that never rise with the same noise and, if the
+    number of validation images is known, by more than the sampling error of their mean loss. The
+    training loss must have fallen meanwhile: a training that diverged is not overfitting.
     """
     val, train = complete_curve(curves.val_loss), complete_curve(curves.train_loss)
     if val is None or train is None:
@@ -159,7 +159,7 @@ def _no_losses() -> Finding:
         "not_applicable",
         "info",
         title="Overfitting",
-        meaning="There are too few epochs with a training and a validation loss to look at.",
+        meaning="Too few epochs have both a training and a validation loss.",
         variant="log",
     )
 
@@ -171,11 +171,11 @@ def _late_rise_finding(rise: tuple[float, float], figures: dict[str, Figure]) ->
         "found",
         "warning",
         title="The validation loss rose after epoch {epoch}",
-        meaning="The validation loss rose from {best:.3f} to {last:.3f} while the "
-        "training loss went on falling. The model of epoch {epoch} was kept: {train:.1%} right "
-        "on training images, {val:.1%} on validation images.",
-        advice="More images per class, stronger augmentation or more weight decay help; "
-        "more epochs do not.",
+        meaning="The validation loss rose from {best:.3f} to {last:.3f} while the training loss "
+        "kept falling. The weights of epoch {epoch} are used: training accuracy "
+        "{train:.1%}, validation accuracy {val:.1%}.",
+        advice="Add images per class, or use stronger augmentation or more weight decay. More "
+        "epochs will not help.",
         variant="late",
         figures=figures | {"best": best, "last": last},
     )
@@ -186,19 +186,17 @@ def _gap_finding(figures: dict[str, Figure]) -> Finding:
         "overfitting",
         "found",
         "advice",
-        title="Most of its errors come from overfitting",
-        meaning="{train:.1%} right on the images it learnt from, {val:.1%} on "
-        "{n:,} validation images, {points:.1f} points less (99% interval {low:.1f} to "
-        "{high:.1f}).",
-        advice="More images per class or stronger augmentation would help most; training longer "
-        "would not.",
+        title="Most errors come from overfitting",
+        meaning="Training accuracy is {train:.1%}, validation accuracy {val:.1%} (n = {n:,}), "
+        "which is {points:.1f} percentage points lower (99% CI {low:.1f} to {high:.1f}).",
+        advice="Add images per class, or use stronger augmentation. Longer training will not help.",
         variant="gap",
         figures=figures,
     )
 
 
 def _check_linear_model(values: Values) -> Finding:
-    """A closed-form model is held to its exact leave-one-out promise."""
+    """Compare a closed-form model's accuracy with its exact leave-one-out estimate."""
     pair = _leave_one_out_estimate(values)
     if pair is None:
         return make_finding(
@@ -206,7 +204,7 @@ def _check_linear_model(values: Values) -> Finding:
             "not_applicable",
             "info",
             title="Overfitting",
-            meaning="Nothing tells how it does on the images it learnt from, so over- and "
+            meaning="The accuracy on training images is not known, so overfitting and "
             "underfitting cannot be told apart.",
         )
     promised, kept = pair
@@ -222,11 +220,11 @@ def _check_linear_model(values: Values) -> Finding:
             "overfitting",
             "found",
             "warning",
-            title="It does worse on new images than it promised",
-            meaning="The leave-one-out estimate is {loo:.1%}, and of {n:,} images "
-            "that it had not learnt from {val:.1%} are correct.",
-            advice="Look for training images that are nearly alike, such as bursts or crops of "
-            "one photo, and keep them together.",
+            title="Worse on new images than the leave-one-out estimate",
+            meaning="The leave-one-out estimate of the accuracy is {loo:.1%}, but on {n:,} "
+            "images that the model had not seen it is {val:.1%}.",
+            advice="Look for training images that are nearly the same, such as bursts or crops "
+            "of one photo, and put them into one group.",
             variant="promise",
             figures=figures,
         )
@@ -235,15 +233,16 @@ def _check_linear_model(values: Values) -> Finding:
         "passed",
         "info",
         title="Overfitting",
-        meaning="The leave-one-out estimate is {loo:.1%}; of {n:,} images, each judged by a model "
-        "that had not learnt from it, {val:.1%} are correct: no fewer beyond chance.",
+        meaning="The leave-one-out estimate of the accuracy is {loo:.1%}. On {n:,} images "
+        "predicted by a model that had not seen them it is {val:.1%}, which is not "
+        "significantly lower.",
         variant="linear",
         figures=figures,
     )
 
 
 def _leave_one_out_estimate(values: Values) -> tuple[Interval, Interval] | None:
-    """Leave-one-out accuracy of the best probe, and the accuracy on images it had not seen."""
+    """Leave-one-out accuracy of the best probe, and accuracy on unseen images."""
     score = values.summary.val if values.summary.val is not None else values.summary.test
     if values.evidence is None or score is None:
         return None

@@ -1,4 +1,4 @@
-"""Plateau: the training loss stands still although most is still to be learnt."""
+"""Plateau: the training loss no longer falls although it is still high."""
 
 import math
 
@@ -16,17 +16,16 @@ from striate.values import Curves, Figure, Finding, Values
 
 
 def check_plateau(values: Values) -> Finding:
-    """Asks the curves of the training."""
+    """Apply the check to the learning curves of the run."""
     curves = training_curves(values)
     return _not_applicable() if curves is None else check_plateau_curves(curves)
 
 
 def check_plateau_curves(curves: Curves) -> Finding:
-    """Whether the later half of the epochs at a high rate brought nothing, far from the goal.
+    """Whether the loss stays high over the later half of the epochs at a high learning rate.
 
-    Far: the loss is not below that of guessing evenly among the classes, the logarithm of their
-    number, or of two where a log does not tell it. Nothing: the slope over that half is no fall
-    beyond doubt, and a fall by half of what is left would have been seen.
+    High: not below ln 2, chance level for two classes. Stays: its slope over that half is no
+    significant decrease, and a decrease by half of what is left would have been significant.
     """
     train = complete_curve(curves.train_loss)
     if train is None:
@@ -59,26 +58,27 @@ def check_plateau_curves(curves: Curves) -> Finding:
             "plateau",
             "found",
             "warning",
-            title="The training stands still",
-            meaning="Over {epochs} epochs the training loss did not fall beyond chance: it stays "
-            "at {left:.3f}, no better than guessing among {classes:,} classes ({guessing:.3f}).",
-            advice="Change the learning rate first, down where the loss jumps, up where it does "
-            "not; then look at the preprocessing, the first weights and the labels.",
+            title="The training loss does not fall",
+            meaning="Over {epochs} epochs the training loss did not fall significantly. It stays "
+            "at {left:.3f}, no lower than chance level for {classes:,} classes "
+            "({guessing:.3f}).",
+            advice="Change the learning rate first: lower it if the loss is unstable, raise it "
+            "otherwise. Then check the preprocessing, the initial weights and the labels.",
             figures=figures,
         )
     return make_finding(
         "plateau",
         "passed",
         "info",
-        title="No plateau",
-        meaning="The training loss fell by {gained:.3f} and {left:.3f} is left: it does not stand "
-        "still above the loss of guessing among {classes:,} classes ({guessing:.3f}).",
+        title="Plateau of the training loss",
+        meaning="The training loss fell by {gained:.3f} to {left:.3f}: it is not stuck above "
+        "chance level for {classes:,} classes ({guessing:.3f}).",
         figures=figures,
     )
 
 
 def _falls_at_lower_rate(train: np.ndarray, left: float, guessing: float) -> bool:
-    """Whether the loss fell below that of guessing once the rate was lowered."""
+    """Whether the loss fell below ln 2 once the learning rate was lowered."""
     return bool(train[-1] < min(guessing, left / 2))
 
 
@@ -87,8 +87,8 @@ def _not_applicable() -> Finding:
         "plateau",
         "not_applicable",
         "info",
-        title="No plateau",
-        meaning="There are too few epochs at a high learning rate to look at.",
+        title="Plateau of the training loss",
+        meaning="Too few epochs were trained at a high learning rate.",
     )
 
 

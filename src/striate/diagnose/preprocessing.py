@@ -1,4 +1,4 @@
-"""Preprocessing: pixel values in another range than the network's weights were trained on."""
+"""Preprocessing: pixel values in another range than the weights were trained on."""
 
 import math
 
@@ -7,10 +7,10 @@ from striate.values import Figure, Finding, Values
 
 
 def check_preprocessing(values: Values) -> Finding:
-    """Compares what enters the first stage with what its weights remember of their training.
+    """Compare the inputs of the first stage with the batch statistics stored in the weights.
 
-    Only the range can be judged: another mean, another order of the colours or inverted images
-    look to the first layer like an unusual set.
+    Only the range can be tested: another mean, another order of the colour channels or inverted
+    images look to the first layer like an unusual data set.
     """
     evidence = values.evidence
     if evidence is None or not evidence.shift or values.plan.strategy.value == "scratch":
@@ -19,7 +19,7 @@ def check_preprocessing(values: Values) -> Finding:
             "not_applicable",
             "info",
             title="Preprocessing fits the weights",
-            meaning="There are no weights that remember which images they were trained on.",
+            meaning="No pretrained weights with stored batch statistics are used.",
         )
     stage, shift = next(iter(evidence.shift.items()))
     figures: dict[str, Figure] = {"stage": stage, "shift": shift, "bar": WIDER, "times": TIMES}
@@ -29,11 +29,12 @@ def check_preprocessing(values: Values) -> Finding:
             "found",
             "serious",
             title="Pixel values do not fit the weights",
-            meaning="What enters {stage} is {shift:,.0f} nats from what the weights were trained "
-            "on; over {bar:.0f} means spread at least {times:.0f} times as wide. Such weights "
-            "were trained on pixel values of another range, as 0 to 255 in the place of 0 to 1.",
-            advice="Take weights that were trained on inputs like the network's own, or leave "
-            "--weights out; striate nets --json says what each network expects.",
+            meaning="The inputs of {stage} differ by {shift:,.0f} nats from those the weights "
+            "were trained on. More than {bar:.0f} means a spread at least {times:.0f} "
+            "times as wide: the weights were trained on another range of pixel values, "
+            "such as 0 to 255 instead of 0 to 1.",
+            advice="Use weights trained with the network's own preprocessing, or leave out "
+            "--weights. striate nets --json shows what each network expects.",
             figures=figures,
         )
     return make_finding(
@@ -41,9 +42,9 @@ def check_preprocessing(values: Values) -> Finding:
         "passed",
         "info",
         title="Preprocessing fits the weights",
-        meaning="What enters {stage} is {shift:.2f} nats from what the weights were trained on; a "
-        "wrong range of pixel values would be over {bar:.0f}. Another order of the colours would "
-        "not show here.",
+        meaning="The inputs of {stage} differ by {shift:.2f} nats from those the weights were "
+        "trained on; a wrong range of pixel values would give more than {bar:.0f}. A "
+        "wrong order of the colour channels cannot be detected this way.",
         figures=figures,
     )
 

@@ -1,11 +1,11 @@
-"""Series: images in a row that are more alike than chance, as bursts and video frames are."""
+"""Series: neighbouring file names with similar images, as in bursts and video frames."""
 
 from striate.diagnose import Check, make_finding
 from striate.values import Finding, Values
 
 
 def check_split_series(values: Values) -> Finding:
-    """Tells what the order of the file names said when the images were shared out."""
+    """Report whether images with neighbouring names were found to be similar at the split."""
     codes = ("split.series", "split.series_unnamed")
     told = next((note for note in values.split.notes if note.code in codes), None)
     if told is not None:
@@ -13,13 +13,13 @@ def check_split_series(values: Values) -> Finding:
             "series",
             "found",
             "warning",
-            title="Images in a row look like a series",
-            meaning="Of {n:,} images, {share:.1%} have their nearest look-alike within 3 places by "
-            "name; by chance {chance:.1%}. Frames of one burst or video on both sides of the "
-            "split make the accuracy look better than it is.",
-            advice="Name what belongs together: --group-pattern '{pattern}'."
+            title="Neighbouring images look like bursts or video frames",
+            meaning="Of {n:,} images, {share:.1%} have their most similar image within 3 places "
+            "by file name; by chance it would be {chance:.1%}. If frames of one burst or video "
+            "are in different splits, the measured accuracy is too high.",
+            advice="State which images form a group: --group-pattern '{pattern}'."
             if told.figures.get("pattern")
-            else "Name what belongs together, in a table with a column group.",
+            else "State which images form a group, in a table with the column group.",
             variant="pattern" if told.figures.get("pattern") else "table",
             figures=told.figures,
         )
@@ -27,9 +27,9 @@ def check_split_series(values: Values) -> Finding:
         "series",
         "passed",
         "info",
-        title="No series",
-        meaning="Images that follow each other by name are no more alike than others, or what "
-        "belongs together has been named.",
+        title="Bursts and video frames",
+        meaning="Images with neighbouring file names are no more alike than others, or their "
+        "groups were given.",
     )
 
 

@@ -1,18 +1,18 @@
-"""Set aside: files that could not be read, and whether they could change the number."""
+"""Excluded files: files that could not be read, and whether they affect the accuracy."""
 
 from striate.diagnose import Check, make_finding
 from striate.values import Finding, Values
 
 
 def check_set_aside(values: Values) -> Finding:
-    """Weighs the files set aside against the width of the stated interval."""
+    """Compare the share of excluded files with the width of the accuracy's interval."""
     counts, score = values.summary.images, values.summary.test
     if not counts.set_aside:
         return make_finding(
             "set_aside",
             "passed",
             "info",
-            title="Files set aside",
+            title="Excluded files",
             meaning="All {n:,} image files could be read.",
             figures={"n": counts.used},
         )
@@ -23,9 +23,9 @@ def check_set_aside(values: Values) -> Finding:
             "found",
             "info",
             title="Some files could not be used",
-            meaning="{n:,} of {all:,} image files ({share:.2%}) could not be used and took no "
-            "part.",
-            advice="They are listed below and in index.csv with their reasons.",
+            meaning="{n:,} of {all:,} image files ({share:.2%}) could not be used and were "
+            "excluded.",
+            advice="They and the reasons are listed below and in index.csv.",
             variant="plain",
             figures={
                 "n": counts.set_aside,
@@ -41,13 +41,13 @@ def check_set_aside(values: Values) -> Finding:
         "found",
         "warning" if grave else "info",
         title="Some files could not be read",
-        meaning="{n:,} of {all:,} image files ({share:.2%}) could not be read and took no part. "
+        meaning="{n:,} of {all:,} image files ({share:.2%}) could not be read and were excluded. "
         + (
-            "Were it wrong on all of them, the accuracy would fall out of its interval."
+            "If all of them were misclassified, the accuracy would fall below its interval."
             if grave
-            else "They are too few to move the accuracy out of its interval."
+            else "Even if all of them were misclassified, the accuracy would stay in its interval."
         ),
-        advice="They are listed below and in index.csv with their reasons.",
+        advice="They and the reasons are listed below and in index.csv.",
         variant="grave" if grave else "few",
         figures={"n": counts.set_aside, "all": counts.set_aside + counts.used, "share": share},
     )

@@ -27,8 +27,7 @@ PLACES = (
 
 
 def check_shortcut(values: Values) -> Finding:
-    """Holds each corner and the border against parts of the middle, and size and format against
-    guessing."""
+    """Compare corners and border with parts of the middle, size and format with chance."""
     rows = sample_rows(values.split.train, MOST, values.options.seed, "shortcut")
     labels = values.index.labels()[rows]
     groups = values.split.groups[rows]
@@ -39,7 +38,7 @@ def check_shortcut(values: Values) -> Finding:
             "not_applicable",
             "info",
             title="Shortcuts",
-            meaning="{n:,} training images are too few to tell what predicts the class.",
+            meaning="{n:,} training images are too few to look for shortcuts.",
             figures={"n": len(rows)},
         )
     found = find_shortcuts(values.cache.images, values.index.examples, rows, labels, groups)
@@ -50,13 +49,13 @@ def check_shortcut(values: Values) -> Finding:
             "shortcut",
             "found",
             "serious",
-            title="A shortcut is suspected",
-            meaning="By {place} alone {share:.1%} of {n:,} training images get their class, "
-            "where {other:.1%} would be expected. The network may have learnt that instead of "
-            "what you mean.",
-            advice="Look at {place} in images of every class. If it is a mark, a frame, another "
-            "background or another way of saving, cut it away or take images where it says "
-            "nothing.",
+            title="Possible shortcut",
+            meaning="A model that sees only {place} predicts the class of {share:.1%} of {n:,} "
+            "training images correctly, where {other:.1%} would be expected. The network may have "
+            "learnt this shortcut instead of the object.",
+            advice="Look at {place} in images of every class. If a mark, a frame, the background "
+            "or the way of saving differs between classes, crop it away or collect images in "
+            "which it does not differ.",
             variant=(
                 "top_left_corner",
                 "top_right_corner",
@@ -73,8 +72,8 @@ def check_shortcut(values: Values) -> Finding:
         "passed",
         "info",
         title="Shortcuts",
-        meaning="Neither corners, border, image size nor file format tell the class better than "
-        "is to be expected ({n:,} training images; guessing {guessing:.1%}).",
+        meaning="Corners, border, image size and file format do not predict the class better "
+        "than expected ({n:,} training images; majority class {guessing:.1%}).",
         figures={"n": len(rows), "guessing": guessing},
     )
 
@@ -86,11 +85,11 @@ def find_shortcuts(
     labels: Rows,
     groups: Rows,
 ) -> list[tuple[str, float, float]]:
-    """What tells the class too well: its name, the share it tells, the share to be expected.
+    """Name, accuracy and expected accuracy of each property that predicts the class too well.
 
     A corner or the border must beat every part of the middle of the same kind in a paired sign
-    test, and size and format the largest class, each beyond chance though many are tried; and
-    each must tell more than half of what guessing leaves open.
+    test, and size and format the majority class, significantly after correction for all properties
+    tried. Each must also remove more than half of the majority class's errors.
     """
     chance = (1 - CHECK_LEVEL) / len(PLACES)
     guessing = float(np.bincount(labels).max() / len(labels))
@@ -133,7 +132,7 @@ def _border_features(images_NHWC: NDArray[np.uint8], rows: Rows) -> dict[str, ND
 
 
 def _middle_features(images_NHWC: NDArray[np.uint8], rows: Rows) -> dict[str, NDArray[np.float64]]:
-    """Parts of the middle, as large as a corner, and four strips through it."""
+    """Features of parts of the middle as large as a corner, and of four strips through it."""
     size = images_NHWC.shape[1]
     side = max(2, size // 8)
     starts = [round(size * share - side / 2) for share in (0.35, 0.5, 0.65)]
@@ -169,7 +168,7 @@ def _file_features(examples: tuple[Example, ...], rows: Rows) -> Mapping[str, ND
 def _channel_statistics(
     images_NHWC: NDArray[np.uint8], rows: Rows, down: slice, across: slice
 ) -> NDArray[np.float64]:
-    """Mean and spread of each channel in a part, N x F."""
+    """Mean and standard deviation of each channel in a part, N x F."""
     part = images_NHWC[rows, down, across].astype(np.float64)
     return np.concatenate([part.mean(axis=(1, 2)), part.std(axis=(1, 2))], axis=1)
 
@@ -177,7 +176,7 @@ def _channel_statistics(
 def _neighbour_hits(
     figures_NF: NDArray[np.float64], labels: Rows, groups: Rows
 ) -> NDArray[np.bool_]:
-    """Which images get their class from the five most alike of other groups; ties by nearness."""
+    """Which images five nearest neighbours of other groups classify correctly; ties by distance."""
     spread = figures_NF.std(axis=0)
     points = (figures_NF - figures_NF.mean(axis=0)) / np.where(spread > 0, spread, 1)
     squares = np.square(points).sum(axis=1)

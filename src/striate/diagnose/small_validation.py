@@ -1,4 +1,4 @@
-"""Small validation: whether the candidates could be told apart by so few images."""
+"""Small validation: whether the candidates differ significantly on so few images."""
 
 import math
 
@@ -8,7 +8,7 @@ from striate.values import Figure, Finding, Values
 
 
 def check_small_validation(values: Values) -> Finding:
-    """Holds the lead of the best candidate against the smallest lead that could be proved."""
+    """Compare the lead of the best candidate with the least significant lead."""
     n = len(values.split.val)
     ranks = sorted(_candidates(values), key=lambda rank: -rank[1])
     if not n or len(ranks) < 2:
@@ -17,7 +17,7 @@ def check_small_validation(values: Values) -> Finding:
             "not_applicable",
             "info",
             title="Enough validation images",
-            meaning="Nothing was chosen by a validation split.",
+            meaning="The validation split was not used to choose between strategies.",
         )
     (first, best), (second, other) = ranks[:2]
     needed = provable_lead()
@@ -36,11 +36,11 @@ def check_small_validation(values: Values) -> Finding:
             "small_validation",
             "found",
             "info",
-            title="The choice of strategy was close",
-            meaning="On {n:,} validation images {first} came out {lead:.1f} points ahead of "
-            "{second}; with so few images only a lead of {points:.1f} points or more proves "
-            "anything.",
-            advice="Read the two as equally good. More images would tell them apart.",
+            title="The choice between strategies was close",
+            meaning="On {n:,} validation images, {first} was {lead:.1f} percentage points more "
+            "accurate than {second}. With so few images, only a difference of "
+            "{points:.1f} points or more is significant.",
+            advice="Treat the two as equally good. More images would be needed to tell them apart.",
             figures=figures,
         )
     return make_finding(
@@ -48,14 +48,14 @@ def check_small_validation(values: Values) -> Finding:
         "passed",
         "info",
         title="Enough validation images",
-        meaning="The choice does not hang on chance: {first} got {best:.1%} of {n:,} validation "
-        "images right, {second} {other:.1%}.",
+        meaning="The choice is significant: on {n:,} validation images the accuracy is "
+        "{best:.1%} for {first} and {other:.1%} for {second}.",
         figures=figures,
     )
 
 
 def provable_lead() -> int:
-    """The least number of images that one of two models must win, none lost, to be proved better.
+    """The least number of images won, none lost, that makes one of two models better.
 
     By the one-sided mid-p sign test at 5 %.
     """
@@ -66,7 +66,7 @@ def provable_lead() -> int:
 
 
 def _candidates(values: Values) -> list[tuple[str, float]]:
-    """Each strategy with its best accuracy on validation images."""
+    """Each strategy with its best validation accuracy."""
     if values.evidence is None:
         return []
     best: dict[str, float] = {}

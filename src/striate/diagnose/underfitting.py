@@ -1,4 +1,4 @@
-"""Underfitting: errors that are there on the training images already."""
+"""Underfitting: most errors are made on training images too."""
 
 from striate.diagnose import (
     Check,
@@ -14,7 +14,7 @@ from striate.values import Curves, Figure, Finding, Interval, Trial, Values
 
 
 def check_underfitting(values: Values) -> Finding:
-    """Whether what it gets wrong on new images it gets wrong on training images too."""
+    """Whether training images are misclassified about as often as validation images."""
     fit = best_epoch_fit(values)
     if fit is None:
         return _check_linear_model(values)
@@ -30,11 +30,11 @@ def check_underfitting(values: Values) -> Finding:
             "underfitting",
             "found",
             "advice",
-            title="It gets training images wrong too",
-            meaning="{error:.1%} of the images it learnt from are wrong as well, about as "
-            "many as of {n:,} validation images ({val:.1%} right).",
-            advice="Give it more minutes, a larger input or a stronger network; if that changes "
-            "nothing, look for wrong labels among the mistakes in the report.",
+            title="It also misclassifies training images",
+            meaning="{error:.1%} of the training images are misclassified too, about as many as "
+            "of {n:,} validation images (validation accuracy {val:.1%}).",
+            advice="Allow more minutes, or use a larger input or a larger network. If that does "
+            "not help, look for label errors among the mistakes in the report.",
             variant="fit",
             figures=figures,
         )
@@ -43,17 +43,18 @@ def check_underfitting(values: Values) -> Finding:
         "passed",
         "info",
         title="Underfitting",
-        meaning="{train:.1%} right on training images, augmented, and {val:.1%} on {n:,} "
-        "validation images: it is not shown that most errors are there on training images already.",
+        meaning="Accuracy is {train:.1%} on augmented training images and {val:.1%} on {n:,} "
+        "validation images. This does not show that most errors are made on training "
+        "images already.",
         figures=figures,
     )
 
 
 def errors_also_on_training(train: Interval, val: Interval) -> bool:
-    """Whether most of what is wrong on validation images is wrong on training images too.
+    """Whether most errors on validation images are made on training images too.
 
-    That is: twice the errors on training images, less those on validation images, are surely
-    more than none; and they are more than so few validation images hide.
+    True if twice the training error minus the validation error is significantly above 0, and the
+    training error exceeds the uncertainty of the validation accuracy.
     """
     gap = intervals.share_difference(train, val)
     # Of shares right: 2 (1 - train) - (1 - val) > 0 where 2 train - val < 1.
@@ -64,7 +65,7 @@ def errors_also_on_training(train: Interval, val: Interval) -> bool:
 
 
 def check_underfitting_curves(curves: Curves) -> Finding:
-    """Whether the errors at the end of a log are there on training images already."""
+    """The same for the accuracies at the end of a log."""
     train, val = complete_curve(curves.train_accuracy), complete_curve(curves.val_accuracy)
     if train is None or val is None:
         return make_finding(
@@ -72,8 +73,7 @@ def check_underfitting_curves(curves: Curves) -> Finding:
             "not_applicable",
             "info",
             title="Underfitting",
-            meaning="There are too few epochs with a training and a validation accuracy to look "
-            "at.",
+            meaning="Too few epochs have both a training and a validation accuracy.",
             variant="log",
         )
     learnt = final_accuracy(train, curves.train_images)
@@ -88,11 +88,11 @@ def check_underfitting_curves(curves: Curves) -> Finding:
             "underfitting",
             "found",
             "advice",
-            title="It gets training images wrong too",
-            meaning="At the end {error:.1%} of the training images are wrong as "
-            "well, about as many as of the validation images ({val:.1%} right).",
-            advice="Train longer, with a stronger network or a larger input; if that changes "
-            "nothing, look for wrong labels.",
+            title="It also misclassifies training images",
+            meaning="At the end {error:.1%} of the training images are misclassified too, about "
+            "as many as of the validation images (validation accuracy {val:.1%}).",
+            advice="Train longer, or use a larger network or a larger input. If that does not "
+            "help, look for label errors.",
             variant="log",
             figures=figures,
         )
@@ -101,15 +101,16 @@ def check_underfitting_curves(curves: Curves) -> Finding:
         "passed",
         "info",
         title="Underfitting",
-        meaning="At the end {train:.1%} right on training images and {val:.1%} on validation "
-        "images: it is not shown that most errors are there on training images already.",
+        meaning="At the end the training accuracy is {train:.1%} and the validation accuracy "
+        "{val:.1%}. This does not show that most errors are made on training images "
+        "already.",
         variant="log",
         figures=figures,
     )
 
 
 def _check_linear_model(values: Values) -> Finding:
-    """A closed-form model underfits where a freer one did better in a trial."""
+    """A closed-form model underfits if a more flexible one did better in a trial."""
     score = values.summary.val
     trials = values.evidence.trials if values.evidence is not None else ()
     if score is None or not trials:
@@ -118,9 +119,9 @@ def _check_linear_model(values: Values) -> Finding:
             "not_applicable",
             "info",
             title="Underfitting",
-            meaning="No freer model was tried beside this one, so it cannot be told whether one "
-            "would do better.",
-            advice="Give it more minutes; then tuning is tried too.",
+            meaning="No more flexible model was tried, so it is not known whether one would do "
+            "better.",
+            advice="Allow more minutes; fine-tuning is then tried too.",
         )
     best = max(trials, key=_trial_accuracy)
     mine = score_interval(score)
@@ -135,10 +136,10 @@ def _check_linear_model(values: Values) -> Finding:
             "underfitting",
             "found",
             "advice",
-            title="A freer model did better",
-            meaning="In a short trial the strategy {strategy} got {trial:.1%} right "
-            "where this model gets {val:.1%}.",
-            advice="Give it more minutes, so that this strategy can be trained in full.",
+            title="A more flexible model did better",
+            meaning="In a short trial, the strategy {strategy} reached a validation accuracy of "
+            "{trial:.1%}; this model reaches {val:.1%}.",
+            advice="Allow more minutes, so that this strategy can be trained in full.",
             variant="trial",
             figures=figures,
         )
@@ -147,8 +148,8 @@ def _check_linear_model(values: Values) -> Finding:
         "passed",
         "info",
         title="Underfitting",
-        meaning="Freer models were tried and did no better: {trial:.1%} for the strategy "
-        "{strategy}, {val:.1%} for this one, on validation images.",
+        meaning="More flexible models were tried and were not significantly better: {trial:.1%} "
+        "validation accuracy with the strategy {strategy}, {val:.1%} with this model.",
         variant="linear",
         figures=figures,
     )

@@ -1,4 +1,4 @@
-"""Unjudged class: one that no image judges, so that the accuracy says nothing of it."""
+"""Class without evaluated images, which the accuracy therefore does not cover."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ MOST_NAMED = 5
 
 
 def check_unjudged_class(values: Values) -> Finding:
-    """Looks for classes without an image that counts, as where a given test split lacks them."""
+    """Find classes without a counted image, for example missing from a given test split."""
     names = values.predictions.classes
     met = np.bincount(values.predictions.truth[values.counted], minlength=len(names))
     lacking = np.flatnonzero(met == 0)
@@ -18,19 +18,19 @@ def check_unjudged_class(values: Values) -> Finding:
             "unjudged_class",
             "not_applicable",
             "info",
-            title="Every class is judged",
-            meaning="No image with a known label was left to judge by.",
+            title="Every class is evaluated",
+            meaning="No labelled image was left to evaluate the model on.",
         )
     if len(lacking):
         return make_finding(
             "unjudged_class",
             "found",
             "warning",
-            title="Some classes are not judged",
-            meaning="No image that judges is of {names}. Accuracy and balanced accuracy are those "
-            "of {judged:,} of {classes:,} classes and say nothing of the others.",
-            advice="Add images of these classes to the test split, or let all images be divided "
-            "anew: --split pool.",
+            title="Some classes are not evaluated",
+            meaning="No evaluated image belongs to {names}. Accuracy and balanced accuracy cover "
+            "{judged:,} of {classes:,} classes and say nothing about the others.",
+            advice="Add images of these classes to the test split, or let striate split all "
+            "images again: --split pool.",
             figures={
                 "names": ", ".join(names[k] for k in lacking[:MOST_NAMED])
                 + " …" * (len(lacking) > MOST_NAMED),
@@ -42,8 +42,8 @@ def check_unjudged_class(values: Values) -> Finding:
         "unjudged_class",
         "passed",
         "info",
-        title="Every class is judged",
-        meaning="Each of {classes:,} classes has at least {least:,} images that judge.",
+        title="Every class is evaluated",
+        meaning="Each of {classes:,} classes has at least {least:,} evaluated images.",
         figures={"classes": len(names), "least": int(met.min())},
     )
 

@@ -1,4 +1,4 @@
-"""Weak class: classes found less often than the rest, beyond chance."""
+"""Weak class: classes with significantly lower recall than the others."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ MOST_NAMED = 5
 
 
 def check_weak_class(values: Values) -> Finding:
-    """Holds every class against all others, at a level that allows for looking at many."""
+    """Compare every class with all others, with Bonferroni correction."""
     names = values.predictions.classes
     truth = values.predictions.truth[values.counted]
     right = values.predictions.predicted[values.counted] == truth
@@ -37,11 +37,12 @@ def check_weak_class(values: Values) -> Finding:
             "weak_class",
             "found",
             "advice",
-            title="Some classes are harder than the others",
-            meaning="Found clearly less often than the others: {names}. The weakest is right on "
-            "{worst:.1%} of its test images, all classes together on {all:.1%}.",
-            advice="Look at their mistakes in the report: wrong labels, too few images, or two "
-            "classes that look alike.",
+            title="Some classes have lower recall",
+            meaning="Recall is significantly lower than on the other classes for: {names}. The "
+            "weakest class has a recall of {worst:.1%}; the accuracy over all classes is "
+            "{all:.1%}.",
+            advice="Look at their mistakes in the report. Common causes are label errors, too "
+            "few images, or two classes that look alike.",
             figures={
                 "names": ", ".join(name for _, name in weak[:MOST_NAMED])
                 + " …" * (len(weak) > MOST_NAMED),
@@ -55,7 +56,7 @@ def check_weak_class(values: Values) -> Finding:
         "passed",
         "info",
         title="Weak classes",
-        meaning="No class is worse than the others by more than chance explains.",
+        meaning="No class has a significantly lower recall than the others.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Weak slice: dark, blurred, small … images or groups that are found less often than others."""
+"""Weak slice: dark, blurred, small … images, or groups, with significantly lower accuracy."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ MIN_IMAGES = 60
 SLICE_NAMES = (
     "the darkest quarter",
     "the brightest quarter",
-    "the quarter with least contrast",
-    "the quarter with most contrast",
+    "the quarter with the least contrast",
+    "the quarter with the most contrast",
     "the most blurred quarter",
     "the most detailed quarter",
     "the smallest quarter",
@@ -29,10 +29,10 @@ SLICE_NAMES = (
 
 
 def check_weak_slice(values: Values) -> Finding:
-    """Holds each outer quarter against all other images, and each of the source's own groups.
+    """Compare each outer quarter with all other images, and each of the source's groups.
 
-    The error of the check is shared: among the eight quarters, and where there are groups half
-    of it among these.
+    The error rate of the check is shared among the eight quarters; if there are groups, they get
+    half of it.
     """
     rows = values.test_rows[values.counted]
     if len(rows) < MIN_IMAGES:
@@ -40,8 +40,8 @@ def check_weak_slice(values: Values) -> Finding:
             "weak_slice",
             "not_applicable",
             "info",
-            title="Weak slices",
-            meaning="{n:,} judged images are too few to be cut into kinds.",
+            title="Accuracy by kind of image",
+            meaning="{n:,} evaluated images are too few to be divided into kinds.",
             figures={"n": len(rows)},
         )
     right = (values.predictions.predicted == values.predictions.truth)[values.counted]
@@ -88,12 +88,14 @@ def _weak_group_finding(
         "weak_slice",
         "found",
         "advice",
-        title="Some groups are harder",
-        meaning="Of the {n:,} judged images of group {name} {share:.1%} are right, of the others "
-        "{others:.1%}. {failing:,} of {groups:,} groups with enough images are worse than chance "
-        "explains, though so many were looked at; images of one group were taken for independent.",
-        advice="Look at the images of these groups: what sets them apart (light, device, place, "
-        "hand)? Collect more groups like them; until then trust answers on such groups less.",
+        title="Accuracy is lower on some groups",
+        meaning="Accuracy is {share:.1%} on the {n:,} evaluated images of group {name} and "
+        "{others:.1%} on the others. Of {groups:,} groups with enough images, "
+        "{failing:,} are significantly worse, corrected for the number of groups. The "
+        "test treats the images of one group as independent.",
+        advice="Look at the images of these groups. What distinguishes them: light, device, "
+        "place, handwriting? Collect more groups like them; until then, rely less on "
+        "predictions for such groups.",
         variant="group",
         figures={
             "name": worst.name,
@@ -112,11 +114,11 @@ def _weak_kind_finding(worst: ImageSlice) -> Finding:
         "weak_slice",
         "found",
         "advice",
-        title="Some kinds of images are harder",
-        meaning="Of {name} of the judged images {share:.1%} are right, of the others "
-        "{others:.1%}: more apart than chance explains, though eight kinds were looked at.",
-        advice="Collect more images of this kind, or augment with it; until then trust its "
-        "answers less.",
+        title="Accuracy is lower on one kind of image",
+        meaning="Accuracy is {share:.1%} on {name} of the evaluated images and {others:.1%} on "
+        "the others. The difference is significant, corrected for the eight kinds compared.",
+        advice="Collect more images of this kind, or use augmentation that produces such images. "
+        "Until then, rely less on predictions for them.",
         variant=(
             "dark",
             "bright",
@@ -142,10 +144,10 @@ def _passed_finding(images: int, groups: int) -> Finding:
             "weak_slice",
             "passed",
             "info",
-            title="Weak slices",
-            meaning="Neither dark nor bright, flat nor harsh, blurred nor detailed, small nor "
-            "large images, nor those of any of {groups:,} groups are worse than the others by "
-            "more than chance explains ({n:,} images).",
+            title="Accuracy by kind of image",
+            meaning="No kind of image (dark, bright, low or high contrast, blurred, detailed, "
+            "small, large) and none of {groups:,} groups has a significantly lower "
+            "accuracy than the others ({n:,} images).",
             variant="groups",
             figures={"n": images, "groups": groups},
         )
@@ -153,9 +155,9 @@ def _passed_finding(images: int, groups: int) -> Finding:
         "weak_slice",
         "passed",
         "info",
-        title="Weak slices",
-        meaning="Neither dark nor bright, flat nor harsh, blurred nor detailed, small nor large "
-        "images are worse than the others by more than chance explains ({n:,} images).",
+        title="Accuracy by kind of image",
+        meaning="No kind of image (dark, bright, low or high contrast, blurred, detailed, small, "
+        "large) has a significantly lower accuracy than the others ({n:,} images).",
         figures={"n": images},
     )
 

@@ -10,7 +10,7 @@ from striate.values.catalog import collect_constants
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplanationMethod:
-    """One way to look into a network; it may have nothing to show and then gives None."""
+    """One way to look into a network; returns None if there is nothing to show."""
 
     name: str
     title: str
@@ -18,7 +18,7 @@ class ExplanationMethod:
 
 
 def explain_network(network: Network, values: Values, cache: Cache) -> tuple[Explanation, ...]:
-    """What every method shows, in the order in which a reader looks: from the first layer on."""
+    """What every method shows, from the first layer to the last."""
     methods: dict[str, ExplanationMethod] = collect_constants("explain", "METHOD")
     order = sorted(methods.values(), key=lambda method: ORDER.get(method.name, len(ORDER)))
     shown = (method.run(network, values, cache) for method in order)

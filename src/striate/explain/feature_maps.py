@@ -1,4 +1,4 @@
-"""Feature maps: one test image on its way through the network, stage by stage."""
+"""Feature maps of one test image, stage by stage."""
 
 from typing import cast
 
@@ -18,7 +18,7 @@ MAPS, CELL, GAP = 16, 56, 2
 
 
 def show_feature_maps(network: Network, values: Values, cache: Cache) -> Explanation | None:
-    """The image, then for every stage a sheet of its channels that answer most strongly."""
+    """The image, then for every stage a sheet of its most active channels."""
     place = typical_image(values)
     if place is None:
         return None
@@ -39,9 +39,10 @@ def show_feature_maps(network: Network, values: Values, cache: Cache) -> Explana
         title="One image through the network",
         about=say(
             "explain.feature_maps",
-            "{path}, answered {answer}, on its way through the {stages} stages of {net}. Of every "
-            "stage the {maps} channels that answer most strongly; bright is a strong answer. "
-            "Sizes are channels × height × width: the picture gets smaller, the channels more.",
+            "Feature maps of {path}, predicted as {answer}, at the {stages} stages of {net}. "
+            "Each stage shows the {maps} channels with the strongest activations; bright means a "
+            "strong activation. Sizes are channels × height × width: deeper stages have smaller "
+            "maps and more channels.",
             path=name,
             answer=answer,
             stages=len(maps),
@@ -55,7 +56,7 @@ def show_feature_maps(network: Network, values: Values, cache: Cache) -> Explana
 
 
 def typical_image(values: Values) -> int | None:
-    """Place in the predictions of the image that was answered rightly and most surely."""
+    """Place in the predictions of the correct image with the highest confidence."""
     counted = values.counted
     if not counted.any():
         return None
@@ -67,7 +68,7 @@ def typical_image(values: Values) -> int | None:
 
 
 def _nearest_prediction(values: Values) -> int:
-    """The image whose answer comes nearest to the truth, of several labels or a number."""
+    """The image with the least error, for several labels or a number."""
     predictions = values.predictions
     answers = predictions.probabilities
     if values.index.task == "number":
@@ -77,7 +78,7 @@ def _nearest_prediction(values: Values) -> int:
 
 
 def channel_sheet(map_CHW: Tensor) -> NDArray[np.uint8]:
-    """The channels of a map that answer most strongly, 4 x 4 on one grey sheet, uint8."""
+    """The most active channels of a feature map, 4 x 4 on one grey sheet, uint8."""
     strength = map_CHW.abs().amax(dim=(1, 2))
     chosen = torch.argsort(strength, descending=True, stable=True)[:MAPS]
     columns = int(np.ceil(np.sqrt(len(chosen))))
@@ -95,7 +96,7 @@ def channel_sheet(map_CHW: Tensor) -> NDArray[np.uint8]:
 
 
 def _stage_maps(network: Network, pixels_HWC: NDArray[np.uint8], values: Values) -> list[Tensor]:
-    """The map C x H x W of every stage for one image, float32 on the processor."""
+    """The feature map C x H x W of every stage for one image, float32 on the CPU."""
     spec, device = values.model, next(network.parameters()).device
     images = images_to_device(np.ascontiguousarray(pixels_HWC)[None], str(device), "contiguous")
     normal = normalise_batch(images, spec.mean, spec.std, torch.float32, spec.input_size)

@@ -1,4 +1,4 @@
-"""First-layer filters: the patterns that the first convolution looks for in the pixels."""
+"""First-layer filters: the weights of the first convolution as images."""
 
 import numpy as np
 import torch
@@ -14,10 +14,10 @@ MOST_SHOWN = 64
 
 
 def show_filters(network: Network, values: Values, cache: Cache) -> Explanation | None:
-    """Each filter as a small picture in colour, those with the largest weights first.
+    """Each filter as a small colour image, those with the largest weights first.
 
-    Where the first convolution is frozen (a whitening layer), the first one that learns is shown
-    as it looks at pixels through it.
+    If the first convolution is frozen (a whitening layer), the first trained one is shown, combined
+    with it.
     """
     layers = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d)]
     if not layers:
@@ -43,10 +43,10 @@ def show_filters(network: Network, values: Values, cache: Cache) -> Explanation 
 
 
 def compose_filters(first_KIHW: Tensor, second_OKHW: Tensor) -> Tensor:
-    """Filters O x I x H x W that do to pixels what the second layer does to the first one's maps.
+    """Filters O x I x H x W equal to the second convolution applied after the first.
 
-    Exact but for the activation between: a ReLU on a filter and on its negative, as behind a
-    whitening layer, leaves this part and one that is blind to sign.
+    Exact up to the activation between them: a ReLU on a filter and on its negative, as after a
+    whitening layer, leaves this linear part and a part that does not depend on the sign.
     """
     return functional.conv_transpose2d(second_OKHW, first_KIHW)
 
@@ -61,10 +61,10 @@ def _filters_caption(weights_OIHW: Tensor, shown: int, through: bool) -> Sentenc
     if through:
         return say(
             "explain.filters_through",
-            "The {n:,} filters of the first convolution that learns, {shown:,} of them shown, "
-            "strongest first, as they see {height} × {width} pixels through the fixed whitening "
-            "layer before it. Grey is no weight; brighter and darker are the light and dark that "
-            "a filter answers to.",
+            "{shown:,} of the {n:,} filters of the first trained convolution, those with the "
+            "largest weights first. Each is combined with the fixed whitening layer before it "
+            "and so covers {height} × {width} pixels of the image. Grey is a weight of zero; "
+            "brighter is positive, darker negative.",
             n=n,
             shown=shown,
             height=height,
@@ -72,10 +72,10 @@ def _filters_caption(weights_OIHW: Tensor, shown: int, through: bool) -> Sentenc
         )
     return say(
         "explain.filters",
-        "The {n:,} filters of {height} × {width} pixels in the first convolution, {shown:,} of "
-        "them shown, strongest first. Grey is no weight; brighter and darker are the light and "
-        "dark that a filter answers to. Edges, spots and colours are a good sign; mere noise "
-        "means that it learnt little.",
+        "{shown:,} of the {n:,} filters of {height} × {width} pixels in the first convolution, "
+        "those with the largest weights first. Grey is a weight of zero; brighter is positive, "
+        "darker negative. Edges, spots and colours are a good sign; mere noise means that the "
+        "layer learnt little.",
         n=n,
         shown=shown,
         height=height,
@@ -84,7 +84,7 @@ def _filters_caption(weights_OIHW: Tensor, shown: int, through: bool) -> Sentenc
 
 
 def filter_image(filter_IHW: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A filter as uint8 H x W or H x W x 3, zero at mid grey, its largest weight at the end."""
+    """A filter as uint8 H x W or H x W x 3: zero is mid grey, the largest weight the extreme."""
     largest = float(np.abs(filter_IHW).max()) or 1.0
     scaled_HWI = np.moveaxis(filter_IHW, 0, -1) / largest
     pixels = np.clip(np.round(127.5 + 127.5 * scaled_HWI), 0, 255).astype(np.uint8)

@@ -67,8 +67,8 @@ def choose_calibration(
     if count < FEWEST_GROUPS or scores.shape[1] < 2 or not scores.std():
         why = say(
             "calibration.few",
-            "One temperature makes scores into probabilities: {groups:,} held-out groups of "
-            "images are too few to choose a finer way by.",
+            "Probabilities come from the scores by temperature scaling with one temperature: "
+            "{groups:,} held-out groups of images are too few to fit a more flexible calibration.",
             groups=count,
         )
         return Calibration(why=why)
@@ -77,19 +77,21 @@ def choose_calibration(
     if gain <= SURE * error:
         why = say(
             "calibration.one",
-            "One temperature makes scores into probabilities: one that depends on how unsure an "
-            "answer is, with a line on the odds of the best class, changes the log loss by "
-            "{change:+.4f} (standard error {error:.4f}) on {n:,} held-out images of {groups:,} "
-            "groups, no gain beyond chance.",
+            "Probabilities come from the scores by temperature scaling with one temperature. A "
+            "calibration in which the temperature depends on the uncertainty of the prediction, "
+            "and the log-odds of the best class are scaled linearly, was also tried. It changes "
+            "the log loss by {change:+.4f} (standard error {error:.4f}) on {n:,} held-out images "
+            "of {groups:,} groups, which is not a significant gain.",
             **figures,
         )
         return Calibration(why=why)
     why = say(
         "calibration.two",
-        "Scores become probabilities by a temperature that depends on how unsure an answer is and "
-        "a line on the odds of the best class: against one temperature that changes the log loss "
-        "by {change:+.4f} (standard error {error:.4f}) on {n:,} held-out images of {groups:,} "
-        "groups, in five folds of whole groups. No answer changes.",
+        "Probabilities come from the scores by a calibration in which the temperature depends on "
+        "the uncertainty of the prediction and the log-odds of the best class are scaled "
+        "linearly. Compared with one temperature, it changes the log loss by {change:+.4f} "
+        "(standard error {error:.4f}) on {n:,} held-out images of {groups:,} groups, by "
+        "five-fold cross-validation that keeps groups together. No prediction changes.",
         **figures,
     )
     return replace(fit_calibration(scores, truth, temperature), why=why)

@@ -1,4 +1,4 @@
-"""Networks: one file a family, each ending in NET."""
+"""Networks: one file per family, each ending in NET."""
 
 import difflib
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from striate.values import NetCard, NetSettings, catalog
 
 
 class Backbone(Protocol):
-    """What a family's `build` returns beside being an `nn.Module`.
+    """The interface of what a family's `build` returns, beside `nn.Module`.
 
     Stages go from shallow to deep; the last is called `top`.
     """
@@ -32,12 +32,12 @@ class Backbone(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetFamily:
-    """A kind of network.
+    """A family of networks.
 
-    `cards` lists what to offer and is cheap; `matches` may know more names than are listed.
-    `build(name, settings, channels, weights)` gives a module that is a `Backbone`; weights are
-    None for the best at hand, `RANDOM`, or a file. `names` are all that it knows, for a name that
-    nobody does; to give them may take a second.
+    `cards` lists the networks to offer and is cheap; `matches` may accept more names. `build(name,
+    settings, channels, weights)` returns a `Backbone`; weights are None for the best available,
+    `RANDOM`, or a file. `names` are all names that it accepts, for suggestions; listing them may
+    take a second.
     """
 
     name: str
@@ -51,7 +51,7 @@ class NetFamily:
 def find_net(name: str) -> NetFamily:
     """The family that builds the network of this name.
 
-    Raises `UsageError` with the nearest names where there is none.
+    Raises `UsageError` with the most similar names if there is none.
     """
     families: dict[str, NetFamily] = catalog.collect_constants("nets", "NET")
     listed = {card.name: family for family in families.values() for card in family.cards()}
@@ -70,16 +70,16 @@ def find_net(name: str) -> NetFamily:
 
 
 def build_initialised(make: Callable[[], nn.Module]) -> nn.Module:
-    """A network whose first weights are always the same, with nobody's draws changed."""
+    """A network with fixed initial weights; torch's random state is left unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return make()
 
 
 def count_multiply_adds(network: nn.Module, size: int, channels: int) -> int:
-    """Multiplications of one image's forward pass, each with its addition.
+    """Multiply-add operations of one image's forward pass.
 
-    Counted are convolutions and fully connected layers, on a square image of `size` pixels.
+    Counts convolutions and fully connected layers, on a square image of `size` pixels.
     """
     total = 0
 

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def make_activation(name: str) -> nn.Module:
-    """An activation by name; raises `UsageError` with the nearest where there is none.
+    """An activation by name; raises `UsageError` with similar names if there is none.
 
     Leaky ReLU passes 0.01 x on for negative x (Maas et al. 2013), ELU exp(x) - 1 (Clevert et
     al. 2016).
@@ -27,7 +27,7 @@ def make_activation(name: str) -> nn.Module:
 def make_normalisation(name: str, channels: int) -> nn.Module:
     """A normalisation of maps with `channels` channels: batch, group or none.
 
-    Group normalisation has 8 channels a group where they divide (Wu and He 2018).
+    Group normalisation has 8 channels per group if that divides them (Wu and He 2018).
     """
     return _look_up(NORMALISATIONS, name, "normalisation")(channels)
 
@@ -40,9 +40,8 @@ def make_pooling(kind: str, size: int) -> nn.Module:
 def make_convolution(before: int, after: int, settings: NetSettings, stride: int = 1) -> nn.Conv2d:
     """A convolution with the kernel, dilation and groups of the settings.
 
-    Padding `same` keeps the size (over the stride), `valid` lets only whole windows count: the
-    side falls by dilation x (kernel - 1). Groups are used where both channel counts divide by
-    them.
+    Padding `same` keeps the size (over the stride), `valid` uses whole windows only: the side falls
+    by dilation x (kernel - 1). Groups are used if they divide both channel counts.
     """
     if settings.padding not in PADDINGS:
         _look_up(dict.fromkeys(PADDINGS), settings.padding, "padding")
@@ -61,7 +60,7 @@ def make_convolution(before: int, after: int, settings: NetSettings, stride: int
 
 
 def make_spatial_dropout(share: float) -> list[nn.Module]:
-    """Dropout of whole maps (Tompson et al. 2015); no layer at all for a share of 0."""
+    """Dropout of whole feature maps (Tompson et al. 2015); no layer if the share is 0."""
     return [nn.Dropout2d(share)] if share else []
 
 

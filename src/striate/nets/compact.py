@@ -20,8 +20,8 @@ from striate.values import NetCard, NetSettings
 class Compact(nn.Module):
     """Whitened patches, then three blocks, each at half the resolution of the one before.
 
-    `whiten` gives twice as many channels as filters: each filter and its negative, so that
-    the activation loses nothing. Its weights are set from the training images and not trained.
+    `whiten` has twice as many channels as filters: each filter and its negative, so that the
+    activation loses no information. Its weights are computed from the training images and frozen.
     """
 
     stage_names = ("whiten", "block1", "block2", "top")
@@ -64,7 +64,7 @@ class Compact(nn.Module):
 
 
 def _block(before: int, after: int, settings: NetSettings) -> nn.Sequential:
-    """Convolutions of one block; the pooling comes right after the first, which halves the rest."""
+    """The convolutions of one block, with the pooling after the first."""
     block = nn.Sequential(
         make_convolution(before, after, settings),
         make_pooling(settings.pool, settings.pool_size),

@@ -1,4 +1,4 @@
-"""LeNet-5, the network that read cheques: convolution and pooling twice, then fully connected.
+"""LeNet-5: two convolutions with pooling, then fully connected layers.
 
 After LeCun, Bottou, Bengio and Haffner 1998, with every map of C3 fed by all of S2.
 """
@@ -61,7 +61,7 @@ def _norm_and_activation(maps: int, settings: NetSettings) -> list[nn.Module]:
 
 
 def _pad_to_filter(maps_NCHW: Tensor, side: int) -> Tensor:
-    """Maps with zeros around where they are smaller than the filter that comes next."""
+    """Maps padded with zeros if they are smaller than the next filter."""
     missing_h, missing_w = (max(0, side - length) for length in maps_NCHW.shape[-2:])
     if not missing_h and not missing_w:
         return maps_NCHW

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with the ImageNet weights that the package brings: no network needed.
+"""EfficientNet-Lite0 with the ImageNet weights that the package contains; works offline.
 
 Tan & Le 2019 (EfficientNet), in the variant without squeeze-and-excitation and with ReLU6.
 Tensors have timm's names (`tf_efficientnet_lite0`), so weights go back and forth.
@@ -72,7 +72,7 @@ class Lite0(nn.Module):
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution of stride 2 padded as TensorFlow does: on even sizes, more at the far end."""
+    """A convolution of stride 2 padded as in TensorFlow: on even sizes, more at the far end."""
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """The map N x C x ceil(H / 2) x ceil(W / 2)."""
@@ -108,7 +108,7 @@ class Separable(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter each channel, narrow again; the input is added where the shape stays.
+    """Expansion, depthwise convolution, projection; a shortcut if the shape stays the same.
 
     Sandler et al. 2018 (MobileNetV2), section 3.3.
     """

@@ -17,7 +17,7 @@ from striate.weights.reading import read_weights
 
 
 class TimmBackbone(nn.Module):
-    """A network of timm without its classifier, its stages read on the way through."""
+    """A timm network without its classifier, with access to its stages."""
 
     stage_names: tuple[str, ...]
     stage_channels: tuple[int, ...]
@@ -51,7 +51,7 @@ class TimmBackbone(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageOutline:
-    """The stages of a network of timm; `top_dimensions` is 4 where its top is a map."""
+    """The stages of a timm network; `top_dimensions` is 4 if its top is a feature map."""
 
     names: tuple[str, ...]
     widths: tuple[int, ...]
@@ -61,9 +61,9 @@ class StageOutline:
 def adapt_channel_statistics(
     card: NetCard, channels: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel as a pretrained network wants them, C each.
+    """Mean and standard deviation per channel for a pretrained network, C each.
 
-    Repeated in turn, as the filters of its first layer are; grey is seen three times over.
+    Repeated in turn, as the filters of its first layer are; grey images use their mean.
     """
     count = len(card.mean) if channels in (1, len(card.mean)) else channels
     turn = [k % len(card.mean) for k in range(count)]
@@ -83,7 +83,7 @@ def _build(name: str, settings: NetSettings, channels: int, weights: str | None)
 
 
 def _create_timm_net(name: str, channels: int, *, hub: bool, device: str = "cpu") -> nn.Module:
-    """The bare timm network; from the hub with `hub`, else as it is born, from a fixed seed."""
+    """The bare timm network, with weights from the hub if `hub`, else with fixed random weights."""
     import timm
 
     _refuse_token_network(name)
@@ -118,7 +118,7 @@ def _create_timm_net(name: str, channels: int, *, hub: bool, device: str = "cpu"
 
 
 def _classifier_tensors(name: str, net: nn.Module) -> set[str]:
-    """Tensors that timm's whole network has and the bare one has not, such as a classifier's."""
+    """Tensors of timm's whole network that the bare one lacks, such as a classifier's."""
     import timm
 
     with torch.device("meta"):
@@ -128,9 +128,9 @@ def _classifier_tensors(name: str, net: nn.Module) -> set[str]:
 
 @functools.cache
 def _read_outline(name: str) -> StageOutline:
-    """Names and channels of the stages; a last stage that is the top itself is not kept twice.
+    """Names and channels of the stages; a last stage equal to the top is listed once.
 
-    Found on the meta device, where a forward pass costs nothing.
+    Computed on the meta device, where a forward pass costs nothing.
     """
     net = _create_timm_net(name, 3, hub=False, device="meta").eval()
     size = _default_input_size(name)
@@ -163,7 +163,7 @@ def _read_outline(name: str) -> StageOutline:
 
 
 def _read_maps(net: nn.Module, images_NCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """The top and the maps on the way to it."""
+    """The feature maps of the stages and of the top."""
     top, maps = cast(Any, net).forward_intermediates(images_NCHW, output_fmt="NCHW")
     return top, maps
 
@@ -176,7 +176,7 @@ def _default_input_size(name: str) -> int:
 
 
 def _as_map(top: Tensor, dimensions: int) -> Tensor:
-    """A vector is a map of one pixel."""
+    """A vector as a feature map of one pixel."""
     return top[:, :, None, None] if dimensions == 2 else top
 
 
@@ -185,7 +185,7 @@ def _is_sequence(module: nn.Module) -> bool:
 
 
 def _is_timm_name(name: str) -> bool:
-    """Whether timm knows it, with the weights that it names after a dot."""
+    """Whether timm knows the name, with the weights named after the dot."""
     import timm
 
     return bool(timm.is_model_pretrained(name) if "." in name else timm.is_model(name))
@@ -198,7 +198,7 @@ def _timm_names() -> tuple[str, ...]:
 
 
 def _refuse_token_network(name: str) -> None:
-    """Raises `UsageError` where a network reads patches of an image of one size as tokens."""
+    """Raise `UsageError` for a network that reads patches of a fixed image size as tokens."""
     import timm
 
     config = timm.get_pretrained_cfg(name)

@@ -1,4 +1,4 @@
-"""ResNet-20 and its kin for images of 32 pixels: every two convolutions learn a difference.
+"""ResNet-20 and other ResNets for images of 32 pixels.
 
 After He, Zhang, Ren and Sun 2016, section 4.2, with shortcuts that need no parameters.
 """
@@ -53,7 +53,7 @@ class ResNet(nn.Module):
 
 
 class Residual(nn.Module):
-    """What comes in, plus what two convolutions make of it."""
+    """A residual block: the input plus two convolutions of it."""
 
     def __init__(self, before: int, after: int, settings: NetSettings) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ def _residual_stage(before: int, after: int, blocks: int, settings: NetSettings)
 
 
 def _parse_depth(name: str) -> int | None:
-    """The layers that a name such as resnet-20 asks for; None where no such network exists."""
+    """The number of layers in a name such as resnet-20; None if there is no such network."""
     found = re.fullmatch(r"resnet-(\d{1,3})", name)
     layers = int(found[1]) if found else 0
     return layers if layers >= 8 and layers % 6 == 2 else None

@@ -1,4 +1,4 @@
-"""Small filters, stacked, and twice as many after every pooling: a VGG for small images.
+"""A VGG for small images: stacked 3 x 3 convolutions, twice the channels after each pooling.
 
 After Simonyan and Zisserman 2015: two convolutions of 3 x 3 see as far as one of 5 x 5, with
 fewer weights and one more activation between.
@@ -20,8 +20,8 @@ from striate.values import NetCard, NetSettings
 class VGG(nn.Module):
     """Three blocks of `depth` convolutions and a pooling, then a fully connected layer.
 
-    64, 128 and 256 maps times `width`. The fully connected layer is a 1 x 1 convolution: applied
-    at every place of the last map, with the same weights.
+    64, 128 and 256 channels times `width`. The fully connected layer is a 1 x 1 convolution on the
+    last feature map.
     """
 
     stage_names = ("block1", "block2", "block3", "top")

@@ -1,1 +1,1 @@
-"""From values to a report in words and pictures."""
+"""From values to the report: text, tables and charts."""

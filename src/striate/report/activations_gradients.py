@@ -1,4 +1,4 @@
-"""How the layers stand as drawn, at the first step and after training, drawn and as a table."""
+"""Activations and gradients per layer, as charts and a table."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ Moment = tuple[str, tuple[LayerState, ...]]
 
 
 def layers_section(values: Values, words: Words) -> Section | None:
-    """Spread of outputs and length of gradients by layer; None where nothing was trained."""
+    """Spread of outputs and gradient norm per layer; None if no network was trained."""
     states = values.layers
     if states is None or values.history is None or not _weighted_places(states):
         return None
@@ -33,13 +33,13 @@ def layers_section(values: Values, words: Words) -> Section | None:
 
 
 def _known_moments(states: LayerStates) -> list[Moment]:
-    """The moments that are known, in order."""
+    """The moments with statistics, in order."""
     known = (("drawn", states.drawn), ("begun", states.begun), ("trained", states.layers))
     return [(name, layers) for name, layers in known if layers]
 
 
 def _weighted_places(states: LayerStates) -> list[int]:
-    """Places of the layers with weights: those of activations have no gradient of their own."""
+    """Positions of the layers with weights; activations have no gradient of their own."""
     return [place for place, layer in enumerate(states.layers) if layer.weight]
 
 
@@ -48,7 +48,7 @@ def _layer_figures(layers: Sequence[LayerState], places: Sequence[int], figure: 
 
 
 def _moments_with_gradients(moments: Sequence[Moment]) -> list[Moment]:
-    """The moments with gradients: below a head that was drawn as zeros there are none."""
+    """The moments with gradients; below a head of zeros there are none."""
     return [moment for moment in moments if sum(layer.gradient > 0 for layer in moment[1]) > 1]
 
 
@@ -100,7 +100,7 @@ def draw_layer_profile(
     lines: Sequence[tuple[str, Sequence[float]]],
     x_label: str,
 ) -> str:
-    """One figure of every layer in turn, a line a moment, in logarithm; zeros are left out."""
+    """One figure for all layers, one line per moment, on a logarithmic axis without zeros."""
     canvas = Canvas(420, 280, left=58, right=16, top=34, bottom=46)
     axes = canvas.axes
     canvas.grid()
@@ -138,7 +138,7 @@ def draw_layer_profile(
 
 
 def _table(states: LayerStates, words: Words) -> Block:
-    """Every layer with mean and deviation at each moment, its dead share and its gradient."""
+    """Mean, deviation, dead share and gradient of every layer."""
     moments = _known_moments(states)
     rows = []
     for place, layer in enumerate(states.layers):
@@ -193,7 +193,7 @@ LINE_STYLES: tuple[tuple[str, str], ...] = (("soft", ":"), ("second", "--"), ("a
 
 
 def explanations_section(explanations: tuple[Explanation, ...], words: Words) -> Section | None:
-    """A gallery an explanation; None where there is none."""
+    """One gallery per explanation; None if there are none."""
     if not explanations:
         return None
     return Section(

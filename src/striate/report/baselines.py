@@ -1,4 +1,4 @@
-"""The ladder: what each step from guessing to the chosen network buys, as one picture."""
+"""Baselines: what each level of model adds, as a chart and learning curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ HEADER = ("step", "accuracy", "interval", "gain", "seconds", "learnt", "judged",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LadderStep:
-    """A rung as it is drawn: a name and a line below it, a share, and what stands beside."""
+    """One model in the chart: name, description, accuracy, and the text beside it."""
 
     name: str
     below: str
@@ -26,7 +26,7 @@ class LadderStep:
 
 
 def baselines_section(values: Values, words: Words) -> Section | None:
-    """What every step buys; None for runs of earlier versions."""
+    """The section on baselines; None for runs of earlier versions."""
     ladder = values.ladder
     if ladder is None:
         return None
@@ -40,7 +40,7 @@ def baselines_section(values: Values, words: Words) -> Section | None:
 
 @draw_lock
 def draw_ladder(key: str, title: str, description: str, steps: Sequence[LadderStep]) -> str:
-    """Steps from the lowest rung at the bottom to the chosen one at the top, each an interval."""
+    """The models from the simplest at the bottom to the chosen one, with their intervals."""
     left = 24 + max(estimate_text_width(text, 12.5) for s in steps for text in (s.name, s.below))
     right = 26 + max(
         estimate_text_width(text, 12.5) for s in steps for text in (s.stated, s.beside)
@@ -74,9 +74,9 @@ def draw_ladder(key: str, title: str, description: str, steps: Sequence[LadderSt
 
 
 def _draw_texts(canvas: Canvas, row: int, step: LadderStep, left: float, best: bool) -> None:
-    """A name and its line at the left, a share and its line at the right of the drawing.
+    """Names at the left and accuracies at the right of the chart.
 
-    On a narrow one they stand above the interval, what is beside below it.
+    In the narrow form names stand above the interval, and what is beside it below.
     """
     transform = canvas.axes.get_yaxis_transform()
     upper, lower = (40, 24) if is_narrow() else (7, -9)
@@ -147,7 +147,7 @@ def _row(ladder: Ladder, k: int, words: Words) -> tuple[str, ...]:
 
 
 def _gain(ladder: Ladder, k: int, words: Words) -> str:
-    """The points above the rung below; nothing where the two had different training images."""
+    """Percentage points above the model below; empty if their training images differ."""
     if k == 0 or ladder.rungs[k].train_images != ladder.rungs[k - 1].train_images:
         return ""
     points = 100 * (ladder.rungs[k].accuracy.value - ladder.rungs[k - 1].accuracy.value)
@@ -187,7 +187,7 @@ def _lead(ladder: Ladder, words: Words) -> str:
 
 
 def _curve_blocks(ladder: Ladder, words: Words) -> tuple[Block, ...]:
-    """The learning curves of the baselines that had fewer training images than the chosen one."""
+    """Learning curves of the baselines with fewer training images than the chosen model."""
     rungs = [rung for rung in ladder.rungs if rung.curve]
     sizes = sorted(
         {point.train_images for rung in rungs for point in rung.curve}

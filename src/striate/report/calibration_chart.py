@@ -1,4 +1,4 @@
-"""Whether the stated probabilities can be believed, and what sure answers are worth."""
+"""Calibration: reliability diagram and accuracy of confident predictions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 
 def calibration_section(values: Values, words: Words) -> Section | None:
-    """A reliability chart, the accuracy above thresholds, and how scores become probabilities."""
+    """Reliability diagram, accuracy above thresholds, and how calibration was done."""
     score = values.summary.test
     if score is None:
         return None
@@ -50,7 +50,7 @@ def calibration_section(values: Values, words: Words) -> Section | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _JudgedPredictions:
-    """How sure each answer was, whether it was right, and which images belong together."""
+    """Confidence and correctness of the evaluated predictions, and their groups."""
 
     sure: NDArray[np.float64]
     right: NDArray[np.bool_]
@@ -59,7 +59,7 @@ class _JudgedPredictions:
     folds: int
 
     def share(self, some: NDArray[Any]) -> Interval:
-        """The share of some that is right, over whole groups where these hold several."""
+        """Accuracy of some predictions, with whole groups in the interval."""
         return intervals.accuracy_interval(
             self.right[some], self.groups[some], self.seed, folds=self.folds
         )

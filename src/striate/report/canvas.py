@@ -1,4 +1,4 @@
-"""matplotlib -> SVG that takes its colours and its font from the page, with a title and a text."""
+"""matplotlib charts as SVG with the page's colours and font, a title and a description."""
 
 import functools
 import io
@@ -77,9 +77,9 @@ def is_narrow() -> bool:
 
 
 class Canvas:
-    """One drawing of `width` x `height` pixels, its axes set in by the four margins.
+    """A drawing of `width` x `height` pixels with four margins around its axes.
 
-    It is made, drawn on and written inside a function that is decorated with `draw_lock`.
+    To be used inside a function decorated with `draw_lock`.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Canvas:
         self.axes.grid(axis=axis, color=COLOURS["line"], linewidth=1)  # type: ignore[arg-type]
 
     def svg(self, key: str, title: str, description: str) -> str:
-        """The drawing as an `<svg>` element; `key` keeps its ids apart from other drawings'."""
+        """The drawing as an `<svg>` element; `key` makes its ids unique on the page."""
         buffer = io.StringIO()
         with warnings.catch_warnings():
             # The reader's browser has the glyphs; the font that measures here need not.
@@ -121,7 +121,7 @@ class Canvas:
 
 
 def estimate_text_width(text: str, size: float = 12) -> float:
-    """About how many pixels a text takes in a sans-serif font."""
+    """Approximate width in pixels of a text in a sans-serif font."""
     wide = sum(1 if unicodedata.east_asian_width(letter) in "WF" else 0.56 for letter in text)
     return wide * size
 

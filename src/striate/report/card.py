@@ -6,7 +6,7 @@ from striate.values import Score, Summary
 
 
 def run_card(folder: str, summary: Summary | None) -> str:
-    """The card of a run; `summary` is None while its fit has not ended."""
+    """The card of a run; `summary` is None while the fit is running."""
     lines = _lines(summary) if summary else ["No result so far: its fit was broken off or goes on."]
     body = "".join(f'<div style="margin-top:.25em">{line}</div>' for line in lines)
     return (
@@ -46,7 +46,7 @@ def _accuracy(score: Score) -> str:
 
 
 def _beside(score: Score) -> list[str]:
-    """What stands beside an accuracy: the balanced one, and that of the majority class."""
+    """The figures beside an accuracy: balanced accuracy and majority class."""
     if score.balanced_accuracy is None:
         return []
     line = f"balanced accuracy {score.balanced_accuracy:.1%}"

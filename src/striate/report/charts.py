@@ -1,4 +1,4 @@
-"""Numbers -> charts: curves of a training, accuracy by stage, and how true the confidence is."""
+"""Charts: learning curves, accuracy per stage, reliability diagram."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ LABEL_GAP = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartLine:
-    """One curve: `values` an epoch each; the colour names a variable of the page."""
+    """One curve with a value per epoch; its colour is a CSS variable of the page."""
 
     name: str
     values: Sequence[float]
@@ -28,9 +28,9 @@ class ChartLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartBand:
-    """Between which values a curve truly lies, an epoch each, and epochs `first` to `last`.
+    """A confidence band with a value per epoch, and the epochs `first` to `last`, from 1.
 
-    They count from 1 and cannot be told from the best.
+    Those epochs do not differ significantly from the best.
     """
 
     low: Sequence[float]
@@ -42,7 +42,7 @@ class ChartBand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DotSeries:
-    """One series of shares with intervals, a row each; None where it is not known."""
+    """One series of shares with intervals, one per row; None if unknown."""
 
     name: str
     intervals: Sequence[Interval | None]
@@ -63,9 +63,9 @@ def draw_curves(
     percent: bool,
     band: ChartBand | None = None,
 ) -> str:
-    """Curves over epochs, each named at its end, the kept epoch marked on every one.
+    """Curves over epochs, each labelled at its end, with the best epoch marked.
 
-    A `band` is shaded behind them, and a bar at the foot spans the epochs that are alike.
+    A `band` is shaded behind them; a bar at the bottom marks the epochs that tie with the best.
     """
     right = 26 + max(estimate_text_width(line.name) for line in lines)
     canvas = Canvas(420, 270, left=46, right=right, top=26, bottom=42)
@@ -100,7 +100,7 @@ def draw_curves(
 def draw_stage_intervals(
     key: str, title: str, description: str, names: Sequence[str], series: Sequence[DotSeries]
 ) -> str:
-    """Shares with their intervals, a row a name from top to bottom, series side by side."""
+    """Shares with intervals, one row per name from top to bottom, series side by side."""
     left = 18 + min(170.0, max(estimate_text_width(name) for name in names))
     height = 74 + 30 * len(names)
     canvas = Canvas(440, height, left=left, right=22, top=34, bottom=34)
@@ -135,7 +135,7 @@ def draw_reliability(
     x_label: str,
     y_label: str,
 ) -> str:
-    """Share right against stated probability, a dot with its interval a bin, and the diagonal."""
+    """Accuracy against predicted probability, a dot with interval per bin, and the diagonal."""
     canvas = Canvas(420, 330, left=58, right=16, top=14, bottom=50)
     axes = canvas.axes
     canvas.grid("both")
@@ -209,7 +209,7 @@ def _mark_epoch(axes: Axes, lines: Sequence[ChartLine], epoch: int, label: str) 
 
 
 def _name_ends(canvas: Canvas, lines: Sequence[ChartLine]) -> None:
-    """Names beside the last values, pushed apart where they would overlap."""
+    """Labels beside the last values, moved apart if they would overlap."""
     low, high = canvas.axes.get_ylim()
     box = canvas.axes.get_position()
     height = box.height * canvas.height

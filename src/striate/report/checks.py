@@ -1,4 +1,4 @@
-"""What the checks found, gravest first, and what they looked at without finding anything."""
+"""Findings, most severe first, and the checks that passed."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ GRAVITY = ("serious", "warning", "advice", "info")
 def findings_section(
     findings: tuple[Finding, ...], verdict: Verdict, words: Words
 ) -> Section | None:
-    """A card a finding; the checks that passed or did not apply in a folded table.
+    """A card per finding; checks that passed or do not apply are in a collapsed table.
 
-    The finding that the verdict repeats is left out: it stands above already.
+    The finding behind the verdict is omitted, since the verdict repeats it.
     """
     if not findings:
         return None
@@ -33,7 +33,7 @@ def findings_section(
 
 
 def sort_by_gravity(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings that were found, gravest first."""
+    """The findings with outcome `found`, most severe first."""
     return sorted(
         (finding for finding in findings if finding.outcome == "found"),
         key=lambda finding: GRAVITY.index(finding.severity),

@@ -1,4 +1,4 @@
-"""Values, findings and explanations -> the Report, in one language."""
+"""Values, findings and explanations -> the Report in one language."""
 
 from striate.report.activations_gradients import explanations_section, layers_section
 from striate.report.architecture import architecture_section, weights_section
@@ -40,11 +40,11 @@ def compose_report(
     lang: str = "en",
     view: NetworkView | None = None,
 ) -> Report:
-    """The report in the order of a reader's questions; sections with nothing to say are left out.
+    """The report in the order of a reader's questions; empty sections are omitted.
 
-    How good is it? What does each step buy? What could be wrong with that? What goes wrong, and
-    where? How sure is it? How was it decided? What does it see? What was it learnt from? How do
-    I repeat it?
+    How good is it, and compared with what? Can it be trusted? Which mistakes does it make? Is it
+    calibrated? How was the strategy chosen? What does the network see? What data was used? How is
+    it reproduced?
     """
     say = load_words(lang)
     one = values.index.task == "label"
@@ -84,13 +84,13 @@ def compose_report(
 
 
 def _below(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The findings without the one that stands at the top already."""
+    """The findings except the one that is shown at the top."""
     leak = grave_leak(findings)
     return tuple(finding for finding in findings if finding is not leak)
 
 
 def _class_sections(values: Values, say: Words) -> tuple[Section | None, ...]:
-    """What goes wrong, and how sure it is, where an image has one label."""
+    """Mistakes and calibration for a task with one label per image."""
     return (
         confident_mistakes_section(values, say),
         label_errors_section(values, say),
@@ -103,7 +103,7 @@ def _class_sections(values: Values, say: Words) -> tuple[Section | None, ...]:
 
 
 def _target_sections(values: Values, say: Words) -> tuple[Section | None, ...]:
-    """What goes wrong where an image has several labels or a number."""
+    """Mistakes for several labels or a number."""
     if values.index.task == "number":
         return number_results_section(values, say), number_mistakes(values, say)
     return label_results_section(values, say), label_mistakes(values, say)

@@ -1,4 +1,4 @@
-"""What is taken for what: the whole matrix of few classes; pairs and groups of many."""
+"""The confusion matrix: whole for few classes, pairs and groups for many."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ WHOLE, PAIRS, MOST_CUTS, STEPS = 20, 12, 4, 200
 
 
 def confusion_matrix_section(values: Values, words: Words) -> Section | None:
-    """The confusion matrix where it can be read, else the worst pairs and a grouped matrix."""
+    """The matrix if it is readable, else the worst pairs and a matrix of groups."""
     counts_KK = confusion_counts(values)
     if not counts_KK.any():
         return None
@@ -33,7 +33,7 @@ def confusion_matrix_section(values: Values, words: Words) -> Section | None:
 
 
 def confusion_counts(values: Values) -> NDArray[np.int64]:
-    """How often each class (row) was answered as each (column), over the counted images."""
+    """Counted images by true class (row) and predicted class (column)."""
     classes = len(values.predictions.classes)
     truth = values.predictions.truth[values.counted]
     cells = truth * classes + values.predictions.predicted[values.counted]
@@ -75,7 +75,7 @@ def _pair_blocks(counts_KK: NDArray[np.int64], names: tuple[str, ...], words: Wo
 
 
 def _grouped_matrix(values: Values, counts_KK: NDArray[np.int64], words: Words) -> Block:
-    """A matrix of groups of classes that are mistaken for one another."""
+    """A confusion matrix of groups of classes that are often confused."""
     group_K = group_classes(_class_affinity(values))
     groups = int(group_K.max()) + 1
     counts_GG = np.zeros((groups, groups), np.int64)
@@ -91,10 +91,10 @@ def _grouped_matrix(values: Values, counts_KK: NDArray[np.int64], words: Words) 
 
 
 def group_classes(affinity_KK: NDArray[np.float64]) -> NDArray[np.int64]:
-    """A group number for every class: halved again and again where least is lent across.
+    """A group number for every class, by repeated bisection where confusion is least.
 
     Each cut is at the median of the second eigenvector of the normalised Laplacian (Shi & Malik
-    2000), so that groups are of one size; about the square root of the classes, at most 16.
+    2000), so that groups have about one size; about the square root of the classes, at most 16.
     """
     classes = len(affinity_KK)
     cuts = int(np.clip(round(np.log2(classes) / 2), 1, MOST_CUTS))
@@ -121,7 +121,7 @@ def _bisect_classes(
 def _second_eigenvector(
     matrix_KK: NDArray[np.float64], first_K: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """About the second eigenvector, by power iteration away from the first."""
+    """Approximate second eigenvector, by power iteration orthogonal to the first."""
     first = first_K / np.linalg.norm(first_K)
     vector = make_rng(0, "groups of classes").normal(size=len(first))
     for _ in range(STEPS):
@@ -132,7 +132,7 @@ def _second_eigenvector(
 
 
 def _class_affinity(values: Values) -> NDArray[np.float64]:
-    """How much probability each class lends to each other, both ways, on average an image."""
+    """Mean probability that images of one class give to another, made symmetric."""
     classes = len(values.predictions.classes)
     truth = values.predictions.truth[values.counted]
     lent_KK = np.zeros((classes, classes))

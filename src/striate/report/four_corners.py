@@ -1,4 +1,4 @@
-"""Where the data lies among the course's four corners, and what more images would bring."""
+"""The data set's place among the course's four corners, and the gain of more images."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from striate.values import CLOSED_FORM, TUNED, Block, Corner, Evidence, Growth, 
 
 
 def four_corner_blocks(evidence: Evidence, plan: Plan, words: Words) -> list[Block]:
-    """The four corners with the data's place, and the rule of thumb beside what was done."""
+    """The four corners with the data set's place, and the rule of thumb."""
     where = evidence.corner
     if where is None:
         return []
@@ -56,7 +56,7 @@ def four_corner_blocks(evidence: Evidence, plan: Plan, words: Words) -> list[Blo
 
 
 def learning_curve_block(found: Growth | None, words: Words) -> list[Block]:
-    """The error against the number of images, drawn on, and a sentence of what to expect."""
+    """Error by number of images, extrapolated, and a sentence on what to expect."""
     if found is None:
         return []
     title = words("placing.growth")
@@ -85,7 +85,7 @@ def learning_curve_block(found: Growth | None, words: Words) -> list[Block]:
 
 
 def learning_curve_sentence(found: Growth, words: Words) -> str:
-    """What twice as many images should bring, in points, with its interval."""
+    """The expected gain of twice as many images, in points, with its interval."""
     last, double = found.measured[-1], found.expected[0]
     figures = {
         "more": f"{double.images - last.images:,}",
@@ -136,7 +136,7 @@ def draw_corners(
     y_label: str,
     you: str,
 ) -> str:
-    """Images a class across, shift upwards, both in logarithm; a strategy in each corner."""
+    """Images per class against shift, both logarithmic; a strategy in each corner."""
     canvas = Canvas(440, 330, left=58, right=16, top=14, bottom=50)
     axes = canvas.axes
     xs, ys = (
@@ -196,7 +196,7 @@ def draw_growth(
     y_label: str,
     names: tuple[str, str],
 ) -> str:
-    """Measured errors with intervals, and the band in which more images should bring them."""
+    """Measured errors with intervals, and the band of the extrapolation."""
     canvas = Canvas(440, 300, left=58, right=20, top=30, bottom=50)
     axes = canvas.axes
     canvas.grid("y")
@@ -245,7 +245,7 @@ def draw_growth(
 
 
 def _break_name(name: str) -> str:
-    """A name on two lines where it is long."""
+    """A long name on two lines."""
     words = name.split(" ")
     if len(name) < LONG_NAME or len(words) < 2:
         return name

@@ -1,4 +1,4 @@
-"""The number first: what to expect of new images, what the verdict is, what to trust it for."""
+"""The headline: expected accuracy, verdict, and what the model can be trusted for."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from striate.values import Block, Finding, Measure, Score, Section, Values, Verd
 
 
 def report_headline(values: Values, words: Words) -> tuple[str, str]:
-    """The sentence of the page and the line below it."""
+    """The headline of the page and the line below it."""
     score = values.summary.test
     if score is None:
         return words("headline.none"), words("headline.none_why")
@@ -32,7 +32,7 @@ def report_headline(values: Values, words: Words) -> tuple[str, str]:
 
 
 def answer_blocks(values: Values, findings: Sequence[Finding], words: Words) -> Section:
-    """Verdict, scale against guessing, and what the number may be trusted for."""
+    """Verdict, accuracy beside the majority class, and what the model can be trusted for."""
     blocks: list[Block] = []
     if values.summary.test is not None:
         blocks.append(_scale_block(values, values.summary.test, words))
@@ -45,7 +45,7 @@ def answer_blocks(values: Values, findings: Sequence[Finding], words: Words) -> 
 
 
 def balanced_text(score: Score, words: Words) -> str:
-    """The balanced accuracy, with its interval where the run knows it."""
+    """The balanced accuracy, with its interval if known."""
     shown = words.percent(score.balanced_accuracy)
     if score.balanced_interval is None:
         return shown
@@ -62,7 +62,7 @@ def verdict_text(verdict: Verdict, words: Words) -> str:
 
 
 def advice_of_verdict(verdict: Verdict, findings: Sequence[Finding], words: Words) -> str:
-    """What the verdict advises: its own advice, else that of the finding behind it."""
+    """The advice of the verdict, else of the finding behind it."""
     advice = words.filled(f"verdict.{verdict.code}.advice", verdict.figures, "")
     source = _finding_key_of_verdict(verdict.code)
     behind = [f for f in findings if source.startswith(f"finding.{f.code}.{f.outcome}")]
@@ -70,7 +70,7 @@ def advice_of_verdict(verdict: Verdict, findings: Sequence[Finding], words: Word
 
 
 def measurement_note(score: Score, words: Words) -> str:
-    """On what the accuracy rests, how often that was looked at, and whose interval it is."""
+    """How the accuracy was measured, number of test evaluations, kind of interval."""
     sentences = [words(f"measured.{score.evaluation}", n=score.n)]
     if score.evaluation == "test-split":
         looked = "measured.looks" if score.looks > 1 else "measured.once"
@@ -104,7 +104,7 @@ def _scale_block(values: Values, score: Score, words: Words) -> Block:
 def verdict_block(
     verdict: Verdict, findings: Sequence[Finding], words: Words, severity: str
 ) -> Block:
-    """The verdict with its one piece of advice."""
+    """The verdict with its advice."""
     return Block(
         kind="finding",
         title=words.filled(f"verdict.{verdict.code}.title", {}, words("verdict.title")),
@@ -116,7 +116,7 @@ def verdict_block(
 
 
 def _finding_key_of_verdict(code: str) -> str:
-    """The key of the finding whose meaning a verdict repeats; its own key where there is none."""
+    """The key of the finding that a verdict repeats, else the verdict's own."""
     for check in ("overfitting", "underfitting", "not_converged", "guessing"):
         if code.startswith(check):
             return f"finding.{check}.found.{code[len(check) + 1 :]}".rstrip(".")
@@ -166,7 +166,7 @@ def _classes_at_least(values: Values, share: float) -> list[str]:
 
 
 def _weakest_class(values: Values) -> ClassResult | None:
-    """The class of which least can be promised."""
+    """The class whose recall has the lowest lower bound."""
     judged = [row for row in class_results(values) if row.n]
     if len(judged) < 2:
         return None

@@ -1,4 +1,4 @@
-"""Report -> one HTML file that needs no network and no script, its pictures inside as data URIs."""
+"""Report -> one self-contained HTML file without scripts."""
 
 import base64
 import io
@@ -16,9 +16,9 @@ from striate.values import Report
 
 
 def render_page(report: Report, generator: str = "striate report") -> str:
-    """The whole page as text, self-contained; every text of the user's is escaped.
+    """The whole page as text; all text from the user is escaped.
 
-    `generator` is what the page says that it was made by.
+    `generator` names the program that wrote the page.
     """
     style = files("striate.report").joinpath("page.css").read_text(encoding="utf-8")
     page = _load_template().render(
@@ -43,7 +43,7 @@ def _load_template() -> Template:
 
 
 def _figure_columns(rows: tuple[tuple[str, ...], ...]) -> tuple[bool, ...]:
-    """Which columns hold numbers, which are set to the right."""
+    """Which columns hold numbers and are aligned right."""
     columns = zip(*rows, strict=True)
     return tuple(
         all(_is_figure(cell) for cell in column) and any(cell != "–" for cell in column)
@@ -57,7 +57,7 @@ def _is_figure(text: str) -> bool:
 
 
 def _cell_shade(share: float) -> str:
-    """The class of a matrix cell: `r` right or `w` wrong, and a strength of 0 to 4."""
+    """The CSS class of a matrix cell: `r` correct or `w` wrong, and a strength of 0 to 4."""
     if not share:
         return "zero"
     return f"{'r' if share > 0 else 'w'}{min(4, int(abs(share) * 5))}"

@@ -1,4 +1,4 @@
-"""How often the model is right on dark, blurred, small … images, and on each group."""
+"""Accuracy by kind of image (dark, blurred, small …) and by group; confident mistakes."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ MOST_GROUPS = 12
 
 
 def image_slices_section(values: Values, words: Words) -> Section | None:
-    """Tables of the outer quarters of what can be measured, and of the worst groups."""
+    """Tables of the outer quarters of each property, and of the least accurate groups."""
     rows = values.test_rows[values.counted]
     if len(rows) < MIN_IMAGES:
         return None
@@ -85,7 +85,7 @@ MOST_SHOWN = 24
 
 
 def confident_mistakes_section(values: Values, words: Words) -> Section | None:
-    """Wrong answers by their stated probability, highest first."""
+    """Misclassified images, the highest predicted probability first."""
     judged = int(values.counted.sum())
     if not judged:
         return None
@@ -106,7 +106,7 @@ def confident_mistakes_section(values: Values, words: Words) -> Section | None:
 
 
 def confident_mistake_places(values: Values) -> Rows:
-    """Places in `predictions` that were wrong, the surest first."""
+    """Places in `predictions` of misclassified images, most confident first."""
     predictions = values.predictions
     wrong = values.counted & (predictions.predicted != predictions.truth)
     places = np.flatnonzero(wrong)
@@ -115,7 +115,7 @@ def confident_mistake_places(values: Values) -> Rows:
 
 
 def first_of_each_group(places: Rows, groups: Rows) -> Rows:
-    """The first place of every group, in their order: pictures of one group look alike."""
+    """The first place of every group, in order, since images of a group look alike."""
     _, first = np.unique(groups, return_index=True)
     found: Rows = places[np.sort(first)]
     return found

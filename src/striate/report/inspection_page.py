@@ -1,4 +1,4 @@
-"""Inspection -> its page: what is in the data, problems with pictures, copies side by side."""
+"""Inspection -> its page: contents of the data, problems with images, copies."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ LISTED, CLASSES, SIZES = 100, 30, 10
 def compose_inspection(
     inspection: Inspection, index: Index, cache: Cache, lang: str = "en"
 ) -> Report:
-    """The page in the order of a reader's questions; parts with nothing to say are left out."""
+    """The page in the order of a reader's questions; empty parts are omitted."""
     say = load_words(lang)
     pictures = _Thumbnails(index, cache)
     torn = [family for family in inspection.copies if family.contradicts]
@@ -58,7 +58,7 @@ class _Thumbnails:
     def gallery(
         self, title: str, paths: Sequence[str], captions: Sequence[str], note: str = ""
     ) -> Block:
-        """The pictures side by side."""
+        """The images side by side."""
         return Block(
             kind="gallery",
             title=title,
@@ -82,7 +82,7 @@ def _words_section(inspection: Inspection, say: Words) -> Section:
 def _families_section(
     key: str, families: Sequence[Family], pictures: _Thumbnails, say: Words
 ) -> Section | None:
-    """One gallery a family, the largest first."""
+    """One gallery per family of copies, the largest first."""
     if not families:
         return None
     ordered = sorted(families, key=lambda family: (-len(family.paths), family.paths))
@@ -107,7 +107,7 @@ def _families_section(
 
 
 def _pick_family_files(family: Family) -> list[tuple[str, str]]:
-    """A few files of the family with their labels, one of each label first."""
+    """A few files of the family with their labels, at least one per label."""
     pairs = list(zip(family.paths, family.labels, strict=True))
     first = {label: (path, label) for path, label in reversed(pairs)}
     others = [pair for pair in pairs if pair not in first.values()]

@@ -1,4 +1,4 @@
-"""Whether mirrored and turned copies keep their label: some images with their copies, the gains."""
+"""Whether flipped and rotated images keep their labels: examples and measured gains."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from striate.values import Block, CopyGain, Section, Values, shown
 
 
 def label_safe_section(values: Values, words: Words) -> Section | None:
-    """A few training images beside their copies, and what the copies bring; None if unmeasured."""
+    """Some training images with augmented versions, and the gains; None if unmeasured."""
     measured = _measured_gains(values)
     if not measured:
         return None
@@ -35,14 +35,14 @@ def _measured_gains(values: Values) -> list[tuple[str, CopyGain]]:
 
 
 def _gain_outcome(name: str, gain: CopyGain, values: Values) -> str:
-    """The end of the sentence's name: `help`, `no`, or `safe` where it helps and is not used."""
+    """The suffix of the sentence: `help`, `no`, or `safe` if it helps but is not used."""
     if not gain.helps:
         return "no"
     return "safe" if name == "rotations" and values.plan.strategy.value == "scratch" else "help"
 
 
 def _gallery(values: Values, names: list[str], words: Words) -> Block:
-    """The first training image of some classes as it is, and every copy of it."""
+    """The first training image of some classes, original and augmented."""
     images, captions, alts = [], [], []
     for row in _pick_rows(values):
         picture, label = values.cache.images[row], values.index.examples[row].label
@@ -62,7 +62,7 @@ def _gallery(values: Values, names: list[str], words: Words) -> Block:
 
 
 def _pick_rows(values: Values) -> list[int]:
-    """Rows of training images, one a class, of classes evenly chosen where they are many."""
+    """Rows of training images, one per class, evenly spaced if there are many classes."""
     labels = values.index.labels()[values.split.train]
     classes = np.unique(labels)
     some = classes[
@@ -100,12 +100,12 @@ def _identity(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def flip_example(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image, left and right exchanged."""
+    """The image, flipped horizontally."""
     return np.ascontiguousarray(image[:, ::-1])
 
 
 def rotate_example(image: NDArray[np.uint8], degrees: float = 15.0) -> NDArray[np.uint8]:
-    """The image turned about its centre, its edges mirrored, as a training turns it at most."""
+    """The image rotated by the largest angle used in training, borders reflected."""
     height, width = image.shape[:2]
     edges = ((height // 2, height // 2), (width // 2, width // 2), *(((0, 0),) * (image.ndim - 2)))
     wide = np.pad(image, edges, mode="symmetric")

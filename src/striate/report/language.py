@@ -29,15 +29,15 @@ def choose_language(option: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """The catalogue of one language; what it lacks is said in English."""
+    """The texts of one language; missing ones are taken from English."""
 
     lang: str
     texts: dict[str, str]
 
     def __call__(self, key: str, **figures: Figure) -> str:
-        """The text under `key`, filled; `n` picks `key.one` or `key.other` where both stand.
+        """The text under `key`, filled; `n` picks `key.one` or `key.other` if both exist.
 
-        Raises `KeyError` naming a key that no language has.
+        Raises `KeyError` for a key that no language has.
         """
         template = self._template(key, figures)
         if template is None:
@@ -45,7 +45,7 @@ class Words:
         return self.typeset(filled(template, figures))
 
     def sentence(self, sentence: Sentence) -> str:
-        """A sentence in this language: the template under its code, else its own English."""
+        """A sentence in this language, by its code; in English if there is no translation."""
         return self.filled(f"say.{sentence.code}", sentence.figures, sentence.text)
 
     def finding(self, finding: Finding) -> tuple[str, str, str]:
@@ -64,11 +64,11 @@ class Words:
         )
 
     def knows(self, key: str) -> bool:
-        """Whether the catalogue has a text of its own under `key`."""
+        """Whether the catalogue has a text under `key`."""
         return key in self.texts or f"{key}.other" in self.texts
 
     def named(self, kind: str, name: str) -> str:
-        """What `name` is called, such as a stage or a split; the name itself where unknown."""
+        """The name of a stage, split, … in this language; `name` itself if unknown."""
         return self.texts.get(f"{kind}.{name}", name)
 
     def percent(self, share: float | None, digits: int = 1) -> str:
@@ -80,9 +80,9 @@ class Words:
         return f"{100 * low:.1f}–{100 * high:.1f}"
 
     def number(self, value: float) -> str:
-        """A number in its own unit with three significant digits, no fewer than its whole part.
+        """A number with three significant digits, more if its whole part has more.
 
-        From a thousand million on it is written with a power of ten.
+        From 1e9 on it is written with a power of ten.
         """
         size = abs(value)
         if size >= LARGEST_PLAIN_NUMBER:
@@ -91,7 +91,7 @@ class Words:
         return f"{value:,.{min(12, max(0, digits))}f}"
 
     def seconds(self, seconds: float) -> str:
-        """A length of time as people say it."""
+        """A duration in words."""
         if seconds < 10:
             return self("unit.seconds", n=f"{seconds:.1f}" if seconds >= 0.05 else "< 0.1")
         whole = round(seconds)
@@ -102,7 +102,7 @@ class Words:
         return self("unit.hours", hours=whole // 3600, minutes=whole % 3600 // 60)
 
     def listed(self, things: tuple[str, ...] | list[str]) -> str:
-        """Things in a row, with the language's comma."""
+        """Items joined with the language's comma."""
         return self("unit.comma").join(things)
 
     def typeset(self, text: str) -> str:
@@ -112,7 +112,7 @@ class Words:
         return re.sub(r"(?<=[\d])%", f"{NARROW_SPACE}%", text)
 
     def filled(self, key: str, figures: dict[str, Figure], english: str) -> str:
-        """The text under `key` filled with `figures`; `english` where it cannot be had."""
+        """The text under `key` filled with `figures`; `english` if there is none."""
         template = self._template(key, figures)
         if template is None:
             return self.typeset(english)
@@ -130,7 +130,7 @@ class Words:
 
 
 def plain_spaces(text: str) -> str:
-    """The text with ordinary spaces: not every terminal's font has the narrow one."""
+    """The text with ordinary spaces, since not every terminal font has the narrow one."""
     return text.replace(NARROW_SPACE, " ")
 
 

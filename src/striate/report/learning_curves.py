@@ -1,4 +1,4 @@
-"""The curves of the training, with the kept epoch marked."""
+"""Learning curves with the best epoch marked."""
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -14,7 +14,7 @@ SMOOTHED = 4
 
 
 def learning_curves_section(values: Values, words: Words) -> Section | None:
-    """Accuracy, or what stands for it, and loss over the epochs; None where nothing was trained."""
+    """Accuracy (or the task's measure) and loss per epoch; None without a training."""
     history = values.history
     if history is None or not history.epochs:
         return None
@@ -39,7 +39,7 @@ def learning_curves_section(values: Values, words: Words) -> Section | None:
 
 
 def _choice_sentences(metric: str, history: History, words: Words) -> tuple[Block, ...]:
-    """What the last epoch would have given, which epochs are alike, and why it ended early."""
+    """The last epoch's result, the epochs that tie with the best, and why it stopped."""
     kept = next((e for e in history.epochs if e.epoch == history.kept_epoch), None)
     losses = _smoothable_losses(history)
     if kept is None or losses is None:
@@ -65,7 +65,7 @@ def _choice_sentences(metric: str, history: History, words: Words) -> tuple[Bloc
 
 
 def _smoothable_losses(history: History) -> list[float] | None:
-    """The validation losses; None where they cannot be smoothed."""
+    """The validation losses; None if they cannot be smoothed."""
     losses = [epoch.val_loss for epoch in history.epochs]
     return losses if history.val_images and np.isfinite(losses).all() else None
 
@@ -157,7 +157,7 @@ METRICS: dict[Task, str] = {
 
 
 def lr_range_test_section(values: Values, words: Words) -> Section | None:
-    """Loss against rate, the chosen rate marked; None where no rate was searched for."""
+    """Loss against learning rate, the chosen one marked; None if not run."""
     search = values.evidence.rates if values.evidence is not None else None
     if search is None or not search.losses:
         return None

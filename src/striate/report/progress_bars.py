@@ -1,4 +1,4 @@
-"""Progress as it goes on: live on a terminal, one line in a notebook, plain lines elsewhere."""
+"""Progress: live on a terminal, one line in a notebook, plain lines elsewhere."""
 
 import math
 import time
@@ -46,7 +46,7 @@ def _console_mode(console: Console) -> str:
 
 
 class PlainProgress:
-    """One plain line a stage and an epoch."""
+    """One plain line per stage and per epoch."""
 
     def __init__(self, console: Console, say: Words) -> None:
         self.console, self.say = console, say
@@ -67,7 +67,7 @@ class PlainProgress:
 
 
 class OneLineProgress:
-    """One line, written over again and again."""
+    """One line that is overwritten."""
 
     def __init__(self, console: Console, say: Words) -> None:
         self.console, self.say = console, say
@@ -82,7 +82,7 @@ class OneLineProgress:
 
 
 class LiveProgress:
-    """A bar for what goes on; what is finished stays above it as a line."""
+    """A bar for the current stage; finished stages stay above it as lines."""
 
     def __init__(self, bars: Bars, say: Words) -> None:
         self.bars, self.say = bars, say
@@ -121,7 +121,7 @@ class LiveProgress:
 
 
 class StageClock:
-    """Seconds since the present stage was first heard of."""
+    """Seconds since the current stage was first reported."""
 
     def __init__(self) -> None:
         self.stage, self.start = "", 0.0
@@ -134,7 +134,7 @@ class StageClock:
 
 
 def finished_stage_line(progress: Progress, seconds: float, say: Words) -> str:
-    """A finished stage: its name, what came of it, how much was done, how long it took."""
+    """A finished stage: its name, result, amount, and time."""
     parts = [say.named("stage", progress.stage)]
     if progress.note is not None:
         parts.append(say.sentence(progress.note))
@@ -148,7 +148,7 @@ def finished_stage_line(progress: Progress, seconds: float, say: Words) -> str:
 
 
 def epoch_line(epoch: Epoch, total: int, say: Words, metric: str = "accuracy") -> str:
-    """An epoch: losses, accuracies or what stands for them, speed."""
+    """An epoch: losses, accuracies (or the task's measure), speed."""
     judged = math.isfinite(epoch.val_accuracy)
     return plain_spaces(
         say(
@@ -166,19 +166,19 @@ def epoch_line(epoch: Epoch, total: int, say: Words, metric: str = "accuracy") -
 
 
 def _format_measure(value: float, metric: str, say: Words) -> str:
-    """A share as per cent; R² is none, and stands as it is."""
+    """A share in per cent; R² as a number."""
     return shown(value) if metric == "r_squared" else say.percent(value)
 
 
 def running_line(progress: Progress, say: Words) -> str:
-    """What is going on, in one line."""
+    """The current stage in one line."""
     note = plain_spaces(say.sentence(progress.note)) if progress.note else ""
     parts = (say.named("stage", progress.stage), progress_detail(progress, say), note)
     return "  ".join(part for part in parts if part)
 
 
 def progress_detail(progress: Progress, say: Words) -> str:
-    """How far a stage is: how many of how many, how fast, how long still, the last epoch."""
+    """Progress of a stage: count, speed, time left, last epoch."""
     parts = []
     if progress.total:
         parts.append(_count_text(progress, say))

@@ -1,4 +1,4 @@
-"""How to do it again: the commands, the seed, the versions, the machine, where the time went."""
+"""How to reproduce the run: commands, seed, versions, machine, time per stage."""
 
 import shlex
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def _seed_flag(options: Options) -> str:
 
 
 def _changed_flags(options: Options, names: Sequence[str]) -> str:
-    """Those of these flags that differ from their defaults."""
+    """The flags whose values differ from the defaults."""
     usual, flags = Options(), ""
     for name in names:
         value = getattr(options, name)

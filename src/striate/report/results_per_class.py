@@ -1,4 +1,4 @@
-"""Class by class: how many were right, with intervals, and what each was taken for."""
+"""Results per class: recall with intervals, and what each class is confused with."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,9 @@ ALL, WORST, BEST = 25, 20, 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassResult:
-    """One class on the judged images: `n` of them, `right` found, `said` times answered.
+    """One class: `n` evaluated images, `right` of them correct, `said` predictions of it.
 
-    `taken_for` is the class most often answered instead, so many `times`; -1 where none was.
+    `taken_for` is the class most often predicted instead, `times` times; -1 if there is none.
     """
 
     number: int
@@ -30,7 +30,7 @@ class ClassResult:
 
 
 def class_results(values: Values) -> list[ClassResult]:
-    """The score of every class, in the order of the classes."""
+    """The result of every class, in the order of the classes."""
     names = values.predictions.classes
     truth = values.predictions.truth[values.counted]
     predicted = values.predictions.predicted[values.counted]
@@ -65,7 +65,7 @@ def class_results(values: Values) -> list[ClassResult]:
 
 
 def classes_section(values: Values, words: Words) -> Section | None:
-    """The table of classes: all where they are few, else the worst and the best."""
+    """The table of classes: all if they are few, else the worst and the best."""
     scores = [score for score in class_results(values) if score.n]
     if not scores:
         return None
@@ -96,7 +96,7 @@ def _worst_first_key(score: ClassResult) -> tuple[float, float]:
 
 
 def recall_interval(score: ClassResult) -> Interval:
-    """The interval of a class's recall, over whole groups where groups hold several images."""
+    """The interval of a class's recall, over whole groups if they hold several images."""
     assert score.recall is not None  # Only classes with images are told of.
     return score.recall
 

@@ -1,4 +1,4 @@
-"""Label by label, where an image may have several: precision, F1, thresholds, worst mistakes."""
+"""Results per label of a multi-label task, and of a number: metrics and worst errors."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ SHOWN, MOST_ROWS = 24, 60
 
 
 def label_results_section(values: Values, words: Words) -> Section | None:
-    """Every label on the judged images; of many those with the lowest precision."""
+    """Every label on the evaluated images; if there are many, the least precise."""
     predictions, counted = values.predictions, values.counted
     if not counted.any():
         return None
@@ -54,7 +54,7 @@ def label_results_section(values: Values, words: Words) -> Section | None:
 
 
 def label_mistakes(values: Values, words: Words) -> Section | None:
-    """Images with the surest wrong answers on a single label."""
+    """Images with the most confident mistakes on a single label."""
     predictions, counted = values.predictions, values.counted
     wrong = (predictions.said != (predictions.targets > 0)) & counted[:, None]
     images = np.flatnonzero(wrong.any(axis=1))
@@ -118,7 +118,7 @@ MOST_WRONG_SHOWN, MOST_DOTS, BINS, BIN_IMAGES = 24, 1000, 10, 5
 
 
 def number_results_section(values: Values, words: Words) -> Section | None:
-    """A dot an image, and by parts of the range how far off the answers are."""
+    """Predictions against true numbers, and errors by part of the range."""
     counted = values.counted
     if not counted.any():
         return None
@@ -156,7 +156,7 @@ def number_results_section(values: Values, words: Words) -> Section | None:
 
 
 def number_mistakes(values: Values, words: Words) -> Section | None:
-    """The images whose answers are furthest off."""
+    """The images with the largest errors."""
     counted = values.counted
     if not counted.any():
         return None
@@ -192,7 +192,7 @@ def number_mistakes(values: Values, words: Words) -> Section | None:
 def _draw_scatter(
     truth: NDArray[np.float64], answers: NDArray[np.float64], title: str, words: Words
 ) -> str:
-    """Answers against truth, evenly chosen where they are many, and the line where both agree."""
+    """Predictions against true numbers, sampled evenly if there are many, and the diagonal."""
     some = np.linspace(0, len(truth) - 1, min(len(truth), MOST_DOTS)).round().astype(np.int64)
     canvas = Canvas(440, 380, left=70, right=16, top=14, bottom=50)
     axes = canvas.axes

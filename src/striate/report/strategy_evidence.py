@@ -1,4 +1,4 @@
-"""How it was decided: what was tried, how it did, and why each choice is as it is."""
+"""How the strategy was chosen: what was tried, with results and reasons."""
 
 from dataclasses import fields
 from typing import Any
@@ -34,7 +34,7 @@ GATE_PREFIX = "gate."
 
 
 def strategy_choice_section(values: Values, words: Words) -> Section:
-    """The reasons, the strategies tried, the accuracy by stage, and every choice."""
+    """The reasons, the strategies tried, accuracy per stage, and every choice."""
     blocks: list[Block] = []
     if values.plan.because:
         reasons = tuple((words.sentence(sentence),) for sentence in values.plan.because)
@@ -123,7 +123,7 @@ def _strategies(values: Values, evidence: Evidence, words: Words) -> Block:
 
 
 def _outcomes(values: Values, evidence: Evidence, words: Words) -> list[Block]:
-    """Why each trial was taken up or not, unless the reasons above say it already."""
+    """Why each trial was used or not, unless the reasons already say it."""
     said = {sentence.code for sentence in values.plan.because}
     every = (*evidence.networks, *evidence.trials)
     reasons = [trial.why for trial in every if trial.why.code not in said]
@@ -132,7 +132,7 @@ def _outcomes(values: Values, evidence: Evidence, words: Words) -> list[Block]:
 
 
 def trial_name(trial: Trial, words: Words) -> str:
-    """The name of a trial: short, or in full."""
+    """The name of a trial, short or in full."""
     arm = trial.settings.get("arm")
     if arm is not None:
         epochs = trial.settings["epochs"]
@@ -144,7 +144,7 @@ def trial_name(trial: Trial, words: Words) -> str:
 
 
 def _was_trained_ungated(values: Values, evidence: Evidence) -> bool:
-    """Whether the model was trained in full with no closed-form model to be held against."""
+    """Whether the network was trained in full without a closed-form model to compare."""
     gated = any(trial.why.code.startswith(GATE_PREFIX) for trial in evidence.trials)
     return values.history is not None and values.summary.val is not None and not gated
 
@@ -169,13 +169,13 @@ def _trained_row(values: Values, words: Words) -> tuple[str, ...]:
 
 
 def estimate_feature_seconds(evidence: Evidence) -> float:
-    """About what the features of the training and validation images took."""
+    """Estimated time for the features of training and validation images."""
     speed = evidence.speeds.get("features", 0.0)
     return (sum(evidence.images_per_class) + evidence.val_images) / speed if speed else 0.0
 
 
 def _stages_to_show(evidence: Evidence) -> list[Probe]:
-    """The top stage, which everybody would take, and the best one."""
+    """The top stage, which is the usual choice, and the best one."""
     wanted = {"top", evidence.best_probe}
     return [probe for probe in evidence.probes if probe.name in wanted]
 
@@ -271,7 +271,7 @@ def _choices(plan: Plan, words: Words) -> Block:
 
 
 def _format_choice(name: str, value: Any, words: Words) -> str:
-    """A chosen value as people read it."""
+    """The value of a choice as text."""
     if isinstance(value, NetSettings):
         return ", ".join(f"{field.name} {getattr(value, field.name)}" for field in fields(value))
     if isinstance(value, dict):
@@ -288,7 +288,7 @@ STAGE_HEADER = ("stage", "dimensions", "leave_one_out", "validation", "log_loss"
 
 
 def tried_strategies_text(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:
-    """The strategies that were measured, the one in use marked; nothing where there is but one."""
+    """The strategies measured, the one in use marked; empty if there is only one."""
     say = load_words(lang)
     found: list[tuple[bool, str, Interval, float]] = []
     for probe in evidence.probes:
@@ -312,7 +312,7 @@ def tried_strategies_text(evidence: Evidence, plan: Plan, lang: str = "en") -> R
 
 
 def plan_explanation_text(evidence: Evidence, plan: Plan, lang: str = "en") -> RenderableType:
-    """What was measured, what the rule of thumb says, and what would be done and why."""
+    """The measurements, the rule of thumb, the plan and its reasons."""
     say = load_words(lang)
     lines = [Text(plain_spaces(say.sentence(sentence))) for sentence in plan.because]
     lines += [

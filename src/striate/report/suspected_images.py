@@ -1,4 +1,4 @@
-"""The most doubtful labels, as pictures: what to look at before the next run."""
+"""Possible label errors and outliers as galleries."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ MOST_SHOWN = 18
 
 
 def label_errors_section(values: Values, words: Words) -> Section | None:
-    """Flagged images by their doubt, highest first; no section where there are none."""
+    """Flagged images, most suspect first; None if there are none."""
     doubts = [doubt for doubt in values.doubts if doubt.flagged]
     if not doubts:
         return None
@@ -23,7 +23,7 @@ def label_errors_section(values: Values, words: Words) -> Section | None:
 
 
 def label_errors_gallery(doubts: Sequence[Doubt], cache: Cache, words: Words) -> Block:
-    """The most doubtful images with their label and the one that would fit better."""
+    """The most suspect images with their label and the more likely one."""
     shown = doubts[:MOST_SHOWN]
     captions = tuple(
         "\n".join(
@@ -52,7 +52,7 @@ MOST_OUTLIERS = 18
 
 
 def outliers_section(outliers: Sequence[Outlier], cache: Cache, words: Words) -> Section | None:
-    """The most unlike first; no section where there are none."""
+    """Outliers, the furthest first; None if there are none."""
     if not outliers:
         return None
     shown = outliers[:MOST_OUTLIERS]

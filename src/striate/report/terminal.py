@@ -1,4 +1,4 @@
-"""Values -> lines for a terminal: what was found, how it goes, what came out."""
+"""The lines on the terminal: the source, and the result of a run."""
 
 import shlex
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from striate.values import Finding, Index, Plan, Score, Split, Summary
 
 
 def source_summary(index: Index, split: Split, lang: str = "en") -> RenderableType:
-    """A line or two on the source: classes, images, how they are split, what was set aside."""
+    """A line or two on the source: classes, images, split, excluded files."""
     say = load_words(lang)
     used, aside = len(index.used()), sum(e.status == "set_aside" for e in index.examples)
     line = Text()
@@ -60,11 +60,11 @@ def run_result(
     findings: Sequence[Finding] = (),
     plan: Plan | None = None,
 ) -> RenderableType:
-    """The last lines: accuracy, which model and why, verdict, one advice, report, next command.
+    """The last lines: accuracy, model with reason, verdict, advice, report, next command.
 
-    `plan` is what was carried out; without it nothing is said of the model. `findings` are
-    those of the run; without them the advice is that of the verdict. Print it with
-    `crop=False`, so that long paths stay whole.
+    `plan` is the plan as executed; without it the model is not named. `findings` are those of the
+    run; without them the advice is that of the verdict. Print with `crop=False`, so that long paths
+    stay whole.
     """
     say = load_words(lang)
     sentences = [
@@ -91,7 +91,7 @@ def run_result(
 
 
 def _unjudged(findings: Sequence[Finding], say: Words) -> list[tuple[str, Text]]:
-    """Classes of which the accuracy says nothing."""
+    """Classes that the accuracy does not cover."""
     told = [f for f in findings if f.code == "unjudged_class" and f.outcome == "found"]
     return [
         (say("terminal.unjudged"), Text(plain_spaces(say.finding(f)[1]), style="yellow"))
@@ -100,7 +100,7 @@ def _unjudged(findings: Sequence[Finding], say: Words) -> list[tuple[str, Text]]
 
 
 def _leak(findings: Sequence[Finding], say: Words) -> list[tuple[str, Text]]:
-    """Copies in the test split, which come before the number."""
+    """Copies of training images in the test split, shown before the accuracy."""
     leak = grave_leak(findings)
     if leak is None:
         return []
@@ -108,7 +108,7 @@ def _leak(findings: Sequence[Finding], say: Words) -> list[tuple[str, Text]]:
 
 
 def _delivered_model_text(plan: Plan | None, say: Words) -> list[tuple[str, Text]]:
-    """The strategy of the model that is delivered, with what decided it last."""
+    """The strategy of the delivered model, with the last reason for it."""
     if plan is None:
         return []
     name = say.named("strategy", plan.strategy.value)
@@ -118,7 +118,7 @@ def _delivered_model_text(plan: Plan | None, say: Words) -> list[tuple[str, Text
 
 
 def _override_cost_text(plan: Plan | None, say: Words) -> list[tuple[str, Text]]:
-    """What it cost that a strategy or a choice was asked for."""
+    """The cost of a strategy or setting that was requested."""
     told = [say.sentence(r) for r in plan.because if r.code.startswith(FORCED)] if plan else []
     if not told:
         return []
@@ -127,13 +127,13 @@ def _override_cost_text(plan: Plan | None, say: Words) -> list[tuple[str, Text]]
 
 @dataclass(frozen=True, slots=True)
 class HangingText:
-    """A text beside a name: wrapped to the console, its lines below one another."""
+    """A text beside a name, wrapped to the console with a hanging indent."""
 
     name: Text
     text: Text
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The lines, with nothing behind their ends."""
+        """The lines, without trailing spaces."""
         room = max(20, options.max_width - self.name.cell_len)
         for number, line in enumerate(self.text.wrap(console, room)):
             line.rstrip()
@@ -148,7 +148,7 @@ def _metric_name(score: Score | None, say: Words) -> str:
 
 
 def _balanced_accuracy_text(score: Score | None, say: Words) -> list[tuple[str, Text]]:
-    """The balanced accuracy: it stands beside every accuracy."""
+    """The balanced accuracy with its interval."""
     if score is None or score.balanced_accuracy is None:
         return []
     line = plain_spaces(say.percent(score.balanced_accuracy))
@@ -187,7 +187,7 @@ def _accuracy(summary: Summary, say: Words) -> Text:
 
 
 def _other_metric(score: Score, say: Words) -> Text:
-    """The mean average precision or the mean absolute error, then the figures beside it."""
+    """The mean average precision or the mean absolute error, then further measures."""
     text = Text(plain_spaces(format_metric(score, score.value, say)), style="bold green")
     low, high = (format_metric(score, end, say) for end in score.interval)
     interval = say(
@@ -214,7 +214,7 @@ def _advice(summary: Summary, findings: Sequence[Finding], say: Words) -> str:
 
 
 def _unbroken_line(name: str, place: str, width: int) -> Text:
-    """A line that is never broken, so that it can be copied whole."""
+    """A line that is never wrapped, so that it can be copied whole."""
     text = _padded_name(name, width)
     text.no_wrap, text.overflow = True, "ignore"
     return text.append(place, style="cyan")

@@ -1,4 +1,4 @@
-"""What it was learnt from: the data sheet, the split, a picture of each class, files set aside."""
+"""The training data: data sheet, split, one image per class, excluded files."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ SAMPLES, LISTED, CLASSES = 24, 100, 25
 
 
 def training_data_section(values: Values, words: Words) -> Section:
-    """Counts, notes of the reading and the splitting, images per class and split, samples."""
+    """Counts, notes on reading and splitting, images per class and split, samples."""
     notes = tuple((words.sentence(note),) for note in (*values.index.notes, *values.split.notes))
     blocks = [_data_facts(values, words)]
     if notes:
@@ -28,7 +28,7 @@ def training_data_section(values: Values, words: Words) -> Section:
 
 
 def unused_files_section(values: Values, words: Words) -> Section | None:
-    """The files that could not be read and why; None where there are none."""
+    """The excluded files with reasons; None if there are none."""
     aside = [e for e in values.index.examples if e.status == "set_aside"]
     if not aside:
         return None
@@ -96,7 +96,7 @@ def _class_shares_table(values: Values, words: Words) -> Block:
 
 
 def _number_spread(values: Values, words: Words) -> Block:
-    """How the numbers lie in each split."""
+    """Quantiles of the numbers in each split."""
     numbers = values.index.targets()[:, 0]
     rows = []
     for name in ("train", "val", "test"):
@@ -115,14 +115,14 @@ def _number_spread(values: Values, words: Words) -> Block:
 
 
 def _channels_note(channels: int, words: Words) -> str:
-    """How images that are neither grey nor of three colours are shown, all over the page."""
+    """How images with other than one or three channels are shown on the page."""
     if channels in (1, 3):
         return ""
     return words("source.two_channels" if channels == 2 else "source.channels", n=channels)
 
 
 def _sample_gallery(values: Values, words: Words) -> Block:
-    """One training picture of each class, of the largest classes where they are many."""
+    """One training image per class; of the largest classes if there are many."""
     marks = values.index.targets()[values.split.train] > 0
     classes = np.flatnonzero(marks.any(axis=0))
     first, sizes = marks[:, classes].argmax(axis=0), marks.sum(axis=0)

@@ -162,7 +162,7 @@ def _net_choice(evidence: Evidence, name: str, options: TrainingOptions) -> Choi
             ground="asked",
         )
     if name == COMPACT:
-        why = say("plan.net_compact", "small, and fast to train on a small machine")
+        why = say("plan.net_compact", "a small network that trains fast on a small machine")
     elif evidence.networks:
         why = say(
             "plan.net_raced",
@@ -213,7 +213,7 @@ def _batch_size_choice(recipe: Recipe, train_images: int) -> Choice[int]:
 def _views_choice(strategy: str, flips: CopyGain | None) -> Choice[int]:
     """Test-time flipping if flipping keeps labels and twice the forward pass is affordable."""
     if strategy != "scratch" or flips is None or not flips.helps:
-        why = say("plan.one_view", "each image is predicted once, as it is")
+        why = say("plan.one_view", "each image is predicted once, unflipped")
         return Choice(value=1, why=why, ground="convention")
     why = say(
         "plan.two_views",

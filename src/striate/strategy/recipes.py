@@ -48,8 +48,8 @@ SCRATCH = Recipe(
         value=0.12,
         why=say(
             "recipe.scratch.learning_rate",
-            "each step turns a layer's weights by at most about 0.12 radians; twice the rate "
-            "was 1 to 2 points worse on CIFAR-10",
+            "each step rotates a layer's weight vectors by at most about 0.12 radians; twice the "
+            "rate was 1 to 2 percentage points worse on CIFAR-10",
         ),
         ground="measured",
     ),
@@ -78,8 +78,9 @@ SCRATCH = Recipe(
         value="muon",
         why=say(
             "recipe.scratch.optimizer",
-            "Muon was 11 points better than SGD with Nesterov momentum after one epoch of "
-            "20,000 CIFAR-10 images, and 3 points better after eight epochs of Fashion-MNIST",
+            "Muon was 11 percentage points better than SGD with Nesterov momentum after one "
+            "epoch of 20,000 CIFAR-10 images, and 3 percentage points better after eight epochs "
+            "of Fashion-MNIST",
         ),
         ground="measured",
     ),
@@ -98,15 +99,14 @@ SCRATCH = Recipe(
     ),
     dropout=Choice(
         value=0.0,
-        why=say("recipe.scratch.dropout", "a short training ends before dropout pays off"),
+        why=say("recipe.scratch.dropout", "in a short training, dropout costs more than it gains"),
         ground="convention",
     ),
     augment=Choice(
         value={"crop": 1.0},
         why=say(
             "recipe.scratch.augment",
-            "small shifts keep every label true; flipping would not, for signs and digits for "
-            "example",
+            "small shifts do not change a label; flips can, for example of signs and digits",
         ),
         ground="convention",
     ),
@@ -151,8 +151,9 @@ DEEP = Recipe(
         value=0.1,
         why=say(
             "recipe.deep.head_rate",
-            "the exact head reads so many features that steps as large as the other layers' "
-            "spoil it: with the same learning rate, fine-tuning made it worse on most data sets",
+            "the exact head reads many features, and steps as large as those of the other layers "
+            "make it worse: with the same learning rate, fine-tuning lowered accuracy on most "
+            "data sets",
         ),
         ground="measured",
     ),
@@ -189,7 +190,7 @@ DEEP = Recipe(
     ),
     augment=Choice(
         value={"crop": 1.0},
-        why=say("recipe.deep.augment", "small shifts keep every label true"),
+        why=say("recipe.deep.augment", "small shifts do not change a label"),
         ground="convention",
     ),
     least_epochs=2,

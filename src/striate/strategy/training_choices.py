@@ -72,8 +72,8 @@ def _flips_only_choice(recipe: Recipe, flips: CopyGain | None) -> Choice[dict[st
         return Choice(value={**recipe.augment.value, "flip": 1.0}, why=why, ground="measured")
     why = say(
         "plan.no_flips",
-        "small shifts keep every label true; flipped images do not help a linear model (log "
-        "loss lower by {gain:.3f} ± {error:.3f} from {loss:.3f} on {n:,} images)",
+        "small shifts do not change a label; flipped images do not help a linear model (log loss "
+        "lower by {gain:.3f} ± {error:.3f} from {loss:.3f} on {n:,} images)",
         **figures,
     )
     return Choice(value=recipe.augment.value, why=why, ground="measured")

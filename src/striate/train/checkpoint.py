@@ -99,7 +99,8 @@ def load_checkpoint(
     except (OSError, safetensors.SafetensorError, AttributeError, KeyError, ValueError) as error:
         note = say(
             "train.mended",
-            "The state of the training in {path} is damaged ({reason}): it begins anew.",
+            "The saved training state {path} is damaged ({reason}); training starts again from "
+            "the beginning.",
             path=str(path),
             reason=error_reason_text(path, error),
         )

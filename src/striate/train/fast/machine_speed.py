@@ -295,7 +295,7 @@ def _reason(way: ComputeMode) -> Sentence:
     if not way.speed:
         return say(
             "machine.too_rough",
-            "{precision}: its features are off by {error:.1%}, more than is allowed",
+            "{precision}: error of the features {error:.1%}, above the limit",
             precision=way.machine.precision,
             error=way.error,
         )
@@ -305,7 +305,7 @@ def _reason(way: ComputeMode) -> Sentence:
         code,
         "{precision} with "
         + kernels
-        + ": {speed:,.0f} images a second, features off by {error:.2%}",
+        + ": {speed:,.0f} images per second, error of the features {error:.2%}",
         precision=way.machine.precision,
         speed=way.speed,
         error=way.error,
