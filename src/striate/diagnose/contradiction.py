@@ -28,8 +28,8 @@ def check_contradiction(values: Values) -> Finding:
             "found",
             "serious" if sum(len(paths[p]) for p in torn) >= SERIOUS_SHARE * used else "warning",
             title="The same image has two labels",
-            meaning="{n:,} images occur under more than one label, so at least one label of each "
-            "is wrong: {paths}.",
+            meaning="Images that occur under more than one label: {n:,}. At least one label of "
+            "each is wrong: {paths}.",
             advice="Keep each image under one label only.",
             figures={"n": len(torn), "paths": shown + " …" * (len(torn) > MOST_NAMED)},
         )

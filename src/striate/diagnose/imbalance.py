@@ -51,7 +51,7 @@ def check_imbalance(values: Values) -> Finding:
             "not_applicable",
             "info",
             title="Class imbalance",
-            meaning="{classes:,} classes are rare. Their {n:,} test images are too few to tell "
+            meaning="Rare classes: {classes:,}. Their {n:,} test images are too few to tell "
             "whether that lowers their accuracy: it is {rare:.1%}, and {rest:.1%} on the "
             "other classes.",
             variant="few",
@@ -62,7 +62,7 @@ def check_imbalance(values: Values) -> Finding:
         "passed",
         "info",
         title="Class imbalance",
-        meaning="{classes:,} classes are rare, but their accuracy is not significantly lower: "
+        meaning="Rare classes: {classes:,}. Their accuracy is not significantly lower: "
         "{rare:.1%} on their {n:,} test images, {rest:.1%} on the other classes.",
         figures=figures,
     )

@@ -24,8 +24,8 @@ def check_outliers(values: Values) -> Finding:
             "found",
             "info",
             title="Some images are outliers",
-            meaning="{n:,} training or validation images are far from all others in the features "
-            "of the pretrained network. They may be placeholders, unrelated images or "
+            meaning="Training or validation images far from all others in the features of the "
+            "pretrained network: {n:,}. They may be placeholders, unrelated images or "
             "rare views: {paths}",
             advice="Look at them in the report, remove those that do not belong, and run again.",
             figures={
