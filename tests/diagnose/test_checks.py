@@ -463,7 +463,8 @@ def test_series_are_told_with_what_to_type(pattern: str) -> None:
     suspected = replace(values, split=replace(values.split, notes=series_notes(series)))
     finding = said(suspected, "series")
     assert finding.outcome == "found"
-    assert (pattern or "a column group") in finding.advice
+    assert finding.variant == ("pattern" if pattern else "table")
+    assert pattern in finding.advice
     assert "40.0%" in finding.meaning
 
 
