@@ -96,6 +96,7 @@ CASES = [
         for name in ("cnn.pkl", "cnn_state.jt", "cnn_checkpoint.pkl")
     ),
     ("jittor", ("demo_small.pkl",), "demo_small.ref.npz"),
+    ("mindspore", ("cnn.mindir",), "cnn.mindir.ref.npz"),
     ("mindspore", ("cnn.ckpt",), "cnn.ckpt.ref.npz"),
     ("mindspore", ("checkpoint_lenet-1_1875.ckpt",), "checkpoint_lenet-1_1875.ref.npz"),
     ("megengine", ("cnn_state.pkl",), "cnn_state.pkl.ref.npz"),

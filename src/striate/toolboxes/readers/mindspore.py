@@ -1,4 +1,4 @@
-"""MindSpore: checkpoints (`.ckpt`), which are tensors by name without a graph."""
+"""MindSpore: exported graphs (`.mindir`), and checkpoints (`.ckpt`) of tensors without a graph."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.toolboxes import GivenFile, NamedTensors, Toolbox
-from striate.toolboxes.graph import Array, ToolboxError
+from striate.toolboxes.graph import Array, Graph, ToolboxError
+from striate.toolboxes.readers._mindir import read_mindir
 from striate.toolboxes.wire.protobuf import DAMAGED, read_message
 
 _TENSOR = {1: ("dims", "ints"), 2: ("type", "text"), 3: ("content", "bytes")}
@@ -31,11 +32,18 @@ def detect_mindspore(files: Sequence[GivenFile]) -> int:
     head = files[0].head
     if head[:1] == b"\x0a" and any(f"{name}".encode() in head[:400] for name in _TYPES):
         return 2
+    if files[0].ending == ".mindir":
+        return 2
     return int(files[0].ending == ".ckpt")
 
 
-def read_mindspore(files: Sequence[GivenFile]) -> NamedTensors:
-    """The tensors of a checkpoint, without an optimizer's and without single numbers."""
+def read_mindspore(files: Sequence[GivenFile]) -> Graph | NamedTensors:
+    """The network of a graph, or the tensors of a checkpoint.
+
+    An optimizer's tensors and single numbers are left out.
+    """
+    if files[0].ending == ".mindir":
+        return read_mindir(files[0].read())
     message = read_message(files[0].read(), _CHECKPOINT)
     parts: dict[str, list[Array]] = {}
     shapes: dict[str, tuple[int, ...]] = {}
@@ -66,5 +74,8 @@ def read_mindspore(files: Sequence[GivenFile]) -> NamedTensors:
 
 
 TOOLBOX = Toolbox(
-    name="MindSpore", endings=(".ckpt",), detect=detect_mindspore, read=read_mindspore
+    name="MindSpore",
+    endings=(".ckpt", ".mindir"),
+    detect=detect_mindspore,
+    read=read_mindspore,
 )
