@@ -1,5 +1,6 @@
 """Networks of other toolboxes in use: checked, predicted with, their stages read."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from striate.nets.foreign import (
 )
 from striate.predict.classifier import load_classifier, save_classifier
 from striate.predict.foreign_model import read_file_model
+from striate.toolboxes import read_files
 from striate.toolboxes.build import build_graph
 from striate.toolboxes.graph import ToolboxError
 from striate.values import RANDOM, NetSettings
@@ -141,6 +143,32 @@ def test_every_truncation_is_refused(file: Path) -> None:
         file.write_bytes(content[:length])
         with pytest.raises(ToolboxError):
             build_graph(read_foreign(file))  # type: ignore[arg-type]
+
+
+def test_a_damaged_member_of_an_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("net/data.pkl", b"\x80\x02}q\x00." + bytes(range(256)) * 9)
+        archive.writestr("net/byteorder", b"little")
+    content = bytearray(path.read_bytes())
+    content[60:120] = bytes(60)
+    path.write_bytes(content)
+    with pytest.raises(ToolboxError, match="damaged"):
+        read_files([path])
+
+
+def test_a_damaged_tree_of_hdf5_is_refused(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "net.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["keras_version"] = "2.4"
+        file.create_group("model_weights/conv1").create_dataset("kernel", data=np.zeros(3))
+    content = bytearray(path.read_bytes())
+    for mark in (b"TREE", b"SNOD", b"HEAP"):
+        content = content.replace(mark, b"XXXX")
+    path.write_bytes(content)
+    with pytest.raises(ToolboxError):
+        read_files([path])
 
 
 def test_a_file_of_no_toolbox_is_refused(tmp_path: Path) -> None:

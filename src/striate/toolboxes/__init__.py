@@ -6,6 +6,7 @@ in the middle, `functions` what its operations compute, `build` the way to torch
 
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,11 +125,11 @@ DAMAGES = (
     AttributeError,
     ArithmeticError,
     MemoryError,
-    RecursionError,
     struct.error,
     zipfile.BadZipFile,
     EOFError,
     OSError,
     AssertionError,
-    NotImplementedError,
+    RuntimeError,
+    zlib.error,
 )
