@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from striate.values import catalog
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TAUGHT = [
     page.relative_to(DOCS)
@@ -163,3 +165,20 @@ def test_what_a_page_names_exists(page: Path) -> None:
     for each in both(page):
         for target in re.findall(r"\]\(([^)#:]+\.md)", text(each)):
             assert (DOCS / each.parent / target).resolve().is_file(), (each, target)
+
+
+def test_the_course_leads_through_every_page() -> None:
+    for each in both(Path("course/index.md")):
+        linked = {Path(target).stem for target in re.findall(r"\]\(([^)#:]+\.md)", text(each))}
+        assert {page.stem for page in PAGES} <= linked, each
+        for target in re.findall(r"\]\(([^)#:]+\.md)", text(each)):
+            assert (DOCS / each.parent / target).resolve().is_file(), (each, target)
+
+
+def test_the_toolboxes_page_lists_every_file_that_is_read() -> None:
+    page = (DOCS / "reference" / "toolboxes.md").read_text("utf-8")
+    readers = catalog.collect_constants("toolboxes.readers", "TOOLBOX").values()
+    for toolbox in readers:
+        assert toolbox.name in page
+        for ending in toolbox.endings:
+            assert f"`{ending}`" in page, (toolbox.name, ending)
