@@ -99,6 +99,8 @@ CASES = [
     ("mindspore", ("cnn.mindir",), "cnn.mindir.ref.npz"),
     ("mindspore", ("cnn.ckpt",), "cnn.ckpt.ref.npz"),
     ("mindspore", ("checkpoint_lenet-1_1875.ckpt",), "checkpoint_lenet-1_1875.ref.npz"),
+    ("megengine", ("cnn.mge",), "cnn.mge.ref.npz"),
+    ("megengine", ("demo_small.mge",), "demo_small_state.ref.npz"),
     ("megengine", ("cnn_state.pkl",), "cnn_state.pkl.ref.npz"),
     ("megengine", ("cnn_checkpoint.pkl",), "cnn_checkpoint.pkl.ref.npz"),
     ("megengine", ("demo_small_state.pkl",), "demo_small_state.ref.npz"),

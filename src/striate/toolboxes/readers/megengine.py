@@ -1,13 +1,14 @@
-"""MegEngine: states of a module in a pickle (`.pkl`), arrays by name without a graph.
+"""MegEngine: dumps of a traced graph (`.mge`), and states of a module in a pickle (`.pkl`).
 
-Convolutions in groups have five axes, the groups first, and biases are 1 x C x 1 x 1: a list of
-layers takes both as they are.
+In a state, convolutions in groups have five axes, the groups first, and biases are 1 x C x 1 x 1:
+a list of layers takes both as they are.
 """
 
 from collections.abc import Sequence
 
 from striate.toolboxes import GivenFile, NamedTensors, Toolbox
-from striate.toolboxes.graph import ToolboxError
+from striate.toolboxes.graph import Graph, ToolboxError
+from striate.toolboxes.readers._mge import read_mge
 from striate.toolboxes.wire.pickles import begins_with_list, collect_arrays, has_pickle, read_pickle
 
 DUMPS = (b"mgv2", b"MGBS", b"mgb0001", b"mgbtest0")
@@ -25,13 +26,10 @@ def detect_megengine(files: Sequence[GivenFile]) -> int:
     return 2 if named and not others else 1
 
 
-def read_megengine(files: Sequence[GivenFile]) -> NamedTensors:
-    """The arrays of a state by their names; a dump of a traced graph is refused by name."""
+def read_megengine(files: Sequence[GivenFile]) -> Graph | NamedTensors:
+    """The network of a dump, or the arrays of a state by their names."""
     if not has_pickle(files[0].head):
-        raise ToolboxError(
-            "It is a dump of a traced graph, which is not known.",
-            "Save the weights in MegEngine: megengine.save(net.state_dict(), FILE).",
-        )
+        return read_mge(files[0].read())
     tensors = collect_arrays(read_pickle(files[0].read())[0])
     if not tensors:
         raise ToolboxError("The pickle holds no arrays by name.")
