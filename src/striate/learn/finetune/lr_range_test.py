@@ -76,7 +76,8 @@ def apply_lr_range_test(
     why = say(
         "find.rate",
         "found by a learning rate range test, as you asked: over {n} steps with rates from "
-        "{low:.2g} to {high:.2g}, the smoothed loss fell fastest here, well below its minimum",
+        "{low:.2g} to {high:.2g}, the smoothed loss fell fastest here, well below the rate with "
+        "the least loss",
         n=len(found.losses),
         low=found.rates[0] if found.rates else found.chosen,
         high=found.rates[-1] if found.rates else found.chosen,
