@@ -57,6 +57,8 @@ def test_wheel_carries_its_data_and_nothing_else(wheel: Path) -> None:
     assert set(CARRIED) <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"striate"}
     assert any(name.endswith("licenses/NOTICE") for name in names)
+    lists = {path.name for path in (ROOT / "docs/how-to/layer-lists").glob("*.toml")}
+    assert lists == {name.rpartition("/")[2] for name in names if "/layer-lists/" in name}
     assert wheel.stat().st_size < LARGEST_WHEEL
 
 

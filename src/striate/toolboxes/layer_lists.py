@@ -329,6 +329,7 @@ HERE = Path(__file__).resolve()
 LIST_FOLDERS = (
     Path("docs/how-to/layer-lists"),
     HERE.parents[3] / "docs" / "how-to" / "layer-lists",
+    HERE.parent / "layer-lists",  # in a wheel
 )
 ROLES: dict[str, tuple[str, ...]] = {
     "conv": ("weight", "bias"),
