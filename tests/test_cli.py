@@ -242,7 +242,7 @@ def test_a_bar_that_is_not_met_is_exit_1(
 ) -> None:
     got, out, err = told(capsys, "fit", "flowers", "--min-accuracy", asked, "-q")
     assert got == code
-    assert ("was asked for" in err) == bool(code)
+    assert ("--min-accuracy" in err) == bool(code)
     assert "report.html" in out
 
 
@@ -439,7 +439,7 @@ def test_a_fault_while_a_signal_ends_the_command_is_the_signals(
     code, _, err = told(capsys, "fit", "flowers", "-q")
     assert code == 129
     assert "SIGHUP" in err
-    assert "type the same command again" in err
+    assert "the same command again" in err
 
 
 def test_an_interrupted_import_shows_no_traceback() -> None:
@@ -727,7 +727,7 @@ def test_an_unreadable_image_keeps_its_row_and_is_told_of(
     ("paths", "complaint"),
     [
         (["new/red/7.png"], "new/red/7.png does not exist"),
-        (["a", "b", "c", "d"], "a, b, c and 1 more are not there."),
+        (["a", "b", "c", "d"], "a, b, c and 1 more do not exist"),
         (["new/*.tif"], "new/*.tif does not exist"),
         (["new/rad"], "did you mean red?"),
     ],
@@ -755,7 +755,7 @@ def test_evaluate_tells_accuracy_classes_and_confusion(
     (model / "new/red/0.png").rename(model / "new/green/swapped.png")
     code, out, err = told(capsys, "evaluate", "run", "new")
     assert (code, err) == (0, "")
-    assert out.startswith("Accuracy 88.9%, 95% interval ")
+    assert out.startswith("Accuracy 88.9% (95% CI ")
     assert "9 images" in out
     rows = [line.split() for line in out.splitlines()]
     assert ["green", "red", "1"] in [row[:3] for row in rows]
@@ -798,7 +798,7 @@ def test_evaluate_names_classes_that_the_model_does_not_know(
     (model / "new/purple").rename(model / "only/purple")
     code, _, err = told(capsys, "evaluate", "run", "only")
     assert code == 3
-    assert "does not know purple" in err
+    assert "no class purple" in err
 
 
 def test_python_predicts_what_it_is_given(model: Path) -> None:

@@ -143,7 +143,13 @@ def test_every_input_keeps_its_row(run: Run, tmp_path: Path) -> None:
     assert labels == {0: "green", 2: "green", 5: "red", 17: "red"}
     told = {place: error for place, error in enumerate(found.errors) if error is not None}
     assert sorted([*labels, *told]) == list(range(len(given)))
-    for place, word in {1: "not there", 6: "NaN", 7: "no image", 8: "no image", 11: "255"}.items():
+    for place, word in {
+        1: "does not exist",
+        6: "NaN",
+        7: "no image",
+        8: "no image",
+        11: "255",
+    }.items():
         assert word in told[place]
     assert "batch" in told[12]
     assert "rb" in told[13]
@@ -215,7 +221,7 @@ def test_labels_may_be_numbers(run: Run) -> None:
         assert (found.score.value, found.score.n) == (1.0, 8)
     with pytest.raises(UsageError, match="The label 1 has no name"):
         run.evaluate((images, numbers), classes=["green"])
-    with pytest.raises(SourceError, match="does not know 0, 1") as caught:
+    with pytest.raises(SourceError, match="no class 0, 1") as caught:
         run.evaluate((images, numbers))
     assert "classes=" in caught.value.hint
 
@@ -243,7 +249,7 @@ def test_a_class_that_is_unknown_does_not_end_the_rest(run: Run) -> None:
     assert found.unknown_classes == (("zebra", 1),)
     assert [row.counted for row in found.rows] == ["yes"] * 4 + ["unknown class"] + ["yes"] * 2
     assert found.rows[4].correct is False
-    with pytest.raises(SourceError, match="does not know zebra") as caught:
+    with pytest.raises(SourceError, match="no class zebra") as caught:
         run.evaluate((images, ["zebra"] * 7))
     assert caught.value.exit_code == 3
 

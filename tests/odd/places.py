@@ -29,10 +29,10 @@ def links() -> Iterator[Odd]:
     """Links to files and folders, whole, broken and in circles."""
     yield Odd(name="link to a picture.png", place=_to_picture)
     aside = {
-        "nowhere.jpg": (_to("gone.jpg"), "leads nowhere"),
-        "itself.jpg": (_to("itself.jpg"), "leads nowhere"),
-        "one of two.jpg": (_to("two of two.jpg"), "leads nowhere"),
-        "two of two.jpg": (_to("one of two.jpg"), "leads nowhere"),
+        "nowhere.jpg": (_to("gone.jpg"), "does not exist"),
+        "itself.jpg": (_to("itself.jpg"), "does not exist"),
+        "one of two.jpg": (_to("two of two.jpg"), "does not exist"),
+        "two of two.jpg": (_to("one of two.jpg"), "does not exist"),
         "endless.jpg": (_to("/dev/zero"), "a device"),
         "nothing.jpg": (_to("/dev/null"), "a device"),
     }

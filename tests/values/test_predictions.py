@@ -84,7 +84,7 @@ def test_a_short_word_of_many_rows() -> None:
     assert "5,000 images" in repr(many)
     assert "cat, dog" in repr(many)
     told = repr(made().with_errors(PATHS, ERRORS))
-    assert "1 without an answer" in told
+    assert "1 that could not be read" in told
     assert "it is text" in told
     assert "array(" not in told
     assert "3.0" in repr(made("number"))

@@ -4,19 +4,21 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from striate.command.decision_flags import DecisionRequest
 from striate.command.prediction_rows import expand_patterns, prediction_lines
 from striate.data.scan import read_unlabelled
 from striate.errors import SourceError, StrictError, UsageError
 from striate.predict.batch_predict import predict_blocks
-from striate.predict.classifier import Classifier
 from striate.predict.decision_rules import DecisionRules, derive_rules, describe_rules
-from striate.predict.foreign_model import read_file_model
 from striate.run import Run
 from striate.store.output_kinds import PREDICTIONS_KIND
 from striate.store.outputs import OutputTarget, list_source_files, refuse_inputs, resolve_output
 from striate.values import Example, Index, ReadingOptions, Watch
+
+if TYPE_CHECKING:
+    from striate.predict.classifier import Classifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class Asking:
 class Answering:
     """A model, the images to predict, and those that could not be read so far."""
 
-    classifier: Classifier
+    classifier: "Classifier"
     max_pixels: int
     index: Index
     wanted: DecisionRules
@@ -87,19 +89,22 @@ def answering(asking: Asking, wishes: DecisionRequest) -> Answering:
     if asking.as_json and asking.excel:
         raise UsageError("--json and --excel exclude each other.", "Leave one of them out.")
     file = Path(asking.run)
-    if file.is_file():
-        classifier, usual = read_file_model(file), ReadingOptions()
-        image, max_pixels = usual.image, usual.max_pixels
-    else:
-        run = Run.load(asking.run)
-        classifier, settings = run.classifier, run.record.settings
-        image, max_pixels = settings.image, settings.max_pixels
+    run = None if file.is_file() else Run.load(asking.run)
     listed = sys.stdin.buffer.read() if "-" in asking.words else None
     given = expand_patterns(asking.words, listed)
     read = [*given, *filter(None, [wishes["costs"], "/dev/stdin" if listed is not None else None])]
     place = resolve_output(
         asking.out, PREDICTIONS_KIND, flag="--out", inputs=read, force=asking.force
     )
+    if run is None:
+        # Torch is loaded for it: what may not be written is refused before.
+        from striate.predict.foreign_model import read_file_model
+
+        classifier, usual = read_file_model(file), ReadingOptions()
+        image, max_pixels = usual.image, usual.max_pixels
+    else:
+        classifier, settings = run.classifier, run.record.settings
+        image, max_pixels = settings.image, settings.max_pixels
     acts = derive_rules(classifier, **wishes)
     image = asking.image or image
     index = read_unlabelled(given, ReadingOptions(image=image, root=asking.root))

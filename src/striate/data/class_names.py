@@ -86,8 +86,10 @@ def _no_images_message(index: Index) -> tuple[str, str]:
     if len(aside) > stray:
         aside = [example for example in aside if example.reason != STRAY_REASON]
         first = f"{aside[0].path}: {aside[0].reason}"
+        # Of a run whose images have gone, the folder tells more than the source's name.
+        where = index.root if index.kind == "folder" and index.root else index.name
         return (
-            f"None of the {len(aside)} images in {index.name} can be read ({first}).",
+            f"None of the {len(aside)} images in {where} can be read ({first}).",
             _layout_hint(index),
         )
     if stray:

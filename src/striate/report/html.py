@@ -4,15 +4,17 @@ import base64
 import io
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined, Template
-from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
 from striate.report.language import load_words
 from striate.values import Report
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 
 def render_page(report: Report, generator: str = "striate report") -> str:
@@ -20,6 +22,8 @@ def render_page(report: Report, generator: str = "striate report") -> str:
 
     `generator` names the program that wrote the page.
     """
+    from markupsafe import Markup  # the terminal needs pictures of this module, but no page
+
     style = files("striate.report").joinpath("page.css").read_text(encoding="utf-8")
     page = _load_template().render(
         report=report,
@@ -32,7 +36,9 @@ def render_page(report: Report, generator: str = "striate report") -> str:
 
 
 @cache
-def _load_template() -> Template:
+def _load_template() -> "Template":
+    from jinja2 import Environment, StrictUndefined
+
     text = files("striate.report").joinpath("page.html").read_text(encoding="utf-8")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
