@@ -146,8 +146,8 @@ def test_every_input_keeps_its_row(run: Run, tmp_path: Path) -> None:
     for place, word in {
         1: "does not exist",
         6: "NaN",
-        7: "no image",
-        8: "no image",
+        7: "no path",
+        8: "no path",
         11: "255",
     }.items():
         assert word in told[place]
