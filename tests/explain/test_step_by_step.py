@@ -25,6 +25,7 @@ def network_of(name: str, channels: int = 3) -> Network:
     network = Network(find_net(name).build(name, NetSettings(), channels, RANDOM), TAPS, classes=3)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
+            # torch types a buffer as a tensor or a module; these are tensors.
             module.running_mean.uniform_(-0.2, 0.2)  # type: ignore[union-attr,operator]
             module.running_var.uniform_(0.5, 2.0)  # type: ignore[union-attr,operator]
     return network
@@ -65,6 +66,7 @@ def test_every_step_does_what_it_says(values: Values) -> None:
     for place in worked_out(network, values).places:
         steps = {step.operation: step for step in place.steps[:3]}
         assert steps["activation"].after == pytest.approx(max(0.0, place.value), abs=1e-5)
+        # torch types a submodule's weight as a tensor or a module.
         assert steps["convolution"].terms == calls[2].module.weight[0].numel()  # type: ignore[operator,union-attr,index]
         pooled = steps.get("pooling") or next(
             step for step in place.steps if step.operation == "pooling"

@@ -32,9 +32,11 @@ def test_a_receptive_field_is_where_the_gradient_reaches(name: str) -> None:
         name,
         network.stage_names,
         size,
+        # One channel, given by place as the family takes it.
         1,  # type: ignore[arg-type]
     )
     image = torch.full((1, 1, size, size), 1e-3, dtype=torch.double, requires_grad=True)
+    # torch types the attribute of a module as a tensor or a module.
     for stage, made in zip(described.stages, network.stages(image), strict=True):  # type: ignore[operator]
         middle = made.shape[-1] // 2
         (reached,) = torch.autograd.grad(made[0, 0, middle, middle], image, retain_graph=True)

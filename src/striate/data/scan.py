@@ -79,6 +79,7 @@ def read_evaluation_index(
 
 
 # ReadingOptions is frozen, so one default serves all calls.
+# ReadingOptions is frozen, so one default can serve every call.
 def read_unlabelled(images: Sequence[Any], options: ReadingOptions = ReadingOptions()) -> Index:  # noqa: B008
     """The index of pictures without labels, in the order given, folders read whole.
 

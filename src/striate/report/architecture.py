@@ -184,6 +184,7 @@ def draw_histograms(
             x, y = _outline(then, span, left, cell - 14, base, CELL_HEIGHT - 48)
             line = np.stack([x, y], axis=1)
             style = {"color": COLOURS["second"], "linewidth": 1.4, "linestyle": (0, (3, 2))}
+            # The stubs want named arguments; the style is a dict of them.
             axes.add_collection(LineCollection([line], **style))  # type: ignore[arg-type]
         axes.plot([left, left + cell - 14], [base] * 2, color=COLOURS["line"], linewidth=1)
         most = int((cell - 14) / 6.4)

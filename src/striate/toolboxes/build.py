@@ -56,6 +56,7 @@ class PaddedConv2d(nn.Conv2d):
         super().__init__(
             weight.shape[1] * groups,
             weight.shape[0],
+            # A weight has four axes here, so these are two numbers.
             tuple(weight.shape[2:]),  # type: ignore[arg-type]
             tuple(self.settings["stride"]),
             padding=0,

@@ -350,6 +350,7 @@ def _gather(x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
 
 def _expand(x: Tensor, shape_input: Tensor | None = None, *, shape: Any) -> Tensor:
     wanted = _whole_numbers(shape, shape_input) or []
+    # torch gives no types for it.
     both = torch.broadcast_shapes(x.shape, tuple(wanted))  # type: ignore[no-untyped-call]
     return x.expand(both)
 

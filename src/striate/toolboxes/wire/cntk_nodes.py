@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from striate.toolboxes.graph import Array, ToolboxError
+from striate.toolboxes.wire.byte_stream import ByteStream
 from striate.toolboxes.wire.protobuf import Message, read_message
 
 
@@ -41,21 +42,12 @@ def read_cntk(content: bytes) -> CntkFile:
     return _read_v1(content) if content.startswith(V1_MAGIC) else _read_v2(content)
 
 
-class _Stream:
+class _Stream(ByteStream):
     """Version 1: fields without lengths, one behind the other."""
 
     def __init__(self, content: bytes) -> None:
-        self.content, self.at, self.version = content, 0, 0
-
-    def take(self, count: int) -> bytes:
-        left = len(self.content) - self.at
-        if not 0 <= count <= left:
-            raise ToolboxError(
-                f"At byte {self.at:,} {count:,} bytes are announced; {left:,} are left."
-            )
-        found = self.content[self.at : self.at + count]
-        self.at += count
-        return found
+        super().__init__(content)
+        self.version = 0
 
     def number(self, kind: str) -> Any:
         (value,) = struct.unpack(f"<{kind}", self.take(struct.calcsize(f"<{kind}")))
@@ -63,10 +55,10 @@ class _Stream:
 
     def text(self) -> str:
         start = self.at
-        while self.take(2) != b"\0\0":
+        while bytes(self.take(2)) != b"\0\0":
             if self.at - start > MOST_LETTERS:
                 raise ToolboxError(f"A name at byte {start:,} does not end.")
-        return self.content[start : self.at - 2].decode("utf-16-le", "replace")
+        return bytes(self.content[start : self.at - 2]).decode("utf-16-le", "replace")
 
     def expect(self, word: str) -> None:
         found = self.text()
@@ -91,7 +83,7 @@ class _Stream:
         return tuple(bool(byte) for byte in self.take(self.count()))
 
     def matrix(self) -> Array:
-        if self.take(1) != b"d":
+        if bytes(self.take(1)) != b"d":
             raise ToolboxError(f"The matrix before byte {self.at:,} is not a dense one.")
         self.expect("BMAT")
         item = self.number("Q")

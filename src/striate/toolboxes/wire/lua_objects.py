@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from striate.toolboxes.graph import Array, ToolboxError
+from striate.toolboxes.wire.byte_stream import ByteStream
 
 
 @dataclass(eq=False, slots=True)
@@ -24,6 +25,7 @@ class LuaObject:
 class LuaTable(dict[Any, Any]):
     """A Lua table; it may itself be a key, by identity."""
 
+    # A dict has no hash; a table is a key by its identity.
     __hash__ = object.__hash__  # type: ignore[assignment]
 
     def listed(self) -> list[Any]:
@@ -52,21 +54,12 @@ def read_lua_objects(content: bytes) -> Any:
         return found
 
 
-class _Binary:
+class _Binary(ByteStream):
     """Numbers and texts of a binary stream."""
 
     def __init__(self, content: bytes, long_bytes: int) -> None:
-        self.content, self.at, self.long_bytes = memoryview(content), 0, long_bytes
-
-    def take(self, count: int) -> memoryview:
-        left = len(self.content) - self.at
-        if not 0 <= count <= left:
-            raise ToolboxError(
-                f"At byte {self.at:,} {count:,} bytes are announced; {left:,} are left."
-            )
-        found = self.content[self.at : self.at + count]
-        self.at += count
-        return found
+        super().__init__(content)
+        self.long_bytes = long_bytes
 
     def integer(self) -> int:
         return int.from_bytes(self.take(4), "little", signed=True)
